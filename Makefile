@@ -1,0 +1,56 @@
+# Everything anybody needs to do here. `make` alone lists the targets.
+
+PYTHON ?= python3
+URL ?= http://127.0.0.1:8080
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-all e2e format lint types check load load-smoke mutants wheel lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The stamp is written last, so that an installation that was interrupted is done again.
+.venv/installed: requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("readstate needs Python 3.11 or newer; name one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --require-hashes --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv: .venv/installed
+
+run: .venv ## serve on 127.0.0.1:8080 with an embedded Valkey; data is kept in .readstate/
+	$(BIN)/readstate serve
+
+test: .venv ## the tests that every change must pass
+	$(BIN)/pytest
+
+test-all: .venv ## every test, the long ones too
+	$(BIN)/pytest --full
+
+e2e: .venv ## only the tests against real processes
+	$(BIN)/pytest tests/e2e
+
+format: .venv ## put the code into its one layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: .venv ## look for mistakes and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv ## check the types
+	$(BIN)/mypy
+
+check: lint types test ## what must pass before a change is merged
+
+wheel: .venv ## build the wheel into dist/
+	$(BIN)/hatchling build --target wheel
+
+lock: .venv ## pin the newest dependencies that pyproject.toml allows (needs uv)
+	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.txt
+	uv pip compile pyproject.toml --group dev --constraints requirements.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
+
+clean: ## remove what the other targets made, except the data in .readstate/
+	rm -rf .venv dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,108 @@
+#!lua
+-- audit_counters: recompute a user's counters from the copies; the differences, mended when asked to.
+--
+-- KEYS[1]    user
+-- ARGV[1]    repair   1 or 0
+--
+-- Reply      { counter, stored, expected, ... }   values as strings, "" for absent
+-- Cost       O(rooms + tags)
+--@include lib/user
+
+local key = KEYS[1]
+local expected = { ["*"] = 0, d = 0 }
+local sets, derived, gone = {}, {}, {}
+local flat = redis.call("HGETALL", key)
+for i = 1, #flat, 2 do
+    if string.sub(flat[i], 1, 1) == "r" then
+        local _, _, unread, state, _, tags = cmsgpack.unpack(flat[i + 1])
+        local room = string.sub(flat[i], 2)
+        if state == DERIVED then
+            expected.d, derived[room] = expected.d + 1, "1"
+        elseif state == GONE then
+            gone[room] = "1"
+        elseif state == ACTIVE then
+            expected["*"] = expected["*"] + unread
+            if tags ~= "" then
+                sets[tags] = (sets[tags] or 0) + 1
+                expected["s" .. tags] = (expected["s" .. tags] or 0) + unread
+                for tag in each_tag(tags) do
+                    expected["t" .. tag] = (expected["t" .. tag] or 0) + unread
+                end
+            end
+        end
+    end
+end
+
+local reply = {}
+local function compare(kind, stored, wanted, write)
+    local names = {}
+    for name in pairs(stored) do
+        names[name] = true
+    end
+    for name in pairs(wanted) do
+        names[name] = true
+    end
+    for name in pairs(names) do
+        local value = wanted[name] and string.format("%.0f", wanted[name]) or ""
+        if (stored[name] or "") ~= value then
+            for _, item in ipairs({ kind .. name, stored[name] or "", value }) do
+                reply[#reply + 1] = item
+            end
+            if ARGV[1] == "1" then
+                write(name, value)
+            end
+        end
+    end
+end
+
+local function write_hash(target)
+    return function(name, value)
+        if value == "" then
+            redis.call("HDEL", target, name)
+        else
+            redis.call("HSET", target, name, value)
+        end
+    end
+end
+
+local function members_of(list)
+    local found = {}
+    for _, name in ipairs(list) do
+        found[name] = "1"
+    end
+    return found
+end
+
+local counters = {}
+for i = 1, #flat, 2 do
+    local kind = string.sub(flat[i], 1, 1)
+    if kind ~= "r" and kind ~= "v" then
+        counters[flat[i]] = flat[i + 1]
+    end
+end
+-- A user who never had an unread message or a derived room may lack these two.
+for _, name in ipairs({ "*", "d" }) do
+    if not counters[name] and expected[name] == 0 then
+        expected[name] = nil
+    end
+end
+compare("", counters, expected, write_hash(key))
+
+local stored_sets = {}
+local flat_sets = redis.call("HGETALL", key .. ":s")
+for i = 1, #flat_sets, 2 do
+    stored_sets[flat_sets[i]] = flat_sets[i + 1]
+end
+compare("set:", stored_sets, sets, write_hash(key .. ":s"))
+compare("derived:", members_of(redis.call("SMEMBERS", key .. ":d")), derived, function(room, value)
+    redis.call(value == "" and "SREM" or "SADD", key .. ":d", room)
+end)
+compare("gone:", members_of(redis.call("ZRANGE", key .. ":g", 0, -1)), gone, function(room, value)
+    if value == "" then
+        redis.call("ZREM", key .. ":g", room)
+    else
+        local rev = cmsgpack.unpack(redis.call("HGET", key, "r" .. room))
+        redis.call("ZADD", key .. ":g", rev, room)
+    end
+end)
+return reply

@@ -1,0 +1,31 @@
+#!lua
+-- audit_head: a room's own sums: the number of members and the highest hole; mended when asked to.
+--
+-- KEYS[1]    room
+-- ARGV[1]    repair   1 or 0
+--
+-- Reply      { name, stored, expected, ... }   values as strings; empty for a room that does not exist
+-- Cost       O(log holes)
+--@include lib/room
+
+local room = load_room(KEYS[1])
+if not room then
+    return {}
+end
+local top = redis.call("ZREVRANGE", room.key .. ":h", 0, 0)[1]
+local reply = {}
+local function compare(name, stored, expected)
+    if stored ~= expected then
+        for _, item in ipairs({ name, string.format("%.0f", stored), string.format("%.0f", expected) }) do
+            reply[#reply + 1] = item
+        end
+        if ARGV[1] == "1" then
+            redis.call("HSET", room.key, name, expected)
+        end
+    end
+end
+compare("size", room.size, redis.call("HLEN", room.key .. ":p"))
+if top then
+    compare("top_hole", room.top_hole, tonumber(top))
+end
+return reply

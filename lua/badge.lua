@@ -1,0 +1,35 @@
+#!lua flags=no-writes
+-- badge: unread over the user's rooms that carry every one of the tags; without tags, over all of them.
+--
+-- KEYS[1]    user
+-- ARGV[1]    app
+-- ARGV[2]    user
+-- ARGV[3..]  tags
+--
+-- Reply      { unread, elsewhere }   elsewhere: derived rooms that the caller must ask, on the split plan
+-- Cost       O(1) without a tag or with one, O(distinct tag sets) with several; O(log members) for each derived room
+--@include lib/sets
+--@plan
+
+local key, app, user = KEYS[1], ARGV[1], ARGV[2]
+local tags = {}
+for i = 3, #ARGV do
+    tags[#tags + 1] = ARGV[i]
+end
+local have = redis.call("HMGET", key, #tags == 1 and "t" .. tags[1] or "*", "d")
+local unread = tonumber(have[1] or 0)
+if #tags > 1 then
+    unread = sum_sets(key, function(set)
+        return has_all(set, tags)
+    end)
+end
+if not have[2] or have[2] == "0" then
+    return { unread, {} }
+end
+local found, elsewhere = ask_derived(app, user, key)
+for _, room in ipairs(found) do
+    if has_all(room[2], tags) then
+        unread = unread + room[1]
+    end
+end
+return { unread, elsewhere }

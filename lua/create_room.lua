@@ -1,0 +1,44 @@
+#!lua
+-- create_room: create a room unless it exists, and add members.
+--
+-- KEYS[1]    room
+-- ARGV[1]    app
+-- ARGV[2]    tags      canonical tag set, only for a new room
+-- ARGV[3]    limit     fan-out limit in members
+-- ARGV[4]    fields    how many profile field names and values follow, only for a new room
+-- ARGV[5..]  profile: name, JSON, ...; then members
+--
+-- Reply      created   1 or 0
+-- Publishes  joined and room, when something changed
+-- Cost       O(members)
+--@include lib/room
+--@include lib/news
+--@include lib/notices
+--@include lib/crossing
+--@include lib/membership
+--@plan
+
+local room = load_head(KEYS[1])
+local app, fields = ARGV[1], tonumber(ARGV[4])
+local created = not room or room.deleted
+if created then
+    -- A deleted room's head goes on counting, so that late news of it is recognised as old.
+    room = room or { key = KEYS[1], seq = 0, ord = 0, rev = 0 }
+    raise_revision(room)
+    room.born, room.tags = room.rev, ARGV[2]
+    room.active, room.deleted, room.derived, room.size = true, false, false, 0
+    room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0
+    redis.call(
+        "HSET", room.key, "seq", room.seq, "ord", room.ord, "rev", room.rev, "born", room.born, "status", 1, "derived", 0, "size", 0,
+        "floor", room.floor, "floor_seq", room.floor_seq, "dead", 0, "top_hole", 0, "tags", room.tags
+    )
+    redis.call("PERSIST", room.key)
+    for i = 5, 4 + fields, 2 do
+        redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
+    end
+end
+local plan = begin(app, room)
+local joined = add_members(plan, room, 5 + fields, tonumber(ARGV[3]))
+announce_joined(app, room, joined)
+plan.tell_owed()
+return plan.finish(created and 1 or 0)

@@ -1,0 +1,28 @@
+#!lua
+-- edit_message: show a known message anew with another body. No count changes.
+--
+-- KEYS[1]    room
+-- ARGV[1]    app
+-- ARGV[2]    message
+-- ARGV[3]    body      JSON object, published as given
+--
+-- Reply      { message, seq, ordinal, at_ms, 0 }
+-- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN (also when deleted or recalled)    nothing was written
+-- Publishes  message (edit)
+-- Cost       O(1)
+--@include lib/room
+--@include lib/history
+--@include lib/notices
+
+local room = load_room(KEYS[1])
+if not room then
+    return refuse_room()
+end
+local app, message = ARGV[1], ARGV[2]
+local seq, ord, kind = load_message(room, message)
+if not seq or kind >= DELETED or seq <= room.floor_seq then
+    return refuse_message()
+end
+local entry = message_entry(room, seq)
+publish(app, { "message", room_of(app, room.key), message, entry.sender, entry.at_ms, seq, "edit", ARGV[3] })
+return { message, seq, ord, entry.at_ms, 0 }

@@ -1,0 +1,21 @@
+-- deleting: take one message out of everybody's count.
+--@include lib/room
+--@include lib/news
+
+-- Mark the message with `flag` (DELETED or RECALLED) and lower the unread of all who have not passed it.
+local function take_out(plan, room, message, seq, ord, kind, flag)
+    raise_revision(room)
+    save_message(room, message, seq, ord, kind + flag)
+    local counted = kind % 2 == COUNTABLE and kind < DELETED
+    if counted then
+        redis.call("ZADD", room.key .. ":h", ord, ord)
+        room.top_hole = math.max(room.top_hole, ord)
+    end
+    if flag == DELETED then
+        room.dead = room.dead + 1
+    end
+    redis.call("HSET", room.key, "rev", room.rev, "dead", room.dead, "top_hole", room.top_hole)
+    if counted and not room.derived then
+        tell_members(plan, room, ord)
+    end
+end

@@ -1,0 +1,8 @@
+-- states: how a copy on the user's side relates to the counters.
+
+local FROZEN = 0 -- a member; the room is frozen, so it is neither counted nor listed
+local ACTIVE = 1 -- a member; unread is in the counters
+local DERIVED = 2 -- a member of a large room; unread is asked of the room
+local GONE = 3 -- no longer a member; the stamp stays so that late news is recognised as old
+
+local TAG_SEPARATOR = "\31" -- joins a sorted tag set to one string; control characters are refused in tags

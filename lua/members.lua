@@ -1,0 +1,34 @@
+#!lua flags=no-writes
+-- members: up to `limit` members with their read states; those who have read furthest come first when not all are given.
+--
+-- KEYS[1]    room
+-- ARGV[1]    limit
+--
+-- Reply      { member, cursor, unread, last_read, ... }   last_read: message id, or "" without a real read
+-- Errors     ROOM_UNKNOWN
+-- Cost       O(limit + log members)
+--@include lib/room
+
+local room = load_room(KEYS[1])
+if not room then
+    return refuse_room()
+end
+local names = {}
+local reply = {}
+local function message_of(read)
+    if read == 0 then
+        return ""
+    end
+    if names[read] == nil then
+        names[read] = message_at(room, read)
+    end
+    return names[read] or ""
+end
+for _, member in ipairs(redis.call("ZREVRANGE", room.key .. ":c", 0, tonumber(ARGV[1]) - 1)) do
+    local cursor, ord, read = load_member(room, member)
+    reply[#reply + 1] = member
+    reply[#reply + 1] = cursor
+    reply[#reply + 1] = unread_after(room, ord)
+    reply[#reply + 1] = message_of(read)
+end
+return reply

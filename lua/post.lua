@@ -1,0 +1,67 @@
+#!lua
+-- post: append a message; the poster has read it, everybody else has one more unread if it is countable.
+--
+-- KEYS[1]    room
+-- ARGV[1]    app
+-- ARGV[2]    sender          "" for none
+-- ARGV[3]    message         the backend's id, or "" to make one
+-- ARGV[4]    countable       1 or 0
+-- ARGV[5]    must_be_member  1: refuse a sender who is not a member
+-- ARGV[6]    body            JSON object, published as given, not kept
+-- ARGV[7]    limit           fan-out limit in members
+-- ARGV[8]    history         messages remembered
+--
+-- Reply      { message, seq, ordinal, at_ms, created }
+-- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
+-- Publishes  message, then read for the poster
+-- Cost       O(members) up to the limit, O(1) above
+--@include lib/room
+--@include lib/news
+--@include lib/notices
+--@include lib/crossing
+--@include lib/history
+--@plan
+
+local room = load_room(KEYS[1])
+if not room then
+    return refuse_room()
+end
+local app, sender, message, countable = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local cursor = sender ~= "" and load_member(room, sender)
+if not cursor and ARGV[5] == "1" then
+    return redis.error_reply("NOT_MEMBER not a member of this room")
+end
+local plan = begin(app, room)
+if message ~= "" then
+    local seq, ord = load_message(room, message)
+    if seq then
+        plan.tell_owed()
+        return plan.finish({ message, seq, ord, message_entry(room, seq).at_ms, 0 })
+    end
+end
+
+raise_revision(room)
+room.seq = room.seq + 1
+room.ord = room.ord + countable
+local at_ms = revision_ms(room)
+if message == "" then
+    message = make_message_id(room, at_ms)
+end
+remember(room, message, sender, at_ms, countable)
+redis.call("HSET", room.key, "seq", room.seq, "ord", room.ord, "rev", room.rev)
+trim_history(room, tonumber(ARGV[8]))
+if cursor then
+    save_member(room, sender, room.seq, room.ord, room.seq)
+end
+local crossed = cross_if_due(room, tonumber(ARGV[7]))
+if crossed or (countable == 1 and not room.derived) then
+    tell_members(plan, room)
+elseif cursor then
+    tell_member(plan, room, sender, room.seq, room.ord)
+end
+local id = room_of(app, room.key)
+publish(app, { "message", id, message, sender, at_ms, room.seq, "new", ARGV[6] })
+if cursor then
+    publish(app, { "read", id, sender, message, room.seq })
+end
+return plan.finish({ message, room.seq, room.ord, at_ms, 1 })

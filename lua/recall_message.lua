@@ -1,0 +1,36 @@
+#!lua
+-- recall_message: withdraw one message; it keeps its place and is shown as recalled, but counts no more.
+--
+-- KEYS[1]    room
+-- ARGV[1]    app
+-- ARGV[2]    message
+-- ARGV[3]    body      JSON object, published as given
+--
+-- Reply      count   1, or 0 when it was recalled or deleted already
+-- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
+-- Publishes  message (recall), when count = 1
+-- Cost       O(members) up to the fan-out limit, O(log holes) above
+--@include lib/room
+--@include lib/deleting
+--@include lib/history
+--@include lib/notices
+--@plan
+
+local room = load_room(KEYS[1])
+if not room then
+    return refuse_room()
+end
+local app, message = ARGV[1], ARGV[2]
+local seq, ord, kind = load_message(room, message)
+if not seq then
+    return refuse_message()
+end
+local plan = begin(app, room)
+if is_deleted(room, seq, kind) or kind >= RECALLED then
+    plan.tell_owed()
+    return plan.finish(0)
+end
+take_out(plan, room, message, seq, ord, kind, RECALLED)
+local entry = message_entry(room, seq)
+publish(app, { "message", room_of(app, room.key), message, entry.sender, entry.at_ms, seq, "recall", ARGV[3] })
+return plan.finish(1)

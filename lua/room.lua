@@ -1,0 +1,32 @@
+#!lua flags=no-writes
+-- room: one room as one user sees it.
+--
+-- KEYS[1]    room
+-- ARGV[1]    user    "" for nobody
+--
+-- Reply      { active, tags, created_ms, seq, members, profile, last, me }
+--            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {}; me: { cursor, unread, last_read } or {}
+-- Errors     ROOM_UNKNOWN
+-- Cost       O(profile fields)
+--@include lib/room
+--@include lib/history
+
+local room = load_room(KEYS[1])
+if not room then
+    return refuse_room()
+end
+local me = {}
+local cursor, ord, read = load_member(room, ARGV[1])
+if cursor then
+    me = { cursor, unread_after(room, ord), message_at(room, read) or "" }
+end
+return {
+    room.active and 1 or 0,
+    room.tags,
+    math.floor(room.born / 1000),
+    room.seq,
+    room.size,
+    redis.call("HGETALL", room.key .. ":f"),
+    last_message(room) or {},
+    me,
+}

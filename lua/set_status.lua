@@ -1,0 +1,34 @@
+#!lua
+-- set_status: freeze or thaw a room. Frozen, it is in nobody's badge; its cursors still move.
+--
+-- KEYS[1]    room
+-- ARGV[1]    app
+-- ARGV[2]    status    1 active, 0 frozen
+--
+-- Reply      changed   1 or 0
+-- Errors     ROOM_UNKNOWN    nothing was written
+-- Publishes  room, when changed
+-- Cost       O(members) up to the fan-out limit, O(1) above
+--@include lib/room
+--@include lib/news
+--@include lib/notices
+--@plan
+
+local room = load_room(KEYS[1])
+if not room then
+    return refuse_room()
+end
+local app, active = ARGV[1], ARGV[2] == "1"
+local plan = begin(app, room)
+local changed = room.active ~= active
+if changed then
+    raise_revision(room)
+    room.active = active
+    redis.call("HSET", room.key, "rev", room.rev, "status", ARGV[2])
+    if not room.derived then
+        tell_members(plan, room)
+    end
+    publish(app, { "room", room_of(app, room.key) })
+end
+plan.tell_owed()
+return plan.finish(changed and 1 or 0)

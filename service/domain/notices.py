@@ -1,0 +1,70 @@
+"""What is pushed to devices. Published by the scripts themselves, last, so a room's notices have the order of its changes.
+
+On the wire between Redis and the workers a notice is a msgpack array whose first item is the kind.
+"""
+
+import msgspec
+from msgspec import Struct
+
+
+class _Notice(Struct, frozen=True, array_like=True):
+    room: str
+
+
+class CursorMoved(_Notice, frozen=True, array_like=True, tag="read"):
+    """`member` has read `room` up to `message`. To every member, all the reader's devices included."""
+
+    member: str
+    message: str
+    seq: int
+
+
+class MessagePosted(_Notice, frozen=True, array_like=True, tag="message"):
+    """A message was posted, edited or recalled. `body` is the JSON object given at post time."""
+
+    message: str
+    sender: str
+    at_ms: int
+    seq: int
+    change: str  # a value of types.Change
+    body: str
+
+
+class MessageDeleted(_Notice, frozen=True, array_like=True, tag="deleted"):
+    """`message` was deleted; "_all" when the room was emptied."""
+
+    message: str
+
+
+class RoomChanged(_Notice, frozen=True, array_like=True, tag="room"):
+    """Members, tags, status or profile changed: ask for the room's present state."""
+
+
+class Joined(_Notice, frozen=True, array_like=True, tag="joined"):
+    """`members` are in the room from here on."""
+
+    members: list[str]
+
+
+class Left(_Notice, frozen=True, array_like=True, tag="left"):
+    """`members` are no longer in the room and get nothing that follows."""
+
+    members: list[str]
+
+
+class RoomDeleted(_Notice, frozen=True, array_like=True, tag="gone"):
+    """The room is no more."""
+
+
+class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
+    """Tokens of `user` were revoked: connections that used them must go. `token_id` "" means all issued before `before_s`."""
+
+    user: str
+    token_id: str
+    before_s: int
+
+
+Notice = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | Joined | Left | RoomDeleted | TokensRevoked
+
+decode_notice = msgspec.msgpack.Decoder(Notice).decode
+encode_notice = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,150 @@
+"""What can be done with read state, said once for every dialect."""
+
+from collections.abc import Mapping, Sequence
+
+from service.domain.limits import MAX_MEMBERS_SHOWN, check_id, check_members, check_tags, new_id
+from service.domain.ports import Store
+from service.domain.types import Deleted, Drift, MemberState, Posted, Reading, Room, Status, TagBadges
+
+
+class ReadState:
+    """The operations. Every one is atomic in its effect, and done (badges included) when it returns.
+
+    All of them may raise Unavailable (nothing was done, try again) and those that write UnknownOutcome. Ids and tags are checked
+    where they may create something; elsewhere an impossible id is simply unknown.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # Rooms
+
+    async def create_room(
+        self, *, app: str, room: str = "", tags: Sequence[str] = (), profile: Mapping[str, bytes] | None = None, members: Sequence[str] = ()
+    ) -> tuple[str, bool]:
+        """Create a room (an empty `room`: under a fresh id) and add `members`. Returns its id and whether it is new.
+
+        A room that exists keeps its tags, profile, messages and cursors; the named members are added. Raises Invalid.
+        """
+        room = check_id("room", room) if room else new_id()
+        created = await self._store.create_room(
+            app=app, room=room, tags=check_tags("roomTags", tags), profile=profile or {}, members=check_members("members", members)
+        )
+        return room, created
+
+    async def add_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+        """Add members; each starts at the head, with nothing unread. Returns those that were not members before.
+
+        Raises Invalid, RoomUnknown.
+        """
+        return await self._store.add_members(app=app, room=room, members=check_members("members", members))
+
+    async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+        """Remove members; the room leaves their badges in the same step. Returns those that were members. Raises RoomUnknown."""
+        return await self._store.remove_members(app=app, room=room, members=check_members("members", members))
+
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str]) -> bool:
+        """Replace the room's tags; every member's per-tag badges follow. True when they changed. Raises Invalid, RoomUnknown."""
+        return await self._store.set_tags(app=app, room=room, tags=check_tags("roomTags", tags))
+
+    async def set_status(self, *, app: str, room: str, status: Status) -> bool:
+        """Freeze or thaw the room: frozen, it is neither counted nor listed. True when it changed. Raises RoomUnknown."""
+        return await self._store.set_status(app=app, room=room, status=status)
+
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes]) -> None:
+        """Set some profile fields (name -> JSON text); the others stay. Raises RoomUnknown."""
+        await self._store.set_profile(app=app, room=room, profile=profile)
+
+    async def delete_room(self, *, app: str, room: str) -> bool:
+        """Delete the room, its messages and its members' states. False when there was none."""
+        return await self._store.delete_room(app=app, room=room)
+
+    # Messages
+
+    async def post(
+        self,
+        *,
+        app: str,
+        room: str,
+        sender: str,
+        message: str = "",
+        countable: bool = True,
+        body: str = "{}",
+        sender_must_be_member: bool = False,
+    ) -> Posted:
+        """Append a message. The sender's own cursor moves to it; every other member has one more unread if it is countable.
+
+        `message` is the backend's id; empty: we make one, 24 hex, rising within the room. A known id changes nothing and is
+        answered with its place. `body` is a JSON object that is pushed to the members and not kept. `sender` "" posts without one.
+        Raises Invalid, RoomUnknown, NotMember (only with `sender_must_be_member`). Repeatable exactly when `message` is given.
+        """
+        if message:
+            check_id("message", message)
+        if sender:
+            check_id("sender", sender)
+        return await self._store.post(
+            app=app, room=room, sender=sender, message=message, countable=countable, body=body, sender_must_be_member=sender_must_be_member
+        )
+
+    async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
+        """Push a changed body of a known message; no count changes. Raises RoomUnknown, MessageUnknown."""
+        return await self._store.edit_message(app=app, room=room, message=message, body=body)
+
+    async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
+        """Delete a message; every badge that counted it falls by one. Repeating answers count 0. Raises RoomUnknown, MessageUnknown."""
+        return await self._store.delete_message(app=app, room=room, message=message)
+
+    async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
+        """As delete_message, but members see the message again with the recalled `body`. Raises RoomUnknown, MessageUnknown."""
+        return await self._store.recall_message(app=app, room=room, message=message, body=body)
+
+    async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
+        """Empty the room: nothing of it is unread for anybody; cursors stay. Raises RoomUnknown."""
+        return await self._store.delete_all_messages(app=app, room=room)
+
+    async def message_sender(self, *, app: str, room: str, message: str) -> str:
+        """Who sent a message ("" for nobody). Raises RoomUnknown, MessageUnknown."""
+        return await self._store.message_sender(app=app, room=room, message=message)
+
+    # Reading
+
+    async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
+        """Move the user's cursor forward to `message`. An older or equal one succeeds, changes and announces nothing.
+
+        Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
+        """
+        return await self._store.mark_read(app=app, room=room, user=user, message=message)
+
+    async def badge(self, *, app: str, user: str, tags: Sequence[str] = ()) -> int:
+        """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid."""
+        return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags))
+
+    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str] = ()) -> TagBadges:
+        """Unread per tag; without `tags`, for every tag on the user's active rooms. Raises Invalid."""
+        return await self._store.badges_by_tags(app=app, user=user, tags=check_tags("tags", tags))
+
+    async def room(self, *, app: str, room: str, user: str = "") -> Room:
+        """The room, and in `me` the state of `user` if a member. Raises RoomUnknown."""
+        return await self._store.room(app=app, room=room, user=user)
+
+    async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
+        """Up to `limit` members with their states, in no particular order. Raises RoomUnknown."""
+        return await self._store.members(app=app, room=room, limit=limit)
+
+    async def rooms(self, *, app: str, user: str) -> list[str]:
+        """Ids of all rooms that the user is a member of, frozen ones included, in no particular order."""
+        return await self._store.rooms(app=app, user=user)
+
+    # Truth
+
+    async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
+        """Recompute the user's copies from their rooms and the counters from the copies; the differences, mended if `repair`."""
+        return await self._store.audit_user(app=app, user=user, repair=repair)
+
+    async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
+        """The same for every member of one room."""
+        return await self._store.audit_room(app=app, room=room, repair=repair)
+
+    async def audit_all(self, *, repair: bool = False) -> list[Drift]:
+        """The same for everything stored."""
+        return await self._store.audit_all(repair=repair)

@@ -1,0 +1,194 @@
+"""User tokens: issued by us (signed, so that checking one asks nobody) or bound by the backend (looked up by digest).
+
+A token is checked at every use for its expiry, its app's generation and its revocation. Revocations are learnt by polling,
+so a revoked token is refused by every worker within `POLL_S` plus one round trip; the worker that revoked it refuses it at once.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jwt
+
+from service.domain.identity import Apps, Directory, IssuedToken, Session
+from service.domain.limits import check_id
+from service.errors import Invalid, TokenUnknown
+
+POLL_S = 2.0  # between two looks at the revocations
+OVERLAP_MS = 10_000  # looked at again: clocks of a store's nodes differ
+BOUND_CACHE_S = 4.0  # how long a custom token found valid is believed
+CACHED_TOKENS = 50_000  # per worker; the oldest goes first
+MAX_TOKEN_CHARS = 4096
+MAX_EXPIRY_S = 253_402_300_799  # the end of the year 9999
+
+_DAY_S = 86_400
+_ALGORITHM = "HS256"
+_CHECK_SIGNATURE_ONLY: dict[str, Any] = {"verify_exp": False, "verify_iat": False, "require": ["id", "exp", "jti"]}
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Tokens:
+    """Issues and checks tokens for all apps.
+
+    `secret` is the deployment's token secret: every app's signing key is derived from it, so that no token of one app or of an
+    earlier generation is worth anything in another. `life_days` is how long an issued token lives. `now` gives Unix seconds.
+    """
+
+    def __init__(
+        self, directory: Directory, apps: Apps, *, secret: str, life_days: int = 7, now: Callable[[], float] = time.time
+    ) -> None:
+        self._directory = directory
+        self._apps = apps
+        self._secret = secret.encode()
+        self._life_s = life_days * _DAY_S
+        self._now = now
+        self._issued: OrderedDict[tuple[str, str], Session] = OrderedDict()
+        self._bound: OrderedDict[tuple[str, str], tuple[float, Session]] = OrderedDict()
+        self._revoked: dict[tuple[str, str], int] = {}
+        self._seen_ms: dict[str, int] = {}
+
+    async def issue(self, *, app: str, user: str) -> IssuedToken:
+        """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
+        created_ms = int(self._now() * 1000)
+        token = IssuedToken("", _new_token_id(), created_ms, created_ms // 1000 + self._life_s)
+        await self._directory.remember_token(
+            app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s
+        )
+        return self.signed(app=app, user=user, token=token)
+
+    async def bind(self, *, app: str, user: str, token: str, expires_s: int, replaces: bool = False) -> IssuedToken:
+        """Let the backend's own `token` stand for `user` until `expires_s` (Unix seconds).
+
+        `replaces`: the user's earlier custom tokens become void. Raises Invalid, UserUnknown, TokenConflict.
+        """
+        check_bound_token(token)
+        now = self._now()
+        if not now < expires_s <= MAX_EXPIRY_S:
+            raise Invalid("expirationDate", "expirationDate must be in the future")
+        bound = IssuedToken(token, _new_token_id(), int(now * 1000), expires_s)
+        digest = _digest(token)
+        await self._directory.bind_token(
+            app=app, user=user, digest=digest, token_id=bound.token_id, created_ms=bound.created_ms, expires_s=expires_s, replaces=replaces
+        )
+        # Whatever this worker believed about custom tokens may have just changed.
+        self._bound.clear()
+        return bound
+
+    async def verify(self, app: str, token: str) -> Session | None:
+        """The session that `token` stands for in `app`, or None when it is unknown, expired, revoked or of another app.
+
+        An issued token costs no round trip; a custom one costs one every `BOUND_CACHE_S`.
+        """
+        session = self._issued.get((app, token))
+        if session is None:
+            session = self._read_issued(app, token) or await self._look_up(app, token)
+        if session is None or not self.still_valid(session):
+            return None
+        return session
+
+    def still_valid(self, session: Session) -> bool:
+        """Whether a session found valid before is so now, as far as this worker knows."""
+        app = self._apps.get(session.app)
+        return (
+            app is not None
+            and app.generation == session.generation
+            and session.expires_s > self._now()
+            and (session.app, session.token_id) not in self._revoked
+        )
+
+    async def revoke(self, *, app: str, user: str, token: str = "", token_id: str = "") -> list[IssuedToken]:
+        """Revoke the token given as text or by id, or without either all of the user's. Takes effect here at once.
+
+        Returns what was revoked, issued tokens with their text. Raises UserUnknown, TokenUnknown.
+        """
+        if token:
+            token_id = await self._token_id_of(app, user, token)
+        revoked = await self._directory.revoke_tokens(app=app, user=user, token_id=token_id)
+        for one in revoked:
+            self._revoked[app, one.token_id] = one.expires_s
+        self._bound.clear()
+        if token:
+            return [IssuedToken(token, one.token_id, one.created_ms, one.expires_s) for one in revoked]
+        return [one if one.bound else self.signed(app=app, user=user, token=one) for one in revoked]
+
+    async def learn_revocations(self) -> None:
+        """Ask for what was revoked since the last call; to be called every `POLL_S`."""
+        now = int(self._now())
+        self._revoked = {key: expires_s for key, expires_s in self._revoked.items() if expires_s > now}
+        for app in self._apps.all():
+            since_ms = max(0, self._seen_ms.get(app.app, 0) - OVERLAP_MS)
+            for revocation in await self._directory.revocations(app=app.app, since_ms=since_ms):
+                self._revoked[app.app, revocation.token_id] = revocation.expires_s
+                self._seen_ms[app.app] = max(self._seen_ms.get(app.app, 0), revocation.at_ms)
+
+    def signed(self, *, app: str, user: str, token: IssuedToken) -> IssuedToken:
+        """The same token with its text: an HS256 JWT of `id`, `iat`, `exp` and `jti`. The same facts give the same text."""
+        claims = {"id": user, "iat": token.created_ms // 1000, "exp": token.expires_s, "jti": token.token_id}
+        text = jwt.encode(claims, self._key(app), algorithm=_ALGORITHM)
+        return IssuedToken(text, token.token_id, token.created_ms, token.expires_s)
+
+    def _key(self, app: str) -> bytes:
+        known = self._apps.get(app)
+        generation = known.generation if known else 0
+        return hmac.digest(self._secret, f"{app}:{generation}".encode(), "sha256")
+
+    def _read_issued(self, app: str, token: str) -> Session | None:
+        """Check the signature; no expiry yet, since a session is checked for it at every use."""
+        known = self._apps.get(app)
+        if known is None or token.count(".") != 2 or len(token) > MAX_TOKEN_CHARS:
+            return None
+        try:
+            claims = jwt.decode(token, self._key(app), algorithms=[_ALGORITHM], options=_CHECK_SIGNATURE_ONLY)
+            session = Session(app, claims["id"], claims["jti"], int(claims["exp"]), known.generation)
+        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+            return None
+        _remember(self._issued, (app, token), session)
+        return session
+
+    async def _look_up(self, app: str, token: str) -> Session | None:
+        """Ask for a custom token. What is unknown is not remembered, so that a new binding counts at once."""
+        known = self._apps.get(app)
+        if known is None or not 1 <= len(token) <= MAX_TOKEN_CHARS:
+            return None
+        believed = self._bound.get((app, token))
+        if believed is not None and believed[0] > self._now():
+            return believed[1]
+        found = await self._directory.bound_token(app=app, digest=_digest(token))
+        if found is None:
+            self._bound.pop((app, token), None)
+            return None
+        session = Session(app, found.user, found.token_id, found.expires_s, known.generation)
+        _remember(self._bound, (app, token), (self._now() + BOUND_CACHE_S, session))
+        return session
+
+    async def _token_id_of(self, app: str, user: str, token: str) -> str:
+        session = self._read_issued(app, token) or await self._directory.bound_token(app=app, digest=_digest(token))
+        if session is None or session.user != user:
+            raise TokenUnknown("no such token of this user")
+        return session.token_id
+
+
+def check_bound_token(token: str) -> None:
+    """A custom token is 8 to 4096 printable ASCII characters without spaces: it travels in a header. Raises Invalid."""
+    if not 8 <= len(token) <= MAX_TOKEN_CHARS or not all(0x21 <= ord(char) < 0x7F for char in token):
+        raise Invalid("token", f"token must have 8 to {MAX_TOKEN_CHARS} printable ASCII characters without spaces")
+
+
+def _remember(cache: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    cache[key] = value
+    if len(cache) > CACHED_TOKENS:
+        cache.popitem(last=False)
+
+
+def _new_token_id() -> str:
+    return secrets.token_hex(12)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

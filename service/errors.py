@@ -1,0 +1,75 @@
+"""What can go wrong, as one tree. Every dialect turns it into its own words at the border.
+
+    ReadStateError
+    ├── Refusal            the caller's doing; nothing was written; repeating does not help
+    │   ├── Invalid        a value is malformed or over a limit
+    │   ├── RoomUnknown    no such room in this app
+    │   ├── MessageUnknown no such message in this room (or no longer remembered)
+    │   ├── NotMember      the room exists, the user is not in it
+    │   ├── UserUnknown    no such user in this app
+    │   ├── TokenUnknown   no such token of this user
+    │   └── TokenConflict  the token already belongs to somebody else
+    └── Fault              ours, or the store's
+        ├── Unavailable    nothing was done; repeat after `retry_after_s`
+        └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
+"""
+
+
+class ReadStateError(Exception):
+    """Root of the errors of this service."""
+
+
+class Refusal(ReadStateError):
+    """The request cannot be carried out as asked. Nothing was written."""
+
+    code = "REFUSED"
+
+
+class Invalid(Refusal):
+    """`field` is malformed or over its limit; the message says what to send instead."""
+
+    code = "INVALID"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RoomUnknown(Refusal):
+    code = "ROOM_UNKNOWN"
+
+
+class MessageUnknown(Refusal):
+    code = "MESSAGE_UNKNOWN"
+
+
+class NotMember(Refusal):
+    code = "NOT_MEMBER"
+
+
+class UserUnknown(Refusal):
+    code = "USER_UNKNOWN"
+
+
+class TokenUnknown(Refusal):
+    code = "TOKEN_UNKNOWN"
+
+
+class TokenConflict(Refusal):
+    code = "TOKEN_CONFLICT"
+
+
+class Fault(ReadStateError):
+    """The service or its store failed; the caller did nothing wrong."""
+
+
+class Unavailable(Fault):
+    """The store cannot be reached or is overloaded. Nothing was done; try again."""
+
+    retry_after_s = 1
+
+
+class UnknownOutcome(Fault):
+    """The connection was lost after the call was sent. Ask for the present state before repeating."""
+
+    retry_after_s = 1

@@ -1,0 +1,156 @@
+"""A Redis Cluster: a lane to every primary, each call in the slot of its first key. The split plan."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from hiredis import ReplyError
+from redis.crc import key_slot
+
+from service.errors import Unavailable
+from service.store.connect import PASSING, RETRY_S, ConnectionFactory, Part, reply_or_raise, scan_lane
+from service.store.lane import DEADLINE_S, Lane
+from service.store.scripts import Plan, Script
+
+logger = logging.getLogger(__name__)
+
+
+class Cluster:
+    """See the module. The map of slots is asked anew whenever a node says that a slot has moved, or is lost."""
+
+    plan: Plan = "split"
+
+    def __init__(self, url: str, scripts: dict[str, Script]) -> None:
+        self._url = url
+        self.scripts = scripts
+        self._lanes: dict[str, Lane] = {}  # "host:port" -> lane
+        self._slots: list[tuple[int, int, str]] = []  # first slot, last slot, address of the primary
+        self._seen: set[str] = {urlsplit(url).netloc.rpartition("@")[2]}  # every node ever heard of: where to ask for the map
+        self._mapping: asyncio.Lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str, scripts: dict[str, Script]) -> Self:
+        cluster = cls(url, scripts)
+        await cluster._load_map()
+        for script in scripts.values():
+            await cluster.each_node("SCRIPT", "LOAD", script.text)
+        return cluster
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        async def attempt(lane: Lane, asking: bool) -> Any:
+            if asking:
+                # Both go out in one write, so nothing comes between them.
+                lane.call("ASKING", repeatable=False).add_done_callback(_ignore)
+            reply = await lane.call("EVALSHA", script.sha, len(keys), *keys, *args, repeatable=repeatable)
+            if isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT"):
+                reply_or_raise(await lane.call("SCRIPT", "LOAD", script.text, repeatable=True))
+                return await attempt(lane, asking)
+            return reply
+
+        return reply_or_raise(await self._routed(keys[0], attempt))
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        async def attempt(lane: Lane, asking: bool) -> Any:
+            if asking:
+                lane.call("ASKING", repeatable=False).add_done_callback(_ignore)
+            return await lane.call(*parts, repeatable=repeatable)
+
+        return reply_or_raise(await self._routed(key, attempt))
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        return [reply_or_raise(await (await self._lane(node)).call(*parts, repeatable=True)) for node in self.nodes()]
+
+    async def scan(self, pattern: str) -> AsyncIterator[str]:
+        for node in self.nodes():
+            async for key in scan_lane(await self._lane(node), pattern):
+                yield key
+
+    def nodes(self) -> list[str]:
+        return sorted({address for _, _, address in self._slots})
+
+    @property
+    def round_trips(self) -> int:
+        return sum(lane.round_trips for lane in self._lanes.values())
+
+    async def close(self) -> None:
+        for lane in self._lanes.values():
+            await lane.close()
+
+    async def _routed(self, key: str, attempt: Callable[[Lane, bool], Awaitable[Any]]) -> Any:
+        """Send to the node that owns the key's slot, following the cluster while it changes, within one deadline."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE_S
+        address, asking = self._owner(key_slot(key.encode())), False
+        while True:
+            try:
+                reply = await attempt(await self._lane(address), asking)
+            except Unavailable:
+                # Nothing was sent. Another node may have taken the slot over.
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(RETRY_S)
+                await self._load_map()
+                address, asking = self._owner(key_slot(key.encode())), False
+                continue
+            if not isinstance(reply, ReplyError) or loop.time() >= until:
+                return reply
+            word, _, rest = str(reply).partition(" ")
+            if word == "MOVED":
+                await self._load_map()
+                address, asking = rest.split(" ")[1], False
+            elif word == "ASK":
+                address, asking = rest.split(" ")[1], True
+            elif word in PASSING and "script:" not in str(reply):
+                await asyncio.sleep(RETRY_S)
+                await self._load_map()
+                address, asking = self._owner(key_slot(key.encode())), False
+            else:
+                return reply
+
+    def _owner(self, slot: int) -> str:
+        for first, last, address in self._slots:
+            if first <= slot <= last:
+                return address
+        raise Unavailable(f"no primary serves slot {slot}; the cluster is incomplete")
+
+    async def _lane(self, address: str) -> Lane:
+        lane = self._lanes.get(address)
+        if lane is None:
+            fresh = Lane(ConnectionFactory(self._url_of(address)))
+            await fresh.open()
+            lane = self._lanes.setdefault(address, fresh)
+            if lane is not fresh:
+                await fresh.close()
+        return lane
+
+    def _url_of(self, address: str) -> str:
+        parts = urlsplit(self._url)
+        login, at, _ = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{login}{at}{address}"))
+
+    async def _load_map(self) -> None:
+        """Ask the nodes that are known, one after the other, who serves which slot."""
+        async with self._mapping:
+            for address in (*self.nodes(), *sorted(self._seen)):
+                try:
+                    lane = await self._lane(address)
+                    self._slots = _read_map(reply_or_raise(await lane.call("CLUSTER", "SLOTS", repeatable=True)), address)
+                except Unavailable:
+                    continue
+                self._seen.update(self.nodes())
+                return
+        raise Unavailable("no node of the cluster can be reached")
+
+
+def _read_map(reply: Any, asked: str) -> list[tuple[int, int, str]]:
+    """First slot, last slot, primary. A node that does not know its own address leaves it empty: it is the one that was asked."""
+    host = asked.rpartition(":")[0]
+    return [(first, last, f"{primary[0].decode() or host}:{primary[1]}") for first, last, primary, *_ in reply]
+
+
+def _ignore(future: "asyncio.Future[Any]") -> None:
+    """Take the exception, if any: the call that follows on the same lane meets the same fate and tells."""
+    if not future.cancelled():
+        future.exception()

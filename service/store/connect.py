@@ -1,0 +1,177 @@
+"""From a URL to something that scripts can be called on: one server or a cluster, found out by asking."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from hiredis import ReplyError
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from service import errors
+from service.store.lane import DEADLINE_S, Lane
+from service.store.scripts import Plan, Script, load_scripts
+
+Part = str | int | bytes
+
+REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.MessageUnknown, errors.NotMember)}
+# Error replies that say that nothing was done and that it may be different in a moment.
+PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
+# ... and those that somebody must look into.
+LASTING = frozenset({"OOM", "MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
+RETRY_S = 0.05
+
+
+class ScriptFailed(Exception):
+    """A script raised an error that is not a refusal: a bug, or data that somebody else has written."""
+
+
+class Caller(Protocol):
+    """Where scripts and commands are called. `store` knows no other way to Redis."""
+
+    plan: Plan
+    scripts: dict[str, Script]
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        """Run a script in the slot of its first key; its reply, with bulk strings as bytes.
+
+        Raises the refusal whose code the script answered, Unavailable, UnknownOutcome, ScriptFailed.
+        """
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        """Run one plain command in the slot of `key`."""
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        """Run one command on every primary."""
+
+    def scan(self, pattern: str) -> AsyncIterator[str]:
+        """Every key of every primary that matches `pattern`; one may come twice."""
+
+    def nodes(self) -> list[str]:
+        """Addresses of the primaries."""
+
+    @property
+    def round_trips(self) -> int: ...
+
+    async def close(self) -> None: ...
+
+
+class ConnectionFactory:
+    """Makes redis-py connections that do nothing of their own accord: no repeats, no health checks, no hidden time-outs."""
+
+    def __init__(self, url: str, **overrides: Any) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+            socket_timeout=None,
+            socket_connect_timeout=DEADLINE_S,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+            **overrides,
+        )
+
+    def __call__(self) -> AbstractConnection:
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        return connection
+
+
+def reply_or_raise(reply: Any) -> Any:
+    """Turn an error reply into the exception that it stands for."""
+    if not isinstance(reply, ReplyError):
+        return reply
+    text = str(reply)
+    word = text.partition(" ")[0]
+    if refusal := REFUSALS.get(word):
+        raise refusal(text.partition(" ")[2])
+    if word in PASSING | LASTING and "script:" not in text:
+        raise errors.Unavailable(f"the store refuses for now: {text}")
+    raise ScriptFailed(text)
+
+
+class SingleServer:
+    """Everything on one server, over one lane: the atomic plan."""
+
+    plan: Plan = "atomic"
+
+    def __init__(self, lane: Lane, address: str, scripts: dict[str, Script]) -> None:
+        self._lane = lane
+        self._address = address
+        self.scripts = scripts
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        reply = await self._lane.call("EVALSHA", script.sha, len(keys), *keys, *args, repeatable=repeatable)
+        if isinstance(reply, ReplyError):
+            reply = await insist(self._lane, reply, script, keys, args, repeatable)
+            return reply_or_raise(reply)
+        return reply
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        return reply_or_raise(await self._lane.call(*parts, repeatable=repeatable))
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        return [reply_or_raise(await self._lane.call(*parts, repeatable=True))]
+
+    def scan(self, pattern: str) -> AsyncIterator[str]:
+        return scan_lane(self._lane, pattern)
+
+    def nodes(self) -> list[str]:
+        return [self._address]
+
+    @property
+    def round_trips(self) -> int:
+        return self._lane.round_trips
+
+    async def close(self) -> None:
+        await self._lane.close()
+
+
+async def scan_lane(lane: Lane, pattern: str) -> AsyncIterator[str]:
+    """Every key of one server that matches `pattern`."""
+    scan_cursor: bytes | int = 0
+    while True:
+        scan_cursor, keys = reply_or_raise(await lane.call("SCAN", scan_cursor, "MATCH", pattern, "COUNT", 1000, repeatable=True))
+        for key in keys:
+            yield key.decode()
+        if scan_cursor == b"0":
+            return
+
+
+async def insist(lane: Lane, reply: ReplyError, script: Script, keys: Sequence[str], args: Sequence[Part], repeatable: bool) -> Any:
+    """Call again after an error reply that proves that the script did not run: load it, or wait a little, within one deadline."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + DEADLINE_S
+    while True:
+        text = str(reply)
+        if text.startswith("NOSCRIPT"):
+            reply_or_raise(await lane.call("SCRIPT", "LOAD", script.text, repeatable=True))
+        elif text.partition(" ")[0] in PASSING and "script:" not in text and loop.time() < until:
+            await asyncio.sleep(RETRY_S)
+        else:
+            return reply
+        reply = await lane.call("EVALSHA", script.sha, len(keys), *keys, *args, repeatable=repeatable)
+        if not isinstance(reply, ReplyError):
+            return reply  # type: ignore[unreachable]  # the lane's replies are of any type
+
+
+async def connect(url: str, *, lua: Path | None = None) -> Caller:
+    """Connect to the server at `url` (redis://, rediss://, unix://) and load the scripts for what it turns out to be.
+
+    Raises Unavailable when it cannot be reached.
+    """
+    factory = ConnectionFactory(url)
+    lane = Lane(factory)
+    await lane.open()
+    if b"cluster_enabled:1" in reply_or_raise(await lane.call("INFO", "cluster", repeatable=True)):
+        await lane.close()
+        from service.store.cluster import Cluster  # that module needs this one
+
+        return await Cluster.open(url, load_scripts("split", lua))
+    caller = SingleServer(lane, url, load_scripts("atomic", lua))
+    for script in caller.scripts.values():
+        await caller.each_node("SCRIPT", "LOAD", script.text)
+    return caller

@@ -1,0 +1,99 @@
+"""Every Redis key and channel of the service. Reading this file is reading the data model.
+
+**Read state** lives in two kinds of cluster slots. What is in one slot changes together, in one script.
+
+A room's slot, `{r:<app>:<room>}` (the truth):
+
+    (bare)  hash    head: seq, ord, rev, born, status, derived, size, floor, floor_seq, dead, top_hole, tags
+    :p      hash    member -> (cursor, its ordinal, seq last really read)
+    :c      zset    member by cursor: who has read how far
+    :i      hash    message id -> (seq, ordinal, kind)
+    :l      stream  "<seq>-<ordinal>" -> message id, sender, time in ms; the newest `message_history` entries
+    :h      zset    holes: ordinals that were deleted or recalled one by one
+    :f      hash    profile field -> JSON text
+    :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
+
+A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
+
+    (bare)  hash    r<room> -> (revision, cursor, unread, state, version, tag set);
+                    * -> total unread; t<tag>, s<tag set> -> unread; d -> number of derived rooms; v -> version
+    :s      hash    tag set -> how many counted rooms carry exactly this set
+    :d      set     derived rooms: above the fan-out limit, unread is asked of the room
+    :g      zset    rooms that were left, by revision; their stamps go after an hour
+    :p      hash    profile field -> JSON text
+    :t      hash    token id -> issued token
+
+A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does.
+
+**Everything else:** `a:apps` (hash, app -> keys), `{a:<app>}:v` (zset, revocations by time in ms), `{t:<app>:<digest>}` (hash, a custom
+token; expires by itself), `{o:<shard>}` (zset, rooms that may owe news, by time in s; with :w, who walks it;
+split plan only), and the channel `n:<app>`.
+
+Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
+"""
+
+import zlib
+
+OWING_SHARDS = 16
+
+
+class Keys:
+    """The names of one deployment's keys and channels."""
+
+    apps = "a:apps"
+    every_room = "{r:*}"
+    every_user = "{u:*}"
+
+    @staticmethod
+    def room(app: str, room: str) -> str:
+        return f"{{r:{app}:{room}}}"
+
+    @staticmethod
+    def room_members(app: str, room: str) -> str:
+        return f"{{r:{app}:{room}}}:p"
+
+    @staticmethod
+    def user(app: str, user: str) -> str:
+        return f"{{u:{app}:{user}}}"
+
+    @staticmethod
+    def user_profile(app: str, user: str) -> str:
+        return f"{{u:{app}:{user}}}:p"
+
+    @staticmethod
+    def user_tokens(app: str, user: str) -> str:
+        return f"{{u:{app}:{user}}}:t"
+
+    @staticmethod
+    def bound_token(app: str, digest: str) -> str:
+        return f"{{t:{app}:{digest}}}"
+
+    @staticmethod
+    def revocations(app: str) -> str:
+        return f"{{a:{app}}}:v"
+
+    @staticmethod
+    def notices(app: str) -> str:
+        return f"n:{app}"
+
+    @staticmethod
+    def owing(shard: int) -> str:
+        return f"{{o:{shard}}}"
+
+    @staticmethod
+    def owing_watch(shard: int) -> str:
+        """Held by the worker that walks the list."""
+        return f"{{o:{shard}}}:w"
+
+    @staticmethod
+    def owing_of(room_key: str) -> str:
+        """The list in which a room is entered while it may owe news."""
+        return Keys.owing(zlib.crc32(room_key.encode()) % OWING_SHARDS)
+
+    @staticmethod
+    def parse(key: str) -> tuple[str, str, str] | None:
+        """(kind "r" or "u", app, id) of a room's or user's bare key; None for any other."""
+        if not (key.startswith(("{r:", "{u:")) and key.endswith("}")):
+            return None
+        app, colon, name = key[3:-1].partition(":")
+        return (key[1], app, name) if colon else None

@@ -1,0 +1,200 @@
+"""The lane: one connection to one server that everybody shares.
+
+All that is asked for in one turn of the event loop goes out as one write, and replies come back in order. redis-py makes the
+connection (URL, TLS, login); hiredis packs and parses.
+
+Why a caller can trust it:
+- A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
+- A lost connection leaves the outcome of what was sent unknown. Repeatable calls are sent once more; the others end in UnknownOutcome.
+- What was not sent yet waits for the new connection until its deadline, then ends in Unavailable: nothing was done.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from service.errors import Unavailable, UnknownOutcome
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_S = 3.0  # of one call, above the slowest healthy script
+MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
+_SWEEP_S = 0.1
+_READ_BYTES = 256 * 1024
+_MAX_BACKOFF_S = 1.0
+
+Reply = Any
+
+
+class _Call:
+    """One command on its way."""
+
+    __slots__ = ("deadline", "future", "packed", "repeatable")
+
+    def __init__(self, packed: bytes, future: "asyncio.Future[Reply]", deadline: float, repeatable: bool) -> None:
+        self.packed = packed
+        self.future = future
+        self.deadline = deadline
+        self.repeatable = repeatable
+
+
+class Lane:
+    """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end."""
+
+    def __init__(self, make_connection: Callable[[], AbstractConnection], *, deadline_s: float = DEADLINE_S) -> None:
+        self._make_connection = make_connection
+        self._deadline_s = deadline_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Call] = []  # not written yet
+        self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
+        self._writer: asyncio.StreamWriter | None = None
+        self._flush_due = False
+        self._keeper: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.round_trips = 0  # writes so far, each carrying one or more commands
+
+    async def open(self) -> None:
+        """Connect. Raises Unavailable when that fails at the first try; later losses are mended in the background."""
+        connection = await self._connect()
+        self._keeper = asyncio.create_task(self._keep(connection))
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    async def close(self) -> None:
+        """Drop the connection; whoever still waits hears UnknownOutcome or Unavailable."""
+        self._closed = True
+        if self._sweeper:
+            self._sweeper.cancel()
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        self._fail_all()
+
+    @property
+    def connected(self) -> bool:
+        return self._writer is not None
+
+    def call(self, *parts: str | int | bytes, repeatable: bool) -> "asyncio.Future[Reply]":
+        """Send one command. The future gives its reply; an error reply is a *result* of type hiredis.ReplyError.
+
+        `repeatable`: doing it twice is the same as doing it once. The future may raise Unavailable or UnknownOutcome.
+        """
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        if self._closed or len(self._waiting) + len(self._sent) >= MAX_IN_FLIGHT:
+            future.set_exception(Unavailable("the store connection is closed" if self._closed else "too many calls are in flight"))
+            return future
+        packed = hiredis.pack_command(parts)  # type: ignore[arg-type]  # it takes more kinds of parts than we send
+        self._waiting.append(_Call(packed, future, self._loop.time() + self._deadline_s, repeatable))
+        if not self._flush_due and self._writer is not None:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._writer is None or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        self._sent.extend(batch)
+        self.round_trips += 1
+        self._writer.write(batch[0].packed if len(batch) == 1 else b"".join([call.packed for call in batch]))
+
+    async def _connect(self) -> AbstractConnection:
+        connection = self._make_connection()
+        try:
+            await asyncio.wait_for(connection.connect(), self._deadline_s)  # type: ignore[no-untyped-call]
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable(f"the store cannot be reached: {error}") from error
+        return connection
+
+    async def _keep(self, connection: AbstractConnection | None) -> None:
+        """Read replies; when the connection is lost, connect again, for ever."""
+        backoff_s = 0.01
+        while True:
+            if connection is None:
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
+                try:
+                    connection = await self._connect()
+                except Unavailable:
+                    continue
+            try:
+                await self._read_replies(connection)
+            except (OSError, hiredis.HiredisError, EOFError) as error:
+                logger.warning("store connection lost: %s", error or type(error).__name__)
+            finally:
+                # Also on cancellation: nothing may be written to a connection that nobody reads.
+                self._writer = None
+                self._repeat_or_fail()
+                await connection.disconnect(nowait=True)
+            connection = None
+            backoff_s = 0.01
+
+    async def _read_replies(self, connection: AbstractConnection) -> None:
+        # redis-py offers no way to read several replies at once; the streams of its connection do.
+        reader, writer = connection._reader, connection._writer
+        assert reader is not None
+        assert writer is not None
+        parser = hiredis.Reader()
+        self._writer = writer
+        self._flush()
+        while data := await reader.read(_READ_BYTES):
+            parser.feed(data)
+            while (reply := parser.gets()) is not False:
+                future = self._sent.popleft().future
+                if not future.done():
+                    future.set_result(reply)
+        raise EOFError("the server closed the connection")
+
+    def _repeat_or_fail(self) -> None:
+        """Decide about everything that was sent and not answered."""
+        lost, self._sent = self._sent, deque()
+        repeat = []
+        for call in lost:
+            if call.future.done():
+                continue
+            if call.repeatable:
+                call.repeatable = False
+                repeat.append(call)
+            else:
+                call.future.set_exception(UnknownOutcome("the store connection was lost; the call may or may not have been carried out"))
+        self._waiting[:0] = repeat
+
+    def _sweep(self) -> None:
+        """End calls whose deadline has passed. Deadlines rise along both queues, so only their fronts are looked at."""
+        now = self._loop.time()
+        overdue = 0
+        for call in self._sent:
+            if call.deadline > now:
+                break
+            overdue += 1
+            if not call.future.done():
+                call.future.set_exception(UnknownOutcome("the store did not answer in time; the call may or may not have been carried out"))
+        if overdue and self._writer is not None and self._sent[0].deadline + self._deadline_s < now:
+            # The connection has been silent for two deadlines. Closing it makes the reader start anew.
+            self._writer.transport.abort()
+        expired = 0
+        for call in self._waiting:
+            if call.deadline > now:
+                break
+            expired += 1
+            if not call.future.done():
+                call.future.set_exception(Unavailable("the store cannot be reached"))
+        del self._waiting[:expired]
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    def _fail_all(self) -> None:
+        for call in (*self._sent, *self._waiting):
+            if not call.future.done():
+                call.future.set_exception(Unavailable("the store connection is closed"))
+        self._sent.clear()
+        self._waiting.clear()

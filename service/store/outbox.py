@@ -1,0 +1,128 @@
+"""How an operation that starts at a room reaches its members' side.
+
+On the atomic plan the room's script does both. On the split plan the room's script notes whom it owes news and hands the news
+over; here it is applied at each user and struck out. What a crash leaves owed is found and told by any worker: before a room may owe
+anything it is entered in a list of such rooms, and that list is walked from time to time.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from service.errors import Fault
+from service.store.connect import Caller, Part
+from service.store.keys import OWING_SHARDS, Keys
+
+logger = logging.getLogger(__name__)
+
+ENTRY_S = 60  # for so long an entry in the list need not be renewed
+STALE_S = 3 * ENTRY_S  # after so long an entry of a room that owes nothing goes; longer than any operation can take
+RECOVERY_EVERY_S = 5.0
+RECOVERY_AGE_S = 10  # a younger entry belongs to an operation that is probably still running
+_MAX_ENTRIES = 100_000
+
+
+class Outbox:
+    """See the module."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._split = caller.plan == "split"
+        self._entered: dict[str, float] = {}  # room key -> until when its entry in the list of owing rooms is fresh
+        self._settling: set[asyncio.Task[None]] = set()
+        self._recovery: asyncio.Task[None] | None = None
+
+    async def change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        """Run a room's script and bring its news to everybody concerned. Returns the script's reply when that is done."""
+        key = Keys.room(app, room)
+        if not self._split:
+            return await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
+        await self._enter(key, room, app)
+        reply, revision, born, tags, news = await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
+        await self._tell(app, room, revision, born, tags, news)
+        return reply
+
+    async def pay(self, app: str, room: str) -> None:
+        """Tell everybody whom a room still owes news, from its present state."""
+        while await self.change("owed", app, room, [app]):
+            await self.idle()
+
+    async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
+        """Pay for all rooms that were entered more than `older_than_s` ago."""
+        for shard in range(OWING_SHARDS):
+            await self._recover_shard(Keys.owing(shard), time.time() - older_than_s)
+
+    def start(self) -> None:
+        """Recover in the background until `close`."""
+        if self._split:
+            self._recovery = asyncio.create_task(self._recover_for_ever())
+
+    async def idle(self) -> None:
+        """Wait until everything that was told is struck out."""
+        while self._settling:
+            await asyncio.gather(*self._settling, return_exceptions=True)
+
+    async def close(self) -> None:
+        if self._recovery:
+            self._recovery.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._recovery
+        await self.idle()
+
+    async def _enter(self, key: str, room: str, app: str) -> None:
+        now = time.time()
+        if self._entered.get(key, 0) > now:
+            return
+        owing = Keys.owing_of(key)
+        await self._caller.command("ZADD", owing, int(now), f"{app}:{room}", key=owing)
+        if len(self._entered) >= _MAX_ENTRIES:
+            self._entered.clear()
+        self._entered[key] = now + ENTRY_S
+
+    async def _tell(self, app: str, room: str, revision: int, born: int, tags: bytes, news: Sequence[Any]) -> None:
+        if not news:
+            return
+        members = news[::4]
+        apply = self._caller.scripts["apply"]
+        told = await asyncio.gather(
+            *(
+                self._caller.call(apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state])
+                for member, cursor, unread, state in zip(members, news[1::4], news[2::4], news[3::4], strict=True)
+            )
+        )
+        # Striking out may lag behind: told twice is told once.
+        settling = asyncio.create_task(self._settle(Keys.room(app, room), revision, members))
+        self._settling.add(settling)
+        settling.add_done_callback(self._settling.discard)
+        for member, (_, _, ahead) in zip(members, told, strict=True):
+            if ahead:
+                await self.change("restore_cursor", app, room, [app, member, ahead])
+
+    async def _settle(self, key: str, revision: int, members: Sequence[bytes]) -> None:
+        # A failure leaves the members owed, and recovery tells them again.
+        with contextlib.suppress(Fault):
+            await self._caller.call(self._caller.scripts["settle"], [key], [revision, *members])
+
+    async def _recover_shard(self, owing: str, until: float) -> None:
+        stale = time.time() - STALE_S
+        entries = await self._caller.command("ZRANGEBYSCORE", owing, "-inf", int(until), key=owing)
+        for entry in entries:
+            app, _, room = entry.decode().partition(":")
+            await self.pay(app, room)
+        # Whatever operation entered these rooms has ended long ago, and they have just been paid for.
+        await self._caller.command("ZREMRANGEBYSCORE", owing, "-inf", int(stale), key=owing)
+
+    async def _recover_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(RECOVERY_EVERY_S)
+            try:
+                for shard in range(OWING_SHARDS):
+                    owing = Keys.owing(shard)
+                    # One worker at a time is enough for a shard.
+                    if await self._caller.command("SET", Keys.owing_watch(shard), 1, "NX", "EX", int(RECOVERY_EVERY_S), key=owing):
+                        await self._recover_shard(owing, time.time() - RECOVERY_AGE_S)
+            except Fault as fault:
+                logger.warning("recovery of owed news was put off: %s", fault)

@@ -1,0 +1,186 @@
+"""Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.domain.types import Deleted, Drift, MemberState, MessageRef, Posted, Reading, Room, Status, TagBadges
+from service.errors import RoomUnknown
+from service.store.audit import Audit
+from service.store.connect import Caller, Part
+from service.store.keys import Keys
+from service.store.outbox import Outbox
+from service.store.states import SEPARATOR, State
+
+FANOUT_LIMIT = 256  # members
+MESSAGE_HISTORY = 10_000  # messages
+
+
+class RedisStore:
+    """Implements domain.ports.Store over either plan; see docs/architecture.md."""
+
+    def __init__(self, caller: Caller, *, fanout_limit: int = FANOUT_LIMIT, message_history: int = MESSAGE_HISTORY) -> None:
+        self._caller = caller
+        self._scripts = caller.scripts
+        self._limit = fanout_limit
+        self._history = message_history
+        self.outbox = Outbox(caller)
+        self._audit = Audit(caller, self.outbox)
+
+    # Rooms
+
+    async def create_room(self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]) -> bool:
+        fields: list[Part] = [part for item in profile.items() for part in item]
+        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, len(fields), *fields, *members]
+        return bool(await self._change("create_room", app, room, args) == 1)
+
+    async def add_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+        return _texts(await self._change("add_members", app, room, [app, self._limit, *members]))
+
+    async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+        return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
+
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str]) -> bool:
+        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags)]) == 1)
+
+    async def set_status(self, *, app: str, room: str, status: Status) -> bool:
+        return bool(await self._change("set_status", app, room, [app, status.value]) == 1)
+
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes]) -> None:
+        fields: list[Part] = [part for item in profile.items() for part in item]
+        await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, *fields])
+
+    async def delete_room(self, *, app: str, room: str) -> bool:
+        return bool(await self._change("delete_room", app, room, [app]) == 1)
+
+    # Messages
+
+    async def post(
+        self, *, app: str, room: str, sender: str, message: str, countable: bool, body: str, sender_must_be_member: bool
+    ) -> Posted:
+        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, self._limit, self._history]
+        return _posted(await self._change("post", app, room, args, repeatable=message != ""))
+
+    async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
+        return _posted(await self._caller.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body]))
+
+    async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
+        return Deleted(count=await self._change("delete_message", app, room, [app, message]))
+
+    async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
+        return Deleted(count=await self._change("recall_message", app, room, [app, message, body]))
+
+    async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
+        return Deleted(count=await self._change("delete_all_messages", app, room, [app]))
+
+    async def message_sender(self, *, app: str, room: str, message: str) -> str:
+        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message]))
+
+    # Reading
+
+    async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
+        last, seq, moved, unread, badge = await self._change("mark_read", app, room, [app, user, message])
+        if badge < 0:
+            badge = await self.badge(app=app, user=user, tags=())
+        return Reading(message=_text(last), seq=seq, moved=moved == 1, unread=unread, badge=badge)
+
+    async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
+        unread, elsewhere = await self._caller.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
+        for count, room_tags in await self._ask_derived(app, user, elsewhere):
+            if room_tags.issuperset(tags):
+                unread += count
+        return int(unread)
+
+    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
+        reply = await self._caller.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
+        total, flat, elsewhere = reply
+        counts = {_text(tag): int(unread) for tag, unread in _pairs(flat)}
+        for count, room_tags in await self._ask_derived(app, user, elsewhere):
+            asked = room_tags.intersection(tags) if tags else room_tags
+            for tag in asked:
+                counts[tag] = counts.get(tag, 0) + count
+            total += count if asked else 0
+        return TagBadges(total=total, counts=counts)
+
+    async def room(self, *, app: str, room: str, user: str) -> Room:
+        reply = await self._caller.call(self._scripts["room"], [Keys.room(app, room)], [user])
+        active, tags, created_ms, seq, members, profile, last, me = reply
+        return Room(
+            room=room,
+            status=Status(active),
+            tags=_tags(tags),
+            profile={_text(name): bytes(value) for name, value in _pairs(profile)},
+            created_ms=created_ms,
+            seq=seq,
+            member_count=members,
+            last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
+            me=MemberState(member=user, cursor=me[0], unread=me[1], last_read=_text(me[2]) or None) if me else None,
+        )
+
+    async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
+        flat = await self._caller.call(self._scripts["members"], [Keys.room(app, room)], [limit])
+        return [
+            MemberState(member=_text(flat[i]), cursor=flat[i + 1], unread=flat[i + 2], last_read=_text(flat[i + 3]) or None)
+            for i in range(0, len(flat), 4)
+        ]
+
+    async def rooms(self, *, app: str, user: str) -> list[str]:
+        rooms, derived = await self._caller.call(self._scripts["rooms"], [Keys.user(app, user)], [])
+        found = _texts(rooms)
+        for room in _texts(derived):
+            if await self._is_member(app, room, user):
+                found.append(room)
+            else:
+                # The room was deleted while it was above the fan-out limit: take the stale entry away.
+                await self.outbox.change("retell", app, room, [app, 0, user])
+        return found
+
+    # Truth
+
+    async def audit_user(self, *, app: str, user: str, repair: bool) -> list[Drift]:
+        return await self._audit.user(app, user, repair)
+
+    async def audit_room(self, *, app: str, room: str, repair: bool) -> list[Drift]:
+        return await self._audit.room(app, room, repair)
+
+    async def audit_all(self, *, repair: bool) -> list[Drift]:
+        return await self._audit.everything(repair)
+
+    async def _change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        return await self.outbox.change(script, app, room, args, repeatable=repeatable)
+
+    async def _is_member(self, app: str, room: str, user: str) -> bool:
+        try:
+            return (await self.room(app=app, room=room, user=user)).me is not None
+        except RoomUnknown:
+            return False
+
+    async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
+        """Unread and tags of each active room among `rooms` that the user is a member of."""
+        found = []
+        for room in rooms:
+            reply = await self._caller.call(self._scripts["snapshot"], [Keys.room(app, _text(room))], [user])
+            _, tags, active, (_, _, unread, state, _, _) = reply
+            if active and state != State.GONE:
+                found.append((int(unread), frozenset(_tags(tags))))
+        return found
+
+
+def _text(value: bytes) -> str:
+    return value.decode()
+
+
+def _texts(values: Sequence[bytes]) -> list[str]:
+    return [value.decode() for value in values]
+
+
+def _tags(joined: bytes) -> tuple[str, ...]:
+    return tuple(joined.decode().split(SEPARATOR)) if joined else ()
+
+
+def _pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _posted(reply: Sequence[Any]) -> Posted:
+    message, seq, ordinal, at_ms, created = reply
+    return Posted(message=_text(message), seq=seq, ordinal=ordinal, at_ms=at_ms, created=created == 1)
