@@ -18,8 +18,6 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local plan = begin(ARGV[1], room)
-local joined = add_members(plan, room, 3, tonumber(ARGV[2]))
-announce_joined(ARGV[1], room, joined)
-plan.tell_owed()
-return plan.finish(joined)
+local joined = add_members(room, 3, tonumber(ARGV[2]))
+announce_joined(room, joined)
+return finish(room, joined)

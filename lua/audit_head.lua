@@ -20,7 +20,8 @@ local function compare(name, stored, expected)
             reply[#reply + 1] = item
         end
         if ARGV[1] == "1" then
-            redis.call("HSET", room.key, name, expected)
+            room[name] = expected
+            save_head(room)
         end
     end
 end

@@ -11,7 +11,7 @@
 --@include lib/sets
 --@plan
 
-local key, app, user = KEYS[1], ARGV[1], ARGV[2]
+local key, user = KEYS[1], ARGV[2]
 local tags = {}
 for i = 3, #ARGV do
     tags[#tags + 1] = ARGV[i]
@@ -26,7 +26,7 @@ end
 if not have[2] or have[2] == "0" then
     return { unread, {} }
 end
-local found, elsewhere = ask_derived(app, user, key)
+local found, elsewhere = ask_derived(user)
 for _, room in ipairs(found) do
     if has_all(room[2], tags) then
         unread = unread + room[1]

@@ -12,10 +12,10 @@
 --@include lib/sets
 --@plan
 
-local key, app, user = KEYS[1], ARGV[1], ARGV[2]
+local key, user = KEYS[1], ARGV[2]
 local found, elsewhere = {}, {}
 if tonumber(redis.call("HGET", key, "d") or 0) > 0 then
-    found, elsewhere = ask_derived(app, user, key)
+    found, elsewhere = ask_derived(user)
 end
 
 local tags, seen = {}, {}

@@ -19,7 +19,7 @@
 --@plan
 
 local room = load_head(KEYS[1])
-local app, fields = ARGV[1], tonumber(ARGV[4])
+local fields = tonumber(ARGV[4])
 local created = not room or room.deleted
 if created then
     -- A deleted room's head goes on counting, so that late news of it is recognised as old.
@@ -28,17 +28,11 @@ if created then
     room.born, room.tags = room.rev, ARGV[2]
     room.active, room.deleted, room.derived, room.size = true, false, false, 0
     room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0
-    redis.call(
-        "HSET", room.key, "seq", room.seq, "ord", room.ord, "rev", room.rev, "born", room.born, "status", 1, "derived", 0, "size", 0,
-        "floor", room.floor, "floor_seq", room.floor_seq, "dead", 0, "top_hole", 0, "tags", room.tags
-    )
-    redis.call("PERSIST", room.key)
+    save_head(room)
     for i = 5, 4 + fields, 2 do
         redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
     end
 end
-local plan = begin(app, room)
-local joined = add_members(plan, room, 5 + fields, tonumber(ARGV[3]))
-announce_joined(app, room, joined)
-plan.tell_owed()
-return plan.finish(created and 1 or 0)
+local joined = add_members(room, 5 + fields, tonumber(ARGV[3]))
+announce_joined(room, joined)
+return finish(room, created and 1 or 0)

@@ -17,21 +17,17 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app = ARGV[1]
-local plan = begin(app, room)
 local count = room.seq - room.floor_seq - room.dead
 if count == 0 then
-    plan.tell_owed()
-    return plan.finish(0)
+    tell_anew(room, owed_members(room))
+    return finish(room, 0)
 end
 raise_revision(room)
 room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0
 redis.call("UNLINK", room.key .. ":h")
-redis.call(
-    "HSET", room.key, "rev", room.rev, "floor", room.floor, "floor_seq", room.floor_seq, "dead", 0, "top_hole", 0
-)
+save_head(room)
 if not room.derived then
-    tell_members(plan, room)
+    tell_members(room)
 end
-publish(app, { "deleted", room_of(app, room.key), "_all" })
-return plan.finish(count)
+publish({ "deleted", room_of(room.key), "_all" })
+return finish(room, count)

@@ -18,16 +18,15 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app, message = ARGV[1], ARGV[2]
+local message = ARGV[2]
 local seq, ord, kind = load_message(room, message)
 if not seq then
     return refuse_message()
 end
-local plan = begin(app, room)
 if is_deleted(room, seq, kind) then
-    plan.tell_owed()
-    return plan.finish(0)
+    tell_anew(room, owed_members(room))
+    return finish(room, 0)
 end
-take_out(plan, room, message, seq, ord, kind, DELETED)
-publish(app, { "deleted", room_of(app, room.key), message })
-return plan.finish(1)
+take_out(room, message, seq, ord, kind, DELETED)
+publish({ "deleted", room_of(room.key), message })
+return finish(room, 1)

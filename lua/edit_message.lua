@@ -11,18 +11,17 @@
 -- Publishes  message (edit)
 -- Cost       O(1)
 --@include lib/room
---@include lib/history
 --@include lib/notices
 
 local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app, message = ARGV[1], ARGV[2]
+local message = ARGV[2]
 local seq, ord, kind = load_message(room, message)
 if not seq or kind >= DELETED or seq <= room.floor_seq then
     return refuse_message()
 end
-local entry = message_entry(room, seq)
-publish(app, { "message", room_of(app, room.key), message, entry.sender, entry.at_ms, seq, "edit", ARGV[3] })
-return { message, seq, ord, entry.at_ms, 0 }
+local _, sender, at_ms = message_at(room, seq)
+publish({ "message", room_of(room.key), message, sender, at_ms, seq, "edit", ARGV[3] })
+return { message, seq, ord, at_ms, 0 }

@@ -19,7 +19,7 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app, user, message = ARGV[1], ARGV[2], ARGV[3]
+local user, message = ARGV[2], ARGV[3]
 local cursor, ord, read = load_member(room, user)
 if not cursor then
     return redis.error_reply("NOT_MEMBER not a member of this room")
@@ -28,20 +28,20 @@ local seq, message_ord = load_message(room, message)
 if not seq then
     return refuse_message()
 end
-local plan = begin(app, room)
 if seq <= read then
     -- A retry or an older device: the later position stands, and that is no error. Its message may be forgotten; then the asked one is named.
-    plan.tell_owed()
-    return plan.finish({ message_at(room, read) or message, read, 0, unread_after(room, ord), total_of(app, user, plan) })
+    tell_anew(room, owed_members(room))
+    local kept = message_at(room, read)
+    return finish(room, { kept or message, read, 0, unread_after(room, ord), total_of(user) })
 end
 raise_revision(room)
 if seq > cursor then
     cursor, ord = seq, message_ord
 end
 save_member(room, user, cursor, ord, seq)
-redis.call("HSET", room.key, "rev", room.rev)
+save_head(room)
 local unread = unread_after(room, ord)
-tell_member(plan, room, user, cursor, ord)
-local reply = { message, seq, 1, unread, total_of(app, user, plan) }
-publish(app, { "read", room_of(app, room.key), user, message, seq })
-return plan.finish(reply)
+tell_member(room, user, cursor, ord)
+local reply = { message, seq, 1, unread, total_of(user) }
+publish({ "read", room_of(room.key), user, message, seq })
+return finish(room, reply)

@@ -20,7 +20,7 @@ local function message_of(read)
         return ""
     end
     if names[read] == nil then
-        names[read] = message_at(room, read)
+        names[read] = message_at(room, read) or false
     end
     return names[read] or ""
 end

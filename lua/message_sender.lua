@@ -8,7 +8,6 @@
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
 -- Cost       O(log messages)
 --@include lib/room
---@include lib/history
 
 local room = load_room(KEYS[1])
 if not room then
@@ -18,4 +17,5 @@ local seq = load_message(room, ARGV[1])
 if not seq then
     return refuse_message()
 end
-return message_entry(room, seq).sender
+local _, sender = message_at(room, seq)
+return sender

@@ -16,6 +16,5 @@ if not room then
     local time = redis.call("TIME")
     room = { key = KEYS[1], rev = tonumber(time[1]) * 1000000 + tonumber(time[2]), born = 0, tags = "", deleted = true }
 end
-local plan = begin(ARGV[1], room)
-plan.tell_owed()
-return plan.finish(redis.call("HLEN", room.key .. ":o"))
+tell_anew(room, owed_members(room))
+return finish(room, redis.call("HLEN", room.key .. ":o"))

@@ -22,46 +22,50 @@
 --@include lib/history
 --@plan
 
+local TRIM_EVERY = 64 -- posts
+
 local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app, sender, message, countable = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local cursor = sender ~= "" and load_member(room, sender)
 if not cursor and ARGV[5] == "1" then
     return redis.error_reply("NOT_MEMBER not a member of this room")
 end
-local plan = begin(app, room)
 if message ~= "" then
     local seq, ord = load_message(room, message)
     if seq then
-        plan.tell_owed()
-        return plan.finish({ message, seq, ord, message_entry(room, seq).at_ms, 0 })
+        tell_anew(room, owed_members(room))
+        local _, _, at_ms = message_at(room, seq)
+        return finish(room, { message, seq, ord, at_ms, 0 })
     end
 end
 
 raise_revision(room)
 room.seq = room.seq + 1
 room.ord = room.ord + countable
-local at_ms = revision_ms(room)
+local at_ms = math.floor(room.rev / 1000)
 if message == "" then
     message = make_message_id(room, at_ms)
 end
 remember(room, message, sender, at_ms, countable)
-redis.call("HSET", room.key, "seq", room.seq, "ord", room.ord, "rev", room.rev)
-trim_history(room, tonumber(ARGV[8]))
+if room.seq % TRIM_EVERY == 0 then
+    trim_history(room, tonumber(ARGV[8]))
+end
+local crossed = cross_if_due(room, tonumber(ARGV[7]))
+save_head(room)
 if cursor then
     save_member(room, sender, room.seq, room.ord, room.seq)
 end
-local crossed = cross_if_due(room, tonumber(ARGV[7]))
 if crossed or (countable == 1 and not room.derived) then
-    tell_members(plan, room)
+    tell_members(room)
 elseif cursor then
-    tell_member(plan, room, sender, room.seq, room.ord)
+    tell_member(room, sender, room.seq, room.ord)
 end
-local id = room_of(app, room.key)
-publish(app, { "message", id, message, sender, at_ms, room.seq, "new", ARGV[6] })
+local id = room_of(room.key)
+publish({ "message", id, message, sender, at_ms, room.seq, "new", ARGV[6] })
 if cursor then
-    publish(app, { "read", id, sender, message, room.seq })
+    publish({ "read", id, sender, message, room.seq })
 end
-return plan.finish({ message, room.seq, room.ord, at_ms, 1 })
+return finish(room, { message, room.seq, room.ord, at_ms, 1 })

@@ -12,7 +12,6 @@
 -- Cost       O(members) up to the fan-out limit, O(log holes) above
 --@include lib/room
 --@include lib/deleting
---@include lib/history
 --@include lib/notices
 --@plan
 
@@ -20,17 +19,16 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app, message = ARGV[1], ARGV[2]
+local message = ARGV[2]
 local seq, ord, kind = load_message(room, message)
 if not seq then
     return refuse_message()
 end
-local plan = begin(app, room)
 if is_deleted(room, seq, kind) or kind >= RECALLED then
-    plan.tell_owed()
-    return plan.finish(0)
+    tell_anew(room, owed_members(room))
+    return finish(room, 0)
 end
-take_out(plan, room, message, seq, ord, kind, RECALLED)
-local entry = message_entry(room, seq)
-publish(app, { "message", room_of(app, room.key), message, entry.sender, entry.at_ms, seq, "recall", ARGV[3] })
-return plan.finish(1)
+take_out(room, message, seq, ord, kind, RECALLED)
+local _, sender, at_ms = message_at(room, seq)
+publish({ "message", room_of(room.key), message, sender, at_ms, seq, "recall", ARGV[3] })
+return finish(room, 1)

@@ -20,8 +20,6 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app = ARGV[1]
-local plan = begin(app, room)
 local left = {}
 for i = 3, #ARGV do
     if redis.call("HDEL", room.key .. ":p", ARGV[i]) == 1 then
@@ -32,14 +30,16 @@ end
 if #left > 0 then
     raise_revision(room)
     room.size = room.size - #left
-    redis.call("HSET", room.key, "rev", room.rev, "size", room.size)
-    tell_anew(plan, room, left)
-    if cross_if_due(room, tonumber(ARGV[2])) then
-        tell_members(plan, room)
+    local crossed = cross_if_due(room, tonumber(ARGV[2]))
+    save_head(room)
+    tell_anew(room, left)
+    if crossed then
+        tell_members(room)
     end
-    local id = room_of(app, room.key)
-    publish(app, { "left", id, left })
-    publish(app, { "room", id })
+    local id = room_of(room.key)
+    publish({ "left", id, left })
+    publish({ "room", id })
+else
+    tell_anew(room, owed_members(room))
 end
-plan.tell_owed()
-return plan.finish(left)
+return finish(room, left)

@@ -17,16 +17,18 @@ if not room then
     return refuse_room()
 end
 local user = ARGV[2]
-local plan = begin(ARGV[1], room)
 local cursor, ord, read = load_member(room, user)
 local wanted = math.min(tonumber(ARGV[3]), room.seq)
 if not cursor or wanted <= cursor then
-    return plan.finish(0)
+    return finish(room, 0)
 end
-local entry = redis.call("XREVRANGE", room.key .. ":l", string.format("%.0f", wanted), "-", "COUNT", 1)[1]
-local wanted_ord = entry and tonumber(string.match(entry[1], "%d+$")) or ord
+local message = message_at(room, wanted)
+local wanted_ord = ord
+if message then
+    _, wanted_ord = load_message(room, message)
+end
 raise_revision(room)
-save_member(room, user, wanted, math.max(ord, wanted_ord), math.max(read, wanted))
-redis.call("HSET", room.key, "rev", room.rev)
-tell_member(plan, room, user, wanted, math.max(ord, wanted_ord))
-return plan.finish(1)
+save_head(room)
+save_member(room, user, wanted, wanted_ord, math.max(read, wanted))
+tell_member(room, user, wanted, wanted_ord)
+return finish(room, 1)

@@ -19,9 +19,8 @@ if not known then
 end
 raise_revision(room, tonumber(ARGV[2]))
 if known then
-    redis.call("HSET", room.key, "rev", room.rev)
+    save_head(room)
 end
-local plan = begin(ARGV[1], room)
 local members = {}
 for i = 3, #ARGV do
     members[#members + 1] = ARGV[i]
@@ -30,5 +29,5 @@ for i = 3, #ARGV do
         redis.call("ZADD", room.key .. ":c", cursor, ARGV[i])
     end
 end
-tell_anew(plan, room, members)
-return plan.finish(1)
+tell_anew(room, members)
+return finish(room, 1)

@@ -18,7 +18,7 @@ end
 local me = {}
 local cursor, ord, read = load_member(room, ARGV[1])
 if cursor then
-    me = { cursor, unread_after(room, ord), message_at(room, read) or "" }
+    me = { cursor, unread_after(room, ord), (message_at(room, read)) or "" }
 end
 return {
     room.active and 1 or 0,
@@ -27,6 +27,6 @@ return {
     room.seq,
     room.size,
     redis.call("HGETALL", room.key .. ":f"),
-    last_message(room) or {},
+    last_message(room),
     me,
 }

@@ -7,7 +7,7 @@
 --
 -- Reply      1
 -- Errors     ROOM_UNKNOWN    nothing was written
--- Publishes  room
+-- Publishes  room, when a field changed
 -- Cost       O(fields)
 --@include lib/room
 --@include lib/notices
@@ -16,8 +16,14 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
+local changed = false
 for i = 2, #ARGV, 2 do
-    redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
+    if redis.call("HGET", room.key .. ":f", ARGV[i]) ~= ARGV[i + 1] then
+        redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
+        changed = true
+    end
 end
-publish(ARGV[1], { "room", room_of(ARGV[1], room.key) })
+if changed then
+    publish({ "room", room_of(room.key) })
+end
 return 1

@@ -18,17 +18,17 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app, active = ARGV[1], ARGV[2] == "1"
-local plan = begin(app, room)
+local active = ARGV[2] == "1"
 local changed = room.active ~= active
 if changed then
     raise_revision(room)
     room.active = active
-    redis.call("HSET", room.key, "rev", room.rev, "status", ARGV[2])
+    save_head(room)
     if not room.derived then
-        tell_members(plan, room)
+        tell_members(room)
     end
-    publish(app, { "room", room_of(app, room.key) })
+    publish({ "room", room_of(room.key) })
+else
+    tell_anew(room, owed_members(room))
 end
-plan.tell_owed()
-return plan.finish(changed and 1 or 0)
+return finish(room, changed and 1 or 0)

@@ -18,17 +18,16 @@ local room = load_room(KEYS[1])
 if not room then
     return refuse_room()
 end
-local app = ARGV[1]
-local plan = begin(app, room)
 local changed = room.tags ~= ARGV[2]
 if changed then
     raise_revision(room)
     room.tags = ARGV[2]
-    redis.call("HSET", room.key, "rev", room.rev, "tags", room.tags)
+    save_head(room)
     if not room.derived then
-        tell_members(plan, room)
+        tell_members(room)
     end
-    publish(app, { "room", room_of(app, room.key) })
+    publish({ "room", room_of(room.key) })
+else
+    tell_anew(room, owed_members(room))
 end
-plan.tell_owed()
-return plan.finish(changed and 1 or 0)
+return finish(room, changed and 1 or 0)

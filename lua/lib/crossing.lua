@@ -1,5 +1,4 @@
 -- crossing: a room passes the fan-out limit in one direction or the other.
---@include lib/room
 
 -- Decide anew whether the members' counts are derived; true when that changed, and then every member must be told.
 -- The way back begins at three quarters of the limit, so that a room at the limit does not swing.
@@ -10,10 +9,7 @@ local function cross_if_due(room, limit)
     elseif room.size <= math.floor(limit * 3 / 4) then
         derived = false
     end
-    if derived == room.derived then
-        return false
-    end
+    local changed = derived ~= room.derived
     room.derived = derived
-    redis.call("HSET", room.key, "derived", derived and 1 or 0)
-    return true
+    return changed
 end

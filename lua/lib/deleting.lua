@@ -3,7 +3,7 @@
 --@include lib/news
 
 -- Mark the message with `flag` (DELETED or RECALLED) and lower the unread of all who have not passed it.
-local function take_out(plan, room, message, seq, ord, kind, flag)
+local function take_out(room, message, seq, ord, kind, flag)
     raise_revision(room)
     save_message(room, message, seq, ord, kind + flag)
     local counted = kind % 2 == COUNTABLE and kind < DELETED
@@ -14,8 +14,8 @@ local function take_out(plan, room, message, seq, ord, kind, flag)
     if flag == DELETED then
         room.dead = room.dead + 1
     end
-    redis.call("HSET", room.key, "rev", room.rev, "dead", room.dead, "top_hole", room.top_hole)
+    save_head(room)
     if counted and not room.derived then
-        tell_members(plan, room, ord)
+        tell_members(room, ord)
     end
 end

@@ -5,34 +5,36 @@
 --@include lib/notices
 
 -- Add the members in ARGV from `first` on, each at the head with nothing unread. Returns those who were not members before.
-local function add_members(plan, room, first, limit)
+local function add_members(room, first, limit)
     local joined = {}
     for i = first, #ARGV do
-        if redis.call("HSETNX", room.key .. ":p", ARGV[i], pack_member(room.seq, room.ord, 0)) == 1 then
+        if redis.call("HSETNX", room.key .. ":p", ARGV[i], cmsgpack.pack(room.seq, room.ord, 0)) == 1 then
             redis.call("ZADD", room.key .. ":c", room.seq, ARGV[i])
             joined[#joined + 1] = ARGV[i]
         end
     end
     if #joined == 0 then
+        tell_anew(room, owed_members(room))
         return joined
     end
     raise_revision(room)
     room.size = room.size + #joined
-    redis.call("HSET", room.key, "rev", room.rev, "size", room.size)
-    if cross_if_due(room, limit) then
-        tell_members(plan, room)
+    local crossed = cross_if_due(room, limit)
+    save_head(room)
+    if crossed then
+        tell_members(room)
     else
         for _, member in ipairs(joined) do
-            tell_member(plan, room, member, room.seq, room.ord)
+            tell_member(room, member, room.seq, room.ord)
         end
     end
     return joined
 end
 
-local function announce_joined(app, room, joined)
+local function announce_joined(room, joined)
     if #joined > 0 then
-        local id = room_of(app, room.key)
-        publish(app, { "joined", id, joined })
-        publish(app, { "room", id })
+        local id = room_of(room.key)
+        publish({ "joined", id, joined })
+        publish({ "room", id })
     end
 end

@@ -1,6 +1,7 @@
 -- news: from a changed room to what its members are to be told. `tell` is the plan's.
 --@include lib/states
 --@include lib/room
+--@plan
 
 -- The state that a member's copy of this room has now.
 local function copy_state(room)
@@ -11,33 +12,32 @@ local function copy_state(room)
 end
 
 -- Tell one member, whose cursor stands at `cursor` / `ord`. Derived rooms count nothing on the user's side.
-local function tell_member(plan, room, member, cursor, ord)
-    local unread = room.derived and 0 or unread_after(room, ord)
-    return plan.tell(member, cursor, unread, copy_state(room))
+local function tell_member(room, member, cursor, ord)
+    tell(room, member, cursor, room.derived and 0 or unread_after(room, ord), copy_state(room))
 end
 
 -- Tell every member whose cursor stands before ordinal `before` (nil: every member).
-local function tell_members(plan, room, before)
+local function tell_members(room, before)
     local flat = redis.call("HGETALL", room.key .. ":p")
     for i = 1, #flat, 2 do
         local cursor, ord = cmsgpack.unpack(flat[i + 1])
         if not before or ord < before then
-            tell_member(plan, room, flat[i], cursor, ord)
+            tell_member(room, flat[i], cursor, ord)
         end
     end
 end
 
 -- Tell `members` what the room now says of them, whoever they are.
-local function tell_anew(plan, room, members)
+local function tell_anew(room, members)
     for _, member in ipairs(members) do
         local cursor, ord
         if not room.deleted then
             cursor, ord = load_member(room, member)
         end
         if cursor then
-            tell_member(plan, room, member, cursor, ord)
+            tell_member(room, member, cursor, ord)
         else
-            plan.tell(member, 0, 0, GONE)
+            tell(room, member, 0, 0, GONE)
         end
     end
 end

@@ -1,6 +1,6 @@
 -- notices: what is published, as msgpack arrays whose first item is the kind (service/domain/notices.py). Publish last.
 --@include lib/keys
 
-local function publish(app, notice)
-    redis.call("PUBLISH", notices_channel(app), cmsgpack.pack(notice))
+local function publish(notice)
+    redis.call("PUBLISH", "n:" .. APP, cmsgpack.pack(notice))
 end

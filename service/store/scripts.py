@@ -1,11 +1,13 @@
-"""The scripts: files of `lua/`, put together with the libraries they include.
+"""The scripts: files of `lua/`, put together with what they use of the libraries.
 
-A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. Libraries hold
-functions only; each is put in once, before whoever needs it, under a line that names its file.
+A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. A library is a
+row of definitions, each `local function ... end` or one `local` line. A script gets those that it uses, directly or through others,
+dependencies first, each under a line that names where it stands: making a function costs 0.1 us in every call, used or not.
 """
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,14 @@ from msgspec import Struct
 
 Plan = Literal["atomic", "split"]
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_DEFINITION = re.compile(
+    r"^local function (?P<function>\w+)\(.*?^end$"
+    r"|^local (?P<names>[\w, ]+?)(?: =[^\n]*)?$"
+    r"|^(?P<stray>[^\s-][^\n]*|-[^-][^\n]*)$",
+    re.MULTILINE | re.DOTALL,
+)
+_COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
@@ -44,13 +54,22 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
     return {path.stem: _assemble(path, root, plan) for path in sorted(root.glob("*.lua"))}
 
 
+class _Definition(Struct, frozen=True):
+    """One definition of a library."""
+
+    place: str  # file and line
+    names: frozenset[str]
+    text: str
+
+
 def _assemble(path: Path, root: Path, plan: Plan) -> Script:
     body = path.read_text(encoding="utf-8")
     shebang, _, rest = body.partition("\n")
-    libraries: dict[str, str] = {}
+    libraries: dict[str, list[_Definition]] = {}
     for library in _included(rest, plan):
         _collect(library, root, plan, libraries, (path.stem,))
-    parts = [shebang, *(f"-- lua/{name}.lua\n{text}" for name, text in libraries.items()), f"-- lua/{path.name}\n{rest}"]
+    used = _used(rest, [definition for definitions in libraries.values() for definition in definitions])
+    parts = [shebang, *(f"-- {definition.place}\n{definition.text}" for definition in used), f"-- {path.name}:2\n{rest}"]
     text = "\n".join(parts).encode()
     return Script(name=path.stem, text=text, sha=hashlib.sha1(text, usedforsecurity=False).hexdigest(), writes="no-writes" not in shebang)
 
@@ -59,8 +78,8 @@ def _included(text: str, plan: Plan) -> list[str]:
     return [match["library"] or f"lib/plan_{plan}" for match in _DIRECTIVE.finditer(text)]
 
 
-def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, str], within: tuple[str, ...]) -> None:
-    """Add `library` to `libraries` after everything that it includes itself."""
+def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, list[_Definition]], within: tuple[str, ...]) -> None:
+    """Add the definitions of `library` to `libraries` after those of everything that it includes itself."""
     if library in within:
         raise ScriptError(f"lua/{library}.lua includes itself: {' -> '.join((*within, library))}")
     if library in libraries:
@@ -71,4 +90,29 @@ def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, str], wi
     text = path.read_text(encoding="utf-8")
     for inner in _included(text, plan):
         _collect(inner, root, plan, libraries, (*within, library))
-    libraries[library] = text
+    libraries[library] = list(_definitions(text, path.name))
+
+
+def _definitions(text: str, file: str) -> Iterator[_Definition]:
+    """The definitions of a library in their order. Anything else at the left margin but a comment is an error."""
+    for match in _DEFINITION.finditer(text):
+        if match["stray"]:
+            raise ScriptError(f"{file}: not a definition: {match['stray']}")
+        line = text.count("\n", 0, match.start()) + 1
+        names = match["function"] or match["names"]
+        yield _Definition(place=f"{file}:{line}", names=frozenset(_WORD.findall(names)), text=match[0])
+
+
+def _used(script: str, definitions: Sequence[_Definition]) -> list[_Definition]:
+    """What `script` uses. A definition can only use earlier ones, so one walk from the last to the first finds all."""
+    wanted = _words(script)
+    used = []
+    for definition in reversed(definitions):
+        if not wanted.isdisjoint(definition.names):
+            wanted |= _words(definition.text)
+            used.append(definition)
+    return used[::-1]
+
+
+def _words(code: str) -> set[str]:
+    return set(_WORD.findall(_COMMENT.sub("", code)))

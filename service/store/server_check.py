@@ -1,0 +1,258 @@
+"""Examines the server at start and refuses what would lose or mix up read state, with a sentence that says what to change.
+
+Most is read from INFO, which managed servers allow too. What cannot be looked at becomes a warning. The last question is a trial
+write by a script: whatever else stands between us and the data (rights, a full disk, missing replicas) shows itself there.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import NoPermissionError
+from redis.maint_notifications import MaintNotificationsConfig
+
+CONNECT_TIMEOUT_S = 5.0
+LOADING_PATIENCE_S = 120.0
+OLDEST = (7, 0)
+SLOTS = 16384
+
+_TRIAL = """#!lua
+redis.call("SET", KEYS[1], "1", "PX", 1000)
+redis.call("PUBLISH", "n:", "")
+return redis.call("DEL", KEYS[1])
+"""
+
+Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
+
+_NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+
+class ServerRefused(Exception):
+    """The server cannot be used as it is. The message is one sentence that says what to change."""
+
+
+class ServerFacts(Struct, frozen=True):
+    """What was found out about a server that can be used."""
+
+    product: str  # "Valkey 9.1.2", "Redis 7.4.1"
+    clustered: bool
+    primaries: int
+    warnings: tuple[str, ...]  # one sentence each
+
+
+async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE_S) -> ServerFacts:
+    """Examine the server (or the whole cluster) at `url`. Raises ServerRefused. Leaves nothing behind."""
+    _check_database(url)
+    client = _client(url)
+    try:
+        info = await _info(client, _without_password(url), loading_patience_s)
+        _check_kind(info)
+        if info.get("cluster_enabled") == 1:
+            return await _check_cluster(client, url, info)
+        if info["role"] != "master":
+            raise ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
+        warnings = await _check_primary(client, info, "{readstate}:trial")
+        return ServerFacts(_product(info), False, 1, tuple(warnings))
+    finally:
+        await client.aclose()
+
+
+def is_answering(url: str) -> bool:
+    """Whether a server listens at `url` and has loaded its data."""
+    try:
+        with _blocking_client(url) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def shut_down(url: str) -> None:
+    """Tell the server at `url` to save and stop. No error when there is none or when it refuses: look whether it is gone."""
+    try:
+        with _blocking_client(url) as client:
+            client.shutdown()
+    except redis.RedisError:
+        return
+
+
+def _client(url: str) -> Client:
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+
+
+def _blocking_client(url: str) -> Any:
+    from redis.retry import Retry as BlockingRetry
+
+    return redis.Redis.from_url(url, protocol=2, retry=BlockingRetry(NoBackoff(), 0), socket_timeout=CONNECT_TIMEOUT_S)
+
+
+def _check_database(url: str) -> None:
+    """Notices are heard in every database of a server, so two deployments in two databases would hear each other's."""
+    parts = urlsplit(url)
+    numbers = re.findall(r"(?:^|&)db=(\d+)", parts.query) + (re.findall(r"^/(\d+)$", parts.path) if parts.scheme != "unix" else [])
+    if any(int(number) for number in numbers):
+        raise ServerRefused("READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; use a server of its own")
+
+
+async def _info(client: Client, where: str, loading_patience_s: float) -> dict[str, Any]:
+    """INFO, once the server has loaded its data."""
+    deadline = asyncio.get_running_loop().time() + loading_patience_s
+    while True:
+        try:
+            return {**await client.info(), **await client.info("cluster")}
+        except redis.BusyLoadingError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise ServerRefused(f"the server at {where} is still loading its data; start readstate when it has") from None
+            await asyncio.sleep(0.1)
+        except redis.RedisError as error:
+            raise ServerRefused(_why_unreachable(error, where)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServerRefused(f"the server at {where} cannot be reached ({error}); start it, or correct READSTATE_REDIS_URL") from None
+
+
+def _why_unreachable(error: redis.RedisError, where: str) -> str:
+    text = str(error)
+    if isinstance(error, redis.AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text or "invalid username-password" in text:
+        return (
+            f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
+        )
+    if isinstance(error, NoPermissionError):
+        return f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
+    if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
+        return f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL"
+    if "SSL" in text:
+        return f"the server at {where} cannot be reached over TLS ({text}); use redis:// for a server without it, or mend its certificate"
+    if "MISCONF" in text or "DENIED" in text:
+        return f"the server at {where} refuses connections ({text}); change its configuration"
+    return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL"
+
+
+def _check_kind(info: dict[str, Any]) -> None:
+    if info.get("redis_mode") == "sentinel":
+        raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; name the primary that it watches")
+    version = re.match(r"(\d+)\.(\d+)", str(info.get("redis_version", "")))
+    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+        raise ServerRefused(f"the server is {_product(info)}; readstate needs Valkey 7.2 or Redis 7.0, or newer: upgrade it")
+
+
+def _product(info: dict[str, Any]) -> str:
+    if "valkey_version" in info:
+        return f"Valkey {info['valkey_version']}"
+    return f"Redis {info.get('redis_version', 'of an unknown version')}"
+
+
+async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> ServerFacts:
+    state = await _ask(lambda: client.execute_command("CLUSTER INFO"))
+    if int(state["cluster_slots_assigned"]) < SLOTS:
+        raise ServerRefused(f"the cluster serves only {state['cluster_slots_assigned']} of {SLOTS} slots; assign the others to a node")
+    if state["cluster_state"] != "ok":
+        raise ServerRefused(f"the cluster is not whole (cluster_state is {state['cluster_state']}); bring back the nodes that are missing")
+    primaries: dict[tuple[str, int], int] = {}
+    for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS", NEVER_DECODE=False)):
+        primaries.setdefault((host, port), first)
+    warnings: list[str] = []
+    for (host, port), slot in primaries.items():
+        warnings += await _check_node(_at(url, host, port), slot)
+    return ServerFacts(_product(info), True, len(primaries), tuple(dict.fromkeys(warnings)))
+
+
+async def _check_node(url: str, slot: int) -> list[str]:
+    client, where = _client(url), _without_password(url)
+    try:
+        info = await client.info()
+        _check_kind(info)
+        return await _check_primary(client, info, _key_in(slot))
+    except _NETWORK as error:
+        raise ServerRefused(
+            f"the cluster announces a node at {where} that cannot be reached from here ({error}); set its cluster-announce-ip and -port"
+        ) from None
+    except ServerRefused as error:
+        raise ServerRefused(f"at the cluster's node {where}: {error}") from None
+    finally:
+        await client.aclose()
+
+
+async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -> list[str]:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise ServerRefused(f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction")
+    warnings = await _check_persistence(client, info)
+    await _check_trial(client, trial_key)
+    return warnings
+
+
+async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
+    if info.get("aof_enabled") == 1:
+        if info.get("aof_last_write_status", "ok") != "ok":
+            raise ServerRefused("the server cannot write its append-only file; give it room on its disk")
+        return []
+    try:
+        snapshots = (await client.config_get("save")).get("save", "")
+    except redis.ResponseError:
+        return ["the server does not let us see whether it keeps its data (CONFIG GET); make sure that it does"]
+    if not snapshots:
+        raise ServerRefused("the server keeps nothing across a restart; set appendonly to yes")
+    return [f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"]
+
+
+async def _check_trial(client: Client, key: str) -> None:
+    try:
+        await client.eval(_TRIAL, 1, key)
+    except redis.RedisError as error:
+        text = str(error)
+        raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
+
+
+def _remedy(text: str) -> str:
+    remedies = {
+        r"NOPERM|permission|ACL": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
+        r"OOM|maxmemory": "raise maxmemory",
+        r"NOREPLICAS|replicas": "bring back the replicas that min-replicas-to-write asks for, or lower it",
+        r"MISCONF|snapshot|persist": "let the server write to its disk",
+        r"READONLY|read only": "name the primary in READSTATE_REDIS_URL",
+        r"BUSY": "end the script that keeps the server busy, with SCRIPT KILL",
+        r"unknown command": "do not rename or disable commands",
+    }
+    return next(
+        (remedy for pattern, remedy in remedies.items() if re.search(pattern, text, re.IGNORECASE)), "make the server accept writes"
+    )
+
+
+async def _ask(question: Callable[[], Any]) -> Any:
+    try:
+        return await question()
+    except redis.RedisError as error:
+        raise ServerRefused(f"the server does not answer a question about its cluster ({error}); allow `+cluster` to this user") from None
+
+
+def _key_in(slot: int) -> str:
+    """A name that lies in `slot`."""
+    return next(f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot)
+
+
+def _at(url: str, host: str, port: int) -> str:
+    """`url` with another host (empty: the same) and port; user, password and options stay."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    host = host or parts.hostname or ""
+    return urlunsplit((parts.scheme, f"{user}{at}{f'[{host}]' if ':' in host else host}:{port}", "", parts.query, ""))
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
