@@ -14,9 +14,9 @@
 --@include lib/membership
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local joined = add_members(room, 3, tonumber(ARGV[2]))
 announce_joined(room, joined)

@@ -8,8 +8,8 @@
 -- Cost       O(log holes)
 --@include lib/room
 
-local room = load_room(KEYS[1])
-if not room then
+local room = load_head(KEYS[1])
+if not room or room.deleted then
     return {}
 end
 local top = redis.call("ZREVRANGE", room.key .. ":h", 0, 0)[1]

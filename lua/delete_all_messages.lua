@@ -13,13 +13,13 @@
 --@include lib/notices
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local count = room.seq - room.floor_seq - room.dead
 if count == 0 then
-    tell_anew(room, owed_members(room))
+    tell_owed(room)
     return finish(room, 0)
 end
 raise_revision(room)

@@ -14,17 +14,17 @@
 --@include lib/notices
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local message = ARGV[2]
 local seq, ord, kind = load_message(room, message)
 if not seq then
-    return refuse_message()
+    return redis.error_reply(MESSAGE_UNKNOWN)
 end
 if is_deleted(room, seq, kind) then
-    tell_anew(room, owed_members(room))
+    tell_owed(room)
     return finish(room, 0)
 end
 take_out(room, message, seq, ord, kind, DELETED)

@@ -17,7 +17,7 @@ if not room then
     return finish({ rev = 0, born = 0, tags = "" }, 0)
 end
 if room.deleted then
-    tell_anew(room, owed_members(room))
+    tell_owed(room)
     return finish(room, 0)
 end
 raise_revision(room)

@@ -13,14 +13,14 @@
 --@include lib/room
 --@include lib/notices
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local message = ARGV[2]
 local seq, ord, kind = load_message(room, message)
 if not seq or kind >= DELETED or seq <= room.floor_seq then
-    return refuse_message()
+    return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local _, sender, at_ms = message_at(room, seq)
 publish({ "message", room_of(room.key), message, sender, at_ms, seq, "edit", ARGV[3] })

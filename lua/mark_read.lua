@@ -15,24 +15,24 @@
 --@include lib/notices
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local user, message = ARGV[2], ARGV[3]
 local cursor, ord, read = load_member(room, user)
 if not cursor then
-    return redis.error_reply("NOT_MEMBER not a member of this room")
+    return redis.error_reply(NOT_MEMBER)
 end
 local seq, message_ord = load_message(room, message)
 if not seq then
-    return refuse_message()
+    return redis.error_reply(MESSAGE_UNKNOWN)
 end
 if seq <= read then
     -- A retry or an older device: the later position stands, and that is no error. Its message may be forgotten; then the asked one is named.
-    tell_anew(room, owed_members(room))
+    tell_owed(room)
     local kept = message_at(room, read)
-    return finish(room, { kept or message, read, 0, unread_after(room, ord), total_of(user) })
+    return finish(room, { kept or message, read, 0, unread_after(room, ord), total_told() })
 end
 raise_revision(room)
 if seq > cursor then
@@ -42,6 +42,6 @@ save_member(room, user, cursor, ord, seq)
 save_head(room)
 local unread = unread_after(room, ord)
 tell_member(room, user, cursor, ord)
-local reply = { message, seq, 1, unread, total_of(user) }
+local reply = { message, seq, 1, unread, total_told() }
 publish({ "read", room_of(room.key), user, message, seq })
 return finish(room, reply)

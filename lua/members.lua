@@ -9,9 +9,9 @@
 -- Cost       O(limit + log members)
 --@include lib/room
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local names = {}
 local reply = {}

@@ -9,13 +9,13 @@
 -- Cost       O(log messages)
 --@include lib/room
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local seq = load_message(room, ARGV[1])
 if not seq then
-    return refuse_message()
+    return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local _, sender = message_at(room, seq)
 return sender

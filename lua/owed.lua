@@ -16,5 +16,5 @@ if not room then
     local time = redis.call("TIME")
     room = { key = KEYS[1], rev = tonumber(time[1]) * 1000000 + tonumber(time[2]), born = 0, tags = "", deleted = true }
 end
-tell_anew(room, owed_members(room))
+tell_owed(room)
 return finish(room, redis.call("HLEN", room.key .. ":o"))

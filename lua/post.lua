@@ -24,19 +24,19 @@
 
 local TRIM_EVERY = 64 -- posts
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local cursor = sender ~= "" and load_member(room, sender)
 if not cursor and ARGV[5] == "1" then
-    return redis.error_reply("NOT_MEMBER not a member of this room")
+    return redis.error_reply(NOT_MEMBER)
 end
 if message ~= "" then
     local seq, ord = load_message(room, message)
     if seq then
-        tell_anew(room, owed_members(room))
+        tell_owed(room)
         local _, _, at_ms = message_at(room, seq)
         return finish(room, { message, seq, ord, at_ms, 0 })
     end

@@ -16,9 +16,9 @@
 --@include lib/notices
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local left = {}
 for i = 3, #ARGV do
@@ -40,6 +40,6 @@ if #left > 0 then
     publish({ "left", id, left })
     publish({ "room", id })
 else
-    tell_anew(room, owed_members(room))
+    tell_owed(room)
 end
 return finish(room, left)

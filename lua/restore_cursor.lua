@@ -12,9 +12,9 @@
 --@include lib/news
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local user = ARGV[2]
 local cursor, ord, read = load_member(room, user)

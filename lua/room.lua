@@ -11,9 +11,9 @@
 --@include lib/room
 --@include lib/history
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local me = {}
 local cursor, ord, read = load_member(room, ARGV[1])

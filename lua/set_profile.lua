@@ -12,9 +12,9 @@
 --@include lib/room
 --@include lib/notices
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local changed = false
 for i = 2, #ARGV, 2 do

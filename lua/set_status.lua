@@ -14,9 +14,9 @@
 --@include lib/notices
 --@plan
 
-local room = load_room(KEYS[1])
-if not room then
-    return refuse_room()
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
 end
 local active = ARGV[2] == "1"
 local changed = room.active ~= active
@@ -29,6 +29,6 @@ if changed then
     end
     publish({ "room", room_of(room.key) })
 else
-    tell_anew(room, owed_members(room))
+    tell_owed(room)
 end
 return finish(room, changed and 1 or 0)

@@ -14,7 +14,7 @@ local function add_members(room, first, limit)
         end
     end
     if #joined == 0 then
-        tell_anew(room, owed_members(room))
+        tell_owed(room)
         return joined
     end
     raise_revision(room)

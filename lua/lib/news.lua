@@ -41,3 +41,8 @@ local function tell_anew(room, members)
         end
     end
 end
+
+-- A repeated call changes nothing, but pays what its first attempt may have left owing.
+local function tell_owed(room)
+    tell_anew(room, owed_members(room))
+end

@@ -11,7 +11,7 @@ local function tell(room, member, cursor, unread, state)
     told_total, told_derived = apply(user_key(member), told_news, cursor, unread, state)
 end
 
--- What is left owing after a crash: nothing, on one server.
+-- Whom an earlier call may have left owing: nobody, on one server.
 local function owed_members()
     return {}
 end
@@ -24,8 +24,8 @@ end
 local function ask_derived(user)
     local found = {}
     for _, id in ipairs(redis.call("SMEMBERS", user_key(user) .. ":d")) do
-        local room = load_room(room_key(id))
-        if room and room.active then
+        local room = load_head(room_key(id))
+        if room and room.active and not room.deleted then
             local cursor, ord = load_member(room, user)
             if cursor then
                 found[#found + 1] = { unread_after(room, ord), room.tags }
@@ -35,17 +35,7 @@ local function ask_derived(user)
     return found, {}
 end
 
--- The user's total, derived rooms included; only for the one who was told last, or when nobody was.
-local function total_of(user)
-    local total, derived = told_total, told_derived
-    if not total then
-        local have = redis.call("HMGET", user_key(user), "*", "d")
-        total, derived = tonumber(have[1] or 0), tonumber(have[2] or 0)
-    end
-    if derived > 0 then
-        for _, room in ipairs(ask_derived(user)) do
-            total = total + room[1]
-        end
-    end
-    return total
+-- The total of the one who was told last; -1 when nobody was, or when derived rooms must be asked for the rest.
+local function total_told()
+    return told_derived == 0 and told_total or -1
 end

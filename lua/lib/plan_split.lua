@@ -13,7 +13,7 @@ local function tell(room, member, cursor, unread, state)
     owed[#owed + 1] = room.rev
 end
 
--- Some of those whom an earlier call may have left owing. Every call pays for it, a repeated one above all.
+-- Some of those whom an earlier call may have left owing.
 local function owed_members(room)
     return redis.call("HRANDFIELD", room.key .. ":o", OWED_AT_ONCE)
 end
@@ -30,7 +30,7 @@ local function ask_derived(user)
     return {}, redis.call("SMEMBERS", KEYS[1] .. ":d")
 end
 
--- The user is elsewhere: the caller adds up.
-local function total_of()
+-- The user is elsewhere: the caller asks for the total.
+local function total_told()
     return -1
 end

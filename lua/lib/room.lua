@@ -1,5 +1,9 @@
 -- room: the truth about one room, in one slot. See service/store/keys.py for the keys.
 
+local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
+local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"
+local NOT_MEMBER = "NOT_MEMBER not a member of this room"
+
 local HEAD_KEPT_S = 24 * 3600 -- a deleted room's head, so that late news of it is recognised as old
 
 -- The room's head, or nil when there is none. Of a deleted room, `deleted` is true.
@@ -35,23 +39,6 @@ local function save_head(room)
     else
         redis.call("SET", room.key, packed)
     end
-end
-
--- The room, or nil when it does not exist or was deleted.
-local function load_room(key)
-    local room = load_head(key)
-    if room and not room.deleted then
-        return room
-    end
-    return nil
-end
-
-local function refuse_room()
-    return redis.error_reply("ROOM_UNKNOWN no such room")
-end
-
-local function refuse_message()
-    return redis.error_reply("MESSAGE_UNKNOWN no such message in this room")
 end
 
 -- A new revision: above the last one and never behind the server's clock, so that a room that a failover set back
