@@ -1,0 +1,161 @@
+"""The lane under a stream that is cut anywhere: no reply reaches another caller, nothing is done twice, every outcome is honest."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hiredis import ReplyError
+
+from service.errors import Unavailable, UnknownOutcome
+from service.store.connect import ConnectionFactory, connect
+from service.store.lane import Lane
+from tests.support.proxy import CuttingProxy
+from tests.support.servers import Server, short_directory
+
+# Counts how often it ran, and answers with what only this caller knows.
+COUNTING = "#!lua\nredis.call('HINCRBY', KEYS[1], ARGV[1], 1) return ARGV[1]"
+BATCH = 100
+
+
+@pytest_asyncio.fixture
+async def proxy(server: Server) -> AsyncIterator[CuttingProxy]:
+    with short_directory() as directory:
+        proxy = CuttingProxy(server.socket, Path(directory) / "p")
+        await proxy.start()
+        yield proxy
+        await proxy.stop()
+
+
+@pytest_asyncio.fixture
+async def lane(proxy: CuttingProxy) -> AsyncIterator[Lane]:
+    lane = Lane(ConnectionFactory(f"unix://{proxy.path}"))
+    await lane.open()
+    yield lane
+    await lane.close()
+
+
+class Tally:
+    """What callers heard, by how it ended."""
+
+    def __init__(self, lane: Lane, key: str, sha: str) -> None:
+        self._lane, self._key, self._sha = lane, key, sha
+        self.asked = 0
+        self.cancelled = 0
+        self.done: set[str] = set()
+        self.refused: set[str] = set()
+        self.unknown: set[str] = set()
+        self.mixed_up = 0
+
+    async def ask(self, nonce: str) -> None:
+        self.asked += 1
+        try:
+            reply = await self._lane.call("EVALSHA", self._sha, 1, self._key, nonce, repeatable=False)
+        except Unavailable:
+            self.refused.add(nonce)
+        except UnknownOutcome:
+            self.unknown.add(nonce)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            self.unknown.add(nonce)
+        else:
+            self.done.add(nonce)
+            self.mixed_up += reply != nonce.encode()
+
+    async def batch(self, prefix: str, *, cancel: float = 0.0, dice: random.Random | None = None) -> None:
+        tasks = [asyncio.create_task(self.ask(f"{prefix}-{i}")) for i in range(BATCH)]
+        if dice and cancel:
+            # Some go away before the batch is written, some while replies are on their way.
+            for when in range(3):
+                await asyncio.sleep(0 if when < 2 else 0.0005)
+                for task in tasks:
+                    if dice.random() < cancel / 3:
+                        task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def judge(self, effects: dict[bytes, bytes]) -> None:
+        counts = {nonce.decode(): int(count) for nonce, count in effects.items()}
+        assert self.mixed_up == 0
+        assert max(counts.values()) == 1, "something was done twice"
+        assert not self.done - counts.keys(), "a success that was never carried out"
+        assert not self.refused & counts.keys(), "refused as not done, but done"
+
+
+async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(proxy: CuttingProxy, lane: Lane, server: Server) -> None:
+    """Each connection is cut one byte later than the one before: first within the requests of a batch, then within its replies."""
+    sha = (await lane.call("SCRIPT", "LOAD", COUNTING, repeatable=True)).decode()
+    key = f"cuts-{random.getrandbits(64)}"
+    tally = Tally(lane, key, sha)
+    dice = random.Random(1)
+    # The whole pipeline is some 12 kB of requests and 1 kB of replies; every byte of the replies and of two whole requests, then strides.
+    places = [("replies", at) for at in range(1, 900)] + [("requests", at) for at in (*range(1, 260), *range(260, 12_000, 53))]
+    for number, (where, at) in enumerate(places):
+        proxy.never_cut()
+        await lane.call("PING", repeatable=True)
+        (proxy.cut_requests_after if where == "requests" else proxy.cut_replies_after)(at)
+        await tally.batch(f"{number}", cancel=0.12, dice=dice)
+    proxy.never_cut()
+    await lane.call("PING", repeatable=True)
+    await tally.batch("after")
+    with server.client() as client:
+        tally.judge(client.hgetall(key))
+        client.delete(key)
+    assert len([nonce for nonce in tally.done if nonce.startswith("after-")]) == BATCH
+    assert tally.asked >= 100_000
+    assert tally.cancelled >= 10_000
+    assert proxy.cuts >= 500
+
+
+async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, lane: Lane) -> None:
+    """What may be done twice is sent once more on the new connection, and its caller hears the answer."""
+    await lane.call("PING", repeatable=True)
+    waiting = [lane.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
+    await asyncio.sleep(0)
+    proxy.cut_now()
+    assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
+
+
+async def test_an_unrepeatable_call_ends_in_unknown_outcome(proxy: CuttingProxy, lane: Lane) -> None:
+    """Sent, and then the connection was lost: nobody knows, and the caller is told so."""
+    pending = lane.call("DEBUG_NOTHING", repeatable=False)
+    assert isinstance(await pending, ReplyError)
+    proxy.cut_replies_after(1)
+    with pytest.raises(UnknownOutcome):
+        await lane.call("INCR", f"unrepeatable-{random.getrandbits(64)}", repeatable=False)
+
+
+async def test_calls_wait_for_a_lost_server_until_their_deadline(server: Server) -> None:
+    """While the server is away calls wait; who waits too long hears that nothing was done; afterwards all is well."""
+    with short_directory() as directory:
+        own = Server(directory / "own")
+        own.start()
+        lane = Lane(ConnectionFactory(own.url), deadline_s=1.0)
+        await lane.open()
+        own.kill()
+        await asyncio.sleep(0.05)
+        late = lane.call("PING", repeatable=False)
+        with pytest.raises(Unavailable):
+            await late
+        early = lane.call("PING", repeatable=False)
+        own.start()
+        assert await early == b"PONG"
+        await lane.close()
+        own.stop()
+
+
+async def test_too_many_calls_in_flight_are_refused_at_once(lane: Lane) -> None:
+    """The lane's queue is bounded."""
+    calls = [lane.call("PING", repeatable=True) for _ in range(20_050)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(result, Unavailable) for result in results) == 50
+    assert results[0] == b"PONG"
+
+
+async def test_a_flushed_script_is_loaded_and_called_again(server: Server, app: str) -> None:
+    """NOSCRIPT proves that nothing ran, so the call is repeated whatever it is."""
+    caller = await connect(server.url)
+    await caller.command("SCRIPT", "FLUSH", key="any")
+    assert await caller.call(caller.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [0, []]
+    await caller.close()
