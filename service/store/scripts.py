@@ -2,7 +2,8 @@
 
 A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. A library is a
 row of definitions, each `local function ... end` or one `local` line. A script gets those that it uses, directly or through others,
-dependencies first, each under a line that names where it stands: making a function costs 0.1 us in every call, used or not.
+dependencies first, each under a line that names where it stands: making a function costs 0.1 us in every call, used or not. A constant
+(`local NAME = 12`) is put in as its value, for a variable that a function refers to has its price as well.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ _DEFINITION = re.compile(
     r"|^(?P<stray>[^\s-][^\n]*|-[^-][^\n]*)$",
     re.MULTILINE | re.DOTALL,
 )
+_CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
@@ -69,8 +71,10 @@ def _assemble(path: Path, root: Path, plan: Plan) -> Script:
     for library in _included(rest, plan):
         _collect(library, root, plan, libraries, (path.stem,))
     used = _used(rest, [definition for definitions in libraries.values() for definition in definitions])
-    parts = [shebang, *(f"-- {definition.place}\n{definition.text}" for definition in used), f"-- {path.name}:2\n{rest}"]
-    text = "\n".join(parts).encode()
+    constants = {next(iter(definition.names)): value for definition in used if (value := _constant(definition))}
+    parts = [f"-- {definition.place}\n{definition.text}" for definition in used if not _constant(definition)]
+    code = _WORD.sub(lambda word: constants.get(word[0], word[0]), "\n".join([*parts, f"-- {path.name}:2\n{rest}"]))
+    text = f"{shebang}\n{code}".encode()
     return Script(name=path.stem, text=text, sha=hashlib.sha1(text, usedforsecurity=False).hexdigest(), writes="no-writes" not in shebang)
 
 
@@ -112,6 +116,12 @@ def _used(script: str, definitions: Sequence[_Definition]) -> list[_Definition]:
             wanted |= _words(definition.text)
             used.append(definition)
     return used[::-1]
+
+
+def _constant(definition: _Definition) -> str | None:
+    """The value of a constant, None for any other definition."""
+    match = _CONSTANT.match(definition.text)
+    return match[1] if match else None
 
 
 def _words(code: str) -> set[str]:
