@@ -1,14 +1,13 @@
 # Everything anybody needs to do here. `make` alone lists the targets.
 
 PYTHON ?= python3
-URL ?= http://127.0.0.1:8080
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-all e2e format lint types check load load-smoke mutants wheel lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stamp is written last, so that an installation that was interrupted is done again.
 .venv/installed: requirements-dev.txt
@@ -22,6 +21,9 @@ help: ## list these targets
 
 run: .venv ## serve on 127.0.0.1:8080 with an embedded Valkey; data is kept in .readstate/
 	$(BIN)/readstate serve
+
+demo: .venv ## replay a small sample of traffic against a service of its own and check every count
+	$(BIN)/python -m service.replay.demo
 
 test: .venv ## the tests that every change must pass
 	$(BIN)/pytest
@@ -44,6 +46,15 @@ types: .venv ## check the types
 	$(BIN)/mypy
 
 check: lint types test ## what must pass before a change is merged
+
+load: .venv ## load a running service (LOAD_URL, LOAD_API_KEY, LOAD_CLIENT_KEY) and leave a report in reports/
+	$(BIN)/python -m loadtest.run
+
+load-smoke: .venv ## ten seconds of load on a service of its own
+	$(BIN)/python -m loadtest.smoke
+
+mutants: .venv ## change the scripts in many small ways and see that the tests notice each
+	$(BIN)/python -m tests.mutants
 
 wheel: .venv ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel

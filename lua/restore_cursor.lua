@@ -25,7 +25,8 @@ end
 local message = message_at(room, wanted)
 local wanted_ord = ord
 if message then
-    _, wanted_ord = load_message(room, message)
+    local _, message_ord = load_message(room, message)
+    wanted_ord = message_ord
 end
 raise_revision(room)
 save_head(room)

@@ -56,7 +56,9 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
         raise Invalid("profile", f"at most {MAX_PROFILE_FIELDS} profile fields may be given")
     for name, value in profile.items():
         if not name.isprintable() or name.startswith("#") or not 1 <= len(name.encode()) <= MAX_PROFILE_NAME_BYTES:
-            raise Invalid("profile", f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front")
+            raise Invalid(
+                "profile", f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front"
+            )
         if len(value) > MAX_PROFILE_FIELD_BYTES:
             raise Invalid(name, f"{name} must have at most {MAX_PROFILE_FIELD_BYTES} bytes as JSON")
     return dict(profile)

@@ -10,13 +10,13 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jwt
+from jwt.types import Options
 
 from service.domain.identity import Apps, Directory, IssuedToken, Session
-from service.domain.limits import check_id
-from service.errors import Invalid, TokenUnknown
+from service.errors import Invalid, TokenConflict, TokenUnknown
 
 POLL_S = 2.0  # between two looks at the revocations
 OVERLAP_MS = 10_000  # looked at again: clocks of a store's nodes differ
@@ -27,7 +27,7 @@ MAX_EXPIRY_S = 253_402_300_799  # the end of the year 9999
 
 _DAY_S = 86_400
 _ALGORITHM = "HS256"
-_CHECK_SIGNATURE_ONLY: dict[str, Any] = {"verify_exp": False, "verify_iat": False, "require": ["id", "exp", "jti"]}
+_CHECK_SIGNATURE_ONLY: Options = {"verify_exp": False, "verify_iat": False, "require": ["id", "exp", "jti"]}
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -40,9 +40,7 @@ class Tokens:
     earlier generation is worth anything in another. `life_days` is how long an issued token lives. `now` gives Unix seconds.
     """
 
-    def __init__(
-        self, directory: Directory, apps: Apps, *, secret: str, life_days: int = 7, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, directory: Directory, apps: Apps, *, secret: str, life_days: int = 7, now: Callable[[], float] = time.time) -> None:
         self._directory = directory
         self._apps = apps
         self._secret = secret.encode()
@@ -57,24 +55,33 @@ class Tokens:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
         created_ms = int(self._now() * 1000)
         token = IssuedToken("", _new_token_id(), created_ms, created_ms // 1000 + self._life_s)
-        await self._directory.remember_token(
-            app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s
-        )
+        await self._directory.remember_token(app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s)
         return self.signed(app=app, user=user, token=token)
+
+    async def check_bindable(self, *, app: str, user: str, token: str, expires_s: int) -> None:
+        """Whether `bind` would do it for a user that exists or is about to. Raises Invalid, TokenConflict."""
+        check_bound_token(token)
+        if not self._now() < expires_s <= MAX_EXPIRY_S:
+            raise Invalid("expirationDate", "expirationDate must be in the future")
+        held = await self._directory.bound_token(app=app, digest=_digest(token))
+        if held is not None and held.user != user:
+            raise TokenConflict("the token belongs to another user")
 
     async def bind(self, *, app: str, user: str, token: str, expires_s: int, replaces: bool = False) -> IssuedToken:
         """Let the backend's own `token` stand for `user` until `expires_s` (Unix seconds).
 
         `replaces`: the user's earlier custom tokens become void. Raises Invalid, UserUnknown, TokenConflict.
         """
-        check_bound_token(token)
-        now = self._now()
-        if not now < expires_s <= MAX_EXPIRY_S:
-            raise Invalid("expirationDate", "expirationDate must be in the future")
-        bound = IssuedToken(token, _new_token_id(), int(now * 1000), expires_s)
-        digest = _digest(token)
+        await self.check_bindable(app=app, user=user, token=token, expires_s=expires_s)
+        bound = IssuedToken(token, _new_token_id(), int(self._now() * 1000), expires_s, bound=True)
         await self._directory.bind_token(
-            app=app, user=user, digest=digest, token_id=bound.token_id, created_ms=bound.created_ms, expires_s=expires_s, replaces=replaces
+            app=app,
+            user=user,
+            digest=_digest(token),
+            token_id=bound.token_id,
+            created_ms=bound.created_ms,
+            expires_s=expires_s,
+            replaces=replaces,
         )
         # Whatever this worker believed about custom tokens may have just changed.
         self._bound.clear()
@@ -116,6 +123,17 @@ class Tokens:
         if token:
             return [IssuedToken(token, one.token_id, one.created_ms, one.expires_s) for one in revoked]
         return [one if one.bound else self.signed(app=app, user=user, token=one) for one in revoked]
+
+    async def end(self, session: Session) -> None:
+        """Revoke the token of a session, even one that the directory has lost sight of."""
+        try:
+            await self.revoke(app=session.app, user=session.user, token_id=session.token_id)
+        except TokenUnknown:
+            now_ms = int(self._now() * 1000)
+            await self._directory.remember_token(
+                app=session.app, user=session.user, token_id=session.token_id, created_ms=now_ms, expires_s=session.expires_s
+            )
+            await self.revoke(app=session.app, user=session.user, token_id=session.token_id)
 
     async def learn_revocations(self) -> None:
         """Ask for what was revoked since the last call; to be called every `POLL_S`."""

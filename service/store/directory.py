@@ -266,7 +266,7 @@ class AppRegistry:
 
     # What `readstate apps` does
 
-    async def list(self) -> list[App]:
+    async def list(self) -> Sequence[App]:
         """All apps, the first one first."""
         return [self._first, *await self._stored()]
 
@@ -301,11 +301,11 @@ class AppRegistry:
             raise Invalid("app", f"there is no app {app}")
         return _app(app, stored)
 
-    async def _stored(self) -> "list[App]":
+    async def _stored(self) -> Sequence[App]:
         stored = _pairs(await self._caller.command("HGETALL", Keys.apps, key=Keys.apps))
         return [_app(name.decode(), value) for name, value in sorted(stored.items())]
 
-    def _take(self, stored: "Sequence[App]") -> None:
+    def _take(self, stored: Sequence[App]) -> None:
         apps = [self._first, *stored]
         self._apps = {app.app: app for app in apps}
         self._by_client_key = {_sha256(app.client_key.encode()): app for app in reversed(apps)}

@@ -123,7 +123,7 @@ class RedisNotices:
     async def _connect_and_hear(self) -> None:
         connection = self._make_connection()
         try:
-            await asyncio.wait_for(connection.connect(), CONNECT_S)
+            await asyncio.wait_for(connection.connect(), CONNECT_S)  # type: ignore[no-untyped-call]
             self._connection = connection
             self.reconnects += 1
             await connection.send_command("SUBSCRIBE", self._probe)
@@ -245,4 +245,3 @@ class RedisNotices:
 
 async def _nothing(app: str) -> None:
     pass
-

@@ -32,6 +32,7 @@ return redis.call("DEL", KEYS[1])
 
 Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
 
+_AUTHENTICATION = re.compile("NOAUTH|WRONGPASS|Authentication required|invalid username-password", re.IGNORECASE)
 _NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 
@@ -84,7 +85,7 @@ def shut_down(url: str) -> None:
 
 
 def _client(url: str) -> Client:
-    return Redis.from_url(
+    client: Client = Redis.from_url(
         url,
         decode_responses=True,
         protocol=2,
@@ -93,6 +94,9 @@ def _client(url: str) -> Client:
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    # As the server sends it: redis-py's own reading of it does not take decoded replies.
+    client.response_callbacks["CLUSTER SLOTS"] = lambda reply, **_: reply
+    return client
 
 
 def _blocking_client(url: str) -> Any:
@@ -114,20 +118,21 @@ async def _info(client: Client, where: str, loading_patience_s: float) -> dict[s
     deadline = asyncio.get_running_loop().time() + loading_patience_s
     while True:
         try:
-            return {**await client.info(), **await client.info("cluster")}
-        except redis.BusyLoadingError:
-            if asyncio.get_running_loop().time() > deadline:
-                raise ServerRefused(f"the server at {where} is still loading its data; start readstate when it has") from None
-            await asyncio.sleep(0.1)
+            info = {**await client.info(), **await client.info("cluster")}
         except redis.RedisError as error:
             raise ServerRefused(_why_unreachable(error, where)) from None
         except (OSError, UnicodeDecodeError) as error:
             raise ServerRefused(f"the server at {where} cannot be reached ({error}); start it, or correct READSTATE_REDIS_URL") from None
+        if not info.get("loading"):
+            return info
+        if asyncio.get_running_loop().time() > deadline:
+            raise ServerRefused(f"the server at {where} is still loading its data; start readstate when it has")
+        await asyncio.sleep(0.1)
 
 
 def _why_unreachable(error: redis.RedisError, where: str) -> str:
     text = str(error)
-    if isinstance(error, redis.AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text or "invalid username-password" in text:
+    if isinstance(error, redis.AuthenticationError) or _AUTHENTICATION.search(text):
         return (
             f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
         )
@@ -139,11 +144,12 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
         return f"the server at {where} cannot be reached over TLS ({text}); use redis:// for a server without it, or mend its certificate"
     if "MISCONF" in text or "DENIED" in text:
         return f"the server at {where} refuses connections ({text}); change its configuration"
-    return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL"
+    without_tls = ", or use redis:// if it has no TLS" if where.startswith("rediss://") else ""
+    return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
 
 
 def _check_kind(info: dict[str, Any]) -> None:
-    if info.get("redis_mode") == "sentinel":
+    if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):
         raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; name the primary that it watches")
     version = re.match(r"(\d+)\.(\d+)", str(info.get("redis_version", "")))
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
@@ -163,7 +169,7 @@ async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> Serv
     if state["cluster_state"] != "ok":
         raise ServerRefused(f"the cluster is not whole (cluster_state is {state['cluster_state']}); bring back the nodes that are missing")
     primaries: dict[tuple[str, int], int] = {}
-    for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS", NEVER_DECODE=False)):
+    for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS")):
         primaries.setdefault((host, port), first)
     warnings: list[str] = []
     for (host, port), slot in primaries.items():

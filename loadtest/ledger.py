@@ -1,0 +1,119 @@
+"""The book of notices: what must arrive at whom, when it was caused, and what did not arrive exactly once.
+
+A notice is known by room, member and message. Message ids of one room rise as strings, so the book also sees a notice that
+comes after a newer one of the same member.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Notice = tuple[str, str, str]  # room, member, message
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What did not go as promised, counted per listener and notice.
+
+    `superseded` ones never came but a newer one of the same member did, which a service may do; the others it must not do.
+    """
+
+    arrived: int
+    missing: int
+    duplicate: int
+    reordered: int
+    unexpected: int
+    superseded: int
+
+    @property
+    def wrong(self) -> int:
+        return self.missing + self.duplicate + self.reordered + self.unexpected
+
+
+class Ledger:
+    """Times are seconds of one clock. The cause may be entered before or after the notice has arrived."""
+
+    def __init__(self) -> None:
+        self._audience: dict[str, set[str]] = {}
+        self._due: dict[tuple[str, Notice], float] = {}
+        self._early: dict[tuple[str, Notice], float] = {}
+        self._seen: set[tuple[str, Notice]] = set()
+        self._void: set[Notice] = set()
+        self._caused: set[Notice] = set()
+        self._newest: dict[tuple[str, str, str], str] = {}
+        self._arrived = self._duplicate = self._reordered = 0
+
+    def listen(self, listener: str, rooms: Iterable[str]) -> None:
+        """From now on every notice of `rooms` must reach `listener`."""
+        for room in rooms:
+            self._audience.setdefault(room, set()).add(listener)
+
+    def unlisten(self, listener: str) -> None:
+        """`listener` is gone: it is owed nothing any more."""
+        for audience in self._audience.values():
+            audience.discard(listener)
+        for key in [key for key in self._due if key[0] == listener]:
+            del self._due[key]
+
+    def cause(self, notice: Notice, at: float) -> list[float]:
+        """A call begun at `at` makes this notice due. Returns the latencies of those that have arrived already."""
+        self._caused.add(notice)
+        latencies = []
+        for listener in self._audience.get(notice[0], ()):
+            arrived = self._early.pop((listener, notice), None)
+            if arrived is None:
+                self._due[listener, notice] = at
+            else:
+                latencies.append(arrived - at)
+        return latencies
+
+    def void(self, notice: Notice) -> None:
+        """The call failed: whether the notice comes is open, so it is neither due nor unexpected."""
+        self._void.add(notice)
+        for listener in self._audience.get(notice[0], ()):
+            self._due.pop((listener, notice), None)
+
+    def arrive(self, listener: str, notice: Notice, at: float) -> float | None:
+        """A notice reached a listener. Returns its latency when its cause is known."""
+        key = (listener, notice)
+        if key in self._seen:
+            self._duplicate += 1
+            return None
+        self._seen.add(key)
+        self._arrived += 1
+        self._note_order(listener, notice)
+        caused = self._due.pop(key, None)
+        if caused is None:
+            self._early[key] = at
+            return None
+        return at - caused
+
+    def _note_order(self, listener: str, notice: Notice) -> None:
+        room, member, message = notice
+        newest = self._newest.get((listener, room, member), "")
+        if message < newest:
+            self._reordered += 1
+        else:
+            self._newest[listener, room, member] = message
+
+    @property
+    def due(self) -> int:
+        """How many are still expected: a newer one that came in an older one's place settles it."""
+        return sum(1 for key in self._due if not self._is_superseded(*key))
+
+    def _is_superseded(self, listener: str, notice: Notice) -> bool:
+        room, member, message = notice
+        return message < self._newest.get((listener, room, member), "")
+
+    def balance(self) -> Balance:
+        """Count what is open as lost. Ask when nothing can be under way any more."""
+        missing = self.due
+        # What arrived at somebody who began to listen after the call had begun was caused, if not due.
+        unexpected = sum(1 for _, notice in self._early if notice not in self._void and notice not in self._caused)
+        return Balance(
+            arrived=self._arrived,
+            missing=missing,
+            duplicate=self._duplicate,
+            reordered=self._reordered,
+            unexpected=unexpected,
+            superseded=len(self._due) - missing,
+        )

@@ -1,0 +1,46 @@
+"""What Locust loads: the users, and what happens before the first and after the last of them. `loadtest.run` starts it."""
+
+import os
+from typing import Any
+
+from locust import events
+from locust.env import Environment
+
+from loadtest.stage import Stage
+from loadtest.target import Target
+from loadtest.users import ChatDay, HotPath, Listener, OpenHotPath
+from loadtest.world import World
+
+__all__ = ["ChatDay", "HotPath", "Listener", "OpenHotPath"]
+
+LISTENERS = int(os.environ["LOAD_LISTENERS"])
+Listener.fixed_count = LISTENERS
+
+
+@events.init.add_listener
+def make_world(environment: Environment, **_: Any) -> None:
+    """Users, rooms and tokens of this run, made before its clock starts."""
+    target = Target.from_environ(os.environ)
+    environment.host = target.url
+    world = World(target, listeners=LISTENERS)
+    environment.stage = Stage(environment, world)  # type: ignore[attr-defined]
+    print(
+        f"world {world.run}: {len(world.reading)} rooms to read in, {len(world.chatting)} to chat in, {len(world.free)} accounts, "
+        f"{LISTENERS} listeners, {target.messages} messages to read in each room"
+    )
+
+
+@events.test_stop.add_listener
+def settle(environment: Environment, **_: Any) -> None:
+    """Wait for the last notices, then say what became of them. Anything wrong makes the run fail."""
+    stage: Stage | None = getattr(environment, "stage", None)
+    if stage is None:
+        environment.process_exit_code = 1
+        return
+    balance = stage.settle()
+    print(
+        f"notices: {balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, {balance.reordered} reordered, "
+        f"{balance.unexpected} unexpected, {balance.superseded} superseded by a newer one"
+    )
+    if balance.wrong or (LISTENERS and not balance.arrived):
+        environment.process_exit_code = 1

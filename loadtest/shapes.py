@@ -1,0 +1,18 @@
+"""How the number of users moves during a run."""
+
+from locust import LoadTestShape
+
+
+class Staircase(LoadTestShape):
+    """Twice as many users every step, to see where the answers begin to take longer: the capacity lies one step below."""
+
+    first = 8
+    steps = 6
+    step_s = 30
+
+    def tick(self) -> tuple[int, float] | None:
+        step = int(self.get_run_time() // self.step_s)
+        if step >= self.steps:
+            return None
+        users = self.first * 2**step
+        return users, float(users)

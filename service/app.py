@@ -1,0 +1,225 @@
+"""The one place where the parts are joined.
+
+create_app(settings) -> ASGI
+    /socket.io/  the realtime surface
+    the rest     Litestar: the IMKit dialect, /healthz, /readyz, /metrics, /schema
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import Struct
+
+from service import metrics
+from service.domain.read_state import ReadState
+from service.domain.tokens import POLL_S, Tokens
+from service.errors import Fault, ReadStateError
+from service.settings import Settings
+from service.store.connect import Caller, connect
+from service.store.directory import AppRegistry, RedisDirectory
+from service.store.notices import RedisNotices
+from service.store.redis_store import RedisStore
+from service.wire.imkit.call import Desk
+from service.wire.imkit.errors import INVALID_PATH, answer
+from service.wire.imkit.gate import SLASH_STANDS_IN
+from service.wire.imkit.people import People
+from service.wire.imkit.routes import cors_config, imkit_router, openapi_config
+from service.wire.operating import operating_handlers
+from service.wire.realtime.server import Realtime
+
+logger = logging.getLogger(__name__)
+
+READY_WITHIN_S = 2.0
+_answer: Any = answer  # a Reply is all that the framework asks of a response here
+_REALTIME = "/socket.io"
+_NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
+
+
+class Parts(Struct, frozen=True):
+    """What a running service consists of."""
+
+    desk: Desk
+    realtime: ASGIApp
+    why_not_ready: Callable[[], Awaitable[str]]
+
+
+def create_app(settings: Settings) -> "Service":
+    """The service as an ASGI application. It connects to `settings.redis_url` when the server starts it up."""
+    return Service(lambda: running(settings), cors_origins=settings.cors_origins)
+
+
+class Service:
+    """Opens and closes the parts, and brings each request to the one that answers it."""
+
+    def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], *, cors_origins: str) -> None:
+        self._open_parts = open_parts
+        self._parts: Parts | None = None
+        self._http = Litestar(
+            route_handlers=[imkit_router(lambda: self.parts.desk), *operating_handlers(self._why_not_ready)],
+            cors_config=cors_config(cors_origins),
+            exception_handlers={HTTPException: _answer, Exception: _answer},
+            lifespan=[self._lifespan],
+            openapi_config=openapi_config(_version()),
+            logging_config=None,
+        )
+
+    @property
+    def parts(self) -> Parts:
+        if self._parts is None:
+            raise RuntimeError("the service is not started")
+        return self._parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind: Any = scope["type"]
+        if kind == "lifespan":
+            await self._http(scope, receive, send)
+        elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
+            await self.parts.realtime(scope, receive, send)
+        elif kind == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_s = perf_counter()
+        if not _clean(scope):
+            await INVALID_PATH.reply()(scope, receive, send)
+            scope["outcome"] = INVALID_PATH.code  # type: ignore[typeddict-unknown-key]
+        else:
+            await self._http(scope, receive, send)
+        handler = scope.get("route_handler")
+        operation = handler.opt.get("operation", "other") if handler else "unrouted"
+        outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
+        metrics.observe("http", operation, outcome, started_s)
+        if logger.isEnabledFor(logging.DEBUG):
+            elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
+            logger.debug("request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
+        async with self._open_parts() as self._parts:
+            yield
+        self._parts = None
+
+    async def _why_not_ready(self) -> str:
+        return await self.parts.why_not_ready() if self._parts else "starting"
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Parts]:
+    """All parts, connected; closed in the opposite order. Raises Unavailable when the store cannot be reached."""
+    if settings.redis_url is None:
+        raise ValueError("redis_url must be set: an embedded server is started by `readstate serve`, before the workers")
+    async with AsyncExitStack() as stack:
+        caller = await connect(settings.redis_url)
+        stack.push_async_callback(caller.close)
+        store = RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history)
+        store.outbox.start()
+        stack.push_async_callback(store.outbox.close)
+        apps = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+        directory = RedisDirectory(caller)
+        tokens = Tokens(directory, apps, secret=settings.token_secret, life_days=settings.token_life_days)
+        desk = Desk(ReadState(store), directory, apps, tokens, People(directory), settings.lastread_badge_scope)
+        await _learn(apps, tokens)
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller)))
+        notices = RedisNotices(caller, settings.redis_url)
+        await notices.start()
+        stack.push_async_callback(notices.stop)
+        realtime = Realtime(
+            desk,
+            notices,
+            workers=settings.workers,
+            ping_interval_s=settings.socket_ping_interval_s,
+            ping_timeout_s=settings.socket_ping_timeout_s,
+            cors_origins=settings.cors_origins,
+        )
+        await realtime.start()
+        stack.push_async_callback(realtime.stop)
+        yield Parts(desk, realtime, lambda: why_not_ready(caller))  # type: ignore[arg-type]
+
+
+async def why_not_ready(caller: Caller) -> str:
+    """Why requests cannot be served now: the store does not answer or does not take the scripts; "" when they can."""
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            shas = [script.sha for script in caller.scripts.values()]
+            if any(0 in known for known in await caller.each_node("SCRIPT", "EXISTS", *shas)):
+                # A server that was started again has forgotten them.
+                for script in caller.scripts.values():
+                    await caller.each_node("SCRIPT", "LOAD", script.text)
+    except TimeoutError:
+        return f"the store did not answer within {READY_WITHIN_S:g} s"
+    except ReadStateError as error:
+        return f"the store cannot be reached: {error}"
+    return ""
+
+
+async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
+    await apps.refresh()
+    await tokens.learn_revocations()
+
+
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller) -> None:
+    """Every two seconds: which apps there are, what was revoked, how often we asked Redis."""
+    counted = 0
+    while True:
+        await asyncio.sleep(POLL_S)
+        metrics.ROUND_TRIPS.inc(caller.round_trips - counted)
+        counted = caller.round_trips
+        try:
+            await _learn(apps, tokens)
+        except Fault as error:
+            logger.warning("apps and revocations could not be looked at: %s", error)
+        except Exception:
+            # Going on without ever hearing of a revocation again would be worse than trying once more.
+            logger.exception("apps and revocations could not be looked at")
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _clean(scope: Scope) -> bool:
+    """Make the path one that can be routed; False when it is malformed.
+
+    An id may hold a slash, which clients percent-encode. The server has decoded the path by now, so where that happened it is split
+    again as it was sent, and a character that no id holds stands for the slash until routing is over.
+    """
+    path, raw = scope["path"], scope.get("raw_path") or b""
+    if "%2" in path or b"%" in raw:
+        try:
+            segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
+        except UnicodeDecodeError:
+            return False
+        if any(map(_has_control_characters, segments)):
+            return False
+        path = "/".join(segment.replace("/", SLASH_STANDS_IN) for segment in segments)
+    elif _has_control_characters(path):
+        return False
+    if "//" in path:
+        path = _NOWHERE  # an empty id is no id, and must not lead to another call
+    scope["path"] = path
+    return True
+
+
+def _has_control_characters(text: str) -> bool:
+    return not text.isprintable() and any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text)
+
+
+def _version() -> str:
+    try:
+        return version("readstate")
+    except PackageNotFoundError:
+        return "0"

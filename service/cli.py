@@ -1,0 +1,174 @@
+"""The command `readstate`. Expected failures are one line on standard error and exit code 2, without a traceback."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from service.domain.read_state import ReadState
+from service.domain.types import Drift
+from service.embedded import EmbeddedError, running
+from service.errors import ReadStateError
+from service.settings import Settings, SettingsError
+from service.store.connect import Caller, connect
+from service.store.directory import FIRST_APP, AppRegistry
+from service.store.redis_store import RedisStore
+from service.store.server_check import ServerRefused, check_server
+
+DRIFT_FOUND, CANNOT, INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: of this process). Returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(arguments).parse_args(arguments)
+    # An orderly stop takes the same way as Ctrl-C, so that everything that was started is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (SettingsError, EmbeddedError, ServerRefused, ReadStateError, OSError) as error:
+        print(f"readstate: {error}", file=sys.stderr)
+        return CANNOT
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="readstate", description="Keeps read state for chat products. Settings: the READSTATE_ variables."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="run the service until it is told to stop")
+    serve.set_defaults(run=_serve)
+
+    replay = commands.add_parser("replay", help="feed a traffic file to a running service and check every count")
+    if "replay" in arguments:
+        # Its libraries are of no use to the other commands.
+        from service import replay as replaying
+
+        replaying.add_arguments(replay)
+        replay.set_defaults(run=replaying.main)
+
+    audit = commands.add_parser("audit", help="recompute what is stored and print every difference; exit code 1 if there was one")
+    audit.add_argument("--repair", action="store_true", help="mend what differs")
+    audit.add_argument("--app", default=FIRST_APP, help="app of the user or room (default: %(default)s)")
+    one = audit.add_mutually_exclusive_group()
+    one.add_argument("--user", help="only this user")
+    one.add_argument("--room", help="only this room")
+    audit.set_defaults(run=_audit)
+
+    _add_apps(commands.add_parser("apps", help="add, list, rotate or remove apps (tenants)"))
+    return parser
+
+
+def _add_apps(apps: argparse.ArgumentParser) -> None:
+    commands = apps.add_subparsers(metavar="COMMAND", required=True)
+    texts = {
+        "add": "add an app and print its keys; the API key is shown only now",
+        "rotate": "give an app a new API key; the old one and all its tokens end",
+        "remove": "shut an app out; what it stored stays",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("app", help="1 to 32 lower-case letters, digits and hyphens")
+        command.set_defaults(run=_change_apps, change=name)
+    commands.add_parser("list", help="print every app and its client key").set_defaults(run=_list_apps)
+
+
+def _serve(_args: argparse.Namespace) -> int:
+    from service.supervisor import StartError, serve
+
+    try:
+        return serve(Settings.from_environ(os.environ))
+    except StartError as error:
+        print(f"readstate: {error}", file=sys.stderr)
+        return CANNOT
+
+
+def _audit(args: argparse.Namespace) -> int:
+    drifts = asyncio.run(_find_drifts(args))
+    for drift in drifts:
+        print(_line(drift))
+    print(f"{len(drifts)} differences{' mended' if args.repair and drifts else ''}", file=sys.stderr)
+    return DRIFT_FOUND if drifts else 0
+
+
+async def _find_drifts(args: argparse.Namespace) -> list[Drift]:
+    async with _connected() as (caller, settings):
+        read_state = ReadState(RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history))
+        if args.user is not None:
+            return await read_state.audit_user(app=args.app, user=args.user, repair=args.repair)
+        if args.room is not None:
+            return await read_state.audit_room(app=args.app, room=args.room, repair=args.repair)
+        return await read_state.audit_all(repair=args.repair)
+
+
+def _line(drift: Drift) -> str:
+    place = f"app {drift.app} user {drift.user}" + (f" room {drift.room}" if drift.room else "")
+    return f"{place} {drift.what}: stored {drift.stored}, right is {drift.expected}"
+
+
+def _change_apps(args: argparse.Namespace) -> int:
+    async def change() -> None:
+        async with _registry() as registry:
+            if args.change == "remove":
+                await registry.remove(args.app)
+                print(f"{args.app} is shut out within seconds")
+                return
+            new = await (registry.add if args.change == "add" else registry.rotate)(args.app)
+            print(f"app         {new.app}\nclient key  {new.client_key}\nAPI key     {new.api_key}")
+
+    asyncio.run(change())
+    return 0
+
+
+def _list_apps(_args: argparse.Namespace) -> int:
+    async def show() -> None:
+        async with _registry() as registry:
+            for app in await registry.list():
+                print(f"{app.app}\t{app.client_key}")
+
+    asyncio.run(show())
+    return 0
+
+
+@asynccontextmanager
+async def _registry() -> AsyncIterator[AppRegistry]:
+    async with _connected() as (caller, settings):
+        yield AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+
+
+@asynccontextmanager
+async def _connected() -> AsyncIterator[tuple[Caller, Settings]]:
+    """The store that the settings name. The embedded server is started for the time being if no service runs on its data."""
+    settings = Settings.from_environ(os.environ).resolve()
+    if settings.redis_url is None:
+        with running(Path(settings.data_dir), _tell) as url:
+            async with _caller(url) as caller:
+                yield caller, settings
+    else:
+        async with _caller(settings.redis_url) as caller:
+            yield caller, settings
+
+
+@asynccontextmanager
+async def _caller(url: str) -> AsyncIterator[Caller]:
+    await check_server(url)
+    caller = await connect(url)
+    try:
+        yield caller
+    finally:
+        await caller.close()
+
+
+def _tell(sentence: str) -> None:
+    print(f"readstate: {sentence}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What the service measures about itself, for Prometheus.
+
+Labels are names of operations (those of `domain.read_state` and of the few calls around it) and outcomes (`ok` or the error's code):
+both are short fixed lists. Nothing about users, rooms or messages is ever a label.
+
+With several workers each keeps its numbers in a file of its own inside `PROMETHEUS_MULTIPROC_DIR`, and whichever is asked gives the
+sum. That variable must be set, to a private empty directory, before this module is imported for the first time.
+"""
+
+import os
+from pathlib import Path
+from time import perf_counter
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+# Half a millisecond to ten seconds: what a script takes on a quiet machine, up to what a client waits for.
+LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+REQUESTS = Histogram(
+    "readstate_request_seconds", "Time to answer, by operation and outcome.", ["surface", "operation", "outcome"], buckets=LATENCY_BUCKETS_S
+)
+ROUND_TRIPS = Counter("readstate_redis_round_trips", "Batches of commands written to Redis.")
+OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
+NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
+NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])
+AUDIT_DRIFT = Counter("readstate_audit_drift", "Differences that audits found, by kind; anything but 0 is a fault of ours.", ["kind"])
+
+_children: dict[tuple[str, str, str], Histogram] = {}
+
+
+def observe(surface: str, operation: str, outcome: str, started_s: float) -> None:
+    """Count one request that began at `started_s` (perf_counter)."""
+    elapsed_s = perf_counter() - started_s
+    key = (surface, operation, outcome)
+    child = _children.get(key)
+    if child is None:
+        child = _children[key] = REQUESTS.labels(*key)
+    child.observe(elapsed_s)
+
+
+def exposition() -> bytes:
+    """All numbers as text, summed over the workers."""
+    if DIRECTORY_VARIABLE not in os.environ:
+        return generate_latest(REGISTRY)
+    _forget_dead_workers(Path(os.environ[DIRECTORY_VARIABLE]))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def _forget_dead_workers(directory: Path) -> None:
+    """What a worker that is gone had open no longer counts; what it had counted does."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            pass  # alive, and somebody else's: not a worker, but nothing to remove either

@@ -1,0 +1,213 @@
+"""The settings: one frozen value, read once from the environment and passed on.
+
+Every name is that of the field in capitals after `READSTATE_`. `resolve` makes what is left open (the secrets and the place of
+the data), so that the supervisor and each worker end up with the same values.
+"""
+
+import difflib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "READSTATE_"
+
+VISIBLE = r"\A[\x21-\x7e]*\Z"
+Token = Annotated[str, Meta(min_length=8, max_length=256, pattern=VISIBLE)]
+Secret = Annotated[str, Meta(min_length=16, max_length=256, pattern=VISIBLE)]
+SigningKey = Annotated[str, Meta(min_length=32, max_length=256, pattern=VISIBLE)]
+Seconds = Annotated[int, Meta(ge=1, le=3600)]
+
+
+class SettingsError(Exception):
+    """A setting cannot be used. The message is one sentence that names the variable and says what to change."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator may choose. Each comment says who would change it."""
+
+    # Whoever lets other machines in: 0.0.0.0, or the address of one interface.
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    # Whoever has something else on 8080; 0 takes any free port.
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    # Whoever has more than two cores: about one worker for each.
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    # Whoever runs a Redis or Valkey of their own: redis://, rediss:// or unix://. Unset, an embedded one is started.
+    redis_url: str | None = None
+    # Whoever keeps data elsewhere. Holds the secrets that were made and the embedded server's files; private to one user.
+    data_dir: Annotated[str, Meta(min_length=1)] = ".readstate"
+    # Whoever deploys: the backend's secret (the IM-API-KEY of its calls). Made and kept in the data directory when unset.
+    api_key: Secret = ""
+    # Whoever deploys: names the first app in its clients' calls (the IM-CLIENT-KEY). Made and kept when unset.
+    client_key: Secret = ""
+    # Whoever deploys on several machines, which must share it: signs the users' tokens. Made and kept when unset.
+    token_secret: SigningKey = ""
+    # Whoever measured that posts into large rooms cost too much (lower) or badges do (higher): members with a count of their own.
+    fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    # Whoever has receipts for messages older than the last 10,000 of a room: messages remembered per room.
+    message_history: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
+    # Whoever wants users to log in more or less often: days until a token ends.
+    token_life_days: Annotated[int, Meta(ge=1, le=3650)] = 7
+    # Whoever has clients (the Flutter SDK) that take the badge in the answer to "last read" for the room's own.
+    lastread_badge_scope: Literal["total", "room"] = "total"
+    # Whoever has proxies that close silent connections sooner.
+    socket_ping_interval_s: Seconds = 25
+    # Whoever has clients on very slow networks.
+    socket_ping_timeout_s: Seconds = 20
+    # Whoever serves browsers: origins that may call, comma-separated; `*` for any.
+    cors_origins: str = "*"
+    # Whoever looks for a fault.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Whoever speaks the Tencent dialect: the numeric SDKAppID of the app.
+    tencent_sdkappid: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
+    # The same: the key that signs UserSig.
+    tencent_key: Secret | None = None
+    # The same: the account that may call the server API.
+    tencent_admin: Annotated[str, Meta(min_length=1, max_length=128)] = "administrator"
+    # The same: the token that incoming callbacks are checked with.
+    tencent_token: Token | None = None
+    # Whoever wants to be told of changes: where webhooks are sent.
+    webhook_url: str | None = None
+    # The same: signs the webhooks.
+    webhook_token: Token | None = None
+    # Whoever receives webhooks inside a private network, and knows that the service then reaches into it.
+    webhook_allow_private: bool = False
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the READSTATE_ variables; an empty one counts as unset.
+
+        Raises SettingsError for an unknown name (with the nearest known one) and for a value out of bounds.
+        """
+        given = {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+        for name in sorted(given):
+            _check_known(name)
+        settings = cls(**{name.lower(): _convert(name.lower(), value) for name, value in given.items() if value})
+        _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
+        _check_url("webhook_url", settings.webhook_url, ("http", "https"))
+        return settings
+
+    def resolve(self) -> Self:
+        """The same settings with an absolute data directory and with every secret set.
+
+        Creates the data directory (mode 0700) and a file per secret (mode 0600) where they are missing; what is there is kept.
+        A deployment that gives every secret and a server of its own needs no data directory and gets none.
+        Raises SettingsError when others may read the directory or a secret, or when they cannot be used.
+        """
+        directory = Path(self.data_dir).absolute()
+        if self.redis_url is None or self.open_secrets():
+            private_directory(directory)
+        made = {name: _kept_secret(directory, name) for name in self.open_secrets()}
+        return msgspec.structs.replace(self, data_dir=str(directory), **made)
+
+    def open_secrets(self) -> list[str]:
+        """Names of the secrets that were not given, and so are made and kept."""
+        return [name for name in _SECRET_BYTES if not getattr(self, name)]
+
+    def environ(self) -> dict[str, str]:
+        """These settings as READSTATE_ variables: what a worker is started with."""
+        values = msgspec.structs.asdict(self)
+        return {PREFIX + name.upper(): _text(value) for name, value in values.items() if value is not None}
+
+
+# Random bytes of each secret that is made when unset.
+_SECRET_BYTES = {"api_key": 32, "client_key": 24, "token_secret": 48}
+
+_TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
+
+
+def private_directory(directory: Path) -> Path:
+    """Create `directory` (mode 0700) if needed. Raises SettingsError unless it is a directory of ours that nobody else may use."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.stat()
+    except OSError as error:
+        raise SettingsError(
+            f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); name a directory that you may write"
+        ) from None
+    _check_private(directory, status, "700")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be written; run `chmod 700 {directory}` or name another directory")
+    return directory
+
+
+def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
+    if status.st_uid != os.geteuid():
+        raise SettingsError(
+            f"{path} belongs to another user, who could change it; run `chown {os.geteuid()} {path}` or name another READSTATE_DATA_DIR"
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise SettingsError(f"{path} is open to other users of this machine; run `chmod {mode} {path}`")
+
+
+def _kept_secret(directory: Path, name: str) -> str:
+    """The secret in the file `name`, made when there is none. Whoever links the file first decides for all that start together."""
+    path = directory / name
+    if not path.exists():
+        fresh = directory / f".{name}.{secrets.token_hex(8)}"
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(_SECRET_BYTES[name]) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    _check_private(path, path.stat(), "600")
+    value = path.read_text(encoding="ascii", errors="replace").strip()
+    return str(_convert(name, value, source=f"the secret in {path}"))
+
+
+def _check_known(name: str) -> None:
+    if name == name.upper() and name.lower() in _TYPES:
+        return
+    nearest = difflib.get_close_matches(name.lower(), _TYPES, n=1, cutoff=0.0)[0]
+    raise SettingsError(f"{PREFIX}{name} is not a setting; the nearest known one is {PREFIX}{nearest.upper()}")
+
+
+def _convert(name: str, value: str, source: str = "") -> Any:
+    variable = source or PREFIX + name.upper()
+    try:
+        return msgspec.convert(value, _TYPES[name], strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{variable} cannot be used: it must be {_wanted(name, str(error))}") from None
+
+
+def _wanted(name: str, error: str) -> str:
+    """What msgspec expected, in the words of somebody who sets a variable."""
+    choices = get_args(_TYPES[name])
+    if "invalid enum value" in error.lower():
+        return "one of " + ", ".join(choices)
+    if "regex" in error:
+        return "printable ASCII without spaces"
+    wanted = error.removeprefix("Expected ").partition(", got")[0].replace(" | null", "")
+    for type_name, words in {"`int`": "a whole number", "`str`": "text", "`bool`": "true or false"}.items():
+        wanted = wanted.replace(type_name, words)
+    return wanted.replace("<=", "of at most").replace(">=", "of at least").replace("length of", "length")
+
+
+def _check_url(name: str, value: str | None, schemes: tuple[str, ...]) -> None:
+    if value is None:
+        return
+    variable, expected = PREFIX + name.upper(), " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        url = urlsplit(value)
+        reachable = bool(url.path if url.scheme == "unix" else url.hostname) and url.port != 0
+    except ValueError:
+        raise SettingsError(f"{variable} is not a URL; it begins with {expected}") from None
+    if url.scheme not in schemes:
+        raise SettingsError(f"{variable} must begin with {expected}")
+    if not reachable:
+        raise SettingsError(f"{variable} names no {'path' if url.scheme == 'unix' else 'host'} after {url.scheme}://")
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,215 @@
+"""`readstate serve`: one process that owns the server, the port and the workers, and takes them down in the right order.
+
+    supervisor ── embedded Valkey (only without READSTATE_REDIS_URL)
+        └── workers, which share the listening socket; one that dies is replaced
+
+Stopping: the port is closed, the workers finish what is in flight and go, the server goes last. Whatever happens to the supervisor
+itself, nothing that it started stays behind.
+"""
+
+import asyncio
+import http.client
+import logging
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from litestar.types import ASGIApp
+from uvicorn import Config
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from service import logs
+from service.embedded import EmbeddedServer
+from service.leash import end_with_parent
+from service.settings import Settings
+from service.store.server_check import ServerFacts, check_server
+
+MAX_FRAME_BYTES = 65_536
+# Of the 20 seconds that a stop may take, these are for requests and sockets; what is left is for the application's own closing.
+DRAIN_S = 15
+STOP_S = 20
+# A worker answers the supervisor as soon as Python runs; on a busy machine importing alone can take seconds.
+WORKER_PATIENCE_S = 20
+READY_WARNING_S = 15
+
+logger = logging.getLogger("readstate")
+
+
+class StartError(Exception):
+    """The service cannot start. The message is one sentence that says what to change."""
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to stop (SIGTERM, SIGINT). Returns the exit code.
+
+    Raises SettingsError, StartError, EmbeddedError and ServerRefused, each with the one sentence that an operator needs.
+    """
+    made, embedded = settings.open_secrets(), settings.redis_url is None
+    settings = settings.resolve()
+    _configure_logs(settings)
+    _allow_many_sockets()
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, settings.port))
+        if embedded:
+            server = EmbeddedServer(Path(settings.data_dir), logger.warning)
+            server.start()
+            stack.callback(server.stop)
+            settings = msgspec.structs.replace(settings, redis_url=server.url)
+        facts = asyncio.run(check_server(str(settings.redis_url)))
+        for warning in facts.warnings:
+            logger.warning(warning)
+        # The workers are new processes: they read the settings as this one did.
+        os.environ.update(settings.environ())
+        workers = Workers(settings, listener)
+        announcement = _announcement(settings, listener, facts, made, embedded)
+        threading.Thread(target=workers.announce_when_ready, args=(announcement,), daemon=True).start()
+        workers.run()
+        return 1 if workers.failed_to_start else 0
+
+
+def worker() -> ASGIApp:
+    """The application of one worker; uvicorn calls this in each worker's process."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and supervisor.pid is not None:
+        # Not an orderly stop: without its supervisor nobody would replace it, and it would keep the port from the next one.
+        end_with_parent(supervisor.pid, signal.SIGKILL)
+    settings = Settings.from_environ(os.environ)
+    _configure_logs(settings)
+    from service.app import create_app
+
+    return create_app(settings)
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor of worker processes, with an end to its patience, for one worker as for many."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        config = Config(
+            "service.supervisor:worker",
+            factory=True,
+            workers=settings.workers,
+            loop="uvloop",
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=MAX_FRAME_BYTES,
+            ws_per_message_deflate=False,
+            # Engine.IO has pings of its own.
+            ws_ping_interval=None,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+            timeout_worker_healthcheck=WORKER_PATIENCE_S,
+        )
+        super().__init__(config, [listener])
+        self._address = reachable_address(listener)
+        self._stop_by = float("inf")
+        self.failed_to_start = False
+
+    def terminate_all(self) -> None:
+        # Closed first, so that nobody is let in whom no worker will serve.
+        for listener in self.sockets:
+            listener.close()
+        self._stop_by = time.monotonic() + STOP_S
+        self.failed_to_start = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        for process in self.processes:
+            process.process.join(max(0.0, self._stop_by - time.monotonic()))
+            if process.process.is_alive():
+                logger.warning("a worker did not stop within %d s and is ended", STOP_S)
+                process.process.kill()
+            process.process.join()
+
+    def announce_when_ready(self, announcement: str) -> None:
+        """Print `announcement` once /readyz says yes; say once why not when that takes long."""
+        warn_at = time.monotonic() + READY_WARNING_S
+        while not self.should_exit.is_set():
+            ready, answer = _ask_ready(self._address)
+            if ready:
+                print(announcement, flush=True)  # noqa: T201 - for the person who started it
+                return
+            if time.monotonic() > warn_at:
+                logger.warning("not ready yet: %s", answer)
+                warn_at = float("inf")
+            self.should_exit.wait(0.05)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on `host` (name or address, IPv4 or IPv6) and `port` (0: any free one). Raises StartError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+    except socket.gaierror as error:
+        raise StartError(f"READSTATE_HOST: {host} is no address of this machine ({error.strerror})") from None
+    except PermissionError:
+        raise StartError(f"port {port} needs more rights than this user has; set READSTATE_PORT to one above 1023") from None
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {host} port {port} ({error.strerror}); stop what uses it, or set READSTATE_HOST or READSTATE_PORT to another"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def reachable_address(listener: socket.socket) -> tuple[str, int]:
+    """Where a client on this machine finds the listener."""
+    host, port = listener.getsockname()[:2]
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
+def _ask_ready(address: tuple[str, int]) -> tuple[bool, str]:
+    connection = http.client.HTTPConnection(*address, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        return response.status == 200, f"{response.status} {response.read(1000).decode(errors='replace')}"
+    except OSError as error:
+        return False, str(error)
+    except http.client.HTTPException as error:
+        return False, repr(error)
+    finally:
+        connection.close()
+
+
+def _announcement(settings: Settings, listener: socket.socket, facts: ServerFacts, made: list[str], embedded: bool) -> str:
+    host, port = reachable_address(listener)
+    keeper = f"cluster of {facts.primaries} primaries, {facts.product}" if facts.clustered else facts.product
+    lines = [
+        f"readstate {version('readstate')} listens on http://{f'[{host}]' if ':' in host else host}:{port}",
+        f"  state       {keeper}{f', embedded, in {settings.data_dir}' if embedded else ''}; {settings.workers} worker(s)",
+    ]
+    # What somebody gave as a variable they know; it need not end up in a log as well.
+    for name, label in {"client_key": "client key", "api_key": "API key   "}.items():
+        lines.append(f"  {label}  {getattr(settings, name) if name in made else f'as set in READSTATE_{name.upper()}'}")
+    return "\n".join(lines)
+
+
+def _configure_logs(settings: Settings) -> None:
+    logs.configure(settings.log_level)
+    if settings.log_level == "info":
+        # That every process starts and stops as it should is of interest only to whoever looks for a fault.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def _allow_many_sockets() -> None:
+    """Each device holds a connection: use all the descriptors that this user may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        # Some systems call a number a limit that they do not accept; what is there will have to do.
+        return

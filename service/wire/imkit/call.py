@@ -1,0 +1,48 @@
+"""One call of this dialect: who asks, and what answers."""
+
+from enum import Enum
+from typing import Any
+
+from litestar import Request
+from msgspec import Struct
+
+from service.domain.identity import Apps, Directory, Session
+from service.domain.read_state import ReadState
+from service.domain.tokens import Tokens
+from service.wire.imkit.people import People
+
+
+class Who(Enum):
+    """Who may make a call."""
+
+    CLIENT = "client"  # a user with a token, or the backend in a user's name (IM-API-KEY with IM-CLIENT-ID)
+    EITHER = "either"  # the same, or the backend in nobody's name
+    BACKEND = "backend"  # the backend alone
+
+
+class Caller(Struct, frozen=True):
+    """Who asks."""
+
+    app: str
+    user: str  # "" for the backend in nobody's name
+    backend: bool  # by API key: may do everything
+    session: Session | None  # of a user's own token
+
+
+class Desk(Struct, frozen=True):
+    """What the handlers work with."""
+
+    read_state: ReadState
+    directory: Directory
+    apps: Apps
+    tokens: Tokens
+    people: People
+    lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
+
+
+class Call(Request[Any, Caller, Any]):
+    """A request that the gate has let in: `auth` is the Caller."""
+
+    @property
+    def desk(self) -> Desk:
+        return self.scope["desk"]  # type: ignore[typeddict-item, no-any-return]

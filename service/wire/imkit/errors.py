@@ -1,0 +1,161 @@
+"""Refusals and faults in IMKit's words: HTTP status, `RC`, `RM`, `error.code`, `error.message` (docs.imkit.io, Error Handling).
+
+`error.code` is the stable part. Codes that the documentation does not know (a missing route, a body too large, our own faults) are
+ours and say so below.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from msgspec import Struct
+
+from service import errors
+from service.wire.imkit.reply import Reply, failure
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(Struct, frozen=True):
+    """One documented error. An empty `message` is filled with what the refusal itself says."""
+
+    status: int
+    rm: str
+    code: str
+    message: str = ""
+
+    def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+        return failure(self.status, self.rm, self.code, self.message or message, headers)
+
+
+class Refused(Exception):
+    """A refusal that only this dialect knows, as it will be answered."""
+
+    def __init__(self, problem: Problem, message: str = "") -> None:
+        super().__init__(problem.message or message)
+        self.problem = problem
+
+
+class BadBody(Exception):
+    """The body is not the JSON that the call takes; the message says where."""
+
+
+INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
+INVALID_API_KEY = Problem(401, "Unauthorized", "INVALID_API_KEY", "Invalid or missing API key")
+INVALID_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "Invalid or missing client key")
+INVALID_USER_ID = Problem(400, "Bad Request", "INVALID_USER_ID")
+MISSING_PARAMETER = Problem(400, "Bad Request", "MISSING_PARAMETER")
+INVALID_BODY = Problem(400, "Bad Request", "INVALID_BODY")
+INVALID_QUERY = Problem(400, "Bad Request", "INVALID_QUERY")
+INVALID_REQUEST = Problem(400, "Bad Request", "INVALID_REQUEST")
+INVALID_PATH = Problem(400, "Bad Request", "INVALID_PATH", "The path must be percent-encoded UTF-8 without control characters")  # ours
+MESSAGE_REQUIRED = Problem(400, "Bad Request", "MISSING_PARAMETER", "message is required")
+INVALID_ROOM_TAGS = Problem(400, "Invalid parameters", "INVALID_ROOM_TAGS", "Room tags must be valid strings")
+INVALID_TAGS = Problem(400, "Invalid parameters", "INVALID_TAGS", "Tags must be an array of strings")
+NOT_ROOM_MEMBER = Problem(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
+INSUFFICIENT_PERMISSIONS = Problem(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this")
+INSUFFICIENT_PERMISSION = Problem(403, "Permission denied", "INSUFFICIENT_PERMISSION", "Only the owner or a manager may do this")
+ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
+ROOM_OR_MESSAGE_NOT_FOUND = Problem(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
+MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
+CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
+TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
+TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
+NOT_FOUND = Problem(404, "Not Found", "NOT_FOUND", "No such path")  # ours
+INTERNAL_ERROR = Problem(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")  # ours
+SERVICE_UNAVAILABLE = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
+UNKNOWN_OUTCOME = Problem(  # ours
+    503, "Service Unavailable", "SERVICE_UNAVAILABLE", "It is unknown whether this was done; ask for the present state before you repeat it"
+)
+
+Refusals = Mapping[type[errors.Refusal], Problem]
+
+# Unless a call has its own words for it.
+REFUSALS: Refusals = {
+    errors.Invalid: INVALID_BODY,
+    errors.RoomUnknown: ROOM_NOT_FOUND,
+    errors.MessageUnknown: MESSAGE_NOT_FOUND,
+    errors.NotMember: NOT_ROOM_MEMBER,
+    errors.UserUnknown: CLIENT_NOT_FOUND,
+    errors.TokenUnknown: TOKEN_NOT_FOUND,
+    errors.TokenConflict: TOKEN_CONFLICT,
+}
+
+_FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
+    """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
+    handler = request.scope.get("route_handler")
+    opt: Mapping[str, Any] = handler.opt if handler else {}
+    reply = _answer(opt, error)
+    request.scope["outcome"] = reply.code  # type: ignore[typeddict-unknown-key]
+    if reply.status == 500:
+        logger.error("unexpected failure", exc_info=error, extra={"method": request.scope["method"], "operation": opt.get("operation", "")})
+    return reply
+
+
+def explain(error: errors.ReadStateError, refusals: Refusals = REFUSALS) -> tuple[Problem, str]:
+    """The problem that a refusal or fault of the domain is called here, and its message."""
+    if isinstance(error, errors.Refusal):
+        problem = refusals.get(type(error)) or REFUSALS[type(error)]
+        return problem, problem.message or str(error)
+    problem = UNKNOWN_OUTCOME if isinstance(error, errors.UnknownOutcome) else SERVICE_UNAVAILABLE
+    return problem, problem.message
+
+
+def explain_body(text: str, bad_body: Problem | None = None) -> tuple[Problem, str]:
+    """The problem of a body that could not be decoded: msgspec's `text`, or what the call always says (`bad_body`)."""
+    missing = _MISSING_FIELD.search(text)
+    problem = bad_body or (MISSING_PARAMETER if missing else INVALID_BODY)
+    return problem, problem.message or (f"{missing[1]} is required" if missing else text)
+
+
+def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
+    if isinstance(error, errors.ReadStateError):
+        problem, message = explain(error, opt.get("refusals", REFUSALS))
+        return problem.reply(message, _retry_after(error))
+    if isinstance(error, Refused):
+        return error.problem.reply(str(error))
+    if isinstance(error, BadBody):
+        problem, message = explain_body(str(error), opt.get("bad_body"))
+        return problem.reply(message)
+    if isinstance(error, ValidationException):
+        return _invalid_parameter(opt, error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _framework_error(error)
+    return INTERNAL_ERROR.reply()
+
+
+def _retry_after(error: errors.ReadStateError) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, errors.Unavailable | errors.UnknownOutcome) else ()
+
+
+def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Reply:
+    """A missing body, or a query parameter of the wrong type."""
+    details = error.extra if isinstance(error.extra, list) else []
+    if any(detail.get("key") == "data" for detail in details):
+        problem, message = explain_body("A JSON body is required", opt.get("bad_body"))
+        return problem.reply(message)
+    names = ", ".join(_as_sent(str(detail.get("key"))) for detail in details)
+    return INVALID_QUERY.reply(f"Invalid query parameter: {names}" if names else error.detail)
+
+
+def _as_sent(name: str) -> str:
+    """A parameter's name as clients write it: updatedAfter for updated_after."""
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)
+
+
+def _framework_error(error: HTTPException) -> Reply:
+    if isinstance(error, NotFoundException):
+        return NOT_FOUND.reply()
+    phrase = HTTPStatus(error.status_code).phrase
+    code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
+    allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
+    return failure(error.status_code, phrase, code, error.detail or phrase, allowed)

@@ -1,0 +1,27 @@
+"""The caller: GET /me and POST /me/logout (docs.imkit.io, User)."""
+
+from litestar import get, post
+
+from service.wire.imkit.call import Call, Who
+from service.wire.imkit.documented import documented
+from service.wire.imkit.errors import INVALID_TOKEN, Refused
+from service.wire.imkit.messages import Empty, UserResult
+from service.wire.imkit.reply import Reply, ok
+from service.wire.imkit.views import user_view
+
+
+@get("/me", **documented("me", Who.CLIENT, UserResult, statuses=(404,)))
+async def me(request: Call) -> Reply:
+    """The caller's profile."""
+    caller = request.auth
+    return ok(user_view(caller.app, await request.desk.directory.user(app=caller.app, user=caller.user)))
+
+
+@post("/me/logout", **documented("logout", Who.CLIENT, Empty))
+async def logout(request: Call) -> Reply:
+    """Revoke the token this call was made with; its connections are closed. Not for API keys, which are no tokens."""
+    session = request.auth.session
+    if session is None:
+        raise Refused(INVALID_TOKEN)
+    await request.desk.tokens.end(session)
+    return ok(Empty())

@@ -1,0 +1,307 @@
+"""The wire types of IMKit's HTTP API. Names and meanings are those of docs.imkit.io and of the published clients.
+
+Requests ignore fields they do not know, as the original does; rooms, users and messages keep such fields as given (`body.free_fields`).
+Results that carry free fields are built in `views`; the Structs here describe what they always have.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Raw, Struct, field
+
+from service.domain.limits import MAX_POSTS_PER_BATCH, MAX_TAG_CHARS, MAX_TAGS
+
+Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARS)]
+Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
+NonEmpty = Annotated[str, Meta(min_length=1)]
+
+
+# Requests
+
+
+class MarkRead(Struct, frozen=True):
+    """PUT /rooms/:id/lastRead"""
+
+    message: NonEmpty  # _id of a message of the room
+
+
+class TagsAsked(Struct, frozen=True):
+    """POST /badges/byRoomTags; without tags: every tag on the caller's rooms."""
+
+    tags: list[Tag] | None = None
+
+
+class NewRoom(Struct, frozen=True):
+    """POST /rooms/ and /rooms/createAndJoin; whatever else is given becomes the room's profile."""
+
+    id: str | None = field(name="_id", default=None)
+    members: list[str] | None = None
+    invitee: str | list[str] | None = None
+    room_tags: list[Tag] | None = field(name="roomTags", default=None)
+    owner: str | None = None
+    system_message: bool | None = field(name="systemMessage", default=None)
+    invitation_required: bool | None = field(name="invitationRequired", default=None)
+
+
+class RoomChange(Struct, frozen=True):
+    """PUT /rooms/:id; whatever else is given goes into the room's profile."""
+
+    room_tags: list[Tag] | None = field(name="roomTags", default=None)
+    status: Literal[0, 1] | None = None  # 0 frozen, 1 active
+
+
+class JoinRoom(Struct, frozen=True):
+    """POST /rooms/:id/join"""
+
+    system_message: bool | None = field(name="systemMessage", default=None)
+
+
+class Invitees(Struct, frozen=True):
+    """POST /rooms/:id/members. With `invitationRequired` nobody is a member before joining, so nothing changes yet."""
+
+    invitees: list[str]
+    system_message: bool | None = field(name="systemMessage", default=None)
+    invitation_required: bool | None = field(name="invitationRequired", default=None)
+
+
+class Leavers(Struct, frozen=True):
+    """POST /rooms/:id/delete/members; the own id alone: leave."""
+
+    members: list[str]
+    system_message: bool | None = field(name="systemMessage", default=None)
+
+
+class RoomMessage(Struct, frozen=True):
+    """POST /rooms/:id/message; with `_id`: edit that message, or recall it with `messageType` recall."""
+
+    id: str | None = field(name="_id", default=None)
+    message_type: NonEmpty | None = field(name="messageType", default=None)
+    countable: bool | None = None  # ours: false, and nobody's unread count rises
+    silent: bool | None = None  # ours: the same as `countable: false`
+
+
+class AdminMessage(Struct, frozen=True):
+    """POST /messages, and one item of POST /messages/batch; `_id` makes repeating it harmless."""
+
+    room: NonEmpty
+    sender: NonEmpty | None
+    id: str | None = field(name="_id", default=None)
+    message_type: NonEmpty | None = field(name="messageType", default=None)
+    countable: bool | None = None
+    silent: bool | None = None
+
+
+class Batch(Struct, frozen=True):
+    """POST /messages/batch: `messages`, or `paras` as the documentation calls them. At most 500, each an AdminMessage."""
+
+    messages: Annotated[list[Raw], Meta(max_length=MAX_POSTS_PER_BATCH)] | None = None
+    paras: Annotated[list[Raw], Meta(max_length=MAX_POSTS_PER_BATCH)] | None = None
+
+
+class NewUser(Struct, frozen=True):
+    """POST /admin/clients; whatever else is given becomes the user's profile."""
+
+    id: NonEmpty = field(name="_id")
+    nickname: str | None = None
+    avatar_url: str | None = field(name="avatarUrl", default=None)
+    issue_access_token: bool | None = field(name="issueAccessToken", default=None)
+    token: str | None = None
+    expiration_date: str | None = field(name="expirationDate", default=None)
+
+
+class ListedUser(Struct, frozen=True):
+    """One item of POST /admin/clients/list."""
+
+    id: NonEmpty = field(name="_id")
+    nickname: str | None = None
+    avatar_url: str | None = field(name="avatarUrl", default=None)
+
+
+class NewUsers(Struct, frozen=True):
+    """POST /admin/clients/list"""
+
+    data: Annotated[list[ListedUser], Meta(max_length=MAX_POSTS_PER_BATCH)]
+
+
+class TokenBinding(Struct, frozen=True):
+    """PUT /admin/clients/:id/token"""
+
+    token: NonEmpty
+    expiration_date: NonEmpty = field(name="expirationDate")
+
+
+class TokenRevoking(Struct, frozen=True):
+    """DELETE /admin/clients/:id/token; without `token` all of the user's."""
+
+    token: NonEmpty | None = None
+
+
+# Results
+
+
+class ReadResult(Struct, frozen=True):
+    """How far the caller has read now. `badge` is the total over all rooms unless set up otherwise; `unread` is the room's (ours)."""
+
+    client: str
+    last_read: str = field(name="lastRead")
+    badge: int
+    unread: int
+
+
+class BadgeResult(Struct, frozen=True):
+    badge: int
+
+
+class TagBadgesResult(Struct, frozen=True):
+    """`totalBadge` counts a room once, however many of the tags it carries."""
+
+    total_badge: int = field(name="totalBadge")
+    data: dict[str, int]
+
+
+class UserResult(Struct, frozen=True):
+    """A user; profile fields of the backend's own are there too."""
+
+    mongo_id: str = field(name="_id")
+    id: str
+    app_id: str = field(name="appID")
+    nickname: Any
+    avatar_url: Any = field(name="avatarUrl")
+    description: Any
+    is_robot: Any = field(name="isRobot")
+    mute: list[str]
+    updated_at: str = field(name="updatedAt")
+
+
+class UserRef(Struct, frozen=True):
+    """A user inside a room or message."""
+
+    mongo_id: str = field(name="_id")
+    id: str
+    nickname: Any
+    avatar_url: Any = field(name="avatarUrl")
+    description: Any
+    is_robot: Any = field(name="isRobot")
+
+
+class MemberProperty(Struct, frozen=True, omit_defaults=True):
+    """One member's read state; `lastRead` only after a first real read."""
+
+    client: str
+    badge: int
+    last_read: str | None = field(name="lastRead", default=None)
+
+
+class LastMessage(Struct, frozen=True):
+    """The newest message. Its content is not kept."""
+
+    mongo_id: str = field(name="_id")
+    id: str
+    room: str
+    sender: UserRef | None
+    message_time: str = field(name="messageTime")
+    message_time_ms: int = field(name="messageTimeMS")
+    created_at_ms: int = field(name="createdAtMS")
+
+
+class _Room(Struct, frozen=True):
+    mongo_id: str = field(name="_id")
+    id: str
+    app_id: str = field(name="appID")
+    room_type: Any = field(name="roomType")
+    room_tags: list[str] = field(name="roomTags")
+    status: Literal[0, 1]
+    created_time: str = field(name="createdTime")
+    created_time_ms: int = field(name="createdTimeMS")
+
+
+class RoomResult(_Room, frozen=True):
+    """A room; profile fields are there too. Per-user fields only for a caller who is somebody."""
+
+    members: list[UserRef]
+
+
+class CreatedRoomResult(_Room, frozen=True):
+    """The same in the answer to POST /rooms/, where members are ids."""
+
+    members: list[str]
+
+
+class RoomsResult(Struct, frozen=True):
+    total_count: int = field(name="totalCount")
+    data: list[RoomResult]
+
+
+class RoomDeletedResult(Struct, frozen=True):
+    n: int
+    ok: int
+
+
+class MessageResult(Struct, frozen=True):
+    """A message as it was given, and its place in time."""
+
+    mongo_id: str = field(name="_id")
+    id: str
+    app_id: str = field(name="appID")
+    room: str
+    message_type: Any = field(name="messageType")
+    sender: UserRef | str | None
+    message_time: str = field(name="messageTime")
+    message_time_ms: int = field(name="messageTimeMS")
+    created_at_ms: int = field(name="createdAtMS")
+    updated_at_ms: int = field(name="updatedAtMS")
+
+
+class BatchPosted(Struct, frozen=True):
+    """Where one message of a batch stands. `created` is false when its `_id` was known already."""
+
+    mongo_id: str = field(name="_id")
+    id: str
+    room: str
+    message_time_ms: int = field(name="messageTimeMS")
+    created: bool
+
+
+class BatchResult(Struct, frozen=True):
+    """`results` has one envelope per item, in the order given."""
+
+    batch_id: str = field(name="batchID")
+    count: int
+    results: list[Any]
+
+
+class MessagesDeletedResult(Struct, frozen=True):
+    deleted_count: int = field(name="deletedCount")
+    room_id: str = field(name="roomID")
+    message_id: str = field(name="messageID")
+    deleted_by: str = field(name="deletedBy")
+    deleted_at: str = field(name="deletedAt")
+
+
+class TokenResult(Struct, frozen=True):
+    token: str
+    client: str
+    expiration_date: str = field(name="expirationDate")
+    expiration_date_ms: int = field(name="expirationDateMS")
+
+
+class RevokedToken(Struct, frozen=True):
+    """`token` is empty for a custom token that the call did not name: only its digest is kept."""
+
+    token: str
+    created_at: str = field(name="createdAt")
+    updated_at: str = field(name="updatedAt")
+    expiration_date: str = field(name="expirationDate")
+    expiration_date_ms: int = field(name="expirationDateMS")
+
+
+class RevokedTokensResult(Struct, frozen=True):
+    data: list[RevokedToken]
+
+
+class UsersResult(Struct, frozen=True):
+    total_count: int = field(name="totalCount")
+    data: list[UserResult]
+
+
+class Empty(Struct, frozen=True):
+    """`{}`"""

@@ -1,0 +1,52 @@
+"""Which free fields of a body become a profile, and which belong to us."""
+
+from collections.abc import Mapping
+
+from service.domain.limits import MAX_PROFILE_FIELDS, check_profile
+from service.errors import Invalid
+from service.wire.imkit.body import free_fields
+
+# Fields that we make, or that say what to do: never kept as given.
+ROOM_FIELDS = frozenset(
+    [
+        "_id",
+        "id",
+        "appID",
+        "members",
+        "memberProperties",
+        "unread",
+        "status",
+        "roomTags",
+        "lastMessage",
+        "createdTime",
+        "createdTimeMS",
+        "isSuperuser",
+        "muted",
+        "isMentioned",
+        "pref",
+        "lastRead",
+        "invitee",
+        "invitees",
+        "systemMessage",
+        "invitationRequired",
+    ]
+)
+USER_FIELDS = frozenset(
+    ["_id", "id", "appID", "mute", "updatedAt", "token", "issueAccessToken", "expirationDate", "expirationDateMS", "lastLoginTimeMS"]
+)
+
+
+def room_profile(body: bytes) -> dict[str, bytes]:
+    """The profile fields in the body of a call about a room. Raises BadBody, Invalid."""
+    return check_profile(free_fields(body, ROOM_FIELDS) if body else {})
+
+
+def user_profile(body: bytes) -> dict[str, bytes]:
+    """The profile fields in the body of a call about a user. Raises BadBody, Invalid."""
+    return check_profile(free_fields(body, USER_FIELDS))
+
+
+def check_merged(present: Mapping[str, bytes], given: Mapping[str, bytes]) -> None:
+    """Raises Invalid when a room would have too many profile fields."""
+    if len({*present, *given}) > MAX_PROFILE_FIELDS:
+        raise Invalid("profile", f"a room must have at most {MAX_PROFILE_FIELDS} profile fields")

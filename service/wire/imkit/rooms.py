@@ -1,0 +1,122 @@
+"""One room: seen, created, changed, deleted (docs.imkit.io, Room Management)."""
+
+from collections.abc import Sequence
+
+from litestar import delete, get, post, put
+from litestar.params import FromPath, JSONBody, RawBody
+
+from service.domain.limits import check_id, check_members, check_tags
+from service.domain.types import MemberState, Room, Status
+from service.errors import RoomUnknown
+from service.wire.imkit.access import check_member, check_open, check_superuser
+from service.wire.imkit.announcing import added, announce
+from service.wire.imkit.call import Call, Caller, Desk, Who
+from service.wire.imkit.documented import documented
+from service.wire.imkit.messages import CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
+from service.wire.imkit.profiles import check_merged, room_profile
+from service.wire.imkit.reply import Reply, encode, ok
+from service.wire.imkit.views import people_in, personal, room_view
+
+
+@get("/rooms/{room:str}", **documented("room", Who.EITHER, RoomResult, statuses=(404,)))
+async def room(request: Call, room: FromPath[str]) -> Reply:
+    """The room with its members and their read state. For members and the backend."""
+    present = await request.desk.read_state.room(app=request.auth.app, room=room, user=request.auth.user)
+    check_member(request.auth, present)
+    return await shown(request.desk, request.auth, present)
+
+
+@post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult))
+async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
+    """Create a room; nobody but `members` is in it. One that exists is returned unchanged, with `members` added."""
+    caller, desk, wanted = request.auth, request.desk, data or NewRoom()
+    members = check_members("members", wanted.members or ())
+    room, created = await desk.read_state.create_room(
+        app=caller.app, room=_id(wanted), tags=wanted.room_tags or (), profile=room_profile(body), members=members
+    )
+    if wanted.system_message and created and members:
+        actor = Caller(caller.app, caller.user or wanted.owner or "", True, None)
+        await announce(desk, actor, room, added(members), members)
+    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    states = await desk.read_state.members(app=caller.app, room=room)
+    view = await _view(desk, caller, present, states)
+    return ok({**view, "members": [state.member for state in states]})
+
+
+@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult))
+async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
+    """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is."""
+    caller, desk, wanted = request.auth, request.desk, data or NewRoom()
+    profile = {"owner": encode(caller.user), **room_profile(body)}
+    invitees = [] if wanted.invitation_required and profile.get("roomType") != b'"direct"' else _invitees(wanted)
+    members = check_members("invitee", [caller.user, *invitees])
+    check_tags("roomTags", wanted.room_tags or ())
+    before = await _existing(desk, caller, _id(wanted))
+    if before is not None and before.me is None:
+        check_open(caller, before)
+    room, created = await desk.read_state.create_room(
+        app=caller.app, room=_id(wanted), tags=wanted.room_tags or (), profile=profile, members=members
+    )
+    if wanted.system_message and (created or before is None or before.me is None):
+        others = members[1:]
+        await announce(desk, caller, room, added(others) if others else "joinRoom", others or members)
+    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+
+
+@put("/rooms/{room:str}", **documented("update_room", Who.EITHER, RoomResult, statuses=(404,)))
+async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomChange]) -> Reply:
+    """Change tags, status and profile fields. For the owner, the managers and the backend."""
+    caller, desk = request.auth, request.desk
+    profile = room_profile(body)
+    tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
+    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_superuser(caller, present)
+    check_merged(present.profile, profile)
+    if profile:
+        await desk.read_state.set_profile(app=caller.app, room=room, profile=profile)
+    if tags is not None:
+        await desk.read_state.set_tags(app=caller.app, room=room, tags=tags)
+    if data.status is not None:
+        await desk.read_state.set_status(app=caller.app, room=room, status=Status(data.status))
+    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+
+
+@delete("/rooms/{room:str}", **documented("delete_room", Who.EITHER, RoomDeletedResult, statuses=(404,)))
+async def delete_room(request: Call, room: FromPath[str]) -> Reply:
+    """Delete the room with its messages, for good. For the owner, the managers and the backend."""
+    caller, desk = request.auth, request.desk
+    check_superuser(caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+    if not await desk.read_state.delete_room(app=caller.app, room=room):
+        raise RoomUnknown(room)
+    return ok(RoomDeletedResult(1, 1))
+
+
+async def shown(desk: Desk, caller: Caller, room: Room) -> Reply:
+    """The room as `caller` sees it."""
+    states = await desk.read_state.members(app=caller.app, room=room.room)
+    return ok(await _view(desk, caller, room, states))
+
+
+async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberState]) -> dict[str, object]:
+    people = await desk.people.find(caller.app, people_in(room, states))
+    view = room_view(caller.app, room, states, people)
+    return personal(view, room, caller.user) if caller.user else view
+
+
+def _id(wanted: NewRoom) -> str:
+    """The id asked for, "" for a fresh one. Raises Invalid."""
+    return check_id("_id", wanted.id) if wanted.id is not None else ""
+
+
+def _invitees(wanted: NewRoom) -> list[str]:
+    invitee = [wanted.invitee] if isinstance(wanted.invitee, str) else wanted.invitee or []
+    return [*invitee, *(wanted.members or ())]
+
+
+async def _existing(desk: Desk, caller: Caller, room: str) -> Room | None:
+    if not room:
+        return None
+    try:
+        return await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    except RoomUnknown:
+        return None

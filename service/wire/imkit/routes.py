@@ -1,0 +1,97 @@
+"""The routes of the dialect and its OpenAPI document."""
+
+from collections.abc import Callable
+
+from litestar import Router
+from litestar.config.cors import CORSConfig
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from service.wire.imkit import admin, me, members, posts, reading, room_list, rooms
+from service.wire.imkit.call import Desk
+from service.wire.imkit.gate import Gate
+
+HANDLERS = (
+    reading.mark_read,
+    reading.badge,
+    reading.badges_by_tags,
+    room_list.rooms,
+    rooms.room,
+    rooms.create_room,
+    rooms.create_and_join,
+    rooms.update_room,
+    rooms.delete_room,
+    members.join,
+    members.add_members,
+    members.remove_members,
+    posts.send,
+    posts.post_message,
+    posts.post_batch,
+    posts.delete_message,
+    me.me,
+    me.logout,
+    admin.upsert_user,
+    admin.upsert_users,
+    admin.bind_token,
+    admin.revoke_tokens,
+)
+
+# What browsers may send: names of today, and those that older clients still use.
+CORS_HEADERS = (
+    "IM-CLIENT-KEY",
+    "IM-Authorization",
+    "IM-CLIENT-ID",
+    "IM-Device-ID",
+    "IM-API-KEY",
+    "Content-Type",
+    "x-timezone",
+    "CLIENT_KEY",
+    "Authorization",
+    "API_KEY",
+)
+
+SECURITY = {
+    "clientKey": SecurityScheme(type="apiKey", security_scheme_in="header", name="IM-CLIENT-KEY", description="Names the app"),
+    "userToken": SecurityScheme(type="apiKey", security_scheme_in="header", name="IM-Authorization", description="A user's token"),
+    "apiKey": SecurityScheme(type="apiKey", security_scheme_in="header", name="IM-API-KEY", description="The backend's key"),
+    "clientId": SecurityScheme(
+        type="apiKey", security_scheme_in="header", name="IM-CLIENT-ID", description="The user the backend acts for, percent-encoded"
+    ),
+}
+
+
+def imkit_router(desk: Callable[[], Desk]) -> Router:
+    """All calls of the dialect. `desk` gives what they work with; asked at each request."""
+    return Router(path="/", route_handlers=list(HANDLERS), middleware=[DefineMiddleware(Gate, desk=desk)])
+
+
+def cors_config(origins: str) -> CORSConfig | None:
+    """Which origins browsers may call from: comma-separated, `*` for any, "" for none.
+
+    Any is safe here and the default: credentials are headers that a page must know, never cookies that a browser adds.
+    """
+    allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
+    if not allowed:
+        return None
+    return CORSConfig(
+        allow_origins=allowed,
+        allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+        allow_headers=list(CORS_HEADERS),
+        expose_headers=["Retry-After"],
+        max_age=86_400,
+    )
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    """The OpenAPI document, as JSON at /schema."""
+    return OpenAPIConfig(
+        title="readstate",
+        version=version,
+        description="Read state for chat products: cursors, unread counts and receipts, spoken as IMKit.",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        components=Components(security_schemes=dict(SECURITY)),
+        use_handler_docstrings=True,
+    )

@@ -1,0 +1,37 @@
+"""What operators ask: is it alive, can it serve, how is it doing. For the inside of a deployment; a public proxy need not pass these on."""
+
+from collections.abc import Awaitable, Callable
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+
+from service import metrics
+from service.wire.imkit.reply import Reply
+
+_TEXT = b"text/plain; charset=utf-8"
+
+Ready = Callable[[], Awaitable[str]]
+
+
+def operating_handlers(why_not_ready: Ready) -> list[HTTPRouteHandler]:
+    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served."""
+
+    @get("/healthz", opt={"operation": "healthz"}, include_in_schema=False)
+    async def healthz() -> Reply:
+        """The process answers."""
+        return Reply(b"ok\n", media_type=_TEXT)
+
+    @get("/readyz", opt={"operation": "readyz"}, include_in_schema=False)
+    async def readyz() -> Reply:
+        """Requests can be served; else 503 and why not."""
+        reason = await why_not_ready()
+        if reason:
+            return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
+        return Reply(b"ready\n", media_type=_TEXT)
+
+    @get("/metrics", opt={"operation": "metrics"}, include_in_schema=False)
+    async def measured() -> Reply:
+        """All numbers in Prometheus' text format, summed over the workers."""
+        return Reply(metrics.exposition(), media_type=metrics.CONTENT_TYPE.encode())
+
+    return [healthz, readyz, measured]

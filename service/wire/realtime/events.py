@@ -1,0 +1,146 @@
+"""What a client may say (docs.imkit.io, Socket Connection and Socket Events), and what it hears back.
+
+    conf          {encoding: "base64"}              before or after auth2; the last one wins
+    auth2, auth   token, extra                      as often as it likes; a client key in `extra` is checked
+    chat message  {room, messageType, message, ...} as POST /rooms/:id/message; the ack is always a plain object
+    lastRead      {room, message}                   as PUT /rooms/:id/lastRead
+
+Other events are ignored: hand-written clients send a `pong` of their own. An ack has exactly one argument and goes only to who asks.
+"""
+
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from service.domain.identity import App, Session
+from service.domain.ports import Notices
+from service.errors import ReadStateError
+from service.wire.imkit.call import Caller, Desk
+from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, Problem, Refused, explain
+from service.wire.imkit.reply import ok
+from service.wire.realtime.audience import Audience
+from service.wire.realtime.connection import REFUSED, STATE_LOST, Connection
+from service.wire.realtime.encoding import Encoding
+from service.wire.realtime.requests import Request
+
+MAX_SOCKETS_PER_USER = 100  # on one worker
+
+UNSUPPORTED_ENCODING = Problem(400, "Bad Request", "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
+TOO_MANY_SOCKETS = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED", "Too many connections of this user")
+
+_CLIENT_KEYS = frozenset({"im-client-key", "client_key"})
+
+
+class Events:
+    """Deals with events in the order in which one client says them. `requests` are those that stand for a call of the HTTP API."""
+
+    def __init__(self, desk: Desk, notices: Notices, audience: Audience[Connection], requests: Mapping[str, Request]) -> None:
+        self._desk = desk
+        self._notices = notices
+        self._audience = audience
+        self._requests = requests
+
+    async def said(self, connection: Connection, event: str, args: list[Any], ack_id: int | None) -> None:
+        """One event. Never raises for what the client said."""
+        if event == "conf":
+            answer = _configure(connection, args[0] if args else None)
+            _acknowledge(connection, ack_id, answer)
+        elif event in ("auth2", "auth"):
+            await self._authenticate(connection, args, ack_id)
+        elif event in self._requests:
+            answer = await self._request(connection, event, args[0] if args else None)
+            if ack_id is not None:
+                connection.acknowledge(ack_id, answer, Encoding.RAW)
+
+    def forget(self, connection: Connection) -> Awaitable[None] | None:
+        """The connection ends: it hears nothing from here on. What is returned has yet to be awaited."""
+        session, connection.session = connection.session, None
+        if session is None:
+            return None
+        self._audience.dismiss(session.app, session.user, connection)
+        return self._notices.leave(session.app)
+
+    async def _request(self, connection: Connection, event: str, body: Any) -> bytes:
+        session = connection.session
+        if session is None or not self._desk.tokens.still_valid(session):
+            return INVALID_TOKEN.reply().payload
+        caller = Caller(session.app, session.user, False, session)
+        return await self._requests[event](self._desk, caller, body)
+
+    # auth2
+
+    async def _authenticate(self, connection: Connection, args: list[Any], ack_id: int | None) -> None:
+        try:
+            session = await self._session_of(connection, args)
+            await self._let_in(connection, session)
+        except Refused as refusal:
+            _acknowledge(connection, ack_id, refusal.problem.reply().payload)
+            connection.end(REFUSED)
+        except ReadStateError as error:
+            problem, message = explain(error)
+            _acknowledge(connection, ack_id, problem.reply(message).payload)
+            connection.end(STATE_LOST)
+        else:
+            _acknowledge(connection, ack_id, ok({"client": session.user}).payload)
+
+    async def _session_of(self, connection: Connection, args: list[Any]) -> Session:
+        token = args[0] if args else None
+        app = self._named_app(connection, args[1] if len(args) > 1 else None)
+        if not isinstance(token, str) or not token:
+            raise Refused(INVALID_TOKEN)
+        for candidate in (app,) if app else self._desk.apps.all():
+            session = await self._desk.tokens.verify(candidate.app, token)
+            if session is not None:
+                return session
+        raise Refused(INVALID_TOKEN)
+
+    def _named_app(self, connection: Connection, extra: Any) -> App | None:
+        """The app of the client key that came with auth2 or with the handshake; None when there was none. Raises Refused."""
+        given = extra if isinstance(extra, dict) else {}
+        named = [value for name, value in given.items() if isinstance(name, str) and name.lower() in _CLIENT_KEYS and value]
+        key = named[0] if named else connection.client_key
+        if not key:
+            return None
+        app = self._desk.apps.by_client_key(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else None
+        if app is None:
+            raise Refused(INVALID_CLIENT_KEY)
+        return app
+
+    async def _let_in(self, connection: Connection, session: Session) -> None:
+        """The connection hears `session`'s rooms from here on. The stream flows before the rooms are asked for: see `audience`."""
+        before = connection.session
+        if before is None or (before.app, before.user) != (session.app, session.user):
+            if len(self._audience.sockets_of(session.app, session.user)) >= MAX_SOCKETS_PER_USER:
+                raise Refused(TOO_MANY_SOCKETS)
+            await self._admit(connection, session)
+            connection.session = session
+            if before is not None:
+                self._audience.dismiss(before.app, before.user, connection)
+                await self._notices.leave(before.app)
+        connection.session = session
+        connection.since_s = time.time()
+        connection.expect_end(session.expires_s - connection.since_s)
+
+    async def _admit(self, connection: Connection, session: Session) -> None:
+        await self._notices.listen(session.app)
+        try:
+            await self._audience.admit(session.app, session.user, connection)
+            if connection.ended:  # meanwhile, so nobody will forget it any more
+                self._audience.dismiss(session.app, session.user, connection)
+                raise Refused(INVALID_TOKEN)
+        except BaseException:
+            await self._notices.leave(session.app)
+            raise
+
+
+def _configure(connection: Connection, wish: Any) -> bytes:
+    encoding = wish.get("encoding") if isinstance(wish, dict) else None
+    if encoding != Encoding.BASE64.value:
+        return UNSUPPORTED_ENCODING.reply().payload
+    connection.encoding = Encoding.BASE64
+    return ok({"encoding": encoding}).payload
+
+
+def _acknowledge(connection: Connection, ack_id: int | None, payload: bytes) -> None:
+    if ack_id is not None:
+        connection.acknowledge(ack_id, payload, connection.encoding)

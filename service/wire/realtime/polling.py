@@ -1,0 +1,102 @@
+"""Long-polling requests, checked before the protocol library sees them."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from service.domain.limits import MAX_BODY_BYTES
+from service.wire.realtime.connection import VIOLATION
+from service.wire.realtime.frames import Event, Receive, Send, objection_to_post, packets_in
+from service.wire.realtime.protocol import SocketServer
+
+logger = logging.getLogger(__name__)
+
+WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
+
+
+def query_of(scope: Event) -> Mapping[str, list[str]]:
+    return parse_qs(scope["query_string"].decode("latin-1"))
+
+
+async def serve(sockets: SocketServer, scope: Event, receive: Receive, send: Send) -> None:
+    """Answer one request of a long-polling client. What is wrong with it is answered 400 and ends the session."""
+    answer = _Answer(send)
+    query = query_of(scope)
+    try:
+        if "j" in query:
+            await answer.refuse("JSONP is not spoken here")
+        elif scope["method"] == "POST":
+            await _serve_post(sockets, query.get("sid", [""])[0], scope, receive, answer)
+        else:
+            await sockets.handle_request(scope, receive, answer.send)
+    except Exception:
+        logger.exception("a long-polling request failed")
+        await answer.refuse("Bad Request")
+
+
+async def _serve_post(sockets: SocketServer, sid: str, scope: Event, receive: Receive, answer: "_Answer") -> None:
+    connection = sockets.connection(sid)
+    if connection is None or connection.ended:
+        await answer.refuse("no such session")
+        return
+    body = await _read(receive)
+    problem = f"longer than {MAX_BODY_BYTES} bytes" if body is None else objection_to_post(body)
+    if not problem and body is not None and not connection.bucket.take(packets_in(body)):
+        problem = "too many packets a second"
+    if problem or body is None:
+        connection.end(VIOLATION)
+        await answer.refuse(problem)
+        return
+    headers = [header for header in scope["headers"] if header[0] != b"content-length"]
+    whole = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
+    await sockets.handle_request(whole, _once(body, receive), answer.send)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None when it is longer than allowed."""
+    body: bytes = b""
+    while True:
+        event = await receive()
+        body += event.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not event.get("more_body", False):
+            return body
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    first: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Any:
+        return first.pop() if first else await receive()
+
+    return replay
+
+
+class _Answer:
+    """The answer to one request: whether it has begun, and the one that refuses."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+
+    async def send(self, event: Event) -> None:
+        self._begun = True
+        await self._send(event)
+
+    async def refuse(self, reason: str) -> None:
+        if not self._begun:
+            await refuse(self.send, reason)
+
+
+async def refuse(send: Send, reason: str) -> None:
+    """400 with the reason as text. Any page may read it: it tells nothing about anybody, and why a connection fails is hard to see."""
+    body = reason.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"access-control-allow-origin", b"*"),
+    ]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

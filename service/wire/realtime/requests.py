@@ -1,0 +1,63 @@
+"""Events that stand for a call of the HTTP API: the same handlers, the same answers, byte for byte."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any, cast
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from service import metrics
+from service.wire.imkit.body import decode
+from service.wire.imkit.call import Call, Caller, Desk
+from service.wire.imkit.errors import MISSING_PARAMETER, Refused, answer
+from service.wire.imkit.messages import MarkRead, RoomMessage
+from service.wire.imkit.posts import send
+from service.wire.imkit.reading import mark_read
+from service.wire.imkit.reply import Reply
+from service.wire.realtime.encoding import encode_json
+
+Request = Callable[[Desk, Caller, Any], Awaitable[bytes]]
+
+_room_message = msgspec.json.Decoder(RoomMessage).decode
+_mark_read = msgspec.json.Decoder(MarkRead).decode
+
+
+class _SpokenCall:
+    """What a handler and the error mapping look at in a request, for a call that came over a socket."""
+
+    def __init__(self, handler: HTTPRouteHandler, desk: Desk, caller: Caller) -> None:
+        self.auth = caller
+        self.desk = desk
+        self.scope: dict[str, Any] = {"route_handler": handler, "method": "SOCKET"}
+
+
+async def _call(handler: HTTPRouteHandler, desk: Desk, caller: Caller, content: Any, arguments: Callable[[bytes], dict[str, Any]]) -> bytes:
+    """The answer of `handler` to `content`, an object that names the room besides what HTTP takes as the body."""
+    started_s = perf_counter()
+    spoken = cast(Call, _SpokenCall(handler, desk, caller))
+    try:
+        body = encode_json(content)
+        reply: Reply = await handler.fn(spoken, room=_room(content), **arguments(body))
+    except Exception as error:
+        reply = answer(spoken, error)
+    metrics.observe("socket", handler.opt["operation"], reply.code, started_s)
+    return reply.payload
+
+
+def _room(content: Any) -> str:
+    room = content.get("room") if isinstance(content, dict) else None
+    if not isinstance(room, str) or not room:
+        raise Refused(MISSING_PARAMETER, "room is required")
+    return room
+
+
+async def _send(desk: Desk, caller: Caller, content: Any) -> bytes:
+    return await _call(send, desk, caller, content, lambda body: {"body": body, "data": decode(_room_message, body)})
+
+
+async def _read(desk: Desk, caller: Caller, content: Any) -> bytes:
+    return await _call(mark_read, desk, caller, content, lambda body: {"data": decode(_mark_read, body)})
+
+
+REQUESTS: Mapping[str, Request] = {"chat message": _send, "lastRead": _read}

@@ -1,0 +1,180 @@
+"""The realtime surface as an ASGI application of its own, for everything below `/socket.io/`, and its life.
+
+Websocket works with any number of workers. Long-polling needs every request of a session to reach the same process, so only a service
+with one worker offers it.
+
+After a gap in the stream of notices every person's rooms are read anew, so that nobody hears too little or too much from then on. What
+was missed is not replayed and nothing is made up for it: clients fetch state when they connect and when they come to the foreground.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from service import metrics
+from service.domain.notices import MessagePosted, TokensRevoked
+from service.domain.ports import Notices
+from service.wire.imkit import views
+from service.wire.imkit.call import Desk
+from service.wire.realtime import polling
+from service.wire.realtime.audience import Audience
+from service.wire.realtime.connection import INVALID_TOKEN, STATE_LOST, STOPPING, TOO_SLOW, Connection, Farewell
+from service.wire.realtime.delivery import Delivery
+from service.wire.realtime.encoding import encode_json
+from service.wire.realtime.events import Events
+from service.wire.realtime.frames import Event, Receive, Send, Wire
+from service.wire.realtime.protocol import SocketServer
+from service.wire.realtime.requests import REQUESTS
+
+logger = logging.getLogger(__name__)
+
+PATH = "/socket.io/"
+CHECK_S = 2.0  # between two looks at whether tokens are still valid
+STOP_WITHIN_S = 10.0
+
+_CLIENT_KEY_HEADERS = ("HTTP_IM_CLIENT_KEY", "HTTP_CLIENT_KEY")
+_CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
+
+
+class Realtime:
+    """The ASGI application. Make it and `start` it inside the running loop; `stop` it at the end."""
+
+    def __init__(self, desk: Desk, notices: Notices, *, workers: int, ping_interval_s: int, ping_timeout_s: int, cors_origins: str) -> None:
+        self._desk = desk
+        self._polling = workers == 1
+        self._audience: Audience[Connection] = Audience(self._rooms_of)
+        self._delivery = Delivery(self._audience, message_view=self._message_view, room_view=self._room_view, revoked=self._revoked)
+        self._events = Events(desk, notices, self._audience, REQUESTS)
+        self.said = self._events.said
+        self._sockets = SocketServer(
+            self,
+            ping_interval=ping_interval_s,
+            ping_timeout=ping_timeout_s,
+            origins="*" if cors_origins == "*" else [origin.strip() for origin in cors_origins.split(",")],
+            transports=["websocket", "polling"] if self._polling else ["websocket"],
+        )
+        self._checker: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Future[None]] = set()
+        self._stopping = False
+        self._all_gone = asyncio.Event()
+        notices.attach(self._delivery.deliver, self._repair)
+
+    async def start(self) -> None:
+        self._checker = asyncio.create_task(self._check_tokens())
+
+    async def stop(self) -> None:
+        """Close every connection in a way that lets clients come back by themselves, and wait until they are gone.
+
+        Takes at most STOP_WITHIN_S. New connections are refused from here on. Doing it twice is the same as once.
+        """
+        self._stopping = True
+        for connection in self._sockets.connections():
+            connection.end(STOPPING)
+        if self._sockets.connections():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), STOP_WITHIN_S)
+        if self._checker is not None:
+            self._checker.cancel()
+            await asyncio.gather(self._checker, return_exceptions=True)
+        await self._delivery.stop()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await self._sockets.shutdown()
+
+    # ASGI
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._serve_websocket(scope, receive, send)
+        elif self._stopping:
+            await polling.refuse(send, "the service is stopping")
+        elif self._polling:
+            await polling.serve(self._sockets, scope, receive, send)
+        else:
+            await polling.refuse(send, polling.WEBSOCKET_ONLY)
+
+    async def _serve_websocket(self, scope: Event, receive: Receive, send: Send) -> None:
+        if self._stopping:
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        wire = Wire(receive, send)
+        wire.sid = polling.query_of(scope).get("sid", [""])[0]
+        upgrading = self._sockets.connection(wire.sid)
+        if upgrading is not None and upgrading.wire is None:
+            upgrading.wire = wire
+        try:
+            await self._sockets.handle_request(scope, wire.receive, wire.send)
+        except OSError:
+            pass  # it ended while it was written to
+        except Exception:
+            logger.exception("a websocket failed")
+        await self._sockets.settle(wire)
+
+    # What the protocol tells
+
+    def opened(self, socket: Any, environ: Mapping[str, Any]) -> Connection:
+        connection = Connection(socket, _client_key(environ), self._ended)
+        wire = getattr(environ["asgi.send"], "__self__", None)
+        if isinstance(wire, Wire):
+            connection.wire, wire.sid = wire, connection.sid
+        metrics.OPEN_SOCKETS.inc()
+        return connection
+
+    def closed(self, connection: Connection) -> None:
+        metrics.OPEN_SOCKETS.dec()
+        if self._stopping and not self._sockets.connections():
+            self._all_gone.set()
+
+    def _ended(self, connection: Connection, farewell: Farewell) -> None:
+        if farewell is TOO_SLOW:
+            metrics.NOTICES_DROPPED.labels("slow").inc()
+        logger.debug("connection ends: %s", farewell.reason)
+        leaving = self._events.forget(connection)
+        if leaving is not None:
+            task = asyncio.ensure_future(leaving)
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    # What the audience and the delivery ask for
+
+    async def _rooms_of(self, app: str, user: str) -> list[str]:
+        return await self._desk.read_state.rooms(app=app, user=user)
+
+    async def _message_view(self, app: str, posted: MessagePosted) -> bytes:
+        return encode_json(
+            await views.message_for_everybody(self._desk.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body)
+        )
+
+    async def _room_view(self, app: str, room: str) -> bytes:
+        return encode_json(await views.room_for_everybody(self._desk.read_state, self._desk.people, app, room))
+
+    async def _repair(self, app: str) -> None:
+        for connection in await self._audience.reload(app):
+            connection.end(STATE_LOST)
+
+    # Tokens that end before their time
+
+    def _revoked(self, app: str, revoked: TokensRevoked) -> None:
+        for connection in self._audience.sockets_of(app, revoked.user):
+            session = connection.session
+            if session and (session.token_id == revoked.token_id or (not revoked.token_id and connection.since_s < revoked.before_s)):
+                connection.end(INVALID_TOKEN)
+
+    async def _check_tokens(self) -> None:
+        """A notice of a revocation can be lost, and an app can be removed: so everybody is looked at now and then."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            for connection in self._sockets.connections():
+                if connection.session is not None and not self._desk.tokens.still_valid(connection.session):
+                    connection.end(INVALID_TOKEN)
+
+
+def _client_key(environ: Mapping[str, Any]) -> str:
+    """The client key that the handshake named, in a header or in the query; "" for none."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    headers = [environ[name] for name in _CLIENT_KEY_HEADERS if environ.get(name)]
+    parameters = [query[name][0] for name in _CLIENT_KEY_PARAMETERS if name in query]
+    return str((headers + parameters or [""])[0])

@@ -1,0 +1,195 @@
+"""On a cluster an operation is several scripts. They run here in every order that Hypothesis can think of, and workers die in between."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.domain.types import Reading, Status
+from service.errors import ReadStateError
+from service.store.connect import Caller, connect
+from service.store.redis_store import RedisStore
+from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
+from tests.support.model import ModelStore
+from tests.support.schedule import Ticket, Worker, settle
+from tests.support.servers import Cluster
+
+ROOMS = ("r1", "r:2")
+MESSAGES = tuple(f"m{number}" for number in range(5))
+
+Operation = tuple[str, dict[str, Any]]
+
+
+def operation(method: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
+    """Mostly in the same room: what happens in different ones rarely meets."""
+    return st.tuples(st.just(method), st.fixed_dictionaries({"room": st.sampled_from(("r1", "r1", "r1", "r:2")), **arguments}))
+
+
+GROUP = st.lists(st.sampled_from(USERS), min_size=1, max_size=4)
+MESSAGE = st.sampled_from(MESSAGES)
+TAG_SET = st.sets(st.sampled_from(TAGS)).map(sorted)
+
+OPERATIONS = st.one_of(
+    operation(
+        "post",
+        sender=st.sampled_from(("", *USERS)),
+        message=MESSAGE,
+        countable=st.sampled_from((True, True, False)),
+        body=st.just("{}"),
+        sender_must_be_member=st.just(False),
+    ),
+    operation("add_members", members=GROUP),
+    operation("remove_members", members=GROUP),
+    operation("set_tags", tags=TAG_SET),
+    operation("set_status", status=st.sampled_from(Status)),
+    operation("mark_read", user=st.sampled_from(USERS), message=MESSAGE),
+    operation("delete_message", message=MESSAGE),
+    operation("recall_message", message=MESSAGE, body=st.just("{}")),
+    operation("delete_all_messages"),
+    operation("delete_room"),
+    operation("create_room", tags=TAG_SET, profile=st.just({}), members=GROUP),
+)
+
+
+class Play:
+    """One run: a history, then operations side by side, then recovery."""
+
+    def __init__(self, caller: Caller, app: str) -> None:
+        self.caller = caller
+        self.app = app
+        self.clock = 0
+        self.model = ModelStore(now_ms=lambda: self.clock)
+        self.workers: list[Worker] = []
+
+    def start(self, operation: Operation) -> None:
+        method, arguments = operation
+        self.workers.append(Worker.start(self.caller, method, {"app": self.app, **arguments}, fanout_limit=LIMIT))
+
+    def tickets(self) -> list[tuple[Worker, Ticket]]:
+        return [(worker, ticket) for worker in self.workers for ticket in worker.caller.tickets]
+
+    async def let_go(self, worker: Worker, ticket: Ticket) -> None:
+        """One script. When it is the one that changes the room, the model changes at this very moment."""
+        reply = await worker.let_go(ticket)
+        if ticket.name == worker.method:
+            if ticket.name == "post" and not isinstance(reply, ReadStateError):
+                self.clock = reply[0][3]
+            worker.expected.append(await outcome_of(getattr(self.model, worker.method)(**worker.arguments)))
+
+    def check_answers(self) -> None:
+        """Who lived to answer answered what the model said when the room's script ran."""
+        for worker in self.workers:
+            if worker.task.done() and not worker.task.cancelled():
+                error = worker.task.exception()
+                assert error is None or isinstance(error, ReadStateError), repr(error)
+                answer = type(error) if error else worker.task.result()
+                assert answer_without_badge(answer) == answer_without_badge(worker.expected[0])
+
+    async def recover(self) -> None:
+        """What any worker does a few seconds after another one died."""
+        store = RedisStore(self.caller, fanout_limit=LIMIT)
+        await store.outbox.recover(older_than_s=-10)
+        await store.outbox.idle()
+
+    async def check_counts(self) -> None:
+        store = RedisStore(self.caller, fanout_limit=LIMIT)
+        for method, arguments in self.questions():
+            real = await outcome_of(getattr(store, method)(app=self.app, **arguments))
+            assert in_order(real) == in_order(await outcome_of(getattr(self.model, method)(app=self.app, **arguments))), (method, arguments)
+        await store.outbox.idle()
+        assert await store.audit_all(repair=False) == []
+
+    def questions(self) -> Iterator[Operation]:
+        for room in ROOMS:
+            yield "members", {"room": room, "limit": 1000}
+        for user in USERS:
+            yield "rooms", {"user": user}
+            yield "badge", {"user": user, "tags": ()}
+            yield "badge", {"user": user, "tags": TAGS[:2]}
+            yield "badges_by_tags", {"user": user, "tags": ()}
+
+
+def answer_without_badge(answer: Any) -> Any:
+    """On a cluster the badge is asked for later than the room: another operation may have come between."""
+    if isinstance(answer, Reading):
+        return (answer.message, answer.seq, answer.moved, answer.unread)
+    return answer
+
+
+async def run(caller: Caller, app: str, data: st.DataObject) -> None:
+    await caller.each_node("FLUSHALL")
+    play = Play(caller, app)
+    try:
+        await build_up(play, data.draw(st.lists(OPERATIONS, max_size=6), label="history"))
+        for chosen in data.draw(st.lists(OPERATIONS, min_size=2, max_size=5), label="side by side"):
+            play.start(chosen)
+        await settle()
+        await in_drawn_order(play, data)
+        play.check_answers()
+        await play.recover()
+        await play.check_counts()
+        assert await owed(caller) == 0
+    finally:
+        for worker in play.workers:
+            await worker.die()
+
+
+async def in_drawn_order(play: Play, data: st.DataObject) -> None:
+    """Let go one call after the other until none is left; some workers die instead, and their client may ask again."""
+    while tickets := play.tickets():
+        worker, ticket = tickets[data.draw(st.integers(0, len(tickets) - 1), label="next")]
+        fate = data.draw(st.integers(0, 49), label="its worker dies at 1, and is asked again at 2")
+        if fate not in (1, 2):
+            await play.let_go(worker, ticket)
+            continue
+        await worker.die()
+        if fate == 2:
+            play.start((worker.method, {name: value for name, value in worker.arguments.items() if name != "app"}))
+            await settle()
+
+
+async def build_up(play: Play, history: list[Operation]) -> None:
+    """A past in which everything went well, one operation after the other."""
+    members = list(USERS[:3])
+    rooms: list[Operation] = [("create_room", {"room": room, "tags": [TAGS[0]], "profile": {}, "members": members}) for room in ROOMS]
+    for past in (*rooms, *history):
+        play.start(past)
+        await settle()
+        while tickets := play.tickets():
+            await play.let_go(*tickets[0])
+    play.check_answers()
+    play.workers.clear()
+
+
+async def owed(caller: Caller) -> int:
+    """Rooms that still owe news to somebody."""
+    keys = [key for found in await caller.each_node("KEYS", "*:o") for key in found]
+    return len(keys)
+
+
+@pytest.mark.timeout(3600)
+def test_concurrent_operations_in_any_order_with_crashes(
+    cluster: Cluster, lua_dir: Path | None, full: bool, request: pytest.FixtureRequest
+) -> None:
+    """Answers are right when given; when the outbox is empty, every count is right."""
+    schedules = 3 * (request.config.getoption("--programs") or 0) or (5000 if full else 500)
+    with asyncio.Runner() as runner:
+        caller = runner.run(connect(cluster.url, lua=lua_dir))
+        played = 0
+
+        @settings(max_examples=schedules)
+        @given(st.data())
+        def play(data: st.DataObject) -> None:
+            nonlocal played
+            played += 1
+            runner.run(run(caller, f"i{played}", data))
+
+        try:
+            play()
+        finally:
+            runner.run(caller.close())
+            print(f"{played} schedules")

@@ -1,0 +1,94 @@
+"""What every test can ask for: real servers, a store on either plan, an app of its own."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, Phase, settings
+
+from service.store.connect import connect
+from service.store.redis_store import RedisStore
+from tests.support.servers import Cluster, Server, short_directory
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run what is too long for every change, with larger counts")
+    parser.addoption("--lua-dir", type=Path, default=None, help="take the scripts from this directory (how mutants are tried)")
+    parser.addoption("--programs", type=int, default=None, help="number of random programs of each stateful test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Time limits per example would make a busy machine look like a bug. A mutant need only fail, not be explained."""
+    phases = (Phase.explicit, Phase.generate) if config.getoption("--lua-dir") else tuple(Phase)
+    settings.register_profile(
+        "readstate", deadline=None, print_blob=True, suppress_health_check=list(HealthCheck), database=None, phases=phases
+    )
+    settings.load_profile("readstate")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="only with --full"))
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the long counts are wanted."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture(scope="session")
+def lua_dir(request: pytest.FixtureRequest) -> Path | None:
+    """Where the scripts come from; None: from the checkout."""
+    return request.config.getoption("--lua-dir")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One Valkey on a unix socket, for all tests of a run; each keeps to an app of its own."""
+    with short_directory() as directory:
+        server = Server(directory / "one")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Three primaries, for all tests of a run."""
+    with short_directory() as directory:
+        cluster = Cluster(directory)
+        cluster.start()
+        yield cluster
+        cluster.stop()
+
+
+@pytest.fixture(params=["atomic", "split"])
+def plan_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a server for each of the two plans in turn."""
+    return str(request.getfixturevalue("server" if request.param == "atomic" else "cluster").url)
+
+
+@pytest.fixture
+def app() -> str:
+    """An app that no other test uses."""
+    return f"t-{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def fanout_limit() -> int:
+    """Members up to which a post is told to each; tests that cross the limit override this."""
+    return 256
+
+
+@pytest_asyncio.fixture
+async def store(plan_url: str, lua_dir: Path | None, fanout_limit: int) -> AsyncIterator[RedisStore]:
+    """The real store, once on one server and once on a cluster."""
+    caller = await connect(plan_url, lua=lua_dir)
+    yield RedisStore(caller, fanout_limit=fanout_limit, message_history=10_000)
+    await caller.close()

@@ -1,0 +1,30 @@
+"""The whole service in the test's own process and loop, on a real server, spoken to over ASGI."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from service.app import create_app
+from service.settings import Settings
+from service.store.connect import connect
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
+from tests.support.servers import Server
+
+
+@pytest.fixture
+def settings(server: Server) -> Settings:
+    """What the service is started with; tests override what they are about."""
+    return Settings(redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+
+
+@pytest_asyncio.fixture
+async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
+    """A running service on an empty server."""
+    caller = await connect(str(settings.redis_url))
+    await caller.each_node("FLUSHALL")
+    service = create_app(settings)
+    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+        yield Imkit(service, client, caller)
+    await caller.close()

@@ -1,0 +1,130 @@
+"""GET /rooms: which rooms, in which order, how many."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.imkit import Imkit, result
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def al(imkit: Imkit) -> Imkit:
+    """Al is in three rooms; the newest message is in b, then in a; c is empty and the newest room."""
+    await imkit.room("a", "al", "bo", tags=("work", "eu"), name="Alpha (1+1)")
+    await imkit.room("b", "al", tags=("work",), name="beta")
+    await a_moment_later(imkit, "a")
+    await imkit.post("a", "bo", "a1")
+    await a_moment_later(imkit, "a")
+    await imkit.post("b", "al", "b1")
+    await imkit.room("c", "al", name=7)
+    await imkit.room("not-mine", "bo")
+    await imkit.sign_in("al")
+    return imkit
+
+
+async def a_moment_later(imkit: Imkit, room: str) -> None:
+    """Times are in milliseconds; wait until the next one so that they differ."""
+    began = await imkit.caller.command("TIME", key=room)
+
+    async def passed() -> bool:
+        now = await imkit.caller.command("TIME", key=room)
+        return [int(part) for part in now] >= [int(began[0]), int(began[1]) + 2000] or int(now[0]) > int(began[0])
+
+    await wait_until(passed, "two milliseconds")
+
+
+async def listed(imkit: Imkit, **query: Any) -> list[str]:
+    """The ids in the answer, in its order."""
+    params = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in query.items()}
+    return [room["_id"] for room in result(await imkit.as_user("al", "GET", "/rooms/", params=params))["data"]]
+
+
+async def test_the_newest_message_comes_first(al: Imkit) -> None:
+    assert await listed(al) == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("-lastMessage -createdTime", ["b", "a", "c"]),
+        ("lastMessage", ["c", "a", "b"]),
+        ("createdTime", ["a", "b", "c"]),
+        ("-createdTimeMS", ["c", "b", "a"]),
+        ("name", ["c", "a", "b"]),
+        ("-unread name", ["a", "c", "b"]),
+    ],
+)
+async def test_sorting(al: Imkit, sort: str, expected: list[str]) -> None:
+    assert await listed(al, sort=sort) == expected
+
+
+async def test_unread_rooms_first(al: Imkit) -> None:
+    assert await listed(al, sortUnreadFirst=1) == ["a", "b", "c"]
+    assert await listed(al, sortUnreadFirst=0) == ["b", "a", "c"]
+
+
+async def test_pages(al: Imkit) -> None:
+    """`totalCount` counts all pages."""
+    assert await listed(al, skip=1, limit=1) == ["a"]
+    assert await listed(al, skip=1) == ["a", "c"]
+    assert await listed(al, skip=9, limit=1) == []
+    assert result(await al.as_user("al", "GET", "/rooms?limit=1"))["totalCount"] == 3
+
+
+async def test_updated_after(al: Imkit) -> None:
+    last = result(await al.as_user("al", "GET", "/rooms/a"))["lastMessage"]
+    for moment in (last["messageTimeMS"], last["messageTime"], last["messageTime"].replace("Z", "+00:00")):
+        assert await listed(al, updatedAfter=moment) == ["b", "c"]
+    assert await listed(al, updatedAfter=last["messageTimeMS"] - 1) == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["b", "a", "c"]),
+        ({"members": "al"}, ["b", "a", "c"]),
+        ({"members": "al", "roomTags": "eu"}, ["a"]),
+        ({"roomTags": "work"}, ["b", "a"]),
+        ({"roomTags": "wor"}, []),
+        ({"roomTags": {"$in": ["eu", "none"]}}, ["a"]),
+        ({"roomTags": {"$in": []}}, []),
+        ({"roomTags": {"$all": ["eu", "work"]}}, ["a"]),
+        ({"roomTags": {"$all": ["work"], "$in": ["eu"]}}, ["a"]),
+        ({"roomTags": {"$all": []}}, []),
+        ({"name": {"$regex": "eta"}}, ["b"]),
+        ({"name": {"$regex": "alpha"}}, []),
+        ({"name": {"$regex": "ALPHA", "$options": "i"}}, ["a"]),
+        ({"name": {"$regex": "(1+1)"}}, ["a"]),
+        ({"name": {"$regex": "\\(1\\+1\\)"}}, ["a"]),
+        ({"name": {"$regex": "(a+)+$"}}, []),
+    ],
+)
+async def test_the_forms_of_q(al: Imkit, query: dict[str, Any], expected: list[str]) -> None:
+    assert await listed(al, q=query) == expected
+
+
+async def test_frozen_rooms_are_not_listed_nor_counted(al: Imkit) -> None:
+    """Thawed, they are as before; meanwhile reading them works."""
+    await al.as_backend("PUT", "/rooms/a", {"status": 0})
+    assert (await listed(al), await al.badge("al")) == (["b", "c"], 0)
+    await al.as_backend("PUT", "/rooms/a", {"status": 1})
+    assert (await listed(al), await al.badge("al")) == (["b", "a", "c"], 1)
+    await al.as_backend("PUT", "/rooms/a", {"status": 0})
+    answer = await al.as_user("al", "PUT", "/rooms/a/lastRead", {"message": "a1"})
+    assert result(answer) == {"client": "al", "lastRead": "a1", "badge": 0, "unread": 0}
+
+
+async def test_rooms_that_were_left_or_deleted_are_not_listed(al: Imkit) -> None:
+    await al.as_user("al", "POST", "/rooms/a/delete/members", {"members": ["al"]})
+    await al.as_backend("DELETE", "/rooms/b")
+    assert await listed(al) == ["c"]
+
+
+async def test_preferences_are_accepted(al: Imkit) -> None:
+    assert await listed(al, pref={"tags": "x"}) == ["b", "a", "c"]
+
+
+async def test_a_stranger_to_all_rooms_gets_an_empty_list(imkit: Imkit) -> None:
+    assert result(await imkit.as_user("cy", "GET", "/rooms")) == {"totalCount": 0, "data": []}

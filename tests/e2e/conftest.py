@@ -1,0 +1,23 @@
+"""A real service for the socket tests: two workers, so that what one is told has to reach the other."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend
+from tests.support.processes import ServiceProcess
+from tests.support.servers import short_directory
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[ServiceProcess]:
+    """`readstate serve` with two workers, on an embedded server of its own."""
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=2, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+        yield process
+
+
+@pytest_asyncio.fixture
+async def backend(live: ServiceProcess) -> AsyncIterator[Backend]:
+    async with Backend(live.url) as backend:
+        yield backend

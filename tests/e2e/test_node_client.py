@@ -1,0 +1,183 @@
+"""The official client of Socket.IO (npm's socket.io-client), as IMKit's web clients use it."""
+
+import asyncio
+import base64
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend
+from tests.support.processes import ServiceProcess
+from tests.support.servers import short_directory
+from tests.support.waiting import wait_until
+
+HERE = Path(__file__).parent
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None or shutil.which("npm") is None, reason="Node.js and npm are not installed")
+
+VUE = {"transports": ["websocket", "webtransport"], "forceBase64": True}  # options of the newest web client
+SDK = {"transports": ["websocket"]}
+PLAIN: dict[str, Any] = {}  # as in two of the documentation's examples: long-polling first
+
+
+@pytest.fixture(scope="module")
+def client_js() -> Iterator[Path]:
+    """The client's script, beside what it needs, outside the checkout."""
+    with short_directory() as directory:
+        for name in ("package.json", "package-lock.json", "client.js"):
+            shutil.copy(HERE / name, directory)
+        done = subprocess.run(
+            ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"], cwd=directory, capture_output=True, text=True, timeout=240, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield directory / "client.js"
+
+
+class NodeClient:
+    """One client in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.lines: list[dict[str, Any]] = []
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            self.lines.append(json.loads(line))
+
+    def send(self, **command: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    async def ask(self, event: str, *args: Any) -> Any:
+        """Say something; the one argument of the ack."""
+        before = len(self._acks(event))
+        self.send(emit=event, args=args, ack=True)
+        await self._until(lambda: len(self._acks(event)) > before, f"an ack of {event}")
+        (answer,) = self._acks(event)[-1]["args"]
+        return answer
+
+    async def told(self, event: str, count: int) -> list[Any]:
+        """The one argument of each event of this name, once there are so many."""
+        await self._until(lambda: len(self._events(event)) >= count, f"{count} x {event}")
+        return [argument for line in self._events(event) for argument in line["args"]]
+
+    async def state(self, state: str) -> dict[str, Any]:
+        await self._until(lambda: any(line.get("state") == state for line in self.lines), state)
+        return next(line for line in self.lines if line.get("state") == state)
+
+    def names(self) -> list[str]:
+        """The names of the events, in order."""
+        return [line["event"] for line in self.lines if "event" in line]
+
+    async def end(self) -> None:
+        self.send(close=True)
+        await asyncio.wait_for(self._process.wait(), 20)
+        await self._reader
+
+    def _acks(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("ack") == event]
+
+    def _events(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("event") == event]
+
+    async def _until(self, condition: Any, describe: str) -> None:
+        async def holds() -> bool:
+            return bool(condition())
+
+        await wait_until(holds, f"{describe} (lines: {self.lines[-5:]})", timeout_s=15)
+
+
+@asynccontextmanager
+async def node(script: Path, url: str, options: dict[str, Any]) -> AsyncIterator[NodeClient]:
+    argument = json.dumps({"url": url, "options": {**options, "reconnection": False}})
+    process = await asyncio.create_subprocess_exec(
+        "node", str(script), argument, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    client = NodeClient(process)
+    try:
+        await client.state("connect")
+        yield client
+    finally:
+        await client.end()
+
+
+def decoded(text: str) -> Any:
+    """What `JSON.parse(atob(text))` gives, as the documentation has it: every byte is one character."""
+    return json.loads(base64.b64decode(text, validate=True).decode("latin-1"))
+
+
+async def test_two_devices_and_two_members_hear_receipts_in_order_raw(backend: Backend, client_js: Path) -> None:
+    """As the Vue client does it: no `conf`, no ack, plain objects."""
+    ann, bob = f"ann-{secrets.token_hex(4)}", f"bob-{secrets.token_hex(4)}"
+    token, other_token = await backend.token(ann), await backend.token(bob)
+    async with (
+        node(client_js, backend.url, VUE) as phone,
+        node(client_js, backend.url, VUE) as laptop,
+        node(client_js, backend.url, VUE) as other,
+    ):
+        for client, whose in ((phone, token), (laptop, token), (other, other_token)):
+            client.send(emit="auth2", args=[whose, {"CLIENT_KEY": CLIENT_KEY, "Authorization": whose}])
+            assert (await client.ask("auth2", whose, {}))["RC"] == 0
+        room = await backend.room(f"room-{secrets.token_hex(4)}", ann, bob)
+        messages = [await backend.post(room, bob, "né \U0001f600") for _ in range(3)]
+        for message in messages:
+            await backend.read(token, room, message)
+        for client in (phone, laptop, other):
+            receipts = await client.told("lastRead", 6)
+            assert [receipt["messageID"] for receipt in receipts if receipt["memberID"] == ann] == messages
+            assert all(set(receipt) == {"roomID", "memberID", "messageID"} for receipt in receipts)
+            pushed = await client.told("chat message", 3)
+            assert [message["_id"] for message in pushed] == messages
+            assert {message["message"] for message in pushed} == {"né \U0001f600"}
+
+
+async def test_base64_as_the_sdks_do_it(backend: Backend, client_js: Path) -> None:
+    """`conf`, then `auth2`; every payload is base64 of ASCII JSON, the ack of `chat message` a plain object."""
+    ann = f"ann-{secrets.token_hex(4)}"
+    token = await backend.token(ann)
+    async with node(client_js, backend.url, SDK) as phone:
+        assert decoded(await phone.ask("conf", {"encoding": "base64"}))["result"] == {"encoding": "base64"}
+        assert decoded(await phone.ask("auth2", token, {"CLIENT_KEY": CLIENT_KEY}))["result"] == {"client": ann}
+        room = await backend.room(f"room-{secrets.token_hex(4)}", ann)
+        answer = await phone.ask("chat message", {"room": room, "messageType": "text", "message": "né \U0001f600"})
+        assert (answer["RC"], answer["result"]["message"]) == (0, "né \U0001f600")
+        (receipt,) = [decoded(text) for text in await phone.told("lastRead", 1)]
+        (pushed,) = [decoded(text) for text in await phone.told("chat message", 1)]
+        assert receipt == {"roomID": room, "memberID": ann, "messageID": answer["result"]["_id"]}
+        assert pushed == answer["result"]
+        assert [name for name in phone.names() if name != "room"] == ["chat message", "lastRead"]
+
+
+async def test_a_bad_token_is_answered_before_the_close(backend: Backend, client_js: Path) -> None:
+    """The client learns the reason, and that it is not to come back by itself."""
+    async with node(client_js, backend.url, SDK) as phone:
+        await phone.ask("conf", {"encoding": "base64"})
+        assert decoded(await phone.ask("auth2", "nonsense", {"CLIENT_KEY": CLIENT_KEY}))["RC"] == 401
+        assert (await phone.state("disconnect"))["reason"] == "io server disconnect"
+
+
+async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> None:
+    """With one worker; what is pushed before and after the move to a websocket arrives once."""
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+        async with Backend(process.url) as backend:
+            token = await backend.token("ann")
+            room = await backend.room("room", "ann")
+            async with node(client_js, backend.url, PLAIN) as phone, node(client_js, backend.url, {"transports": ["polling"]}) as polls:
+                assert (await phone.state("connect"))["transport"] == "polling"
+                for client in (phone, polls):
+                    assert (await client.ask("auth2", token, {}))["result"] == {"client": "ann"}
+                messages = [await backend.post(room, "ann") for _ in range(10)]
+                for client in (phone, polls):
+                    assert [message["_id"] for message in await client.told("chat message", 10)] == messages
+                assert (await polls.ask("auth2", "nonsense"))["RC"] == 401
+                assert (await polls.state("disconnect"))["reason"] == "io server disconnect"
+        assert not [line for line in process.logged if "traceback" in line.lower()]

@@ -1,0 +1,402 @@
+"""Socket.IO as PyPI's client sees it, on a service with two workers: who hears what, in which order, and how connections begin and end."""
+
+import asyncio
+import secrets
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+import socketio
+
+from tests.support.devices import CLIENT_KEY, Backend, Device, device
+from tests.support.processes import ServiceProcess
+from tests.support.servers import short_directory
+from tests.support.waiting import wait_until
+
+QUIET_S = 0.3  # what has not come after this long is not coming
+
+
+def fresh(name: str) -> str:
+    """A room or user of one test."""
+    return f"{name}-{secrets.token_hex(4)}"
+
+
+@pytest.mark.parametrize("encoding", ["", "base64"])
+async def test_everybody_hears_who_has_read_how_far_and_nobody_else_does(backend: Backend, encoding: str) -> None:
+    """Two devices of the reader and another member, wherever they are connected; not a stranger."""
+    ann, bob, eve = fresh("ann"), fresh("bob"), fresh("eve")
+    async with AsyncExitStack() as stack:
+        phone, laptop, other, stranger = [
+            await stack.enter_async_context(device(backend, user, encoding=encoding)) for user in (ann, ann, bob, eve)
+        ]
+        room = await backend.room(fresh("room"), ann, bob)
+        token = await backend.token(ann)
+        messages = [await backend.post(room, bob, f"né {number}") for number in range(5)]
+        for message in messages:
+            assert (await backend.read(token, room, message))["result"]["lastRead"] == message
+        expected = [{"roomID": room, "memberID": ann, "messageID": message} for message in messages]
+        for hearer in (phone, laptop, other):
+            await hearer.until("lastRead", 10, room)
+            told = hearer.told("lastRead", room)
+            assert [receipt for receipt in told if receipt["memberID"] == ann] == expected
+            assert [receipt["messageID"] for receipt in told if receipt["memberID"] == bob] == messages
+            assert [message["_id"] for message in hearer.told("chat message", room)] == messages
+            assert hearer.strings_only == bool(encoding)
+        await asyncio.sleep(QUIET_S)
+        assert stranger.heard == []
+
+
+async def test_the_posters_receipt_follows_the_message(backend: Backend) -> None:
+    """Clients get no receipt for an own message otherwise (ruling R23)."""
+    ann = fresh("ann")
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann)
+        message = await backend.post(room, ann)
+        await phone.until("lastRead", 1, room)
+        assert [name for name, _ in phone.heard if name != "room"] == ["chat message", "lastRead"]
+        assert phone.told("lastRead") == [{"roomID": room, "memberID": ann, "messageID": message}]
+
+
+async def test_a_repeated_or_older_read_is_not_announced(backend: Backend) -> None:
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, bob) as other:
+        room = await backend.room(fresh("room"), ann, bob)
+        first, second = await backend.post(room, bob), await backend.post(room, bob)
+        token = await backend.token(ann)
+        for message in (second, second, first):
+            assert (await backend.read(token, room, message))["result"]["lastRead"] == second
+        third = await backend.post(room, bob)
+        await backend.read(token, room, third)
+        await other.until("lastRead", 5, room)
+        assert [told["messageID"] for told in other.told("lastRead", room) if told["memberID"] == ann] == [second, third]
+
+
+async def test_a_message_is_pushed_as_http_answers_it(backend: Backend) -> None:
+    """docs.imkit.io, chat message: `_id` and `id`, the sender as an object, the times; and whatever else the backend sent."""
+    ann = fresh("ann")
+    token = await backend.token(ann)
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann)
+        body = {"message": "né \U0001f600", "messageType": "text", "extra": {"deep": [1, 2.5, None]}}
+        answer = await backend.call("POST", f"/rooms/{room}/message", body, token=token)
+        pushed = (await phone.until("chat message", 1, room))[0]
+    assert pushed == answer["result"]
+    assert pushed["id"] == pushed["_id"]
+    assert (pushed["sender"]["_id"], pushed["sender"]["nickname"]) == (ann, f"né {ann}")
+    assert (pushed["extra"], pushed["message"]) == (body["extra"], body["message"])
+    assert pushed["messageTimeMS"] == pushed["createdAtMS"] > 1_600_000_000_000
+
+
+async def test_an_edit_and_a_recall_are_pushed_under_the_same_id(backend: Backend) -> None:
+    ann = fresh("ann")
+    token = await backend.token(ann)
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann)
+        message = await backend.post(room, ann)
+        await backend.call("POST", f"/rooms/{room}/message", {"_id": message, "message": "better", "messageType": "text"}, token=token)
+        await backend.call("POST", f"/rooms/{room}/message", {"_id": message, "messageType": "recall"}, token=token)
+        pushed = await phone.until("chat message", 3, room)
+    assert [(told["_id"], told["messageType"], told["message"]) for told in pushed] == [
+        (message, "text", "hello"),
+        (message, "text", "better"),
+        (message, "recall", ""),
+    ]
+
+
+async def test_a_deleted_message_and_an_emptied_room_are_told(backend: Backend) -> None:
+    ann = fresh("ann")
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann)
+        message = await backend.post(room, ann)
+        await backend.post(room, ann)
+        await backend.call("DELETE", f"/rooms/{room}/messages/{message}")
+        await backend.call("DELETE", f"/rooms/{room}/messages/_all")
+        told = await phone.until("messageDeleted", 2, room)
+    assert told == [{"room": room, "messageID": message}, {"room": room, "messageID": "_all"}]
+
+
+async def test_a_changed_room_is_told_in_full_without_what_is_personal(backend: Backend) -> None:
+    """docs.imkit.io, room: clients read `members` as objects, and would take `unread` for their own (ruling R38)."""
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann, bob)
+        await backend.call("PUT", f"/rooms/{room}", {"roomTags": ["work"], "name": "né"})
+
+        async def renamed() -> bool:
+            return any(told.get("name") == "né" and told["roomTags"] == ["work"] for told in phone.told("room", room))
+
+        await wait_until(renamed, "the room's new name")
+        told = phone.told("room", room)[-1]
+    assert sorted(member["_id"] for member in told["members"]) == sorted([ann, bob])
+    assert sorted(entry["client"] for entry in told["memberProperties"]) == sorted([ann, bob])
+    assert not {"unread", "muted", "pref", "isSuperuser", "isMentioned"} & told.keys()
+
+
+async def test_a_removed_member_hears_nothing_more_and_a_new_one_hears_at_once(backend: Backend) -> None:
+    ann, bob, cid = fresh("ann"), fresh("bob"), fresh("cid")
+    async with device(backend, ann) as stays, device(backend, bob) as leaves, device(backend, cid) as comes:
+        room = await backend.room(fresh("room"), ann, bob)
+        before = await backend.post(room, ann)
+        await leaves.until("lastRead", 1, room)
+        await backend.remove(room, bob)
+        await backend.add(room, cid)
+        after = await backend.post(room, ann)
+        for hearer in (stays, comes):
+            await hearer.until("lastRead", 1 if hearer is comes else 2, room)
+        await asyncio.sleep(QUIET_S)
+        assert [message["_id"] for message in stays.told("chat message", room)] == [before, after]
+        assert [message["_id"] for message in leaves.told("chat message", room)] == [before]
+        assert [message["_id"] for message in comes.told("chat message", room)] == [after]
+
+
+async def test_a_deleted_room_falls_silent(backend: Backend) -> None:
+    """Under the same id a new room begins, with members of its own."""
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, ann) as old, device(backend, bob) as new:
+        room = await backend.room(fresh("room"), ann)
+        await backend.call("DELETE", f"/rooms/{room}")
+        await backend.room(room, bob)
+        message = await backend.post(room, bob)
+        await new.until("lastRead", 1, room)
+        await asyncio.sleep(QUIET_S)
+        assert old.told("chat message", room) == []
+        assert [told["_id"] for told in new.told("chat message", room)] == [message]
+
+
+# Saying something
+
+
+async def test_a_message_over_the_socket_is_a_message_over_http(backend: Backend) -> None:
+    """The ack is a plain object even in base64 mode (ruling R31)."""
+    ann = fresh("ann")
+    async with device(backend, ann, encoding="base64") as phone:
+        room = await backend.room(fresh("room"), ann)
+        answer = await phone.client.call("chat message", {"room": room, "messageType": "text", "message": "né"}, timeout=10)
+        assert answer["RC"] == 0
+        assert (await phone.until("chat message", 1, room))[0] == answer["result"]
+        state = await backend.call("GET", f"/rooms/{room}", token=await backend.token(ann))
+        assert state["result"]["lastMessage"]["_id"] == answer["result"]["_id"]
+
+
+async def test_reading_over_the_socket_is_reading_over_http(backend: Backend) -> None:
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, ann) as phone, device(backend, bob) as other:
+        room = await backend.room(fresh("room"), ann, bob)
+        message = await backend.post(room, bob)
+        answer = await phone.ask("lastRead", {"room": room, "message": message})
+        assert answer == {"RC": 0, "RM": "OK", "result": {"client": ann, "lastRead": message, "badge": 0, "unread": 0}}
+        assert (await other.until("lastRead", 2, room))[-1] == {"roomID": room, "memberID": ann, "messageID": message}
+
+
+@pytest.mark.parametrize(
+    ("event", "content", "rc", "code"),
+    [
+        ("chat message", None, 400, "MISSING_PARAMETER"),
+        ("chat message", {"message": "hello"}, 400, "MISSING_PARAMETER"),
+        ("chat message", {"room": 1}, 400, "MISSING_PARAMETER"),
+        ("chat message", {"room": "nowhere", "message": "hello"}, 403, "NOT_ROOM_MEMBER"),
+        ("chat message", {"room": "nowhere", "messageType": 7}, 400, "INVALID_BODY"),
+        ("lastRead", {"room": "nowhere"}, 400, "MISSING_PARAMETER"),
+        ("lastRead", {"room": "nowhere", "message": ""}, 400, "MISSING_PARAMETER"),
+        ("lastRead", {"room": "nowhere", "message": "x"}, 404, "ROOM_NOT_FOUND"),
+        ("lastRead", [], 400, "MISSING_PARAMETER"),
+    ],
+)
+async def test_what_cannot_be_done_is_answered_as_over_http(backend: Backend, event: str, content: object, rc: int, code: str) -> None:
+    async with device(backend, fresh("ann")) as phone:
+        answer = await phone.ask(event, content)
+        assert (answer["RC"], answer["error"]["code"]) == (rc, code)
+        assert phone.client.connected
+
+
+async def test_who_is_nobody_can_do_nothing(backend: Backend) -> None:
+    async with device(backend) as phone:
+        answer = await phone.ask("chat message", {"room": "r", "message": "hello"})
+        assert (answer["RC"], answer["error"]["code"]) == (401, "INVALID_TOKEN")
+
+
+# How a connection begins
+
+
+async def test_the_order_of_conf_and_auth2_is_free(backend: Backend) -> None:
+    """auth2 before conf, twice, without an ack, with the old name, and stray events in between (ruling R32 to R34)."""
+    ann = fresh("ann")
+    token = await backend.token(ann)
+    room = await backend.room(fresh("room"), ann)
+    async with device(backend) as phone:
+        await phone.client.emit("pong", None)
+        assert await phone.authenticate(token) == {"RC": 0, "RM": "OK", "result": {"client": ann}}
+        await phone.client.emit("auth2", (token, {}))
+        assert (await phone.authenticate(token, "auth"))["RC"] == 0
+        first = await backend.post(room, ann)
+        await phone.until("chat message", 1, room)
+        assert await phone.client.call("conf", {"encoding": "base64"}) == "eyJSQyI6MCwiUk0iOiJPSyIsInJlc3VsdCI6eyJlbmNvZGluZyI6ImJhc2U2NCJ9fQ=="
+        phone.strings_only = True
+        second = await backend.post(room, ann)
+        assert [told["_id"] for told in await phone.until("chat message", 2, room)] == [first, second]
+        assert phone.strings_only
+
+
+@pytest.mark.parametrize("wish", [{"encoding": "custom"}, {"encoding": "rot13"}, {"encoding": None}, {}, None, "base64", ["base64"]])
+async def test_an_encoding_that_we_do_not_speak_changes_nothing(backend: Backend, wish: object) -> None:
+    async with device(backend, fresh("ann"), encoding="base64") as phone:
+        answer = await phone.client.call("conf", wish, timeout=10)
+        assert isinstance(answer, str)
+        assert (phone.decode(answer)["RC"], phone.decode(answer)["error"]["code"]) == (400, "UNSUPPORTED_ENCODING")
+
+
+@pytest.mark.parametrize("encoding", ["", "base64"])
+@pytest.mark.parametrize("token", ["nonsense", "", None, 7, {"a": 1}, "x" * 50_000, "e30.e30.e30"])
+async def test_a_bad_token_is_told_and_the_connection_closed(backend: Backend, token: object, encoding: str) -> None:
+    """The ack comes first, in the encoding that was asked for: Flutter reads RC 401 in it before the close."""
+    async with device(backend, encoding=encoding) as phone:
+        answer = await phone.ask("auth2", (token, {"IM-CLIENT-KEY": CLIENT_KEY}))
+        assert answer == {
+            "RC": 401,
+            "RM": "Unauthorized",
+            "error": {"code": "INVALID_TOKEN", "message": "Invalid or expired token"},
+        }
+        await phone.until_closed()
+
+
+async def test_a_bad_token_without_an_ack_closes_too(backend: Backend) -> None:
+    async with device(backend) as phone:
+        await phone.client.emit("auth2", ("nonsense", {"CLIENT_KEY": CLIENT_KEY, "Authorization": "nonsense"}))
+        await phone.until_closed()
+
+
+@pytest.mark.parametrize("extra", [{"IM-CLIENT-KEY": "wrong"}, {"CLIENT_KEY": "wrong"}, {"IM-CLIENT-KEY": 7}])
+async def test_a_wrong_client_key_is_no_401(backend: Backend, extra: object) -> None:
+    """Clients answer a 401 by fetching a new token, and would do so for ever."""
+    async with device(backend) as phone:
+        answer = await phone.ask("auth2", (await backend.token(fresh("ann")), extra))
+        assert (answer["RC"], answer["error"]["code"]) == (403, "INVALID_CLIENT_KEY")
+        await phone.until_closed()
+
+
+@pytest.mark.parametrize("extra", [{}, None, "device-7", {"deviceId": "7"}, {"CLIENT_KEY": CLIENT_KEY}, {"im-client-key": CLIENT_KEY}])
+async def test_the_client_key_is_optional_and_goes_by_any_of_its_names(backend: Backend, extra: object) -> None:
+    async with device(backend) as phone:
+        assert (await phone.ask("auth2", (await backend.token(fresh("ann")), extra)))["RC"] == 0
+
+
+async def test_the_client_key_of_the_handshake_is_checked(backend: Backend) -> None:
+    token = await backend.token(fresh("ann"))
+    async with device(backend, headers={"IM-CLIENT-KEY": "wrong"}) as phone:
+        assert (await phone.ask("auth2", token))["RC"] == 403
+    async with device(backend, headers={"IM-CLIENT-KEY": CLIENT_KEY}) as phone:
+        assert (await phone.ask("auth2", token))["RC"] == 0
+
+
+async def test_authenticating_as_somebody_else_changes_what_is_heard(backend: Backend) -> None:
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, ann) as phone:
+        of_ann, of_bob = await backend.room(fresh("room"), ann), await backend.room(fresh("room"), bob)
+        assert (await phone.authenticate(await backend.token(bob)))["result"] == {"client": bob}
+        phone.heard.clear()
+        await backend.post(of_ann, ann)
+        await backend.post(of_bob, bob)
+        await phone.until("lastRead", 1, of_bob)
+        await asyncio.sleep(QUIET_S)
+        assert phone.told("chat message", of_ann) == []
+
+
+async def test_long_polling_is_refused_with_a_reason_by_several_workers(backend: Backend) -> None:
+    async with Backend(backend.url) as plain:
+        answer = await plain._http.get("/socket.io/?EIO=4&transport=polling")
+    assert answer.status_code == 400
+    assert "transports: ['websocket']" in answer.text
+    phone = Device(backend)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await phone.connect(transports=("polling",))
+    await phone.close()
+
+
+async def test_an_old_engine_is_refused(backend: Backend) -> None:
+    """EIO=4 only (ruling R40)."""
+    async with Backend(backend.url) as plain:
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"}
+        answer = await plain._http.get("/socket.io/?EIO=3&transport=websocket", headers=headers)
+    assert answer.status_code == 403
+
+
+# How it ends
+
+
+async def test_a_revoked_token_closes_its_connections_within_five_seconds(backend: Backend) -> None:
+    """The user's other devices stay."""
+    ann = fresh("ann")
+    token = await backend.token(ann)
+    async with device(backend, ann) as other, device(backend) as phone:
+        await phone.authenticate(token)
+        assert (await backend.call("DELETE", f"/admin/clients/{ann}/token", {"token": token}))["RC"] == 0
+        revoked_at = time.monotonic()
+        await phone.until_closed(5.0)
+        assert time.monotonic() - revoked_at < 5
+        assert other.client.connected
+        await backend.call("DELETE", f"/admin/clients/{ann}/token")
+        await other.until_closed(5.0)
+
+
+async def test_a_token_that_ends_takes_the_connection_along(backend: Backend) -> None:
+    ann = fresh("ann")
+    await backend.token(ann)
+    ends_at = time.time() + 2
+    ends = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ends_at + 1)) + ".000Z"
+    await backend.call("PUT", f"/admin/clients/{ann}/token", {"token": f"custom-{ann}", "expirationDate": ends})
+    async with device(backend) as phone:
+        assert (await phone.authenticate(f"custom-{ann}"))["RC"] == 0
+        await asyncio.sleep(0.5)
+        assert phone.client.connected
+        await phone.until_closed(6.0)
+        assert time.time() > ends_at
+
+
+async def test_a_user_may_have_only_so_many_connections(backend: Backend) -> None:
+    """On each of the two workers 100; past that a new one is told so, and those that are there stay."""
+    ann = fresh("ann")
+    token = await backend.token(ann)
+    async with AsyncExitStack() as stack:
+        refused = 0
+        for _ in range(203):
+            phone = await stack.enter_async_context(device(backend))
+            refused += (await phone.authenticate(token))["RC"] == 429
+        assert refused >= 3
+
+
+async def test_a_stopping_service_closes_in_a_way_that_clients_come_back() -> None:
+    """Code 1012, service restart; no Socket.IO goodbye, after which clients would stay away."""
+    with short_directory() as directory:
+        process = ServiceProcess(directory / "data", api_key="the-backend-of-the-tests", client_key=CLIENT_KEY)
+        with process:
+            async with Backend(process.url) as backend, device(backend, "ann") as phone:
+                goodbyes: list[object] = []
+                phone.client.on("disconnect", goodbyes.append)
+                stopping = asyncio.create_task(asyncio.to_thread(process.stop, 20.0))
+                await phone.until_closed(20.0)
+                assert await stopping == 0
+                assert goodbyes == [phone.client.reason.TRANSPORT_ERROR] or goodbyes == [phone.client.reason.TRANSPORT_CLOSE]
+        assert not [line for line in process.logged if "traceback" in line.lower()]
+
+
+# Long-polling
+
+
+async def test_long_polling_works_with_one_worker() -> None:
+    """Alone, and as the beginning of a connection that moves on to a websocket, as two of the documentation's examples do."""
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key="the-backend-of-the-tests", client_key=CLIENT_KEY) as process:
+        async with Backend(process.url) as backend:
+            async with (
+                device(backend, "ann", transports=("polling",)) as polls,
+                device(backend, "bob", transports=("polling", "websocket"), encoding="base64") as upgrades,
+            ):
+                room = await backend.room("room", "ann", "bob")
+                message = await backend.post(room, "ann", "né")
+                for hearer in (polls, upgrades):
+                    await hearer.until("lastRead", 1, room)
+                    assert [told["_id"] for told in hearer.told("chat message", room)] == [message]
+                assert (polls.client.transport(), upgrades.client.transport()) == ("polling", "websocket")
+            async with device(backend, transports=("polling",)) as phone:
+                assert (await phone.authenticate("nonsense"))["RC"] == 401
+                await phone.until_closed()
+        assert not [line for line in process.logged if "traceback" in line.lower()]

@@ -1,0 +1,331 @@
+"""`readstate serve` and the commands beside it, as processes: start, refusals, crashes of every part, stop."""
+
+import json
+import os
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as connect_websocket
+
+from service.embedded import socket_path
+from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
+from tests.support.servers import Cluster, Server, free_port, server_binary, short_directory
+from tests.support.waiting import wait_until_now
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with short_directory() as directory:
+        yield directory / "data"
+
+
+def post(service: ServiceProcess, path: str, body: object, **headers: str) -> dict[str, object]:
+    """The `result` of a POST."""
+    request = urllib.request.Request(
+        service.url + path,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **{f"IM-{name.replace('_', '-')}": value for name, value in headers.items()}},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        result: dict[str, object] = json.load(response)["result"]
+        return result
+
+
+def token_of(service: ServiceProcess, user: str, api_key: str | None = None) -> str:
+    """A token of a user, who is created if needed."""
+    return str(post(service, "/admin/clients", {"_id": user, "issueAccessToken": True}, API_KEY=api_key or service.api_key)["token"])
+
+
+def whoami(service: ServiceProcess, token: str, client_key: str | None = None) -> str:
+    """The user as whom a token is let in."""
+    headers = {"IM-CLIENT-KEY": client_key or service.client_key, "IM-Authorization": token}
+    with urllib.request.urlopen(urllib.request.Request(service.url + "/me", headers=headers), timeout=10) as response:
+        return str(json.load(response)["result"]["_id"])
+
+
+def workers_of(service: ServiceProcess) -> set[int]:
+    return {pid for pid in children_of(service.pid) if "spawn_main" in command_of(pid)}
+
+
+def server_of(service: ServiceProcess) -> int:
+    (pid,) = {pid for pid in children_of(service.pid) if server_binary() in command_of(pid)}
+    return pid
+
+
+CUT = 1006  # the connection ended without a word
+
+
+def close_code(websocket: ClientConnection) -> int:
+    """The code with which the service closes this socket; what it sends before does not matter here."""
+    try:
+        while True:
+            websocket.recv(25)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd is not None else CUT
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_announces_an_address_and_keys_that_work(data_dir: Path, workers: int) -> None:
+    """Whatever worker answers: all of them know the same keys."""
+    with ServiceProcess(data_dir, workers=workers) as service:
+        assert len(workers_of(service)) == workers
+        token = token_of(service, "ada")
+        assert {whoami(service, token) for _ in range(20)} == {"ada"}
+        assert service.get("/healthz")[0] == 200
+
+
+def test_it_announces_itself_only_when_it_is_ready(data_dir: Path) -> None:
+    with ServiceProcess(data_dir) as service:
+        assert service.get("/readyz")[0] == 200
+
+
+def test_everything_is_there_again_after_a_restart(data_dir: Path) -> None:
+    """Users, tokens and keys: a restart is no reason to log in again."""
+    with ServiceProcess(data_dir) as before:
+        token = token_of(before, "ada")
+    with ServiceProcess(data_dir) as after:
+        assert whoami(after, token) == "ada"
+        assert (after.api_key, after.client_key) == (before.api_key, before.client_key)
+
+
+def test_keys_that_were_given_are_used_and_not_printed(data_dir: Path) -> None:
+    """What is printed ends up in logs."""
+    with ServiceProcess(data_dir, api_key="the-operators-own-key", client_key="the-operators-client-key") as service:
+        token = token_of(service, "ada", "the-operators-own-key")
+        assert whoami(service, token, "the-operators-client-key") == "ada"
+        assert "the-operators" not in "".join(service.printed + service.logged)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_told_to_and_leaves_nothing_behind(data_dir: Path, how: signal.Signals) -> None:
+    service = ServiceProcess(data_dir, workers=2)
+    service.start()
+    started = children_of(service.pid)
+    service.signal(how)
+    assert service.wait(25) == 0
+    wait_until_now(lambda: not any(map(is_running, started)), "every process to be gone")
+    assert not (data_dir / "valkey.sock").exists()
+
+
+def test_it_can_be_stopped_before_it_is_ready(data_dir: Path) -> None:
+    service = ServiceProcess(data_dir)
+    service.launch()
+    wait_until_now(lambda: (data_dir / "valkey.sock").exists(), "the embedded server to be started", timeout_s=30)
+    started = children_of(service.pid)
+    service.stop()
+    wait_until_now(lambda: not any(map(is_running, started)), "every process to be gone")
+
+
+def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
+    """It is closed with a reason that tells the client to come back."""
+    with ServiceProcess(data_dir) as service:
+        url = service.url.replace("http://", "ws://") + "/socket.io/?EIO=4&transport=websocket"
+        with connect_websocket(url, open_timeout=10) as websocket:
+            assert str(websocket.recv(10)).startswith("0{")
+            begun = time.monotonic()
+            service.signal(signal.SIGTERM)
+            assert close_code(websocket) in (1001, 1012)
+        assert service.wait(25) == 0
+        assert time.monotonic() - begun < 20
+
+
+def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
+    with ServiceProcess(data_dir) as service:
+        url = service.url.replace("http://", "ws://") + "/socket.io/?EIO=4&transport=websocket"
+        with connect_websocket(url, open_timeout=10, compression=None) as websocket:
+            websocket.recv(10)
+            websocket.send("4" + "x" * 65_536)
+            assert close_code(websocket) == 1009
+        assert service.get("/readyz")[0] == 200
+
+
+def test_answers_do_not_say_what_they_were_made_with(data_dir: Path) -> None:
+    with ServiceProcess(data_dir) as service, urllib.request.urlopen(service.url + "/healthz", timeout=10) as response:
+        assert {name.lower() for name in response.headers} & {"server", "date"} == set()
+
+
+def test_a_killed_supervisor_takes_everything_with_it(data_dir: Path) -> None:
+    """The next one finds the port and the data free at once, and the data whole."""
+    port = free_port()
+    service = ServiceProcess(data_dir, workers=2, port=port)
+    service.start()
+    token = token_of(service, "ada")
+    started = children_of(service.pid)
+    service.kill()
+    wait_until_now(lambda: not any(map(is_running, started)), "every process to be gone")
+    with ServiceProcess(data_dir, workers=2, port=port) as again:
+        assert whoami(again, token) == "ada"
+
+
+def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
+    with ServiceProcess(data_dir, workers=2) as service:
+        token, before = token_of(service, "ada"), workers_of(service)
+        os.kill(min(before), signal.SIGKILL)
+        wait_until_now(lambda: len(workers_of(service) - before) == 1, "a new worker", timeout_s=30)
+        wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready", timeout_s=30)
+        assert {whoami(service, token) for _ in range(20)} == {"ada"}
+
+
+def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
+    with ServiceProcess(data_dir) as service:
+        token, before = token_of(service, "ada"), server_of(service)
+        with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
+            client.execute_command("WAITAOF", 1, 0, 5000)
+        os.kill(before, signal.SIGKILL)
+        wait_until_now(lambda: not is_running(before), "the server to be gone")
+        wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready again", timeout_s=30)
+        assert whoami(service, token) == "ada"
+        assert server_of(service) != before
+
+
+def test_a_server_of_ones_own_is_used_and_left_running(data_dir: Path, server: Server) -> None:
+    with ServiceProcess(data_dir, redis_url=server.url) as service:
+        token_of(service, "ada")
+        assert not (data_dir / "valkey.sock").exists()
+    with server.client() as client:
+        assert client.ping()
+
+
+def test_a_cluster_is_recognised(data_dir: Path, cluster: Cluster) -> None:
+    with ServiceProcess(data_dir, redis_url=cluster.url) as service:
+        assert whoami(service, token_of(service, "ada")) == "ada"
+        assert "cluster of 3 primaries" in "".join(service.printed)
+
+
+# Refusals
+
+
+def refusal(**settings: object) -> str:
+    """The one line with which `readstate serve` does not start."""
+    run = run_command("serve", settings=settings)
+    assert (run.returncode, run.stdout) == (2, "")
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("readstate: ")
+    return line.removeprefix("readstate: ")
+
+
+def test_a_second_supervisor_is_refused_and_the_first_one_stays(data_dir: Path) -> None:
+    with ServiceProcess(data_dir) as service:
+        sentence = refusal(data_dir=data_dir, port=0)
+        assert sentence.startswith(f"another readstate (process {service.pid}) uses {data_dir}; stop it first")
+        assert service.get("/readyz")[0] == 200
+
+
+def test_a_port_in_use_is_named(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = refusal(data_dir=data_dir, port=port)
+    assert sentence.startswith(f"cannot listen on 127.0.0.1 port {port} (Address already in use")
+    assert "READSTATE_PORT" in sentence
+    assert not (data_dir / "valkey.sock").exists()
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_a_host_that_is_not_ours_is_refused(data_dir: Path, host: str) -> None:
+    assert "READSTATE_HOST" in refusal(data_dir=data_dir, port=0, host=host)
+
+
+def test_an_unknown_setting_is_refused(data_dir: Path) -> None:
+    assert refusal(data_dir=data_dir, prot=1) == "READSTATE_PROT is not a setting; the nearest known one is READSTATE_PORT"
+
+
+def test_a_bad_value_is_refused(data_dir: Path) -> None:
+    assert refusal(data_dir=data_dir, workers="many") == "READSTATE_WORKERS cannot be used: it must be a whole number"
+
+
+def test_a_data_directory_that_others_can_read_is_refused(data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o755)
+    assert refusal(data_dir=data_dir, port=0) == f"{data_dir} is open to other users of this machine; run `chmod 700 {data_dir}`"
+
+
+def test_a_secret_that_others_can_read_is_refused(data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o700)
+    (data_dir / "api_key").write_text("a-key-that-leaked-already\n")
+    (data_dir / "api_key").chmod(0o644)
+    assert refusal(data_dir=data_dir, port=0).endswith(f"run `chmod 600 {data_dir}/api_key`")
+
+
+def test_an_unsound_server_is_refused(data_dir: Path) -> None:
+    with short_directory() as directory:
+        evicting = Server(directory / "evicting")
+        evicting.start()
+        with evicting.client() as client:
+            client.config_set("maxmemory-policy", "allkeys-lru")
+        assert refusal(data_dir=data_dir, port=0, redis_url=evicting.url).startswith("maxmemory-policy is allkeys-lru")
+        evicting.kill()
+
+
+def test_an_unreachable_server_is_refused(data_dir: Path) -> None:
+    sentence = refusal(data_dir=data_dir, port=0, redis_url=f"redis://127.0.0.1:{free_port()}")
+    assert "cannot be reached" in sentence
+    assert "correct READSTATE_REDIS_URL" in sentence
+
+
+# The other commands
+
+
+def test_apps_are_added_while_the_service_runs(data_dir: Path) -> None:
+    """A new app's keys work within seconds; a rotated key ends; a removed app is out."""
+    settings = {"data_dir": data_dir}
+    with ServiceProcess(data_dir) as service:
+        added = run_command("apps", "add", "acme", settings=settings)
+        keys = dict(line.rsplit(maxsplit=1) for line in added.stdout.splitlines())
+        wait_until_now(lambda: is_let_in(service, keys["API key"]), "the new app to be known")
+        assert run_command("apps", "list", settings=settings).stdout.splitlines()[1] == f"acme\t{keys['client key']}"
+        assert run_command("apps", "rotate", "acme", settings=settings).returncode == 0
+        wait_until_now(lambda: not is_let_in(service, keys["API key"]), "the old key to end")
+        assert run_command("apps", "remove", "acme", settings=settings).returncode == 0
+        assert len(run_command("apps", "list", settings=settings).stdout.splitlines()) == 1
+
+
+def is_let_in(service: ServiceProcess, api_key: str) -> bool:
+    try:
+        token_of(service, "ada", api_key)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code not in (401, 403):
+            raise
+        return False
+    return True
+
+
+@pytest.mark.parametrize("arguments", [("add", "default"), ("add", "No Such Name"), ("rotate", "nobody"), ("remove", "nobody")])
+def test_apps_that_cannot_be_changed_are_one_line(data_dir: Path, arguments: tuple[str, str]) -> None:
+    run = run_command("apps", *arguments, settings={"data_dir": data_dir})
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:
+    """On the data of a service that is not running, and of one user."""
+    with ServiceProcess(data_dir) as service:
+        for user in ("ada", "ben"):
+            token_of(service, user)
+        post(service, "/rooms/createAndJoin", {"_id": "room", "invitee": "ben"}, API_KEY=service.api_key, CLIENT_ID="ada")
+        assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
+        with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
+            assert client.exists("{u:default:ada}")
+            client.hset("{u:default:ada}", "*", 7)
+    found = run_command("audit", settings={"data_dir": data_dir})
+    assert found.returncode == 1
+    assert found.stdout.startswith("app default user ada ")
+    assert found.stdout.endswith(": stored 7, right is 0\n")
+    assert run_command("audit", "--user", "ben", settings={"data_dir": data_dir}).returncode == 0
+    assert run_command("audit", "--user", "ada", "--repair", settings={"data_dir": data_dir}).returncode == 1
+    assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
+
+
+def test_no_command_is_answered_with_the_commands() -> None:
+    run = run_command()
+    assert run.returncode == 2
+    assert "readstate" in run.stderr
+    assert "COMMAND" in run.stderr

@@ -1,0 +1,106 @@
+"""audit_*.lua, copies.lua, snapshot.lua, retell.lua: every planted damage is found, named and mended; the sound is left alone."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from service.domain.types import Drift
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from service.store.states import State
+from tests.lua.conftest import Run
+from tests.support.contents import contents
+from tests.support.rooms import a_room, posted
+
+USER, ROOM = Keys.user, Keys.room
+
+# What is damaged (a command on ann's or the room's side), and what the audit calls it.
+DAMAGES: list[tuple[str, Sequence[str | int], str]] = [
+    ("user", ("HSET", "{}", "*", 7), "*"),
+    ("user", ("HINCRBY", "{}", "ta", -1), "ta"),
+    ("user", ("HDEL", "{}", "sa\x1fb"), "sa\x1fb"),
+    ("user", ("HSET", "{}", "tghost", 0), "tghost"),
+    ("user", ("HSET", "{}:s", "a\x1fb", 5), "set:a\x1fb"),
+    ("user", ("SADD", "{}:d", "ghost"), "derived:ghost"),
+    ("user", ("ZADD", "{}:g", 5, "ghost"), "gone:ghost"),
+    ("user", ("HDEL", "{}", "rr"), "state"),
+    ("room", ("ZADD", "{}:c", 9, "ann"), "order"),
+]
+
+
+async def sound_room(store: RedisStore, app: str) -> None:
+    await a_room(store, app, tags=["a", "b"])
+    await posted(store, app)
+    await store.outbox.idle()
+
+
+async def audit(store: RedisStore, app: str, *, repair: bool) -> list[Drift]:
+    """Ann's side and the room."""
+    found = await store.audit_user(app=app, user="ann", repair=repair) + await store.audit_room(app=app, room="r", repair=repair)
+    await store.outbox.idle()
+    return found
+
+
+@pytest.mark.parametrize(("side", "damage", "name"), DAMAGES)
+async def test_damage_is_found_and_mended(
+    store: RedisStore, caller: Caller, app: str, side: str, damage: Sequence[str | int], name: str
+) -> None:
+    """Once mended, nothing is found, and the badge is right."""
+    await sound_room(store, app)
+    key = USER(app, "ann") if side == "user" else ROOM(app, "r")
+    await caller.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
+    assert name in {drift.what for drift in await audit(store, app, repair=False)}
+    assert name in {drift.what for drift in await audit(store, app, repair=True)}
+    await audit(store, app, repair=True)  # a copy that had to be told anew moves counters, which are looked at again
+    assert await audit(store, app, repair=False) == []
+    assert await store.badge(app=app, user="ann", tags=["a", "b"]) == 1
+
+
+@pytest.mark.parametrize(("unread", "state", "tags"), [(7, 1, "a\x1fb"), (1, 0, ""), (1, 1, "c"), (0, 3, "")])
+async def test_a_wrong_copy_is_found_and_mended(store: RedisStore, run: Run, app: str, unread: int, state: int, tags: str) -> None:
+    """The room tells it anew, with a stamp above the one that the damage carries."""
+    await sound_room(store, app)
+    stamp = (await run("copies", USER(app, "ann"), "r"))[1]
+    await run("apply", USER(app, "ann"), "r", stamp + 1, 1, tags, 0, unread, state)
+    await run("retell", ROOM(app, "r"), app, stamp + 1, "zoe")
+    await store.outbox.idle()
+    assert len(await audit(store, app, repair=False)) >= 1
+    await audit(store, app, repair=True)
+    assert await audit(store, app, repair=False) == []
+    assert await store.badge(app=app, user="ann", tags=["a", "b"]) == 1
+
+
+async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(store: RedisStore, caller: Caller, app: str) -> None:
+    """The head's sum is compared with the members themselves."""
+    await sound_room(store, app)
+    key = ROOM(app, "r")
+    await caller.command("HDEL", f"{key}:p", "bob", key=key)
+    assert "size" in {drift.what for drift in await store.audit_room(app=app, room="r", repair=True)}
+    assert (await store.room(app=app, room="r", user="")).member_count == 1
+
+
+async def test_an_audit_of_the_sound_finds_nothing_and_writes_nothing(store: RedisStore, app: str) -> None:
+    """Not even when it may repair."""
+    await sound_room(store, app)
+    before = await contents(store, app)
+    assert await audit(store, app, repair=True) == []
+    assert await contents(store, app) == before
+
+
+async def test_a_snapshot_says_what_the_room_knows_of_anybody(run: Run, store: RedisStore, app: str) -> None:
+    """Strangers are GONE; a room that is not there has revision 0."""
+    await sound_room(store, app)
+    _, tags, active, states = await run("snapshot", ROOM(app, "r"), "ann", "zoe")
+    assert (tags, active) == (b"a\x1fb", 1)
+    assert states == [b"ann", 0, 1, State.ACTIVE, 0, 1, b"zoe", 0, 0, State.GONE, 0, 1]
+    assert (await run("snapshot", ROOM(app, "nowhere"), "ann"))[0] == 0
+
+
+async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, app: str) -> None:
+    """Room, revision, cursor, unread, state, tags."""
+    await sound_room(store, app)
+    flat = await run("copies", USER(app, "ann"))
+    assert (flat[0], *flat[2:]) == (b"r", 0, 1, State.ACTIVE, b"a\x1fb")
+    assert await run("copies", USER(app, "ann"), "r") == flat
+    assert await run("copies", USER(app, "ann"), "nowhere") == []

@@ -1,0 +1,58 @@
+"""lib/history.lua: ids are remembered for a bounded number of messages; counts do not depend on that."""
+
+from service.errors import MessageUnknown
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from tests.support.contents import refused
+from tests.support.rooms import a_room, posted, unread_of
+
+HISTORY, POSTS = 100, 256  # the store of these tests remembers so many; trimming is done in lumps of 64
+
+
+async def test_the_newest_messages_are_remembered_and_all_are_counted(store: RedisStore, caller: Caller, app: str) -> None:
+    """A forgotten message can no longer be read up to; unread is exact all the same."""
+    await a_room(store, app)
+    for number in range(POSTS):
+        await posted(store, app, message=f"m{number}")
+    assert await unread_of(store, app, "ann") == POSTS
+    key = Keys.room(app, "r")
+    assert [await caller.command("HLEN", f"{key}:{suffix}", key=key) for suffix in "il"] == [HISTORY, HISTORY]
+    await refused(store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY - 1}"))
+    assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY}")).unread == HISTORY - 1
+
+
+async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(store: RedisStore, app: str) -> None:
+    """The position stays; only the id is no longer known. A later reading of something older changes nothing."""
+    await a_room(store, app)
+    await posted(store, app, message="first", sender="ann")
+    for _ in range(POSTS):
+        await posted(store, app)
+    me = (await store.room(app=app, room="r", user="ann")).me
+    assert me is not None
+    assert (me.cursor, me.unread, me.last_read) == (1, POSTS, None)
+
+
+async def test_holes_that_everybody_has_passed_are_forgotten(store: RedisStore, caller: Caller, app: str) -> None:
+    """They can change no count any more."""
+    await a_room(store, app, members=["ann"])
+    for number in range(10):
+        await posted(store, app, message=f"m{number}")
+        await store.delete_message(app=app, room="r", message=f"m{number}")
+    await posted(store, app, message="x", sender="ann")
+    for _ in range(60):
+        await posted(store, app)
+    key = Keys.room(app, "r")
+    assert await caller.command("ZCARD", f"{key}:h", key=key) == 0
+    assert await unread_of(store, app, "ann") == 60
+
+
+async def test_holes_that_somebody_has_not_passed_are_kept(store: RedisStore, app: str) -> None:
+    """Else they would count again."""
+    await a_room(store, app)
+    for number in range(10):
+        await posted(store, app, message=f"m{number}")
+        await store.delete_message(app=app, room="r", message=f"m{number}")
+    for _ in range(60):
+        await posted(store, app, sender="ann")
+    assert await unread_of(store, app, "bob") == 60

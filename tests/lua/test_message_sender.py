@@ -1,0 +1,23 @@
+"""message_sender.lua: who sent a message."""
+
+from service.errors import MessageUnknown, RoomUnknown
+from service.store.redis_store import RedisStore
+from tests.support.contents import refused
+from tests.support.rooms import a_room, posted
+
+
+async def test_the_sender_is_remembered_also_of_a_deleted_message(store: RedisStore, app: str) -> None:
+    """Without a sender the answer is empty."""
+    await a_room(store, app)
+    await posted(store, app, message="m", sender="ann")
+    await posted(store, app, message="n")
+    await store.delete_message(app=app, room="r", message="m")
+    assert await store.message_sender(app=app, room="r", message="m") == "ann"
+    assert await store.message_sender(app=app, room="r", message="n") == ""
+
+
+async def test_unknown_rooms_and_messages_are_refused(store: RedisStore, app: str) -> None:
+    """Room first, then message."""
+    await refused(store, app, RoomUnknown, store.message_sender(app=app, room="r", message="m"))
+    await a_room(store, app)
+    await refused(store, app, MessageUnknown, store.message_sender(app=app, room="r", message="m"))

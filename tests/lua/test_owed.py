@@ -1,0 +1,51 @@
+"""owed.lua: what a crash left owing is told from the room's present state. Only on a cluster is anything ever owed."""
+
+import pytest
+
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from service.store.states import State
+from tests.lua.conftest import Run
+from tests.support.rooms import a_room, posted
+
+
+@pytest.fixture
+def plan_url(cluster: "object") -> str:
+    """A cluster, whatever the other tests run on."""
+    return str(cluster.url)  # type: ignore[attr-defined]
+
+
+async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Run, store: RedisStore, app: str) -> None:
+    """A worker died after the room's script: nobody's badge knows of the message yet."""
+    await a_room(store, app)
+    await store.outbox.idle()
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100)
+    assert await store.badge(app=app, user="ann", tags=[]) == 0
+    await store.outbox.pay(app, "r")
+    assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
+
+
+async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: str) -> None:
+    """The client of the dead worker asks again, and finds everything done when it is answered."""
+    await a_room(store, app)
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100)
+    assert not (await posted(store, app, message="m")).created
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
+
+
+async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app: str) -> None:
+    """Zero, and no news."""
+    await a_room(store, app)
+    await store.outbox.idle()
+    owed, *_, news = await run("owed", Keys.room(app, "r"), app)
+    assert (owed, news) == (0, [])
+
+
+async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(run: Run, caller: Caller, app: str) -> None:
+    """Its head has expired; the stamp is the present time."""
+    key = Keys.room(app, "r")
+    await caller.command("HSET", f"{key}:o", "ann", 100, key=key)
+    owed, revision, _, _, news = await run("owed", key, app)
+    assert (owed, news) == (1, [b"ann", 0, 0, State.GONE])
+    assert revision > 100

@@ -1,0 +1,73 @@
+"""restore_cursor.lua: a failover set a room back, and a member's copy still knows how far they had read."""
+
+import pytest
+
+from service.errors import RoomUnknown
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from tests.lua.conftest import Run
+from tests.support.contents import refused
+from tests.support.rooms import a_room, posted
+
+
+@pytest.fixture
+def plan_url(cluster: "object") -> str:
+    """Room and member are on different nodes, so one can be set back without the other."""
+    return str(cluster.url)  # type: ignore[attr-defined]
+
+
+async def room_keys(caller: Caller, app: str) -> dict[str, bytes]:
+    """Everything in the room's slot."""
+    keys = [key.decode() for found in await caller.each_node("KEYS", f"{{r:{app}:r}}*") for key in found]
+    return {key: await caller.command("DUMP", key, key=key) for key in keys}
+
+
+async def set_back(caller: Caller, before: dict[str, bytes]) -> None:
+    """As a failover to a replica that had not heard the latest does."""
+    for key, value in before.items():
+        await caller.command("RESTORE", key, 0, value, "REPLACE", key=key)
+
+
+async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisStore, caller: Caller, app: str) -> None:
+    """No cursor goes back, and what was read stays read."""
+    await a_room(store, app)
+    await posted(store, app, message="m")
+    await posted(store, app, message="n")
+    await store.outbox.idle()
+    before = await room_keys(caller, app)
+    await store.mark_read(app=app, room="r", user="ann", message="n")
+    await store.outbox.idle()
+    await set_back(caller, before)
+    await posted(store, app, sender="bob")
+    me = (await store.room(app=app, room="r", user="ann")).me
+    assert me is not None
+    assert (me.cursor, me.unread, me.last_read) == (2, 1, "n")
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    await store.outbox.idle()
+    assert await store.audit_user(app=app, user="ann", repair=False) == []
+
+
+async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: str) -> None:
+    """The room may have lost the message too; what comes then must not be swallowed."""
+    await a_room(store, app)
+    await posted(store, app)
+    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 50)
+    assert reply == 1
+    me = (await store.room(app=app, room="r", user="ann")).me
+    assert me is not None
+    assert (me.cursor, me.unread) == (1, 0)
+
+
+@pytest.mark.parametrize(("user", "cursor"), [("ann", 0), ("zoe", 1)])
+async def test_nothing_to_restore_changes_nothing(run: Run, store: RedisStore, app: str, user: str, cursor: int) -> None:
+    """An older cursor, or one of somebody who is not a member."""
+    await a_room(store, app)
+    await posted(store, app)
+    reply, _, _, _, news = await run("restore_cursor", Keys.room(app, "r"), app, user, cursor)
+    assert (reply, news) == (0, [])
+
+
+async def test_a_room_that_does_not_exist_is_refused(run: Run, store: RedisStore, app: str) -> None:
+    """Nothing is written."""
+    await refused(store, app, RoomUnknown, run("restore_cursor", Keys.room(app, "r"), app, "ann", 1))

@@ -1,0 +1,43 @@
+"""room.lua: one room as one of its readers sees it."""
+
+from service.domain.types import MemberState, MessageRef, Status
+from service.errors import RoomUnknown
+from service.store.redis_store import RedisStore
+from tests.support.contents import refused
+from tests.support.rooms import a_room, posted
+
+
+async def test_a_room_tells_its_head_and_last_message(store: RedisStore, app: str) -> None:
+    """And to a member their own state."""
+    await a_room(store, app, tags=["a"])
+    await posted(store, app)
+    post = await posted(store, app, message="m", sender="bob")
+    room = await store.room(app=app, room="r", user="ann")
+    assert room.last == MessageRef("m", 2, "bob", post.at_ms)
+    assert room.me == MemberState("ann", 0, 2, None)
+    assert (room.status, room.seq, room.member_count) == (Status.ACTIVE, 2, 2)
+
+
+async def test_the_last_message_is_one_that_is_still_there(store: RedisStore, app: str) -> None:
+    """A recalled one is shown as recalled; a deleted one is not shown."""
+    await a_room(store, app)
+    for message in ("m", "n", "o"):
+        await posted(store, app, message=message)
+    await store.delete_message(app=app, room="r", message="o")
+    await store.recall_message(app=app, room="r", message="n", body="{}")
+    last = (await store.room(app=app, room="r", user="")).last
+    assert last is not None
+    assert last.message == "n"
+    await store.delete_all_messages(app=app, room="r")
+    assert (await store.room(app=app, room="r", user="")).last is None
+
+
+async def test_a_stranger_has_no_state(store: RedisStore, app: str) -> None:
+    """What a stranger may see is not decided here."""
+    await a_room(store, app)
+    assert (await store.room(app=app, room="r", user="zoe")).me is None
+
+
+async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str) -> None:
+    """Nothing is written."""
+    await refused(store, app, RoomUnknown, store.room(app=app, room="r", user="ann"))

@@ -1,0 +1,114 @@
+"""Hand-written faults of the scripts. Each is one slip that a person could make, and every one must make a test fail."""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """In `file` of lua/, `old` (which occurs there exactly once) becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+MUTATIONS = [
+    # Reading
+    Mutation("mark_read.lua", "if seq <= read then", "if seq < read then"),
+    Mutation("mark_read.lua", "if seq > cursor then", "if true then"),
+    Mutation("mark_read.lua", "    cursor, ord = seq, message_ord\n", "    cursor = seq\n"),
+    Mutation("mark_read.lua", "save_member(room, user, cursor, ord, seq)\n", "save_member(room, user, cursor, ord, read)\n"),
+    Mutation("mark_read.lua", "tell_member(room, user, cursor, ord)\n", ""),
+    Mutation("mark_read.lua", 'publish({ "read", room_of(room.key), user, message, seq })\n', ""),
+    Mutation("mark_read.lua", "    return redis.error_reply(NOT_MEMBER)\n", "    return finish(room, { message, 0, 0, 0, 0 })\n"),
+    # Posting
+    Mutation("post.lua", "room.ord = room.ord + countable", "room.ord = room.ord + 1"),
+    Mutation("post.lua", "    save_member(room, sender, room.seq, room.ord, room.seq)\n", ""),
+    Mutation(
+        "post.lua",
+        "    save_member(room, sender, room.seq, room.ord, room.seq)\n",
+        "    save_member(room, sender, room.seq, room.ord, 0)\n",
+    ),
+    Mutation("post.lua", "if crossed or (countable == 1 and not room.derived) then", "if crossed or not room.derived then"),
+    Mutation("post.lua", "    tell_member(room, sender, room.seq, room.ord)\n", ""),
+    Mutation("post.lua", '    publish({ "read", id, sender, message, room.seq })\n', ""),
+    Mutation("post.lua", 'if not cursor and ARGV[5] == "1" then', 'if not cursor and ARGV[5] == "x" then'),
+    Mutation("post.lua", "    if seq then\n", "    if false then\n"),
+    # Members
+    Mutation("lib/membership.lua", "cmsgpack.pack(room.seq, room.ord, 0)", "cmsgpack.pack(0, 0, 0)"),
+    Mutation("lib/membership.lua", "cmsgpack.pack(room.seq, room.ord, 0)", "cmsgpack.pack(room.seq, room.ord, room.seq)"),
+    Mutation("lib/membership.lua", '"HSETNX"', '"HSET"'),
+    Mutation("lib/membership.lua", "    room.size = room.size + #joined\n", ""),
+    Mutation("remove_members.lua", '        redis.call("ZREM", room.key .. ":c", ARGV[i])\n', ""),
+    Mutation("remove_members.lua", "    tell_anew(room, left)\n", ""),
+    Mutation("remove_members.lua", "    if crossed then\n        tell_members(room)\n    end\n", ""),
+    # Crossing the fan-out limit
+    Mutation("lib/crossing.lua", "if room.size > limit then", "if room.size >= limit then"),
+    Mutation("lib/crossing.lua", "elseif room.size <= math.floor(limit * 3 / 4) then", "elseif room.size <= 0 then"),
+    Mutation("lib/news.lua", "room.derived and 0 or unread_after(room, ord)", "unread_after(room, ord)"),
+    Mutation("lib/news.lua", "    return room.active and ACTIVE or FROZEN\n", "    return ACTIVE\n"),
+    Mutation("lib/plan_atomic.lua", "if room and room.active and not room.deleted then", "if room and not room.deleted then"),
+    # Rooms
+    Mutation(
+        "create_room.lua",
+        "room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0",
+        "room.floor, room.floor_seq, room.dead, room.top_hole = 0, 0, 0, 0",
+    ),
+    Mutation("create_room.lua", "seq = 0, ord = 0, rev = 0 }", "seq = 0, ord = 1, rev = 0 }"),
+    Mutation("delete_room.lua", '":p", ":c", ":i", ":l", ":h", ":f"', '":p", ":c", ":l", ":h", ":f"'),
+    Mutation("delete_room.lua", "tell_anew(room, members)\n", ""),
+    Mutation("delete_room.lua", 'publish({ "gone", room_of(room.key) })\n', ""),
+    Mutation("set_tags.lua", "        tell_members(room)\n", ""),
+    Mutation("set_status.lua", 'local active = ARGV[2] == "1"', 'local active = ARGV[2] == "0"'),
+    # Deleting
+    Mutation("lib/deleting.lua", "kind % 2 == COUNTABLE and kind < DELETED", "kind < DELETED"),
+    Mutation("lib/deleting.lua", "kind % 2 == COUNTABLE and kind < DELETED", "kind % 2 == COUNTABLE"),
+    Mutation("lib/deleting.lua", "tell_members(room, ord)", "tell_members(room, ord - 1)"),
+    Mutation("lib/deleting.lua", "room.top_hole = math.max(room.top_hole, ord)", "room.top_hole = ord"),
+    Mutation("lib/deleting.lua", "        room.dead = room.dead + 1\n", ""),
+    Mutation("lib/news.lua", "ord < before", "ord <= before"),
+    Mutation("delete_all_messages.lua", "room.seq - room.floor_seq - room.dead", "room.seq - room.floor_seq"),
+    Mutation("delete_all_messages.lua", 'redis.call("UNLINK", room.key .. ":h")\n', ""),
+    Mutation("delete_message.lua", "take_out(room, message, seq, ord, kind, DELETED)", "take_out(room, message, seq, ord, kind, RECALLED)"),
+    # Counting
+    Mutation("lib/room.lua", "local from = math.max(ord, room.floor)", "local from = ord"),
+    Mutation("lib/room.lua", 'string.format("(%.0f", from)', 'string.format("%.0f", from)'),
+    Mutation("lib/room.lua", "if room.top_hole > from then", "if room.top_hole > from + 1 then"),
+    Mutation("lib/room.lua", "math.max(room.rev + 1, time[1] * 1000000 + time[2], at_least or 0)", "math.max(room.rev, at_least or 0)"),
+    Mutation("lib/room.lua", "seq <= room.floor_seq or", "seq < room.floor_seq or"),
+    # The user's side
+    Mutation("lib/user.lua", "if old_rev >= news.rev then", "if old_rev > news.rev then"),
+    Mutation("lib/user.lua", "if old_rev >= news.rev then", "if false then"),
+    Mutation("lib/user.lua", "local more = unread - old_unread", "local more = old_unread - unread"),
+    Mutation("lib/user.lua", "0 - old_unread) == 0 then", "0 - unread) == 0 then"),
+    Mutation("lib/user.lua", "            forget(old_tags)\n", ""),
+    Mutation("lib/user.lua", "            if not kept[tag] then", "            if true then"),
+    Mutation("lib/user.lua", 'redis.call("HINCRBY", key, "t" .. tag, by)', 'redis.call("HINCRBY", key, "t" .. tags, by)'),
+    Mutation("lib/user.lua", '        redis.call("HINCRBY", key, "d", -1)\n', ""),
+    Mutation("lib/user.lua", "        cursor, ahead = old_cursor, old_cursor\n", "        ahead = old_cursor\n"),
+    Mutation("lib/user.lua", "and old_rev >= news.born then", "then"),
+    Mutation("lib/user.lua", "        version = version + 1\n", ""),
+    Mutation("lib/user.lua", "news.rev - GONE_KEPT", "news.rev"),
+    # Asking
+    Mutation("badge.lua", "if #tags > 1 then", "if #tags > 2 then"),
+    Mutation("lib/sets.lua", "TAG_SEPARATOR .. tag .. TAG_SEPARATOR, 1, true", "TAG_SEPARATOR .. tag .. TAG_SEPARATOR, 1, false"),
+    Mutation("lib/sets.lua", "TAG_SEPARATOR .. tag .. TAG_SEPARATOR, 1, true", "tag, 1, true"),
+    Mutation("badges_by_tags.lua", "        total = total + room[1]\n", ""),
+    Mutation("rooms.lua", "if state ~= GONE then", "if state ~= FROZEN then"),
+    # Memory of messages
+    Mutation("lib/history.lua", "math.min(kept - history, 1000) - 1 do", "math.min(kept - history, 1000) do"),
+    Mutation("lib/history.lua", '"-inf", ord)', '"-inf", room.ord)'),
+    Mutation(
+        "lib/history.lua",
+        'string.format("%08x%s%09x", math.floor(at_ms / 1000), string.sub(redis.sha1hex(room.key), 1, 7), room.seq)',
+        "math.floor(at_ms / 1000) .. string.sub(redis.sha1hex(room.key), 1, 14)",
+    ),
+    # Owing
+    Mutation("settle.lua", "tonumber(revision) <= tonumber(ARGV[1])", "tonumber(revision) < tonumber(ARGV[1])"),
+    Mutation("settle.lua", "if revision and tonumber(revision) <= tonumber(ARGV[1]) then", "if revision then"),
+    Mutation("lib/plan_split.lua", 'redis.call("HSET", room.key .. ":o", unpack(owed, i, math.min(i + 999, #owed)))', "local _ = i"),
+    Mutation("lib/news.lua", "    tell_anew(room, owed_members(room))\n", ""),
+    Mutation("restore_cursor.lua", "math.min(tonumber(ARGV[3]), room.seq)", "tonumber(ARGV[3])"),
+    # Truth
+    Mutation("audit_head.lua", "if stored ~= expected then", "if stored < expected then"),
+    Mutation("snapshot.lua", "states[#states + 1] = cursor and unread_after(room, ord) or 0", "states[#states + 1] = 0"),
+]

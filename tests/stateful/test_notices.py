@@ -1,0 +1,73 @@
+"""What is published equals what the model says should be: nothing more, nothing less, in the order of the changes."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from service.domain.notices import decode_notice
+from service.store.connect import connect
+from service.store.keys import Keys
+from tests.support.machine import Bench, ReadStateMachine
+from tests.support.servers import Cluster, Server
+
+END = b"end"
+
+
+class NoticesMachine(ReadStateMachine):
+    """The same programs, with an ear on the app's channel. Counts are the other test's business."""
+
+    def __init__(self, bench: Bench, client: redis.Redis) -> None:
+        super().__init__(bench)
+        self.heard = client.pubsub()
+        self.heard.subscribe(Keys.notices(self.app))
+        assert self.heard.get_message(timeout=10)["type"] == "subscribe"
+
+    def teardown(self) -> None:
+        self.heard.close()
+
+    async def _do(self, method: str, arguments: dict[str, Any]) -> None:
+        before = len(self.model.notices)
+        await super()._do(method, arguments)
+        # Sent the way that the room's own notices take, so it arrives after them.
+        channel, key = Keys.notices(self.app), Keys.room(self.app, arguments["room"])
+        await self.bench.caller.command("PUBLISH", channel, END, key=key)
+        assert self.notices() == [notice for _, notice in self.model.notices[before:]]
+
+    def notices(self) -> list[Any]:
+        """Everything that was published up to the mark."""
+        found = []
+        while True:
+            message = self.heard.get_message(timeout=10)
+            assert message is not None, "a subscriber stopped hearing"
+            if message["data"] == END:
+                return found
+            found.append(decode_notice(message["data"]))
+
+    async def _compare(self) -> None:
+        pass
+
+
+def no_restart() -> None:
+    """A subscriber does not outlive its server, so here it stays up."""
+
+
+@pytest.mark.parametrize("plan", ["atomic", "split"])
+def test_every_change_is_announced_and_nothing_else(plan: str, request: pytest.FixtureRequest, lua_dir: Path | None, full: bool) -> None:
+    """Both plans; a cluster passes notices on to the node that a subscriber happens to be connected to."""
+    where: Server | Cluster = request.getfixturevalue("server" if plan == "atomic" else "cluster")
+    ear = where.client() if isinstance(where, Server) else where.nodes[2].client()
+    with asyncio.Runner() as runner, ear as client:
+        caller = runner.run(connect(where.url, lua=lua_dir))
+        bench = Bench(runner.run, caller, no_restart, 20)
+        try:
+            programs = request.config.getoption("--programs") or (500 if full else 50)
+            run_state_machine_as_test(
+                lambda: NoticesMachine(bench, client), settings=settings(max_examples=programs, stateful_step_count=30)
+            )
+        finally:
+            runner.run(caller.close())

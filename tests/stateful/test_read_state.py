@@ -1,0 +1,44 @@
+"""Random histories: whatever is done, in whatever order, repeated however late, the scripts equal the model."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from service.store.connect import Caller, connect
+from tests.support.machine import Bench, ReadStateMachine
+from tests.support.servers import Cluster, Server
+
+
+@pytest.fixture
+def counts(request: pytest.FixtureRequest, full: bool) -> settings:
+    """How many programs of how many steps."""
+    programs = request.config.getoption("--programs") or (2000 if full else 200)
+    # Some programs are shorter than they may be; the surplus makes up for them.
+    return settings(max_examples=programs * 11 // 10, stateful_step_count=54 if full else 33)
+
+
+@pytest.mark.timeout(3600)
+def test_one_server_equals_the_model(server: Server, lua_dir: Path | None, counts: settings) -> None:
+    """The atomic plan, restarts of the server included."""
+    run_programs(server.url, lua_dir, counts, server.restart, restart_odds=20)
+
+
+@pytest.mark.timeout(3600)
+def test_a_cluster_equals_the_model(cluster: Cluster, lua_dir: Path | None, counts: settings) -> None:
+    """The split plan, restarts of a node included."""
+    run_programs(cluster.url, lua_dir, counts, cluster.restart_one, restart_odds=80)
+
+
+def run_programs(url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int) -> None:
+    with asyncio.Runner() as runner:
+        caller: Caller = runner.run(connect(url, lua=lua_dir))
+        bench = Bench(runner.run, caller, restart, restart_odds)
+        try:
+            run_state_machine_as_test(lambda: ReadStateMachine(bench), settings=counts)
+        finally:
+            print(f"{bench.programs} programs, {bench.steps} steps on the {caller.plan} plan")
+            runner.run(caller.close())

@@ -1,0 +1,26 @@
+"""What is stored for an app, byte for byte: the witness that a refusal wrote nothing."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from service.errors import Refusal
+from service.store.redis_store import RedisStore
+
+
+async def contents(store: RedisStore, app: str) -> dict[bytes, bytes]:
+    """Every key of the app's rooms and users with its serialised value, when everything that was told is struck out."""
+    await store.outbox.idle()
+    caller = store._caller
+    keys = [key for found in await caller.each_node("KEYS", f"{{[ru]:{app}:*") for key in found]
+    return {key: await caller.command("DUMP", key, key=key.decode()) for key in keys}
+
+
+async def refused(store: RedisStore, app: str, error: type[Refusal], call: Awaitable[Any]) -> None:
+    """The call raises exactly `error`, and nothing was written."""
+    before = await contents(store, app)
+    with pytest.raises(error) as caught:
+        await call
+    assert caught.type is error
+    assert await contents(store, app) == before

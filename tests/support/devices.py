@@ -1,0 +1,141 @@
+"""A running service as backends and devices see it: the backend's HTTP calls, and Socket.IO clients that remember what they heard."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import httpx
+import socketio
+
+from tests.support.processes import ServiceProcess
+from tests.support.waiting import wait_until
+
+EVENTS = ("chat message", "lastRead", "room", "messageDeleted")
+API_KEY = "the-backend-of-the-tests"
+CLIENT_KEY = "the-clients-of-the-tests"
+
+
+class Backend:
+    """Calls of the chat product's backend and of its users."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=20)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, body: object = None, *, token: str = "") -> dict[str, Any]:
+        """The envelope that a call is answered with: a user's with `token`, else the backend's."""
+        headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token} if token else {"IM-API-KEY": API_KEY}
+        answer = await self._http.request(method, path, json=body, headers=headers)
+        return dict(answer.json())
+
+    async def token(self, user: str) -> str:
+        """A fresh token; the user is created if need be."""
+        answer = await self.call("POST", "/admin/clients", {"_id": user, "nickname": f"né {user}", "issueAccessToken": True})
+        return str(answer["result"]["token"])
+
+    async def room(self, room: str, *members: str) -> str:
+        await self.call("POST", "/rooms/", {"_id": room, "members": members})
+        return room
+
+    async def add(self, room: str, *members: str) -> None:
+        await self.call("POST", f"/rooms/{room}/members", {"invitees": members})
+
+    async def remove(self, room: str, *members: str) -> None:
+        await self.call("POST", f"/rooms/{room}/delete/members", {"members": members})
+
+    async def post(self, room: str, sender: str, text: str = "hello") -> str:
+        answer = await self.call("POST", "/messages", {"room": room, "sender": sender, "message": text, "messageType": "text"})
+        return str(answer["result"]["_id"])
+
+    async def read(self, token: str, room: str, message: str) -> dict[str, Any]:
+        return await self.call("PUT", f"/rooms/{room}/lastRead", {"message": message}, token=token)
+
+
+class Device:
+    """One Socket.IO client (PyPI's) and what it heard, decoded, in order."""
+
+    def __init__(self, backend: Backend, *, encoding: str = "") -> None:
+        self._url = backend.url
+        self.encoding = encoding
+        self.heard: list[tuple[str, Any]] = []
+        self.strings_only = True  # every payload so far was a string
+        self.client = socketio.AsyncClient(reconnection=False)
+        for event in EVENTS:
+            self.client.on(event, self._hearer(event))
+
+    def _hearer(self, event: str) -> Any:
+        def hear(payload: Any) -> None:
+            self.strings_only = self.strings_only and isinstance(payload, str)
+            self.heard.append((event, self.decode(payload)))
+
+        return hear
+
+    def decode(self, payload: Any) -> Any:
+        if isinstance(payload, str):
+            return json.loads(base64.b64decode(payload, validate=True).decode("ascii"))
+        return payload
+
+    async def connect(self, *, transports: tuple[str, ...] = ("websocket",), headers: dict[str, str] | None = None) -> Self:
+        await self.client.connect(self._url, transports=list(transports), headers=headers or {})
+        if self.encoding:
+            assert (await self.ask("conf", {"encoding": self.encoding}))["RC"] == 0
+        return self
+
+    async def authenticate(self, token: str, event: str = "auth2") -> dict[str, Any]:
+        return dict(await self.ask(event, (token, {"IM-CLIENT-KEY": CLIENT_KEY})))
+
+    async def ask(self, event: str, content: Any = None) -> Any:
+        """Say something and wait for the ack."""
+        return self.decode(await self.client.call(event, content, timeout=10))
+
+    def told(self, event: str, room: str = "") -> list[Any]:
+        """The payloads of one event, of one room if named."""
+        payloads = [payload for name, payload in self.heard if name == event]
+        return [payload for payload in payloads if room in ("", payload.get("roomID"), payload.get("room"), payload.get("_id"))]
+
+    async def until(self, event: str, count: int = 1, room: str = "") -> list[Any]:
+        """What was heard of an event, once it was heard `count` times."""
+
+        async def enough() -> bool:
+            return len(self.told(event, room)) >= count
+
+        await wait_until(enough, f"{count} x {event} (heard: {[name for name, _ in self.heard]})")
+        return self.told(event, room)
+
+    async def until_closed(self, timeout_s: float = 10.0) -> None:
+        async def closed() -> bool:
+            return not self.client.connected and self.client.eio.state == "disconnected"
+
+        await wait_until(closed, "the service to close the connection", timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        await self.client.shutdown()
+        session = self.client.eio.http
+        if session is not None and not session.closed:
+            await session.close()
+
+
+@asynccontextmanager
+async def device(backend: Backend, user: str = "", *, encoding: str = "", **connection: Any) -> AsyncIterator[Device]:
+    """A connected device; of `user`, authenticated, if named."""
+    made = Device(backend, encoding=encoding)
+    try:
+        await made.connect(**connection)
+        if user:
+            assert await made.authenticate(await backend.token(user)) == {"RC": 0, "RM": "OK", "result": {"client": user}}
+        yield made
+    finally:
+        await made.close()
+
+
+def faults(process: ServiceProcess) -> list[str]:
+    """Lines of the service's log that tell of something unexpected."""
+    return [line for line in process.logged if '"level": "error"' in line or "Traceback" in line or '"traceback"' in line]

@@ -1,0 +1,87 @@
+"""Users and tokens in memory, and apps that a test changes at will: what tokens need, without a server."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from service.domain.identity import App, IssuedToken, Revocation, Session, User
+from service.errors import TokenConflict, TokenUnknown, UserUnknown
+
+
+class FixedApps:
+    """`domain.identity.Apps` with the apps that were given."""
+
+    def __init__(self, *apps: App) -> None:
+        self.apps = {app.app: app for app in apps}
+
+    def get(self, app: str) -> App | None:
+        return self.apps.get(app)
+
+    def all(self) -> Sequence[App]:
+        return list(self.apps.values())
+
+    def by_client_key(self, client_key: bytes) -> App | None:
+        return next((app for app in self.apps.values() if app.client_key.encode() == client_key), None)
+
+    def by_api_key(self, api_key: bytes) -> App | None:
+        return None
+
+
+class ModelDirectory:
+    """`domain.identity.Directory` in memory. `asked` counts the questions about custom tokens."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], User] = {}
+        self.tokens: dict[tuple[str, str], dict[str, tuple[IssuedToken, str]]] = {}
+        self.bound: dict[tuple[str, str], Session] = {}
+        self.revoked: dict[str, list[Revocation]] = {}
+        self.asked = 0
+
+    async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User:
+        before = self.known.get((app, user))
+        self.known[app, user] = User(user, {**(before.profile if before else {}), **profile}, 0)
+        return self.known[app, user]
+
+    async def user(self, *, app: str, user: str) -> User:
+        if (app, user) not in self.known:
+            raise UserUnknown(user)
+        return self.known[app, user]
+
+    async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
+        return {user: self.known[app, user] for user in users if (app, user) in self.known}
+
+    async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None:
+        self._of(app, user)[token_id] = (IssuedToken("", token_id, created_ms, expires_s), "")
+
+    async def bind_token(
+        self, *, app: str, user: str, digest: str, token_id: str, created_ms: int, expires_s: int, replaces: bool = False
+    ) -> None:
+        await self.user(app=app, user=user)
+        if self.bound.get((app, digest), Session(app, user, "", 0)).user != user:
+            raise TokenConflict(digest)
+        if replaces:
+            self._revoke(app, user, [known for known, (_, custom) in self._of(app, user).items() if custom])
+        self.bound[app, digest] = Session(app, user, token_id, expires_s)
+        self._of(app, user)[token_id] = (IssuedToken("", token_id, created_ms, expires_s, bound=True), digest)
+
+    async def bound_token(self, *, app: str, digest: str) -> Session | None:
+        self.asked += 1
+        return self.bound.get((app, digest))
+
+    async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
+        await self.user(app=app, user=user)
+        if token_id and token_id not in self._of(app, user):
+            raise TokenUnknown(token_id)
+        return self._revoke(app, user, [token_id] if token_id else list(self._of(app, user)))
+
+    async def revocations(self, *, app: str, since_ms: int) -> list[Revocation]:
+        return [one for one in self.revoked.get(app, []) if one.at_ms >= since_ms]
+
+    def _of(self, app: str, user: str) -> dict[str, tuple[IssuedToken, str]]:
+        return self.tokens.setdefault((app, user), {})
+
+    def _revoke(self, app: str, user: str, token_ids: Sequence[str]) -> list[IssuedToken]:
+        revoked = [self._of(app, user).pop(token_id) for token_id in token_ids]
+        for token, digest in revoked:
+            self.bound.pop((app, digest), None)
+            self.revoked.setdefault(app, []).append(Revocation(user, token.token_id, token.expires_s, time.time_ns() // 1_000_000))
+        return [token for token, _ in revoked]

@@ -1,0 +1,277 @@
+"""Random programs of operations, run on the real store and on the model side by side.
+
+Few users, rooms, tags and message ids, and a fan-out limit of three, so that everything collides with everything.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from service.domain.types import Status
+from service.errors import ReadStateError
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from tests.support.model import ModelRoom, ModelStore
+
+USERS = ("ann", "bob", "cid", "dan", "1e15")
+ROOMS = ("r1", "r:2", "0x10")
+TAGS = ("blue", "red", "ü 1")
+MESSAGES = tuple(f"m{number}" for number in range(8))
+LIMIT = 3
+
+users = st.sampled_from(USERS)
+rooms = st.sampled_from(ROOMS)
+groups = st.lists(users, max_size=5)
+tag_sets = st.sets(st.sampled_from(TAGS)).map(sorted)
+picks = st.integers(0, 40)
+
+Copy = tuple[int, int, str, tuple[str, ...]]
+GONE: Copy = (0, 0, "gone", ())
+
+
+@dataclass
+class Bench:
+    """What a program runs on; it outlives the programs."""
+
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+    caller: Caller
+    restart: Callable[[], None]
+    restart_odds: int  # one in so many
+    programs: int = 0
+    steps: int = 0
+
+
+@dataclass
+class Copies:
+    """What the users' sides should hold, as far as versions are concerned: one rise for each copy that changed."""
+
+    derived: set[str] = field(default_factory=set)
+    seen: dict[tuple[str, str], Copy] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def follow(self, there: dict[str, ModelRoom]) -> None:
+        for name in ROOMS:
+            self._cross(name, there.get(name))
+            for user in USERS:
+                now = self._copy(name, there.get(name), user)
+                if self.seen.get((name, user), GONE) != now:
+                    self.versions[user] = self.versions.get(user, 0) + 1
+                    self.seen[name, user] = now
+
+    def _cross(self, name: str, room: ModelRoom | None) -> None:
+        size = len(room.members) if room else 0
+        if size > LIMIT:
+            self.derived.add(name)
+        elif size <= LIMIT * 3 // 4:
+            self.derived.discard(name)
+
+    def _copy(self, name: str, room: ModelRoom | None, user: str) -> Copy:
+        if room is None or user not in room.members:
+            return GONE
+        cursor = room.members[user].cursor
+        if name in self.derived:
+            return (cursor, 0, "derived", ())
+        if room.status is Status.FROZEN:
+            return (cursor, room.unread(user), "frozen", ())
+        return (cursor, room.unread(user), "active", room.tags)
+
+
+async def outcome_of(call: Awaitable[Any]) -> Any:
+    """The value of a call, or the class of its refusal."""
+    try:
+        return await call
+    except ReadStateError as error:
+        return type(error)
+
+
+class ReadStateMachine(RuleBasedStateMachine):
+    """After every step every badge, room and member state equals the model, the audit finds nothing, no cursor went back."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self.bench = bench
+        self.run = bench.run
+        bench.programs += 1
+        self.app = f"p{bench.programs}"
+        self.clock = 0
+        self.model = ModelStore(now_ms=lambda: self.clock)
+        self.copies = Copies()
+        self.done: list[tuple[str, dict[str, Any]]] = []
+        self.made: list[str] = []
+        self.cursors: dict[tuple[str, str], int] = {}
+        self.step = 0
+        self.store = RedisStore(bench.caller, fanout_limit=LIMIT)
+        self.run(bench.caller.each_node("FLUSHALL"))
+
+    # Rules
+
+    @initialize(members=st.lists(st.lists(users, min_size=1, max_size=5), min_size=3, max_size=3), tags=tag_sets, posts=st.integers(0, 3))
+    def begin(self, members: list[list[str]], tags: list[str], posts: int) -> None:
+        """Two rooms, and mostly a third, with something in them: else many a program would do nothing but be refused."""
+        for room, group in zip(ROOMS[: 2 + (len(tags) > 0)], members, strict=False):
+            self.create_room(room, tags, group)
+            for number in range(posts):
+                self.post(room, "", MESSAGES[number], False)
+
+    @rule(room=rooms, tags=tag_sets, members=groups)
+    def create_room(self, room: str, tags: list[str], members: list[str]) -> None:
+        self.do("create_room", room=room, tags=tags, profile={"name": b'"x"'}, members=members)
+
+    @rule(room=rooms, members=groups)
+    def add_members(self, room: str, members: list[str]) -> None:
+        self.do("add_members", room=room, members=members)
+
+    @rule(room=rooms, members=groups)
+    def remove_members(self, room: str, members: list[str]) -> None:
+        self.do("remove_members", room=room, members=members)
+
+    @rule(room=rooms, tags=tag_sets)
+    def set_tags(self, room: str, tags: list[str]) -> None:
+        self.do("set_tags", room=room, tags=tags)
+
+    @rule(room=rooms, status=st.sampled_from(Status))
+    def set_status(self, room: str, status: Status) -> None:
+        self.do("set_status", room=room, status=status)
+
+    @rule(room=rooms, value=st.sampled_from((b'"a"', b'"b"')))
+    def set_profile(self, room: str, value: bytes) -> None:
+        self.do("set_profile", room=room, profile={"name": value})
+
+    @rule(room=rooms, roll=st.integers(0, 2))
+    def delete_room(self, room: str, roll: int) -> None:
+        """Not as often as the rest: a room must live to be interesting."""
+        if roll == 1:
+            self.do("delete_room", room=room)
+
+    @rule(room=rooms, sender=st.sampled_from(("", *USERS)), message=st.sampled_from(MESSAGES), strict=st.booleans())
+    def post(self, room: str, sender: str, message: str, strict: bool) -> None:
+        self.do("post", room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=strict)
+
+    @rule(room=rooms, sender=st.sampled_from(("", *USERS)), countable=st.sampled_from((True, True, False)))
+    def post_without_an_id(self, room: str, sender: str, countable: bool) -> None:
+        self.do("post", room=room, sender=sender, message="", countable=countable, body="{}", sender_must_be_member=False)
+
+    @rule(room=rooms, user=users, pick=picks)
+    def mark_read(self, room: str, user: str, pick: int) -> None:
+        self.do("mark_read", room=room, user=user, message=self.some_message(room, pick))
+
+    @rule(room=rooms, user=users)
+    def mark_read_to_the_end(self, room: str, user: str) -> None:
+        self.do("mark_read", room=room, user=user, message=self.some_message(room, -1))
+
+    @rule(room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message_sender")))
+    def touch_message(self, room: str, pick: int, method: str) -> None:
+        body = {"body": "{}"} if method in ("recall_message", "edit_message") else {}
+        self.do(method, room=room, message=self.some_message(room, pick), **body)
+
+    @rule(room=rooms)
+    def delete_all_messages(self, room: str) -> None:
+        self.do("delete_all_messages", room=room)
+
+    @rule(pick=st.integers(0, 30))
+    def repeat(self, pick: int) -> None:
+        """A retry, however late."""
+        if pick < len(self.done):
+            method, arguments = self.done[-1 - pick]
+            self.do(method, **arguments)
+
+    @rule()
+    def forget_scripts(self) -> None:
+        self.run(self.bench.caller.each_node("SCRIPT", "FLUSH"))
+
+    @rule(roll=st.integers(0, 1000))
+    def restart(self, roll: int) -> None:
+        if roll % self.bench.restart_odds == 7:
+            self.bench.restart()
+
+    # Both sides
+
+    def do(self, method: str, **arguments: Any) -> None:
+        """Run an operation on the store and on the model; replies and refusals must be the same."""
+        if arguments.get("message") != "":
+            self.done.append((method, arguments))
+        self.run(self._do(method, {"app": self.app, **arguments}))
+
+    async def _do(self, method: str, arguments: dict[str, Any]) -> None:
+        real = await outcome_of(getattr(self.store, method)(**arguments))
+        if method == "post" and not isinstance(real, type):
+            self.clock = real.at_ms
+            if arguments["message"] == "":
+                self.check_made(real.message)
+                arguments["message"] = real.message
+        if method == "create_room" and real is True:
+            self.clock = (await self.store.room(app=self.app, room=arguments["room"], user="")).created_ms
+        assert real == await outcome_of(getattr(self.model, method)(**arguments)), f"{method} answered otherwise than the model"
+        self.copies.follow(self.model.worlds.get(self.app, {}))
+
+    def check_made(self, message: str) -> None:
+        """An id of ours: 24 lower-case hex, not given before."""
+        assert re.fullmatch("[0-9a-f]{24}", message)
+        assert message not in self.made
+        self.made.append(message)
+
+    def some_message(self, room: str, pick: int) -> str:
+        """One of the room's messages, counted from its head, else an id that may be another room's or nobody's."""
+        there = self.model.worlds.get(self.app, {}).get(room)
+        known = there.messages if there else []
+        if known and pick < 2 * len(known):
+            return known[-1 - abs(pick) % len(known)].id
+        return (*MESSAGES, *self.made)[pick % (len(MESSAGES) + len(self.made))]
+
+    # What must hold after every step
+
+    @invariant()
+    def model_equals_store(self) -> None:
+        self.bench.steps += 1
+        self.step += 1
+        self.run(self._compare())
+
+    async def _compare(self) -> None:
+        wanted = [*self.questions()]
+        real = await asyncio.gather(*(outcome_of(getattr(self.store, method)(app=self.app, **arguments)) for method, arguments in wanted))
+        for (method, arguments), answer in zip(wanted, real, strict=True):
+            expected = await outcome_of(getattr(self.model, method)(app=self.app, **arguments))
+            assert in_order(answer) == in_order(expected), f"{method} {arguments}"
+        await self.store.outbox.idle()
+        assert await self.store.audit_all(repair=False) == []
+        await self._check_versions()
+        self.check_cursors()
+
+    def questions(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """All states of all members, all badges of all users, and a part of the rest that changes from step to step."""
+        pair = (TAGS[self.step % 3], TAGS[(self.step + 1) % 3])
+        asked: list[tuple[str, dict[str, Any]]] = []
+        for number, room in enumerate(ROOMS):
+            asked.append(("members", {"room": room, "limit": 1000}))
+            asked.append(("room", {"room": room, "user": USERS[(self.step + number) % len(USERS)]}))
+        for user in USERS:
+            asked.append(("badge", {"user": user, "tags": ()}))
+            asked.append(("badge", {"user": user, "tags": pair if self.step % 2 else pair[:1]}))
+            asked.append(("badges_by_tags", {"user": user, "tags": ()}))
+            asked.append(("badges_by_tags", {"user": user, "tags": pair}))
+            asked.append(("rooms", {"user": user}))
+        return asked
+
+    async def _check_versions(self) -> None:
+        keys = [Keys.user(self.app, user) for user in USERS]
+        stored = await asyncio.gather(*(self.bench.caller.command("HGET", key, "v", key=key) for key in keys))
+        found = {user: int(value or 0) for user, value in zip(USERS, stored, strict=True)}
+        assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, "a version did not rise by one for each change"
+
+    def check_cursors(self) -> None:
+        """The model's, but it was just seen to equal the store's. Not even leaving and coming back sets a cursor back."""
+        for name, room in self.model.worlds.get(self.app, {}).items():
+            for user, member in room.members.items():
+                assert member.cursor >= self.cursors.get((name, user), 0)
+                self.cursors[name, user] = member.cursor
+
+
+def in_order(answer: Any) -> Any:
+    """Answers that have no order, in one."""
+    return sorted(answer, key=repr) if isinstance(answer, list) else answer

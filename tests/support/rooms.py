@@ -1,0 +1,24 @@
+"""Builders: the situations that tests begin with, in one line each."""
+
+from collections.abc import Sequence
+
+from service.domain.ports import Store
+from service.domain.types import Posted
+
+
+async def a_room(store: Store, app: str, room: str = "r", *, members: Sequence[str] = ("ann", "bob"), tags: Sequence[str] = ()) -> str:
+    """A room with `members` and nothing in it. Returns its id."""
+    await store.create_room(app=app, room=room, tags=sorted(tags), profile={}, members=members)
+    return room
+
+
+async def posted(store: Store, app: str, room: str = "r", message: str = "", *, sender: str = "", countable: bool = True) -> Posted:
+    """A message in the room, by nobody unless `sender` is given."""
+    return await store.post(app=app, room=room, sender=sender, message=message, countable=countable, body="{}", sender_must_be_member=False)
+
+
+async def unread_of(store: Store, app: str, user: str, room: str = "r") -> int:
+    """What `user` has not read of the room, by the room's own count."""
+    me = (await store.room(app=app, room=room, user=user)).me
+    assert me is not None, f"{user} is not a member of {room}"
+    return me.unread

@@ -1,0 +1,103 @@
+"""Workers whose every call to the store waits until a scheduler lets it go.
+
+So a test decides in which order the scripts of concurrent operations run, and where a worker dies, without any timing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.errors import ReadStateError
+from service.store.connect import Caller, Part
+from service.store.redis_store import RedisStore
+from service.store.scripts import Script
+
+SETTLED = 10  # turns of the event loop after which every task waits for a ticket: no task takes more between two calls
+
+
+@dataclass
+class Ticket:
+    """A call that a worker wants to make."""
+
+    name: str  # of the script or command
+    make: Callable[[], Awaitable[Any]]
+    reply: "asyncio.Future[Any]"
+
+
+class SteppedCaller:
+    """`store.connect.Caller` that makes a ticket of each call."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self.plan, self.scripts = caller.plan, caller.scripts
+        self.tickets: list[Ticket] = []
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        return await self._wait(script.name, lambda: self._caller.call(script, keys, args, repeatable=repeatable))
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        return await self._wait(str(parts[0]), lambda: self._caller.command(*parts, key=key, repeatable=repeatable))
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        return list(await self._wait(str(parts[0]), lambda: self._caller.each_node(*parts)))
+
+    def nodes(self) -> list[str]:
+        return self._caller.nodes()
+
+    @property
+    def round_trips(self) -> int:
+        return self._caller.round_trips
+
+    async def close(self) -> None:
+        """The connection is the test's, not the worker's."""
+
+    async def _wait(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        ticket = Ticket(name, make, asyncio.get_running_loop().create_future())
+        self.tickets.append(ticket)
+        return await ticket.reply
+
+
+@dataclass
+class Worker:
+    """One operation on a store of its own, as if in a process of its own."""
+
+    method: str
+    arguments: dict[str, Any]
+    caller: SteppedCaller
+    store: RedisStore
+    task: "asyncio.Task[Any]"
+    expected: list[Any] = field(default_factory=list)  # the model's answer, once the room's script has run
+
+    @classmethod
+    def start(cls, caller: Caller, method: str, arguments: dict[str, Any], *, fanout_limit: int) -> "Worker":
+        stepped = SteppedCaller(caller)
+        store = RedisStore(stepped, fanout_limit=fanout_limit)
+        operation: Coroutine[Any, Any, Any] = getattr(store, method)(**arguments)
+        return cls(method, arguments, stepped, store, asyncio.create_task(operation))
+
+    async def let_go(self, ticket: Ticket) -> Any:
+        """Make one call and hand its reply (or refusal) to the worker. Returns it."""
+        self.caller.tickets.remove(ticket)
+        try:
+            reply = await ticket.make()
+        except ReadStateError as refusal:
+            ticket.reply.set_exception(refusal)
+            await settle()
+            return refusal
+        ticket.reply.set_result(reply)
+        await settle()
+        return reply
+
+    async def die(self) -> None:
+        """Whatever the worker has not called yet never will be."""
+        for task in (self.task, *self.store.outbox._settling):
+            task.cancel()
+        self.caller.tickets.clear()
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task run until it waits for a ticket or is done."""
+    for _ in range(SETTLED):
+        await asyncio.sleep(0)

@@ -1,0 +1,51 @@
+"""The arrows between the layers, held against the imports of every file: wire -> domain <- store."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SERVICE = Path(__file__).resolve().parents[2] / "service"
+
+FORBIDDEN = {
+    "domain": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.app"),
+    "wire": ("redis", "hiredis", "service.store", "service.app"),
+    "store": ("litestar", "socketio", "service.wire", "service.app"),
+}
+
+
+def imported_by(path: Path) -> set[str]:
+    """Every module that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("layer", FORBIDDEN)
+def test_a_layer_imports_nothing_from_beyond_its_arrow(layer: str) -> None:
+    """Adapters and stores know the domain; the domain knows neither, and they do not know each other."""
+    files = list((SERVICE / layer).rglob("*.py"))
+    assert files, f"service/{layer} is empty"
+    wrong = {
+        f"{path.relative_to(SERVICE)} imports {module}"
+        for path in files
+        for module in imported_by(path)
+        for package in FORBIDDEN[layer]
+        if within(module, package)
+    }
+    assert not wrong
+
+
+def test_only_the_store_speaks_redis() -> None:
+    """All Redis commands live in service/store, so no other file needs the driver."""
+    others = [path for path in SERVICE.rglob("*.py") if "store" not in path.relative_to(SERVICE).parts]
+    wrong = {str(path.relative_to(SERVICE)) for path in others if any(within(module, "redis") for module in imported_by(path))}
+    assert not wrong

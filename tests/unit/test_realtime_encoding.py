@@ -1,0 +1,110 @@
+"""Events as text, and what waits for a client that reads slowly."""
+
+import base64
+import json
+
+import pytest
+
+from service.wire.realtime.backlog import MAX_BYTES, MAX_PACKETS, SLOW_AT, Backlog
+from service.wire.realtime.encoding import Encoding, Outgoing, as_argument, encode_json, load_json
+
+
+def receipt(message: str, *, member: str = "ann", room: str = "r") -> Outgoing:
+    return Outgoing("lastRead", encode_json({"roomID": room, "memberID": member, "messageID": message}), (room, member))
+
+
+def note(text: str) -> Outgoing:
+    return Outgoing("chat message", encode_json({"message": text}))
+
+
+def drained(backlog: Backlog) -> list[str]:
+    return [json.loads(backlog.get_nowait().encode()[2:])[1].popitem()[1] for _ in range(backlog.qsize())]
+
+
+def test_a_raw_event_is_a_plain_object() -> None:
+    """docs.imkit.io, Socket Events: without `conf` payloads are objects."""
+    assert receipt("m1").packet(Encoding.RAW).encode() == '42["lastRead",{"roomID":"r","memberID":"ann","messageID":"m1"}]'
+
+
+def test_a_base64_event_is_one_ascii_string() -> None:
+    """Decoded with `atob` the text is pure ASCII and still says the same."""
+    given = {"message": 'né \u2028 \U0001f600 \x7f \x01 \\ "'}
+    event, argument = json.loads(Outgoing("chat message", encode_json(given)).packet(Encoding.BASE64).encode()[2:])
+    text = base64.b64decode(argument, validate=True).decode("ascii")
+    assert event == "chat message"
+    assert json.loads(text) == given
+    assert "\\u00e9" in text
+    assert "\\ud83d\\ude00" in text
+
+
+def test_each_encoding_is_made_once() -> None:
+    """All sockets of one encoding share one packet."""
+    outgoing = note("hello")
+    assert outgoing.packet(Encoding.RAW) is outgoing.packet(Encoding.RAW)
+    assert outgoing.packet(Encoding.RAW) is not outgoing.packet(Encoding.BASE64)
+
+
+def test_an_argument_of_an_ack_follows_the_encoding() -> None:
+    assert as_argument(b'{"RC":0}', Encoding.RAW) == '{"RC":0}'
+    assert as_argument(b'{"RC":0}', Encoding.BASE64) == '"eyJSQyI6MH0="'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1,]", "nul", '"\ud800"', "[" * 100_000, '{"a":' * 100_000, "1 2", "NaN"])
+def test_bad_json_is_a_value_error(text: str) -> None:
+    """Deep nesting included, which ends in a RecursionError otherwise."""
+    with pytest.raises(ValueError):
+        load_json(text)
+
+
+def test_a_client_that_keeps_up_is_told_every_receipt() -> None:
+    backlog = Backlog()
+    for number in range(10):
+        backlog.put_nowait(receipt(f"m{number}").packet(Encoding.RAW))
+    assert drained(backlog) == [f"m{number}" for number in range(10)]
+
+
+def test_of_a_members_receipts_only_the_newest_waits_for_a_slow_client() -> None:
+    """And it waits in its own place: what came between the two is not overtaken."""
+    backlog = Backlog()
+    for number in range(SLOW_AT):
+        backlog.put_nowait(note(f"n{number}").packet(Encoding.RAW))
+    for outgoing in (receipt("m1"), note("hello"), receipt("m2"), receipt("m2", member="bob"), receipt("m3", room="s")):
+        backlog.put_nowait(outgoing.packet(Encoding.RAW))
+    assert drained(backlog)[SLOW_AT:] == ["hello", "m2", "m2", "m3"]
+
+
+def test_a_receipt_that_was_sent_is_not_looked_for() -> None:
+    """Once the older one is on its way, both are seen."""
+    backlog = Backlog()
+    backlog.put_nowait(receipt("m1").packet(Encoding.RAW))
+    for number in range(SLOW_AT):
+        backlog.put_nowait(note(f"n{number}").packet(Encoding.RAW))
+    first = backlog.get_nowait()
+    backlog.put_nowait(receipt("m2").packet(Encoding.RAW))
+    assert '"m1"' in first.encode()
+    assert drained(backlog)[SLOW_AT:] == ["m2"]
+
+
+def test_superseding_forgets_nothing_that_it_must_keep_and_keeps_nothing_that_it_may_forget() -> None:
+    """A client that always lags a little does not make the bookkeeping grow."""
+    backlog = Backlog()
+    for number in range(5_000):
+        backlog.put_nowait(receipt(f"m{number}", room=f"r{number}").packet(Encoding.RAW))
+        if number >= 10:
+            backlog.get_nowait()
+    assert backlog.qsize() == 10
+    assert len(backlog._receipts) == 10
+    assert backlog._bytes == sum(len(packet.encode()) for packet in backlog._waiting.values())
+
+
+@pytest.mark.parametrize(("count", "size"), [(MAX_PACKETS, 10), (MAX_BYTES // 10_000, 10_000)])
+def test_a_client_that_does_not_read_is_given_up(count: int, size: int) -> None:
+    """It is told once, the memory goes at once, and nothing is taken on after that."""
+    backlog, told = Backlog(), []
+    backlog.on_full = lambda: told.append(True)
+    for _ in range(count + 10):
+        backlog.put_nowait(note("x" * size).packet(Encoding.RAW))
+    assert told == [True]
+    assert backlog.qsize() == 0
+    backlog.put_nowait(None)
+    assert backlog.get_nowait() is None

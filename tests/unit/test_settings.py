@@ -1,0 +1,175 @@
+"""The settings: what is read, what is refused and in which words, and the secrets that are made and kept."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError
+
+
+def refusal(**environ: str) -> str:
+    """The sentence with which these variables are refused."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({f"READSTATE_{name}": value for name, value in environ.items()})
+    return str(caught.value)
+
+
+def test_a_machine_without_settings_serves_itself_only() -> None:
+    """The defaults let nobody in from outside and start the embedded server."""
+    settings = Settings.from_environ({"PATH": "/bin"})
+    assert (settings.host, settings.port, settings.redis_url, settings.webhook_allow_private) == ("127.0.0.1", 8080, None, False)
+
+
+def test_every_value_comes_from_its_variable() -> None:
+    environ = {"READSTATE_PORT": "9", "READSTATE_REDIS_URL": "unix:///run/valkey.sock", "READSTATE_WEBHOOK_ALLOW_PRIVATE": "true"}
+    settings = Settings.from_environ(environ)
+    assert (settings.port, settings.redis_url, settings.webhook_allow_private) == (9, "unix:///run/valkey.sock", True)
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    """As container platforms pass what nobody filled in."""
+    assert Settings.from_environ({"READSTATE_PORT": "", "READSTATE_REDIS_URL": ""}) == Settings()
+
+
+def test_a_worker_reads_back_what_the_supervisor_had(tmp_path: Path) -> None:
+    settings = Settings(port=0, tencent_sdkappid=1400000001, webhook_allow_private=True, data_dir=str(tmp_path / "data")).resolve()
+    assert Settings.from_environ(settings.environ()) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("PROT", "READSTATE_PORT"),
+        ("REDIS", "READSTATE_REDIS_URL"),
+        ("API_KEYS", "READSTATE_API_KEY"),
+        ("port", "READSTATE_PORT"),
+        ("FANOUTLIMIT", "READSTATE_FANOUT_LIMIT"),
+        ("", "READSTATE_"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(name: str, nearest: str) -> None:
+    sentence = refusal(**{name: "1"})
+    assert sentence.startswith(f"READSTATE_{name} is not a setting")
+    assert nearest in sentence.partition("nearest")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("PORT", "eighty", "a whole number"),
+        ("PORT", "65536", "of at most 65535"),
+        ("PORT", "-1", "of at least 0"),
+        ("WORKERS", "0", "of at least 1"),
+        ("WORKERS", "65", "of at most 64"),
+        ("FANOUT_LIMIT", "0", "of at least 1"),
+        ("MESSAGE_HISTORY", "99", "of at least 100"),
+        ("TOKEN_LIFE_DAYS", "1.5", "a whole number"),
+        ("SOCKET_PING_INTERVAL_S", "3601", "of at most 3600"),
+        ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LASTREAD_BADGE_SCOPE", "all", "one of total, room"),
+        ("WEBHOOK_ALLOW_PRIVATE", "maybe", "true or false"),
+        ("TENCENT_SDKAPPID", "one", "a whole number"),
+        ("TENCENT_ADMIN", "a" * 129, "text of length at most 128"),
+        ("API_KEY", "short", "text of length at least 16"),
+        ("CLIENT_KEY", "two words, and more", "printable ASCII without spaces"),
+        ("API_KEY", "schlüssel-und-mehr", "printable ASCII without spaces"),
+        ("TOKEN_SECRET", "a" * 31, "text of length at least 32"),
+        ("API_KEY", "a" * 257, "text of length at most 256"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_by_name(name: str, value: str, wanted: str) -> None:
+    sentence = refusal(**{name: value})
+    assert sentence.startswith(f"READSTATE_{name} cannot be used")
+    assert wanted in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://host:99999"),
+        ("REDIS_URL", "redis://host:port"),
+        ("REDIS_URL", "unix://"),
+        ("WEBHOOK_URL", "ftp://example.org"),
+        ("WEBHOOK_URL", "https://"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused(name: str, value: str) -> None:
+    assert refusal(**{name: value}).startswith(f"READSTATE_{name} ")
+
+
+def test_a_refusal_never_shows_a_secret() -> None:
+    """What is refused ends up in logs."""
+    assert "geheim" not in refusal(API_KEY="geheim")
+
+
+def test_secrets_are_made_once_and_kept_for_their_owner(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path / "data"))
+    first = settings.resolve()
+    assert settings.resolve() == first
+    assert min(len(first.api_key), len(first.client_key), len(first.token_secret)) >= 32
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
+    assert modes == {"data": 0o700, "api_key": 0o600, "client_key": 0o600, "token_secret": 0o600}
+
+
+def test_a_given_secret_wins_and_is_not_written_down(tmp_path: Path) -> None:
+    resolved = Settings(data_dir=str(tmp_path / "data"), api_key="given-by-the-operator").resolve()
+    assert resolved.api_key == "given-by-the-operator"
+    assert not (tmp_path / "data" / "api_key").exists()
+
+
+def test_a_deployment_that_needs_no_data_directory_gets_none(tmp_path: Path) -> None:
+    """With every secret given and a server of one's own, the file system may be read-only."""
+    given = {"api_key": "a" * 16, "client_key": "c" * 16, "token_secret": "t" * 32}
+    Settings(data_dir=str(tmp_path / "data"), redis_url="redis://localhost", **given).resolve()
+    assert not (tmp_path / "data").exists()
+
+
+def test_all_that_start_together_get_the_same_secrets(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path / "data"))
+    with ThreadPoolExecutor(16) as pool:
+        resolved = list(pool.map(lambda _: settings.resolve(), range(64)))
+    assert len({one.token_secret for one in resolved}) == 1
+    assert len(list((tmp_path / "data").iterdir())) == 3
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o777, 0o711])
+def test_a_data_directory_that_others_can_enter_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(SettingsError, match=f"run `chmod 700 {tmp_path}`"):
+        Settings(data_dir=str(tmp_path)).resolve()
+
+
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path / "data"))
+    settings.resolve()
+    (tmp_path / "data" / "token_secret").chmod(0o640)
+    with pytest.raises(SettingsError, match=r"run `chmod 600 .*token_secret`"):
+        settings.resolve()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_data_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, -1)
+    with pytest.raises(SettingsError, match="belongs to another user"):
+        Settings(data_dir=str(tmp_path)).resolve()
+
+
+def test_a_file_in_the_place_of_the_data_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(SettingsError, match="READSTATE_DATA_DIR"):
+        Settings(data_dir=str(tmp_path / "data")).resolve()
+
+
+def test_a_kept_secret_that_was_damaged_is_refused(tmp_path: Path) -> None:
+    """An empty key would let everybody in."""
+    settings = Settings(data_dir=str(tmp_path / "data"))
+    settings.resolve()
+    (tmp_path / "data" / "api_key").write_text("")
+    with pytest.raises(SettingsError, match=r"the secret in .*api_key cannot be used"):
+        settings.resolve()
