@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
@@ -30,9 +30,10 @@ from service.store.directory import AppRegistry, RedisDirectory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.wire.imkit.call import Desk
-from service.wire.imkit.errors import INVALID_PATH, answer
+from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer
 from service.wire.imkit.gate import SLASH_STANDS_IN
 from service.wire.imkit.people import People
+from service.wire.imkit.reading import EXPRESSES
 from service.wire.imkit.routes import cors_config, imkit_router, openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.realtime.server import Realtime
@@ -86,13 +87,19 @@ class Service:
         elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
             await self.parts.realtime(scope, receive, send)
         elif kind == "http":
-            await self._serve(scope, receive, send)
+            await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
             await self._http(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, as it is served at /schema."""
+        return self._http.openapi_schema.to_schema()
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()
-        if not _clean(scope):
+        if express := EXPRESSES.find(scope):
+            await express[0].serve(self.parts.desk, express[1], scope, receive, send)
+        elif not _clean(scope):
             await INVALID_PATH.reply()(scope, receive, send)
             scope["outcome"] = INVALID_PATH.code  # type: ignore[typeddict-unknown-key]
         else:
@@ -101,9 +108,11 @@ class Service:
         operation = handler.opt.get("operation", "other") if handler else "unrouted"
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
         metrics.observe("http", operation, outcome, started_s)
-        if logger.isEnabledFor(logging.DEBUG):
+        # A refusal is the caller's doing and no failure of the service.
+        level = logging.WARNING if outcome in FAILURES else logging.DEBUG
+        if logger.isEnabledFor(level):
             elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
-            logger.debug("request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
+            logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
@@ -116,8 +125,8 @@ class Service:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Parts]:
-    """All parts, connected; closed in the opposite order. Raises Unavailable when the store cannot be reached."""
+async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
+    """All parts, connected by `connect`; closed in the opposite order. Raises Unavailable when the store cannot be reached."""
     if settings.redis_url is None:
         raise ValueError("redis_url must be set: an embedded server is started by `readstate serve`, before the workers")
     async with AsyncExitStack() as stack:

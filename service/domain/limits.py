@@ -10,6 +10,7 @@ MAX_TAG_CHARS = 256
 MAX_TAGS = 100  # per room and per question
 MAX_MEMBERS_PER_CALL = 1000
 MAX_POSTS_PER_BATCH = 500
+MAX_READS_PER_CALL = 200
 MAX_BODY_BYTES = 64 * 1024  # of one request or frame
 MAX_BATCH_BODY_BYTES = 1024 * 1024
 MAX_MEMBERS_SHOWN = 1000  # in the view of a room

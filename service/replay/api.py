@@ -65,6 +65,20 @@ class Api:
             headers["IM-CLIENT-ID"] = quote(on_behalf_of, safe="")
         return await self._call(method, where, headers, body)
 
+    async def post_batch(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Post messages of one room in order, each under an `_id` of its own. Those that met a busy service are sent again."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            results = (await self.backend("POST", path("messages", "batch"), {"messages": messages}))["results"]
+            busy = [result["RC"] for result in results].count(503)
+            if not busy or attempt == MAX_ATTEMPTS:
+                break
+            # One that failed holds up those behind it, so the busy ones are the last.
+            messages = messages[-busy:]
+            self.repeats += 1
+            await asyncio.sleep(1)
+        for result in results:
+            understand("a message of POST /messages/batch", 200, result)
+
     async def user(self, user: str, method: str, where: str, body: Any = None, query: Sequence[tuple[str, str]] = ()) -> Any:
         """Call as `user`: with their own token when we hold one, else as the backend on their behalf."""
         if query:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from service.replay.api import Api, path, understand
+from service.replay.api import Api, path
 from service.replay.count import room_tags
 from service.replay.report import Difference
 from service.replay.steps import Step, by_room, plan
@@ -123,8 +123,6 @@ class _RoomFeed:
         if len(messages) == 1:
             await self._api.backend("POST", path("messages"), messages[0])
         else:
-            answer = await self._api.backend("POST", path("messages", "batch"), {"messages": messages})
-            for result in answer["results"]:
-                understand(f"a message of POST /messages/batch for room {self._room!r}", 200, result)
+            await self._api.post_batch(messages)
         self._posted += len(messages)
         self._fed.posts += len(messages)

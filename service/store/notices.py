@@ -43,7 +43,7 @@ _LOST = (RedisError, OSError, EOFError, TimeoutError)
 class RedisNotices:
     """`domain.ports.Notices` over Redis pub/sub. `start` it inside the running loop, `stop` it at the end.
 
-    `caller` was made from `url` and says which nodes there are. `undecodable` counts what arrived and was no notice, `reconnects` how
+    `url` is that of the server or cluster that `caller` reaches. `undecodable` counts what arrived and was no notice, `reconnects` how
     often the connection was made anew.
     """
 
@@ -123,7 +123,9 @@ class RedisNotices:
     async def _connect_and_hear(self) -> None:
         connection = self._make_connection()
         try:
-            await asyncio.wait_for(connection.connect(), CONNECT_S)  # type: ignore[no-untyped-call]
+            # Not wait_for: on Python 3.11 it can swallow the cancellation by which `stop` ends us.
+            async with asyncio.timeout(CONNECT_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
             self._connection = connection
             self.reconnects += 1
             await connection.send_command("SUBSCRIBE", self._probe)
@@ -137,7 +139,7 @@ class RedisNotices:
 
     def _make_connection(self) -> AbstractConnection:
         """To the server or, on a cluster, to another node than the last time, whatever was wrong with that one."""
-        nodes = self._caller.nodes() or [self._url]
+        nodes = (self._caller.nodes() if self._caller.plan == "split" else None) or [self._url]
         self._node = (self._node + 1) % len(nodes)
         node = nodes[self._node]
         if "://" not in node:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.errors import Fault
-from service.store.connect import Caller, Part
+from service.store.connect import Caller, Part, ScriptFailed
 from service.store.keys import OWING_SHARDS, Keys
 
 logger = logging.getLogger(__name__)
@@ -41,13 +41,12 @@ class Outbox:
         if not self._split:
             return await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
         await self._enter(key, room, app)
-        reply, revision, born, tags, news = await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
-        await self._tell(app, room, revision, born, tags, news)
-        return reply
+        return await self._run(script, app, room, args, repeatable)
 
     async def pay(self, app: str, room: str) -> None:
         """Tell everybody whom a room still owes news, from its present state."""
-        while await self.change("owed", app, room, [app]):
+        # Without entering the room anew: an entry that is renewed whenever it is looked at would never go.
+        while self._split and await self._run("owed", app, room, [app]):
             await self.idle()
 
     async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
@@ -71,6 +70,12 @@ class Outbox:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._recovery
         await self.idle()
+
+    async def _run(self, script: str, app: str, room: str, args: Sequence[Part], repeatable: bool = True) -> Any:
+        key = Keys.room(app, room)
+        reply, revision, born, tags, news = await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
+        await self._tell(app, room, revision, born, tags, news)
+        return reply
 
     async def _enter(self, key: str, room: str, app: str) -> None:
         now = time.time()
@@ -111,7 +116,11 @@ class Outbox:
         entries = await self._caller.command("ZRANGEBYSCORE", owing, "-inf", int(until), key=owing)
         for entry in entries:
             app, _, room = entry.decode().partition(":")
-            await self.pay(app, room)
+            try:
+                await self.pay(app, room)
+            except ScriptFailed:
+                # What stands in one room's keys must not keep the others waiting.
+                logger.exception("what room %r of app %r owes cannot be told", room, app)
         # Whatever operation entered these rooms has ended long ago, and they have just been paid for.
         await self._caller.command("ZREMRANGEBYSCORE", owing, "-inf", int(stale), key=owing)
 

@@ -24,9 +24,10 @@ LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
 SLOTS = 16384
 
-_TRIAL = """#!lua
+_TRIAL_CHANNEL = "n:"
+_TRIAL = f"""#!lua
 redis.call("SET", KEYS[1], "1", "PX", 1000)
-redis.call("PUBLISH", "n:", "")
+redis.call("PUBLISH", "{_TRIAL_CHANNEL}", "")
 return redis.call("DEL", KEYS[1])
 """
 
@@ -218,7 +219,10 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
 
 async def _check_trial(client: Client, key: str) -> None:
     try:
-        await client.eval(_TRIAL, 1, key)
+        await client.evalsha(await client.script_load(_TRIAL), 1, key)
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe(_TRIAL_CHANNEL)
+            await pubsub.parse_response()
     except redis.RedisError as error:
         text = str(error)
         raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None

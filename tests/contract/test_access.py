@@ -23,6 +23,7 @@ NO_TOKEN_OF_THAT_USER = refusal(404, "Not Found", "TOKEN_NOT_FOUND", "Token not 
 # operation -> method, path, a body that would be right in a world where room r, user al and message m1 are
 CALLS: dict[str, tuple[str, str, Any]] = {
     "mark_read": ("PUT", "/rooms/r/lastRead", {"message": "m1"}),
+    "mark_read_many": ("PUT", "/me/lastReads", {"items": [{"room": "r", "message": "m1"}]}),
     "badge": ("GET", "/me/badge", None),
     "badges_by_tags": ("POST", "/badges/byRoomTags", {}),
     "rooms": ("GET", "/rooms", None),

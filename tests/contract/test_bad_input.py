@@ -72,13 +72,17 @@ async def test_last_read_says_what_it_needs(al: Imkit, body: bytes) -> None:
     await refused(al, await al.as_user("al", *READ, body), before, MESSAGE_REQUIRED)
 
 
-@pytest.mark.parametrize("message", ["1e15", "0x10", "9223372036854775807", "1", "-1", "m1 ", "M1", "m" * 129, "\0", "m1\0", "é" * 70, "_all", "inf"])
+@pytest.mark.parametrize(
+    "message", ["1e15", "0x10", "9223372036854775807", "1", "-1", "m1 ", "M1", "m" * 129, "\0", "m1\0", "é" * 70, "_all", "inf"]
+)
 async def test_an_impossible_message_is_an_unknown_one(al: Imkit, message: str) -> None:
     before = await al.everything()
     await refused(al, await al.as_user("al", *READ, {"message": message}), before, NOT_FOUND)
 
 
-@pytest.mark.parametrize("name", ["1e15", "0x10", "9223372036854775807", "00", "-0", "1.0", "nan", " ", "ü/é", "a%b", "a+b", "{r}", "*", "x" * 128])
+@pytest.mark.parametrize(
+    "name", ["1e15", "0x10", "9223372036854775807", "00", "-0", "1.0", "nan", " ", "ü/é", "a%b", "a+b", "{r}", "*", "x" * 128]
+)
 async def test_ids_are_text_whatever_they_look_like(imkit: Imkit, name: str) -> None:
     """Rooms, users, messages and tags named like numbers or patterns are those very names."""
     await imkit.room(name, name, tags=(name,))
@@ -233,7 +237,7 @@ async def test_bad_tags_in_a_query(al: Imkit, query: str) -> None:
     await refused(al, await al.as_user("al", "GET", f"/me/badge?{query}"), before, BAD_ROOM_TAGS)
 
 
-@pytest.mark.parametrize("tag", ["日本", "é", "é", "👩‍👩‍👧", "a b", " a", "A", "null", "[]", "a,b", "x" * 256])
+@pytest.mark.parametrize("tag", ["日本", "\u00e9", "e\u0301", "\U0001f469\u200d\U0001f467", "a b", " a", "A", "null", "[]", "a,b", "x" * 256])
 async def test_tags_are_exact(al: Imkit, tag: str) -> None:
     """No trimming, no folding, no normalising; asking twice for one tag is asking once."""
     await al.room("tagged", "al", tags=(tag, tag))

@@ -172,12 +172,19 @@ async def test_a_message_of_a_member(al: Imkit) -> None:
 async def test_a_recalled_message_has_no_text(al: Imkit) -> None:
     await al.post("r", "al", "mine")
     answer = await al.as_user("al", "POST", "/rooms/r/message", {"_id": "mine", "messageType": "recall", "message": "gone"})
-    expected = f'{{"messageType":"recall","message":"","_id":"mine","id":"mine","appID":"default","room":"r","sender":{ref("al", "Al")},{TIMES},'
+    expected = (
+        f'{{"messageType":"recall","message":"","_id":"mine","id":"mine","appID":"default","room":"r","sender":{ref("al", "Al")},{TIMES},'
+    )
     assert seen(answer) == ok(expected + '"updatedAtMS":MS}')
 
 
 async def test_a_batch_answers_each_message_on_its_own(al: Imkit) -> None:
-    items = [{"_id": "b1", "room": "r", "sender": "bo"}, {"_id": "b1", "room": "r", "sender": "bo"}, {"room": "no", "sender": None}, {"room": "r"}]
+    items = [
+        {"_id": "b1", "room": "r", "sender": "bo"},
+        {"_id": "b1", "room": "r", "sender": "bo"},
+        {"room": "no", "sender": None},
+        {"room": "r"},
+    ]
     one = '{"RC":0,"RM":"OK","result":{"_id":"b1","id":"b1","room":"r","messageTimeMS":MS,"created":true}}'
     unknown = '{"RC":404,"RM":"Room not found","error":{"code":"ROOM_NOT_FOUND","message":"Room not found"}}'
     missing = '{"RC":400,"RM":"Bad Request","error":{"code":"MISSING_PARAMETER","message":"sender is required"}}'
@@ -291,7 +298,5 @@ async def test_refusals_of_users_and_tokens(al: Imkit, method: str, path: str, b
 async def test_framework_errors_come_in_the_envelope(imkit: Imkit) -> None:
     assert seen(await imkit.call("GET", "/none")) == '404 {"RC":404,"RM":"Not Found","error":{"code":"NOT_FOUND","message":"No such path"}}'
     answer = await imkit.call("PATCH", "/me")
-    assert seen(answer) == (
-        '405 {"RC":405,"RM":"Method Not Allowed","error":{"code":"METHOD_NOT_ALLOWED","message":"Method Not Allowed"}}'
-    )
+    assert seen(answer) == ('405 {"RC":405,"RM":"Method Not Allowed","error":{"code":"METHOD_NOT_ALLOWED","message":"Method Not Allowed"}}')
     assert "GET" in answer.headers["allow"]

@@ -1,6 +1,6 @@
 // One socket.io-client, driven over stdin and stdout: one JSON object per line in each direction.
 //
-// in    {"emit": event, "args": [...], "ack": true}   or   {"close": true}
+// in    {"emit": event, "args": [...], "ack": true}; the end of the input closes the connection
 // out   {"state": "connect" | "disconnect" | "connect_error", "reason": ...}
 //       {"event": name, "args": [...]}
 //       {"ack": event, "args": [...]}
@@ -20,10 +20,7 @@ socket.onAny((event, ...args) => say({ event, args }));
 const commands = createInterface({ input: process.stdin });
 commands.on("line", (line) => {
   const command = JSON.parse(line);
-  if (command.close) {
-    socket.close();
-    commands.close();
-  } else if (command.ack) {
+  if (command.ack) {
     socket.emit(command.emit, ...command.args, (...args) => say({ ack: command.emit, args }));
   } else {
     socket.emit(command.emit, ...command.args);

@@ -233,7 +233,9 @@ def run_endless_script(url: str) -> None:
     "rights",
     [
         ["+@all", "-@write", "~*", "&*"],
-        ["+@all", "-eval", "~*", "&*"],
+        ["+@all", "-evalsha", "~*", "&*"],
+        ["+@all", "-script", "~*", "&*"],
+        ["+@all", "-subscribe", "~*", "&*"],
         ["+@all", "~other:*", "&*"],
         ["+@all", "~*", "resetchannels"],
         ["+@all", "-publish", "~*", "&*"],

@@ -270,6 +270,16 @@ def test_an_unreachable_server_is_refused(data_dir: Path) -> None:
     assert "correct READSTATE_REDIS_URL" in sentence
 
 
+def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Server) -> None:
+    """Trying again and again would look like running. What is in the way is in the log."""
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "blind", "on", ">blind-password", "+@all", "-hgetall", "~*", "&*")
+    url = server.url.replace("unix://", "unix://blind:blind-password@")
+    run = run_command("serve", settings={"data_dir": data_dir, "port": 0, "redis_url": url})
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "hgetall" in run.stderr
+
+
 # The other commands
 
 

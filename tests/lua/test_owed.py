@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.store import outbox
 from service.store.connect import Caller
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
@@ -49,3 +50,31 @@ async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(run:
     owed, revision, _, _, news = await run("owed", key, app)
     assert (owed, news) == (1, [b"ann", 0, 0, State.GONE])
     assert revision > 100
+
+
+async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
+    store: RedisStore, caller: Caller, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often the list is walked in the meantime; else it would hold every room there ever was."""
+    await a_room(store, app)
+    owing, entry = Keys.owing_of(Keys.room(app, "r")), f"{app}:r"
+    assert await caller.command("ZSCORE", owing, entry, key=owing) is not None
+    now = outbox.time.time()
+    for later_s in range(0, outbox.STALE_S + 60, 30):
+        monkeypatch.setattr(outbox.time, "time", lambda later_s=later_s: now + later_s)
+        await store.outbox.recover()
+    assert await caller.command("ZSCORE", owing, entry, key=owing) is None
+
+
+async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Run, store: RedisStore, caller: Caller, app: str) -> None:
+    """Recovery reports it and goes on."""
+    shard = Keys.owing_of(Keys.room(app, "broken"))
+    sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
+    await a_room(store, app, sound)
+    await store.outbox.idle()
+    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100)
+    await caller.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
+    await caller.command("ZADD", shard, 0, f"{app}:broken", key=shard)
+    await store.outbox.recover(older_than_s=-10)
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    await caller.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))

@@ -45,6 +45,17 @@ async def test_a_cursor_may_move_to_where_it_was(store: RedisStore, app: str) ->
     assert (reading.moved, reading.seq, reading.unread, reading.badge) == (True, 1, 1, 1)
 
 
+async def test_what_is_gone_under_a_cursor_is_not_taken_off_again(store: RedisStore, app: str) -> None:
+    """Only what is gone after the cursor lowers its count."""
+    await a_room(store, app)
+    for message in ("m", "n", "o"):
+        await posted(store, app, message=message)
+    await store.mark_read(app=app, room="r", user="ann", message="m")
+    for message in ("m", "o"):
+        await store.recall_message(app=app, room="r", message=message, body="{}")
+    assert [await unread_of(store, app, user) for user in ("ann", "bob")] == [1, 1]
+
+
 async def test_unknown_rooms_and_messages_are_refused(store: RedisStore, app: str) -> None:
     """A message of another room is unknown here."""
     await a_room(store, app, "other")

@@ -35,7 +35,19 @@ def killer_of(mutation: Mutation) -> str:
         shutil.copytree(ROOT / "lua", lua)
         path = lua / mutation.file
         path.write_text(path.read_text().replace(mutation.old, mutation.new))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--lua-dir={lua}", "--programs=60", *TESTS]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--lua-dir={lua}",
+            "--programs=60",
+            "--timeout=60",
+            *TESTS,
+        ]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if ran.returncode == 0:
         return ""

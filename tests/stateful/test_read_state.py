@@ -18,7 +18,7 @@ def counts(request: pytest.FixtureRequest, full: bool) -> settings:
     """How many programs of how many steps."""
     programs = request.config.getoption("--programs") or (2000 if full else 200)
     # Some programs are shorter than they may be; the surplus makes up for them.
-    return settings(max_examples=programs * 11 // 10, stateful_step_count=54 if full else 33)
+    return settings(max_examples=programs * 11 // 10, stateful_step_count=56 if full else 36)
 
 
 @pytest.mark.timeout(3600)

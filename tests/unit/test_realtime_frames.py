@@ -39,7 +39,7 @@ def test_everything_else_does_not(packet: str) -> None:
 
 
 def test_a_post_is_as_good_as_its_worst_packet() -> None:
-    assert objection_to_post('40\x1e42["auth2","t"]'.encode()) == ""
+    assert objection_to_post(b'40\x1e42["auth2","t"]') == ""
     assert objection_to_post(b"40\x1e0")
     assert objection_to_post(b"\xff")
     assert objection_to_post("\x1e".join(["3"] * 17).encode())

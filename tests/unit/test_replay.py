@@ -319,6 +319,23 @@ async def test_a_refusal_without_a_time_is_final(busy: Busy) -> None:
     assert len(busy.seen) == 1
 
 
+async def test_only_what_failed_of_a_batch_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, from the first that failed on."""
+    sent: list[list[str]] = []
+
+    async def backend(self: Api, method: str, where: str, body: Any = None, *, on_behalf_of: str = "") -> Any:
+        ids = [message["_id"] for message in body["messages"]]
+        sent.append(ids)
+        busy = {"RC": 503, "RM": "Service Unavailable", "error": {"code": "SERVICE_UNAVAILABLE", "message": "later"}}
+        return {"results": [{"RC": 0, "RM": "OK", "result": {}} if new == "1" or len(sent) > 1 else busy for new in ids]}
+
+    monkeypatch.setattr(Api, "backend", backend)
+    api = Api("http://nowhere.invalid", api_key="k")
+    await api.post_batch([{"_id": "1"}, {"_id": "2"}, {"_id": "3"}])
+    assert sent == [["1", "2", "3"], ["2", "3"]]
+    assert api.repeats == 1
+
+
 async def test_no_answer_is_said_in_a_sentence() -> None:
     async with Api("http://127.0.0.1:9", api_key="k") as api:
         with pytest.raises(ReplayError, match="GET /me got no answer"):

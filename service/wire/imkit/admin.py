@@ -71,7 +71,9 @@ async def bind_token(request: Call, user: FromPath[str], data: JSONBody[TokenBin
 
 @delete(
     "/admin/clients/{user:str}/token",
-    **documented("revoke_tokens", Who.BACKEND, RevokedTokensResult, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(404,)),
+    **documented(
+        "revoke_tokens", Who.BACKEND, RevokedTokensResult, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(404,), optional_body=True
+    ),
 )
 async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[TokenRevoking | None] = None) -> Reply:
     """Revoke one token of the user, or all of them, for good."""

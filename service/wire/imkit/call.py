@@ -40,6 +40,13 @@ class Desk(Struct, frozen=True):
     lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
 
 
+class BareCall(Struct):
+    """What handlers ask of a request, for a call that comes by another way than the framework's."""
+
+    auth: Caller
+    desk: Desk
+
+
 class Call(Request[Any, Caller, Any]):
     """A request that the gate has let in: `auth` is the Caller."""
 

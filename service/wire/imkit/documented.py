@@ -1,11 +1,13 @@
 """What a call is in the routing table and in the OpenAPI document, said once beside the handler."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import msgspec
 from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Operation
 
 from service.domain.limits import MAX_BODY_BYTES
 from service.wire.imkit.body import StrictJson
@@ -37,12 +39,13 @@ def documented(
     refusals: Refusals | None = None,
     bad_body: Problem | None = None,
     statuses: Sequence[int] = (),
+    optional_body: bool = False,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
     `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
-    `statuses` are further statuses it documents beside 400, 401, 403, 413 and 503.
+    `statuses` are further statuses it documents beside 400, 401, 403, 413 and 503; `optional_body`: the body may be missing.
     """
     responses = {200: ResponseSpec(data_container=_envelope(result), description="Done", generate_examples=False)}
     for status in sorted({400, 401, 403, 413, 503, *statuses}):
@@ -50,6 +53,7 @@ def documented(
     return {
         "opt": {"operation": operation, "who": who, "refusals": refusals or {}, "bad_body": bad_body},
         "operation_id": operation,
+        "operation_class": _OptionalBody if optional_body else Operation,
         "responses": responses,
         "security": _SECURITY[who],
         "status_code": 200,
@@ -58,6 +62,15 @@ def documented(
         "request_class": Call,
         "request_max_body_size": max_body_bytes,
     }
+
+
+@dataclass
+class _OptionalBody(Operation):
+    """An operation that can do without a body, which the framework has no way to say."""
+
+    def __post_init__(self) -> None:
+        if self.request_body is not None:
+            self.request_body.required = False  # type: ignore[union-attr]
 
 
 @cache

@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, NotFoundException, ValidationExce
 from msgspec import Struct
 
 from service import errors
-from service.wire.imkit.reply import Reply, failure
+from service.wire.imkit.reply import Error, Failure, Reply, failure
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ class Problem(Struct, frozen=True):
 
     def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
         return failure(self.status, self.rm, self.code, self.message or message, headers)
+
+    def envelope(self, message: str = "") -> Failure:
+        """The same for one item of several."""
+        return Failure(self.status, self.rm, Error(self.code, self.message or message))
 
 
 class Refused(Exception):
@@ -72,6 +76,8 @@ UNKNOWN_OUTCOME = Problem(  # ours
     503, "Service Unavailable", "SERVICE_UNAVAILABLE", "It is unknown whether this was done; ask for the present state before you repeat it"
 )
 
+FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # ours, and not the caller's doing
+
 Refusals = Mapping[type[errors.Refusal], Problem]
 
 # Unless a call has its own words for it.
@@ -91,12 +97,17 @@ _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
     """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
-    handler = request.scope.get("route_handler")
+    return answer_in(request.scope, error)
+
+
+def answer_in(scope: Any, error: Exception) -> Reply:
+    """The same, for a call without a request object."""
+    handler = scope.get("route_handler")
     opt: Mapping[str, Any] = handler.opt if handler else {}
     reply = _answer(opt, error)
-    request.scope["outcome"] = reply.code  # type: ignore[typeddict-unknown-key]
+    scope["outcome"] = reply.code
     if reply.status == 500:
-        logger.error("unexpected failure", exc_info=error, extra={"method": request.scope["method"], "operation": opt.get("operation", "")})
+        logger.error("unexpected failure", exc_info=error, extra={"method": scope["method"], "operation": opt.get("operation", "")})
     return reply
 
 

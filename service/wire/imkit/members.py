@@ -13,7 +13,7 @@ from service.wire.imkit.reply import Reply
 from service.wire.imkit.rooms import shown
 
 
-@post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,)))
+@post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True))
 async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread. Harmless for a member."""
     caller, desk = request.auth, request.desk

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct, field
 
-from service.domain.limits import MAX_POSTS_PER_BATCH, MAX_TAG_CHARS, MAX_TAGS
+from service.domain.limits import MAX_POSTS_PER_BATCH, MAX_READS_PER_CALL, MAX_TAG_CHARS, MAX_TAGS
 
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARS)]
 Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
@@ -22,6 +22,19 @@ class MarkRead(Struct, frozen=True):
     """PUT /rooms/:id/lastRead"""
 
     message: NonEmpty  # _id of a message of the room
+
+
+class ReadItem(Struct, frozen=True):
+    """One room of PUT /me/lastReads."""
+
+    room: NonEmpty
+    message: NonEmpty
+
+
+class MarkReadMany(Struct, frozen=True):
+    """PUT /me/lastReads"""
+
+    items: Annotated[list[ReadItem], Meta(min_length=1, max_length=MAX_READS_PER_CALL)]
 
 
 class TagsAsked(Struct, frozen=True):
@@ -145,6 +158,22 @@ class ReadResult(Struct, frozen=True):
     last_read: str = field(name="lastRead")
     badge: int
     unread: int
+
+
+class ItemRead(Struct, frozen=True):
+    """How far the caller has read one room now."""
+
+    room: str
+    last_read: str = field(name="lastRead")
+    unread: int
+
+
+class ReadManyResult(Struct, frozen=True):
+    """`results` has one envelope per item, in the order given; `badge` is the total after all of them."""
+
+    client: str
+    results: list[Any]
+    badge: int
 
 
 class BadgeResult(Struct, frozen=True):

@@ -24,8 +24,8 @@ from service.wire.imkit.errors import (
     INSUFFICIENT_PERMISSIONS,
     MISSING_PARAMETER,
     NOT_ROOM_MEMBER,
+    SERVICE_UNAVAILABLE,
     BadBody,
-    Problem,
     Refused,
     explain,
     explain_body,
@@ -39,7 +39,7 @@ from service.wire.imkit.messages import (
     MessagesDeletedResult,
     RoomMessage,
 )
-from service.wire.imkit.reply import Error, Failure, Ok, Reply, ok
+from service.wire.imkit.reply import Failure, Ok, Reply, ok
 from service.wire.imkit.views import iso, message_for_everybody, message_view
 
 ALL = "_all"  # in the place of a message's id: every message of the room
@@ -106,7 +106,10 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
 
 @post("/messages/batch", **documented("post_batch", Who.BACKEND, BatchResult, max_body_bytes=MAX_BATCH_BODY_BYTES))
 async def post_batch(request: Call, data: JSONBody[Batch]) -> Reply:
-    """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order."""
+    """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order.
+
+    When it fails on our side (503), those behind it in its room are not tried, so that repeating them all keeps the order.
+    """
     given = data.messages if data.messages is not None else data.paras
     if given is None:
         raise Refused(MISSING_PARAMETER, "messages is required")
@@ -117,8 +120,11 @@ async def post_batch(request: Call, data: JSONBody[Batch]) -> Reply:
     results: list[Ok | Failure | None] = [None] * len(items)
 
     async def post_in_order(places: list[int]) -> None:
+        held_up = False
         for place in places:
-            results[place] = await _post_item(request.desk, request.auth, items[place])
+            result = SERVICE_UNAVAILABLE.envelope() if held_up else await _post_item(request.desk, request.auth, items[place])
+            held_up = isinstance(result, Failure) and result.RC >= 500
+            results[place] = result
 
     await asyncio.gather(*(post_in_order(places) for places in by_room.values()))
     return ok(BatchResult(new_id(), len(results), results))
@@ -224,15 +230,13 @@ async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
         done = await _post(desk, caller, data, item)
         return Ok(result=BatchPosted(done.message, done.message, data.room, done.at_ms, done.created))
     except BadBody as error:
-        return _failure(*explain_body(str(error)))
+        problem, message = explain_body(str(error))
+        return problem.envelope(message)
     except Refused as error:
-        return _failure(error.problem, str(error))
+        return error.problem.envelope(str(error))
     except ReadStateError as error:
-        return _failure(*explain(error))
-
-
-def _failure(problem: Problem, message: str) -> Failure:
-    return Failure(problem.status, problem.rm, Error(problem.code, message))
+        problem, message = explain(error)
+        return problem.envelope(message)
 
 
 def _room_of(item: bytes) -> str:

@@ -2,15 +2,36 @@
 
 from typing import Annotated
 
+import msgspec
 from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from service.errors import Invalid, MessageUnknown, RoomUnknown
+from service.domain.types import Reading
+from service.errors import Invalid, MessageUnknown, ReadStateError, RoomUnknown
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
-from service.wire.imkit.errors import INVALID_ROOM_TAGS, INVALID_TAGS, MESSAGE_REQUIRED, ROOM_OR_MESSAGE_NOT_FOUND
-from service.wire.imkit.messages import BadgeResult, MarkRead, ReadResult, TagBadgesResult, TagsAsked
-from service.wire.imkit.reply import Reply, ok
+from service.wire.imkit.errors import (
+    INVALID_ROOM_TAGS,
+    INVALID_TAGS,
+    MESSAGE_REQUIRED,
+    ROOM_OR_MESSAGE_NOT_FOUND,
+    Refusals,
+    explain,
+)
+from service.wire.imkit.express import Express, Expresses
+from service.wire.imkit.messages import (
+    BadgeResult,
+    ItemRead,
+    MarkRead,
+    MarkReadMany,
+    ReadManyResult,
+    ReadResult,
+    TagBadgesResult,
+    TagsAsked,
+)
+from service.wire.imkit.reply import Failure, Ok, Reply, ok
+
+READ_REFUSALS: Refusals = {RoomUnknown: ROOM_OR_MESSAGE_NOT_FOUND, MessageUnknown: ROOM_OR_MESSAGE_NOT_FOUND}
 
 
 @put(
@@ -19,7 +40,7 @@ from service.wire.imkit.reply import Reply, ok
         "mark_read",
         Who.CLIENT,
         ReadResult,
-        refusals={RoomUnknown: ROOM_OR_MESSAGE_NOT_FOUND, MessageUnknown: ROOM_OR_MESSAGE_NOT_FOUND},
+        refusals=READ_REFUSALS,
         bad_body=MESSAGE_REQUIRED,
         statuses=(404,),
     ),
@@ -30,6 +51,23 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
     reading = await desk.read_state.mark_read(app=caller.app, room=room, user=caller.user, message=data.message)
     badge = reading.badge if desk.lastread_badge_scope == "total" else reading.unread
     return ok(ReadResult(caller.user, reading.message, badge, reading.unread))
+
+
+@put("/me/lastReads", **documented("mark_read_many", Who.CLIENT, ReadManyResult))
+async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
+    """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
+    caller = request.auth
+    items = [(item.room, item.message) for item in data.items]
+    outcomes, badge = await request.desk.read_state.mark_read_many(app=caller.app, user=caller.user, items=items)
+    results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
+    return ok(ReadManyResult(caller.user, results, badge))
+
+
+def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
+    if isinstance(outcome, Reading):
+        return Ok(result=ItemRead(room, outcome.message, outcome.unread))
+    problem, message = explain(outcome, READ_REFUSALS)
+    return problem.envelope(message)
 
 
 @get("/me/badge", **documented("badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}))
@@ -46,10 +84,20 @@ async def badge(
 
 @post(
     "/badges/byRoomTags",
-    **documented("badges_by_tags", Who.CLIENT, TagBadgesResult, refusals={Invalid: INVALID_TAGS}, bad_body=INVALID_TAGS),
+    **documented(
+        "badges_by_tags", Who.CLIENT, TagBadgesResult, refusals={Invalid: INVALID_TAGS}, bad_body=INVALID_TAGS, optional_body=True
+    ),
 )
 async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
     caller, tags = request.auth, (data.tags if data else None) or ()
     badges = await request.desk.read_state.badges_by_tags(app=caller.app, user=caller.user, tags=tags)
     return ok(TagBadgesResult(badges.total, badges.counts))
+
+
+EXPRESSES = Expresses(
+    Express(mark_read, "PUT", "/rooms/", "/lastRead", msgspec.json.Decoder(MarkRead).decode),
+    Express(mark_read_many, "PUT", "/me/lastReads", None, msgspec.json.Decoder(MarkReadMany).decode),
+    Express(badge, "GET", "/me/badge", None, None, query={"roomTags": "room_tags", "roomTags[]": "room_tags_array"}),
+    Express(badges_by_tags, "POST", "/badges/byRoomTags", None, msgspec.json.Decoder(TagsAsked | None).decode, body_optional=True),
+)

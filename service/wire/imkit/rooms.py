@@ -26,7 +26,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
     return await shown(request.desk, request.auth, present)
 
 
-@post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult))
+@post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True))
 async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room; nobody but `members` is in it. One that exists is returned unchanged, with `members` added."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
@@ -43,7 +43,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     return ok({**view, "members": [state.member for state in states]})
 
 
-@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult))
+@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult, optional_body=True))
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()

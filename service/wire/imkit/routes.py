@@ -1,9 +1,11 @@
 """The routes of the dialect and its OpenAPI document."""
 
+from collections import defaultdict
 from collections.abc import Callable
 
-from litestar import Router
+from litestar import HttpMethod, Router, route
 from litestar.config.cors import CORSConfig
+from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -12,9 +14,11 @@ from litestar.openapi.spec import Components, SecurityScheme
 from service.wire.imkit import admin, me, members, posts, reading, room_list, rooms
 from service.wire.imkit.call import Desk
 from service.wire.imkit.gate import Gate
+from service.wire.imkit.reply import Reply
 
 HANDLERS = (
     reading.mark_read,
+    reading.mark_read_many,
     reading.badge,
     reading.badges_by_tags,
     room_list.rooms,
@@ -64,7 +68,24 @@ SECURITY = {
 
 def imkit_router(desk: Callable[[], Desk]) -> Router:
     """All calls of the dialect. `desk` gives what they work with; asked at each request."""
-    return Router(path="/", route_handlers=list(HANDLERS), middleware=[DefineMiddleware(Gate, desk=desk)])
+    methods: defaultdict[str, set[str]] = defaultdict(set)
+    for handler in HANDLERS:
+        for path in handler.paths:
+            methods[path].update(handler.http_methods)
+    options = [_options(path, allowed) for path, allowed in methods.items()]
+    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[DefineMiddleware(Gate, desk=desk)])
+
+
+def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
+    """OPTIONS for one path. The framework's own would name the methods of one of the path's handlers only."""
+    allow = ", ".join(sorted({*methods, "OPTIONS"})).encode()
+
+    @route(path, http_method=[HttpMethod.OPTIONS], status_code=200, opt={"operation": "options"}, include_in_schema=False)
+    async def options() -> Reply:
+        """Which methods the path takes. A browser's preflight is answered before it gets here."""
+        return Reply(b"", headers=((b"allow", allow),))
+
+    return options
 
 
 def cors_config(origins: str) -> CORSConfig | None:

@@ -34,6 +34,15 @@ class Backlog(asyncio.Queue[Any]):
     async def put(self, item: Any) -> None:
         self.put_nowait(item)
 
+    async def take(self) -> list[Any]:
+        """All packets that wait, as soon as there is one; none at the end."""
+        packets = [await self.get()]
+        while self._waiting and packets[-1] is not None:
+            packets.append(self.get_nowait())
+        if packets[-1] is None and len(packets) > 1:
+            super().put_nowait(None)  # for the next look
+        return [packet for packet in packets if packet is not None]
+
     async def join(self) -> None:
         """Nobody waits here for a client that may never read."""
 

@@ -102,6 +102,11 @@ class Connection:
     def gone(self) -> None:
         """The transport is no more."""
         self.end(GONE)
+        self._backlog.on_full = _nobody  # the library keeps the backlog until the next ping would have been due
 
     def _close_polling(self) -> None:
         self._closing = asyncio.ensure_future(self._socket.close(wait=False))
+
+
+def _nobody() -> None:
+    pass

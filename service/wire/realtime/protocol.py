@@ -125,7 +125,12 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         return _Engine
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        self._connections[eio_sid] = self._speaker.opened(self.eio.sockets[eio_sid], environ)
+        socket = self.eio.sockets[eio_sid]
+        self._connections[eio_sid] = connection = self._speaker.opened(socket, environ)
+        if connection.wire is not None:
+            # The library's own makes a task for each look at the queue (before Python 3.12), a third of the cost of a delivery. Its
+            # time-out is of no use to a websocket: whatever ends the connection ends the backlog.
+            socket.poll = socket.queue.take
         self.environ[eio_sid] = {}  # the library keeps one per connection; nothing of it is needed
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from service import metrics
 from service.wire.imkit.body import decode
-from service.wire.imkit.call import Call, Caller, Desk
-from service.wire.imkit.errors import MISSING_PARAMETER, Refused, answer
+from service.wire.imkit.call import BareCall, Caller, Desk
+from service.wire.imkit.errors import MISSING_PARAMETER, Refused, answer_in
 from service.wire.imkit.messages import MarkRead, RoomMessage
 from service.wire.imkit.posts import send
 from service.wire.imkit.reading import mark_read
@@ -23,24 +23,14 @@ _room_message = msgspec.json.Decoder(RoomMessage).decode
 _mark_read = msgspec.json.Decoder(MarkRead).decode
 
 
-class _SpokenCall:
-    """What a handler and the error mapping look at in a request, for a call that came over a socket."""
-
-    def __init__(self, handler: HTTPRouteHandler, desk: Desk, caller: Caller) -> None:
-        self.auth = caller
-        self.desk = desk
-        self.scope: dict[str, Any] = {"route_handler": handler, "method": "SOCKET"}
-
-
 async def _call(handler: HTTPRouteHandler, desk: Desk, caller: Caller, content: Any, arguments: Callable[[bytes], dict[str, Any]]) -> bytes:
     """The answer of `handler` to `content`, an object that names the room besides what HTTP takes as the body."""
     started_s = perf_counter()
-    spoken = cast(Call, _SpokenCall(handler, desk, caller))
     try:
         body = encode_json(content)
-        reply: Reply = await handler.fn(spoken, room=_room(content), **arguments(body))
+        reply: Reply = await handler.fn(BareCall(caller, desk), room=_room(content), **arguments(body))
     except Exception as error:
-        reply = answer(spoken, error)
+        reply = answer_in({"route_handler": handler, "method": "SOCKET"}, error)
     metrics.observe("socket", handler.opt["operation"], reply.code, started_s)
     return reply.payload
 

@@ -63,6 +63,7 @@ class Realtime:
         notices.attach(self._delivery.deliver, self._repair)
 
     async def start(self) -> None:
+        logging.getLogger("uvicorn.error").addFilter(_is_ours)
         self._checker = asyncio.create_task(self._check_tokens())
 
     async def stop(self) -> None:
@@ -170,6 +171,11 @@ class Realtime:
             for connection in self._sockets.connections():
                 if connection.session is not None and not self._desk.tokens.still_valid(connection.session):
                     connection.end(INVALID_TOKEN)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """uvicorn reports a frame that is not UTF-8 as an error, with a traceback. It is the client's, and the connection is closed."""
+    return not str(record.msg).startswith("Invalid UTF-8")
 
 
 def _client_key(environ: Mapping[str, Any]) -> str:

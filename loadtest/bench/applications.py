@@ -1,0 +1,77 @@
+"""What is compared with the service: `python -m loadtest.bench.applications NAME` serves it as `readstate serve` would.
+
+    noop    reads the request and answers 200 with as many bytes as PUT lastRead does: what the HTTP server alone costs
+    pooled  the service itself on redis-py's connection pool instead of the lane
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from loadtest.bench import pool_caller
+from service.app import Service, running
+from service.leash import end_with_parent
+from service.settings import Settings
+from service.supervisor import Workers, listen
+
+ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)
+_START: Any = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())],
+}
+_BODY: Any = {"type": "http.response.body", "body": ANSWER}
+
+
+async def no_operation(scope: Scope, receive: Receive, send: Send) -> None:
+    """The least that an ASGI application can do."""
+    kind: Any = scope["type"]
+    if kind == "lifespan":
+        await _live(receive, send)
+        return
+    while True:
+        event: Any = await receive()
+        if not event.get("more_body"):
+            break
+    await send(_START)
+    await send(_BODY)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        event: Any = await receive()
+        kind = event["type"]
+        answer: Any = {"type": f"{kind}.complete"}
+        await send(answer)
+        if kind == "lifespan.shutdown":
+            return
+
+
+def noop() -> Any:
+    """The application of a worker."""
+    end_with_parent(os.getppid(), signal.SIGKILL)
+    return no_operation
+
+
+def pooled() -> ASGIApp:
+    """The application of a worker."""
+    end_with_parent(os.getppid(), signal.SIGKILL)
+    settings = Settings.from_environ(os.environ)
+    return Service(lambda: running(settings, connect=pool_caller.connect), cors_origins=settings.cors_origins)
+
+
+def main(name: str) -> int:
+    """Serve on READSTATE_PORT until told to stop, on the service's own settings of the HTTP server."""
+    settings = Settings.from_environ(os.environ)
+    with listen(settings.host, settings.port) as listener:
+        workers = Workers(settings, listener)
+        workers.config.app = f"loadtest.bench.applications:{name}"
+        workers.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

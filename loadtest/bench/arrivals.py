@@ -1,0 +1,167 @@
+"""What Locust runs for the benchmark: calls of a walk, at moments that were fixed before (open) or as fast as they go (closed).
+
+Open: arrivals are a Poisson stream. Each of the users takes the next arrival, waits for its moment and sends it; when all are busy,
+arrivals wait, and that waiting counts, because a call is timed from the moment that was fixed. `loadtest.bench.locust_run` starts it and
+says in the environment what to do:
+
+  BENCH_WALK, BENCH_POSITION, BENCH_CLIENT_KEY   the calls, where to begin, the header that names the app
+  BENCH_RATE       arrivals per second; 0: closed
+  BENCH_WARM_S, BENCH_SECONDS                    how long without and how long with being counted
+  BENCH_RESULT     where the result goes, as JSON
+"""
+
+import json
+import os
+import random
+import re
+import socket
+from array import array
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+from urllib.parse import urlsplit
+
+import gevent
+from locust import User, constant, events, task
+from locust.env import Environment
+from locust.exception import StopUser
+
+RATE = float(os.environ["BENCH_RATE"])
+WARM_S = float(os.environ["BENCH_WARM_S"])
+SECONDS = float(os.environ["BENCH_SECONDS"])
+BEGIN_IN_S = 0.5  # until all users are there
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+class Walk:
+    """The calls of the file, as bytes."""
+
+    def __init__(self) -> None:
+        self.position = int(os.environ["BENCH_POSITION"])
+        self._lines = [line.split("\t") for line in Path(os.environ["BENCH_WALK"]).read_text(encoding="utf-8").splitlines()]
+        self._key = os.environ["BENCH_CLIENT_KEY"]
+
+    def next(self) -> bytes:
+        method, path, token, body = self._lines[self.position % len(self._lines)]
+        body = body.replace("@", f"67a1b2c3{self.position // len(self._lines) + 1:016x}")
+        self.position += 1
+        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nIM-CLIENT-KEY: {self._key}\r\nIM-Authorization: {token}\r\n"
+        if body:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return f"{head}\r\n{body}".encode()
+
+
+class Clock:
+    """Gives the arrivals and collects what became of them."""
+
+    def __init__(self) -> None:
+        self.walk = Walk()
+        self.latencies_s, self.lags_s = array("d"), array("d")
+        self.failed = 0
+        self.last_done = 0.0
+        self._chance = random.Random(self.walk.position)
+
+    def start(self) -> None:
+        self._due = perf_counter() + BEGIN_IN_S
+        self.counted_from = self._due + WARM_S
+        self.ends_at = self.counted_from + SECONDS
+        self.cpu_from_s = process_time()
+
+    def next_due(self) -> float | None:
+        """The moment of the next arrival; None when there are no more."""
+        if RATE:
+            self._due += self._chance.expovariate(RATE)
+            due = self._due
+        else:
+            due = max(self._due, perf_counter())
+        return due if due < self.ends_at else None
+
+    def note(self, due: float, sent: float, done: float, status: int) -> None:
+        if due < self.counted_from:
+            return
+        self.latencies_s.append(done - due)
+        self.lags_s.append(sent - due)
+        self.failed += status != 200
+        self.last_done = max(self.last_done, done)
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "calls": len(self.latencies_s),
+            "seconds": self.last_done - self.counted_from,
+            "failed": self.failed,
+            "position": self.walk.position,
+            "latency_ms": _percentiles(self.latencies_s),
+            "lag_ms": _percentiles(self.lags_s),
+            "driver_busy": (process_time() - self.cpu_from_s) / (BEGIN_IN_S + WARM_S + SECONDS),
+        }
+
+
+def _percentiles(seconds: "array[float]") -> dict[str, float]:
+    """Milliseconds, by percentile: the smallest value that so many percent of all do not exceed."""
+    ordered = sorted(seconds)
+    return {f"{p:g}": round(ordered[max(0, -int(-len(ordered) * p // 100) - 1)] * 1000, 4) for p in PERCENTILES} if ordered else {}
+
+
+CLOCK = Clock()
+
+
+class Connection:
+    """One kept-alive connection with one call at a time. A general HTTP client would cost more than the service it measures."""
+
+    def __init__(self, url: str) -> None:
+        address = urlsplit(url)
+        self._socket = socket.create_connection((address.hostname or "", address.port or 80), timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def call(self, request: bytes) -> int:
+        """Send a call, take its whole answer, return the status."""
+        self._socket.sendall(request)
+        answer = b""
+        while True:
+            more = self._socket.recv(65_536)
+            if not more:
+                raise ConnectionError("the service closed the connection")
+            answer += more
+            end = answer.find(b"\r\n\r\n")
+            if end >= 0:
+                length = _LENGTH.search(answer, 0, end)
+                if length is None or len(answer) >= end + 4 + int(length[1]):
+                    return int(answer[9:12])
+
+
+class Caller(User):
+    """Takes the next arrival, again and again."""
+
+    wait_time = constant(0)
+
+    def on_start(self) -> None:
+        self.connection = Connection(self.host or "")
+
+    @task
+    def walk(self) -> None:
+        fire: Any = self.environment.events.request.fire
+        while (due := CLOCK.next_due()) is not None:
+            wait_s = due - perf_counter()
+            if wait_s > 0:
+                gevent.sleep(wait_s)
+            request = CLOCK.walk.next()
+            sent = perf_counter()
+            status = self.connection.call(request)
+            done = perf_counter()
+            CLOCK.note(due, sent, done, status)
+            failure = None if status == 200 else ConnectionError(f"answered with {status}")
+            fire(request_type="HTTP", name="walk", response_time=(done - due) * 1000, response_length=0, exception=failure, context={})
+        runner: Any = self.environment.runner
+        gevent.spawn(runner.quit)
+        raise StopUser
+
+
+@events.test_start.add_listener
+def start(**_: Any) -> None:
+    CLOCK.start()
+
+
+@events.quitting.add_listener
+def tell(environment: Environment, **_: Any) -> None:
+    Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(CLOCK.result()), encoding="utf-8")

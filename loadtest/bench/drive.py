@@ -1,0 +1,70 @@
+"""Closed load: 64 connections, each with the next call as soon as the last was answered. It finds the capacity.
+
+wrk does it, on one thread. Where wrk is missing Locust does, which is slower than what it measures: then the figures say so.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.bench import locust_run
+from loadtest.bench.machine import DRIVER_CORE, BenchError, cpu_seconds, on_core, tool
+from loadtest.bench.population import Walk
+from loadtest.bench.processes import HttpServer
+
+CONNECTIONS = 64
+LOCUST_ONLY = "wrk is not installed, so Locust drove the load: above its own speed the figure shows the driver, not the service"
+_SCRIPT = Path(__file__).with_name("walk.lua")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one server did in one uninterrupted stretch of load."""
+
+    calls: int
+    seconds: float
+    worker_cpu_s: float
+
+    @property
+    def rate(self) -> float:
+        """Calls per second."""
+        return self.calls / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of the workers' CPU per call."""
+        return self.worker_cpu_s / self.calls * 1e6
+
+
+def drive(server: HttpServer, walk: Walk, seconds: int, *, goes_on: bool = True) -> Slice:
+    """Walk for `seconds`; with `goes_on` the next slice begins where this one ends. Raises BenchError when a call is not answered with 200."""
+    workers = server.workers()
+    before = cpu_seconds(workers)
+    report = _wrk(server, walk, seconds) if tool("wrk") else _locust(server, walk, seconds)
+    spent = cpu_seconds(workers) - before
+    if report["refused"] or report["broken"]:
+        raise BenchError(f"of {report['calls']} calls {report['refused']} were refused and {report['broken']} not answered")
+    if not report["calls"]:
+        raise BenchError("no call was answered")
+    if goes_on:
+        walk.position = report["position"]
+    return Slice(report["calls"], report["seconds"], spent)
+
+
+def _wrk(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
+    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), server.url]
+    with on_core(DRIVER_CORE):
+        done = subprocess.run(
+            ["wrk", *options, "--", str(walk.path), str(walk.position), walk.client_key], capture_output=True, text=True, check=False
+        )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        raise BenchError(f"wrk ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
+    report: dict[str, int] = json.loads(lines[-1])
+    return report
+
+
+def _locust(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
+    found = locust_run.closed(server, walk, seconds, CONNECTIONS)
+    return {"calls": found.calls, "seconds": found.seconds, "refused": found.failed, "broken": 0, "position": found.position}  # type: ignore[dict-item]

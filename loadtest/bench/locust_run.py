@@ -1,0 +1,66 @@
+"""Starts Locust on `arrivals.py`, on the driver's core."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.bench.machine import DRIVER_CORE, BenchError, on_core
+from loadtest.bench.population import Walk
+from loadtest.bench.processes import ROOT, HttpServer
+
+OPEN_CONNECTIONS = 128  # calls that may be under way at once; further arrivals wait, and the waiting counts
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run of Locust found. Percentiles are in milliseconds, by their name ("50", "90", "99", "99.9")."""
+
+    calls: int
+    seconds: float
+    failed: int
+    position: int
+    latency_ms: dict[str, float]  # from the moment that was fixed for a call to its answer
+    lag_ms: dict[str, float]  # of that, until it was sent: the driver's own lateness
+    driver_busy: float  # share of a core that the driver used
+
+    @property
+    def rate(self) -> float:
+        return self.calls / self.seconds if self.seconds > 0 else 0.0
+
+
+def closed(server: HttpServer, walk: Walk, seconds: float, connections: int) -> Found:
+    """Each connection sends its next call when the last was answered."""
+    return _run(server, walk, 0.0, 0.0, seconds, connections)
+
+
+def at_rate(server: HttpServer, walk: Walk, rate: float, warm_s: float, seconds: float) -> Found:
+    """Open arrivals, `rate` a second, counted after `warm_s`."""
+    return _run(server, walk, rate, warm_s, seconds, OPEN_CONNECTIONS)
+
+
+def _run(server: HttpServer, walk: Walk, rate: float, warm_s: float, seconds: float, users: int) -> Found:
+    with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
+        result = Path(directory, "result.json")
+        environ = {
+            "BENCH_WALK": str(walk.path),
+            "BENCH_POSITION": str(walk.position),
+            "BENCH_CLIENT_KEY": walk.client_key,
+            "BENCH_RATE": str(rate),
+            "BENCH_WARM_S": str(warm_s),
+            "BENCH_SECONDS": str(seconds),
+            "BENCH_RESULT": str(result),
+        }
+        options = ["--headless", "--only-summary", "--loglevel", "WARNING", "--users", str(users), "--spawn-rate", str(users)]
+        options += ["--locustfile", str(Path(__file__).with_name("arrivals.py")), "--host", server.url, "--stop-timeout", "5"]
+        options += ["--run-time", f"{warm_s + seconds + 30:.0f}s"]
+        with on_core(DRIVER_CORE):
+            done = subprocess.run(
+                [sys.executable, "-m", "locust", *options], cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False
+            )
+        if not result.exists():
+            raise BenchError(f"Locust ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        return Found(**json.loads(result.read_text(encoding="utf-8")))

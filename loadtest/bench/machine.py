@@ -1,0 +1,89 @@
+"""The machine: which core runs what, what it is, how busy it was, and how much CPU somebody has used."""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import psutil
+
+SERVER_CORE = 0
+DRIVER_CORE = 1
+PACKAGES = ("readstate", "litestar", "uvicorn", "uvloop", "httptools", "redis", "hiredis", "msgspec", "locust")
+# Before anything is pinned.
+_ALLOWED: frozenset[int] = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
+
+
+class BenchError(Exception):
+    """A measurement cannot be taken or means nothing; the message is one sentence that says why."""
+
+
+def can_pin() -> bool:
+    """Whether processes can be held on a core here: a Linux with two of them."""
+    return {SERVER_CORE, DRIVER_CORE} <= _ALLOWED
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """What this thread starts in the block, threads and processes, stays on `core`. Does nothing where that cannot be done."""
+    if not can_pin():
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def tool(name: str) -> bool:
+    """Whether a command is installed."""
+    return shutil.which(name) is not None
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time that these processes have used so far."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return float(sum(time.user + time.system for time in times))
+
+
+def stolen_seconds() -> float:
+    """Time for which the host of this virtual machine ran somebody else on our cores, so far."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
+
+
+def load_average() -> float:
+    """Processes that wanted a core, averaged over the last minute."""
+    return os.getloadavg()[0]
+
+
+def facts() -> list[tuple[str, str]]:
+    """What a figure depends on, as (name, value)."""
+    memory_gib = psutil.virtual_memory().total / 2**30
+    return [
+        ("processor", f"{_processor()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"),
+        ("system", f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}"),
+        ("packages", ", ".join(f"{name} {version(name)}" for name in PACKAGES)),
+        ("drivers", ", ".join(_drivers())),
+    ]
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def _drivers() -> Iterator[str]:
+    for name, option in (("wrk", "--version"), ("redis-benchmark", "--version")):
+        if not tool(name):
+            yield f"{name} missing"
+            continue
+        words = subprocess.run([name, option], capture_output=True, text=True, check=False).stdout.split()
+        yield f"{name} {next((word.removeprefix('debian/') for word in words if any(map(str.isdigit, word))), '')}"

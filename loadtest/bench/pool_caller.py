@@ -1,0 +1,66 @@
+"""The plain way to Redis, to compare with: redis-py's connection pool, one connection per call in flight."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from hiredis import ReplyError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from service.store.connect import Part, reply_or_raise
+from service.store.scripts import Plan, Script, load_scripts
+
+
+class PoolCaller:
+    """Implements service.store.connect.Caller. What the lane leaves out (retries, maintenance notifications) is left out here as well."""
+
+    plan: Plan = "atomic"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._redis = Redis.from_url(
+            url, protocol=2, retry=Retry(NoBackoff(), 0), maint_notifications_config=MaintNotificationsConfig(enabled=False)
+        )
+        self.scripts = load_scripts("atomic")
+        self.round_trips = 0
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        self.round_trips += 1
+        try:
+            return await self._redis.evalsha(script.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            await self._redis.script_load(script.text)
+            return await self._redis.evalsha(script.sha, len(keys), *keys, *args)
+        except ResponseError as error:
+            return reply_or_raise(ReplyError(str(error)))
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        self.round_trips += 1
+        # The client's own decoding of known commands would give other types than the lane does.
+        connection = await self._redis.connection_pool.get_connection()
+        try:
+            await connection.send_command(*parts)
+            return await connection.read_response()
+        finally:
+            await self._redis.connection_pool.release(connection)
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        return [await self.command(*parts, key="")]
+
+    async def scan(self, pattern: str) -> AsyncIterator[str]:
+        async for key in self._redis.scan_iter(pattern, count=1000):
+            yield key.decode()
+
+    def nodes(self) -> list[str]:
+        return [self._url]
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+async def connect(url: str) -> PoolCaller:
+    """As service.store.connect.connect, for one server."""
+    return PoolCaller(url)

@@ -1,0 +1,202 @@
+"""The people and rooms of a measurement, made through the store, and the walk over them: forward moves only, none of them twice.
+
+Every user is in `rooms_each` rooms of `room_size` members, each room has two of eight tags. All ids have 24 characters, as IMKit's
+own, unless a measurement says otherwise. A message of round n has the same id in every room.
+"""
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from service.domain.tokens import Tokens
+from service.store.connect import Caller, connect
+from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
+from service.store.redis_store import RedisStore
+
+TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
+TAGS_EACH = 2
+AT_ONCE = 64  # calls in flight while a population is made
+APP = FIRST_APP
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many, how large. `name` keeps populations on one server apart; `users` is a multiple of `room_size`."""
+
+    name: str
+    users: int
+    rooms_each: int = 50
+    room_size: int = 20
+    id_chars: int = 24
+
+    @property
+    def rooms(self) -> int:
+        return self.users * self.rooms_each // self.room_size
+
+    @property
+    def states(self) -> int:
+        """Pairs of a user and a room."""
+        return self.users * self.rooms_each
+
+    def __str__(self) -> str:
+        return f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of {self.room_size}: {self.states:,} read states"
+
+
+@dataclass
+class Population:
+    """Who is where, and how many messages every room has."""
+
+    shape: Shape
+    users: list[str] = field(init=False)
+    rooms: list[tuple[str, list[str]]] = field(init=False)  # room, its members
+    rounds: int = 0
+
+    def __post_init__(self) -> None:
+        shape, chance = self.shape, random.Random(self.shape.name)
+        self.users = [self._id("user", number) for number in range(shape.users)]
+        self.rooms = []
+        for _ in range(shape.rooms_each):
+            # Everybody once in each layer of rooms, beside others in every layer.
+            order = chance.sample(self.users, shape.users)
+            for start in range(0, shape.users, shape.room_size):
+                self.rooms.append((self._id("room", len(self.rooms)), order[start : start + shape.room_size]))
+
+    def _id(self, kind: str, number: int) -> str:
+        return hashlib.sha1(f"{self.shape.name} {kind} {number}".encode(), usedforsecurity=False).hexdigest()[: self.shape.id_chars]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """(user, room) of every read state, in a random order that is the same in every run."""
+        pairs = [(user, room) for room, members in self.rooms for user in members]
+        random.Random(self.shape.name).shuffle(pairs)
+        return pairs
+
+    async def make(self, store: RedisStore) -> None:
+        """Create the rooms with their members."""
+        chance = random.Random(self.shape.name)
+        await all_of(
+            store.create_room(app=APP, room=room, tags=sorted(chance.sample(TAGS, TAGS_EACH)), profile={}, members=members)
+            for room, members in self.rooms
+        )
+
+    async def post_until(self, store: RedisStore, rounds: int) -> None:
+        """Have `rounds` messages in every room, each posted by nobody, so that every member has it to read."""
+        while self.rounds < rounds:
+            self.rounds += 1
+            await all_of(post(store, room, message_id(self.rounds)) for room, _ in self.rooms)
+
+    async def tokens(self, caller: Caller, keys: "Keys") -> dict[str, str]:
+        """A token for each user, as the service issues them."""
+        apps = AppRegistry(caller, client_key=keys.client_key, api_key=keys.api_key)
+        tokens = Tokens(RedisDirectory(caller), apps, secret=keys.token_secret)
+        issued = await all_of(tokens.issue(app=APP, user=user) for user in self.users)
+        return {user: token.token for user, token in zip(self.users, issued, strict=True)}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The secrets of a service."""
+
+    api_key: str
+    client_key: str
+    token_secret: str
+
+    def environ(self) -> dict[str, str]:
+        return {
+            "READSTATE_API_KEY": self.api_key,
+            "READSTATE_CLIENT_KEY": self.client_key,
+            "READSTATE_TOKEN_SECRET": self.token_secret,
+        }
+
+
+def message_id(number: int) -> str:
+    """The id of the message of round `number`, from 1: 24 hex that rise as strings. `walk.lua` makes the same."""
+    return f"67a1b2c3{number:016x}"
+
+
+def post(store: RedisStore, room: str, message: str, sender: str = "") -> Awaitable[object]:
+    """Post one countable message."""
+    return store.post(app=APP, room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=False)
+
+
+async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:
+    """The results of many calls, of which AT_ONCE are in flight."""
+    results: list[_Result] = []
+    batch: list[Awaitable[_Result]] = []
+    for call in calls:
+        batch.append(call)
+        if len(batch) == AT_ONCE:
+            results += await asyncio.gather(*batch)
+            batch.clear()
+    return results + list(await asyncio.gather(*batch))
+
+
+@asynccontextmanager
+async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Caller]]:
+    """The store of the service, over a lane of its own."""
+    caller = await connect(url)
+    try:
+        yield RedisStore(caller), caller
+    finally:
+        await caller.close()
+
+
+class Walk:
+    """A file of calls that drivers send one after the other, round by round; `@` in a body stands for the id of the round's message.
+
+    `position` is the number of calls sent so far.
+    """
+
+    def __init__(self, path: Path, calls: Iterable[tuple[str, str, str, str]], client_key: str) -> None:
+        """`calls`: (method, path, token, body)."""
+        self.path = path
+        self.client_key = client_key
+        self.position = 0
+        lines = ["\t".join(call) + "\n" for call in calls]
+        self.length = len(lines)
+        path.write_text("".join(lines), encoding="utf-8")
+
+    def rounds_for(self, calls: int) -> int:
+        """How many messages every room must have for as many further calls."""
+        return (self.position + calls) // self.length + 1
+
+
+def single_reads(population: Population, tokens: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """PUT lastRead by every user in every room."""
+    return (("PUT", f"/rooms/{room}/lastRead", tokens[user], '{"message":"@"}') for user, room in population.pairs())
+
+
+def bulk_reads(population: Population, tokens: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """PUT /me/lastReads by every user, over all rooms that they are in."""
+    rooms: dict[str, list[str]] = {}
+    for user, room in population.pairs():
+        rooms.setdefault(user, []).append(room)
+    for user, theirs in rooms.items():
+        items = ",".join(f'{{"room":"{room}","message":"@"}}' for room in theirs)
+        yield "PUT", "/me/lastReads", tokens[user], f'{{"items":[{items}]}}'
+
+
+def badges(tokens: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """GET /me/badge by every user."""
+    return (("GET", "/me/badge", token, "") for token in tokens.values())
+
+
+class Pace:
+    """Calls at a fixed rate in small groups, for measurements on the side of the server."""
+
+    def __init__(self, per_second: float, group: int) -> None:
+        self._group_s = group / per_second
+        self.group = group
+        self._next = time.perf_counter()
+
+    async def turn(self) -> None:
+        """Wait until the next group is due."""
+        self._next += self._group_s
+        await asyncio.sleep(max(0.0, self._next - time.perf_counter()))

@@ -1,0 +1,178 @@
+"""What a measurement runs against: a Valkey and HTTP servers, each in a directory that goes away, each on its core."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+
+from loadtest.bench.machine import BenchError, on_core
+from service import leash
+from service.embedded import EmbeddedServer
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60.0
+STOP_S = 30.0
+QUIET_S = 120.0
+
+
+class Valkey:
+    """The embedded server with its own configuration, as `readstate serve` starts it."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server = server
+        self.url = server.url
+        self.socket = server.url.removeprefix("unix://")
+        self._client = redis.Redis.from_url(server.url, protocol=2)
+
+    @property
+    def pid(self) -> int:
+        if self._server.pid is None:
+            raise BenchError("the embedded server ended during a measurement")
+        return self._server.pid
+
+    def ask(self, *parts: str | int) -> Any:
+        """The reply to one command."""
+        return self._client.execute_command(*parts)
+
+    def info(self, section: str) -> dict[str, Any]:
+        return dict(self._client.info(section))
+
+    def forget_counts(self) -> None:
+        """Begin the counts and times of commands anew."""
+        self.ask("CONFIG", "RESETSTAT")
+
+    def counts(self, command: str) -> tuple[int, float]:
+        """How often `command` was run since, and how many microseconds that took. Raises BenchError when one of them failed."""
+        counted = self.info("commandstats").get(f"cmdstat_{command}", {"calls": 0, "usec": 0, "failed_calls": 0})
+        if counted["failed_calls"]:
+            raise BenchError(f"{counted['failed_calls']} of {counted['calls']} calls of {command} failed")
+        return int(counted["calls"]), float(counted["usec"])
+
+    def used_memory(self) -> int:
+        """Bytes, when nothing moves any more."""
+        self.settle()
+        return int(self.info("memory")["used_memory"])
+
+    def settle(self) -> None:
+        """Wait until the append-only file is not rewritten and memory stands still: tables have grown, buffers are empty."""
+        deadline, before = time.monotonic() + QUIET_S, -1
+        while time.monotonic() < deadline:
+            used = int(self.info("memory")["used_memory"])
+            if abs(used - before) < 0.0005 * used and not self.info("persistence")["aof_rewrite_in_progress"]:
+                return
+            before = used
+            time.sleep(0.5)
+        raise BenchError(f"the embedded server was not quiet after {QUIET_S:.0f} s")
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def valkey(core: int) -> Iterator[Valkey]:
+    """A Valkey of our own on `core`, empty."""
+    with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
+        server = EmbeddedServer(Path(directory, "data"), lambda sentence: print(f"  {sentence}", file=sys.stderr))
+        with on_core(core):
+            server.start()
+        try:
+            ours = Valkey(server)
+            yield ours
+            ours.close()
+        finally:
+            server.stop()
+
+
+@dataclass(frozen=True)
+class HttpServer:
+    """A supervisor and its workers."""
+
+    host: str
+    port: int
+    supervisor: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def workers(self) -> list[int]:
+        """Process ids of those who serve."""
+        children = psutil.Process(self.supervisor).children()
+        return [child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+@contextmanager
+def http_server(application: str, environ: Mapping[str, str], core: int) -> Iterator[HttpServer]:
+    """`readstate serve` (application "service"), or another application of `applications` in its place, on `core`; ready."""
+    with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
+        port = _free_port()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
+        command = ["service.cli", "serve"] if application == "service" else ["loadtest.bench.applications", application]
+        log = Path(directory, "log")
+        with log.open("wb") as output, on_core(core):
+            process = subprocess.Popen(
+                # The kernel ends it with us, however we end.
+                [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(Path(directory, "lock")), sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=inherited | {"READSTATE_PORT": str(port)} | dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=0,
+            )
+        try:
+            server = HttpServer("127.0.0.1", port, process.pid)
+            _wait_until_ready(server, process, log)
+            yield server
+        finally:
+            _stop(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(server: HttpServer, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if ask(server, "GET", "/readyz") == 200:
+            return
+        time.sleep(0.1)
+    last_words = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+    raise BenchError(f"a server did not become ready:\n{last_words}")
+
+
+def ask(server: HttpServer, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> int:
+    """The status that one call is answered with; 0 when it is not answered."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,108 @@
+"""The express road: how the hot calls are executed.
+
+A hot call is an ordinary handler: it stands in the routing table and in the OpenAPI document, and the framework can serve it. But what
+the framework does on the way costs several times the call itself: routing, three layers of middleware, a request object, building
+keyword arguments. So a request that needs none of it is recognised before the framework and brought straight to the same function.
+
+Whatever is unusual takes the framework's road: percent-encoding, a trailing slash, a browser's Origin, another method. Both roads let
+callers in through the same gate, decode by the same types and explain errors in the same words; a test asks both the same questions.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import HTTPScope, Receive, Send
+from msgspec import Struct
+
+from service.domain.limits import MAX_BODY_BYTES
+from service.wire.imkit.body import decode
+from service.wire.imkit.call import BareCall, Desk
+from service.wire.imkit.errors import BadBody, answer_in
+from service.wire.imkit.gate import admit
+from service.wire.imkit.reply import Reply
+
+
+class Express(Struct, frozen=True):
+    """One hot call: how it is recognised, and what its function takes."""
+
+    handler: HTTPRouteHandler
+    method: str
+    prefix: str  # the whole path, or what stands before the id
+    suffix: str | None  # what stands behind the id; None: there is no id
+    decoder: Callable[[bytes], Any] | None  # of the body; None: it takes none
+    body_optional: bool = False
+    query: dict[str, str] = {}  # name on the wire -> parameter that takes the list of its values
+
+    async def serve(self, desk: Desk, room: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer one request that `Expresses.find` has recognised."""
+        opt = self.handler.opt
+        scope["route_handler"] = self.handler
+        try:
+            caller = await admit(desk, opt["who"], scope["headers"])
+            arguments: dict[str, Any] = {"room": room} if self.suffix is not None else {}
+            if self.decoder is not None:
+                arguments["data"] = self._decode(await read_body(receive))
+            if self.query and scope["query_string"]:
+                given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True)
+                arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
+            reply: Reply = await self.handler.fn(BareCall(caller, desk), **arguments)
+        except ClientGone:
+            return
+        except Exception as error:
+            reply = answer_in(scope, error)
+        await reply(scope, receive, send)
+
+    def _decode(self, body: bytes) -> Any:
+        if body:
+            return decode(self.decoder, body)  # type: ignore[arg-type]  # the caller has looked
+        if self.body_optional:
+            return None
+        raise BadBody("A JSON body is required")
+
+
+class Expresses:
+    """All hot calls."""
+
+    def __init__(self, *expresses: Express) -> None:
+        self._exact = {(express.method, express.prefix): express for express in expresses if express.suffix is None}
+        self._with_id = {express.method: express for express in expresses if express.suffix is not None}
+
+    def find(self, scope: HTTPScope) -> tuple[Express, str] | None:
+        """The hot call that a request is, with the id in its path ("" without one); None: the framework's road."""
+        path, method = scope["path"], scope["method"]
+        express = self._exact.get((method, path))
+        room = ""
+        if express is None:
+            express = self._with_id.get(method)
+            if express is None or not (path.startswith(express.prefix) and path.endswith(express.suffix or "")):
+                return None
+            room = path[len(express.prefix) : -len(express.suffix or "")]
+            if not room or "/" in room or not room.isprintable():
+                return None
+        if b"%" in scope["raw_path"] or b"%" in scope["query_string"] or b"+" in scope["query_string"]:
+            return None
+        for name, _ in scope["headers"]:
+            if name == b"origin":
+                return None
+        return express, room
+
+
+class ClientGone(Exception):
+    """The client went away before its request was complete."""
+
+
+async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises ClientGone, and what the framework raises for a body over `limit` bytes."""
+    body = b""
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body = body + message["body"] if body else message["body"]
+        if len(body) > limit:
+            raise RequestEntityTooLarge
+        if not message.get("more_body", False):
+            return bytes(body)

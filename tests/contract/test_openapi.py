@@ -1,0 +1,62 @@
+"""The document at /schema describes the service as it is: schemathesis makes calls from it and judges the answers by it."""
+
+import threading
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from service.app import create_app
+from service.settings import Settings
+from service.wire.imkit.routes import HANDLERS
+from tests.support.imkit import API_KEY, CLIENT_KEY
+from tests.support.servers import Server
+from tests.support.waiting import wait_until_now
+
+EXAMPLES = 20  # of each operation
+
+
+@pytest.fixture(scope="module")
+def url(server: Server) -> Iterator[str]:
+    """A running service, over a real socket."""
+    app = create_app(msgspec.structs.replace(_SETTINGS, redis_url=server.url))
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    wait_until_now(lambda: running.started, "the service to start")
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    running.should_exit = True
+    thread.join()
+
+
+# The document does not depend on where the service runs, so the calls can be collected before it does.
+_SETTINGS = Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form.
+
+    Not asked: that everything the document allows is accepted, since ids and tags have rules that JSON Schema cannot say.
+    """
+    headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
+    case.call_and_validate(base_url=url, headers=headers, excluded_checks=[positive_data_acceptance, ignored_auth])
+
+
+def test_every_call_is_documented(url: str) -> None:
+    """With who may make it, what it takes and what it answers."""
+    document = httpx.get(f"{url}/schema").json()
+    assert document == schema.raw_schema
+    operations = {one["operationId"]: one for path in document["paths"].values() for one in path.values()}
+    assert set(operations) == {handler.opt["operation"] for handler in HANDLERS}
+    for operation in operations.values():
+        assert operation["security"]
+        assert {"200", "400", "401", "403", "413", "503"} <= set(operation["responses"])
+        assert all("$ref" in answer["content"]["application/json"]["schema"] for answer in operation["responses"].values())

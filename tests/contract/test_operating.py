@@ -1,0 +1,196 @@
+"""What operators see: alive, ready, measured, logged; and what callers see when something of ours fails."""
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from service.app import create_app
+from service.errors import UnknownOutcome
+from service.logs import JsonLines
+from service.settings import Settings
+from service.store.connect import connect
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, refusal, result
+from tests.support.servers import Server, short_directory
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server that the test may stop."""
+    with short_directory() as directory:
+        server = Server(directory / "one")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest_asyncio.fixture
+async def fragile(own_server: Server) -> AsyncIterator[Imkit]:
+    """A service on that server."""
+    settings = Settings(redis_url=own_server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+    service, caller = create_app(settings), await connect(own_server.url)
+    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+        yield Imkit(service, client, caller)
+    await caller.close()
+
+
+async def test_alive_and_ready(imkit: Imkit) -> None:
+    alive, ready = await imkit.call("GET", "/healthz"), await imkit.call("GET", "/readyz")
+    assert (alive.status_code, alive.text, ready.status_code, ready.text) == (200, "ok\n", 200, "ready\n")
+    assert ready.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: Imkit) -> None:
+    """A server that was started again has none; nobody's call has to wait for them."""
+    shas = [script.sha for script in imkit.caller.scripts.values()]
+    await imkit.caller.each_node("SCRIPT", "FLUSH")
+    assert (await imkit.call("GET", "/readyz")).status_code == 200
+    assert await imkit.caller.each_node("SCRIPT", "EXISTS", *shas) == [[1] * len(shas)]
+
+
+async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imkit, own_server: Server) -> None:
+    """Calls are refused with 503 and a hint when to try again; all is well once the store is back."""
+    await fragile.room("r", "al")
+    token = await fragile.sign_in("al")
+    own_server.stop()
+    answer = await fragile.call("GET", "/me/badge", None, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token})
+    assert answer.content == refusal(503, "Service Unavailable", "SERVICE_UNAVAILABLE", "Nothing was done; try again")
+    assert answer.headers["retry-after"] == "1"
+    ready = await fragile.call("GET", "/readyz")
+    assert (ready.status_code, ready.text[:10]) == (503, "not ready:")
+    assert (await fragile.call("GET", "/healthz")).status_code == 200
+    own_server.start()
+
+    async def is_ready() -> bool:
+        return (await fragile.call("GET", "/readyz")).status_code == 200
+
+    await wait_until(is_ready, "the service to be ready again")
+    assert await fragile.badge("al") == 0
+
+
+async def test_an_unknown_outcome_is_called_so(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(**_: object) -> None:
+        raise UnknownOutcome("the connection was lost")
+
+    await imkit.room("r", "al")
+    monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "mark_read", lost)
+    answer = await imkit.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m"})
+    message = "It is unknown whether this was done; ask for the present state before you repeat it"
+    assert answer.content == refusal(503, "Service Unavailable", "SERVICE_UNAVAILABLE", message)
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged_with_its_traceback(
+    imkit: Imkit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(**_: object) -> None:
+        raise ZeroDivisionError("a secret detail")
+
+    monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "badge", broken)
+    answer = await imkit.as_user("al", "GET", "/me/badge")
+    assert answer.content == refusal(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    failures = [line for line in lines if line["level"] == "error"]
+    assert [(line["operation"], "a secret detail" in line["traceback"]) for line in failures] == [("badge", True)]
+
+
+async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warning(
+    imkit: Imkit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Lines of JSON, in which there is no token and no key."""
+    caplog.set_level(logging.DEBUG, "service.app")
+    await imkit.sign_in("al")
+    caplog.clear()
+    await imkit.as_user("al", "GET", "/me/badge")
+    await imkit.as_user("al", "GET", "/rooms/none")
+
+    async def lost(**_: object) -> None:
+        raise UnknownOutcome("lost")
+
+    monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "badge", lost)
+    await imkit.as_user("al", "GET", "/me/badge")
+    texts = [JsonLines().format(record) for record in caplog.records if record.name == "service.app"]
+    lines = [json.loads(text) for text in texts]
+    assert [(line["level"], line["operation"], line["outcome"]) for line in lines] == [
+        ("debug", "badge", "ok"),
+        ("debug", "room", "ROOM_NOT_FOUND"),
+        ("warning", "badge", "SERVICE_UNAVAILABLE"),
+    ]
+    assert not any(secret in text for text in texts for secret in (imkit.tokens["al"], CLIENT_KEY, API_KEY))
+
+
+async def test_requests_are_measured_by_operation_and_outcome(imkit: Imkit) -> None:
+    async def measured() -> dict[str, float]:
+        text = (await imkit.call("GET", "/metrics")).text
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if not line.startswith("#")}
+
+    def name(operation: str, outcome: str) -> str:
+        return f'readstate_request_seconds_count{{operation="{operation}",outcome="{outcome}",surface="http"}}'
+
+    before = await measured()
+    result(await imkit.as_user("al", "GET", "/me/badge"))
+    await imkit.as_user("al", "GET", "/rooms/none")
+    await imkit.call("GET", "/nowhere")
+    await imkit.call("GET", "/me/%FF")
+    after = await measured()
+    for key in (name("badge", "ok"), name("room", "ROOM_NOT_FOUND"), name("unrouted", "NOT_FOUND"), name("unrouted", "INVALID_PATH")):
+        assert after[key] - before.get(key, 0) == 1
+    assert {"readstate_redis_round_trips_total", "readstate_open_sockets"} <= {key.partition("{")[0] for key in after}
+
+
+_WORKER = """
+import os, sys
+from time import perf_counter
+from service import metrics
+for _ in range(3):
+    metrics.observe("http", "badge", "ok", perf_counter())
+metrics.OPEN_SOCKETS.inc(2)
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
+    """Whoever is asked. What a worker counted outlives it, what it had open does not."""
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", _WORKER]
+    workers = [subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"counted\n"
+    workers[0].communicate()
+    scrape = "from service import metrics; print(metrics.exposition().decode())"
+    text = subprocess.run([sys.executable, "-c", scrape], env=environ, capture_output=True, text=True, check=True).stdout
+    workers[1].communicate()
+    assert 'readstate_request_seconds_count{operation="badge",outcome="ok",surface="http"} 6.0' in text
+    assert "readstate_open_sockets 2.0" in text
+
+
+async def test_starting_without_a_store_fails_with_a_reason() -> None:
+    settings = Settings(redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+    with pytest.raises(RuntimeError, match="nowhere"):
+        await Lifespan(create_app(settings)).__aenter__()
+
+
+async def test_a_websocket_elsewhere_is_refused(imkit: Imkit) -> None:
+    sent: list[dict[str, object]] = []
+    scope = {"type": "websocket", "path": "/rooms", "raw_path": b"/rooms", "query_string": b"", "headers": [], "root_path": ""}
+
+    async def receive() -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    await imkit.service(scope, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]

@@ -1,0 +1,294 @@
+"""Clients that do not keep to the protocol: each is sent away, the service goes on for everybody else and logs nothing unexpected."""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
+from tests.support.processes import ServiceProcess
+from tests.support.servers import short_directory
+
+ENGINE = "/socket.io/?EIO=4&transport=websocket"
+
+
+@asynccontextmanager
+async def raw(url: str, *, connected: bool = True, **options: Any) -> AsyncIterator[ClientConnection]:
+    """A websocket to the service without a Socket.IO client; `connected`: as far as the Socket.IO CONNECT."""
+    async with websockets.connect(url.replace("http", "ws", 1) + ENGINE, max_size=None, compression=None, **options) as connection:
+        assert str(await connection.recv()).startswith("0{")
+        if connected:
+            await connection.send("40")
+            assert str(await connection.recv()).startswith("40{")
+        yield connection
+
+
+async def closed_with(connection: ClientConnection) -> int:
+    """The code with which the service closes."""
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async with asyncio.timeout(10):
+            while True:
+                await connection.recv()
+    assert connection.close_code is not None
+    return connection.close_code
+
+
+async def still_serves(backend: Backend) -> None:
+    """A well-behaved client gets what it should."""
+    ann = f"ann-{secrets.token_hex(4)}"
+    async with device(backend, ann) as phone:
+        room = await backend.room(f"room-{secrets.token_hex(4)}", ann)
+        message = await backend.post(room, ann)
+        assert (await phone.until("chat message", 1, room))[0]["_id"] == message
+
+
+@pytest.fixture(autouse=True)
+def nothing_unexpected(live: ServiceProcess) -> Any:
+    """Whatever a client does, it is no failure of the service."""
+    before = len(faults(live))
+    yield
+    assert faults(live)[before:] == []
+
+
+FRAMES: dict[str, str | bytes] = {
+    "a binary frame": b"\x04binary",
+    "binary as base64": "bAAAA",
+    "a binary event": '451-["auth2",{"_placeholder":true,"num":0}]',
+    "ten thousand million attachments": '459999999999-["x"]',
+    "attachments of a text event": '422-["x"]',
+    "a binary ack": '461-0[{"_placeholder":true,"num":0}]',
+    "an empty frame": "",
+    "no packet": "hello",
+    "a digit of another script": "\u0664\u0662",
+    "bad JSON": '42["auth2",',
+    "100,000 brackets, as far as they fit": "42" + "[" * 60_000,
+    "brackets in the engine's own packet": "4" + "[" * 60_000,
+    "brackets in a pong": "3" + "[" * 60_000,
+    "an event that is no list": '42{"a":1}',
+    "an event without a name": "42[]",
+    "an event with a number for a name": "42[7]",
+    "an event without data": "42",
+    "a number beyond every bound": '42["conf",' + "9" * 5_000 + "]",
+    "a huge ack id": "42" + "9" * 200 + '["conf",{}]',
+    "an error that only servers send": '44{"message":"x"}',
+    "an open that only servers send": '0{"sid":"x"}',
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+async def test_a_frame_against_the_protocol_ends_the_connection(backend: Backend, frame: str | bytes) -> None:
+    async with raw(backend.url) as connection:
+        await connection.send(frame)
+        assert await closed_with(connection) in (1008, 1009)
+    await still_serves(backend)
+
+
+@pytest.mark.parametrize("length", [65_537, 200_000, 10_000_000])
+async def test_a_frame_that_is_too_long_ends_the_connection(backend: Backend, length: int) -> None:
+    async with raw(backend.url) as connection:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await connection.send('42["x","' + "a" * length + '"]')
+        assert await closed_with(connection) == 1009
+    await still_serves(backend)
+
+
+IGNORED = {
+    "an event before CONNECT": ('42["auth2","x"]', False),
+    "an ack that nobody asked for": ("431[1]", True),
+    "a second CONNECT": ("40", True),
+    "a CONNECT elsewhere": ("40/admin,", True),
+    "an event elsewhere": ('42/admin,["auth2","x"]', True),
+    "an event of the library's own": ('42["connect",1,2,3]', True),
+    "another one": ('42["disconnect"]', True),
+    "an event that nobody knows": ('420["typing",{"room":"r"}]', True),
+    "a very long ack id": ("42" + "9" * 90 + '["typing"]', True),
+    "a pong that nobody asked for": ("3", True),
+}
+
+
+@pytest.mark.parametrize(("frame", "connected"), IGNORED.values(), ids=IGNORED)
+async def test_what_means_nothing_is_ignored(backend: Backend, frame: str, connected: bool) -> None:
+    """And the connection goes on."""
+    async with raw(backend.url, connected=connected) as connection:
+        await connection.send(frame)
+        if not connected:
+            await connection.send("40")
+        token = await backend.token("ann")
+        await connection.send('427["auth2",' + json.dumps(token) + "]")
+        async with asyncio.timeout(10):
+            while not (answer := str(await connection.recv())).startswith("437"):
+                pass
+        assert json.loads(answer[3:])[0]["RC"] == 0
+
+
+async def test_an_ack_with_a_long_id_comes_back_under_it(backend: Backend) -> None:
+    async with raw(backend.url) as connection:
+        await connection.send("42" + "9" * 90 + '["conf",{"encoding":"rot13"}]')
+        assert str(await asyncio.wait_for(connection.recv(), 10)).startswith("43" + "9" * 90 + "[")
+
+
+async def test_invalid_utf8_ends_the_connection(backend: Backend) -> None:
+    async with raw(backend.url) as connection:
+        await connection.send(b'42["\xff\xfe"]', text=True)
+        assert await closed_with(connection) in (1007, 1006)
+    await still_serves(backend)
+
+
+async def test_who_says_too_much_is_sent_away(backend: Backend) -> None:
+    async with raw(backend.url) as connection:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            for _ in range(1_000):
+                await connection.send('42["typing"]')
+        assert await closed_with(connection) == 1008
+    await still_serves(backend)
+
+
+async def test_a_hundred_connections_that_say_nothing_harm_nobody(backend: Backend) -> None:
+    """Open transports without a CONNECT, some cut in the middle of a frame."""
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(100):
+            connection = await stack.enter_async_context(raw(backend.url, connected=False))
+            if number % 2:
+                connection.transport.write(b"\x81\xfe\xff")
+                connection.transport.abort()
+        await still_serves(backend)
+
+
+async def test_a_client_that_does_not_read_is_cut_off(backend: Backend, live: ServiceProcess) -> None:
+    """It costs a bounded amount of memory, and the others hear everything meanwhile."""
+    ann, bob = f"ann-{secrets.token_hex(4)}", f"bob-{secrets.token_hex(4)}"
+    token = await backend.token(ann)
+    room = await backend.room(f"room-{secrets.token_hex(4)}", ann, bob)
+    posts = 300
+    async with device(backend, bob) as reads:
+        stuck = await asyncio.to_thread(_open_without_reading, backend.url, token)
+        with stuck:
+            for number in range(posts):
+                await backend.post(room, bob, f"{number} " + "x" * 30_000)
+            assert len(await reads.until("chat message", posts, room)) == posts
+            assert await asyncio.to_thread(_was_cut_off, stuck)
+    await still_serves(backend)
+
+
+def _open_without_reading(url: str, token: str) -> socket.socket:
+    """A connection that authenticates by hand, over a socket with a small window, and then reads nothing."""
+    address = urlsplit(url)
+    assert address.hostname is not None
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.settimeout(10)
+    plain.connect((address.hostname, address.port))
+    plain.sendall(
+        f"GET {ENGINE} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    for awaited, text in ((b"0{", "40"), (b"40{", f'427["auth2","{token}"]'), (b"437[", "")):
+        heard = b""
+        while awaited not in heard:
+            heard += plain.recv(4096)
+        plain.sendall(_masked(text.encode()) if text else b"")
+    return plain
+
+
+def _masked(payload: bytes) -> bytes:
+    """A client's text frame; the mask is zero, so the payload stays as it is."""
+    size = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + payload
+
+
+def _was_cut_off(stuck: socket.socket) -> bool:
+    """Whether the connection ends by itself; what is still in the pipe is thrown away."""
+    stuck.settimeout(15)
+    received = 0
+    try:
+        while data := stuck.recv(65_536):
+            received += len(data)
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return received < 300 * 30_000
+
+
+# Long-polling
+
+
+@pytest.fixture(scope="module")
+def polled() -> Any:
+    """A service that offers long-polling."""
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+        yield process
+        assert faults(process) == []
+
+
+async def session(backend: Backend) -> str:
+    """The id of a session that has begun to poll."""
+    answer = await backend._http.get("/socket.io/?EIO=4&transport=polling")
+    return str(json.loads(answer.text[1:])["sid"])
+
+
+BODIES: dict[str, bytes] = {
+    "nothing": b"",
+    "too long": b'42["' + b"x" * 70_000 + b'"]',
+    "10 MB": b"4" * 10_000_000,
+    "bad UTF-8": b'42["\xff"]',
+    "seventeen packets": b"\x1e".join([b"3"] * 17),
+    "binary": b"bAAAA",
+    "brackets": b"4" + b"[" * 60_000,
+    "bad JSON": b'40\x1e42["',
+    "a binary event": b'40\x1e451-["x",{"_placeholder":true,"num":0}]',
+    "a form": b'd=42["x"]',
+    "only servers send it": b"6",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+async def test_a_post_against_the_protocol_ends_the_session(polled: ServiceProcess, body: bytes) -> None:
+    async with Backend(polled.url) as backend:
+        sid = await session(backend)
+        answer = await backend._http.post(f"/socket.io/?EIO=4&transport=polling&sid={sid}", content=body)
+        assert answer.status_code in (200, 400)
+        assert b"1" in (await backend._http.get(f"/socket.io/?EIO=4&transport=polling&sid={sid}")).content
+        again = await backend._http.post(f"/socket.io/?EIO=4&transport=polling&sid={sid}", content=b"3")
+        assert again.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("GET", "EIO=4&transport=polling&sid=nobody"),
+        ("POST", "EIO=4&transport=polling&sid=nobody"),
+        ("POST", "EIO=4&transport=polling"),
+        ("GET", "EIO=3&transport=polling"),
+        ("GET", "EIO=4&transport=carrier-pigeon"),
+        ("GET", "EIO=4&transport=polling&j=1"),
+        ("GET", "EIO=4&transport=websocket"),
+        ("GET", ""),
+        ("GET", "%ff%fe&sid=%00"),
+        ("PUT", "EIO=4&transport=polling"),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_the_clients_fault(polled: ServiceProcess, method: str, query: str) -> None:
+    async with Backend(polled.url) as backend:
+        answer = await backend._http.request(method, f"/socket.io/?{query}")
+        assert 400 <= answer.status_code < 500
+
+
+async def test_who_posts_too_much_is_sent_away(polled: ServiceProcess) -> None:
+    async with Backend(polled.url) as backend:
+        sid = await session(backend)
+        body = b"\x1e".join([b"40"] + [b'42["typing"]'] * 15)
+        statuses = [
+            (await backend._http.post(f"/socket.io/?EIO=4&transport=polling&sid={sid}", content=body)).status_code for _ in range(20)
+        ]
+        assert statuses[0] == 200
+        assert statuses[-1] == 400

@@ -1,0 +1,199 @@
+"""What only shows from inside: deadlines, and that nothing stays behind of connections that are gone."""
+
+import asyncio
+import contextlib
+import gc
+import socket as sockets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvicorn
+import websockets
+
+from service.app import Service, create_app
+from service.settings import Settings
+from service.wire.realtime import connection as connection_module
+from service.wire.realtime import events as events_module
+from service.wire.realtime.server import Realtime
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
+from tests.support.servers import Server
+from tests.support.waiting import wait_until
+
+
+class Inside:
+    """The service in this process, and its realtime part."""
+
+    def __init__(self, url: str, service: Service) -> None:
+        self.url = url
+        self.service = service
+
+    @property
+    def realtime(self) -> Realtime:
+        realtime: Any = self.service.parts.realtime
+        assert isinstance(realtime, Realtime)
+        return realtime
+
+    def remains(self) -> dict[str, Any]:
+        """Everything that is kept per connection, per user or per room."""
+        protocol = self.realtime._sockets
+        return {
+            "connections": protocol._connections,
+            "engine": {sid for sid, socket in protocol.eio.sockets.items() if not socket.closed},
+            "environ": protocol.environ,
+            "rooms of the library": {namespace: rooms for namespace, rooms in protocol.manager.rooms.items() if rooms},
+            "pending": {**protocol.manager.pending_connect, **protocol.manager.pending_disconnect},
+            "people": self.realtime._audience._people,
+            "members": dict(self.realtime._audience._members),
+            "listeners": self.realtime._events._notices._listeners,  # type: ignore[attr-defined]
+            "fetching": self.realtime._delivery._fetching,
+            "tasks": self.realtime._delivery._tasks | self.realtime._leaving,
+        }
+
+    async def until_nothing_remains(self) -> None:
+        async def empty() -> bool:
+            return not any(self.remains().values())
+
+        await wait_until(empty, f"nothing to remain of {self.remains()}", timeout_s=10)
+
+
+@pytest_asyncio.fixture(params=[{}])
+async def inside(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Inside]:
+    """`request.param` are further settings."""
+    settings = Settings(redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="s" * 40, **request.param)
+    service = create_app(settings)
+    listener = sockets.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        service, ws="websockets-sansio", ws_max_size=65_536, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+    )
+    web = uvicorn.Server(config)
+    serving = asyncio.create_task(web.serve(sockets=[listener]))
+
+    async def started() -> bool:
+        return web.started
+
+    await wait_until(started, "the service to start")
+    yield Inside(f"http://127.0.0.1:{listener.getsockname()[1]}", service)
+    web.should_exit = True
+    await serving
+
+
+@pytest_asyncio.fixture
+async def backend(inside: Inside) -> AsyncIterator[Backend]:
+    async with Backend(inside.url) as backend:
+        yield backend
+
+
+@contextlib.asynccontextmanager
+async def raw(url: str) -> AsyncIterator[websockets.ClientConnection]:
+    address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    async with websockets.connect(address, compression=None, ping_interval=None) as connection:
+        yield connection
+
+
+async def until_closed(connection: websockets.ClientConnection) -> int | None:
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async with asyncio.timeout(15):
+            while True:
+                await connection.recv()
+    return connection.close_code
+
+
+@pytest.mark.parametrize("frames", [[], ["40"], ["40", '42["typing"]']], ids=["open", "connected", "talking"])
+async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connection_module.AUTHENTICATE_WITHIN_S <= 30  # ruling R34
+    monkeypatch.setattr(connection_module, "AUTHENTICATE_WITHIN_S", 0.5)
+    async with raw(inside.url) as connection:
+        for frame in frames:
+            await connection.send(frame)
+        assert await until_closed(connection) == 1008
+    await inside.until_nothing_remains()
+
+
+async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "AUTHENTICATE_WITHIN_S", 0.5)
+    async with device(backend, "ann") as phone:
+        await asyncio.sleep(1.0)
+        assert phone.client.connected
+
+
+@pytest.mark.parametrize("inside", [{"socket_ping_interval_s": 1, "socket_ping_timeout_s": 1}], indirect=True)
+async def test_who_does_not_answer_pings_is_sent_away(inside: Inside, backend: Backend) -> None:
+    """And who does stays."""
+    async with device(backend, "ann") as answers, raw(inside.url) as silent:
+        await silent.send("40")
+        await until_closed(silent)
+        assert silent.close_code is not None
+        await asyncio.sleep(1.5)
+        assert answers.client.connected
+    await inside.until_nothing_remains()
+
+
+@pytest.mark.parametrize("limit", [3])
+async def test_one_connection_too_many_is_refused_and_the_others_stay(
+    inside: Inside, backend: Backend, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "MAX_SOCKETS_PER_USER", limit)
+    token = await backend.token("ann")
+    async with contextlib.AsyncExitStack() as stack:
+        devices = [await stack.enter_async_context(device(backend)) for _ in range(limit + 1)]
+        answers = [await phone.authenticate(token) for phone in devices]
+        assert [answer["RC"] for answer in answers] == [0] * limit + [429]
+        await devices[-1].until_closed()
+        assert all(phone.client.connected for phone in devices[:-1])
+        assert (await devices[0].authenticate(token))["RC"] == 0
+
+
+async def test_nothing_remains_of_connections_however_they_end(inside: Inside, backend: Backend) -> None:
+    """Closed, cut, refused, sent away, switched to another user, on either transport."""
+    room = await backend.room("room", "ann", "bob")
+    for transport in ("websocket", "polling"):
+        async with device(backend, "ann", transports=(transport,)) as closes, device(backend, transports=(transport,)) as refused:
+            await refused.authenticate("nonsense")
+            async with device(backend, "ann", transports=(transport,)) as switches:
+                await switches.authenticate(await backend.token("bob"))
+                await backend.post(room, "ann")
+                await closes.until("chat message", 1)
+                await switches.until("chat message", 1)
+    async with raw(inside.url) as cut:
+        await cut.send("40")
+        await cut.send('427["auth2","' + await backend.token("ann") + '"]')
+        while not str(await cut.recv()).startswith("437"):
+            pass
+        await backend.post(room, "bob")
+        cut.transport.abort()
+    await inside.until_nothing_remains()
+
+
+async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Inside, backend: Backend) -> None:
+    """Hundreds that came and went leave nothing behind."""
+    token = await backend.token("ann")
+
+    async def come_and_go(times: int) -> int:
+        for _ in range(times):
+            async with raw(inside.url) as connection:
+                await connection.send("40")
+                await connection.send(f'427["auth2","{token}"]')
+                while not str(await connection.recv()).startswith("437"):
+                    pass
+        await inside.until_nothing_remains()
+        await asyncio.sleep(connection_module.LINGER_S + 0.5)
+        gc.collect()
+        return sum(isinstance(thing, connection_module.Connection) for thing in gc.get_objects())
+
+    await come_and_go(100)
+    assert await come_and_go(300) <= 2
+
+
+async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) -> None:
+    """And whoever comes afterwards is refused."""
+    async with device(backend, "ann") as phone, device(backend, "bob", transports=("polling",)) as polls:
+        await inside.realtime.stop()
+        await phone.until_closed()
+        await polls.until_closed()
+        assert not inside.remains()["connections"]
+        with pytest.raises(websockets.InvalidStatus):
+            async with raw(inside.url):
+                pass
+        assert (await backend._http.get("/socket.io/?EIO=4&transport=polling")).status_code == 400

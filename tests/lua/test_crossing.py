@@ -1,0 +1,78 @@
+"""lib/crossing.lua: above the fan-out limit members' counts are asked of the room; nothing that anybody sees changes by crossing."""
+
+import pytest
+
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from tests.lua.conftest import Run
+from tests.support.rooms import a_room, posted
+
+
+@pytest.fixture
+def fanout_limit() -> int:
+    """Rooms of five are large; those of three are small again."""
+    return 4
+
+
+async def is_derived(caller: Caller, app: str) -> bool:
+    """Whether ann's side asks the room instead of counting itself."""
+    key = Keys.user(app, "ann")
+    return bool(await caller.command("SISMEMBER", f"{key}:d", "r", key=key))
+
+
+async def test_a_room_at_the_limit_counts_at_its_members(store: RedisStore, caller: Caller, app: str) -> None:
+    """One more, and it does not."""
+    await a_room(store, app, members=["ann", "bob", "cid", "dan"])
+    assert not await is_derived(caller, app)
+    await store.add_members(app=app, room="r", members=["eve"])
+    assert await is_derived(caller, app)
+
+
+async def test_a_room_that_shrinks_comes_back_at_three_quarters(store: RedisStore, caller: Caller, app: str) -> None:
+    """So one that stays about the limit does not swing."""
+    await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
+    await store.remove_members(app=app, room="r", members=["eve"])
+    assert await is_derived(caller, app)
+    await store.remove_members(app=app, room="r", members=["dan"])
+    assert not await is_derived(caller, app)
+
+
+async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str) -> None:
+    """What is posted, read, deleted and retagged while the room is large is there when it is small again."""
+    await a_room(store, app, members=["ann", "bob", "cid"], tags=["a"])
+    await posted(store, app, message="m1")
+    await store.add_members(app=app, room="r", members=["dan", "eve"])
+    for message in ("m2", "m3", "m4"):
+        await posted(store, app, message=message)
+    await store.mark_read(app=app, room="r", user="bob", message="m2")
+    await store.delete_message(app=app, room="r", message="m3")
+    await store.set_tags(app=app, room="r", tags=["b"])
+    large = [await store.badge(app=app, user=user, tags=["b"]) for user in ("ann", "bob", "dan")]
+    await store.remove_members(app=app, room="r", members=["dan", "eve"])
+    small = [await store.badge(app=app, user=user, tags=["b"]) for user in ("ann", "bob", "dan")]
+    assert (large, small) == ([3, 1, 2], [3, 1, 0])
+
+
+@pytest.mark.parametrize("countable", [True, False])
+async def test_a_post_crosses_when_the_limit_itself_was_changed(store: RedisStore, caller: Caller, app: str, countable: bool) -> None:
+    """The service was started again with other settings; every member is told, the silent ones too."""
+    await a_room(store, app, tags=["a"])
+    await posted(store, app)
+    for limit, derived in ((1, True), (256, False)):
+        changed = RedisStore(caller, fanout_limit=limit, message_history=100)
+        await posted(changed, app, countable=countable)
+        await changed.outbox.idle()
+        assert await is_derived(caller, app) == derived
+        assert await changed.audit_user(app=app, user="ann", repair=False) == []
+    assert await store.badge(app=app, user="ann", tags=["a"]) == (3 if countable else 1)
+
+
+async def test_a_message_in_a_large_room_costs_its_members_nothing(store: RedisStore, caller: Caller, app: str, run: Run) -> None:
+    """Their side is not touched."""
+    await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
+    await store.outbox.idle()
+    before = await run("copies", Keys.user(app, "ann"))
+    await posted(store, app)
+    assert await run("copies", Keys.user(app, "ann")) == before
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
