@@ -47,7 +47,9 @@ class Shape:
         return self.users * self.rooms_each
 
     def __str__(self) -> str:
-        return f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of {self.room_size}: {self.states:,} read states"
+        return (
+            f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of {self.room_size}: {self.states:,} read states"
+        )
 
 
 @dataclass

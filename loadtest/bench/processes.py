@@ -124,7 +124,17 @@ def http_server(application: str, environ: Mapping[str, str], core: int) -> Iter
         with log.open("wb") as output, on_core(core):
             process = subprocess.Popen(
                 # The kernel ends it with us, however we end.
-                [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(Path(directory, "lock")), sys.executable, "-m", *command],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    leash.__file__,
+                    str(os.getpid()),
+                    str(Path(directory, "lock")),
+                    sys.executable,
+                    "-m",
+                    *command,
+                ],
                 cwd=ROOT,
                 env=inherited | {"READSTATE_PORT": str(port)} | dict(environ),
                 stdin=subprocess.DEVNULL,

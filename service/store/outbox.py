@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors import Fault
+from service.errors import Fault, Unavailable, UnknownOutcome
 from service.store.connect import Caller, Part, ScriptFailed
 from service.store.keys import OWING_SHARDS, Keys
 
@@ -40,7 +40,7 @@ class Outbox:
         key = Keys.room(app, room)
         if not self._split:
             return await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
-        await self._enter(key, room, app)
+        await self._enter(key, room, app, creating=script == "create_room")
         return await self._run(script, app, room, args, repeatable)
 
     async def pay(self, app: str, room: str) -> None:
@@ -77,9 +77,12 @@ class Outbox:
         await self._tell(app, room, revision, born, tags, news)
         return reply
 
-    async def _enter(self, key: str, room: str, app: str) -> None:
+    async def _enter(self, key: str, room: str, app: str, *, creating: bool) -> None:
         now = time.time()
         if self._entered.get(key, 0) > now:
+            return
+        # A room that does not exist will be refused and owes nothing; whoever creates it meanwhile has entered it.
+        if not creating and not await self._caller.command("EXISTS", key, key=key):
             return
         owing = Keys.owing_of(key)
         await self._caller.command("ZADD", owing, int(now), f"{app}:{room}", key=owing)
@@ -92,12 +95,15 @@ class Outbox:
             return
         members = news[::4]
         apply = self._caller.scripts["apply"]
-        told = await asyncio.gather(
-            *(
-                self._caller.call(apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state])
-                for member, cursor, unread, state in zip(members, news[1::4], news[2::4], news[3::4], strict=True)
+        try:
+            told = await asyncio.gather(
+                *(
+                    self._caller.call(apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state])
+                    for member, cursor, unread, state in zip(members, news[1::4], news[2::4], news[3::4], strict=True)
+                )
             )
-        )
+        except Unavailable as error:
+            raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
         # Striking out may lag behind: told twice is told once.
         settling = asyncio.create_task(self._settle(Keys.room(app, room), revision, members))
         self._settling.add(settling)

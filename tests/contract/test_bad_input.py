@@ -237,7 +237,9 @@ async def test_bad_tags_in_a_query(al: Imkit, query: str) -> None:
     await refused(al, await al.as_user("al", "GET", f"/me/badge?{query}"), before, BAD_ROOM_TAGS)
 
 
-@pytest.mark.parametrize("tag", ["日本", "\u00e9", "e\u0301", "\U0001f469\u200d\U0001f467", "a b", " a", "A", "null", "[]", "a,b", "x" * 256])
+@pytest.mark.parametrize(
+    "tag", ["日本", "\u00e9", "e\u0301", "\U0001f469\u200d\U0001f467", "a b", " a", "A", "null", "[]", "a,b", "x" * 256]
+)
 async def test_tags_are_exact(al: Imkit, tag: str) -> None:
     """No trimming, no folding, no normalising; asking twice for one tag is asking once."""
     await al.room("tagged", "al", tags=(tag, tag))

@@ -9,7 +9,7 @@ import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, settings
-from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
 from service.app import create_app
 from service.settings import Settings
@@ -47,7 +47,11 @@ def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
     Not asked: that everything the document allows is accepted, since ids and tags have rules that JSON Schema cannot say.
     """
     headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
-    case.call_and_validate(base_url=url, headers=headers, excluded_checks=[positive_data_acceptance, ignored_auth])
+    excluded = [positive_data_acceptance, ignored_auth]
+    if case.path == "/me/badge":
+        # In a query `false` is a string, and one string is a list of one, whatever JSON Schema says.
+        excluded.append(negative_data_rejection)
+    case.call_and_validate(base_url=url, headers=headers, excluded_checks=excluded)
 
 
 def test_every_call_is_documented(url: str) -> None:

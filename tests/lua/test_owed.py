@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.errors import RoomUnknown
 from service.store import outbox
 from service.store.connect import Caller
 from service.store.keys import Keys
@@ -78,3 +79,11 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Ru
     await store.outbox.recover(older_than_s=-10)
     assert await store.badge(app=app, user="ann", tags=[]) == 1
     await caller.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
+
+
+async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, caller: Caller, app: str) -> None:
+    """A stranger who makes up room ids leaves nothing behind."""
+    with pytest.raises(RoomUnknown):
+        await store.mark_read(app=app, room="made-up", user="a", message="m")
+    owing = Keys.owing_of(Keys.room(app, "made-up"))
+    assert await caller.command("ZSCORE", owing, f"{app}:made-up", key=owing) is None

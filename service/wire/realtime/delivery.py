@@ -21,7 +21,7 @@ from service.domain.notices import (
     RoomDeleted,
     TokensRevoked,
 )
-from service.errors import ReadStateError
+from service.errors import Fault, Refusal
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import Connection
 from service.wire.realtime.encoding import Outgoing, encode_json
@@ -111,6 +111,8 @@ class Delivery:
                     await self._tell_fetched(app, notice, fetching)
         finally:
             del self._fetching[app, room]
+            if fetching.fetch is not None:
+                fetching.fetch.cancel()  # when we are stopped while it is under way
 
     async def _tell_fetched(self, app: str, notice: Notice, fetching: _Fetching) -> None:
         match notice:
@@ -132,9 +134,12 @@ class Delivery:
             self._send(app, room, Outgoing(event, fetching.fetch.result()))
 
     def _lost(self, event: str, error: BaseException) -> None:
+        if isinstance(error, Refusal):
+            return  # the room is gone, and with it whoever would have heard
         metrics.NOTICES_DROPPED.labels("unavailable").inc()
-        known = isinstance(error, ReadStateError)  # the room went, or the store did
-        logger.log(logging.WARNING if known else logging.ERROR, "%s was not sent: %s", event, error, exc_info=None if known else error)
+        unexpected = not isinstance(error, Fault)
+        level = logging.ERROR if unexpected else logging.WARNING
+        logger.log(level, "%s was not sent: %s", event, error, exc_info=error if unexpected else None)
 
     def _send(self, app: str, room: str, outgoing: Outgoing) -> None:
         # A list, because a socket that is found too slow leaves the audience on the spot.

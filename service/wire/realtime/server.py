@@ -10,13 +10,14 @@ was missed is not replayed and nothing is made up for it: clients fetch state wh
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from service import metrics
 from service.domain.notices import MessagePosted, TokensRevoked
 from service.domain.ports import Notices
+from service.errors import Fault
 from service.wire.imkit import views
 from service.wire.imkit.call import Desk
 from service.wire.realtime import polling
@@ -145,12 +146,25 @@ class Realtime:
         return await self._desk.read_state.rooms(app=app, user=user)
 
     async def _message_view(self, app: str, posted: MessagePosted) -> bytes:
-        return encode_json(
-            await views.message_for_everybody(self._desk.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body)
-        )
+        async def view() -> bytes:
+            return encode_json(
+                await views.message_for_everybody(
+                    self._desk.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
+                )
+            )
+
+        try:
+            return await _insist(view)
+        except Fault:
+            # The message matters more than what its sender is called.
+            sender = views.user_ref(posted.sender, None) if posted.sender else None
+            return encode_json(views.message_view(app, posted.room, posted.message, sender, posted.at_ms, posted.body))
 
     async def _room_view(self, app: str, room: str) -> bytes:
-        return encode_json(await views.room_for_everybody(self._desk.read_state, self._desk.people, app, room))
+        async def view() -> bytes:
+            return encode_json(await views.room_for_everybody(self._desk.read_state, self._desk.people, app, room))
+
+        return await _insist(view)
 
     async def _repair(self, app: str) -> None:
         for connection in await self._audience.reload(app):
@@ -171,6 +185,14 @@ class Realtime:
             for connection in self._sockets.connections():
                 if connection.session is not None and not self._desk.tokens.still_valid(connection.session):
                     connection.end(INVALID_TOKEN)
+
+
+async def _insist(view: Callable[[], Awaitable[bytes]]) -> bytes:
+    """Ask once more when the store failed: a notice that is not sent is missed for good."""
+    try:
+        return await view()
+    except Fault:
+        return await view()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

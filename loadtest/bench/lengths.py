@@ -1,0 +1,61 @@
+"""How long and how large a run is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Of the whole run (FULL) and of one that only shows where things stand (QUICK)."""
+
+    pairs: int  # A B A B: how often two things are measured in turn
+    slice_s: int  # one uninterrupted stretch of closed load
+    warm_s: int
+    users: int  # of the population that HTTP is measured on
+    bulk_users: int
+    loads: tuple[float, ...]  # shares of the capacity at which latency is measured
+    load_s: float
+    half_load_s: float  # at half of the capacity, which is the figure
+    script_rounds: int  # runs of redis-benchmark over all pairs
+    post_batches: int
+    large_room: int  # members
+    memory_users: int
+    memory_rooms_each: tuple[int, ...]
+    many_users: int  # of the large population of row i
+    reads_per_slice: int
+
+
+FULL = Lengths(
+    pairs=5,
+    slice_s=5,
+    warm_s=4,
+    users=1000,
+    bulk_users=300,
+    loads=(0.1, 0.25, 0.5, 0.7, 0.85),
+    load_s=10,
+    half_load_s=30,
+    script_rounds=60,
+    post_batches=20,
+    large_room=1_000_000,
+    memory_users=2000,
+    memory_rooms_each=(5, 20, 50, 100, 200),
+    many_users=20_000,
+    reads_per_slice=8000,
+)
+
+QUICK = Lengths(
+    pairs=3,
+    slice_s=2,
+    warm_s=2,
+    users=400,
+    bulk_users=200,
+    loads=(0.25, 0.5),
+    load_s=3,
+    half_load_s=5,
+    script_rounds=12,
+    post_batches=6,
+    large_room=100_000,
+    memory_users=400,
+    memory_rooms_each=(20, 50),
+    many_users=4000,
+    reads_per_slice=4000,
+)

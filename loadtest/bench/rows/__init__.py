@@ -1,0 +1,20 @@
+"""The rows of the table, by the letter that issue and report use. Each takes the Stage and gives an Outcome."""
+
+from collections.abc import Callable
+
+from loadtest.bench.figures import Outcome
+from loadtest.bench.rows import http, latency, memory, posts, script, size
+from loadtest.bench.stage import Stage
+
+ROWS: dict[str, Callable[[Stage], Outcome]] = {
+    "a": http.ceiling,
+    "b": http.pool,
+    "c": http.badge,
+    "d": http.bulk,
+    "e": latency.open_arrivals,
+    "f": script.bare,
+    "g": posts.by_room_size,
+    "h": memory.per_state,
+    "i": size.many_states,
+    "j": http.workers,
+}

@@ -1,0 +1,71 @@
+"""Row g: how long the server works on a post, by the size of the room."""
+
+from statistics import median
+
+from loadtest.bench.figures import Better, Outcome, say
+from loadtest.bench.machine import SERVER_CORE
+from loadtest.bench.population import APP, TAGS, Population, Shape, message_id, post, store_at
+from loadtest.bench.processes import Valkey, valkey
+from loadtest.bench.stage import Stage, run
+from service.domain.limits import MAX_MEMBERS_PER_CALL
+from service.store.redis_store import RedisStore
+
+SIZES = (2, 20, 200)
+BATCH = 50  # posts
+LARGE = "large"
+LIMITS_MS = {20: 0.1, 200: 0.6}
+LARGE_FACTOR = 2.0
+WARM_BATCHES = 2
+
+
+def by_room_size(stage: Stage) -> Outcome:
+    """Everybody who is not in the large room only is in 50 rooms; each room has two tags. The poster is a member."""
+    with valkey(SERVER_CORE) as server:
+        costs_us = run(_measure(server, stage.lengths.large_room, stage.lengths.post_batches))
+    ms = {size: us / 1000 for size, us in costs_us.items()}
+    ratio = ms[stage.lengths.large_room] / ms[2]
+    large = f"{stage.lengths.large_room:,}"
+    return Outcome(
+        f"{ms[20]:.3f} ms, {ms[200]:.3f} ms, {ratio:.2f} times",
+        all(ms[size] <= limit for size, limit in LIMITS_MS.items()) and ratio <= LARGE_FACTOR,
+        ratio,
+        Better.LOWER,
+        notes=(f"The ratio is that of a room of {large} members to one of 2; `make bench-check` compares this one only.",),
+        table=(
+            ("members", "server time of a post, ms", "per member, us"),
+            *((f"{n:,}", f"{t:.4f}", f"{t * 1000 / n:.2f}") for n, t in ms.items()),
+        ),
+    )
+
+
+async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, float]:
+    """Median server time of a post in microseconds, by size of the room."""
+    async with store_at(server.url) as (store, _):
+        people = {size: Population(Shape(f"posts {size}", users=size, room_size=size)) for size in SIZES}
+        for population in people.values():
+            await population.make(store)
+        # The one who posts into the large room has 50 others, as everybody has.
+        poster = people[2].users[0]
+        await _make_large(store, poster, large_room)
+        server.settle()
+        places = {size: population.rooms for size, population in people.items()} | {large_room: [(LARGE, [poster])]}
+        found: dict[int, list[float]] = {size: [] for size in places}
+        say("posts into rooms of each size in turn")
+        for batch in range(batches + WARM_BATCHES):
+            for size, rooms in places.items():
+                server.forget_counts()
+                for number in range(BATCH):
+                    room, members = rooms[number % len(rooms)]
+                    await post(store, room, message_id(batch * BATCH + number + 1), members[number % len(members)])
+                calls, us = server.counts("evalsha")
+                if batch >= WARM_BATCHES:
+                    found[size].append(us / calls)
+        return {size: median(costs) for size, costs in found.items()}
+
+
+async def _make_large(store: RedisStore, poster: str, members: int) -> None:
+    say(f"making a room of {members:,} members")
+    await store.create_room(app=APP, room=LARGE, tags=sorted(TAGS[:2]), profile={}, members=[poster])
+    names = [f"{number:024x}" for number in range(members - 1)]
+    for start in range(0, len(names), MAX_MEMBERS_PER_CALL):
+        await store.add_members(app=APP, room=LARGE, members=names[start : start + MAX_MEMBERS_PER_CALL])

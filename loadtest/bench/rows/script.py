@@ -1,0 +1,99 @@
+"""Row f: the bare script, through redis-benchmark, against the least that a script can do.
+
+redis-benchmark can put independent random numbers into a command and nothing else. So everybody is in every room: 64 users, 64 rooms, and
+each call takes one of 4,096 pairs. One run makes so few calls that nine of ten meet a pair that has not read this round's message
+yet; the next run reads the next round's.
+"""
+
+import csv
+import subprocess
+
+from loadtest.bench.figures import Outcome, not_measured, say
+from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
+from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, message_id, post, store_at
+from loadtest.bench.processes import Valkey, valkey
+from loadtest.bench.stage import Stage, run
+from service.store.keys import Keys
+
+REACH = 0.35
+EVERYBODY = 64  # users, and rooms that each is in
+CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
+FORWARD_SHARE = 0.88
+NOTHING_FACTOR = 3  # `return 1` is faster; runs of about the same length carry the same share of connecting
+CLIENTS = 50
+
+
+def bare(stage: Stage) -> Outcome:
+    """Runs of both in turn; the ratio is that of the sums."""
+    if not tool("redis-benchmark"):
+        return not_measured("redis-benchmark is not installed")
+    with valkey(SERVER_CORE) as server:
+        sha = run(_prepare(server))
+        nothing = server.ask("SCRIPT", "LOAD", "return 1").decode()
+        mark_s = nothing_s = mark_us = 0.0
+        moved = 0
+        say("redis-benchmark: mark_read and `return 1` in turn")
+        for number in range(1, stage.lengths.script_rounds + 1):
+            run(_post(server, number))
+            server.forget_counts()
+            mark_s += _benchmark(server, CALLS, sha, 1, Keys.room(APP, "room__rand_int__"), APP, "user__rand_int__", message_id(number))
+            calls, us = server.counts("evalsha")
+            if calls != CALLS:
+                raise BenchError(f"redis-benchmark made {calls} calls instead of {CALLS}")
+            mark_us += us
+            moved += server.counts("publish")[0]
+            nothing_s += _benchmark(server, NOTHING_FACTOR * CALLS, nothing, 0)
+        rounds = stage.lengths.script_rounds
+        share = moved / (rounds * CALLS)
+        if share < FORWARD_SHARE:
+            raise BenchError(f"only {share:.0%} of the calls moved a cursor")
+        mark, least = rounds * CALLS / mark_s, NOTHING_FACTOR * rounds * CALLS / nothing_s
+        stage.plots.throughput += [("EVALSHA mark_read, redis-benchmark", mark), ("EVALSHA `return 1`, redis-benchmark", least)]
+        return Outcome(
+            f"{mark / least:.2f}",
+            mark / least >= REACH,
+            mark / least,
+            notes=(
+                f"{share:.0%} of the calls of mark_read were forward moves; {EVERYBODY} users in all of {EVERYBODY} rooms.",
+                f"Inside Valkey a call of mark_read took {mark_us / (rounds * CALLS):.1f} us.",
+            ),
+            table=(
+                ("", "calls per second", "calls", "runs"),
+                ("mark_read", f"{mark:,.0f}", f"{rounds * CALLS:,}", str(rounds)),
+                ("return 1", f"{least:,.0f}", f"{NOTHING_FACTOR * rounds * CALLS:,}", str(rounds)),
+            ),
+        )
+
+
+def _numbered(kind: str) -> list[str]:
+    # redis-benchmark writes its numbers with twelve digits.
+    return [f"{kind}{number:012d}" for number in range(EVERYBODY)]
+
+
+async def _prepare(server: Valkey) -> str:
+    async with store_at(server.url) as (store, caller):
+        users = _numbered("user")
+        await all_of(
+            store.create_room(
+                app=APP, room=room, tags=sorted({TAGS[at % 8], TAGS[(at + 1 + at // 8 % 7) % 8]})[:TAGS_EACH], profile={}, members=users
+            )
+            for at, room in enumerate(_numbered("room"))
+        )
+        return caller.scripts["mark_read"].sha
+
+
+async def _post(server: Valkey, number: int) -> None:
+    async with store_at(server.url) as (store, _):
+        await all_of(post(store, room, message_id(number)) for room in _numbered("room"))
+
+
+def _benchmark(server: Valkey, calls: int, sha: str, *parts: str | int) -> float:
+    """Seconds that `calls` calls took."""
+    command = ["EVALSHA", sha, *map(str, parts)] if len(parts) > 1 else ["EVALSHA", sha, "0"]
+    options = ["-s", server.socket, "-P", "1", "-c", str(CLIENTS), "-n", str(calls), "-r", str(EVERYBODY), "--csv"]
+    with on_core(DRIVER_CORE):
+        done = subprocess.run(["redis-benchmark", *options, *command], capture_output=True, text=True, check=False)
+    lines = list(csv.reader(done.stdout.splitlines()))
+    if done.returncode or not lines:
+        raise BenchError(f"redis-benchmark ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+    return calls / float(lines[-1][1])

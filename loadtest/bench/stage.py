@@ -1,0 +1,148 @@
+"""What the rows over HTTP share: a Valkey, a population with tokens, the service, and the walk over it. Opened when first needed."""
+
+import secrets
+import tempfile
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any, Self, TypeVar
+
+import uvloop
+
+from loadtest.bench.drive import Slice, drive
+from loadtest.bench.figures import Plots, say
+from loadtest.bench.lengths import Lengths
+from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
+from loadtest.bench.population import Keys, Population, Shape, Walk, single_reads, store_at
+from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
+
+FASTEST = 20_000  # calls per second that no server here exceeds: so many messages are made ready
+FASTEST_BULK = 1000
+MOVED_SHARE = 0.99  # of the calls of a slice; fewer would mean that something else was measured
+
+_Result = TypeVar("_Result")
+
+
+class Stage:
+    """The place of one run. Everything it started is gone after the `with` block."""
+
+    def __init__(self, lengths: Lengths) -> None:
+        self.lengths = lengths
+        self.plots = Plots()
+        self.capacity: float | None = None  # PUT lastRead per second
+        self.keys = Keys(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
+        self._stack = ExitStack()
+        self._valkey: Valkey | None = None
+        self._service: HttpServer | None = None
+        self._people: Population | None = None
+        self._tokens: dict[str, str] = {}
+        self._walk: Walk | None = None
+
+    def __enter__(self) -> Self:
+        self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="readstate-bench-")))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def valkey(self) -> Valkey:
+        if self._valkey is None:
+            self._valkey = self._stack.enter_context(valkey(DRIVER_CORE))
+        return self._valkey
+
+    @property
+    def service(self) -> HttpServer:
+        """The service with one worker, warm."""
+        if self._service is None:
+            self._service = self._stack.enter_context(self.serve("service"))
+            self.warm(self._service)
+        return self._service
+
+    @property
+    def walk(self) -> Walk:
+        """PUT lastRead by everybody everywhere."""
+        if self._walk is None:
+            self._people, self._tokens = self.populate(Shape("http", self.lengths.users))
+            self._walk = self.walk_over("single", single_reads(self._people, self._tokens))
+        return self._walk
+
+    @property
+    def people(self) -> Population:
+        assert self.walk and self._people  # the walk makes them
+        return self._people
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        assert self.walk
+        return self._tokens
+
+    def serve(self, application: str, workers: int = 1) -> Any:
+        """A further HTTP server on the server's core; a context manager."""
+        environ = {"READSTATE_REDIS_URL": self.valkey.url, "READSTATE_WORKERS": str(workers), **self.keys.environ()}
+        return http_server(application, environ, SERVER_CORE)
+
+    def populate(self, shape: Shape) -> tuple[Population, dict[str, str]]:
+        """Make people and rooms, and a token for everybody."""
+        say(f"making {shape}")
+        population = Population(shape)
+
+        async def make() -> dict[str, str]:
+            async with store_at(self.valkey.url) as (store, caller):
+                await population.make(store)
+                return await population.tokens(caller, self.keys)
+
+        return population, uvloop.run(make())
+
+    def walk_over(self, name: str, calls: Iterable[tuple[str, str, str, str]]) -> Walk:
+        return Walk(self._directory / name, calls, self.keys.client_key)
+
+    def make_ready(self, population: Population, walk: Walk, calls: float) -> None:
+        """Post as many messages as `calls` further forward moves need."""
+
+        async def post() -> None:
+            async with store_at(self.valkey.url) as (store, _):
+                await population.post_until(store, walk.rounds_for(int(calls)))
+
+        uvloop.run(post())
+
+    def warm(self, server: HttpServer) -> None:
+        """Until every token has been verified once and everything is compiled and cached."""
+        self.reads(server, self.lengths.warm_s)
+
+    def reads(self, server: HttpServer, seconds: int) -> Slice:
+        """A slice of single PUTs, every one a forward move. Raises BenchError when they were not."""
+        self.make_ready(self.people, self.walk, FASTEST * seconds)
+        self.valkey.forget_counts()
+        found = drive(server, self.walk, seconds)
+        moved, _ = self.valkey.counts("publish")
+        if moved < MOVED_SHARE * found.calls:
+            raise BenchError(f"only {moved} of {found.calls} calls moved a cursor")
+        return found
+
+
+def in_turn(count: int, one: Callable[[], Slice], other: Callable[[], Slice]) -> list[tuple[Slice, Slice]]:
+    """Measure two things in turn, so that what the machine does meanwhile meets both."""
+    return [(one(), other()) for _ in range(count)]
+
+
+def median_ratio(pairs: Iterable[tuple[float, float]]) -> float:
+    """The median of first / second."""
+    return median(first / second for first, second in pairs)
+
+
+def rates(name: str, slices: Iterable[Slice]) -> tuple[str, ...]:
+    """A line for the table under a ratio: what, calls per second (median, least, most), CPU per call."""
+    slices = list(slices)
+    speeds = sorted(one.rate for one in slices)
+    cpu_us = median(one.cpu_us for one in slices)
+    return name, f"{median(speeds):,.0f}", f"{speeds[0]:,.0f} to {speeds[-1]:,.0f}", f"{cpu_us:.0f}"
+
+
+RATES = ("", "calls per second, median", "least to most", "worker's CPU per call, us")
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run something asynchronous to its end."""
+    return uvloop.run(work)

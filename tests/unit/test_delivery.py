@@ -1,0 +1,182 @@
+"""From notices to sockets: the order inside a room, one look at a changed room, and what happens when the store does not keep up."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from service.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted, TokensRevoked
+from service.errors import RoomUnknown, Unavailable
+from service.wire.realtime import delivery as delivery_module
+from service.wire.realtime.audience import Audience
+from service.wire.realtime.delivery import Delivery
+from service.wire.realtime.encoding import Encoding, Outgoing
+
+APP = "demo"
+
+
+class Socket:
+    """Remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, outgoing: Outgoing) -> None:
+        event, payload = json.loads(outgoing.packet(Encoding.RAW).encode()[2:])
+        self.sent.append(f"{event} {payload.get('messageID') or payload.get('_id')}")
+
+
+class Views:
+    """The store's side: answers when told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: Exception | None = None
+        self.revoked: list[str] = []
+
+    async def message(self, app: str, posted: MessagePosted) -> bytes:
+        return await self._answer(posted.message)
+
+    async def room(self, app: str, room: str) -> bytes:
+        return await self._answer(room)
+
+    async def _answer(self, name: str) -> bytes:
+        self.asked.append(name)
+        await self.open.wait()
+        if self.error:
+            raise self.error
+        return json.dumps({"_id": name}).encode()
+
+    def note_revoked(self, app: str, revoked: TokensRevoked) -> None:
+        self.revoked.append(revoked.token_id)
+
+
+class Scene:
+    """Ann is in room r, bob is in r and s."""
+
+    def __init__(self) -> None:
+        self.views = Views()
+        self.audience: Audience[Socket] = Audience(self._rooms_of)
+        self.ann, self.bob = Socket(), Socket()
+        self.delivery = Delivery(
+            self.audience,  # type: ignore[arg-type]
+            message_view=self.views.message,
+            room_view=self.views.room,
+            revoked=self.views.note_revoked,
+        )
+
+    @staticmethod
+    async def _rooms_of(app: str, user: str) -> Sequence[str]:
+        return {"ann": ["r"], "bob": ["r", "s"]}[user]
+
+    async def open(self) -> "Scene":
+        await self.audience.admit(APP, "ann", self.ann)
+        await self.audience.admit(APP, "bob", self.bob)
+        return self
+
+    def tell(self, *notices: Notice) -> None:
+        for notice in notices:
+            self.delivery.deliver(APP, notice)
+
+    async def settle(self) -> None:
+        while self.delivery._tasks:
+            await asyncio.wait(self.delivery._tasks)
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return await Scene().open()
+
+
+def posted(message: str, room: str = "r") -> MessagePosted:
+    return MessagePosted(room, message, "ann", 1, 1, "new", "{}")
+
+
+def read(message: str, room: str = "r") -> CursorMoved:
+    return CursorMoved(room, "ann", message, 1)
+
+
+async def test_what_needs_no_fetching_is_passed_on_at_once(scene: Scene) -> None:
+    scene.tell(read("m1"), MessageDeleted("r", "m1"))
+    assert scene.ann.sent == ["lastRead m1", "messageDeleted m1"]
+
+
+async def test_a_room_keeps_its_order_while_something_is_fetched_and_others_do_not_wait(scene: Scene) -> None:
+    scene.views.open.clear()
+    scene.tell(posted("m1"), read("m1"), RoomChanged("r"), read("m2"), read("s1", "s"))
+    await asyncio.sleep(0)
+    assert (scene.ann.sent, scene.bob.sent) == ([], ["lastRead s1"])
+    scene.views.open.set()
+    await scene.settle()
+    assert scene.ann.sent == ["chat message m1", "lastRead m1", "room r", "lastRead m2"]
+
+
+async def test_several_changes_of_a_room_are_one_look_at_it(scene: Scene) -> None:
+    scene.views.open.clear()
+    scene.tell(posted("m1"), RoomChanged("r"), read("m1"), RoomChanged("r"), read("m2"), RoomChanged("r"))
+    scene.views.open.set()
+    await scene.settle()
+    assert scene.ann.sent == ["chat message m1", "lastRead m1", "lastRead m2", "room r"]
+    assert scene.views.asked == ["m1", "r"]
+
+
+async def test_coming_and_going_keep_their_place_behind_a_fetch(scene: Scene) -> None:
+    """Bob hears what came before he left, ann what comes after she is back."""
+    scene.views.open.clear()
+    scene.tell(posted("m1"), Left("r", ["bob", "ann"]), posted("m2"), Joined("r", ["ann"]), posted("m3"))
+    scene.views.open.set()
+    await scene.settle()
+    assert scene.bob.sent == ["chat message m1"]
+    assert scene.ann.sent == ["chat message m1", "chat message m3"]
+
+
+async def test_a_deleted_room_hears_nothing_more(scene: Scene) -> None:
+    scene.tell(RoomDeleted("r"), read("m1"), posted("m1"))
+    await scene.settle()
+    assert scene.ann.sent == []
+
+
+async def test_nothing_is_fetched_for_a_room_that_nobody_here_hears(scene: Scene) -> None:
+    scene.tell(posted("x1", "elsewhere"), RoomChanged("elsewhere"))
+    await scene.settle()
+    assert scene.views.asked == []
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), RoomUnknown("r"), ZeroDivisionError()])
+async def test_what_cannot_be_fetched_holds_nothing_up(scene: Scene, error: Exception) -> None:
+    scene.views.error = error
+    scene.tell(RoomChanged("r"), read("m1"))
+    await scene.settle()
+    assert scene.ann.sent == ["lastRead m1"]
+    scene.views.error = None
+    scene.tell(RoomChanged("r"))
+    await scene.settle()
+    assert scene.ann.sent == ["lastRead m1", "room r"]
+
+
+async def test_too_much_waiting_behind_a_fetch_gives_the_fetch_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory stays bounded, and only what was being fetched is lost."""
+    monkeypatch.setattr(delivery_module, "MAX_WAITING", 10)
+    scene.views.open.clear()
+    scene.tell(RoomChanged("r"))
+    await asyncio.sleep(0)
+    scene.tell(*(read(f"m{number}") for number in range(11)))
+    await scene.settle()
+    assert scene.ann.sent == [f"lastRead m{number}" for number in range(11)]
+
+
+async def test_a_revocation_is_passed_to_whoever_closes_connections(scene: Scene) -> None:
+    scene.tell(TokensRevoked("ann", "t1", 5))
+    assert scene.views.revoked == ["t1"]
+
+
+async def test_stopping_drops_what_waits(scene: Scene) -> None:
+    scene.views.open.clear()
+    scene.tell(posted("m1"), read("m1"))
+    await asyncio.sleep(0)
+    await scene.delivery.stop()
+    assert scene.ann.sent == []
+    assert not scene.delivery._fetching
