@@ -20,6 +20,7 @@ import time
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from litestar.types import ASGIApp
@@ -67,6 +68,8 @@ def serve(settings: Settings) -> int:
         facts = asyncio.run(check_server(str(settings.redis_url)))
         for warning in facts.warnings:
             logger.warning(warning)
+        # Each worker keeps its numbers in a file there, so that whichever is asked can add them up.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
         # The workers are new processes: they read the settings as this one did.
         os.environ.update(settings.environ())
         workers = Workers(settings, listener)

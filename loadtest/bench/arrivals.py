@@ -17,11 +17,12 @@ import re
 import socket
 from array import array
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
-import gevent
+import gevent  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]
 from locust import User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -66,7 +67,7 @@ class Clock:
         self._due = perf_counter() + BEGIN_IN_S
         self.counted_from = self._due + WARM_S
         self.ends_at = self.counted_from + SECONDS
-        self.cpu_from_s = process_time()
+        self._idle_from_s, self._begun = idle_seconds(), perf_counter()
 
     def next_due(self) -> float | None:
         """The moment of the next arrival; None when there are no more."""
@@ -77,11 +78,13 @@ class Clock:
             due = max(self._due, perf_counter())
         return due if due < self.ends_at else None
 
-    def note(self, due: float, sent: float, done: float, status: int) -> None:
+    def note(self, due: float, sent: float, done: float, status: int, was_free: bool) -> None:
+        """`was_free`: somebody waited for the moment, so that being late is the driver's own doing."""
         if due < self.counted_from:
             return
         self.latencies_s.append(done - due)
-        self.lags_s.append(sent - due)
+        if was_free:
+            self.lags_s.append(sent - due)
         self.failed += status != 200
         self.last_done = max(self.last_done, done)
 
@@ -93,8 +96,16 @@ class Clock:
             "position": self.walk.position,
             "latency_ms": _percentiles(self.latencies_s),
             "lag_ms": _percentiles(self.lags_s),
-            "driver_busy": (process_time() - self.cpu_from_s) / (BEGIN_IN_S + WARM_S + SECONDS),
+            "core_busy": 1 - (idle_seconds() - self._idle_from_s) / (perf_counter() - self._begun),
         }
+
+
+def idle_seconds() -> float:
+    """For how long the driver's core has had nothing to do so far; the mean of its cores where it is not held on one."""
+    each = psutil.cpu_times(percpu=True)
+    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(each))
+    idle = [each[core].idle + getattr(each[core], "iowait", 0.0) for core in ours]
+    return float(sum(idle) / len(idle))
 
 
 def _percentiles(seconds: "array[float]") -> dict[str, float]:
@@ -149,7 +160,7 @@ class Caller(User):
             sent = perf_counter()
             status = self.connection.call(request)
             done = perf_counter()
-            CLOCK.note(due, sent, done, status)
+            CLOCK.note(due, sent, done, status, wait_s > 0)
             failure = None if status == 200 else ConnectionError(f"answered with {status}")
             fire(request_type="HTTP", name="walk", response_time=(done - due) * 1000, response_length=0, exception=failure, context={})
         runner: Any = self.environment.runner
@@ -157,11 +168,11 @@ class Caller(User):
         raise StopUser
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def start(**_: Any) -> None:
     CLOCK.start()
 
 
-@events.quitting.add_listener
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
 def tell(environment: Environment, **_: Any) -> None:
     Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(CLOCK.result()), encoding="utf-8")

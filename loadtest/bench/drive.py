@@ -38,7 +38,7 @@ class Slice:
 
 
 def drive(server: HttpServer, walk: Walk, seconds: int, *, goes_on: bool = True) -> Slice:
-    """Walk for `seconds`; with `goes_on` the next slice begins where this one ends. Raises BenchError when a call is not answered with 200."""
+    """Walk for `seconds`; with `goes_on` the next slice begins where this one ends. Raises BenchError unless all is answered with 200."""
     workers = server.workers()
     before = cpu_seconds(workers)
     report = _wrk(server, walk, seconds) if tool("wrk") else _locust(server, walk, seconds)

@@ -24,8 +24,8 @@ class Found:
     failed: int
     position: int
     latency_ms: dict[str, float]  # from the moment that was fixed for a call to its answer
-    lag_ms: dict[str, float]  # of that, until it was sent: the driver's own lateness
-    driver_busy: float  # share of a core that the driver used
+    lag_ms: dict[str, float]  # of that, until it was sent, when a connection was free: the driver's own lateness
+    core_busy: float  # share of the time for which the driver's core had something to do
 
     @property
     def rate(self) -> float:

@@ -7,8 +7,11 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
+
+from service.embedded import find_server
 
 SERVER_CORE = 0
 DRIVER_CORE = 1
@@ -56,6 +59,10 @@ def stolen_seconds() -> float:
     return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
+def cores() -> int:
+    return os.cpu_count() or 1
+
+
 def load_average() -> float:
     """Processes that wanted a core, averaged over the last minute."""
     return os.getloadavg()[0]
@@ -65,10 +72,11 @@ def facts() -> list[tuple[str, str]]:
     """What a figure depends on, as (name, value)."""
     memory_gib = psutil.virtual_memory().total / 2**30
     return [
-        ("processor", f"{_processor()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"),
+        ("processor", f"{_processor()}, {cores()} cores, {memory_gib:.0f} GiB"),
         ("system", f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}"),
         ("packages", ", ".join(f"{name} {version(name)}" for name in PACKAGES)),
-        ("drivers", ", ".join(_drivers())),
+        ("store", f"{Path(find_server()).name} {_version(find_server())}"),
+        ("drivers", ", ".join(f"{name} {_version(name)}" if tool(name) else f"{name} missing" for name in ("wrk", "redis-benchmark"))),
     ]
 
 
@@ -80,10 +88,7 @@ def _processor() -> str:
         return platform.machine()
 
 
-def _drivers() -> Iterator[str]:
-    for name, option in (("wrk", "--version"), ("redis-benchmark", "--version")):
-        if not tool(name):
-            yield f"{name} missing"
-            continue
-        words = subprocess.run([name, option], capture_output=True, text=True, check=False).stdout.split()
-        yield f"{name} {next((word.removeprefix('debian/') for word in words if any(map(str.isdigit, word))), '')}"
+def _version(command: str) -> str:
+    """What a command says about its version, as far as the first number."""
+    words = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return next((word.rpartition("/")[2].removeprefix("v=") for word in words if any(map(str.isdigit, word))), "")

@@ -40,7 +40,7 @@ class PoolCaller:
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         self.round_trips += 1
         # The client's own decoding of known commands would give other types than the lane does.
-        connection = await self._redis.connection_pool.get_connection()
+        connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.send_command(*parts)
             return await connection.read_response()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import redis
 
 from loadtest.bench.machine import BenchError, on_core
@@ -44,7 +44,7 @@ class Valkey:
 
     def ask(self, *parts: str | int) -> Any:
         """The reply to one command."""
-        return self._client.execute_command(*parts)
+        return self._client.execute_command(*parts)  # type: ignore[no-untyped-call]
 
     def info(self, section: str) -> dict[str, Any]:
         return dict(self._client.info(section))

@@ -70,7 +70,8 @@ class Stage:
 
     @property
     def people(self) -> Population:
-        assert self.walk and self._people  # the walk makes them
+        assert self.walk  # which makes them
+        assert self._people
         return self._people
 
     @property

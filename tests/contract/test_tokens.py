@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import jwt
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -22,6 +23,12 @@ from tests.support.waiting import wait_until
 
 HONOURED_WITHIN_S = 5.0
 FOR_LONG = {"expirationDate": "2099-01-01T00:00:00Z"}
+
+
+@pytest.fixture
+def settings(settings: Settings, plan_url: str) -> Settings:
+    """On one server and on a cluster."""
+    return msgspec.structs.replace(settings, redis_url=plan_url)
 
 
 @pytest_asyncio.fixture
@@ -155,7 +162,8 @@ async def test_logging_out_leaves_the_other_devices_alone(imkit: Imkit) -> None:
 
 async def test_logging_out_works_for_a_token_the_store_has_lost(imkit: Imkit) -> None:
     token = await imkit.sign_in("al")
-    await imkit.caller.command("DEL", Keys.user_tokens("default", "al"), key="")
+    key = Keys.user_tokens("default", "al")
+    await imkit.caller.command("DEL", key, key=key)
     result(await imkit.as_user("al", "POST", "/me/logout"))
     assert await status(imkit, token) == 401
 
@@ -225,4 +233,4 @@ async def test_ended_tokens_are_forgotten(imkit: Imkit) -> None:
     await wait_until(old_is_over, "a second to pass")
     assert [one.token_id for one in await directory.revocations(app="default", since_ms=0)] == []
     await directory.revoke_tokens(app="default", user="al", token_id="new")
-    assert await imkit.caller.command("ZCARD", Keys.revocations("default"), key="") == 1
+    assert await imkit.caller.command("ZCARD", Keys.revocations("default"), key=Keys.revocations("default")) == 1

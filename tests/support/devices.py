@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
+import aiohttp
 import httpx
 import socketio
 
@@ -59,6 +60,16 @@ class Backend:
         return await self.call("PUT", f"/rooms/{room}/lastRead", {"message": message}, token=token)
 
 
+class _ReadAtOnce(aiohttp.ClientResponse):
+    """The client looks at the status of some answers and leaves their bodies lying about, connection and all."""
+
+    async def start(self, connection: Any) -> Self:
+        await super().start(connection)
+        if self.status != 101:
+            await self.read()
+        return self
+
+
 class Device:
     """One Socket.IO client (PyPI's) and what it heard, decoded, in order."""
 
@@ -67,7 +78,8 @@ class Device:
         self.encoding = encoding
         self.heard: list[tuple[str, Any]] = []
         self.strings_only = True  # every payload so far was a string
-        self.client = socketio.AsyncClient(reconnection=False)
+        self._http = aiohttp.ClientSession(response_class=_ReadAtOnce)
+        self.client = socketio.AsyncClient(reconnection=False, http_session=self._http)
         for event in EVENTS:
             self.client.on(event, self._hearer(event))
 
@@ -118,9 +130,7 @@ class Device:
 
     async def close(self) -> None:
         await self.client.shutdown()
-        session = self.client.eio.http
-        if session is not None and not session.closed:
-            await session.close()
+        await self._http.close()
 
 
 @asynccontextmanager

@@ -1,10 +1,11 @@
 """Row g: how long the server works on a post, by the size of the room."""
 
+from collections.abc import Awaitable, Iterator
 from statistics import median
 
 from loadtest.bench.figures import Better, Outcome, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, TAGS, Population, Shape, message_id, post, store_at
+from loadtest.bench.population import APP, TAGS, Population, Shape, all_of, message_id, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
 from service.domain.limits import MAX_MEMBERS_PER_CALL
@@ -54,13 +55,18 @@ async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, f
         for batch in range(batches + WARM_BATCHES):
             for size, rooms in places.items():
                 server.forget_counts()
-                for number in range(BATCH):
-                    room, members = rooms[number % len(rooms)]
-                    await post(store, room, message_id(batch * BATCH + number + 1), members[number % len(members)])
+                await all_of(_posts(store, rooms, batch))
                 calls, us = server.counts("evalsha")
                 if batch >= WARM_BATCHES:
                     found[size].append(us / calls)
         return {size: median(costs) for size, costs in found.items()}
+
+
+def _posts(store: RedisStore, rooms: list[tuple[str, list[str]]], batch: int) -> Iterator[Awaitable[object]]:
+    """BATCH posts into these rooms in turn, each by a member."""
+    for number in range(BATCH):
+        room, members = rooms[number % len(rooms)]
+        yield post(store, room, message_id(batch * BATCH + number + 1), members[number % len(members)])
 
 
 async def _make_large(store: RedisStore, poster: str, members: int) -> None:

@@ -1,0 +1,108 @@
+"""`python -m loadtest.bench`: measure, print the table, write the page. `make bench` is the same; `make bench-check` adds --check.
+
+A full run writes docs/benchmarks.md. One of some rows only (--rows) or a short one (--quick) writes to reports/bench/ instead, since
+it is not what the page stands for.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from loadtest.bench import machine, ratios, report
+from loadtest.bench.check import ROWS as CHECKED_ROWS
+from loadtest.bench.check import check
+from loadtest.bench.drive import LOCUST_ONLY
+from loadtest.bench.figures import MEASURES, Outcome, not_measured, say
+from loadtest.bench.lengths import FULL, QUICK, Lengths
+from loadtest.bench.machine import BenchError
+from loadtest.bench.population import Shape
+from loadtest.bench.processes import ROOT
+from loadtest.bench.rows import ROWS
+from loadtest.bench.stage import Stage
+
+DOCS = ROOT / "docs"
+REPORTS = ROOT / "reports" / "bench"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0: measured, and with --check nothing was lost; 1: a ratio was lost; 2: nothing could be measured."""
+    chosen = _parser().parse_args(arguments)
+    # An orderly end however we are told: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    if not machine.tool("wrk"):
+        print(f"{LOCUST_ONLY}.")
+    if machine.load_average() > report.BUSY_LOAD:
+        print(f"The machine is busy (load average {machine.load_average():.1f}): do not rely on these figures.")
+    try:
+        with machine.on_core(machine.DRIVER_CORE):
+            if chosen.check:
+                return _check(chosen.rows or CHECKED_ROWS)
+            return _measure(chosen.rows or tuple(ROWS), QUICK if chosen.quick else FULL, full=not (chosen.quick or chosen.rows))
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench", description="Measure what a read costs.")
+    parser.add_argument("--rows", type=_rows, help=f"only these rows, e.g. a,b,f (of {','.join(ROWS)})")
+    parser.add_argument("--quick", action="store_true", help="short and small: shows where things stand, in a few minutes")
+    parser.add_argument(
+        "--check", action="store_true", help="compare ratios with those of the last full run; 1 when one has lost over 15 %%"
+    )
+    return parser
+
+
+def _rows(text: str) -> tuple[str, ...]:
+    rows = tuple(dict.fromkeys(text.split(",")))
+    unknown = [row for row in rows if row not in ROWS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}")
+    return rows
+
+
+def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
+    begun, load_before, stolen_before = time.monotonic(), machine.load_average(), machine.stolen_seconds()
+    outcomes: dict[str, Outcome] = {}
+    with Stage(lengths) as stage:
+        for row in rows:
+            print(f"{row}  {MEASURES[row].what}", flush=True)
+            outcomes[row] = _try(partial(ROWS[row], stage))
+            say(outcomes[row].measured)
+        elapsed_s = time.monotonic() - begun
+        conditions = report.Conditions(
+            facts=machine.facts(),
+            load_before=load_before,
+            stolen_share=(machine.stolen_seconds() - stolen_before) / elapsed_s / machine.cores(),
+            pinned=machine.can_pin(),
+            minutes=elapsed_s / 60,
+            population=str(Shape("http", lengths.users)),
+        )
+    place = DOCS if full else REPORTS
+    report.write(place, outcomes, stage.plots, conditions)
+    print(f"\n{report.table(outcomes)}\n\nwritten to {(place / report.PAGE).relative_to(ROOT)}")
+    return 2 if all(outcome.reached is None for outcome in outcomes.values()) else 0
+
+
+def _try(measure: Callable[[], Outcome]) -> Outcome:
+    """One row that cannot be measured does not keep the others from being so."""
+    try:
+        return measure()
+    except BenchError as error:
+        return not_measured(str(error))
+
+
+def _check(rows: Sequence[str]) -> int:
+    kept = ratios.read(Path(DOCS, report.PICTURES, ratios.FILE))
+    with Stage(QUICK) as stage:
+        lost = check({row: partial(_try, partial(ROWS[row], stage)) for row in rows}, kept)
+    print("\n".join(["lost:", *lost]) if lost else "no ratio has lost more than 15 %")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""What a run leaves: the table for the terminal, `benchmarks.md`, the plots, and the ratios that later runs are compared with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.bench import pictures, ratios
+from loadtest.bench.figures import MEASURES, Outcome, Plots
+
+PAGE = "benchmarks.md"
+PICTURES = "benchmarks"
+BUSY_LOAD = 0.5  # a quiet machine is below
+STOLEN_SHARE = 0.02
+
+METHOD = """\
+Everything ran on one machine with two cores and on temporary directories: the HTTP server on core 0; Valkey and the driver on core 1
+(rows f to i: Valkey on core 0, the driver on core 1). Valkey is the embedded one with the configuration that `make run` gives it, over
+a unix socket, append-only file included. Every "mark read" is a forward move by a distinct (user, room, message), which is checked
+against the number of notices that were published; each caller has a token, and it is verified. Nobody listens to the notices.
+
+* **Closed** (rows a to d, f, j): 64 connections (f: 50), each sending its next call when the last was answered. This finds a capacity
+  and says nothing about latency.
+* **Open** (row e): arrivals of a Poisson stream at a fixed rate, whatever the answers do. A call is timed from the moment that was
+  fixed for it, so waiting is not hidden.
+* What is compared runs in turn (A B A B ...) within one run, after a warm-up; a ratio is the median over the pairs.
+"""
+
+SHOWS_NOT = """\
+* No network: everything is on one machine. Times are comparable only within one run; between machines compare the ratios.
+* One server process of each kind. With Valkey on the core of the driver, its own limit is not reached in rows a to c; in row d it is near.
+* No sockets were connected: delivering a notice to listeners costs the workers extra.
+* Runs of seconds say nothing about days; a large population was loaded only where a row says so.
+* On virtual machines neighbours take time; the share that was taken is given above where the system tells it.
+"""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the machine was like."""
+
+    facts: Sequence[tuple[str, str]]
+    load_before: float
+    stolen_share: float  # of all cores' time
+    pinned: bool
+    minutes: float
+    population: str
+
+    def lines(self) -> list[tuple[str, str]]:
+        pinning = "each process on its core" if self.pinned else "none: this system has no second core or no way to pin"
+        return [
+            *self.facts,
+            ("people over HTTP", self.population),
+            ("pinning", pinning),
+            ("load average before", f"{self.load_before:.2f}{'' if self.quiet else ' - the machine was busy; do not rely on the figures'}"),
+            ("taken by neighbours", f"{self.stolen_share:.1%} of the time"),
+            ("took", f"{self.minutes:.0f} minutes"),
+        ]
+
+    @property
+    def quiet(self) -> bool:
+        return self.load_before < BUSY_LOAD and self.stolen_share < STOLEN_SHARE
+
+
+def table(outcomes: Mapping[str, Outcome]) -> str:
+    """The figures for a terminal."""
+    lines = [("", "measure", "reach", "measured", "reached")]
+    lines += [(row, MEASURES[row].what, MEASURES[row].reach, outcome.measured, _reached(outcome)) for row, outcome in outcomes.items()]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def write(directory: Path, outcomes: Mapping[str, Outcome], plots: Plots, conditions: Conditions) -> None:
+    """Write the page into `directory`, and beside it the plots and the ratios."""
+    beside = directory / PICTURES
+    beside.mkdir(parents=True, exist_ok=True)
+    drawn = _draw(plots)
+    for name, (_, picture) in drawn.items():
+        (beside / name).write_text(picture, encoding="utf-8")
+    (directory / PAGE).write_text(_page(outcomes, conditions, {name: title for name, (title, _) in drawn.items()}), encoding="utf-8")
+    ratios.write(beside / ratios.FILE, outcomes)
+
+
+def _draw(plots: Plots) -> dict[str, tuple[str, str]]:
+    """File name -> (title, SVG)."""
+    drawn = {}
+    if plots.throughput:
+        drawn["throughput.svg"] = "Throughput", pictures.bars("Throughput", plots.throughput, "per second, one core")
+    if plots.latency:
+        loads = sorted(plots.latency, key=lambda found: found[0])
+        series = {f"p{name}": [(rate, found[name]) for rate, found in loads] for name in ("50", "90", "99", "99.9")}
+        picture = pictures.lines("Latency of PUT lastRead, open arrivals", "arrivals per second", "ms", series)
+        drawn["latency.svg"] = "Latency over load", picture
+    if plots.memory:
+        named = [(f"{rooms} rooms a user", size) for rooms, size in plots.memory]
+        drawn["memory.svg"] = "Memory per read state", pictures.bars("Memory per read state, rooms of 20, two tags", named, "bytes")
+    return drawn
+
+
+def _page(outcomes: Mapping[str, Outcome], conditions: Conditions, titles: Mapping[str, str]) -> str:
+    figures = [
+        (row, MEASURES[row].what, MEASURES[row].reach, f"**{outcome.measured}**", _reached(outcome)) for row, outcome in outcomes.items()
+    ]
+    parts = [
+        "# Benchmarks",
+        "Written by `make bench`; do not edit. How to run it: [loadtest/README.md](../loadtest/README.md#benchmark).",
+        _markdown(("", "measure", "reach", "measured", "reached"), figures),
+        *(f"![{title}]({PICTURES}/{name})" for name, title in titles.items()),
+        "## How it was measured",
+        METHOD.rstrip(),
+        _markdown(("", ""), conditions.lines()),
+        "## What the figures do not show",
+        SHOWS_NOT.rstrip(),
+        "## Row by row",
+        *(_details(row, outcome) for row, outcome in outcomes.items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _details(row: str, outcome: Outcome) -> str:
+    parts = [f"**{row}. {MEASURES[row].what}: {outcome.measured}**"]
+    if outcome.table:
+        parts.append(_markdown(outcome.table[0], outcome.table[1:]))
+    if outcome.notes:
+        parts.append("\n".join(f"* {note}" for note in outcome.notes))
+    return "\n\n".join(parts)
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+
+
+def _reached(outcome: Outcome) -> str:
+    return {True: "yes", False: "no", None: "-"}[outcome.reached]
