@@ -111,7 +111,9 @@ class Lane:
     async def _connect(self) -> AbstractConnection:
         connection = self._make_connection()
         try:
-            await asyncio.wait_for(connection.connect(), self._deadline_s)  # type: ignore[no-untyped-call]
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes just when the connection is there.
+            async with asyncio.timeout(self._deadline_s):
+                await connection.connect()  # type: ignore[no-untyped-call]
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable(f"the store cannot be reached: {error}") from error
         return connection
