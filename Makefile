@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all e2e format lint types check load load-smoke mutants wheel lock clean
+.PHONY: help run demo test test-all e2e format lint types check load load-smoke bench bench-check mutants wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ load: .venv ## load a running service (LOAD_URL, LOAD_API_KEY, LOAD_CLIENT_KEY) 
 
 load-smoke: .venv ## ten seconds of load on a service of its own
 	$(BIN)/python -m loadtest.smoke
+
+bench: .venv ## measure, with wrk and redis-benchmark where they are installed, and write docs/benchmarks.md
+	$(BIN)/python -m loadtest.bench
+
+bench-check: .venv ## measure shortly and fail when a ratio has lost over 15 % since the last make bench
+	$(BIN)/python -m loadtest.bench --check
 
 mutants: .venv ## change the scripts in many small ways and see that the tests notice each
 	$(BIN)/python -m tests.mutants

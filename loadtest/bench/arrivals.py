@@ -27,41 +27,24 @@ from locust import User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 
+from loadtest.bench.calls import Calls, percentiles
+
 RATE = float(os.environ["BENCH_RATE"])
 WARM_S = float(os.environ["BENCH_WARM_S"])
 SECONDS = float(os.environ["BENCH_SECONDS"])
 BEGIN_IN_S = 0.5  # until all users are there
-PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-
-
-class Walk:
-    """The calls of the file, as bytes."""
-
-    def __init__(self) -> None:
-        self.position = int(os.environ["BENCH_POSITION"])
-        self._lines = [line.split("\t") for line in Path(os.environ["BENCH_WALK"]).read_text(encoding="utf-8").splitlines()]
-        self._key = os.environ["BENCH_CLIENT_KEY"]
-
-    def next(self) -> bytes:
-        method, path, token, body = self._lines[self.position % len(self._lines)]
-        body = body.replace("@", f"67a1b2c3{self.position // len(self._lines) + 1:016x}")
-        self.position += 1
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nIM-CLIENT-KEY: {self._key}\r\nIM-Authorization: {token}\r\n"
-        if body:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}\r\n{body}".encode()
 
 
 class Clock:
     """Gives the arrivals and collects what became of them."""
 
     def __init__(self) -> None:
-        self.walk = Walk()
+        self.calls = Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"])
         self.latencies_s, self.lags_s = array("d"), array("d")
         self.failed = 0
         self.last_done = 0.0
-        self._chance = random.Random(self.walk.position)
+        self._chance = random.Random(self.calls.position)
 
     def start(self) -> None:
         self._due = perf_counter() + BEGIN_IN_S
@@ -93,9 +76,9 @@ class Clock:
             "calls": len(self.latencies_s),
             "seconds": self.last_done - self.counted_from,
             "failed": self.failed,
-            "position": self.walk.position,
-            "latency_ms": _percentiles(self.latencies_s),
-            "lag_ms": _percentiles(self.lags_s),
+            "position": self.calls.position,
+            "latency_ms": percentiles(self.latencies_s),
+            "lag_ms": percentiles(self.lags_s),
             "core_busy": 1 - (idle_seconds() - self._idle_from_s) / (perf_counter() - self._begun),
         }
 
@@ -106,12 +89,6 @@ def idle_seconds() -> float:
     ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(each))
     idle = [each[core].idle + getattr(each[core], "iowait", 0.0) for core in ours]
     return float(sum(idle) / len(idle))
-
-
-def _percentiles(seconds: "array[float]") -> dict[str, float]:
-    """Milliseconds, by percentile: the smallest value that so many percent of all do not exceed."""
-    ordered = sorted(seconds)
-    return {f"{p:g}": round(ordered[max(0, -int(-len(ordered) * p // 100) - 1)] * 1000, 4) for p in PERCENTILES} if ordered else {}
 
 
 CLOCK = Clock()
@@ -156,9 +133,9 @@ class Caller(User):
             wait_s = due - perf_counter()
             if wait_s > 0:
                 gevent.sleep(wait_s)
-            request = CLOCK.walk.next()
+            request = CLOCK.calls.next()
             sent = perf_counter()
-            status = self.connection.call(request)
+            status = self._send(request)
             done = perf_counter()
             CLOCK.note(due, sent, done, status, wait_s > 0)
             failure = None if status == 200 else ConnectionError(f"answered with {status}")
@@ -166,6 +143,15 @@ class Caller(User):
         runner: Any = self.environment.runner
         gevent.spawn(runner.quit)
         raise StopUser
+
+
+    def _send(self, request: bytes) -> int:
+        """The status of the answer; 0 when there was none, and then the next call has a new connection."""
+        try:
+            return self.connection.call(request)
+        except OSError:
+            self.connection = Connection(self.host or "")
+            return 0
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from loadtest.bench.calls import message_id
 from service.domain.tokens import Tokens
 from service.store.connect import Caller, connect
 from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
@@ -116,11 +117,6 @@ class Keys:
             "READSTATE_CLIENT_KEY": self.client_key,
             "READSTATE_TOKEN_SECRET": self.token_secret,
         }
-
-
-def message_id(number: int) -> str:
-    """The id of the message of round `number`, from 1: 24 hex that rise as strings. `walk.lua` makes the same."""
-    return f"67a1b2c3{number:016x}"
 
 
 def post(store: RedisStore, room: str, message: str, sender: str = "") -> Awaitable[object]:

@@ -394,7 +394,7 @@ async def test_after_an_outage_of_the_store_everybody_hears_what_they_should() -
     with short_directory() as directory:
         server = Server(directory / "store")
         server.start()
-        settings = {"workers": 2, "redis_url": server.url, "api_key": API_KEY, "client_key": CLIENT_KEY}
+        settings = {"workers": 1, "redis_url": server.url, "api_key": API_KEY, "client_key": CLIENT_KEY}
         with ServiceProcess(directory / "data", **settings) as process:
             async with (
                 Backend(process.url) as backend,

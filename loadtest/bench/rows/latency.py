@@ -72,7 +72,7 @@ def _at(stage: Stage, rate: float, seconds: float) -> Found:
 def _notes(capacity: float, half: float, figure: Found, hidden: int) -> Iterator[str]:
     yield f"The capacity is {capacity:,.0f} PUT lastRead a second (closed, 64 connections)."
     if half < HALF * capacity:
-        yield f"The core of Locust and Valkey is full above {half:,.0f} arrivals a second: measured at {half / capacity:.0%} of the capacity."
+        yield f"Above {half:,.0f} arrivals a second the core of Locust and Valkey is full. That is {half / capacity:.0%} of the capacity."
     if figure.core_busy > FULL_SHARE:
         yield "Even then it was full: the figure shows the machine, not the service."
     if figure.rate < KEPT_SHARE * half:
@@ -84,4 +84,4 @@ def _notes(capacity: float, half: float, figure: Found, hidden: int) -> Iterator
 
 def _line(share: float, asked: float, found: Found) -> tuple[str, ...]:
     latency = [f"{found.latency_ms[name]:.2f}" for name in ("50", "90", "99", "99.9")]
-    return (f"{share:.0%}", f"{asked:,.0f}", f"{found.rate:,.0f}", *latency, f"{found.lag_ms['99']:.2f}", f"{found.core_busy:.0%}")
+    return (f"{share:.0%}", f"{asked:,.0f}", f"{found.rate:,.0f}", *latency, f"{found.lag_ms.get('99', 0.0):.2f}", f"{found.core_busy:.0%}")

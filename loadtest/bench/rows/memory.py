@@ -1,8 +1,9 @@
 """Row h: bytes of memory per read state, and per remembered message."""
 
+from loadtest.bench.calls import message_id
 from loadtest.bench.figures import Better, Outcome, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, Population, Shape, all_of, message_id, post, store_at
+from loadtest.bench.population import APP, Population, Shape, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
 from service.store.keys import Keys

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Iterator
 from statistics import median
 
+from loadtest.bench.calls import message_id
 from loadtest.bench.figures import Better, Outcome, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, TAGS, Population, Shape, all_of, message_id, post, store_at
+from loadtest.bench.population import APP, TAGS, Population, Shape, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
 from service.domain.limits import MAX_MEMBERS_PER_CALL

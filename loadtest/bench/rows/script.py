@@ -8,9 +8,10 @@ yet; the next run reads the next round's.
 import csv
 import subprocess
 
+from loadtest.bench.calls import message_id
 from loadtest.bench.figures import Outcome, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
-from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, message_id, post, store_at
+from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
 from service.store.keys import Keys

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from itertools import islice
 from statistics import median
 
+from loadtest.bench.calls import message_id
 from loadtest.bench.figures import Better, Outcome, say
 from loadtest.bench.machine import SERVER_CORE, BenchError
-from loadtest.bench.population import APP, Pace, Population, Shape, message_id, store_at
+from loadtest.bench.population import APP, Pace, Population, Shape, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import MOVED_SHARE, Stage, run
 

@@ -10,9 +10,12 @@ join or leave is neither lost nor undone.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
 
 Socket = TypeVar("Socket")
 
@@ -112,7 +115,8 @@ class Audience(Generic[Socket]):
         async with gate:
             try:
                 await self._load_together(person)
-            except Exception:
+            except Exception as error:
+                logger.warning("the rooms of a user could not be read: %r", error)
                 lost, person.sockets = person.sockets, []
                 self._forget_if_gone(person)
                 return lost

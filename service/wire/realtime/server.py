@@ -167,7 +167,10 @@ class Realtime:
         return await _insist(view)
 
     async def _repair(self, app: str) -> None:
-        for connection in await self._audience.reload(app):
+        lost = await self._audience.reload(app)
+        if lost:
+            logger.warning("after a gap the rooms of some users could not be read; their %d connections are closed", len(lost))
+        for connection in lost:
             connection.end(STATE_LOST)
 
     # Tokens that end before their time
