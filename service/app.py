@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -23,7 +23,7 @@ from msgspec import Struct
 from service import metrics
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
-from service.errors import Fault, ReadStateError
+from service.errors import Fault, ReadStateError, Unavailable
 from service.settings import Settings
 from service.store.connect import Caller, connect
 from service.store.directory import AppRegistry, RedisDirectory
@@ -41,6 +41,8 @@ from service.wire.realtime.server import Realtime
 logger = logging.getLogger(__name__)
 
 READY_WITHIN_S = 2.0
+CONNECT_WITHIN_S = 30.0
+CONNECT_EVERY_S = 0.5
 _answer: Any = answer  # a Reply is all that the framework asks of a response here
 _REALTIME = "/socket.io"
 _NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
@@ -130,7 +132,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
     if settings.redis_url is None:
         raise ValueError("redis_url must be set: an embedded server is started by `readstate serve`, before the workers")
     async with AsyncExitStack() as stack:
-        caller = await connect(settings.redis_url)
+        caller = await _patiently(lambda: connect(str(settings.redis_url)))
         stack.push_async_callback(caller.close)
         store = RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history)
         store.outbox.start()
@@ -155,6 +157,19 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         await realtime.start()
         stack.push_async_callback(realtime.stop)
         yield Parts(desk, realtime, lambda: why_not_ready(caller))  # type: ignore[arg-type]
+
+
+async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
+    """Connect, and wait for a store that is away for a moment: a worker that gave up at once would take the whole service down."""
+    until = monotonic() + CONNECT_WITHIN_S
+    while True:
+        try:
+            return await connect()
+        except Unavailable as error:
+            if monotonic() > until:
+                raise
+            logger.warning("waiting for the store: %s", error)
+            await asyncio.sleep(CONNECT_EVERY_S)
 
 
 async def why_not_ready(caller: Caller) -> str:

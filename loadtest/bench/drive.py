@@ -32,6 +32,11 @@ class Slice:
         return self.calls / self.seconds
 
     @property
+    def busy(self) -> float:
+        """Share of a core that the workers used; well below 1 they waited for somebody else."""
+        return self.worker_cpu_s / self.seconds
+
+    @property
     def cpu_us(self) -> float:
         """Microseconds of the workers' CPU per call."""
         return self.worker_cpu_s / self.calls * 1e6

@@ -134,14 +134,14 @@ def median_ratio(pairs: Iterable[tuple[float, float]]) -> float:
 
 
 def rates(name: str, slices: Iterable[Slice]) -> tuple[str, ...]:
-    """A line for the table under a ratio: what, calls per second (median, least, most), CPU per call."""
+    """A line for the table under a ratio: what, how many per second (median, least, most), CPU for one, how busy the worker was."""
     slices = list(slices)
     speeds = sorted(one.rate for one in slices)
-    cpu_us = median(one.cpu_us for one in slices)
-    return name, f"{median(speeds):,.0f}", f"{speeds[0]:,.0f} to {speeds[-1]:,.0f}", f"{cpu_us:.0f}"
+    cpu_us, busy = median(one.cpu_us for one in slices), median(one.busy for one in slices)
+    return name, f"{median(speeds):,.0f}", f"{speeds[0]:,.0f} to {speeds[-1]:,.0f}", f"{cpu_us:.0f}", f"{busy:.0%}"
 
 
-RATES = ("", "calls per second, median", "least to most", "worker's CPU per call, us")
+RATES = ("", "per second, median", "least to most", "worker's CPU for one, us", "worker busy")
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:

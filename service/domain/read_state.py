@@ -1,6 +1,5 @@
 """What can be done with read state, said once for every dialect."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from service.domain.limits import MAX_MEMBERS_SHOWN, check_id, check_members, check_tags, new_id
@@ -118,17 +117,12 @@ class ReadState:
         return await self._store.mark_read(app=app, room=room, user=user, message=message)
 
     async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> tuple[list[Reading | ReadStateError], int]:
-        """Mark (room, message) pairs read, each on its own, in one go. Returns what became of each, and the user's badge after all."""
-        outcomes = await asyncio.gather(
-            *(self._store.mark_read(app=app, room=room, user=user, message=message) for room, message in items), return_exceptions=True
-        )
-        done: list[Reading | ReadStateError] = []
-        for outcome in outcomes:
-            if isinstance(outcome, Reading | ReadStateError):
-                done.append(outcome)
-            else:
-                raise outcome
-        return done, await self._store.badge(app=app, user=user, tags=())
+        """Mark (room, message) pairs read, each on its own, in one go. Returns what became of each, and the user's badge after all.
+
+        The badges of the single readings are not asked for and are -1 where they are not known.
+        """
+        outcomes = await self._store.mark_read_many(app=app, user=user, items=items)
+        return outcomes, await self._store.badge(app=app, user=user, tags=())
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str] = ()) -> int:
         """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from hiredis import ReplyError
 from redis.crc import key_slot
 
-from service.errors import Unavailable
+from service.errors import ReadStateError, Unavailable
 from service.store.connect import PASSING, RETRY_S, ConnectionFactory, Part, reply_or_raise, scan_lane
 from service.store.lane import DEADLINE_S, Lane
 from service.store.scripts import Plan, Script
@@ -50,6 +50,13 @@ class Cluster:
             return reply
 
         return reply_or_raise(await self._routed(keys[0], attempt))
+
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        outcomes = await asyncio.gather(*(self.call(script, [key], args) for key, args in calls), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
+                raise outcome
+        return outcomes
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         async def attempt(lane: Lane, asking: bool) -> Any:

@@ -41,6 +41,9 @@ class Caller(Protocol):
         Raises the refusal whose code the script answered, Unavailable, UnknownOutcome, ScriptFailed.
         """
 
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        """Run a repeatable script for several (key, arguments), in one go; of each its reply, or the refusal or fault."""
+
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         """Run one plain command in the slot of `key`."""
 
@@ -109,6 +112,20 @@ class SingleServer:
             reply = await insist(self._lane, reply, script, keys, args, repeatable)
             return reply_or_raise(reply)
         return reply
+
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        # Without a task for each: they leave in one write and come back in order.
+        pending = [self._lane.call("EVALSHA", script.sha, 1, key, *args, repeatable=True) for key, args in calls]
+        replies: list[Any] = []
+        for (key, args), future in zip(calls, pending, strict=True):
+            try:
+                reply = await future
+                if isinstance(reply, ReplyError):
+                    reply = reply_or_raise(await insist(self._lane, reply, script, [key], args, True))
+            except errors.ReadStateError as error:
+                reply = error
+            replies.append(reply)
+        return replies
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         return reply_or_raise(await self._lane.call(*parts, repeatable=repeatable))

@@ -1,7 +1,8 @@
 """The lane: one connection to one server that everybody shares.
 
-All that is asked for in one turn of the event loop goes out as one write, and replies come back in order. redis-py makes the
-connection (URL, TLS, login); hiredis packs and parses.
+What is asked for in one turn of the event loop goes out as one write; what is asked for while replies are under way goes out when the
+next of them arrive. So a busy lane sends few large batches, which is cheaper at both ends, and an idle one sends at once. Replies come
+back in order. redis-py makes the connection (URL, TLS, login); hiredis packs and parses.
 
 Why a caller can trust it:
 - A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
@@ -94,7 +95,7 @@ class Lane:
             return future
         packed = hiredis.pack_command(parts)  # type: ignore[arg-type]  # it takes more kinds of parts than we send
         self._waiting.append(_Call(packed, future, self._loop.time() + self._deadline_s, repeatable))
-        if not self._flush_due and self._writer is not None:
+        if not self._flush_due and not self._sent and self._writer is not None:
             self._flush_due = True
             self._loop.call_soon(self._flush)
         return future
@@ -155,6 +156,7 @@ class Lane:
                 future = self._sent.popleft().future
                 if not future.done():
                     future.set_result(reply)
+            self._flush()
         raise EOFError("the server closed the connection")
 
     def _repeat_or_fail(self) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors import Fault, Unavailable, UnknownOutcome
+from service.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from service.store.connect import Caller, Part, ScriptFailed
 from service.store.keys import OWING_SHARDS, Keys
 
@@ -42,6 +42,17 @@ class Outbox:
             return await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
         await self._enter(key, room, app, creating=script == "create_room")
         return await self._run(script, app, room, args, repeatable)
+
+    async def change_each(self, script: str, app: str, changes: Sequence[tuple[str, Sequence[Part]]]) -> list[Any | ReadStateError]:
+        """Run one script for several (room, arguments), in one go; of each its reply, or the refusal or fault that it ended in."""
+        if not self._split:
+            calls = [(Keys.room(app, room), args) for room, args in changes]
+            return await self._caller.call_each(self._caller.scripts[script], calls)
+        outcomes = await asyncio.gather(*(self.change(script, app, room, args) for room, args in changes), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
+                raise outcome
+        return outcomes
 
     async def pay(self, app: str, room: str) -> None:
         """Tell everybody whom a room still owes news, from its present state."""

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from service.domain.types import Deleted, Drift, MemberState, MessageRef, Posted, Reading, Room, Status, TagBadges
-from service.errors import RoomUnknown
+from service.errors import ReadStateError, RoomUnknown
 from service.store.audit import Audit
 from service.store.connect import Caller, Part
 from service.store.keys import Keys
@@ -78,10 +80,14 @@ class RedisStore:
     # Reading
 
     async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
-        last, seq, moved, unread, badge = await self._change("mark_read", app, room, [app, user, message])
-        if badge < 0:
-            badge = await self.badge(app=app, user=user, tags=())
-        return Reading(message=_text(last), seq=seq, moved=moved == 1, unread=unread, badge=badge)
+        reading = _reading(await self._change("mark_read", app, room, (app, user, message)))
+        if reading.badge < 0:
+            return replace(reading, badge=await self.badge(app=app, user=user, tags=()))
+        return reading
+
+    async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
+        replies = await self.outbox.change_each("mark_read", app, [(room, (app, user, message)) for room, message in items])
+        return [reply if isinstance(reply, ReadStateError) else _reading(reply) for reply in replies]
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
         unread, elsewhere = await self._caller.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
@@ -179,6 +185,11 @@ def _tags(joined: bytes) -> tuple[str, ...]:
 
 def _pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _reading(reply: Sequence[Any]) -> Reading:
+    last, seq, moved, unread, badge = reply
+    return Reading(_text(last), seq, moved == 1, unread, badge)
 
 
 def _posted(reply: Sequence[Any]) -> Posted:

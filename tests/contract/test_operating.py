@@ -175,7 +175,9 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
     assert "readstate_open_sockets 2.0" in text
 
 
-async def test_starting_without_a_store_fails_with_a_reason() -> None:
+async def test_starting_without_a_store_fails_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while of waiting: the store may be away only for a moment."""
+    monkeypatch.setattr(app, "CONNECT_WITHIN_S", 0.1)
     settings = Settings(redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
     with pytest.raises(RuntimeError, match="nowhere"):
         await Lifespan(create_app(settings)).__aenter__()

@@ -66,3 +66,21 @@ async def test_refusals_come_in_order_room_member_message(store: RedisStore, app
     await a_room(store, app)
     await refused(store, app, NotMember, store.mark_read(app=app, room="r", user="zoe", message="m"))
     await refused(store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message="m"))
+
+
+async def test_many_at_once_are_each_answered_on_their_own(store: RedisStore, app: str) -> None:
+    """In the order given; a refusal among them stops nothing."""
+    await a_room(store, app, "r")
+    await a_room(store, app, "s")
+    for room, message in (("r", "m1"), ("r", "m2"), ("s", "n1")):
+        await posted(store, app, room, message=message)
+    items = [("r", "m2"), ("nowhere", "m1"), ("s", "m1"), ("s", "n1"), ("r", "m1")]
+    outcomes = await store.mark_read_many(app=app, user="ann", items=items)
+    assert [outcome if isinstance(outcome, Reading) else type(outcome) for outcome in outcomes] == [
+        Reading("m2", 2, True, 0, outcomes[0].badge),
+        RoomUnknown,
+        MessageUnknown,
+        Reading("n1", 1, True, 0, outcomes[3].badge),
+        Reading("m2", 2, False, 0, outcomes[4].badge),
+    ]
+    assert await store.badge(app=app, user="ann", tags=[]) == 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from service.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted
 from service.domain.types import Change, Deleted, Drift, MemberState, MessageRef, Posted, Reading, Room, Status, TagBadges
-from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.errors import MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
 
 @dataclass
@@ -209,6 +209,15 @@ class ModelStore:
             self._publish(app, CursorMoved(room, user, wanted.id, wanted.seq))
         kept = there.at(member.read)
         return Reading(kept.id, kept.seq, moved, there.unread(user), await self.badge(app=app, user=user, tags=()))
+
+    async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
+        done: list[Reading | ReadStateError] = []
+        for room, message in items:
+            try:
+                done.append(await self.mark_read(app=app, room=room, user=user, message=message))
+            except ReadStateError as error:
+                done.append(error)
+        return done
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
         return sum(there.unread(user) for there in self._counted(app, user) if set(tags) <= set(there.tags))
