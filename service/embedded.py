@@ -46,7 +46,7 @@ save ""
 maxmemory-policy noeviction
 busy-reply-threshold 200
 enable-debug-command no
-hash-max-listpack-entries 512
+hash-max-listpack-entries 64
 hash-max-listpack-value 512
 zset-max-listpack-entries 128
 client-output-buffer-limit pubsub 32mb 8mb 60

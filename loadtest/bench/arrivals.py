@@ -43,7 +43,7 @@ class Clock:
     def __init__(self) -> None:
         self.calls = Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"])
         self.latencies_s, self.lags_s = array("d"), array("d")
-        self.failed = 0
+        self.failed = self.walking = 0
         self.last_done = 0.0
         self._chance = random.Random(self.calls.position)
 
@@ -129,6 +129,7 @@ class Caller(User):
 
     def on_start(self) -> None:
         self.connection = Connection(self.host or "")
+        CLOCK.walking += 1
 
     @task
     def walk(self) -> None:
@@ -144,8 +145,11 @@ class Caller(User):
             CLOCK.note(due, sent, done, status, wait_s > 0)
             failure = None if status == 200 else ConnectionError(f"answered with {status}")
             fire(request_type="HTTP", name="walk", response_time=(done - due) * 1000, response_length=0, exception=failure, context={})
-        runner: Any = self.environment.runner
-        gevent.spawn(runner.quit)
+        CLOCK.walking -= 1
+        if not CLOCK.walking:
+            # Not before: what Locust does at its end would hold up the last answers.
+            runner: Any = self.environment.runner
+            gevent.spawn(runner.quit)
         raise StopUser
 
     def _send(self, request: bytes) -> int:

@@ -1,6 +1,6 @@
 """Closed load: 64 connections, each with the next call as soon as the last was answered. It finds the capacity.
 
-wrk does it, on one thread. Where wrk is missing Locust does, which is slower than what it measures: then the figures say so.
+wrk does it, on one thread. Where wrk is missing Locust does, which takes more of its core: then the figures say so.
 """
 
 import json
@@ -14,7 +14,7 @@ from loadtest.bench.population import Walk
 from loadtest.bench.processes import HttpServer
 
 CONNECTIONS = 64
-LOCUST_ONLY = "wrk is not installed, so Locust drove the load: above its own speed the figure shows the driver, not the service"
+LOCUST_ONLY = "wrk is not installed, so Locust drove the load: a figure near its own speed shows the driver, not the service"
 _SCRIPT = Path(__file__).with_name("walk.lua")
 
 

@@ -36,7 +36,8 @@ class Shape:
     users: int
     rooms_each: int = 50
     room_size: int = 20
-    id_chars: int = 24
+    room_id_chars: int = 24  # the lengths in the samples of docs.imkit.io
+    user_id_chars: int = 13
 
     @property
     def rooms(self) -> int:
@@ -73,7 +74,8 @@ class Population:
                 self.rooms.append((self._id("room", len(self.rooms)), order[start : start + shape.room_size]))
 
     def _id(self, kind: str, number: int) -> str:
-        return hashlib.sha1(f"{self.shape.name} {kind} {number}".encode(), usedforsecurity=False).hexdigest()[: self.shape.id_chars]
+        chars = self.shape.user_id_chars if kind == "user" else self.shape.room_id_chars
+        return hashlib.sha1(f"{self.shape.name} {kind} {number}".encode(), usedforsecurity=False).hexdigest()[:chars]
 
     def pairs(self) -> list[tuple[str, str]]:
         """(user, room) of every read state, in a random order that is the same in every run."""

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from service import app
 from service.app import create_app
 from service.errors import UnknownOutcome
 from service.logs import JsonLines

@@ -73,7 +73,7 @@ def test_it_is_configured_to_lose_nothing_and_let_nobody_in(server: EmbeddedServ
         "busy-reply-threshold": "200",
         "enable-debug-command": "no",
         "unixsocketperm": "700",
-        "hash-max-listpack-entries": "512",
+        "hash-max-listpack-entries": "64",
         "hash-max-listpack-value": "512",
         "zset-max-listpack-entries": "128",
         "client-output-buffer-limit": "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",

@@ -26,7 +26,7 @@ def per_state(stage: Stage) -> Outcome:
         by_rooms[rooms_each], parts[rooms_each] = _measure(Shape("memory", users, rooms_each))
         stage.plots.memory.append((str(rooms_each), by_rooms[rooms_each]))
     bytes_each = by_rooms[ROOMS_EACH]
-    short, _ = _measure(Shape("memory", users, ROOMS_EACH, id_chars=SHORT_ID_CHARS))
+    short, _ = _measure(Shape("memory", users, ROOMS_EACH, room_id_chars=SHORT_ID_CHARS, user_id_chars=SHORT_ID_CHARS))
     few, many = _per_message()
     rooms_line = ", ".join(f"{value:.0f} with {rooms_each}" for rooms_each, value in by_rooms.items())
     return Outcome(
@@ -35,8 +35,8 @@ def per_state(stage: Stage) -> Outcome:
         bytes_each,
         Better.LOWER,
         notes=(
-            "Growth of used_memory, less what the keys of the messages take. Ids of users and rooms have 24 characters, of which each"
-            f" read state stores three; with ids of {SHORT_ID_CHARS} characters it takes {short:.0f} bytes.",
+            "Growth of used_memory, less what the keys of the messages take. A read state stores the user's id twice and the room's once:"
+            f" 13 and 24 characters, as in IMKit's documentation; with ids of {SHORT_ID_CHARS} it takes {short:.0f} bytes.",
             f"By the number of rooms of a user: {rooms_line}.",
             f"A remembered message (id of 24 characters, sender, time, both indexes) takes {few:.0f} bytes in a room that remembers {FEW},"
             f" {many:.0f} in one that remembers {MANY:,}; no more with the number of members.",
@@ -47,7 +47,7 @@ def per_state(stage: Stage) -> Outcome:
 
 def _measure(shape: Shape) -> tuple[float, dict[str, float]]:
     """Bytes per read state, in all and by kind of key (each with its own overhead)."""
-    say(f"memory of {shape}, ids of {shape.id_chars} characters")
+    say(f"memory of {shape}, ids of {shape.user_id_chars} and {shape.room_id_chars} characters")
     with valkey(SERVER_CORE) as server:
         population = Population(shape)
         before = server.used_memory()
