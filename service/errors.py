@@ -1,17 +1,17 @@
 """What can go wrong, as one tree. Every dialect turns it into its own words at the border.
 
-    ReadStateError
-    ├── Refusal            the caller's doing; nothing was written; repeating does not help
-    │   ├── Invalid        a value is malformed or over a limit
-    │   ├── RoomUnknown    no such room in this app
-    │   ├── MessageUnknown no such message in this room (or no longer remembered)
-    │   ├── NotMember      the room exists, the user is not in it
-    │   ├── UserUnknown    no such user in this app
-    │   ├── TokenUnknown   no such token of this user
-    │   └── TokenConflict  the token already belongs to somebody else
-    └── Fault              ours, or the store's
-        ├── Unavailable    nothing was done; repeat after `retry_after_s`
-        └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
+ReadStateError
+├── Refusal            the caller's doing; nothing was written; repeating does not help
+│   ├── Invalid        a value is malformed or over a limit
+│   ├── RoomUnknown    no such room in this app
+│   ├── MessageUnknown no such message in this room (or no longer remembered)
+│   ├── NotMember      the room exists, the user is not in it
+│   ├── UserUnknown    no such user in this app
+│   ├── TokenUnknown   no such token of this user
+│   └── TokenConflict  the token already belongs to somebody else
+└── Fault              ours, or the store's
+    ├── Unavailable    nothing was done; repeat after `retry_after_s`
+    └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
 """
 
 
