@@ -5,6 +5,7 @@ import pytest
 from service.store.connect import Caller
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
+from service.store.states import State
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 
@@ -75,4 +76,16 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(store: RedisS
     before = await run("copies", Keys.user(app, "ann"))
     await posted(store, app)
     assert await run("copies", Keys.user(app, "ann")) == before
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
+
+
+async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, app: str) -> None:
+    """A stored number would be wrong from the next post on, and somebody might come to believe it."""
+    await a_room(store, app, members=["ann", "bob"])
+    await posted(store, app, message="m1")
+    await posted(store, app, message="m2")
+    await store.add_members(app=app, room="r", members=["cid", "dan", "eve"])
+    await store.mark_read(app=app, room="r", user="ann", message="m1")
+    room, _, cursor, unread, state, tags = await run("copies", Keys.user(app, "ann"))
+    assert (room, cursor, unread, state, tags) == (b"r", 1, 0, State.DERIVED, b"")
     assert await store.badge(app=app, user="ann", tags=[]) == 1

@@ -1,0 +1,66 @@
+"""What operations cost, counted in commands that the server ran; times are in docs/benchmarks.md."""
+
+import pytest
+
+from service.store.connect import Caller
+from service.store.redis_store import RedisStore
+from tests.support.rooms import a_room, posted
+from tests.support.servers import Server
+
+COUNTING = {"info", "config|resetstat"}  # what the counting itself runs
+
+
+@pytest.fixture
+def plan_url(server: Server) -> str:
+    """One server, where an operation is one script."""
+    return server.url
+
+
+async def commands(caller: Caller) -> dict[str, int]:
+    """How often each command ran since the last `forget`, the script's own ones included."""
+    lines = (await caller.command("INFO", "commandstats", key="")).decode().splitlines()
+    counts = {
+        line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines if ":" in line
+    }
+    return {name: count for name, count in counts.items() if name not in COUNTING}
+
+
+async def forget(caller: Caller) -> None:
+    await caller.command("CONFIG", "RESETSTAT", key="")
+
+
+@pytest.mark.parametrize(("members", "messages"), [(2, 1), (200, 1), (2, 300)])
+async def test_marking_read_takes_the_same_few_commands_in_every_room(
+    store: RedisStore, caller: Caller, app: str, members: int, messages: int
+) -> None:
+    """Ten inside one script, however many members and messages there are."""
+    await a_room(store, app, members=["ann", *(f"m{number}" for number in range(members - 1))], tags=["a", "b"])
+    for number in range(messages):
+        await posted(store, app, message=f"m{number}")
+    await forget(caller)
+    assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{messages - 1}")).moved
+    ran = await commands(caller)
+    assert ran == {"evalsha": 1, "get": 1, "hget": 2, "time": 1, "hset": 2, "zadd": 1, "set": 1, "hmget": 1, "publish": 1}
+
+
+async def test_a_post_takes_two_commands_a_member(store: RedisStore, caller: Caller, app: str) -> None:
+    """One to look at the member's copy and counters, one to move them; tags cost none."""
+    counts = []
+    for room, size in (("small", 2), ("large", 102)):
+        await a_room(store, app, room, members=[f"m{number}" for number in range(size)], tags=["a", "b"])
+        await forget(caller)
+        await posted(store, app, room, message="x")
+        counts.append(sum((await commands(caller)).values()))
+    assert counts[1] - counts[0] == 2 * 100
+
+
+async def test_a_post_into_a_room_above_the_limit_touches_no_member(caller: Caller, app: str) -> None:
+    """As many commands with 50 members as with 10."""
+    store = RedisStore(caller, fanout_limit=5)
+    counts = []
+    for room, size in (("ten", 10), ("fifty", 50)):
+        await a_room(store, app, room, members=[f"m{number}" for number in range(size)])
+        await forget(caller)
+        await posted(store, app, room, message="x")
+        counts.append(await commands(caller))
+    assert counts[0] == counts[1]
