@@ -18,7 +18,7 @@ class Lengths:
     script_rounds: int  # runs of redis-benchmark over all pairs
     post_batches: int
     large_room: int  # members
-    memory_users: int
+    memory_users: int  # with 50 rooms each; fewer with more rooms, so that there are as many read states
     memory_rooms_each: tuple[int, ...]
     many_users: int  # of the large population of row i
     reads_per_slice: int

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from service.errors import ReadStateError
 from service.store.connect import Part, reply_or_raise
 from service.store.scripts import Plan, Script, load_scripts
 
@@ -36,6 +37,15 @@ class PoolCaller:
             return await self._redis.evalsha(script.sha, len(keys), *keys, *args)
         except ResponseError as error:
             return reply_or_raise(ReplyError(str(error)))
+
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        return [await self._reply_or_error(script, key, args) for key, args in calls]
+
+    async def _reply_or_error(self, script: Script, key: str, args: Sequence[Part]) -> Any:
+        try:
+            return await self.call(script, [key], args)
+        except ReadStateError as error:
+            return error
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         self.round_trips += 1

@@ -92,6 +92,6 @@ class Drift(Struct, frozen=True):
     app: str
     user: str
     room: str  # "" for a counter
-    what: str  # e.g. "unread", "cursor", "tags", "total", "tag:work"
+    what: str  # "unread", "cursor", "tags", "state" ...; of a counter its field as in store/keys.py, e.g. "*" for the total
     stored: str
     expected: str

@@ -20,13 +20,13 @@ FEW, MANY = 100, 2000  # messages remembered in a room: packed as one list, and 
 
 def per_state(stage: Stage) -> Outcome:
     """Everybody has read one message in every room."""
-    users = stage.lengths.memory_users
+    states = stage.lengths.memory_users * ROOMS_EACH
     by_rooms, parts = {}, {}
     for rooms_each in stage.lengths.memory_rooms_each:
-        by_rooms[rooms_each], parts[rooms_each] = _measure(Shape("memory", users, rooms_each))
+        by_rooms[rooms_each], parts[rooms_each] = _measure(Shape("memory", states // rooms_each, rooms_each))
         stage.plots.memory.append((str(rooms_each), by_rooms[rooms_each]))
     bytes_each = by_rooms[ROOMS_EACH]
-    short, _ = _measure(Shape("memory", users, ROOMS_EACH, room_id_chars=SHORT_ID_CHARS, user_id_chars=SHORT_ID_CHARS))
+    short, _ = _measure(Shape("memory", states // ROOMS_EACH, ROOMS_EACH, room_id_chars=SHORT_ID_CHARS, user_id_chars=SHORT_ID_CHARS))
     few, many = _per_message()
     rooms_line = ", ".join(f"{value:.0f} with {rooms_each}" for rooms_each, value in by_rooms.items())
     return Outcome(
