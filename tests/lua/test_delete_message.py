@@ -73,3 +73,16 @@ async def test_a_recalled_message_can_still_be_deleted(store: RedisStore, app: s
     await store.recall_message(app=app, room="r", message="m", body="{}")
     assert (await store.delete_message(app=app, room="r", message="m")).count == 1
     assert await store.badge(app=app, user="ann", tags=[]) == 1
+
+
+async def test_messages_may_be_deleted_in_any_order(store: RedisStore, app: str) -> None:
+    """The newest first, then one that ann has read: what is gone stays gone for her."""
+    await a_room(store, app)
+    for message in ("m1", "m2", "m3"):
+        await posted(store, app, message=message)
+    await store.mark_read(app=app, room="r", user="ann", message="m1")
+    for message in ("m3", "m1"):
+        await store.delete_message(app=app, room="r", message=message)
+    assert await unread_of(store, app, "ann") == 1
+    await store.set_tags(app=app, room="r", tags=["told-anew"])
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
