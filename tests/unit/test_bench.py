@@ -4,6 +4,7 @@ import json
 import shutil
 import socketserver
 import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -19,19 +20,20 @@ from loadtest.bench.check import TRIES, check
 from loadtest.bench.drive import drive
 from loadtest.bench.figures import MEASURES, Better, Outcome, Plots, not_measured
 from loadtest.bench.lengths import QUICK
-from loadtest.bench.machine import BenchError
+from loadtest.bench.machine import Account, BenchError, cores
 from loadtest.bench.pool_caller import PoolCaller
 from loadtest.bench.population import Population, Shape, Walk, all_of, bulk_reads, single_reads
 from loadtest.bench.processes import http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
 from loadtest.bench.stage import Stage
-from service.errors import MessageUnknown, NotMember
+from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.store.keys import Keys
 from service.store.redis_store import RedisStore
 from tests.support.servers import Server
 
 SMALL = Shape("small", users=40, rooms_each=5, room_size=20)
-CONDITIONS = report.Conditions([("processor", "one")], 0.1, 0.0, True, 7.0, "some people")
+CONDITIONS = report.Conditions([("processor", "one")], 0.02, 0.01, True, 7.0, "some people")
 TINY = replace(
     QUICK,
     pairs=1,
@@ -219,7 +221,7 @@ def test_the_page_has_every_row_and_says_what_was_not_measured(tmp_path: Path) -
 
 def test_a_busy_machine_is_named_as_such() -> None:
     assert CONDITIONS.quiet
-    busy = replace(CONDITIONS, load_before=2.0)
+    busy = replace(CONDITIONS, others_share=0.4)
     assert not busy.quiet
     assert any("busy" in value for _, value in busy.lines())
 
@@ -238,6 +240,15 @@ def test_lines_rise_with_their_values_on_a_logarithmic_scale() -> None:
 
 
 # The command
+
+
+def test_what_others_took_is_told_from_what_we_took() -> None:
+    """A second of our own work, most of it in a child."""
+    account = Account()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.8: pass"], check=True)
+    all_cores_s = account.elapsed_s * cores()
+    assert 0 <= account.others_share() <= 1 - 0.7 / all_cores_s
+    assert 0 <= account.stolen_share() <= 1
 
 
 def test_there_is_a_row_for_every_measure() -> None:
@@ -267,6 +278,11 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         reading = await store.mark_read(app=app, room="r", user="ann", message="m1")
         assert (reading.message, reading.moved, reading.unread, reading.badge) == ("m1", True, 1, 1)
         assert await store.badge(app=app, user="ben", tags=["t"]) == 2
+        many = await caller.call_each(
+            caller.scripts["mark_read"], [(Keys.room(app, "r"), [app, "ben", "m2"]), (Keys.room(app, "none"), [app, "ben", "m1"])]
+        )
+        assert many[0][:3] == [b"m2", 2, 1]
+        assert isinstance(many[1], RoomUnknown)
         with pytest.raises(NotMember):
             await store.mark_read(app=app, room="r", user="eve", message="m1")
         with pytest.raises(MessageUnknown):
