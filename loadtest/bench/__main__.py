@@ -7,7 +7,6 @@ it is not what the page stands for.
 import argparse
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from loadtest.bench.stage import Stage
 
 DOCS = ROOT / "docs"
 REPORTS = ROOT / "reports" / "bench"
+BUSY_LOAD = 0.5  # a quiet machine is below
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     if not machine.tool("wrk"):
         print(f"{LOCUST_ONLY}.")
-    if machine.load_average() > report.BUSY_LOAD:
+    if machine.load_average() > BUSY_LOAD:
         print(f"The machine is busy (load average {machine.load_average():.1f}): do not rely on these figures.")
     try:
         with machine.on_core(machine.DRIVER_CORE):
@@ -66,25 +66,26 @@ def _rows(text: str) -> tuple[str, ...]:
 
 
 def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
-    begun, load_before, stolen_before = time.monotonic(), machine.load_average(), machine.stolen_seconds()
+    account = machine.Account()
     outcomes: dict[str, Outcome] = {}
     with Stage(lengths) as stage:
         for row in rows:
             print(f"{row}  {MEASURES[row].what}", flush=True)
             outcomes[row] = _try(partial(ROWS[row], stage))
             say(outcomes[row].measured)
-        elapsed_s = time.monotonic() - begun
-        conditions = report.Conditions(
-            facts=machine.facts(),
-            load_before=load_before,
-            stolen_share=(machine.stolen_seconds() - stolen_before) / elapsed_s / machine.cores(),
-            pinned=machine.can_pin(),
-            minutes=elapsed_s / 60,
-            population=str(Shape("http", lengths.users)),
-        )
+    conditions = report.Conditions(
+        facts=machine.facts(),
+        others_share=account.others_share(),
+        stolen_share=account.stolen_share(),
+        pinned=machine.can_pin(),
+        minutes=account.elapsed_s / 60,
+        population=str(Shape("http", lengths.users)),
+    )
     place = DOCS if full else REPORTS
     report.write(place, outcomes, stage.plots, conditions)
     print(f"\n{report.table(outcomes)}\n\nwritten to {(place / report.PAGE).relative_to(ROOT)}")
+    if not conditions.quiet:
+        print(f"The machine was busy with something else ({conditions.others_share:.0%} of its time): do not rely on these figures.")
     return 2 if all(outcome.reached is None for outcome in outcomes.values()) else 0
 
 

@@ -2,8 +2,10 @@
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -54,13 +56,43 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return float(sum(time.user + time.system for time in times))
 
 
-def stolen_seconds() -> float:
-    """Time for which the host of this virtual machine ran somebody else on our cores, so far."""
+def cores() -> int:
+    return os.cpu_count() or 1
+
+
+class Account:
+    """Whose the cores' time was since the account was opened. To be asked when all that we started has ended."""
+
+    def __init__(self) -> None:
+        self._begun, self._busy_s, self._stolen_s, self._ours_s = time.monotonic(), _busy_seconds(), _stolen_seconds(), _our_seconds()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._begun
+
+    def others_share(self) -> float:
+        """Share of all cores' time that went to processes that are not ours."""
+        others_s = (_busy_seconds() - self._busy_s) - (_our_seconds() - self._ours_s)
+        return max(0.0, others_s) / (self.elapsed_s * cores())
+
+    def stolen_share(self) -> float:
+        """Share of all cores' time that the host of this virtual machine gave to somebody else."""
+        return (_stolen_seconds() - self._stolen_s) / (self.elapsed_s * cores())
+
+
+def _busy_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.system + getattr(times, "nice", 0.0))
+
+
+def _stolen_seconds() -> float:
     return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
-def cores() -> int:
-    return os.cpu_count() or 1
+def _our_seconds() -> float:
+    """Of this process and of all that it and they have started and seen end."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def load_average() -> float:

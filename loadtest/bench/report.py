@@ -9,8 +9,7 @@ from loadtest.bench.figures import MEASURES, Outcome, Plots
 
 PAGE = "benchmarks.md"
 PICTURES = "benchmarks"
-BUSY_LOAD = 0.5  # a quiet machine is below
-STOLEN_SHARE = 0.02
+QUIET_SHARE = 0.1  # of the cores' time; interrupts that nobody is charged with are in it
 
 METHOD = """\
 Everything ran on one machine with two cores and on temporary directories: the HTTP server on core 0; Valkey and the driver on core 1
@@ -30,7 +29,7 @@ SHOWS_NOT = """\
 * One server process of each kind. With Valkey on the core of the driver, its own limit is not reached in rows a to c; in row d it is near.
 * No sockets were connected: delivering a notice to listeners costs the workers extra.
 * Runs of seconds say nothing about days; a large population was loaded only where a row says so.
-* On virtual machines neighbours take time; the share that was taken is given above where the system tells it.
+* Whatever else ran on the machine took its share, which is given above.
 """
 
 
@@ -39,26 +38,29 @@ class Conditions:
     """What the machine was like."""
 
     facts: Sequence[tuple[str, str]]
-    load_before: float
-    stolen_share: float  # of all cores' time
+    others_share: float  # of all cores' time, to processes that are not ours
+    stolen_share: float  # the same, to other guests of the host
     pinned: bool
     minutes: float
     population: str
 
     def lines(self) -> list[tuple[str, str]]:
+        warning = "" if self.quiet else ": the machine was busy, **do not rely on the figures**"
         pinning = "each process on its core" if self.pinned else "none: this system has no second core or no way to pin"
         return [
             *self.facts,
             ("people over HTTP", self.population),
             ("pinning", pinning),
-            ("load average before", f"{self.load_before:.2f}{'' if self.quiet else ' - the machine was busy; do not rely on the figures'}"),
-            ("taken by neighbours", f"{self.stolen_share:.1%} of the time"),
+            (
+                "taken by others",
+                f"{self.others_share:.1%} of the cores' time by other processes, {self.stolen_share:.1%} by other guests{warning}",
+            ),
             ("took", f"{self.minutes:.0f} minutes"),
         ]
 
     @property
     def quiet(self) -> bool:
-        return self.load_before < BUSY_LOAD and self.stolen_share < STOLEN_SHARE
+        return self.others_share + self.stolen_share < QUIET_SHARE
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
@@ -84,7 +86,7 @@ def _draw(plots: Plots) -> dict[str, tuple[str, str]]:
     """File name -> (title, SVG)."""
     drawn = {}
     if plots.throughput:
-        drawn["throughput.svg"] = "Throughput", pictures.bars("Throughput", plots.throughput, "per second, one core")
+        drawn["throughput.svg"] = "Throughput", pictures.bars("Throughput", plots.throughput, "per second")
     if plots.latency:
         loads = sorted(plots.latency, key=lambda found: found[0])
         series = {f"p{name}": [(rate, found[name]) for rate, found in loads] for name in ("50", "90", "99", "99.9")}
