@@ -39,23 +39,23 @@ FULL = Lengths(
     memory_users=2000,
     memory_rooms_each=(5, 20, 50, 100, 200),
     many_users=20_000,
-    reads_per_slice=8000,
+    reads_per_slice=20_000,
 )
 
 QUICK = Lengths(
     pairs=3,
     slice_s=2,
     warm_s=2,
-    users=400,
-    bulk_users=200,
+    users=1000,
+    bulk_users=300,
     loads=(0.25, 0.75),
     load_s=3,
     half_load_s=5,
     script_rounds=12,
     post_batches=6,
     large_room=100_000,
-    memory_users=400,
-    memory_rooms_each=(20, 50),
+    memory_users=2000,  # memory grows in steps: with fewer it is not the same
+    memory_rooms_each=(50,),
     many_users=4000,
-    reads_per_slice=4000,
+    reads_per_slice=10_000,
 )

@@ -7,7 +7,6 @@ own, unless a measurement says otherwise. A message of round n has the same id i
 import asyncio
 import hashlib
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -186,17 +185,3 @@ def bulk_reads(population: Population, tokens: dict[str, str]) -> Iterator[tuple
 def badges(tokens: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     """GET /me/badge by every user."""
     return (("GET", "/me/badge", token, "") for token in tokens.values())
-
-
-class Pace:
-    """Calls at a fixed rate in small groups, for measurements on the side of the server."""
-
-    def __init__(self, per_second: float, group: int) -> None:
-        self._group_s = group / per_second
-        self.group = group
-        self._next = time.perf_counter()
-
-    async def turn(self) -> None:
-        """Wait until the next group is due."""
-        self._next += self._group_s
-        await asyncio.sleep(max(0.0, self._next - time.perf_counter()))

@@ -32,7 +32,9 @@ def open_arrivals(stage: Stage) -> Outcome:
     lengths = stage.lengths
     capacity = stage.capacity or median(stage.reads(stage.service, lengths.slice_s).rate for _ in range(lengths.pairs))
     half = _keepable(stage, HALF * capacity)
+    rewrites = stage.valkey.info("persistence").get("aof_rewrites", 0)
     figure = _at(stage, half, lengths.half_load_s)
+    rewrites = stage.valkey.info("persistence").get("aof_rewrites", 0) - rewrites
     found = {half: figure}
     for share in lengths.loads:
         rate = share * capacity
@@ -45,7 +47,7 @@ def open_arrivals(stage: Stage) -> Outcome:
     return Outcome(
         f"{p99:.1f} ms, {p999:.1f} ms at {figure.rate:,.0f} a second",
         p99 <= P99_MS and p999 <= P999_MS and half == HALF * capacity,
-        notes=tuple(_notes(capacity, half, figure, len(found) - len(shown))),
+        notes=tuple(_notes(capacity, half, figure, len(found) - len(shown), rewrites)),
         table=(HEADER, *(_line(rate / capacity, rate, one) for rate, one in shown.items())),
     )
 
@@ -69,7 +71,7 @@ def _at(stage: Stage, rate: float, seconds: float) -> Found:
     return found
 
 
-def _notes(capacity: float, half: float, figure: Found, hidden: int) -> Iterator[str]:
+def _notes(capacity: float, half: float, figure: Found, hidden: int, rewrites: int) -> Iterator[str]:
     yield f"The capacity is {capacity:,.0f} PUT lastRead a second (closed, 64 connections)."
     if half < HALF * capacity:
         yield f"Above {half:,.0f} arrivals a second the core of Locust and Valkey is full. That is {half / capacity:.0%} of the capacity."
@@ -77,6 +79,7 @@ def _notes(capacity: float, half: float, figure: Found, hidden: int) -> Iterator
         yield "Even then it was full: the figure shows the machine, not the service."
     if figure.rate < KEPT_SHARE * half:
         yield "The service did not keep up with the arrivals."
+    yield f"Meanwhile the append-only file was rewritten {rewrites} times, by a process on the core of Valkey and the driver."
     if hidden:
         yield f"{hidden} higher loads are not shown, since the driver's core was full."
     yield "Locust's timers have a resolution of 1 ms; what it is late by is part of every latency."
