@@ -1,8 +1,9 @@
 """The lane: one connection to one server that everybody shares.
 
-What is asked for in one turn of the event loop goes out as one write; what is asked for while replies are under way goes out when the
-next of them arrive. So a busy lane sends few large batches, which is cheaper at both ends, and an idle one sends at once. Replies come
-back in order. redis-py makes the connection (URL, TLS, login); hiredis packs and parses.
+What is asked for in one turn of the event loop goes out as one write. What is asked for while replies are under way goes out when the
+next of them arrives, or as soon as FULL_BATCH are waiting, so that worker and server need not take turns. A busy lane thus sends few
+large batches, which is cheaper at both ends, and an idle one sends at once. Replies come back in order. redis-py makes the connection
+(URL, TLS, login); hiredis packs and parses.
 
 Why a caller can trust it:
 - A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
@@ -27,6 +28,7 @@ from service.errors import Unavailable, UnknownOutcome
 logger = logging.getLogger(__name__)
 
 DEADLINE_S = 3.0  # of one call, above the slowest healthy script
+FULL_BATCH = 16  # calls
 MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
 _SWEEP_S = 0.1
 _READ_BYTES = 256 * 1024
@@ -95,7 +97,9 @@ class Lane:
             return future
         packed = hiredis.pack_command(parts)  # type: ignore[arg-type]  # it takes more kinds of parts than we send
         self._waiting.append(_Call(packed, future, self._loop.time() + self._deadline_s, repeatable))
-        if not self._flush_due and not self._sent and self._writer is not None:
+        if len(self._waiting) >= FULL_BATCH:
+            self._flush()
+        elif not self._flush_due and not self._sent and self._writer is not None:
             self._flush_due = True
             self._loop.call_soon(self._flush)
         return future
