@@ -29,13 +29,13 @@ from service.store.connect import Caller, connect
 from service.store.directory import AppRegistry, RedisDirectory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
-from service.wire.imkit.call import Desk
+from service.wire.desk import Desk
 from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer
 from service.wire.imkit.gate import SLASH_STANDS_IN
-from service.wire.imkit.people import People
 from service.wire.imkit.reading import EXPRESSES
 from service.wire.imkit.routes import cors_config, imkit_router, openapi_config
 from service.wire.operating import operating_handlers
+from service.wire.people import People
 from service.wire.realtime.server import Realtime
 
 logger = logging.getLogger(__name__)

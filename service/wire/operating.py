@@ -6,7 +6,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from service import metrics
-from service.wire.imkit.reply import Reply
+from service.wire.reply import Reply
 
 _TEXT = b"text/plain; charset=utf-8"
 

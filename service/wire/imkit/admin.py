@@ -10,7 +10,8 @@ from litestar.params import FromPath, JSONBody, RawBody
 from service.domain.identity import IssuedToken, User
 from service.domain.limits import check_id
 from service.errors import Invalid
-from service.wire.imkit.call import Call, Desk, Who
+from service.wire.desk import Desk
+from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_REQUEST, Refusals
 from service.wire.imkit.messages import (
@@ -25,8 +26,9 @@ from service.wire.imkit.messages import (
     UsersResult,
 )
 from service.wire.imkit.profiles import user_profile
-from service.wire.imkit.reply import Reply, ok
+from service.wire.imkit.reply import ok
 from service.wire.imkit.views import View, iso, user_view
+from service.wire.reply import Reply
 
 _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from service.wire.imkit.call import Caller, Desk
+from service.wire.desk import Desk
+from service.wire.imkit.call import Caller
 
 
 async def announce(desk: Desk, caller: Caller, room: str, message_type: str, members: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from service.wire.imkit.errors import BadBody
+from service.wire.body import decode
 
 _decode_anything = msgspec.json.Decoder().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -40,18 +40,6 @@ class StrictJson(AbstractDTO[Any]):
     @classmethod
     def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
         return False
-
-
-def decode(decoder: Callable[[bytes], Any], value: bytes) -> Any:
-    """Decode JSON. Raises BadBody for whatever is wrong with it, bad UTF-8 and deep nesting included."""
-    try:
-        return decoder(value)
-    except msgspec.DecodeError as error:
-        raise BadBody(str(error)) from None
-    except UnicodeDecodeError:
-        raise BadBody("The body must be UTF-8") from None
-    except RecursionError:
-        raise BadBody("The body is nested too deeply") from None
 
 
 def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:

@@ -6,10 +6,8 @@ from typing import Any
 from litestar import Request
 from msgspec import Struct
 
-from service.domain.identity import Apps, Directory, Session
-from service.domain.read_state import ReadState
-from service.domain.tokens import Tokens
-from service.wire.imkit.people import People
+from service.domain.identity import Session
+from service.wire.desk import Desk
 
 
 class Who(Enum):
@@ -27,17 +25,6 @@ class Caller(Struct, frozen=True):
     user: str  # "" for the backend in nobody's name
     backend: bool  # by API key: may do everything
     session: Session | None  # of a user's own token
-
-
-class Desk(Struct, frozen=True):
-    """What the handlers work with."""
-
-    read_state: ReadState
-    directory: Directory
-    apps: Apps
-    tokens: Tokens
-    people: People
-    lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
 
 
 class BareCall(Struct):

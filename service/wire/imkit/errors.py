@@ -15,7 +15,9 @@ from litestar.exceptions import HTTPException, NotFoundException, ValidationExce
 from msgspec import Struct
 
 from service import errors
-from service.wire.imkit.reply import Error, Failure, Reply, failure
+from service.wire.body import BadBody
+from service.wire.imkit.reply import Error, Failure, failure
+from service.wire.reply import Reply
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +44,6 @@ class Refused(Exception):
     def __init__(self, problem: Problem, message: str = "") -> None:
         super().__init__(problem.message or message)
         self.problem = problem
-
-
-class BadBody(Exception):
-    """The body is not the JSON that the call takes; the message says where."""
 
 
 INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")

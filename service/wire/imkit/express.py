@@ -12,17 +12,16 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Send
 from msgspec import Struct
 
-from service.domain.limits import MAX_BODY_BYTES
-from service.wire.imkit.body import decode
-from service.wire.imkit.call import BareCall, Desk
-from service.wire.imkit.errors import BadBody, answer_in
+from service.wire.body import BadBody, ClientGone, decode, read_body
+from service.wire.desk import Desk
+from service.wire.imkit.call import BareCall
+from service.wire.imkit.errors import answer_in
 from service.wire.imkit.gate import admit
-from service.wire.imkit.reply import Reply
+from service.wire.reply import Reply
 
 
 class Express(Struct, frozen=True):
@@ -88,21 +87,3 @@ class Expresses:
             if name == b"origin":
                 return None
         return express, room
-
-
-class ClientGone(Exception):
-    """The client went away before its request was complete."""
-
-
-async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body. Raises ClientGone, and what the framework raises for a body over `limit` bytes."""
-    body = b""
-    while True:
-        message: Any = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body = body + message["body"] if body else message["body"]
-        if len(body) > limit:
-            raise RequestEntityTooLarge
-        if not message.get("more_body", False):
-            return bytes(body)

@@ -12,7 +12,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from service.domain.identity import App, Session
 from service.domain.limits import check_id
 from service.errors import Invalid
-from service.wire.imkit.call import Caller, Desk, Who
+from service.wire.desk import Desk
+from service.wire.imkit.call import Caller, Who
 from service.wire.imkit.errors import INVALID_API_KEY, INVALID_CLIENT_KEY, INVALID_TOKEN, INVALID_USER_ID, MISSING_PARAMETER, Refused
 
 # What an id with a slash in the path holds in its place until routing is over. No id may hold this character itself.

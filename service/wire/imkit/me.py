@@ -6,8 +6,9 @@ from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_TOKEN, Refused
 from service.wire.imkit.messages import Empty, UserResult
-from service.wire.imkit.reply import Reply, ok
+from service.wire.imkit.reply import ok
 from service.wire.imkit.views import user_view
+from service.wire.reply import Reply
 
 
 @get("/me", **documented("me", Who.CLIENT, UserResult, statuses=(404,)))

@@ -9,8 +9,8 @@ from service.wire.imkit.announcing import added, announce, removed
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import Invitees, JoinRoom, Leavers, RoomResult
-from service.wire.imkit.reply import Reply
 from service.wire.imkit.rooms import shown
+from service.wire.reply import Reply
 
 
 @post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True))

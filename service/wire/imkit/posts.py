@@ -15,9 +15,11 @@ from msgspec import Struct
 
 from service.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
 from service.errors import Invalid, ReadStateError, RoomUnknown
+from service.wire.body import BadBody, decode
+from service.wire.desk import Desk
 from service.wire.imkit.access import check_superuser
-from service.wire.imkit.body import decode, free_fields
-from service.wire.imkit.call import Call, Caller, Desk, Who
+from service.wire.imkit.body import free_fields
+from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import (
     INSUFFICIENT_PERMISSION,
@@ -25,7 +27,6 @@ from service.wire.imkit.errors import (
     MISSING_PARAMETER,
     NOT_ROOM_MEMBER,
     SERVICE_UNAVAILABLE,
-    BadBody,
     Refused,
     explain,
     explain_body,
@@ -39,8 +40,9 @@ from service.wire.imkit.messages import (
     MessagesDeletedResult,
     RoomMessage,
 )
-from service.wire.imkit.reply import Failure, Ok, Reply, ok
+from service.wire.imkit.reply import Failure, Ok, ok
 from service.wire.imkit.views import iso, message_for_everybody, message_view
+from service.wire.reply import Reply
 
 ALL = "_all"  # in the place of a message's id: every message of the room
 RECALL = "recall"

@@ -29,7 +29,8 @@ from service.wire.imkit.messages import (
     TagBadgesResult,
     TagsAsked,
 )
-from service.wire.imkit.reply import Failure, Ok, Reply, ok
+from service.wire.imkit.reply import Failure, Ok, ok
+from service.wire.reply import Reply
 
 READ_REFUSALS: Refusals = {RoomUnknown: ROOM_OR_MESSAGE_NOT_FOUND, MessageUnknown: ROOM_OR_MESSAGE_NOT_FOUND}
 

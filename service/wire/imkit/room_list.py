@@ -13,13 +13,15 @@ from msgspec import Meta, Struct
 
 from service.domain.types import MemberState, Room, Status
 from service.errors import RoomUnknown
-from service.wire.imkit.body import decode
-from service.wire.imkit.call import Call, Caller, Desk, Who
+from service.wire.body import BadBody, decode
+from service.wire.desk import Desk
+from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
-from service.wire.imkit.errors import INVALID_QUERY, BadBody, Refused
+from service.wire.imkit.errors import INVALID_QUERY, Refused
 from service.wire.imkit.messages import RoomsResult, Tags
-from service.wire.imkit.reply import Reply, ok
+from service.wire.imkit.reply import ok
 from service.wire.imkit.views import people_in, personal, room_view
+from service.wire.reply import Reply
 
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer

@@ -8,14 +8,16 @@ from litestar.params import FromPath, JSONBody, RawBody
 from service.domain.limits import check_id, check_members, check_tags
 from service.domain.types import MemberState, Room, Status
 from service.errors import RoomUnknown
+from service.wire.desk import Desk
 from service.wire.imkit.access import check_member, check_open, check_superuser
 from service.wire.imkit.announcing import added, announce
-from service.wire.imkit.call import Call, Caller, Desk, Who
+from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
 from service.wire.imkit.profiles import check_merged, room_profile
-from service.wire.imkit.reply import Reply, encode, ok
+from service.wire.imkit.reply import ok
 from service.wire.imkit.views import people_in, personal, room_view
+from service.wire.reply import Reply, encode
 
 
 @get("/rooms/{room:str}", **documented("room", Who.EITHER, RoomResult, statuses=(404,)))

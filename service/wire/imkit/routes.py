@@ -11,10 +11,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from service.wire.desk import Desk
 from service.wire.imkit import admin, me, members, posts, reading, room_list, rooms
-from service.wire.imkit.call import Desk
 from service.wire.imkit.gate import Gate
-from service.wire.imkit.reply import Reply
+from service.wire.reply import Reply
 
 HANDLERS = (
     reading.mark_read,

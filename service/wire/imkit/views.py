@@ -13,7 +13,7 @@ import msgspec
 from service.domain.identity import User
 from service.domain.read_state import ReadState
 from service.domain.types import MemberState, MessageRef, Room
-from service.wire.imkit.people import People
+from service.wire.people import People
 
 View = dict[str, Any]
 

@@ -15,7 +15,8 @@ from typing import Any
 from service.domain.identity import App, Session
 from service.domain.ports import Notices
 from service.errors import ReadStateError
-from service.wire.imkit.call import Caller, Desk
+from service.wire.desk import Desk
+from service.wire.imkit.call import Caller
 from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, Problem, Refused, explain
 from service.wire.imkit.reply import ok
 from service.wire.realtime.audience import Audience

@@ -8,14 +8,15 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from service import metrics
-from service.wire.imkit.body import decode
-from service.wire.imkit.call import BareCall, Caller, Desk
+from service.wire.body import decode
+from service.wire.desk import Desk
+from service.wire.imkit.call import BareCall, Caller
 from service.wire.imkit.errors import MISSING_PARAMETER, Refused, answer_in
 from service.wire.imkit.messages import MarkRead, RoomMessage
 from service.wire.imkit.posts import send
 from service.wire.imkit.reading import mark_read
-from service.wire.imkit.reply import Reply
 from service.wire.realtime.encoding import encode_json
+from service.wire.reply import Reply
 
 Request = Callable[[Desk, Caller, Any], Awaitable[bytes]]
 

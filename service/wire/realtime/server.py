@@ -18,8 +18,8 @@ from service import metrics
 from service.domain.notices import MessagePosted, TokensRevoked
 from service.domain.ports import Notices
 from service.errors import Fault
+from service.wire.desk import Desk
 from service.wire.imkit import views
-from service.wire.imkit.call import Desk
 from service.wire.realtime import polling
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import INVALID_TOKEN, STATE_LOST, STOPPING, TOO_SLOW, Connection, Farewell

@@ -1,0 +1,19 @@
+"""What the handlers of every dialect work with."""
+
+from msgspec import Struct
+
+from service.domain.identity import Apps, Directory
+from service.domain.read_state import ReadState
+from service.domain.tokens import Tokens
+from service.wire.people import People
+
+
+class Desk(Struct, frozen=True):
+    """What the handlers work with."""
+
+    read_state: ReadState
+    directory: Directory
+    apps: Apps
+    tokens: Tokens
+    people: People
+    lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
