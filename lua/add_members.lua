@@ -4,7 +4,8 @@
 -- KEYS[1]    room
 -- ARGV[1]    app
 -- ARGV[2]    limit     fan-out limit in members
--- ARGV[3..]  members
+-- ARGV[3]    journal   "<moves kept> <ms kept>"
+-- ARGV[4..]  members
 --
 -- Reply      those who were not members before
 -- Errors     ROOM_UNKNOWN    nothing was written
@@ -18,6 +19,6 @@ local room = load_head(KEYS[1])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local joined = add_members(room, 3, tonumber(ARGV[2]))
+local joined = add_members(room, 4, tonumber(ARGV[2]), ARGV[3])
 announce_joined(room, joined)
 return finish(room, joined)

@@ -5,8 +5,9 @@
 -- ARGV[1]    app
 -- ARGV[2]    tags      canonical tag set, only for a new room
 -- ARGV[3]    limit     fan-out limit in members
--- ARGV[4]    fields    how many profile field names and values follow, only for a new room
--- ARGV[5..]  profile: name, JSON, ...; then members
+-- ARGV[4]    journal   "<moves kept> <ms kept>"
+-- ARGV[5]    fields    how many profile field names and values follow, only for a new room
+-- ARGV[6..]  profile: name, JSON, ...; then members
 --
 -- Reply      created   1 or 0
 -- Publishes  joined and room, when something changed
@@ -19,7 +20,7 @@
 --@plan
 
 local room = load_head(KEYS[1])
-local fields = tonumber(ARGV[4])
+local fields = tonumber(ARGV[5])
 local created = not room or room.deleted
 if created then
     -- A deleted room's head goes on counting, so that late news of it is recognised as old.
@@ -29,10 +30,10 @@ if created then
     room.active, room.deleted, room.derived, room.size = true, false, false, 0
     room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0
     save_head(room)
-    for i = 5, 4 + fields, 2 do
+    for i = 6, 5 + fields, 2 do
         redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
     end
 end
-local joined = add_members(room, 5 + fields, tonumber(ARGV[3]))
+local joined = add_members(room, 6 + fields, tonumber(ARGV[3]), ARGV[4])
 announce_joined(room, joined)
 return finish(room, created and 1 or 0)

@@ -24,7 +24,7 @@ raise_revision(room)
 local members = room.derived and {} or redis.call("HKEYS", room.key .. ":p")
 room.deleted, room.derived, room.size, room.tags = true, false, 0, ""
 save_head(room)
-for _, suffix in ipairs({ ":p", ":c", ":i", ":l", ":h", ":f" }) do
+for _, suffix in ipairs({ ":p", ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":h", ":f" }) do
     redis.call("UNLINK", room.key .. suffix)
 end
 tell_anew(room, members)

@@ -5,43 +5,25 @@
 -- ARGV[1]    app
 -- ARGV[2]    user
 -- ARGV[3]    message
+-- ARGV[4]    journal   "<moves kept> <ms kept>"
+-- ARGV[5]    shard     of the events, "" when nobody wants any
 --
 -- Reply      { message, seq, moved, unread, total }   total: the user's badge, -1 on the split plan
+--            moved: 1 when the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
--- Publishes  read, when moved
+-- Publishes  read, when moved; and the event
 -- Cost       O(log members), a constant number of commands
 --@include lib/room
---@include lib/news
---@include lib/notices
+--@include lib/reading
 --@plan
 
 local room = load_head(KEYS[1])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local user, message = ARGV[2], ARGV[3]
-local cursor, ord, read = load_member(room, user)
-if not cursor then
-    return redis.error_reply(NOT_MEMBER)
-end
-local seq, message_ord = load_message(room, message)
+local seq, ord = load_message(room, ARGV[3])
 if not seq then
-    return redis.error_reply(MESSAGE_UNKNOWN)
+    return redis.error_reply(is_member(room, ARGV[2]) and MESSAGE_UNKNOWN or NOT_MEMBER)
 end
-if seq <= read then
-    -- A retry or an older device: the later position stands, and that is no error. Its message may be forgotten; then the asked one is named.
-    tell_owed(room)
-    local kept = message_at(room, read)
-    return finish(room, { kept or message, read, 0, unread_after(room, ord), total_told() })
-end
-raise_revision(room)
-if seq > cursor then
-    cursor, ord = seq, message_ord
-end
-save_member(room, user, cursor, ord, seq)
-save_head(room)
-local unread = unread_after(room, ord)
-tell_member(room, user, cursor, ord)
-local reply = { message, seq, 1, unread, total_told() }
-publish({ "read", room_of(room.key), user, message, seq })
-return finish(room, reply)
+local reply = read_up_to(room, ARGV[2], ARGV[3], seq, ord, ARGV[4], ARGV[5])
+return reply and finish(room, reply) or redis.error_reply(NOT_MEMBER)

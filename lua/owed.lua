@@ -4,7 +4,7 @@
 -- KEYS[1]    room
 -- ARGV[1]    app
 --
--- Reply      how many are owed, with the news of the first of them
+-- Reply      how many members and events are owed, with the news of the first of them
 -- Cost       O(members owed), a bounded number at a time
 --@include lib/room
 --@include lib/news
@@ -17,4 +17,5 @@ if not room then
     room = { key = KEYS[1], rev = tonumber(time[1]) * 1000000 + tonumber(time[2]), born = 0, tags = "", deleted = true }
 end
 tell_owed(room)
-return finish(room, redis.call("HLEN", room.key .. ":o"))
+events = redis.call("HGETALL", room.key .. ":w")
+return finish(room, redis.call("HLEN", room.key .. ":o") + #events / 2)

@@ -10,6 +10,8 @@
 -- ARGV[6]    body            JSON object, published as given, not kept
 -- ARGV[7]    limit           fan-out limit in members
 -- ARGV[8]    history         messages remembered
+-- ARGV[9]    journal         "<moves kept> <ms kept>"
+-- ARGV[10]   sent_ms         when it was sent by the poster's clock, 0: now
 --
 -- Reply      { message, seq, ordinal, at_ms, created }
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
@@ -20,6 +22,7 @@
 --@include lib/notices
 --@include lib/crossing
 --@include lib/history
+--@include lib/until
 --@plan
 
 local TRIM_EVERY = 64 -- posts
@@ -29,7 +32,10 @@ if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local cursor = sender ~= "" and load_member(room, sender)
+local cursor, _, _, joined, at, moves, marked, tail
+if sender ~= "" then
+    cursor, _, _, joined, at, moves, marked, tail = load_member(room, sender)
+end
 if not cursor and ARGV[5] == "1" then
     return redis.error_reply(NOT_MEMBER)
 end
@@ -42,21 +48,29 @@ if message ~= "" then
     end
 end
 
+local sent_ms = tonumber(ARGV[10])
+if sent_ms > 0 and room.size <= 2 and was_read_before(room, sender, sent_ms) then
+    countable = 0
+end
 raise_revision(room)
 room.seq = room.seq + 1
 room.ord = room.ord + countable
-local at_ms = math.floor(room.rev / 1000)
+local at_ms = sent_ms > 0 and sent_ms or math.floor(room.rev / 1000)
 if message == "" then
     message = make_message_id(room, at_ms)
 end
-remember(room, message, sender, at_ms, countable)
+remember(room, message, sender, at_ms, countable, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
     trim_history(room, tonumber(ARGV[8]))
 end
 local crossed = cross_if_due(room, tonumber(ARGV[7]))
 save_head(room)
 if cursor then
-    save_member(room, sender, room.seq, room.ord, room.seq)
+    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, ARGV[9])
+    if marked == 1 then
+        redis.call("HDEL", room.key .. ":u", sender)
+    end
+    save_member(room, sender, room.seq, room.ord, room.seq, joined, at, moves, 0, tail)
 end
 if crossed or (countable == 1 and not room.derived) then
     tell_members(room)

@@ -14,6 +14,7 @@
 --@include lib/news
 --@include lib/crossing
 --@include lib/notices
+--@include lib/stays
 --@plan
 
 local room = load_head(KEYS[1])
@@ -21,14 +22,16 @@ if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local left = {}
+local before = room.rev
+raise_revision(room)
 for i = 3, #ARGV do
-    if redis.call("HDEL", room.key .. ":p", ARGV[i]) == 1 then
-        redis.call("ZREM", room.key .. ":c", ARGV[i])
+    local packed = redis.call("HGET", room.key .. ":p", ARGV[i])
+    if packed then
+        end_stay(room, ARGV[i], packed)
         left[#left + 1] = ARGV[i]
     end
 end
 if #left > 0 then
-    raise_revision(room)
     room.size = room.size - #left
     local crossed = cross_if_due(room, tonumber(ARGV[2]))
     save_head(room)
@@ -40,6 +43,7 @@ if #left > 0 then
     publish({ "left", id, left })
     publish({ "room", id })
 else
+    room.rev = before
     tell_owed(room)
 end
 return finish(room, left)

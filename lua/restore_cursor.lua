@@ -5,10 +5,12 @@
 -- ARGV[1]    app
 -- ARGV[2]    user
 -- ARGV[3]    cursor    seq
+-- ARGV[4]    journal   "<moves kept> <ms kept>"
 --
 -- Reply      1 when the room's cursor moved, else 0
 -- Cost       O(log messages)
 --@include lib/room
+--@include lib/journal
 --@include lib/news
 --@plan
 
@@ -17,7 +19,7 @@ if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local user = ARGV[2]
-local cursor, ord, read = load_member(room, user)
+local cursor, ord, read, joined, at, moves, marked, tail = load_member(room, user)
 local wanted = math.min(tonumber(ARGV[3]), room.seq)
 if not cursor or wanted <= cursor then
     return finish(room, 0)
@@ -30,6 +32,7 @@ if message then
 end
 raise_revision(room)
 save_head(room)
-save_member(room, user, wanted, wanted_ord, math.max(read, wanted))
-tell_member(room, user, wanted, wanted_ord)
+at, moves, tail = note_move(room, user, cursor, wanted, at, moves, tail, ARGV[4])
+save_member(room, user, wanted, math.max(ord, wanted_ord), math.max(read, wanted), joined, at, moves, marked, tail)
+tell_member(room, user, wanted, math.max(ord, wanted_ord))
 return finish(room, 1)

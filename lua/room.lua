@@ -5,7 +5,7 @@
 -- ARGV[1]    user    "" for nobody
 --
 -- Reply      { active, tags, created_ms, seq, members, profile, last, me }
---            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {}; me: { cursor, unread, last_read } or {}
+--            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {}; me: { cursor, unread, last_read, moved_ms, has_read, marked_ms } or {}
 -- Errors     ROOM_UNKNOWN
 -- Cost       O(profile fields)
 --@include lib/room
@@ -16,9 +16,14 @@ if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local me = {}
-local cursor, ord, read = load_member(room, ARGV[1])
+local cursor, ord, read, _, at, _, marked = load_member(room, ARGV[1])
 if cursor then
-    me = { cursor, unread_after(room, ord), (message_at(room, read)) or "" }
+    local marked_ms
+    if marked == 1 then
+        _, _, marked_ms = message_at(room, redis.call("HGET", room.key .. ":u", ARGV[1]))
+    end
+    local moved_ms = math.floor(room.born / 1000) + at
+    me = { cursor, unread_after(room, ord), (message_at(room, read)) or "", moved_ms, read > 0 and 1 or 0, marked_ms or 0 }
 end
 return {
     room.active and 1 or 0,

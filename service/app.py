@@ -134,7 +134,14 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
     async with AsyncExitStack() as stack:
         caller = await _patiently(lambda: connect(str(settings.redis_url)))
         stack.push_async_callback(caller.close)
-        store = RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history)
+        store = RedisStore(
+            caller,
+            fanout_limit=settings.fanout_limit,
+            message_history=settings.message_history,
+            journal_moves=settings.journal_moves,
+            journal_days=settings.journal_days,
+            events=settings.webhook_url is not None,
+        )
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
         apps = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)

@@ -6,6 +6,7 @@ ReadStateError
 │   ├── RoomUnknown    no such room in this app
 │   ├── MessageUnknown no such message in this room (or no longer remembered)
 │   ├── NotMember      the room exists, the user is not in it
+│   ├── RoomTooLarge   the room has more members than this call is for
 │   ├── UserUnknown    no such user in this app
 │   ├── TokenUnknown   no such token of this user
 │   └── TokenConflict  the token already belongs to somebody else
@@ -45,6 +46,10 @@ class MessageUnknown(Refusal):
 
 class NotMember(Refusal):
     code = "NOT_MEMBER"
+
+
+class RoomTooLarge(Refusal):
+    code = "ROOM_TOO_LARGE"
 
 
 class UserUnknown(Refusal):

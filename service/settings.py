@@ -52,6 +52,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
     # Whoever has receipts for messages older than the last 10,000 of a room: messages remembered per room.
     message_history: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
+    # Whoever needs exact times of receipts further back: moves of a member's cursor remembered per room.
+    journal_moves: Annotated[int, Meta(ge=16, le=1_000_000)] = 1024
+    # The same, or whoever may not keep them so long: days for which they are remembered.
+    journal_days: Annotated[int, Meta(ge=1, le=36_500)] = 90
     # Whoever wants users to log in more or less often: days until a token ends.
     token_life_days: Annotated[int, Meta(ge=1, le=3650)] = 7
     # Whoever has clients (the Flutter SDK) that take the badge in the answer to "last read" for the room's own.

@@ -1,5 +1,6 @@
 -- history: the bounded memory of a room's messages. Bodies are never kept.
 --@include lib/room
+--@include lib/stays
 
 -- 24 lower-case hex that rise as strings within the room: seconds, seven digits that tell rooms apart, position.
 local function make_message_id(room, at_ms)
@@ -11,25 +12,33 @@ local function make_message_id(room, at_ms)
     return message
 end
 
--- Remember the message at the head.
-local function remember(room, message, sender, at_ms, countable)
+-- Remember the message at the head. `joined`: where its sender had joined, -1 for one who is no member.
+local function remember(room, message, sender, at_ms, countable, joined)
     save_message(room, message, room.seq, room.ord, countable * COUNTABLE)
-    redis.call("HSET", room.key .. ":l", room.seq, cmsgpack.pack(message, sender, at_ms))
+    redis.call("HSET", room.key .. ":l", room.seq, cmsgpack.pack(message, sender, at_ms, joined))
 end
 
--- Forget the messages beyond the newest `history`, and the holes that every member has passed; in lumps, which is cheaper.
+-- Forget the messages beyond the newest `history`, whatever only receipts of them needed, and the holes that every member has passed;
+-- in lumps, which is cheaper.
 local function trim_history(room, history)
     local log = room.key .. ":l"
     local kept = redis.call("HLEN", log)
     local oldest = room.seq - kept + 1
-    for seq = oldest, oldest + math.min(kept - history, 1000) - 1 do
+    local forgotten = math.min(kept - history, 1000)
+    for seq = oldest, oldest + forgotten - 1 do
         redis.call("HDEL", room.key .. ":i", (message_at(room, seq)))
         redis.call("HDEL", log, seq)
+        redis.call("HDEL", room.key .. ":q", seq)
+    end
+    if forgotten > 0 then
+        forget_stays(room, oldest + forgotten)
     end
     local last = redis.call("ZRANGE", room.key .. ":c", 0, 0)[1]
     if room.top_hole > 0 and last then
         local _, ord = load_member(room, last)
-        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", ord)
+        -- A count that was set by hand may reach further back than any cursor.
+        local lowest = redis.call("HGET", room.key .. ":u", LOWEST)
+        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, tonumber(lowest or ord)))
     end
 end
 

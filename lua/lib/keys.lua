@@ -12,6 +12,10 @@ local function user_key(user)
     return "{u:" .. APP .. ":" .. user .. "}"
 end
 
+local function events_key(shard)
+    return "{w:" .. shard .. "}"
+end
+
 -- A room's id, cut out of its key.
 local function room_of(key)
     return string.sub(key, #APP + 5, -2)

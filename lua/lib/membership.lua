@@ -3,21 +3,24 @@
 --@include lib/news
 --@include lib/crossing
 --@include lib/notices
+--@include lib/stays
 
 -- Add the members in ARGV from `first` on, each at the head with nothing unread. Returns those who were not members before.
-local function add_members(room, first, limit)
+local function add_members(room, first, limit, keep)
     local joined = {}
+    local before = room.rev
+    raise_revision(room)
+    local returning = redis.call("EXISTS", room.key .. ":x") == 1
     for i = first, #ARGV do
-        if redis.call("HSETNX", room.key .. ":p", ARGV[i], cmsgpack.pack(room.seq, room.ord, 0)) == 1 then
-            redis.call("ZADD", room.key .. ":c", room.seq, ARGV[i])
+        if begin_stay(room, ARGV[i], returning, keep) then
             joined[#joined + 1] = ARGV[i]
         end
     end
     if #joined == 0 then
+        room.rev = before
         tell_owed(room)
         return joined
     end
-    raise_revision(room)
     room.size = room.size + #joined
     local crossed = cross_if_due(room, limit)
     save_head(room)

@@ -20,7 +20,7 @@ end
 local function tell_members(room, before)
     local flat = redis.call("HGETALL", room.key .. ":p")
     for i = 1, #flat, 2 do
-        local cursor, ord = cmsgpack.unpack(flat[i + 1])
+        local _, cursor, ord = cmsgpack.unpack_limit(flat[i + 1], 2)
         if not before or ord < before then
             tell_member(room, flat[i], cursor, ord)
         end

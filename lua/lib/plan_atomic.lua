@@ -16,6 +16,11 @@ local function owed_members()
     return {}
 end
 
+-- Hand an event over to whoever delivers webhooks.
+local function emit(_, shard, event)
+    redis.call("XADD", events_key(shard), "*", "e", event)
+end
+
 local function finish(_, reply)
     return reply
 end

@@ -3,7 +3,7 @@
 
 local OWED_AT_ONCE = 500
 
-local news, owed = {}, {}
+local news, owed, events = {}, {}, {}
 
 local function tell(room, member, cursor, unread, state)
     for _, item in ipairs({ member, cursor, unread, state }) do
@@ -18,11 +18,18 @@ local function owed_members(room)
     return redis.call("HRANDFIELD", room.key .. ":o", OWED_AT_ONCE)
 end
 
+-- Keep an event until the caller has handed it over to whoever delivers webhooks.
+local function emit(room, shard, event)
+    local revision = string.format("%.0f", room.rev)
+    redis.call("HSET", room.key .. ":w", revision, event)
+    events = { revision, event }
+end
+
 local function finish(room, reply)
     for i = 1, #owed, 1000 do
         redis.call("HSET", room.key .. ":o", unpack(owed, i, math.min(i + 999, #owed)))
     end
-    return { reply, room.rev, room.born, room.tags, news }
+    return { reply, room.rev, room.born, room.tags, news, events }
 end
 
 -- The rooms are elsewhere: their names are handed to the caller.

@@ -57,18 +57,41 @@ local function unread_after(room, ord)
     return room.ord - from
 end
 
--- cursor (seq), its ordinal, and the seq last really read (0: never; joining is not reading) of a member; nil for a stranger.
-local function load_member(room, member)
-    local packed = redis.call("HGET", room.key .. ":p", member)
+-- A member's record is one string: what follows, and behind it the newest moves of the journal (lib/journal.lua). Nil for a stranger.
+-- Returns
+--   cursor   seq
+--   ord      ordinal after which unread is counted: the cursor's, unless the count was set otherwise
+--   read     seq last really read, 0: never; joining is not reading
+--   joined   seq at which they joined; what came before does not concern them
+--   at       when the cursor last moved, joining included: milliseconds since the room was born
+--   moves    how many moves their journal has had
+--   marked   1 when they have marked the room as unread (:u)
+--   tail     the journal's newest moves
+local function read_record(packed)
     if not packed then
         return nil
     end
-    return cmsgpack.unpack(packed)
+    local behind, cursor, ord, read, joined, at, moves, marked = cmsgpack.unpack_limit(packed, 7)
+    return cursor, ord, read, joined, at, moves, marked, behind < 0 and "" or string.sub(packed, behind + 1)
 end
 
-local function save_member(room, member, cursor, ord, read)
-    redis.call("HSET", room.key .. ":p", member, cmsgpack.pack(cursor, ord, read))
+local function load_member(room, member)
+    return read_record(redis.call("HGET", room.key .. ":p", member))
+end
+
+local function is_member(room, member)
+    return redis.call("HEXISTS", room.key .. ":p", member) == 1
+end
+
+local function save_member(room, member, cursor, ord, read, joined, at, moves, marked, tail)
+    redis.call("HSET", room.key .. ":p", member, cmsgpack.pack(cursor, ord, read, joined, at, moves, marked) .. tail)
     redis.call("ZADD", room.key .. ":c", cursor, member)
+end
+
+-- The clock of a room's records: milliseconds since its birth. Differences of whole milliseconds, so that it is Unix time again when
+-- the birth's is added.
+local function room_clock(room)
+    return math.floor(room.rev / 1000) - math.floor(room.born / 1000)
 end
 
 -- A message's kind is a sum of:
@@ -94,7 +117,7 @@ local function is_deleted(room, seq, kind)
     return seq <= room.floor_seq or kind % (2 * DELETED) >= DELETED
 end
 
--- id, sender and time in ms of the message at `seq`; nil when it is no longer remembered.
+-- id, sender, time in ms and where the sender had joined (-1: was no member) of the message at `seq`; nil when it is no longer remembered.
 local function message_at(room, seq)
     local packed = redis.call("HGET", room.key .. ":l", seq)
     if not packed then

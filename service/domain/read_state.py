@@ -2,10 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.domain.limits import MAX_MEMBERS_SHOWN, check_id, check_members, check_tags, new_id
+from service.domain.limits import (
+    MAX_MEMBERS_SHOWN,
+    MAX_RECEIPT_MESSAGES,
+    MAX_RECEIPTS_PER_PAGE,
+    check_id,
+    check_members,
+    check_tags,
+    new_id,
+)
 from service.domain.ports import Store
-from service.domain.types import Deleted, Drift, MemberState, Posted, Reading, Room, Status, TagBadges
-from service.errors import ReadStateError
+from service.domain.types import (
+    Deleted,
+    Drift,
+    Filter,
+    MemberState,
+    Posted,
+    Reading,
+    ReceiptCount,
+    Receipts,
+    Room,
+    Status,
+    Subscriptions,
+    TagBadges,
+)
+from service.errors import Invalid, ReadStateError
 
 
 class ReadState:
@@ -72,11 +93,14 @@ class ReadState:
         countable: bool = True,
         body: str = "{}",
         sender_must_be_member: bool = False,
+        sent_ms: int = 0,
     ) -> Posted:
         """Append a message. The sender's own cursor moves to it; every other member has one more unread if it is countable.
 
         `message` is the backend's id; empty: we make one, 24 hex, rising within the room. A known id changes nothing and is
         answered with its place. `body` is a JSON object that is pushed to the members and not kept. `sender` "" posts without one.
+        `sent_ms`: when it was sent, by the poster's clock (Unix ms; 0: now). In a room of two it is then not counted for a reader whose
+        `mark_read_until` lies beyond it: it was read before it came.
         Raises Invalid, RoomUnknown, NotMember (only with `sender_must_be_member`). Repeatable exactly when `message` is given.
         """
         if message:
@@ -84,7 +108,14 @@ class ReadState:
         if sender:
             check_id("sender", sender)
         return await self._store.post(
-            app=app, room=room, sender=sender, message=message, countable=countable, body=body, sender_must_be_member=sender_must_be_member
+            app=app,
+            room=room,
+            sender=sender,
+            message=message,
+            countable=countable,
+            body=body,
+            sender_must_be_member=sender_must_be_member,
+            sent_ms=sent_ms,
         )
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
@@ -124,6 +155,81 @@ class ReadState:
         outcomes = await self._store.mark_read_many(app=app, user=user, items=items)
         return outcomes, await self._store.badge(app=app, user=user, tags=())
 
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int = 0) -> Reading:
+        """As mark_read, for the newest message of `until_ms` (Unix ms) or earlier; 0: for the newest of all.
+
+        Without any such message nothing changes and `message` is "". Raises RoomUnknown, NotMember. Safe to repeat.
+        """
+        return await self._store.mark_read_until(app=app, room=room, user=user, until_ms=until_ms)
+
+    async def mark_unread(self, *, app: str, room: str, user: str, message: str = "") -> None:
+        """Remember that the user wants to see the room as unread from `message` on ("": the newest). No cursor, count or receipt changes.
+
+        The user's next read takes the mark away. Raises RoomUnknown, NotMember, MessageUnknown (also in a room without messages).
+        """
+        await self._store.mark_unread(app=app, room=room, user=user, message=message)
+
+    async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
+        """Make the user's unread in this room `count`, or as many as there are messages; for migrations. The cursor and receipts stay.
+
+        Returns what it is now. Raises Invalid (a negative count), RoomUnknown, NotMember.
+        """
+        if count < 0:
+            raise Invalid("count", "count must be 0 or more")
+        return await self._store.set_unread(app=app, room=room, user=user, count=count)
+
+    async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
+        """Record that the user has read single messages, without moving the cursor. At most 100 messages.
+
+        Returns those that were news: not the user's own, unknown ones, or such that had been read already.
+        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 1,000 members).
+        """
+        _check_many("messages", messages)
+        return await self._store.acknowledge(app=app, room=room, user=user, messages=messages)
+
+    # Receipts
+
+    async def receipts(
+        self, *, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 50, page: str = ""
+    ) -> Receipts:
+        """Who has, or has not, read a message: up to `limit` (1 to 1,000) people. `page`: "" first, then the `next` of the answer before.
+
+        A page may be shorter than `limit` without being the last. Nobody who had read the message when the first page was asked for is
+        left out or comes twice, however people read on meanwhile.
+        Raises Invalid, RoomUnknown, MessageUnknown (also for a deleted or recalled message).
+        """
+        if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
+            raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
+        return await self._store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page)
+
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
+        """How many have read each of up to 100 messages; None for one that is unknown, deleted or recalled. Raises Invalid, RoomUnknown."""
+        _check_many("messages", messages)
+        return await self._store.receipt_counts(app=app, room=room, messages=messages)
+
+    async def find_message(self, *, app: str, user: str, message: str) -> str:
+        """The room that a message is in, for dialects that name messages alone. Rooms of `user` are searched whole, others for a day.
+
+        With the same id in several rooms, one of the user's own is answered. Raises MessageUnknown.
+        """
+        return await self._store.find_message(app=app, user=user, message=message)
+
+    async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
+        """The user's rooms (frozen ones included) that changed for them after `since_ms` (Unix ms), and those that they are no longer in.
+
+        A room above the fan-out limit is always among the changed.
+        """
+        return await self._store.subscriptions(app=app, user=user, since_ms=since_ms)
+
+    async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
+        """Count one call of `what` in windows of `window_ms`, over all workers.
+
+        Returns (calls left in this window, Unix ms of its end); -1 calls left: this one is over the limit.
+        """
+        return await self._store.take(app=app, what=what, limit=limit, window_ms=window_ms)
+
+    # Badges
+
     async def badge(self, *, app: str, user: str, tags: Sequence[str] = ()) -> int:
         """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid."""
         return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags))
@@ -157,3 +263,8 @@ class ReadState:
     async def audit_all(self, *, repair: bool = False) -> list[Drift]:
         """The same for everything stored."""
         return await self._store.audit_all(repair=repair)
+
+
+def _check_many(field: str, messages: Sequence[str]) -> None:
+    if len(messages) > MAX_RECEIPT_MESSAGES:
+        raise Invalid(field, f"{field} must name at most {MAX_RECEIPT_MESSAGES} messages")

@@ -52,7 +52,55 @@ class MessageRef(Struct, frozen=True):
     message: str
     seq: int
     sender: str  # "" when posted without a sender
-    at_ms: int
+    at_ms: int  # when it arrived here, or when it was sent as far as the poster said so
+
+
+class Receipt(Struct, frozen=True):
+    """That somebody had read a message, and since when."""
+
+    member: str
+    at_ms: int  # when their cursor first reached the message; unless `exact`: at the latest then
+    exact: bool  # False: the journal has been trimmed past that move
+    left: bool  # they were a member then and left since
+
+
+class Receipts(Struct, frozen=True):
+    """A page of who has, or who has not, read one message. Its sender is in neither list and in no number.
+
+    Concerned are the members of the moment when it was posted; who joined later is in neither list. Who left after reading it stays
+    among the readers, marked; who left without having read it goes.
+    """
+
+    message: MessageRef
+    read: int  # concerned members who have read it and are still here
+    unread: int  # concerned members who have not
+    left: int  # of the readers, those who left since; not in `read`
+    readers: tuple[Receipt, ...] = ()  # of this page; empty when non-readers were asked for
+    non_readers: tuple[str, ...] = ()  # of this page; empty when readers were asked for
+    next: str = ""  # names the next page; "": this is the last one
+
+
+class ReceiptCount(Struct, frozen=True):
+    """How many have read one message; numbers as in Receipts."""
+
+    message: str
+    read: int
+    unread: int
+    left: int
+
+
+class Filter(Enum):
+    """Which list of a message's receipts is asked for."""
+
+    READ = "read"
+    UNREAD = "unread"
+
+
+class Subscriptions(Struct, frozen=True):
+    """Which of a user's rooms changed for them."""
+
+    changed: tuple[tuple[str, int], ...]  # (room, when its state for the user last changed, Unix ms)
+    removed: tuple[tuple[str, int], ...]  # (room, when it was left or deleted); known for an hour
 
 
 class MemberState(Struct, frozen=True):
@@ -62,6 +110,9 @@ class MemberState(Struct, frozen=True):
     cursor: int  # seq from which unread is counted
     unread: int
     last_read: str | None  # None until a first real read (joining is not reading), or no longer remembered
+    moved_ms: int = 0  # when the cursor last moved, joining included
+    has_read: bool = False  # whether there ever was a real read
+    marked_ms: int = 0  # time of the message from which the member has marked the room as unread by hand; 0: no such mark
 
 
 class Room(Struct, frozen=True):

@@ -17,7 +17,7 @@ from service.store.scripts import Plan, Script, load_scripts
 
 Part = str | int | bytes
 
-REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.MessageUnknown, errors.NotMember)}
+REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.MessageUnknown, errors.NotMember, errors.RoomTooLarge)}
 # Error replies that say that nothing was done and that it may be different in a moment.
 PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
 # ... and those that somebody must look into.

@@ -4,14 +4,22 @@
 
 A room's slot, `{r:<app>:<room>}` (the truth):
 
-    (bare)  hash    head: seq, ord, rev, born, status, derived, size, floor, floor_seq, dead, top_hole, tags
-    :p      hash    member -> (cursor, its ordinal, seq last really read)
+    (bare)  string  head: seq, ord, rev, born, active, deleted, derived, size, floor, floor_seq, dead, top_hole, tags
+    :p      hash    member -> their record: (cursor, ordinal counted from, seq last really read, seq at which they joined, time of the
+                    last move, number of moves, marked) and the newest moves of their journal
     :c      zset    member by cursor: who has read how far
+    :b      zset    member by the seq at which they joined; only who joined after the first message that is remembered
+    :j      hash    member<US>number -> a chunk of older moves of the member's journal
+    :x :y :e        who has left, as far as receipts need them: see lua/lib/stays.lua
+    :q      hash    seq -> who acknowledged this very message: (member, where they had joined, time), ...
+    :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
+                    <US> -> the lowest ordinal that a count was set to by hand
     :i      hash    message id -> (seq, ordinal, kind)
-    :l      stream  "<seq>-<ordinal>" -> message id, sender, time in ms; the newest `message_history` entries
+    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
+    :w      hash    revision -> event not yet handed over to those who deliver webhooks (split plan only; empty at rest)
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
@@ -26,7 +34,8 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
 A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does.
 
 **Everything else:** `a:apps` (hash, app -> keys), `{a:<app>}:v` (zset, revocations by time in ms), `{t:<app>:<digest>}` (hash, a custom
-token; expires by itself), `{o:<shard>}` (zset, rooms that may owe news, by time in s; with :w, who walks it;
+token; expires by itself), `{m:<app>:<message>}` (string, the room of a message, for a day), `{q:<app>:<what>}` (string, calls in a window
+of time), `{w:<shard>}` (stream, events for webhooks), `{o:<shard>}` (zset, rooms that may owe news, by time in s; with :w, who walks it;
 split plan only), and the channel `n:<app>`.
 
 Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
@@ -35,6 +44,7 @@ Ids stand in keys as they are. An app's name has no colon, so two ids never meet
 import zlib
 
 OWING_SHARDS = 16
+EVENT_SHARDS = 16
 
 
 class Keys:
@@ -51,6 +61,10 @@ class Keys:
     @staticmethod
     def room_members(app: str, room: str) -> str:
         return f"{{r:{app}:{room}}}:p"
+
+    @staticmethod
+    def room_messages(app: str, room: str) -> str:
+        return f"{{r:{app}:{room}}}:i"
 
     @staticmethod
     def user(app: str, user: str) -> str:
@@ -75,6 +89,23 @@ class Keys:
     @staticmethod
     def notices(app: str) -> str:
         return f"n:{app}"
+
+    @staticmethod
+    def message(app: str, message: str) -> str:
+        return f"{{m:{app}:{message}}}"
+
+    @staticmethod
+    def window(app: str, what: str) -> str:
+        return f"{{q:{app}:{what}}}"
+
+    @staticmethod
+    def events(shard: int) -> str:
+        return f"{{w:{shard}}}"
+
+    @staticmethod
+    def event_shard(room_key: str) -> int:
+        """Where the events of a room go: all into one, so that they keep their order."""
+        return zlib.crc32(room_key.encode()) % EVENT_SHARDS
 
     @staticmethod
     def owing(shard: int) -> str:

@@ -28,8 +28,9 @@ _MAX_ENTRIES = 100_000
 class Outbox:
     """See the module."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, journal: str) -> None:
         self._caller = caller
+        self._journal = journal
         self._split = caller.plan == "split"
         self._entered: dict[str, float] = {}  # room key -> until when its entry in the list of owing rooms is fresh
         self._settling: set[asyncio.Task[None]] = set()
@@ -84,9 +85,20 @@ class Outbox:
 
     async def _run(self, script: str, app: str, room: str, args: Sequence[Part], repeatable: bool = True) -> Any:
         key = Keys.room(app, room)
-        reply, revision, born, tags, news = await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
+        reply, revision, born, tags, news, events = await self._caller.call(
+            self._caller.scripts[script], [key], args, repeatable=repeatable
+        )
+        for event_revision, event in zip(events[::2], events[1::2], strict=True):
+            await self._hand_over(key, event_revision, event)
         await self._tell(app, room, revision, born, tags, news)
         return reply
+
+    async def _hand_over(self, key: str, revision: bytes, event: bytes) -> None:
+        """Move an event from its room to those who deliver webhooks. A failure leaves it with the room, and recovery tries again."""
+        with contextlib.suppress(Fault):
+            stream = Keys.events(Keys.event_shard(key))
+            await self._caller.command("XADD", stream, "*", "e", event, key=stream)
+            await self._caller.command("HDEL", key + ":w", revision, key=key)
 
     async def _enter(self, key: str, room: str, app: str, *, creating: bool) -> None:
         now = time.time()
@@ -121,7 +133,7 @@ class Outbox:
         settling.add_done_callback(self._settling.discard)
         for member, (_, _, ahead) in zip(members, told, strict=True):
             if ahead:
-                await self.change("restore_cursor", app, room, [app, member, ahead])
+                await self.change("restore_cursor", app, room, [app, member, ahead, self._journal])
 
     async def _settle(self, key: str, revision: int, members: Sequence[bytes]) -> None:
         # A failure leaves the members owed, and recovery tells them again.

@@ -1,42 +1,73 @@
 """Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from service.domain.types import Deleted, Drift, MemberState, MessageRef, Posted, Reading, Room, Status, TagBadges
-from service.errors import ReadStateError, RoomUnknown
+from service.domain.types import (
+    Deleted,
+    Drift,
+    Filter,
+    MemberState,
+    MessageRef,
+    Posted,
+    Reading,
+    ReceiptCount,
+    Receipts,
+    Room,
+    Status,
+    Subscriptions,
+    TagBadges,
+)
+from service.errors import MessageUnknown, ReadStateError, RoomUnknown
 from service.store.audit import Audit
 from service.store.connect import Caller, Part
 from service.store.keys import Keys
 from service.store.outbox import Outbox
+from service.store.receipts import receipts_page
 from service.store.states import SEPARATOR, State
 
 FANOUT_LIMIT = 256  # members
 MESSAGE_HISTORY = 10_000  # messages
+JOURNAL_MOVES = 1024  # of one member in one room
+JOURNAL_DAYS = 90
+MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
 
 
 class RedisStore:
     """Implements domain.ports.Store over either plan; see docs/architecture.md."""
 
-    def __init__(self, caller: Caller, *, fanout_limit: int = FANOUT_LIMIT, message_history: int = MESSAGE_HISTORY) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        *,
+        fanout_limit: int = FANOUT_LIMIT,
+        message_history: int = MESSAGE_HISTORY,
+        journal_moves: int = JOURNAL_MOVES,
+        journal_days: int = JOURNAL_DAYS,
+        events: bool = False,
+    ) -> None:
         self._caller = caller
         self._scripts = caller.scripts
         self._limit = fanout_limit
         self._history = message_history
-        self.outbox = Outbox(caller)
+        self._journal = f"{journal_moves} {journal_days * 86_400_000}"
+        self._events = events
+        self.outbox = Outbox(caller, self._journal)
         self._audit = Audit(caller, self.outbox)
 
     # Rooms
 
     async def create_room(self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]) -> bool:
         fields: list[Part] = [part for item in profile.items() for part in item]
-        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, len(fields), *fields, *members]
+        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields, *members]
         return bool(await self._change("create_room", app, room, args) == 1)
 
     async def add_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        return _texts(await self._change("add_members", app, room, [app, self._limit, *members]))
+        return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, *members]))
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
         return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
@@ -57,10 +88,15 @@ class RedisStore:
     # Messages
 
     async def post(
-        self, *, app: str, room: str, sender: str, message: str, countable: bool, body: str, sender_must_be_member: bool
+        self, *, app: str, room: str, sender: str, message: str, countable: bool, body: str, sender_must_be_member: bool, sent_ms: int = 0
     ) -> Posted:
-        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, self._limit, self._history]
-        return _posted(await self._change("post", app, room, args, repeatable=message != ""))
+        kept: list[Part] = [self._limit, self._history, self._journal]
+        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms]
+        posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
+        if posted.created:
+            key = Keys.message(app, posted.message)
+            await self._caller.command("SET", key, room, "EX", MESSAGE_FOUND_S, key=key)
+        return posted
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
         return _posted(await self._caller.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body]))
@@ -80,14 +116,59 @@ class RedisStore:
     # Reading
 
     async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
-        reading = _reading(await self._change("mark_read", app, room, (app, user, message)))
-        if reading.badge < 0:
-            return replace(reading, badge=await self.badge(app=app, user=user, tags=()))
-        return reading
+        args = (app, user, message, self._journal, self._event_shard(app, room))
+        return await self._with_badge(app, user, _reading(await self._change("mark_read", app, room, args)))
 
     async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
-        replies = await self.outbox.change_each("mark_read", app, [(room, (app, user, message)) for room, message in items])
+        changes = [(room, (app, user, message, self._journal, self._event_shard(app, room))) for room, message in items]
+        replies = await self.outbox.change_each("mark_read", app, changes)
         return [reply if isinstance(reply, ReadStateError) else _reading(reply) for reply in replies]
+
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int) -> Reading:
+        args = (app, user, until_ms, self._journal, self._event_shard(app, room))
+        return await self._with_badge(app, user, _reading(await self._change("mark_read_until", app, room, args)))
+
+    async def mark_unread(self, *, app: str, room: str, user: str, message: str) -> None:
+        await self._caller.call(self._scripts["mark_unread"], [Keys.room(app, room)], [user, message])
+
+    async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
+        return int(await self._change("set_unread", app, room, [app, user, count]))
+
+    async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
+        return _texts(await self._caller.call(self._scripts["acknowledge"], [Keys.room(app, room)], [user, *messages]))
+
+    # Receipts
+
+    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
+        return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page)
+
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
+        counts = await self._caller.call(self._scripts["receipt_counts"], [Keys.room(app, room)], messages)
+        return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
+
+    async def find_message(self, *, app: str, user: str, message: str) -> str:
+        key = Keys.message(app, message)
+        room = _text(await self._caller.command("GET", key, key=key) or b"")
+        if room and await self._is_member(app, room, user):
+            return room
+        own = await self.rooms(app=app, user=user)
+        known = [self._caller.command("HEXISTS", Keys.room_messages(app, one), message, key=Keys.room(app, one)) for one in own]
+        for one, has_it in zip(own, await asyncio.gather(*known), strict=True):
+            if has_it:
+                return one
+        if not room:
+            raise MessageUnknown(message)
+        return room
+
+    async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
+        changed, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
+        return Subscriptions(_rooms_at(changed), _rooms_at(removed))
+
+    async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
+        calls, left_ms = await self._caller.call(self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False)
+        return max(limit - calls, -1), time.time_ns() // 1_000_000 + left_ms
+
+    # Badges
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
         unread, elsewhere = await self._caller.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
@@ -119,7 +200,7 @@ class RedisStore:
             seq=seq,
             member_count=members,
             last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
-            me=MemberState(member=user, cursor=me[0], unread=me[1], last_read=_text(me[2]) or None) if me else None,
+            me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5]) if me else None,
         )
 
     async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
@@ -154,6 +235,15 @@ class RedisStore:
     async def _change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
         return await self.outbox.change(script, app, room, args, repeatable=repeatable)
 
+    def _event_shard(self, app: str, room: str) -> int | str:
+        return Keys.event_shard(Keys.room(app, room)) if self._events else ""
+
+    async def _with_badge(self, app: str, user: str, reading: Reading) -> Reading:
+        """The reading with the user's badge, which the script does not know on the split plan or beside derived rooms."""
+        if reading.badge < 0:
+            return replace(reading, badge=await self.badge(app=app, user=user, tags=()))
+        return reading
+
     async def _is_member(self, app: str, room: str, user: str) -> bool:
         try:
             return (await self.room(app=app, room=room, user=user)).me is not None
@@ -185,6 +275,10 @@ def _tags(joined: bytes) -> tuple[str, ...]:
 
 def _pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _rooms_at(flat: Sequence[Any]) -> tuple[tuple[str, int], ...]:
+    return tuple((_text(room), int(at_ms)) for room, at_ms in _pairs(flat))
 
 
 def _reading(reply: Sequence[Any]) -> Reading:

@@ -11,6 +11,8 @@ from service.store.states import State
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 
+KEEP = "1024 7776000000"  # of the journal: moves, milliseconds
+
 
 @pytest.fixture
 def plan_url(cluster: "object") -> str:
@@ -22,7 +24,7 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
     """A worker died after the room's script: nobody's badge knows of the message yet."""
     await a_room(store, app)
     await store.outbox.idle()
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100)
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0)
     assert await store.badge(app=app, user="ann", tags=[]) == 0
     await store.outbox.pay(app, "r")
     assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
@@ -31,7 +33,7 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
 async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: str) -> None:
     """The client of the dead worker asks again, and finds everything done when it is answered."""
     await a_room(store, app)
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100)
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0)
     assert not (await posted(store, app, message="m")).created
     assert await store.badge(app=app, user="ann", tags=[]) == 1
 
@@ -40,7 +42,7 @@ async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app
     """Zero, and no news."""
     await a_room(store, app)
     await store.outbox.idle()
-    owed, *_, news = await run("owed", Keys.room(app, "r"), app)
+    owed, *_, news, _ = await run("owed", Keys.room(app, "r"), app)
     assert (owed, news) == (0, [])
 
 
@@ -48,7 +50,7 @@ async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(run:
     """Its head has expired; the stamp is the present time."""
     key = Keys.room(app, "r")
     await caller.command("HSET", f"{key}:o", "ann", 100, key=key)
-    owed, revision, _, _, news = await run("owed", key, app)
+    owed, revision, _, _, news, _ = await run("owed", key, app)
     assert (owed, news) == (1, [b"ann", 0, 0, State.GONE])
     assert revision > 100
 
@@ -73,7 +75,7 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Ru
     sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
     await a_room(store, app, sound)
     await store.outbox.idle()
-    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100)
+    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0)
     await caller.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await caller.command("ZADD", shard, 0, f"{app}:broken", key=shard)
     await store.outbox.recover(older_than_s=-10)

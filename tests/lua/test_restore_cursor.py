@@ -10,6 +10,8 @@ from tests.lua.conftest import Run
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted
 
+KEEP = "1024 7776000000"  # of the journal: moves, milliseconds
+
 
 @pytest.fixture
 def plan_url(cluster: "object") -> str:
@@ -52,7 +54,7 @@ async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: 
     """The room may have lost the message too; what comes then must not be swallowed."""
     await a_room(store, app)
     await posted(store, app)
-    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 50)
+    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 50, KEEP)
     assert reply == 1
     me = (await store.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -64,10 +66,10 @@ async def test_nothing_to_restore_changes_nothing(run: Run, store: RedisStore, a
     """An older cursor, or one of somebody who is not a member."""
     await a_room(store, app)
     await posted(store, app)
-    reply, _, _, _, news = await run("restore_cursor", Keys.room(app, "r"), app, user, cursor)
+    reply, _, _, _, news, _ = await run("restore_cursor", Keys.room(app, "r"), app, user, cursor, KEEP)
     assert (reply, news) == (0, [])
 
 
 async def test_a_room_that_does_not_exist_is_refused(run: Run, store: RedisStore, app: str) -> None:
     """Nothing is written."""
-    await refused(store, app, RoomUnknown, run("restore_cursor", Keys.room(app, "r"), app, "ann", 1))
+    await refused(store, app, RoomUnknown, run("restore_cursor", Keys.room(app, "r"), app, "ann", 1, KEEP))

@@ -14,7 +14,7 @@ async def test_a_room_tells_its_head_and_last_message(store: RedisStore, app: st
     post = await posted(store, app, message="m", sender="bob")
     room = await store.room(app=app, room="r", user="ann")
     assert room.last == MessageRef("m", 2, "bob", post.at_ms)
-    assert room.me == MemberState("ann", 0, 2, None)
+    assert room.me == MemberState("ann", 0, 2, None, moved_ms=room.created_ms)
     assert (room.status, room.seq, room.member_count) == (Status.ACTIVE, 2, 2)
 
 

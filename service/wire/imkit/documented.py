@@ -10,7 +10,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation
 
 from service.domain.limits import MAX_BODY_BYTES
-from service.wire.imkit.body import StrictJson
+from service.wire.body import StrictJson
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.errors import Problem, Refusals
 from service.wire.imkit.reply import Failure

@@ -64,6 +64,7 @@ INSUFFICIENT_PERMISSION = Problem(403, "Permission denied", "INSUFFICIENT_PERMIS
 ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
 ROOM_OR_MESSAGE_NOT_FOUND = Problem(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
 MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
+ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
 CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
 TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
 TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
@@ -84,6 +85,7 @@ REFUSALS: Refusals = {
     errors.RoomUnknown: ROOM_NOT_FOUND,
     errors.MessageUnknown: MESSAGE_NOT_FOUND,
     errors.NotMember: NOT_ROOM_MEMBER,
+    errors.RoomTooLarge: ROOM_TOO_LARGE,
     errors.UserUnknown: CLIENT_NOT_FOUND,
     errors.TokenUnknown: TOKEN_NOT_FOUND,
     errors.TokenConflict: TOKEN_CONFLICT,

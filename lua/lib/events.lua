@@ -1,0 +1,83 @@
+-- events: what waits in one shard to be told by webhook. See service/store/keys.py for the keys.
+--
+-- An event is the array of service/domain/events.py. What waits is one record per pair (a member in a room):
+-- { event, failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
+
+local EVENT_FIELDS = 9
+local SEQ = 5
+local BEFORE = 6
+local REVISION = 9
+local DELIVERED_KEPT = 20000 -- pairs whose last delivery is remembered
+
+local function now_ms()
+    local time = redis.call("TIME")
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function pair_of(event)
+    return event[1] .. "\31" .. event[2] .. "\31" .. event[3]
+end
+
+-- The event in a stream entry, or nil for what is none.
+local function event_in(entry)
+    local fields = entry[2]
+    local read, event = pcall(cmsgpack.unpack, fields and fields[2] or "")
+    if not read or type(event) ~= "table" or #event ~= EVENT_FIELDS then
+        return nil
+    end
+    for i = 1, EVENT_FIELDS do
+        if type(event[i]) ~= (i < SEQ and "string" or "number") then
+            return nil
+        end
+    end
+    return event
+end
+
+-- Two events of one pair as one: the newer, which then covers what either covered.
+local function united(one, other)
+    local newer = one[REVISION] >= other[REVISION] and one or other
+    newer[BEFORE] = math.min(one[BEFORE], other[BEFORE])
+    return newer
+end
+
+local function load_waiting(shard, pair)
+    local packed = redis.call("HGET", shard .. ":q", pair)
+    return packed and cmsgpack.unpack(packed)
+end
+
+local function save_waiting(shard, pair, waiting)
+    redis.call("HSET", shard .. ":q", pair, cmsgpack.pack(waiting))
+end
+
+local function drop_waiting(shard, pair)
+    redis.call("HDEL", shard .. ":q", pair)
+    redis.call("ZREM", shard .. ":t", pair)
+end
+
+-- The dead letter of a pair, which is none any more; nil without one.
+local function take_dead(shard, pair)
+    local packed = redis.call("HGET", shard .. ":x", pair)
+    if packed then
+        redis.call("HDEL", shard .. ":x", pair)
+        return cmsgpack.unpack(packed)[1]
+    end
+end
+
+-- Let an event wait, as one with what waits of its pair already. False: something newer of the pair has been delivered.
+local function await(shard, event, now)
+    local pair = pair_of(event)
+    local delivered = redis.call("ZSCORE", shard .. ":d", pair)
+    if delivered and event[REVISION] <= tonumber(delivered) then
+        return false
+    end
+    local waiting = load_waiting(shard, pair)
+    if not waiting then
+        save_waiting(shard, pair, { event, 0, 0, 0 })
+        redis.call("ZADD", shard .. ":t", now, pair)
+        return true
+    end
+    local sent = event[REVISION] > waiting[1][REVISION] and 0 or waiting[4]
+    -- A receiver that was failing is not asked more often because there is more to tell; but the newer event has its full time.
+    save_waiting(shard, pair, { united(event, waiting[1]), waiting[2], sent > 0 and waiting[3] or 0, sent })
+    return true
+end

@@ -1,0 +1,119 @@
+-- journal: when each member's cursor moved, and how far. It answers since when somebody has read a message without a row for each
+-- message and member: the first move that reached it is that time.
+-- A move is two numbers, how far and how long after the move before. The newest stand at the end of the member's record, so that noting
+-- one costs no command; every CHUNK moves they are put away in :j under "member<separator>number of the chunk", each chunk behind the
+-- cursor and time at its end and the number of the oldest chunk kept.
+--@include lib/room
+
+local CHUNK = 16 -- moves
+local SEPARATOR = "\31" -- no id holds it
+
+-- Put the newest moves away as a chunk, and forget what is beyond `keep`: "<moves kept> <ms kept>".
+local function put_away(room, member, cursor, at, moves, tail, keep)
+    local key, field = room.key .. ":j", member .. SEPARATOR
+    local kept_moves, kept_ms = string.match(keep, "^(%d+) (%d+)$")
+    local number, oldest = moves / CHUNK - 1, 0
+    local before = redis.call("HGET", key, field .. number - 1)
+    if before then
+        local _
+        _, _, _, oldest = cmsgpack.unpack_limit(before, 3)
+    end
+    -- Two at most, so that shorter settings take effect step by step.
+    for _ = 1, 2 do
+        local chunk = oldest < number and redis.call("HGET", key, field .. oldest)
+        if not chunk then
+            break
+        end
+        local _, _, ended = cmsgpack.unpack_limit(chunk, 2)
+        if (number - oldest) * CHUNK < tonumber(kept_moves) and ended >= at - tonumber(kept_ms) then
+            break
+        end
+        redis.call("HDEL", key, field .. oldest)
+        oldest = oldest + 1
+    end
+    redis.call("HSET", key, field .. number, cmsgpack.pack(cursor, at, oldest) .. tail)
+end
+
+-- Note that a member's cursor moved `from` -> `to` now. Returns at, moves and tail for the record.
+local function note_move(room, member, from, to, at, moves, tail, keep)
+    local now = room_clock(room)
+    tail = tail .. cmsgpack.pack(to - from, now - at)
+    moves = moves + 1
+    if moves % CHUNK == 0 then
+        put_away(room, member, to, now, moves, tail, keep)
+        tail = ""
+    end
+    return now, moves, tail
+end
+
+-- Walk a row of moves that ends at (cursor, at) back to the one that first reached `seq`: its time; or nil, and where the row begins.
+local function walk_back(cursor, at, row, seq)
+    local moves = row == "" and {} or { cmsgpack.unpack(row) }
+    for i = #moves - 1, 1, -2 do
+        if cursor - moves[i] < seq then
+            return at
+        end
+        cursor, at = cursor - moves[i], at - moves[i + 1]
+    end
+    return nil, cursor, at
+end
+
+-- Since when a member whose cursor, `at`, `moves` and `tail` are given has read `seq`, on the room's clock; and whether that is exact:
+-- past the end of what is kept it is the oldest time that is known, and they had read it by then.
+local function reached(room, member, cursor, at, moves, tail, seq)
+    local when, from, since = walk_back(cursor, at, tail, seq)
+    if when then
+        return when, true
+    end
+    local field = member .. SEPARATOR
+    local last = math.floor(moves / CHUNK) - 1
+    local chunk = last >= 0 and redis.call("HGET", room.key .. ":j", field .. last)
+    if not chunk then
+        return since, false
+    end
+    local behind, ends, ended, oldest = cmsgpack.unpack_limit(chunk, 3)
+    local low, high = oldest, last
+    while low < high do
+        local middle = math.floor((low + high) / 2)
+        local candidate = redis.call("HGET", room.key .. ":j", field .. middle)
+        local at_behind, at_ends, at_ended = cmsgpack.unpack_limit(candidate, 3)
+        if at_ends >= seq then
+            high, chunk, behind, ends, ended = middle, candidate, at_behind, at_ends, at_ended
+        else
+            low = middle + 1
+        end
+    end
+    when, from, since = walk_back(ends, ended, string.sub(chunk, behind + 1), seq)
+    if when then
+        return when, true
+    end
+    return since, false
+end
+
+-- Where the cursor stood at `since` and every place that it reached later: { seq, 0, seq, at, ... }; {} when it has not moved since.
+-- The moves in the record and one chunk are looked at; those before them count as one.
+local function moves_since(room, member, cursor, at, moves, tail, since)
+    local trail = {}
+    if at <= since then
+        return trail
+    end
+    local rows = { tail }
+    if moves >= CHUNK then
+        local chunk = redis.call("HGET", room.key .. ":j", member .. SEPARATOR .. math.floor(moves / CHUNK) - 1)
+        rows[2] = chunk and string.sub(chunk, (cmsgpack.unpack_limit(chunk, 3)) + 1)
+    end
+    for _, row in ipairs(rows) do
+        local steps = row == "" and {} or { cmsgpack.unpack(row) }
+        for i = #steps - 1, 1, -2 do
+            if at <= since then
+                break
+            end
+            table.insert(trail, 1, at)
+            table.insert(trail, 1, cursor)
+            cursor, at = cursor - steps[i], at - steps[i + 1]
+        end
+    end
+    table.insert(trail, 1, 0)
+    table.insert(trail, 1, cursor)
+    return trail
+end

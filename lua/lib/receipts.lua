@@ -1,0 +1,64 @@
+-- receipts: who has read one message, and since when.
+--@include lib/room
+--@include lib/journal
+
+-- seq, sender, time in ms and where the sender had joined, of a message that has receipts; nil when it is unknown, deleted or recalled.
+local function receipted(room, message)
+    local seq, _, kind = load_message(room, message)
+    if not seq or is_deleted(room, seq, kind) or kind >= RECALLED then
+        return nil
+    end
+    local _, sender, at_ms, joined = message_at(room, seq)
+    return seq, sender, at_ms, joined
+end
+
+-- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, also by member; and `packed`, as it is stored.
+local function acknowledgements(room, seq)
+    local packed = redis.call("HGET", room.key .. ":q", seq)
+    local found = { packed = packed or "" }
+    if packed then
+        local flat = { cmsgpack.unpack(packed) }
+        for i = 1, #flat, 3 do
+            local entry = { member = flat[i], joined = flat[i + 1], at = flat[i + 2] }
+            found[#found + 1] = entry
+            found[entry.member] = entry
+        end
+    end
+    return found
+end
+
+-- Where a stay that has ended stood at its end, and when that was; nil when it is forgotten.
+local function ended_stay(room, member, joined)
+    local packed = redis.call("HGET", room.key .. ":x", member .. SEPARATOR .. string.format("%.0f", joined))
+    if not packed then
+        return nil
+    end
+    return cmsgpack.unpack(packed)
+end
+
+-- How many have read the message at `seq`, how many have not, and how many had read it and left; its sender is not counted.
+local function count_receipts(room, seq, sender, sender_joined, acknowledged)
+    local from, below = string.format("%.0f", seq), string.format("(%.0f", seq)
+    local read = redis.call("ZCOUNT", room.key .. ":c", from, "+inf") - redis.call("ZCOUNT", room.key .. ":b", from, "+inf")
+    local unread = redis.call("ZCOUNT", room.key .. ":c", "-inf", below)
+    local left = redis.call("ZCOUNT", room.key .. ":y", from, "+inf") - redis.call("ZCOUNT", room.key .. ":e", from, "+inf")
+    if sender_joined >= 0 then
+        local cursor, _, _, joined = load_member(room, sender)
+        if cursor and joined == sender_joined then
+            read = read - 1
+        else
+            left = left - 1
+        end
+    end
+    for _, entry in ipairs(acknowledged) do
+        local cursor, _, _, joined = load_member(room, entry.member)
+        if cursor and joined == entry.joined then
+            if cursor < seq then
+                read, unread = read + 1, unread - 1
+            end
+        elseif (ended_stay(room, entry.member, entry.joined) or 0) < seq then
+            left = left + 1
+        end
+    end
+    return read, unread, left
+end

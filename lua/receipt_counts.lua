@@ -1,0 +1,22 @@
+#!lua flags=no-writes
+-- receipt_counts: how many have read each of several messages.
+--
+-- KEYS[1]    room
+-- ARGV[1..]  messages
+--
+-- Reply      { {read, unread, left} or {}, ... }   {}: unknown, deleted or recalled
+-- Errors     ROOM_UNKNOWN
+-- Cost       O(messages x log members)
+--@include lib/room
+--@include lib/receipts
+
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
+end
+local reply = {}
+for i, message in ipairs(ARGV) do
+    local seq, sender, _, sender_joined = receipted(room, message)
+    reply[i] = seq and { count_receipts(room, seq, sender, sender_joined, acknowledgements(room, seq)) } or {}
+end
+return reply

@@ -1,0 +1,45 @@
+#!lua
+-- set_unread: make a member's unread a given number, or as many as there are messages. The cursor stays, and so do receipts.
+--
+-- KEYS[1]    room
+-- ARGV[1]    app
+-- ARGV[2]    user
+-- ARGV[3]    count
+--
+-- Reply      what unread is now
+-- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
+-- Cost       O(log holes) for each run of holes that is crossed
+--@include lib/room
+--@include lib/news
+--@include lib/stays
+--@plan
+
+local room = load_head(KEYS[1])
+if not room or room.deleted then
+    return redis.error_reply(ROOM_UNKNOWN)
+end
+local user, count = ARGV[2], tonumber(ARGV[3])
+local cursor, ord, read, joined, at, moves, marked, tail = load_member(room, user)
+if not cursor then
+    return redis.error_reply(NOT_MEMBER)
+end
+if unread_after(room, ord) == count then
+    tell_owed(room)
+    return finish(room, count)
+end
+-- Each step takes back what holes have kept from being counted, so that it ends where exactly `count` are.
+ord = math.max(room.floor, room.ord - count)
+local missing = count - unread_after(room, ord)
+while missing > 0 and ord > room.floor do
+    ord = math.max(room.floor, ord - missing)
+    missing = count - unread_after(room, ord)
+end
+raise_revision(room)
+save_member(room, user, cursor, ord, read, joined, at, moves, marked, tail)
+save_head(room)
+local lowest = redis.call("HGET", room.key .. ":u", LOWEST)
+if not lowest or tonumber(lowest) > ord then
+    redis.call("HSET", room.key .. ":u", LOWEST, string.format("%.0f", ord))
+end
+tell_member(room, user, cursor, ord)
+return finish(room, unread_after(room, ord))

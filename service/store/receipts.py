@@ -1,0 +1,132 @@
+"""Pages of receipts, in an order that reading on cannot break.
+
+Members are walked in the order of their cursors, which is the order in which they can be found, but cursors move while somebody pages. So
+a page's token remembers when each page was asked for and where it ended; from a member's journal it is known where they stood at those
+moments, and so whether one of those pages has shown them. Whoever moves ahead of the walk is met again further on: nobody is left out.
+"""
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from service.domain.types import Filter, MessageRef, Receipt, Receipts
+from service.errors import Invalid
+from service.store.connect import Caller
+
+MOST_PAGES = 32  # remembered one by one; in longer walks somebody who reads on may come twice
+MAX_TOKEN_BYTES = 8192
+SURELY_LATER_S = 0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
+_END = 2**53
+
+Place = Annotated[int, Meta(ge=-1, le=_END)]
+Name = Annotated[str, Meta(max_length=512)]
+
+
+class Mark(Struct, frozen=True, array_like=True):
+    """The walk had come to (place, last) when a page was asked for at `at` on the room's clock."""
+
+    at: Annotated[int, Meta(ge=0, le=_END)]
+    place: Place
+    last: Name
+
+
+class Token(Struct, frozen=True, array_like=True):
+    """Where the next page begins, and what the pages before have shown."""
+
+    part: Literal["q", "c", "y", ""]
+    place: Place
+    last: Name
+    marks: Annotated[list[Mark], Meta(max_length=MOST_PAGES)]  # of the walk over members by cursor
+
+
+class Found(Struct, frozen=True, array_like=True):
+    """Somebody as receipts.lua answers them."""
+
+    member: bytes
+    at: int
+    exact: int
+    left_at: int  # -1 for a member
+    trail: list[int]  # cursor, 0, cursor, at, ...: where they stood at the first page and since; empty when they have not moved
+
+
+_decode = msgspec.msgpack.Decoder(Token).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
+    """One page; see ReadState.receipts."""
+    token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", [])
+    since = -1
+    if token.marks:
+        since = token.marks[0].at
+        await asyncio.sleep(SURELY_LATER_S)
+    args = [message, which.value, limit, token.part, token.place, token.last, since]
+    reply = await caller.call(caller.scripts["receipts"], [room_key], args)
+    seq, sender, at_ms, read, unread, left, born_ms, now, part, place, last, people = reply
+    next_token = Token(part.decode(), int(place), last.decode(), token.marks)
+    first = seq if which is Filter.READ else 0
+    shown = [one for one in msgspec.convert(people, list[Found], strict=False) if not was_shown(one, token.marks, first)]
+    readers = [Receipt(one.member.decode(), born_ms + one.at, one.exact == 1, one.left_at >= 0) for one in shown]
+    if part and token.part != "y":
+        next_token = replace(next_token, marks=_marked(token.marks, now, next_token))
+        await asyncio.sleep(SURELY_LATER_S)
+    return Receipts(
+        message=MessageRef(message, seq, sender.decode(), at_ms),
+        read=read,
+        unread=unread,
+        left=left,
+        readers=tuple(readers) if which is Filter.READ else (),
+        non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
+        next=make_token(next_token) if part else "",
+    )
+
+
+def was_shown(one: Found, marks: Sequence[Mark], first: int) -> bool:
+    """Whether a page before has shown somebody: at its moment they stood between where it began and where it ended.
+
+    `first`: the cursor at which the walk began. A move in the very millisecond of a page may have been before or after it; then they are
+    shown again rather than left out.
+    """
+    member = one.member.decode()
+    began = (first - 1, "")
+    for mark in marks:
+        ended = (mark.place, mark.last)
+        if 0 <= one.left_at <= mark.at or not one.trail:
+            return False
+        if all(began < (place, member) <= ended for place in _places(one.trail, mark.at)):
+            return True
+        began = ended
+    return False
+
+
+def _places(trail: Sequence[int], at: int) -> list[int]:
+    """Where somebody with this trail may have stood at `at`."""
+    steps = list(zip(trail[::2], trail[1::2], strict=True))
+    before = [place for place, since in steps if since < at] or [trail[0]]
+    return [before[-1], *(place for place, since in steps if since == at)]
+
+
+def _marked(marks: list[Mark], at: int, token: Token) -> list[Mark]:
+    """The marks with one more, for a page that ended where `token` goes on."""
+    mark = Mark(at, token.place, token.last) if token.part != "y" else Mark(at, _END, "")
+    return [*marks, mark] if len(marks) < MOST_PAGES else [*marks[:-1], mark]
+
+
+def read_token(page: str) -> Token:
+    """Raises Invalid."""
+    try:
+        if len(page) > MAX_TOKEN_BYTES:
+            raise ValueError
+        token = _decode(base64.b64decode(page + "=" * (-len(page) % 4), altchars=b"-_", validate=True))
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        raise Invalid("page", "page must be empty or the `next` of an answer before") from None
+    return token
+
+
+def make_token(token: Token) -> str:
+    return base64.urlsafe_b64encode(_encode(token)).decode().rstrip("=")
