@@ -29,5 +29,5 @@ save_head(room)
 if not room.derived then
     tell_members(room)
 end
-publish({ "deleted", room_of(room.key), "_all" })
+publish("deleted", room_of(room.key), "_all")
 return finish(room, count)

@@ -28,5 +28,5 @@ if is_deleted(room, seq, kind) then
     return finish(room, 0)
 end
 take_out(room, message, seq, ord, kind, DELETED)
-publish({ "deleted", room_of(room.key), message })
+publish("deleted", room_of(room.key), message)
 return finish(room, 1)

@@ -28,5 +28,5 @@ for _, suffix in ipairs({ ":p", ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", 
     redis.call("UNLINK", room.key .. suffix)
 end
 tell_anew(room, members)
-publish({ "gone", room_of(room.key) })
+publish("gone", room_of(room.key))
 return finish(room, 1)

@@ -23,5 +23,5 @@ if not seq or kind >= DELETED or seq <= room.floor_seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local _, sender, at_ms = message_at(room, seq)
-publish({ "message", room_of(room.key), message, sender, at_ms, seq, "edit", ARGV[3] })
+publish("message", room_of(room.key), message, sender, at_ms, seq, "edit", ARGV[3])
 return { message, seq, ord, at_ms, 0 }

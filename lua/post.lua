@@ -57,7 +57,7 @@ room.seq = room.seq + 1
 room.ord = room.ord + countable
 local at_ms = sent_ms > 0 and sent_ms or math.floor(room.rev / 1000)
 if message == "" then
-    message = make_message_id(room, at_ms)
+    message = make_message_id(room, math.floor(room.rev / 1000))
 end
 remember(room, message, sender, at_ms, countable, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
@@ -78,8 +78,8 @@ elseif cursor then
     tell_member(room, sender, room.seq, room.ord)
 end
 local id = room_of(room.key)
-publish({ "message", id, message, sender, at_ms, room.seq, "new", ARGV[6] })
+publish("message", id, message, sender, at_ms, room.seq, "new", ARGV[6])
 if cursor then
-    publish({ "read", id, sender, message, room.seq })
+    publish("read", id, sender, message, room.seq)
 end
 return finish(room, { message, room.seq, room.ord, at_ms, 1 })

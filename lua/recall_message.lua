@@ -30,5 +30,5 @@ if is_deleted(room, seq, kind) or kind >= RECALLED then
 end
 take_out(room, message, seq, ord, kind, RECALLED)
 local _, sender, at_ms = message_at(room, seq)
-publish({ "message", room_of(room.key), message, sender, at_ms, seq, "recall", ARGV[3] })
+publish("message", room_of(room.key), message, sender, at_ms, seq, "recall", ARGV[3])
 return finish(room, 1)

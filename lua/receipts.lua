@@ -11,7 +11,7 @@
 -- ARGV[6]    last      and their name
 -- ARGV[7]    since     room clock at the first page, -1: this is the first
 --
--- Reply      { seq, sender, at_ms, read, unread, left, born_ms, now, part, place, last, people }
+-- Reply      { seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people }
 --            now: room clock; part, place, last: where the next page begins, part "" at the end
 --            people: { {member, at, exact, left_at, trail}, ... }   at, left_at on the room's clock, left_at -1 for a member;
 --            trail: where they stood at `since` and since then, { cursor, 0, cursor, at, ... }, {} when they have not moved
@@ -34,6 +34,7 @@ local part, place, last, since = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(A
 local acknowledged = acknowledgements(room, seq)
 local read, unread, left = count_receipts(room, seq, sender, sender_joined, acknowledged)
 local time = redis.call("TIME")
+local revision = room.rev
 room.rev = math.max(room.rev, time[1] * 1000000 + time[2])
 local now = room_clock(room)
 local people = {}
@@ -87,7 +88,9 @@ local function add_leaver(stay)
     local packed = redis.call("HGET", room.key .. ":p", member) or redis.call("HGET", room.key .. ":x", member)
     local cursor, _, _, _, at, moves, _, tail = read_record(packed)
     local when, exact = reached(room, member, cursor, at, moves, tail, seq)
-    add(member, when, exact, left_at, since >= 0 and moves_since(room, member, cursor, at, moves, tail, since) or {})
+    local trail = since >= 0 and moves_since(room, member, cursor, at, moves, tail, since) or {}
+    -- Where they stood matters even if they never moved: a page may have shown them before they left.
+    add(member, when, exact, left_at, #trail == 0 and { cursor, 0 } or trail)
 end
 
 if wants_read and part == "q" then
@@ -127,6 +130,6 @@ if part == "y" and limit > 0 then
     end
 end
 return {
-    seq, sender, at_ms, read, unread, left, math.floor(room.born / 1000), now,
+    seq, sender, at_ms, read, unread, left, math.floor(room.born / 1000), revision, now,
     part, string.format("%.0f", place), last, people,
 }

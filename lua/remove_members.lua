@@ -40,8 +40,8 @@ if #left > 0 then
         tell_members(room)
     end
     local id = room_of(room.key)
-    publish({ "left", id, left })
-    publish({ "room", id })
+    publish("left", id, left)
+    publish("room", id)
 else
     room.rev = before
     tell_owed(room)

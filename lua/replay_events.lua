@@ -11,7 +11,7 @@
 local replayed = 0
 for _, pair in ipairs(ARGV) do
     local event = take_dead(KEYS[1], pair)
-    if event and await(KEYS[1], event, now_ms()) then
+    if event and let_wait(KEYS[1], event, now_ms()) then
         replayed = replayed + 1
     end
 end

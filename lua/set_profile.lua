@@ -24,6 +24,6 @@ for i = 2, #ARGV, 2 do
     end
 end
 if changed then
-    publish({ "room", room_of(room.key) })
+    publish("room", room_of(room.key))
 end
 return 1

@@ -26,7 +26,7 @@ if changed then
     if not room.derived then
         tell_members(room)
     end
-    publish({ "room", room_of(room.key) })
+    publish("room", room_of(room.key))
 else
     tell_owed(room)
 end

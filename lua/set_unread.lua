@@ -1,5 +1,5 @@
 #!lua
--- set_unread: make a member's unread a given number, or as many as there are messages. The cursor stays, and so do receipts.
+-- set_unread: make a member's unread a given number, or as many as there are messages remembered. The cursor stays, and so do receipts.
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
@@ -11,7 +11,7 @@
 -- Cost       O(log holes) for each run of holes that is crossed
 --@include lib/room
 --@include lib/news
---@include lib/stays
+--@include lib/history
 --@plan
 
 local room = load_head(KEYS[1])
@@ -28,18 +28,15 @@ if unread_after(room, ord) == count then
     return finish(room, count)
 end
 -- Each step takes back what holes have kept from being counted, so that it ends where exactly `count` are.
-ord = math.max(room.floor, room.ord - count)
+local lowest = math.max(room.floor, ord_before_history(room))
+ord = math.max(lowest, room.ord - count)
 local missing = count - unread_after(room, ord)
-while missing > 0 and ord > room.floor do
-    ord = math.max(room.floor, ord - missing)
+while missing > 0 and ord > lowest do
+    ord = math.max(lowest, ord - missing)
     missing = count - unread_after(room, ord)
 end
 raise_revision(room)
 save_member(room, user, cursor, ord, read, joined, at, moves, marked, tail)
 save_head(room)
-local lowest = redis.call("HGET", room.key .. ":u", LOWEST)
-if not lowest or tonumber(lowest) > ord then
-    redis.call("HSET", room.key .. ":u", LOWEST, string.format("%.0f", ord))
-end
 tell_member(room, user, cursor, ord)
 return finish(room, unread_after(room, ord))

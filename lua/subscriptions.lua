@@ -4,22 +4,23 @@
 -- KEYS[1]    user
 -- ARGV[1]    since_ms   Unix ms, 0: all
 --
--- Reply      { changed, removed }   each { room, at_ms, ... }; rooms above the fan-out limit always count as changed
+-- Reply      { changed, derived, removed }   each { room, at_ms, ... }; derived: rooms above the fan-out limit, all of them, whose
+--            membership the room itself confirms
 -- Cost       O(rooms)
 --@include lib/states
 
 local since = tonumber(ARGV[1]) * 1000
-local changed, removed = {}, {}
+local changed, derived, removed = {}, {}, {}
 local flat = redis.call("HGETALL", KEYS[1])
 for i = 1, #flat, 2 do
     if string.sub(flat[i], 1, 1) == "r" then
         local rev, _, _, state = cmsgpack.unpack(flat[i + 1])
         -- The whole millisecond of `since` counts as passed.
-        if rev >= since + 1000 or (state == DERIVED) or since == 0 then
-            local list = state == GONE and removed or changed
+        if rev >= since + 1000 or state == DERIVED or since == 0 then
+            local list = state == GONE and removed or state == DERIVED and derived or changed
             list[#list + 1] = string.sub(flat[i], 2)
             list[#list + 1] = math.floor(rev / 1000)
         end
     end
 end
-return { changed, removed }
+return { changed, derived, removed }

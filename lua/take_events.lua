@@ -40,7 +40,7 @@ for _, entry in ipairs(entries) do
     local event = event_in(entry)
     if event then
         local dead = take_dead(shard, pair_of(event))
-        await(shard, dead and united(event, dead) or event, now)
+        let_wait(shard, dead and united(event, dead) or event, now)
     else
         broken = broken + 1
     end

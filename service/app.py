@@ -2,7 +2,8 @@
 
 create_app(settings) -> ASGI
     /socket.io/  the realtime surface
-    the rest     Litestar: the IMKit dialect, /healthz, /readyz, /metrics, /schema
+    the rest     Litestar: the IMKit dialect, the Tencent dialect under /v4 and /tencent, Rocket.Chat under /api,
+                 /healthz, /readyz, /metrics, /schema
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
@@ -25,8 +26,8 @@ from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, Unavailable
 from service.settings import Settings
-from service.store.connect import Caller, connect
-from service.store.directory import AppRegistry, RedisDirectory
+from service.store.connect import Caller, connect, load_functions
+from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.wire.desk import Desk
@@ -37,13 +38,23 @@ from service.wire.imkit.routes import cors_config, imkit_router, openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.people import People
 from service.wire.realtime.server import Realtime
+from service.wire.rocketchat import errors as rocketchat_errors
+from service.wire.rocketchat.routes import CORS_EXPOSED, CORS_HEADERS, rocketchat_router
+from service.wire.rocketchat.routes import SECURITY as ROCKETCHAT_SECURITY
+from service.wire.tencent import answers as tencent_answers
+from service.wire.tencent.callbacks.door import Door, is_loopback
+from service.wire.tencent.callbacks.handler import callback_handler
+from service.wire.tencent.codes import FAILURES as TENCENT_FAILURES
+from service.wire.tencent.documented import SECURITY as TENCENT_SECURITY
+from service.wire.tencent.gateway import Access
+from service.wire.tencent.routes import tencent_router
 
 logger = logging.getLogger(__name__)
 
 READY_WITHIN_S = 2.0
 CONNECT_WITHIN_S = 30.0
 CONNECT_EVERY_S = 0.5
-_answer: Any = answer  # a Reply is all that the framework asks of a response here
+_FAILURES = FAILURES | TENCENT_FAILURES
 _REALTIME = "/socket.io"
 _NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
 
@@ -58,21 +69,43 @@ class Parts(Struct, frozen=True):
 
 def create_app(settings: Settings) -> "Service":
     """The service as an ASGI application. It connects to `settings.redis_url` when the server starts it up."""
-    return Service(lambda: running(settings), cors_origins=settings.cors_origins)
+    return Service(lambda: running(settings), settings)
+
+
+def tencent_access(settings: Settings) -> Access:
+    """Who may call the Tencent dialect; its app is the first one."""
+    return Access(
+        app=FIRST_APP,
+        sdkappid=settings.tencent_sdkappid,
+        key=settings.tencent_key,
+        admins=frozenset(settings.tencent_admin.split(",")),
+        rate_limit=settings.tencent_rate_limit,
+    )
+
+
+def tencent_door(settings: Settings) -> Door:
+    """Who may send Tencent's callbacks."""
+    return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host))
 
 
 class Service:
     """Opens and closes the parts, and brings each request to the one that answers it."""
 
-    def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], *, cors_origins: str) -> None:
+    def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], settings: Settings) -> None:
         self._open_parts = open_parts
         self._parts: Parts | None = None
         self._http = Litestar(
-            route_handlers=[imkit_router(lambda: self.parts.desk), *operating_handlers(self._why_not_ready)],
-            cors_config=cors_config(cors_origins),
+            route_handlers=[
+                imkit_router(lambda: self.parts.desk),
+                tencent_router(tencent_access(settings), lambda: self.parts.desk),
+                callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
+                rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
+                *operating_handlers(self._why_not_ready),
+            ],
+            cors_config=cors_config(settings.cors_origins, headers=CORS_HEADERS, exposed=CORS_EXPOSED),
             exception_handlers={HTTPException: _answer, Exception: _answer},
             lifespan=[self._lifespan],
-            openapi_config=openapi_config(_version()),
+            openapi_config=openapi_config(_version(), {**TENCENT_SECURITY, **ROCKETCHAT_SECURITY}),
             logging_config=None,
         )
 
@@ -101,7 +134,7 @@ class Service:
         started_s = perf_counter()
         if express := EXPRESSES.find(scope):
             await express[0].serve(self.parts.desk, express[1], scope, receive, send)
-        elif not _clean(scope):
+        elif _words(scope["path"]) is answer and not _clean(scope):
             await INVALID_PATH.reply()(scope, receive, send)
             scope["outcome"] = INVALID_PATH.code  # type: ignore[typeddict-unknown-key]
         else:
@@ -111,7 +144,7 @@ class Service:
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
         metrics.observe("http", operation, outcome, started_s)
         # A refusal is the caller's doing and no failure of the service.
-        level = logging.WARNING if outcome in FAILURES else logging.DEBUG
+        level = logging.WARNING if outcome in _FAILURES else logging.DEBUG
         if logger.isEnabledFor(level):
             elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
@@ -183,11 +216,8 @@ async def why_not_ready(caller: Caller) -> str:
     """Why requests cannot be served now: the store does not answer or does not take the scripts; "" when they can."""
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            shas = [script.sha for script in caller.scripts.values()]
-            if any(0 in known for known in await caller.each_node("SCRIPT", "EXISTS", *shas)):
-                # A server that was started again has forgotten them.
-                for script in caller.scripts.values():
-                    await caller.each_node("SCRIPT", "LOAD", script.text)
+            # A server that was started anew, or a new node, may not know the scripts.
+            await load_functions(caller)
     except TimeoutError:
         return f"the store did not answer within {READY_WITHIN_S:g} s"
     except ReadStateError as error:
@@ -220,6 +250,16 @@ async def _stop(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _answer(request: Request[Any, Any, Any], error: Exception) -> Any:
+    """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
+    return _words(request.scope["path"])(request, error)
+
+
+def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
+    """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
+    return next((dialect.answer for dialect in (tencent_answers, rocketchat_errors) if dialect.speaks(path)), answer)
 
 
 def _clean(scope: Scope) -> bool:

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from service.webhooks.guard import TargetRefused, check_url
+from service.webhooks.signing import secret_of
+
 PREFIX = "READSTATE_"
 
 VISIBLE = r"\A[\x21-\x7e]*\Z"
@@ -68,12 +71,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cors_origins: str = "*"
     # Whoever looks for a fault.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Whoever has Rocket.Chat clients that call too often: calls per user, route and minute; 0 for any number.
+    rocketchat_rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 6000
     # Whoever speaks the Tencent dialect: the numeric SDKAppID of the app.
     tencent_sdkappid: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
     # The same: the key that signs UserSig.
     tencent_key: Secret | None = None
-    # The same: the account that may call the server API.
-    tencent_admin: Annotated[str, Meta(min_length=1, max_length=128)] = "administrator"
+    # The same: the account that may call the server API; several comma-separated.
+    tencent_admin: Annotated[str, Meta(min_length=1, max_length=1024)] = "administrator"
+    # Whoever calls that more often: calls of one command in a second; 0 for any number.
+    tencent_rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 200
     # The same: the token that incoming callbacks are checked with.
     tencent_token: Token | None = None
     # Whoever wants to be told of changes: where webhooks are sent.
@@ -82,6 +89,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     webhook_token: Token | None = None
     # Whoever receives webhooks inside a private network, and knows that the service then reaches into it.
     webhook_allow_private: bool = False
+    # Whoever replaces the token: the one before, which signs as well until the receiver has learned the new one.
+    webhook_old_token: Token | None = None
+    # Whoever wants everything told in one form, or in both: auto tells in Tencent's form what Tencent knows.
+    webhook_form: Literal["auto", "standard", "tencent", "both"] = "auto"
+    # Whoever wants failing webhooks to become dead letters sooner or later; 0: after a single attempt.
+    webhook_retry_hours: Annotated[float, Meta(ge=0, le=168)] = 24
+    # Whoever has a receiver that asks for a client certificate: PEM files.
+    webhook_client_cert: Annotated[str, Meta(min_length=1)] | None = None
+    # The same: its key, unless the certificate's file holds it.
+    webhook_client_key: Annotated[str, Meta(min_length=1)] | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -95,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         settings = cls(**{name.lower(): _convert(name.lower(), value) for name, value in given.items() if value})
         _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
         _check_url("webhook_url", settings.webhook_url, ("http", "https"))
+        _check_webhook(settings)
         return settings
 
     def resolve(self) -> Self:
@@ -193,7 +211,7 @@ def _wanted(name: str, error: str) -> str:
     if "regex" in error:
         return "printable ASCII without spaces"
     wanted = error.removeprefix("Expected ").partition(", got")[0].replace(" | null", "")
-    for type_name, words in {"`int`": "a whole number", "`str`": "text", "`bool`": "true or false"}.items():
+    for type_name, words in {"`int`": "a whole number", "`float`": "a number", "`str`": "text", "`bool`": "true or false"}.items():
         wanted = wanted.replace(type_name, words)
     return wanted.replace("<=", "of at most").replace(">=", "of at least").replace("length of", "length")
 
@@ -211,6 +229,28 @@ def _check_url(name: str, value: str | None, schemes: tuple[str, ...]) -> None:
         raise SettingsError(f"{variable} must begin with {expected}")
     if not reachable:
         raise SettingsError(f"{variable} names no {'path' if url.scheme == 'unix' else 'host'} after {url.scheme}://")
+
+
+def _check_webhook(settings: Settings) -> None:
+    if settings.webhook_client_key is not None and settings.webhook_client_cert is None:
+        raise SettingsError("READSTATE_WEBHOOK_CLIENT_KEY is the key of a certificate; set READSTATE_WEBHOOK_CLIENT_CERT as well")
+    for name in ("webhook_token", "webhook_old_token"):
+        try:
+            secret_of(getattr(settings, name) or "")
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}{name.upper()} {error}") from None
+    if settings.webhook_url is None:
+        return
+    try:
+        check_url(settings.webhook_url, allow_private=settings.webhook_allow_private)
+    except TargetRefused as refused:
+        raise SettingsError(f"READSTATE_WEBHOOK_URL {refused}") from None
+    if settings.webhook_token is None and (settings.webhook_form != "tencent" or settings.tencent_token is None):
+        raise SettingsError(
+            "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN, the secret that signs webhooks: `openssl rand -hex 32` makes one"
+        )
+    if settings.webhook_form in ("tencent", "both") and settings.tencent_sdkappid is None:
+        raise SettingsError(f"READSTATE_WEBHOOK_FORM={settings.webhook_form} needs READSTATE_TENCENT_SDKAPPID, which the form names")
 
 
 def _text(value: object) -> str:

@@ -60,7 +60,7 @@ def pooled() -> ASGIApp:
     """The application of a worker."""
     end_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
-    return Service(lambda: running(settings, connect=pool_caller.connect), cors_origins=settings.cors_origins)
+    return Service(lambda: running(settings, connect=pool_caller.connect), settings)
 
 
 def main(name: str) -> int:

@@ -7,11 +7,11 @@ from hiredis import ReplyError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from service.errors import ReadStateError
-from service.store.connect import Part, reply_or_raise
+from service.store.connect import UNKNOWN_FUNCTION, Part, reply_or_raise
 from service.store.scripts import Plan, Script, load_scripts
 
 
@@ -31,11 +31,11 @@ class PoolCaller:
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
         self.round_trips += 1
         try:
-            return await self._redis.evalsha(script.sha, len(keys), *keys, *args)
-        except NoScriptError:
-            await self._redis.script_load(script.text)
-            return await self._redis.evalsha(script.sha, len(keys), *keys, *args)
+            return await self._redis.fcall(script.function, len(keys), *keys, *args)
         except ResponseError as error:
+            if str(error) in UNKNOWN_FUNCTION:
+                await self._redis.function_load(script.text, replace=True)
+                return await self.call(script, keys, args)
             return reply_or_raise(ReplyError(str(error)))
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:

@@ -64,7 +64,7 @@ local function take_dead(shard, pair)
 end
 
 -- Let an event wait, as one with what waits of its pair already. False: something newer of the pair has been delivered.
-local function await(shard, event, now)
+local function let_wait(shard, event, now)
     local pair = pair_of(event)
     local delivered = redis.call("ZSCORE", shard .. ":d", pair)
     if delivered and event[REVISION] <= tonumber(delivered) then
@@ -76,8 +76,8 @@ local function await(shard, event, now)
         redis.call("ZADD", shard .. ":t", now, pair)
         return true
     end
-    local sent = event[REVISION] > waiting[1][REVISION] and 0 or waiting[4]
-    -- A receiver that was failing is not asked more often because there is more to tell; but the newer event has its full time.
-    save_waiting(shard, pair, { united(event, waiting[1]), waiting[2], sent > 0 and waiting[3] or 0, sent })
+    -- A receiver that was failing is not asked sooner because there is more to tell, but what is newer has its full time.
+    local newer = event[REVISION] > waiting[1][REVISION]
+    save_waiting(shard, pair, { united(event, waiting[1]), waiting[2], newer and 0 or waiting[3], newer and 0 or waiting[4] })
     return true
 end

@@ -18,7 +18,17 @@ local function remember(room, message, sender, at_ms, countable, joined)
     redis.call("HSET", room.key .. ":l", room.seq, cmsgpack.pack(message, sender, at_ms, joined))
 end
 
--- Forget the messages beyond the newest `history`, whatever only receipts of them needed, and the holes that every member has passed;
+-- The ordinal before the oldest message that is remembered: no count that is set by hand goes further back.
+local function ord_before_history(room)
+    local oldest = message_at(room, room.seq - redis.call("HLEN", room.key .. ":l") + 1)
+    if not oldest then
+        return room.ord
+    end
+    local _, ord, kind = load_message(room, oldest)
+    return ord - kind % 2
+end
+
+-- Forget the messages beyond the newest `history`, whatever only receipts of them needed, and the holes before them that every member has passed;
 -- in lumps, which is cheaper.
 local function trim_history(room, history)
     local log = room.key .. ":l"
@@ -36,9 +46,7 @@ local function trim_history(room, history)
     local last = redis.call("ZRANGE", room.key .. ":c", 0, 0)[1]
     if room.top_hole > 0 and last then
         local _, ord = load_member(room, last)
-        -- A count that was set by hand may reach further back than any cursor.
-        local lowest = redis.call("HGET", room.key .. ":u", LOWEST)
-        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, tonumber(lowest or ord)))
+        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, ord_before_history(room)))
     end
 end
 

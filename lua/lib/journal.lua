@@ -91,18 +91,11 @@ local function reached(room, member, cursor, at, moves, tail, seq)
 end
 
 -- Where the cursor stood at `since` and every place that it reached later: { seq, 0, seq, at, ... }; {} when it has not moved since.
--- The moves in the record and one chunk are looked at; those before them count as one.
+-- Moves that have been forgotten count as none.
 local function moves_since(room, member, cursor, at, moves, tail, since)
     local trail = {}
-    if at <= since then
-        return trail
-    end
-    local rows = { tail }
-    if moves >= CHUNK then
-        local chunk = redis.call("HGET", room.key .. ":j", member .. SEPARATOR .. math.floor(moves / CHUNK) - 1)
-        rows[2] = chunk and string.sub(chunk, (cmsgpack.unpack_limit(chunk, 3)) + 1)
-    end
-    for _, row in ipairs(rows) do
+    local number, row = math.floor(moves / CHUNK), tail
+    while row and at > since do
         local steps = row == "" and {} or { cmsgpack.unpack(row) }
         for i = #steps - 1, 1, -2 do
             if at <= since then
@@ -112,8 +105,13 @@ local function moves_since(room, member, cursor, at, moves, tail, since)
             table.insert(trail, 1, cursor)
             cursor, at = cursor - steps[i], at - steps[i + 1]
         end
+        number = number - 1
+        local chunk = number >= 0 and redis.call("HGET", room.key .. ":j", member .. SEPARATOR .. number)
+        row = chunk and string.sub(chunk, (cmsgpack.unpack_limit(chunk, 3)) + 1)
     end
-    table.insert(trail, 1, 0)
-    table.insert(trail, 1, cursor)
+    if #trail > 0 then
+        table.insert(trail, 1, 0)
+        table.insert(trail, 1, cursor)
+    end
     return trail
 end

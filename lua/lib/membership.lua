@@ -37,7 +37,7 @@ end
 local function announce_joined(room, joined)
     if #joined > 0 then
         local id = room_of(room.key)
-        publish({ "joined", id, joined })
-        publish({ "room", id })
+        publish("joined", id, joined)
+        publish("room", id)
     end
 end

@@ -40,8 +40,9 @@ local function read_up_to(room, user, message, seq, message_ord, keep, shard)
     local reply = { message, seq, 1, unread, total_told() }
     local id = room_of(room.key)
     if counts and shard ~= "" then
-        emit(room, shard, cmsgpack.pack({ APP, id, user, message, seq, before, math.floor(room.rev / 1000), unread, room.rev }))
+        local at_ms = math.floor(room.rev / 1000)
+        emit(room, shard, pack_array(APP, id, user, message, seq, before, at_ms, unread, room.rev))
     end
-    publish({ "read", id, user, message, seq })
+    publish("read", id, user, message, seq)
     return reply
 end

@@ -12,21 +12,23 @@ local function load_head(key)
     if not packed then
         return nil
     end
-    local room = { key = key }
-    room.seq, -- newest message
-    room.ord, -- its ordinal
-    room.rev, -- revision: hybrid clock, microseconds
-    room.born, -- revision at which the room was created
-    room.active, -- false: frozen
-    room.deleted,
-    room.derived, -- above the fan-out limit: the members' copies count nothing
-    room.size, -- members
-    room.floor, -- ordinals up to here were deleted together
-    room.floor_seq, -- and so were the messages up to this seq
-    room.dead, -- messages deleted one by one above floor_seq
-    room.top_hole, -- highest hole, 0 without any
-    room.tags = cmsgpack.unpack(packed) -- canonical tag set
-    return room
+    local seq, ord, rev, born, active, deleted, derived, size, floor, floor_seq, dead, top_hole, tags = cmsgpack.unpack(packed)
+    return {
+        key = key,
+        seq = seq, -- newest message
+        ord = ord, -- its ordinal
+        rev = rev, -- revision: hybrid clock, microseconds
+        born = born, -- revision at which the room was created
+        active = active, -- false: frozen
+        deleted = deleted,
+        derived = derived, -- above the fan-out limit: the members' copies count nothing
+        size = size, -- members
+        floor = floor, -- ordinals up to here were deleted together
+        floor_seq = floor_seq, -- and so were the messages up to this seq
+        dead = dead, -- messages deleted one by one above floor_seq
+        top_hole = top_hole, -- highest hole, 0 without any
+        tags = tags, -- canonical tag set
+    }
 end
 
 local function save_head(room)

@@ -6,8 +6,6 @@
 --@include lib/room
 --@include lib/journal
 
-local LOWEST = "\31" -- field of :u: the lowest ordinal that any count was set to
-
 local function stay_of(member, joined)
     return member .. SEPARATOR .. string.format("%.0f", joined)
 end

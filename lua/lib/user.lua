@@ -7,11 +7,14 @@ local function each_tag(tags)
     return string.gmatch(tags, "[^" .. TAG_SEPARATOR .. "]+")
 end
 
--- What all members of a room are told alike at one revision. `fields` are those of the user's hash that may move, the copy first;
--- `write` is filled in anew for each member.
-local function news_of(id, rev, born, tags)
-    local fields = { "r" .. id, "v", "*", "d" }
-    local write = { fields[1], "", "v", 0, "*", 0 }
+local MOST_FORMS = 256
+
+-- Tag set -> the fields of the user's hash that go with it, worked out once: { fields, write }. Nothing in it depends on any call.
+local forms, form_count = {}, 0 -- kept
+
+local function form_of(tags)
+    local fields = { "", "v", "*", "d" }
+    local write = { "", "", "v", 0, "*", 0 }
     if tags ~= "" then
         fields[5], write[7] = "s" .. tags, "s" .. tags
         for tag in each_tag(tags) do
@@ -19,6 +22,20 @@ local function news_of(id, rev, born, tags)
             write[2 * #fields - 3] = "t" .. tag
         end
     end
+    if form_count >= MOST_FORMS then
+        forms, form_count = {}, 0
+    end
+    forms[tags], form_count = { fields, write }, form_count + 1
+    return forms[tags]
+end
+
+-- What all members of a room are told alike at one revision. `fields` are those of the user's hash that may move, the copy first;
+-- `write` is filled in anew for each member.
+local function news_of(id, rev, born, tags)
+    local form = forms[tags] or form_of(tags)
+    local fields, write = form[1], form[2]
+    fields[1] = "r" .. id
+    write[1] = fields[1]
     return { rev = rev, born = born, tags = tags, id = id, fields = fields, write = write }
 end
 

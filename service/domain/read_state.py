@@ -195,7 +195,7 @@ class ReadState:
         """Who has, or has not, read a message: up to `limit` (1 to 1,000) people. `page`: "" first, then the `next` of the answer before.
 
         A page may be shorter than `limit` without being the last. Nobody who had read the message when the first page was asked for is
-        left out or comes twice, however people read on meanwhile.
+        left out, however people read on meanwhile, and nobody comes twice (in the first 256 pages between which anything happened).
         Raises Invalid, RoomUnknown, MessageUnknown (also for a deleted or recalled message).
         """
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:

@@ -10,7 +10,7 @@ from hiredis import ReplyError
 from redis.crc import key_slot
 
 from service.errors import ReadStateError, Unavailable
-from service.store.connect import PASSING, RETRY_S, ConnectionFactory, Part, reply_or_raise, scan_lane
+from service.store.connect import PASSING, RETRY_S, UNKNOWN_FUNCTION, ConnectionFactory, Part, load_functions, reply_or_raise, scan_lane
 from service.store.lane import DEADLINE_S, Lane
 from service.store.scripts import Plan, Script
 
@@ -34,8 +34,7 @@ class Cluster:
     async def open(cls, url: str, scripts: dict[str, Script]) -> Self:
         cluster = cls(url, scripts)
         await cluster._load_map()
-        for script in scripts.values():
-            await cluster.each_node("SCRIPT", "LOAD", script.text)
+        await load_functions(cluster)
         return cluster
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
@@ -43,9 +42,9 @@ class Cluster:
             if asking:
                 # Both go out in one write, so nothing comes between them.
                 lane.call("ASKING", repeatable=False).add_done_callback(_ignore)
-            reply = await lane.call("EVALSHA", script.sha, len(keys), *keys, *args, repeatable=repeatable)
-            if isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT"):
-                reply_or_raise(await lane.call("SCRIPT", "LOAD", script.text, repeatable=True))
+            reply = await lane.call("FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable)
+            if isinstance(reply, ReplyError) and str(reply) == UNKNOWN_FUNCTION:
+                reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.text, repeatable=True))
                 return await attempt(lane, asking)
             return reply
 

@@ -1,6 +1,7 @@
 """From a URL to something that scripts can be called on: one server or a cluster, found out by asking."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from service import errors
 from service.store.lane import DEADLINE_S, Lane
-from service.store.scripts import Plan, Script, load_scripts
+from service.store.scripts import PREFIX, Plan, Script, load_scripts
 
 Part = str | int | bytes
 
@@ -23,6 +24,7 @@ PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN",
 # ... and those that somebody must look into.
 LASTING = frozenset({"OOM", "MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
 RETRY_S = 0.05
+UNKNOWN_FUNCTION = "ERR Function not found"  # proves that nothing ran
 
 
 class ScriptFailed(Exception):
@@ -107,7 +109,7 @@ class SingleServer:
         self.scripts = scripts
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        reply = await self._lane.call("EVALSHA", script.sha, len(keys), *keys, *args, repeatable=repeatable)
+        reply = await self._lane.call("FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable)
         if isinstance(reply, ReplyError):
             reply = await insist(self._lane, reply, script, keys, args, repeatable)
             return reply_or_raise(reply)
@@ -115,7 +117,7 @@ class SingleServer:
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
         # Without a task for each: they leave in one write and come back in order.
-        pending = [self._lane.call("EVALSHA", script.sha, 1, key, *args, repeatable=True) for key, args in calls]
+        pending = [self._lane.call("FCALL", script.function, 1, key, *args, repeatable=True) for key, args in calls]
         replies: list[Any] = []
         for (key, args), future in zip(calls, pending, strict=True):
             try:
@@ -164,13 +166,13 @@ async def insist(lane: Lane, reply: ReplyError, script: Script, keys: Sequence[s
     until = loop.time() + DEADLINE_S
     while True:
         text = str(reply)
-        if text.startswith("NOSCRIPT"):
-            reply_or_raise(await lane.call("SCRIPT", "LOAD", script.text, repeatable=True))
+        if text == UNKNOWN_FUNCTION:
+            reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.text, repeatable=True))
         elif text.partition(" ")[0] in PASSING and "script:" not in text and loop.time() < until:
             await asyncio.sleep(RETRY_S)
         else:
             return reply
-        reply = await lane.call("EVALSHA", script.sha, len(keys), *keys, *args, repeatable=repeatable)
+        reply = await lane.call("FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable)
         if not isinstance(reply, ReplyError):
             return reply  # type: ignore[unreachable]  # the lane's replies are of any type
 
@@ -189,6 +191,17 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
 
         return await Cluster.open(url, load_scripts("split", lua))
     caller = SingleServer(lane, url, load_scripts("atomic", lua))
-    for script in caller.scripts.values():
-        await caller.each_node("SCRIPT", "LOAD", script.text)
+    await load_functions(caller)
     return caller
+
+
+async def load_functions(caller: Caller) -> None:
+    """Load the scripts where they are missing, and remove those of other versions; whoever still needs them loads them again."""
+    wanted = {script.function: script for script in caller.scripts.values()}
+    known = [{entry[1].decode() for entry in node} for node in await caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
+    for name in wanted.keys() - set.intersection(*known):
+        await caller.each_node("FUNCTION", "LOAD", "REPLACE", wanted[name].text)
+    for name in set.union(*known) - wanted.keys():
+        # Another worker may be quicker.
+        with contextlib.suppress(ScriptFailed):
+            await caller.each_node("FUNCTION", "DELETE", name)

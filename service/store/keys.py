@@ -12,8 +12,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :j      hash    member<US>number -> a chunk of older moves of the member's journal
     :x :y :e        who has left, as far as receipts need them: see lua/lib/stays.lua
     :q      hash    seq -> who acknowledged this very message: (member, where they had joined, time), ...
-    :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
-                    <US> -> the lowest ordinal that a count was set to by hand
+    :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read
     :i      hash    message id -> (seq, ordinal, kind)
     :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
     :h      zset    holes: ordinals that were deleted or recalled one by one
@@ -35,8 +34,18 @@ A deleted room's head stays for a day, so that late news of it is recognised as 
 
 **Everything else:** `a:apps` (hash, app -> keys), `{a:<app>}:v` (zset, revocations by time in ms), `{t:<app>:<digest>}` (hash, a custom
 token; expires by itself), `{m:<app>:<message>}` (string, the room of a message, for a day), `{q:<app>:<what>}` (string, calls in a window
-of time), `{w:<shard>}` (stream, events for webhooks), `{o:<shard>}` (zset, rooms that may owe news, by time in s; with :w, who walks it;
-split plan only), and the channel `n:<app>`.
+of time), `{o:<shard>}` (zset, rooms that may owe news, by time in s; with :w, who walks it; split plan only), and the channel `n:<app>`.
+
+Events for webhooks are in sixteen slots `{w:<shard>}`, those of a room in one. A *pair* is app, room and member, joined:
+
+    (bare)  stream  e -> event, as the scripts wrote it
+    :q      hash    pair -> what waits: (event, failed attempts, failing since, forms sent); the newest event of the pair only
+    :t      zset    the same pairs by the time in ms when they are due
+    :d      zset    pair by the revision that was delivered last; the newest 20,000
+    :x      hash    pair -> dead letter: (event, attempts, time in ms, reason)
+    :h      string  which deliverer holds the shard; expires by itself
+
+and `{w:}` (zset, deliverers by the time in ms until which they count; with :g, a digest of the target that wants no more events).
 
 Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
 """
@@ -53,6 +62,8 @@ class Keys:
     apps = "a:apps"
     every_room = "{r:*}"
     every_user = "{u:*}"
+    deliverers = "{w:}"
+    refusing_target = "{w:}:g"
 
     @staticmethod
     def room(app: str, room: str) -> str:
@@ -101,6 +112,10 @@ class Keys:
     @staticmethod
     def events(shard: int) -> str:
         return f"{{w:{shard}}}"
+
+    @staticmethod
+    def dead_letters(shard: int) -> str:
+        return f"{{w:{shard}}}:x"
 
     @staticmethod
     def event_shard(room_key: str) -> int:

@@ -18,8 +18,8 @@ from service.domain.types import Filter, MessageRef, Receipt, Receipts
 from service.errors import Invalid
 from service.store.connect import Caller
 
-MOST_PAGES = 32  # remembered one by one; in longer walks somebody who reads on may come twice
-MAX_TOKEN_BYTES = 8192
+MOST_MARKS = 256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice
+MAX_TOKEN_BYTES = 48 * 1024
 SURELY_LATER_S = 0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
 _END = 2**53
 
@@ -41,7 +41,8 @@ class Token(Struct, frozen=True, array_like=True):
     part: Literal["q", "c", "y", ""]
     place: Place
     last: Name
-    marks: Annotated[list[Mark], Meta(max_length=MOST_PAGES)]  # of the walk over members by cursor
+    revision: Annotated[int, Meta(ge=0, le=_END)]  # of the room at the last page
+    marks: Annotated[list[Mark], Meta(max_length=MOST_MARKS)]  # of the walk over members by cursor
 
 
 class Found(Struct, frozen=True, array_like=True):
@@ -60,20 +61,20 @@ _encode = msgspec.msgpack.Encoder().encode
 
 async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
     """One page; see ReadState.receipts."""
-    token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", [])
+    token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
     since = -1
     if token.marks:
         since = token.marks[0].at
         await asyncio.sleep(SURELY_LATER_S)
     args = [message, which.value, limit, token.part, token.place, token.last, since]
     reply = await caller.call(caller.scripts["receipts"], [room_key], args)
-    seq, sender, at_ms, read, unread, left, born_ms, now, part, place, last, people = reply
-    next_token = Token(part.decode(), int(place), last.decode(), token.marks)
+    seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people = reply
+    next_token = Token(part.decode(), int(place), last.decode(), revision, token.marks)
     first = seq if which is Filter.READ else 0
     shown = [one for one in msgspec.convert(people, list[Found], strict=False) if not was_shown(one, token.marks, first)]
     readers = [Receipt(one.member.decode(), born_ms + one.at, one.exact == 1, one.left_at >= 0) for one in shown]
     if part and token.part != "y":
-        next_token = replace(next_token, marks=_marked(token.marks, now, next_token))
+        next_token = replace(next_token, marks=_marked(token, now, next_token))
         await asyncio.sleep(SURELY_LATER_S)
     return Receipts(
         message=MessageRef(message, seq, sender.decode(), at_ms),
@@ -111,10 +112,14 @@ def _places(trail: Sequence[int], at: int) -> list[int]:
     return [before[-1], *(place for place, since in steps if since == at)]
 
 
-def _marked(marks: list[Mark], at: int, token: Token) -> list[Mark]:
+def _marked(before: Token, at: int, token: Token) -> list[Mark]:
     """The marks with one more, for a page that ended where `token` goes on."""
+    marks = before.marks
     mark = Mark(at, token.place, token.last) if token.part != "y" else Mark(at, _END, "")
-    return [*marks, mark] if len(marks) < MOST_PAGES else [*marks[:-1], mark]
+    if marks and token.revision == before.revision:
+        # Nothing has happened in the room between the two pages, so they are as one.
+        return [*marks[:-1], replace(mark, at=marks[-1].at)]
+    return [*marks, mark] if len(marks) < MOST_MARKS else [*marks[:-1], mark]
 
 
 def read_token(page: str) -> Token:

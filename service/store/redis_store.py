@@ -129,7 +129,7 @@ class RedisStore:
         return await self._with_badge(app, user, _reading(await self._change("mark_read_until", app, room, args)))
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str) -> None:
-        await self._caller.call(self._scripts["mark_unread"], [Keys.room(app, room)], [user, message])
+        await self._change("mark_unread", app, room, [app, user, message])
 
     async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
         return int(await self._change("set_unread", app, room, [app, user, count]))
@@ -148,21 +148,23 @@ class RedisStore:
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:
         key = Keys.message(app, message)
-        room = _text(await self._caller.command("GET", key, key=key) or b"")
-        if room and await self._is_member(app, room, user):
-            return room
+        noted = _text(await self._caller.command("GET", key, key=key) or b"")
+        if noted and not await self._has_message(app, noted, message):
+            noted = ""
+        if noted and await self._is_member(app, noted, user):
+            return noted
         own = await self.rooms(app=app, user=user)
-        known = [self._caller.command("HEXISTS", Keys.room_messages(app, one), message, key=Keys.room(app, one)) for one in own]
-        for one, has_it in zip(own, await asyncio.gather(*known), strict=True):
+        for room, has_it in zip(own, await asyncio.gather(*(self._has_message(app, room, message) for room in own)), strict=True):
             if has_it:
-                return one
-        if not room:
+                return room
+        if not noted:
             raise MessageUnknown(message)
-        return room
+        return noted
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
-        changed, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
-        return Subscriptions(_rooms_at(changed), _rooms_at(removed))
+        changed, derived, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
+        there = [(room, at_ms) for room, at_ms in _rooms_at(derived) if await self._is_in_derived(app, room, user)]
+        return Subscriptions((*_rooms_at(changed), *there), _rooms_at(removed))
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
         calls, left_ms = await self._caller.call(self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False)
@@ -214,11 +216,8 @@ class RedisStore:
         rooms, derived = await self._caller.call(self._scripts["rooms"], [Keys.user(app, user)], [])
         found = _texts(rooms)
         for room in _texts(derived):
-            if await self._is_member(app, room, user):
+            if await self._is_in_derived(app, room, user):
                 found.append(room)
-            else:
-                # The room was deleted while it was above the fan-out limit: take the stale entry away.
-                await self.outbox.change("retell", app, room, [app, 0, user])
         return found
 
     # Truth
@@ -243,6 +242,16 @@ class RedisStore:
         if reading.badge < 0:
             return replace(reading, badge=await self.badge(app=app, user=user, tags=()))
         return reading
+
+    async def _is_in_derived(self, app: str, room: str, user: str) -> bool:
+        """Whether a room that the user's side lists as derived is there; one that was deleted meanwhile is taken off the list."""
+        if await self._is_member(app, room, user):
+            return True
+        await self.outbox.change("retell", app, room, [app, 0, user])
+        return False
+
+    async def _has_message(self, app: str, room: str, message: str) -> bool:
+        return bool(await self._caller.command("HEXISTS", Keys.room_messages(app, room), message, key=Keys.room(app, room)))
 
     async def _is_member(self, app: str, room: str, user: str) -> bool:
         try:

@@ -1,9 +1,12 @@
-"""The scripts: files of `lua/`, put together with what they use of the libraries.
+"""The scripts: files of `lua/`, put together with what they use of the libraries, as functions that the server keeps (FUNCTION LOAD).
 
 A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. A library is a
 row of definitions, each `local function ... end` or one `local` line. A script gets those that it uses, directly or through others,
-dependencies first, each under a line that names where it stands: making a function costs 0.1 us in every call, used or not. A constant
-(`local NAME = 12`) is put in as its value, for a variable that a function refers to has its price as well.
+dependencies first, each under a line that names where it stands. A constant (`local NAME = 12`) is put in as its value; any other
+variable is set anew in every call, unless its line ends in `-- kept`.
+
+Why functions and not EVALSHA: the server runs a script's text from its first line in every call and so makes each of its functions anew,
+for 0.1 us each (docs/decisions/0008). A function's name ends in a digest of its text: two versions of the service can work on one server.
 """
 
 import hashlib
@@ -24,16 +27,21 @@ _DEFINITION = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
+_ASSIGNED = re.compile(r" =.*$", re.MULTILINE)
+_LIBRARY = re.compile(r"\b(?:redis|cmsgpack|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()")
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
-class Script(Struct, frozen=True):
-    """One operation as the server knows it: its text and the SHA-1 by which it is called."""
+PREFIX = "readstate_"  # of every library and function of ours
 
-    name: str
+
+class Script(Struct, frozen=True):
+    """One operation as the server knows it: a library with one function of the same name."""
+
+    name: str  # of the operation
+    function: str  # by which it is called
     text: bytes
-    sha: str
     writes: bool  # False: the text says `flags=no-writes`
 
 
@@ -72,10 +80,45 @@ def _assemble(path: Path, root: Path, plan: Plan) -> Script:
         _collect(library, root, plan, libraries, (path.stem,))
     used = _used(rest, [definition for definitions in libraries.values() for definition in definitions])
     constants = {next(iter(definition.names)): value for definition in used if (value := _constant(definition))}
-    parts = [f"-- {definition.place}\n{definition.text}" for definition in used if not _constant(definition)]
-    code = _WORD.sub(lambda word: constants.get(word[0], word[0]), "\n".join([*parts, f"-- {path.name}:2\n{rest}"]))
-    text = f"{shebang}\n{code}".encode()
-    return Script(name=path.stem, text=text, sha=hashlib.sha1(text, usedforsecurity=False).hexdigest(), writes="no-writes" not in shebang)
+    used = [definition for definition in used if not _constant(definition)]
+    functions = [f"-- {definition.place}\n{_declared(definition)}" for definition in used]
+    variables = [_set_anew(definition) for definition in used if _is_variable(definition)]
+    code = "\n".join([*functions, "local function run(keys, args)", "KEYS, ARGV = keys, args", *variables, f"-- {path.name}:2", rest])
+    code = _bind(_WORD.sub(lambda word: constants.get(word[0], word[0]), code))
+    flags = "" if "no-writes" not in shebang else ', flags = {"no-writes"}'
+    name = f"{PREFIX}{path.stem}_{hashlib.sha1((code + flags).encode(), usedforsecurity=False).hexdigest()[:16]}"
+    register = f'redis.register_function{{function_name = "{name}", callback = run{flags}}}'
+    text = f"#!lua name={name}\nlocal KEYS, ARGV\n{code}end\n{register}\n"
+    return Script(name=path.stem, function=name, text=text.encode(), writes=not flags)
+
+
+def _bind(code: str) -> str:
+    """The code with the server's and Lua's functions bound to variables at the first call, which spares two look-ups for each use."""
+    names = sorted(set(_LIBRARY.findall(code)))
+    bound = ", ".join(map(_bound, names))
+    code = _LIBRARY.sub(lambda match: _bound(match[0]), code)
+    # While a library is loaded, most of them are not there yet.
+    first = f"KEYS, ARGV = keys, args\nif not {_bound(names[0])} then {bound} = {', '.join(names)} end"
+    return f"local {bound}\n" + code.replace("KEYS, ARGV = keys, args", first, 1)
+
+
+def _bound(name: str) -> str:
+    return name.replace(".", "_") if "." in name else f"lua_{name}"
+
+
+def _is_variable(definition: _Definition) -> bool:
+    """Whether every call sets it anew: neither a function nor marked as kept between calls."""
+    return not definition.text.startswith("local function") and not definition.text.endswith("-- kept")
+
+
+def _declared(definition: _Definition) -> str:
+    """A function, or what is kept, as it stands; of a variable its name."""
+    return _ASSIGNED.sub("", definition.text) if _is_variable(definition) else definition.text
+
+
+def _set_anew(definition: _Definition) -> str:
+    names, _, value = definition.text.removeprefix("local ").partition(" = ")
+    return f"{names} = {value or 'nil'}"
 
 
 def _included(text: str, plan: Plan) -> list[str]:

@@ -19,16 +19,21 @@ from redis.crc import key_slot
 from redis.exceptions import NoPermissionError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from service.store.scripts import PREFIX
+
 CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
 SLOTS = 16384
 
 _TRIAL_CHANNEL = "n:"
-_TRIAL = f"""#!lua
-redis.call("SET", KEYS[1], "1", "PX", 1000)
-redis.call("PUBLISH", "{_TRIAL_CHANNEL}", "")
-return redis.call("DEL", KEYS[1])
+_TRIAL_FUNCTION = f"{PREFIX}trial"
+_TRIAL = f"""#!lua name={_TRIAL_FUNCTION}
+redis.register_function("{_TRIAL_FUNCTION}", function(keys)
+    redis.call("SET", keys[1], "1", "PX", 1000)
+    redis.call("PUBLISH", "{_TRIAL_CHANNEL}", "")
+    return redis.call("DEL", keys[1])
+end)
 """
 
 Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
@@ -219,7 +224,8 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
 
 async def _check_trial(client: Client, key: str) -> None:
     try:
-        await client.evalsha(await client.script_load(_TRIAL), 1, key)
+        await client.function_load(_TRIAL, replace=True)
+        await client.fcall(_TRIAL_FUNCTION, 1, key)
         async with client.pubsub() as pubsub:
             await pubsub.subscribe(_TRIAL_CHANNEL)
             await pubsub.parse_response()

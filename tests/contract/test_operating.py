@@ -52,10 +52,10 @@ async def test_alive_and_ready(imkit: Imkit) -> None:
 
 async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: Imkit) -> None:
     """A server that was started again has none; nobody's call has to wait for them."""
-    shas = [script.sha for script in imkit.caller.scripts.values()]
-    await imkit.caller.each_node("SCRIPT", "FLUSH")
+    await imkit.caller.each_node("FUNCTION", "FLUSH")
     assert (await imkit.call("GET", "/readyz")).status_code == 200
-    assert await imkit.caller.each_node("SCRIPT", "EXISTS", *shas) == [[1] * len(shas)]
+    (libraries,) = await imkit.caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
+    assert {library[1].decode() for library in libraries} == {script.function for script in imkit.caller.scripts.values()}
 
 
 async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imkit, own_server: Server) -> None:

@@ -233,8 +233,8 @@ def run_endless_script(url: str) -> None:
     "rights",
     [
         ["+@all", "-@write", "~*", "&*"],
-        ["+@all", "-evalsha", "~*", "&*"],
-        ["+@all", "-script", "~*", "&*"],
+        ["+@all", "-fcall", "~*", "&*"],
+        ["+@all", "-function", "~*", "&*"],
         ["+@all", "-subscribe", "~*", "&*"],
         ["+@all", "~other:*", "&*"],
         ["+@all", "~*", "resetchannels"],

@@ -1,5 +1,7 @@
 """lib/history.lua: ids are remembered for a bounded number of messages; counts do not depend on that."""
 
+import pytest
+
 from service.errors import MessageUnknown
 from service.store.connect import Caller
 from service.store.keys import Keys
@@ -33,18 +35,21 @@ async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(st
     assert (me.cursor, me.unread, me.last_read) == (1, POSTS, None)
 
 
-async def test_holes_that_everybody_has_passed_are_forgotten(store: RedisStore, caller: Caller, app: str) -> None:
-    """They can change no count any more."""
+@pytest.mark.parametrize(("messages", "kept"), [(60, 10), (200, 0)])
+async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages(
+    store: RedisStore, caller: Caller, app: str, messages: int, kept: int
+) -> None:
+    """They can change no count any more, not even one that is set by hand: it goes back no further than messages are remembered."""
     await a_room(store, app, members=["ann"])
     for number in range(10):
         await posted(store, app, message=f"m{number}")
         await store.delete_message(app=app, room="r", message=f"m{number}")
     await posted(store, app, message="x", sender="ann")
-    for _ in range(60):
+    for _ in range(messages):
         await posted(store, app)
     key = Keys.room(app, "r")
-    assert await caller.command("ZCARD", f"{key}:h", key=key) == 0
-    assert await unread_of(store, app, "ann") == 60
+    assert await caller.command("ZCARD", f"{key}:h", key=key) == kept
+    assert await unread_of(store, app, "ann") == messages
 
 
 async def test_holes_that_somebody_has_not_passed_are_kept(store: RedisStore, app: str) -> None:

@@ -269,7 +269,7 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
     caller = PoolCaller(server.url)
     try:
         store = RedisStore(caller)
-        await caller.command("SCRIPT", "FLUSH", key="")
+        await caller.command("FUNCTION", "FLUSH", key="")
         assert await store.create_room(app=app, room="r", tags=["t"], profile={}, members=["ann", "ben"])
         await all_of(
             store.post(app=app, room="r", sender="", message=message, countable=True, body="{}", sender_must_be_member=False)

@@ -57,7 +57,7 @@ async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, f
             for size, rooms in places.items():
                 server.forget_counts()
                 await all_of(_posts(store, rooms, batch))
-                calls, us = server.counts("evalsha")
+                calls, us = server.counts("fcall")
                 if batch >= WARM_BATCHES:
                     found[size].append(us / calls)
         return {size: median(costs) for size, costs in found.items()}

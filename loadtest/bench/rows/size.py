@@ -41,7 +41,7 @@ def many_states(stage: Stage) -> Outcome:
         ratio,
         Better.LOWER,
         notes=(
-            "Server time of EVALSHA, from the histogram that Valkey keeps; the append-only file was not being rewritten.",
+            "Server time of FCALL, from the histogram that Valkey keeps; the append-only file was not being rewritten.",
             f"{lengths.reads_per_slice:,} forward moves a slice over read states chosen at random, {GROUP} in flight.",
         ),
         table=(("read states loaded", "p50 us", "p99 us", "p99.9 us"), *lines),
@@ -71,7 +71,7 @@ class Side:
         run(self._move(calls))
         if self.server.counts("publish")[0] < MOVED_SHARE * calls:
             raise BenchError("not all calls moved a cursor")
-        found = self.server.info("latencystats")["latency_percentiles_usec_evalsha"]
+        found = self.server.info("latencystats")["latency_percentiles_usec_fcall"]
         return {name: float(found[name]) for name in NAMES}
 
     async def _ready(self, calls: int) -> None:

@@ -27,8 +27,9 @@ from service.wire.imkit.messages import (
 )
 from service.wire.imkit.profiles import user_profile
 from service.wire.imkit.reply import ok
-from service.wire.imkit.views import View, iso, user_view
+from service.wire.imkit.views import View, user_view
 from service.wire.reply import Reply
+from service.wire.times import iso
 
 _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
 

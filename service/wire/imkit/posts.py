@@ -41,8 +41,9 @@ from service.wire.imkit.messages import (
     RoomMessage,
 )
 from service.wire.imkit.reply import Failure, Ok, ok
-from service.wire.imkit.views import iso, message_for_everybody, message_view
+from service.wire.imkit.views import message_for_everybody, message_view
 from service.wire.reply import Reply
+from service.wire.times import iso
 
 ALL = "_all"  # in the place of a message's id: every message of the room
 RECALL = "recall"

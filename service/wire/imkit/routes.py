@@ -1,7 +1,7 @@
 """The routes of the dialect and its OpenAPI document."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from litestar import HttpMethod, Router, route
 from litestar.config.cors import CORSConfig
@@ -88,8 +88,10 @@ def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
     return options
 
 
-def cors_config(origins: str) -> CORSConfig | None:
+def cors_config(origins: str, *, headers: Iterable[str] = (), exposed: Iterable[str] = ()) -> CORSConfig | None:
     """Which origins browsers may call from: comma-separated, `*` for any, "" for none.
+
+    `headers` are those of other dialects that they may send, `exposed` those that they may see.
 
     Any is safe here and the default: credentials are headers that a page must know, never cookies that a browser adds.
     """
@@ -99,20 +101,20 @@ def cors_config(origins: str) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=allowed,
         allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
-        allow_headers=list(CORS_HEADERS),
-        expose_headers=["Retry-After"],
+        allow_headers=[*CORS_HEADERS, *headers],
+        expose_headers=["Retry-After", *exposed],
         max_age=86_400,
     )
 
 
-def openapi_config(version: str) -> OpenAPIConfig:
-    """The OpenAPI document, as JSON at /schema."""
+def openapi_config(version: str, security: Mapping[str, SecurityScheme]) -> OpenAPIConfig:
+    """The OpenAPI document, as JSON at /schema. `security`: how callers of other dialects prove who they are."""
     return OpenAPIConfig(
         title="readstate",
         version=version,
         description="Read state for chat products: cursors, unread counts and receipts, spoken as IMKit.",
         path="/schema",
         render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
-        components=Components(security_schemes=dict(SECURITY)),
+        components=Components(security_schemes={**SECURITY, **security}),
         use_handler_docstrings=True,
     )

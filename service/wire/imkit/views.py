@@ -5,7 +5,6 @@ and `id`: clients read either.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,17 +13,12 @@ from service.domain.identity import User
 from service.domain.read_state import ReadState
 from service.domain.types import MemberState, MessageRef, Room
 from service.wire.people import People
+from service.wire.times import iso
 
 View = dict[str, Any]
 
 _USER_DEFAULTS: Mapping[str, Any] = {"nickname": "", "avatarUrl": "", "description": "", "isRobot": False}
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-def iso(at_ms: int) -> str:
-    """Unix milliseconds as the ISO-8601 UTC text that goes with every `...MS` field."""
-    at = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
 
 
 def user_ref(user: str, known: User | None) -> View:

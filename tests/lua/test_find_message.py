@@ -1,0 +1,63 @@
+"""The room of a message, for dialects that name messages alone."""
+
+import pytest
+
+from service.errors import MessageUnknown
+from service.store.connect import Caller
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from tests.support.rooms import a_room, posted
+
+
+async def test_a_message_is_found_by_members_and_others(store: RedisStore, app: str) -> None:
+    """Whoever may see it is decided elsewhere."""
+    await a_room(store, app)
+    message = (await posted(store, app)).message
+    for user in ("ann", "zoe", ""):
+        assert await store.find_message(app=app, user=user, message=message) == "r"
+
+
+async def test_of_several_rooms_the_users_own_is_answered(store: RedisStore, app: str) -> None:
+    """Whichever was posted into last."""
+    await a_room(store, app, "r1", members=["ann"])
+    await a_room(store, app, "r2", members=["bob"])
+    for room in ("r1", "r2", "r1"):
+        await posted(store, app, room, "m")
+    assert await store.find_message(app=app, user="ann", message="m") == "r1"
+    assert await store.find_message(app=app, user="bob", message="m") == "r2"
+
+
+@pytest.mark.parametrize("fanout_limit", [1, 256])
+async def test_the_users_own_rooms_are_searched_without_limit_of_time(store: RedisStore, caller: Caller, app: str) -> None:
+    """Others' rooms are known for a day."""
+    await a_room(store, app)
+    message = (await posted(store, app)).message
+    key = Keys.message(app, message)
+    assert 0 < await caller.command("TTL", key, key=key) <= 24 * 3600
+    await caller.command("DEL", key, key=key)
+    assert await store.find_message(app=app, user="ann", message=message) == "r"
+    with pytest.raises(MessageUnknown):
+        await store.find_message(app=app, user="zoe", message=message)
+
+
+@pytest.mark.parametrize("user", ["ann", "zoe"])
+async def test_an_unknown_message_is_refused(store: RedisStore, app: str, user: str) -> None:
+    """As is one of another app."""
+    await a_room(store, app)
+    await posted(store, app, message="m")
+    for where, message in ((app, "other"), (f"{app}-2", "m")):
+        with pytest.raises(MessageUnknown):
+            await store.find_message(app=where, user=user, message=message)
+
+
+@pytest.mark.parametrize("user", ["ann", "zoe"])
+async def test_a_message_goes_with_its_room(store: RedisStore, app: str, user: str) -> None:
+    """Also when the room is there again."""
+    await a_room(store, app)
+    await posted(store, app, message="m")
+    await store.delete_room(app=app, room="r")
+    with pytest.raises(MessageUnknown):
+        await store.find_message(app=app, user=user, message="m")
+    await a_room(store, app)
+    with pytest.raises(MessageUnknown):
+        await store.find_message(app=app, user=user, message="m")
