@@ -35,6 +35,8 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "join": ("POST", "/rooms/r/join", None),
     "add_members": ("POST", "/rooms/r/members", {"invitees": ["bo"]}),
     "remove_members": ("POST", "/rooms/r/delete/members", {"members": ["al"]}),
+    "receipts": ("GET", "/rooms/r/messages/m1/receipts", None),
+    "receipt_counts": ("GET", "/rooms/r/receipts?messages=m1", None),
     "send": ("POST", "/rooms/r/message", {"message": "x"}),
     "post": ("POST", "/messages", {"room": "r", "sender": "al"}),
     "post_batch": ("POST", "/messages/batch", {"messages": [{"room": "r", "sender": "al"}]}),
@@ -140,6 +142,8 @@ async def other(al: Imkit, settings: Settings) -> NewApp:
 FOREIGN: dict[str, bytes] = {
     "mark_read": NOT_FOUND,
     "room": NO_ROOM,
+    "receipts": NO_ROOM,
+    "receipt_counts": NO_ROOM,
     "update_room": NO_ROOM,
     "delete_room": NO_ROOM,
     "join": NO_ROOM,

@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from service.wire.desk import Desk
-from service.wire.imkit import admin, me, members, posts, reading, room_list, rooms
+from service.wire.imkit import admin, me, members, posts, reading, receipts, room_list, rooms
 from service.wire.imkit.gate import Gate
 from service.wire.reply import Reply
 
@@ -30,6 +30,8 @@ HANDLERS = (
     members.join,
     members.add_members,
     members.remove_members,
+    receipts.receipts,
+    receipts.receipt_counts,
     posts.send,
     posts.post_message,
     posts.post_batch,

@@ -1,0 +1,80 @@
+"""Who has read a message, and since when. IMKit itself has no such calls; these are ours, in its envelope."""
+
+from typing import Annotated
+from urllib.parse import unquote_plus
+
+from litestar import get
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from service.domain.limits import MAX_RECEIPTS_PER_PAGE
+from service.domain.types import Filter, Receipt
+from service.errors import Invalid
+from service.wire.imkit.access import check_member
+from service.wire.imkit.call import Call, Who
+from service.wire.imkit.documented import documented
+from service.wire.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
+from service.wire.imkit.messages import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
+from service.wire.imkit.reply import ok
+from service.wire.reply import Reply
+from service.wire.times import iso
+
+PAGE = 50
+_FILTERS = frozenset(choice.value for choice in Filter)
+_REFUSALS: Refusals = {Invalid: INVALID_QUERY}
+
+
+@get(
+    "/rooms/{room:str}/messages/{message:str}/receipts",
+    **documented("receipts", Who.EITHER, ReceiptsResult, refusals=_REFUSALS, statuses=(404,)),
+)
+async def receipts(
+    request: Call,
+    room: FromPath[str],
+    message: FromPath[str],
+    which: Annotated[str, QueryParameter(name="filter", description="read or unread")] = "read",
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_RECEIPTS_PER_PAGE)] = PAGE,
+    page: FromQuery[str] = "",
+) -> Reply:
+    """Who has read a message and since when, or (`filter=unread`) who has not. For members and the backend.
+
+    `page` is the `next` of the page before. A page may be short without being the last; the last has no `next`.
+    """
+    if which not in _FILTERS:
+        raise Invalid("filter", "filter must be read or unread")
+    caller, read_state = request.auth, request.desk.read_state
+    check_member(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
+    found = await read_state.receipts(app=caller.app, room=room, message=message, which=Filter(which), limit=limit, page=page)
+    people = [_reader(receipt) for receipt in found.readers] if which == "read" else [Member(name) for name in found.non_readers]
+    posted = found.message
+    counts = (found.read, found.unread, found.left)
+    return ok(ReceiptsResult(room, message, posted.sender or None, iso(posted.at_ms), *counts, people, found.next or None))
+
+
+@get(
+    "/rooms/{room:str}/receipts",
+    **documented("receipt_counts", Who.EITHER, ReceiptCountsResult, refusals=_REFUSALS, statuses=(404,)),
+)
+async def receipt_counts(
+    request: Call,
+    room: FromPath[str],
+    messages: Annotated[list[str] | None, QueryParameter(description="Up to 100 ids, separated by commas; a comma in an id is %2C")] = None,
+) -> Reply:
+    """How many have read each of several messages. For members and the backend. Messages that are unknown or deleted are left out."""
+    caller, read_state = request.auth, request.desk.read_state
+    asked = _ids(request.scope["query_string"])
+    if not asked or not messages:
+        raise Refused(MISSING_PARAMETER, "messages is required")
+    check_member(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
+    counts = await read_state.receipt_counts(app=caller.app, room=room, messages=asked)
+    data = [MessageReceipts(count.message, count.read, count.unread, count.left) for count in counts if count is not None]
+    return ok(ReceiptCountsResult(room, data))
+
+
+def _reader(receipt: Receipt) -> Reader:
+    return Reader(receipt.member, iso(receipt.at_ms), receipt.exact, receipt.left)
+
+
+def _ids(query: bytes) -> list[str]:
+    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may hold one."""
+    given = [pair.removeprefix("messages=") for pair in query.decode("latin-1").split("&") if pair.startswith("messages=")]
+    return list(dict.fromkeys(unquote_plus(name) for names in given for name in names.split(",") if name))
