@@ -64,8 +64,8 @@ local function is_acknowledged(member, joined)
     return entry and entry.joined == joined
 end
 
-local function add_member(member)
-    local cursor, _, _, joined, at, moves, _, tail = load_member(room, member)
+local function add_member(member, record)
+    local cursor, _, _, joined, at, moves, _, tail = read_record(record)
     if joined >= seq or is_acknowledged(member, joined) or (member == sender and joined == sender_joined) then
         return
     end
@@ -110,8 +110,9 @@ if part ~= "y" and limit > 0 then
     local from, to = wants_read and seq or -1, wants_read and math.huge or seq - 1
     local found, more
     found, more, place, last = after(room.key .. ":c", from, to, place, last, limit)
-    for _, member in ipairs(found) do
-        add_member(member)
+    local records = #found > 0 and redis.call("HMGET", room.key .. ":p", unpack(found)) or {}
+    for i, member in ipairs(found) do
+        add_member(member, records[i])
     end
     limit = limit - #found
     part = "c"

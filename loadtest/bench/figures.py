@@ -36,6 +36,9 @@ MEASURES = {
         Measure("h", "memory per (user, room): rooms of 20, 50 rooms a user, two tags, all indexes", "<= 200 bytes"),
         Measure("i", "p99 of mark_read with 1,000,000 read states loaded / with 10,000", "<= 1.3"),
         Measure("j", "CPU per call of 4 workers together / of 1 worker", "<= 1.1"),
+        Measure("k", "receipts, a page of 50: rooms of 100, 10,000 and 1,000,000 members, dearest / cheapest", "<= 2"),
+        Measure("l", "journal: memory per move of a cursor", "<= 24 bytes"),
+        Measure("m", "memory for receipts / with a row per (message, member), same traffic", "less than 1"),
     )
 }
 

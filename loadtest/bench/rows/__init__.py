@@ -1,9 +1,9 @@
-"""The rows of the table, by the letter that issue and report use. Each takes the Stage and gives an Outcome."""
+"""The rows of the table, by the letter that the report uses. Each takes the Stage and gives an Outcome."""
 
 from collections.abc import Callable
 
 from loadtest.bench.figures import Outcome
-from loadtest.bench.rows import http, latency, memory, posts, script, size
+from loadtest.bench.rows import http, latency, memory, posts, receipts, script, size
 from loadtest.bench.stage import Stage
 
 ROWS: dict[str, Callable[[Stage], Outcome]] = {
@@ -17,4 +17,7 @@ ROWS: dict[str, Callable[[Stage], Outcome]] = {
     "h": memory.per_state,
     "i": size.many_states,
     "j": http.workers,
+    "k": receipts.page,
+    "l": receipts.journal,
+    "m": receipts.against_rows,
 }

@@ -1,0 +1,141 @@
+"""Rows k, l and m: what it costs to know who has read a message, and since when."""
+
+from collections.abc import Awaitable, Iterator
+from statistics import median
+
+from loadtest.bench.calls import message_id
+from loadtest.bench.figures import Better, Outcome, say
+from loadtest.bench.machine import SERVER_CORE
+from loadtest.bench.population import APP, Population, Shape, all_of, post, store_at
+from loadtest.bench.processes import Valkey, valkey
+from loadtest.bench.stage import Stage, run
+from service.domain.limits import MAX_MEMBERS_PER_CALL
+from service.domain.types import Filter, Receipts
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+
+PAGE = 50
+SIZES = (100, 10_000)
+MOST_READERS = 100_000
+FLAT = 2.0
+CALLS = 40  # of each page
+
+REACH_BYTES = 24.0
+ROUNDS = 192  # messages in every room
+COVERS = 4  # messages that a read covers, on the average of people who look in now and then
+SMALL = Shape("journal", users=200, rooms_each=10)
+
+
+def page(stage: Stage) -> Outcome:
+    """Half of the members have read the message; in the largest room a tenth."""
+    sizes = (*SIZES, stage.lengths.large_room)
+    with valkey(SERVER_CORE) as server:
+        costs_us = {size: run(_page_costs(server, size)) for size in sizes}
+    slowest, ratio = {size: max(costs) for size, costs in costs_us.items()}, 0.0
+    ratio = max(slowest.values()) / min(slowest.values())
+    return Outcome(
+        f"{ratio:.2f} times",
+        ratio <= FLAT,
+        ratio,
+        Better.LOWER,
+        notes=(f"Server time of one page of {PAGE}: the first, and one from the middle of the list. The dearer of the two is compared.",),
+        table=(
+            ("members", "first page, us", "page in the middle, us"),
+            *((f"{size:,}", f"{first:.0f}", f"{middle:.0f}") for size, (first, middle) in costs_us.items()),
+        ),
+    )
+
+
+async def _page_costs(server: Valkey, size: int) -> tuple[float, float]:
+    """Median server time of the first page and of one in the middle, in microseconds."""
+    say(f"a room of {size:,} members")
+    room = f"receipts{size}"
+    names = [f"{number:024x}" for number in range(size)]
+    async with store_at(server.url) as (store, _):
+        await store.create_room(app=APP, room=room, tags=[], profile={}, members=[])
+        for start in range(0, size, MAX_MEMBERS_PER_CALL):
+            await store.add_members(app=APP, room=room, members=names[start : start + MAX_MEMBERS_PER_CALL])
+        await post(store, room, message_id(1))
+        readers = min(size // 2, MOST_READERS)
+        await all_of(store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user in names[:: size // readers])
+        middle = (await _page(store, room, readers // 2 if readers < 2 * MAX_MEMBERS_PER_CALL else MAX_MEMBERS_PER_CALL)).next
+        server.settle()
+        return await _cost(server, store, room, ""), await _cost(server, store, room, middle)
+
+
+async def _cost(server: Valkey, store: RedisStore, room: str, token: str) -> float:
+    found = []
+    for _ in range(CALLS):
+        server.forget_counts()
+        await _page(store, room, PAGE, token)
+        calls, us = server.counts("fcall")
+        found.append(us / calls)
+    return median(found)
+
+
+async def _page(store: RedisStore, room: str, limit: int, token: str = "") -> Receipts:
+    return await store.receipts(app=APP, room=room, message=message_id(1), which=Filter.READ, limit=limit, page=token)
+
+
+def journal(_: Stage) -> Outcome:
+    """Everybody reads every message by itself, so that every move is a move of its own."""
+    with valkey(SERVER_CORE) as server:
+        moves, grown = run(_read_all(server, Population(SMALL), step=1))
+    bytes_each = grown / moves
+    return Outcome(
+        f"{bytes_each:.1f} bytes",
+        bytes_each <= REACH_BYTES,
+        bytes_each,
+        Better.LOWER,
+        notes=(f"Growth of used_memory while {SMALL.states:,} cursors move {moves // SMALL.states} times each.",),
+    )
+
+
+def against_rows(_: Stage) -> Outcome:
+    """The same traffic kept the plain way: a hash per message, member -> time."""
+    population = Population(SMALL)
+    with valkey(SERVER_CORE) as server:
+        moves, ours = run(_read_all(server, population, step=COVERS))
+    with valkey(SERVER_CORE) as server:
+        before = server.used_memory()
+        run(_write_rows(server, population))
+        theirs = server.used_memory() - before
+    rows = SMALL.states * ROUNDS
+    return Outcome(
+        f"1/{theirs / ours:.0f}",
+        ours < theirs,
+        ours / theirs,
+        Better.LOWER,
+        notes=(
+            f"{SMALL.states:,} read states, {ROUNDS} messages in every room, a read for every {COVERS} of them: {moves:,} moves of"
+            f" {ours / moves:.1f} bytes stand for {rows:,} receipts of {theirs / rows:.1f} bytes as a hash per message (member -> time).",
+        ),
+    )
+
+
+async def _read_all(server: Valkey, population: Population, step: int) -> tuple[int, int]:
+    """Everybody reads every `step`th message everywhere: how many moves, and by how many bytes memory has grown."""
+    say(f"{population.shape}, {ROUNDS // step} reads each")
+    async with store_at(server.url) as (store, _):
+        await population.make(store)
+        await population.post_until(store, ROUNDS)
+        before = server.used_memory()
+        for number in range(step, ROUNDS + 1, step):
+            await all_of(_reads(store, population, number))
+    return population.shape.states * (ROUNDS // step), server.used_memory() - before
+
+
+def _reads(store: RedisStore, population: Population, number: int) -> Iterator[Awaitable[object]]:
+    return (store.mark_read(app=APP, room=room, user=user, message=message_id(number)) for user, room in population.pairs())
+
+
+async def _write_rows(server: Valkey, population: Population) -> None:
+    say("the same as rows")
+    async with store_at(server.url) as (_, caller):
+        for number in range(1, ROUNDS + 1):
+            await all_of(
+                caller.command(
+                    "HSET", f"{key}:{message_id(number)}", *(part for user in members for part in (user, 1_700_000_000_000)), key=key
+                )
+                for key, members in ((Keys.room(APP, room), members) for room, members in population.rooms)
+            )
