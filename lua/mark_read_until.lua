@@ -4,7 +4,7 @@
 -- KEYS[1]    room
 -- ARGV[1]    app
 -- ARGV[2]    user
--- ARGV[3]    until_ms  Unix ms; 0: to the newest message of all
+-- ARGV[3]    until_ms  Unix ms; 0: now, and so the newest message of all
 -- ARGV[4]    journal   "<moves kept> <ms kept>"
 -- ARGV[5]    shard     of the events, "" when nobody wants any
 --
@@ -26,9 +26,8 @@ local _, ord, read, _, _, _, marked = load_member(room, user)
 if not ord then
     return redis.error_reply(NOT_MEMBER)
 end
-if until_ms > 0 then
-    note_until(room, user, until_ms)
-end
+local time = redis.call("TIME")
+note_until(room, user, until_ms > 0 and until_ms or time[1] * 1000 + math.floor(time[2] / 1000))
 local seq = room.seq
 local message, _, at_ms = message_at(room, seq)
 while message and until_ms > 0 and at_ms > until_ms do

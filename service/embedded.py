@@ -41,6 +41,7 @@ logfile {log}
 daemonize no
 appendonly yes
 appendfsync everysec
+auto-aof-rewrite-min-size 512mb
 aof-load-truncated yes
 save ""
 maxmemory-policy noeviction

@@ -22,7 +22,11 @@ local function was_read_before(room, sender, sent_ms)
     return others > 0
 end
 
+-- Remember it, where it can matter: was_read_before asks in rooms of two.
 local function note_until(room, member, until_ms)
+    if room.size > 2 then
+        return
+    end
     local before = redis.call("HGET", room.key .. ":u", until_field(member))
     if not before or tonumber(before) < until_ms then
         redis.call("HSET", room.key .. ":u", until_field(member), string.format("%.0f", until_ms))

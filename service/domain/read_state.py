@@ -156,7 +156,7 @@ class ReadState:
         return outcomes, await self._store.badge(app=app, user=user, tags=())
 
     async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int = 0) -> Reading:
-        """As mark_read, for the newest message of `until_ms` (Unix ms) or earlier; 0: for the newest of all.
+        """As mark_read, for the newest message of `until_ms` (Unix ms) or earlier; 0: now, and so for the newest of all.
 
         Without any such message nothing changes and `message` is "". Raises RoomUnknown, NotMember. Safe to repeat.
         """

@@ -58,7 +58,9 @@ class Outbox:
     async def pay(self, app: str, room: str) -> None:
         """Tell everybody whom a room still owes news, from its present state."""
         # Without entering the room anew: an entry that is renewed whenever it is looked at would never go.
-        while self._split and await self._run("owed", app, room, [app]):
+        before = None
+        while self._split and (owed := await self._run("owed", app, room, [app])) and owed != before:
+            before = owed
             await self.idle()
 
     async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:

@@ -47,6 +47,9 @@ OPERATIONS = st.one_of(
     operation("set_tags", tags=TAG_SET),
     operation("set_status", status=st.sampled_from(Status)),
     operation("mark_read", user=st.sampled_from(USERS), message=MESSAGE),
+    operation("mark_read_until", user=st.sampled_from(USERS), until_ms=st.just(0)),
+    operation("set_unread", user=st.sampled_from(USERS), count=st.integers(0, 5)),
+    operation("acknowledge", user=st.sampled_from(USERS), messages=st.lists(MESSAGE, max_size=2)),
     operation("delete_message", message=MESSAGE),
     operation("recall_message", message=MESSAGE, body=st.just("{}")),
     operation("delete_all_messages"),
@@ -106,6 +109,7 @@ class Play:
     def questions(self) -> Iterator[Operation]:
         for room in ROOMS:
             yield "members", {"room": room, "limit": 1000}
+            yield "receipt_counts", {"room": room, "messages": MESSAGES}
         for user in USERS:
             yield "rooms", {"user": user}
             yield "badge", {"user": user, "tags": ()}

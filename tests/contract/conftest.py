@@ -10,6 +10,7 @@ from service.app import create_app
 from service.settings import Settings
 from service.store.connect import connect
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
+from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server
 
 
@@ -28,3 +29,9 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
         yield Imkit(service, client, caller)
     await caller.close()
+
+
+@pytest.fixture
+def rocketchat(imkit: Imkit) -> Rocketchat:
+    """The same service in its Rocket.Chat dialect; who is in which room comes from its backend."""
+    return Rocketchat(imkit)

@@ -74,6 +74,20 @@ async def test_holes_that_everybody_had_passed_are_not_counted_either(store: Red
     assert await store.set_unread(app=app, room="r", user="ann", count=1000) == 61
 
 
+async def test_holes_after_a_count_that_was_set_never_count_again(store: RedisStore, app: str) -> None:
+    """Although every cursor has passed them, cid's as the last, and messages are forgotten beyond them."""
+    await a_room(store, app, members=["ann", "bob", "cid"])
+    await a_read_room(store, app)
+    for number in (5, 6, 7):
+        await store.delete_message(app=app, room="r", message=f"m{number}")
+    await store.mark_read(app=app, room="r", user="cid", message="m8")
+    assert await store.set_unread(app=app, room="r", user="ann", count=100) == MANY - 3
+    for _ in range(256):
+        await posted(store, app, sender="bob")
+    assert await unread_of(store, app, "ann") == MANY - 3 + 256
+    assert await store.badge(app=app, user="ann", tags=[]) == MANY - 3 + 256
+
+
 async def test_what_was_emptied_is_not_counted(store: RedisStore, app: str) -> None:
     """Nor what a room held before it was created anew."""
     await a_read_room(store, app)

@@ -11,19 +11,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
-from service.domain.types import Drift, Status
-from service.errors import ReadStateError
+from service.domain.types import Drift, Filter, MemberState, Status
+from service.errors import MessageUnknown, ReadStateError
 from service.store.connect import Caller
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
-from tests.support.model import ModelRoom, ModelStore
+from tests.support.model import ModelStore
+from tests.support.model_room import ModelRoom
+from tests.support.receipts import certainty, check_receipts, whole_list
 
 USERS = ("ann", "bob", "cid", "dan", "1e15")
 ROOMS = ("r1", "r:2", "0x10")
 TAGS = ("blue", "red", "ü 1")
 MESSAGES = tuple(f"m{number}" for number in range(8))
 LIMIT = 3
+JOURNAL_MOVES = 16
 
 users = st.sampled_from(USERS)
 rooms = st.sampled_from((ROOMS[0], ROOMS[0], *ROOMS))  # what happens in different rooms rarely meets
@@ -54,8 +58,9 @@ class Copies:
     derived: set[str] = field(default_factory=set)
     seen: dict[tuple[str, str], Copy] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def follow(self, there: dict[str, ModelRoom]) -> None:
+    def follow(self, there: dict[str, ModelRoom], now_ms: int) -> None:
         for name in ROOMS:
             self._cross(name, there.get(name))
             for user in USERS:
@@ -63,6 +68,11 @@ class Copies:
                 if self.seen.get((name, user), GONE) != now:
                     self.versions[user] = self.versions.get(user, 0) + 1
                     self.seen[name, user] = now
+                    self.changed_ms[name, user] = now_ms
+
+    def changed_since(self, user: str, since_ms: int) -> set[str]:
+        """Rooms whose copy has visibly changed after that, gone ones included."""
+        return {name for (name, who), at_ms in self.changed_ms.items() if who == user and at_ms > since_ms}
 
     def _cross(self, name: str, room: ModelRoom | None) -> None:
         size = len(room.members) if room else 0
@@ -99,14 +109,14 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.run = bench.run
         bench.programs += 1
         self.app = f"p{bench.programs}"
-        self.clock = 0
-        self.model = ModelStore(now_ms=lambda: self.clock)
+        self.times = [0]
+        self.model = ModelStore(now_ms=self.next_time)
         self.copies = Copies()
         self.done: list[tuple[str, dict[str, Any]]] = []
         self.made: list[str] = []
         self.cursors: dict[tuple[str, str], int] = {}
         self.step = 0
-        self.store = RedisStore(bench.caller, fanout_limit=LIMIT)
+        self.store = RedisStore(bench.caller, fanout_limit=LIMIT, journal_moves=JOURNAL_MOVES)
         self.run(bench.caller.each_node("FLUSHALL"))
 
     # Rules
@@ -165,6 +175,28 @@ class ReadStateMachine(RuleBasedStateMachine):
     def mark_read_to_the_end(self, room: str, user: str) -> None:
         self.do("mark_read", room=room, user=user, message=self.some_message(room, -1))
 
+    @rule(room=rooms, user=users, pick=picks, shift=st.integers(-1, 1))
+    def mark_read_until(self, room: str, user: str, pick: int, shift: int) -> None:
+        self.do("mark_read_until", room=room, user=user, until_ms=self.some_time(room, pick, shift))
+
+    @rule(room=rooms, user=users, pick=picks, named=st.booleans())
+    def mark_unread(self, room: str, user: str, pick: int, named: bool) -> None:
+        self.do("mark_unread", room=room, user=user, message=self.some_message(room, pick) if named else "")
+
+    @rule(room=rooms, user=users, count=st.integers(0, 8))
+    def set_unread(self, room: str, user: str, count: int) -> None:
+        self.do("set_unread", room=room, user=user, count=count)
+
+    @rule(room=rooms, user=users, chosen=st.lists(picks, max_size=4))
+    def acknowledge(self, room: str, user: str, chosen: list[int]) -> None:
+        self.do("acknowledge", room=room, user=user, messages=[self.some_message(room, pick) for pick in chosen])
+
+    @rule(room=rooms, sender=users, message=st.sampled_from(MESSAGES), pick=picks, shift=st.integers(-1, 1))
+    def post_late(self, room: str, sender: str, message: str, pick: int, shift: int) -> None:
+        """Sent about when some other message was, or when its poster says so."""
+        sent = {"sender_must_be_member": False, "sent_ms": self.some_time(room, pick, shift)}
+        self.do("post", room=room, sender=sender, message=message, countable=True, body="{}", **sent)
+
     @rule(room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message_sender")))
     def touch_message(self, room: str, pick: int, method: str) -> None:
         body = {"body": "{}"} if method in ("recall_message", "edit_message") else {}
@@ -183,7 +215,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule()
     def forget_scripts(self) -> None:
-        self.run(self.bench.caller.each_node("SCRIPT", "FLUSH"))
+        self.run(self.bench.caller.each_node("FUNCTION", "FLUSH"))
 
     @rule(roll=st.integers(0, 1000))
     def restart(self, roll: int) -> None:
@@ -199,16 +231,46 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.run(self._do(method, {"app": self.app, **arguments}))
 
     async def _do(self, method: str, arguments: dict[str, Any]) -> None:
+        before, began = await self._revision(arguments["room"]), await self._server_us(arguments["room"])
         real = await outcome_of(getattr(self.store, method)(**arguments))
-        if method == "post" and not isinstance(real, type):
-            self.clock = real.at_ms
-            if arguments["message"] == "":
-                self.check_made(real.message)
-                arguments["message"] = real.message
-        if method == "create_room" and real is True:
-            self.clock = (await self.store.room(app=self.app, room=arguments["room"], user="")).created_ms
+        if method == "post" and not isinstance(real, type) and arguments["message"] == "":
+            self.check_made(real.message)
+            arguments["message"] = real.message
+        await self._set_times(arguments["room"], before, began, created=method == "create_room" and real is True)
+        if method == "acknowledge" and real and not isinstance(real, type):
+            self.times = [await self._acknowledged_ms(arguments["room"], arguments["user"], real[0], began)]
         assert real == await outcome_of(getattr(self.model, method)(**arguments)), f"{method} answered otherwise than the model"
-        self.copies.follow(self.model.worlds.get(self.app, {}))
+        self.copies.follow(self.model.worlds.get(self.app, {}), self.times[-1])
+
+    async def _set_times(self, room: str, before: int, began: int, *, created: bool) -> None:
+        """The model's clock shows the time of the room's revision; if that is a new one, it is of this very moment."""
+        stamp = await self._revision(room)
+        assert stamp >= before, "a revision went back"
+        if stamp > before:
+            # A script may raise the revision twice, and time stands still while it runs.
+            assert began <= stamp <= await self._server_us(room) + 1, "a revision is not of its moment"
+        self.times = [stamp // 1000]
+        if created:
+            self.times.insert(0, (await self.store.room(app=self.app, room=room, user="")).created_ms)
+
+    async def _acknowledged_ms(self, room: str, user: str, message: str, began: int) -> int:
+        """When it was, as the receipt tells: acknowledging is no change of the room's and raises no revision."""
+        told = await whole_list(self.store, self.app, room, message)
+        at_ms = next(receipt.at_ms for receipt in told.readers if receipt.member == user)
+        assert began // 1000 <= at_ms <= await self._server_us(room) // 1000, "an acknowledgement is not of its moment"
+        return at_ms
+
+    def next_time(self) -> int:
+        """What the model asks: of a room that is created its birth first."""
+        return self.times.pop(0) if len(self.times) > 1 else self.times[0]
+
+    async def _revision(self, room: str) -> int:
+        reply = await self.bench.caller.call(self.bench.caller.scripts["snapshot"], [Keys.room(self.app, room)], [])
+        return int(reply[0])
+
+    async def _server_us(self, room: str) -> int:
+        seconds, rest = await self.bench.caller.command("TIME", key=Keys.room(self.app, room))
+        return int(seconds) * 1_000_000 + int(rest)
 
     def check_made(self, message: str) -> None:
         """An id of ours: 24 lower-case hex, not given before."""
@@ -224,6 +286,13 @@ class ReadStateMachine(RuleBasedStateMachine):
             return known[-1 - abs(pick) % len(known)].id
         return (*MESSAGES, *self.made)[pick % (len(MESSAGES) + len(self.made))]
 
+    def some_time(self, room: str, pick: int, shift: int) -> int:
+        """About that of one of the room's messages; sometimes 0."""
+        there = self.model.worlds.get(self.app, {}).get(room)
+        if not there or not there.messages or pick % 5 == 4:
+            return 0
+        return there.messages[-1 - pick % len(there.messages)].at_ms + shift
+
     # What must hold after every step
 
     @invariant()
@@ -238,6 +307,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         for (method, arguments), answer in zip(wanted, real, strict=True):
             expected = await outcome_of(getattr(self.model, method)(app=self.app, **arguments))
             assert in_order(answer) == in_order(expected), f"{method} {arguments}"
+        await self._check_receipts(ROOMS[self.step % len(ROOMS)], sample=2)
+        await self._check_subscriptions(USERS[self.step % len(USERS)])
+        await self._check_found(USERS[self.step % len(USERS)], MESSAGES[self.step % len(MESSAGES)])
         await self.store.outbox.idle()
         assert [drift for drifts in await asyncio.gather(*self.audits()) for drift in drifts] == []
         await self._check_versions()
@@ -268,6 +340,43 @@ class ReadStateMachine(RuleBasedStateMachine):
             asked.append(("rooms", {"user": user}))
         return asked
 
+    async def _check_receipts(self, room: str, *, sample: int) -> None:
+        """Of about `sample` messages, other ones at every step: both lists, in pages; and the numbers of all that are known."""
+        there = self.model.worlds.get(self.app, {}).get(room)
+        known = [message.id for message in there.messages] if there else []
+        every = max(1, len(known) // sample)
+        chosen = [*known[self.step % every :: every], MESSAGES[self.step % len(MESSAGES)]]
+        await asyncio.gather(*(self._check_receipt(room, message, which) for message in chosen for which in Filter))
+        asked = {"app": self.app, "room": room, "messages": [*known, *MESSAGES]}
+        assert await outcome_of(self.store.receipt_counts(**asked)) == await outcome_of(self.model.receipt_counts(**asked))
+
+    async def _check_receipt(self, room: str, message: str, which: Filter) -> None:
+        real = await outcome_of(whole_list(self.store, self.app, room, message, which, limit=1 + self.step % 4))
+        true = await outcome_of(whole_list(self.model, self.app, room, message, which))
+        if isinstance(real, type) or isinstance(true, type):
+            assert real == true, f"receipts of {message} in {room}"
+        else:
+            there = self.model.worlds[self.app][room]
+            check_receipts(real, true, certain=certainty(there, there.find(message), JOURNAL_MOVES))
+
+    async def _check_subscriptions(self, user: str) -> None:
+        """Nothing that changed visibly is missing, nothing is told that did not change at all; large rooms always are."""
+        times = sorted({0, *self.copies.changed_ms.values()})
+        since = times[-1 - self.step % len(times)]
+        real = await self.store.subscriptions(app=self.app, user=user, since_ms=since)
+        most = await self.model.subscriptions(app=self.app, user=user, since_ms=since)
+        mine = set(await self.model.rooms(app=self.app, user=user))
+        visible, large = self.copies.changed_since(user, since), mine & self.copies.derived
+        assert (visible & mine) | large <= set(dict(real.changed)) <= set(dict(most.changed)) | large
+        assert visible - mine <= set(dict(real.removed)) <= {room for room in ROOMS if room not in mine}
+
+    async def _check_found(self, user: str, message: str) -> None:
+        """Of a message in none of the user's rooms only the room that it last came into is known, and that may be gone."""
+        found = await outcome_of(self.store.find_message(app=self.app, user=user, message=message))
+        known = self.model.rooms_with(self.app, user, message)
+        mine = set(await self.model.rooms(app=self.app, user=user))
+        assert found in known or (found is MessageUnknown and not mine.intersection(known))
+
     async def _check_versions(self) -> None:
         keys = [Keys.user(self.app, user) for user in USERS]
         stored = await asyncio.gather(*(self.bench.caller.command("HGET", key, "v", key=key) for key in keys))
@@ -283,5 +392,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
 
 def in_order(answer: Any) -> Any:
-    """Answers that have no order, in one."""
+    """Answers that have no order, in one. Lists of members say less of each than the view of a room does of the asking one."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], MemberState):
+        answer = [replace(member, moved_ms=0, has_read=False, marked_ms=0) for member in answer]
     return sorted(answer, key=repr) if isinstance(answer, list) else answer

@@ -6,74 +6,28 @@ its whole purpose: the scripts are compared with it. The one thing it does not k
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from service.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted
-from service.domain.types import Change, Deleted, Drift, MemberState, MessageRef, Posted, Reading, Room, Status, TagBadges
-from service.errors import MessageUnknown, NotMember, ReadStateError, RoomUnknown
+from service.domain.types import (
+    Change,
+    Deleted,
+    Drift,
+    Filter,
+    MemberState,
+    Posted,
+    Reading,
+    ReceiptCount,
+    Receipts,
+    Room,
+    Status,
+    Subscriptions,
+    TagBadges,
+)
+from service.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
+from tests.support.model_room import Message, ModelRoom, Stay, ref
 
-
-@dataclass
-class Message:
-    """A message of a room; a deleted one stays as a tombstone, so that its id can still be read up to."""
-
-    id: str
-    seq: int
-    ordinal: int
-    sender: str
-    countable: bool
-    at_ms: int
-    deleted: bool = False
-    recalled: bool = False  # shown as recalled, and not counted
-
-
-@dataclass
-class Membership:
-    """Where a member stands: `baseline` is the head when they joined, `read` the seq of their latest real read, 0 for none."""
-
-    baseline: int
-    read: int = 0
-
-    @property
-    def cursor(self) -> int:
-        return max(self.baseline, self.read)
-
-
-@dataclass
-class ModelRoom:
-    created_ms: int
-    head: int = 0  # goes on counting when a deleted room is created again
-    ordinal: int = 0
-    tags: tuple[str, ...] = ()
-    profile: dict[str, bytes] = field(default_factory=dict)
-    status: Status = Status.ACTIVE
-    messages: list[Message] = field(default_factory=list)
-    members: dict[str, Membership] = field(default_factory=dict)
-
-    def find(self, message: str) -> Message:
-        for known in self.messages:
-            if known.id == message:
-                return known
-        raise MessageUnknown(message)
-
-    def at(self, seq: int) -> Message:
-        return next(message for message in self.messages if message.seq == seq)
-
-    def unread(self, member: str) -> int:
-        """Countable messages after the member's cursor that were neither deleted nor recalled."""
-        after = [message for message in self.messages if message.seq > self.members[member].cursor]
-        return sum(1 for message in after if message.countable and not message.deleted and not message.recalled)
-
-    def state(self, member: str) -> MemberState:
-        there = self.members[member]
-        return MemberState(member, there.cursor, self.unread(member), self.at(there.read).id if there.read else None)
-
-    def last(self) -> MessageRef | None:
-        """The newest message that was not deleted."""
-        for message in reversed(self.messages):
-            if not message.deleted:
-                return MessageRef(message.id, message.seq, message.sender, message.at_ms)
-        return None
+MAX_ACKNOWLEDGING = 1000  # members of a room in which single messages can be acknowledged
+GONE_KEPT_MS = 3600 * 1000
 
 
 class ModelStore:
@@ -88,6 +42,9 @@ class ModelStore:
         self.notices: list[tuple[str, Notice]] = []
         self._now_ms = now_ms
         self._ids = 0
+        self._changed: dict[tuple[str, str], int] = {}  # (app, room) -> when
+        self._removed: dict[tuple[str, str, str], int] = {}  # (app, room, user) -> when they left it, or it was deleted
+        self._taken: dict[tuple[str, str, int], int] = {}
 
     # Rooms
 
@@ -97,7 +54,7 @@ class ModelStore:
         if created:
             before = self.buried.pop((app, room), None)
             head, ordinal = (before.head, before.ordinal) if before else (0, 0)
-            rooms[room] = ModelRoom(self._now_ms(), head, ordinal, tuple(sorted(set(tags))), dict(profile))
+            rooms[room] = ModelRoom(self._now_ms(), head, ordinal, tuple(sorted(set(tags))), dict(profile), floor=ordinal)
         self._announce_join(app, room, self._join(rooms[room], members))
         return created
 
@@ -107,8 +64,9 @@ class ModelStore:
         return joined
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        there = self._room(app, room).members
-        left = [member for member in dict.fromkeys(members) if there.pop(member, None)]
+        there = self._room(app, room)
+        left = [member for member in dict.fromkeys(members) if there.leave(member)]
+        self._removed.update({(app, room, member): self._now_ms() for member in left})
         if left:
             self._publish(app, Left(room, left), RoomChanged(room))
         return left
@@ -138,13 +96,23 @@ class ModelStore:
         if there is None:
             return False
         self.buried[app, room] = there
+        self._removed.update({(app, room, member): self._now_ms() for member in there.members})
         self._publish(app, RoomDeleted(room))
         return True
 
     # Messages
 
     async def post(
-        self, *, app: str, room: str, sender: str, message: str, countable: bool, body: str, sender_must_be_member: bool
+        self,
+        *,
+        app: str,
+        room: str,
+        sender: str,
+        message: str,
+        countable: bool,
+        body: str,
+        sender_must_be_member: bool,
+        sent_ms: int = 0,
     ) -> Posted:
         there = self._room(app, room)
         if sender_must_be_member and sender not in there.members:
@@ -152,12 +120,14 @@ class ModelStore:
         for known in there.messages:
             if known.id == message:
                 return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False)
+        countable = countable and not there.was_read_before(sender, sent_ms)
         there.head, there.ordinal = there.head + 1, there.ordinal + countable
-        new = Message(message or self._new_id(), there.head, there.ordinal, sender, countable, self._now_ms())
+        now_ms = self._now_ms()
+        new = Message(message or self._new_id(), there.head, there.ordinal, sender, countable, sent_ms or now_ms)
         there.messages.append(new)
         self._publish(app, MessagePosted(room, new.id, sender, new.at_ms, new.seq, Change.NEW.value, body))
         if sender in there.members:
-            there.members[sender].read = new.seq
+            there.members[sender].read_up_to(new, now_ms)
             self._publish(app, CursorMoved(room, sender, new.id, new.seq))
         return Posted(new.id, new.seq, new.ordinal, new.at_ms, created=True)
 
@@ -185,7 +155,9 @@ class ModelStore:
         return Deleted(1)
 
     async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
-        present = [message for message in self._room(app, room).messages if not message.deleted]
+        there = self._room(app, room)
+        present = [message for message in there.messages if not message.deleted]
+        there.floor = there.ordinal
         for message in present:
             message.deleted = True
         if present:
@@ -198,17 +170,8 @@ class ModelStore:
     # Reading
 
     async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
-        there = self._room(app, room)
-        if user not in there.members:
-            raise NotMember(user)
-        member, wanted = there.members[user], there.find(message)
-        # Joining is not reading: a first read below the baseline is a read all the same, though it lowers no count.
-        moved = wanted.seq > member.read
-        if moved:
-            member.read = wanted.seq
-            self._publish(app, CursorMoved(room, user, wanted.id, wanted.seq))
-        kept = there.at(member.read)
-        return Reading(kept.id, kept.seq, moved, there.unread(user), await self.badge(app=app, user=user, tags=()))
+        there, _ = self._stay(app, room, user)
+        return await self._read(app, room, user, there.find(message))
 
     async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
         done: list[Reading | ReadStateError] = []
@@ -218,6 +181,93 @@ class ModelStore:
             except ReadStateError as error:
                 done.append(error)
         return done
+
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int) -> Reading:
+        there, _ = self._stay(app, room, user)
+        there.until[user] = max(until_ms, there.until.get(user, 0))
+        found = [message for message in there.messages if not until_ms or message.at_ms <= until_ms]
+        if not found:
+            return Reading("", 0, False, there.unread(user), await self.badge(app=app, user=user, tags=()))
+        return await self._read(app, room, user, found[-1])
+
+    async def mark_unread(self, *, app: str, room: str, user: str, message: str) -> None:
+        there, stay = self._stay(app, room, user)
+        known = there.find(message) if message else there.newest()
+        if not known or known.deleted:
+            raise MessageUnknown(message)
+        stay.marked_ms = known.at_ms
+        self._changed[app, room] = self._now_ms()
+
+    async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
+        there, _ = self._stay(app, room, user)
+        there.set_unread(user, count)
+        self._changed[app, room] = self._now_ms()
+        return there.unread(user)
+
+    async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
+        there, stay = self._stay(app, room, user)
+        if len(there.members) > MAX_ACKNOWLEDGING:
+            raise Invalid("room", "too large")
+        news = [known for known in there.messages if known.id in messages and known.whole and known.sender != user]
+        news = [known for known in news if stay.concerned(known) and stay.read_ms(known) is None]
+        stay.acknowledged.update({known.seq: self._now_ms() for known in news})
+        return sorted((known.id for known in news), key=list(messages).index)
+
+    # Receipts
+
+    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
+        """A page is named by how many people the pages before it held."""
+        there = self._room(app, room)
+        known = there.find_whole(message)
+        counted = there.receipt_count(known)
+        readers, non_readers = sorted(there.readers(known), key=repr), sorted(there.non_readers(known))
+        asked = len(readers if which is Filter.READ else non_readers)
+        first = int(page or 0)
+        last = min(first + limit, asked)
+        return Receipts(
+            ref(known),
+            counted.read,
+            counted.unread,
+            counted.left,
+            readers=tuple(readers[first:last]) if which is Filter.READ else (),
+            non_readers=tuple(non_readers[first:last]) if which is Filter.UNREAD else (),
+            next=str(last) if last < asked else "",
+        )
+
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
+        there = self._room(app, room)
+        whole = {known.id: known for known in there.messages if known.whole}
+        return [there.receipt_count(whole[message]) if message in whole else None for message in messages]
+
+    async def find_message(self, *, app: str, user: str, message: str) -> str:
+        """Any of those that `rooms_with` names would do."""
+        for room in self.rooms_with(app, user, message):
+            return room
+        raise MessageUnknown(message)
+
+    def rooms_with(self, app: str, user: str, message: str) -> list[str]:
+        """The user's rooms that know the message, else the others that do."""
+        found = [room for room, there in self._rooms(app).items() if any(known.id == message for known in there.messages)]
+        own = [room for room in found if user in self._rooms(app)[room].members]
+        return own or found
+
+    async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
+        """As coarse as may be: everything that happened in a room changed it for all who are in it."""
+        changed = {room: at_ms for (where, room), at_ms in self._changed.items() if where == app and at_ms > since_ms}
+        mine = set(await self.rooms(app=app, user=user))
+        removed = [(room, at_ms) for (where, room, who), at_ms in self._removed.items() if (where, who) == (app, user)]
+        return Subscriptions(
+            tuple((room, at_ms) for room, at_ms in changed.items() if room in mine),
+            tuple((room, at_ms) for room, at_ms in removed if room not in mine and at_ms > since_ms),
+        )
+
+    async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
+        """Windows begin at whole multiples of their length."""
+        window = self._now_ms() // window_ms
+        taken = self._taken[app, what, window] = self._taken.get((app, what, window), 0) + 1
+        return max(limit - taken, -1), (window + 1) * window_ms
+
+    # Badges
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
         return sum(there.unread(user) for there in self._counted(app, user) if set(tags) <= set(there.tags))
@@ -238,7 +288,7 @@ class ModelStore:
             there.created_ms,
             there.head,
             len(there.members),
-            there.last(),
+            ref(newest) if (newest := there.newest()) else None,
             there.state(user) if user in there.members else None,
         )
 
@@ -271,12 +321,29 @@ class ModelStore:
         except KeyError:
             raise RoomUnknown(room) from None
 
+    def _stay(self, app: str, room: str, user: str) -> tuple[ModelRoom, Stay]:
+        there = self._room(app, room)
+        if user not in there.members:
+            raise NotMember(user)
+        return there, there.members[user]
+
+    async def _read(self, app: str, room: str, user: str, wanted: Message) -> Reading:
+        there, stay = self._stay(app, room, user)
+        # Joining is not reading: a first read below the baseline is a read all the same, though it lowers no count.
+        moved = wanted.seq > stay.read or wanted.ordinal > stay.ordinal or stay.marked_ms > 0
+        stay.read_up_to(wanted, self._now_ms())
+        kept = there.at(stay.read)
+        if moved:
+            self._publish(app, CursorMoved(room, user, kept.id, kept.seq))
+        return Reading(kept.id, kept.seq, moved, there.unread(user), await self.badge(app=app, user=user, tags=()))
+
     def _counted(self, app: str, user: str) -> list[ModelRoom]:
         return [there for there in self._rooms(app).values() if user in there.members and there.status is Status.ACTIVE]
 
     def _join(self, there: ModelRoom, members: Sequence[str]) -> list[str]:
+        now_ms = self._now_ms()
         joined = [member for member in dict.fromkeys(members) if member not in there.members]
-        there.members.update({member: Membership(baseline=there.head) for member in joined})
+        there.members.update({member: Stay(there.head, there.ordinal, now_ms) for member in joined})
         return joined
 
     def _new_id(self) -> str:
@@ -285,6 +352,7 @@ class ModelStore:
 
     def _publish(self, app: str, *notices: Notice) -> None:
         self.notices.extend((app, notice) for notice in notices)
+        self._changed.update({(app, getattr(notice, "room", "")): self._now_ms() for notice in notices})
 
     def _announce_join(self, app: str, room: str, joined: list[str]) -> None:
         """A room that is created empty is announced to nobody: nobody is in it."""

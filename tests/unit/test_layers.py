@@ -1,4 +1,4 @@
-"""The arrows between the layers, held against the imports of every file: wire -> domain <- store."""
+"""The arrows between the layers, held against the imports of every file: wire -> domain <- store, and webhooks -> domain."""
 
 import ast
 from pathlib import Path
@@ -8,9 +8,10 @@ import pytest
 SERVICE = Path(__file__).resolve().parents[2] / "service"
 
 FORBIDDEN = {
-    "domain": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.app"),
-    "wire": ("redis", "hiredis", "service.store", "service.app"),
-    "store": ("litestar", "socketio", "service.wire", "service.app"),
+    "domain": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.webhooks", "service.app"),
+    "wire": ("redis", "hiredis", "service.store", "service.webhooks", "service.app"),
+    "store": ("litestar", "socketio", "service.wire", "service.webhooks", "service.app"),
+    "webhooks": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.app"),
 }
 
 

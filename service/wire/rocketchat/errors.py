@@ -84,7 +84,7 @@ UNKNOWN_OUTCOME = Problem(  # ours
 
 Refusals = Mapping[type[errors.Refusal], Problem]
 
-# Unless a call has its own words for it.
+# Unless a call has its own words for it. What is not here says itself what is wrong with it.
 REFUSALS: Refusals = {
     errors.RoomUnknown: Problem.coded("error-invalid-room", "Invalid room"),
     errors.NotMember: Problem.coded("error-invalid-room", "Invalid room"),
@@ -92,10 +92,14 @@ REFUSALS: Refusals = {
     errors.UserUnknown: Problem.coded("error-invalid-user", "Invalid user"),
     errors.TokenUnknown: NOT_LOGGED_IN,
     errors.TokenConflict: NOT_LOGGED_IN,
-    errors.Invalid: INVALID_BODY,
 }
 
 _FRAMEWORK = {404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE}
+
+
+def speaks(path: str) -> bool:
+    """Whether a path is this dialect's: all of /api, of which /api/v1 has something."""
+    return path == "/api" or path.startswith("/api/")
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
@@ -116,7 +120,7 @@ def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
     if isinstance(error, Refused):
         return error.problem.reply(error.error, error.headers)
     if isinstance(error, errors.Refusal):
-        problem = opt.get("refusals", REFUSALS).get(type(error)) or REFUSALS[type(error)]
+        problem = opt.get("refusals", REFUSALS).get(type(error)) or REFUSALS.get(type(error), INVALID_BODY)
         return problem.reply("" if problem.error else str(error))
     if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
         problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME

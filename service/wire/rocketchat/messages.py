@@ -17,7 +17,7 @@ Natural = Annotated[int, Meta(ge=0)]
 class MessageReceipts(Struct, frozen=True):
     """GET chat.getMessageReadReceipts"""
 
-    message: str = field(name="messageId")
+    message: str = field(name="messageId", default="")  # required, but its absence is told in words of its own
     offset: Natural | UnsetType = UNSET  # with neither of the two: all receipts
     count: Natural | UnsetType = UNSET  # above 100: 100; 0: all
 
@@ -212,7 +212,7 @@ class LoggedOut(Struct, frozen=True):
     message: str = "You've been logged out!"
 
 
-class LogoutAnswer(Struct, frozen=True):
+class LogoutAnswer(Struct, frozen=True, kw_only=True):
     status: Literal["success"] = "success"
-    data: LoggedOut = LoggedOut()
+    data: LoggedOut
     success: Literal[True] = True

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 SEPARATOR = "\n "
 
-_WORDS = (("`int` >=", "must be >= 0"), ("`int`", "must be integer"), ("`bool`", "must be boolean"), ("`str`", "must be string"))
+# What was expected, as msgspec says it, and as the original does.
+_WORDS = {"`int` >= 0": "must be >= 0", "`int`": "must be integer", "`bool`": "must be boolean", "`str`": "must be string"}
 
 Form = TypeVar("Form", bound=Struct)
 
@@ -54,5 +55,5 @@ def _wrong(value: object, kind: Any, strict: bool) -> str:
     try:
         msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        return next(words for expected, words in _WORDS if expected in str(error))
+        return _WORDS[str(error).removeprefix("Expected ").partition(",")[0]]
     return ""

@@ -8,7 +8,7 @@ from service import errors
 
 
 class Code(Struct, frozen=True):
-    """One documented code. An empty `info` is filled with what the refusal itself says."""
+    """One documented code. An empty `info`: each refusal says what is wrong."""
 
     number: int
     info: str = ""
@@ -96,4 +96,6 @@ def code_of(error: errors.ReadStateError, family: Family) -> Code:
         return NOT_IN_GROUP
     if isinstance(error, errors.MessageUnknown):
         return NO_RECEIPT
+    if isinstance(error, errors.RoomTooLarge):
+        return GROUP_TOO_LARGE
     return family.illegal if isinstance(error, errors.Refusal) else family.failed

@@ -1,0 +1,97 @@
+"""What a room is in this dialect's words: its kind and its name, and which room a request means.
+
+Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) with the tag `direct` or the profile field `roomType`
+"direct", else its profile field `t` when that is "c" (channel), "p" (private group) or "d", else `c`. Whatever the kind, only members
+see into a room. channels.counters serves `c` alone, groups.counters `p` alone and im.counters `d` alone, as the original does.
+
+Names. A room is called by its profile field `name`; a direct room without one after the other member; else by its id.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from service.domain import direct
+from service.domain.identity import Session, User
+from service.domain.types import Room
+from service.errors import RoomUnknown
+from service.wire.desk import Desk
+from service.wire.rocketchat.people import person, text
+
+Kind = Literal["c", "p", "d"]
+
+ASKED_TOGETHER = 200  # rooms
+
+_DIRECT = b'"direct"'
+_KINDS: Mapping[bytes, Kind] = {b'"c"': "c", b'"p"': "p", b'"d"': "d"}
+
+
+class Name(Struct, frozen=True):
+    """What a room is called, shortly and in full."""
+
+    name: str
+    full: str
+
+
+def kind(room: Room) -> Kind:
+    """The room's kind."""
+    if direct.TAG in room.tags or room.profile.get("roomType") == _DIRECT:
+        return "d"
+    return _KINDS.get(room.profile.get("t", b""), "c")
+
+
+def own_name(room: Room) -> str:
+    """The name that the room itself has."""
+    return text(room.profile, "name") or room.room
+
+
+async def find_room(desk: Desk, session: Session, room: str) -> Room | None:
+    """The room, with the caller's state if they are in it; None when there is no such room."""
+    try:
+        return await desk.read_state.room(app=session.app, room=room, user=session.user)
+    except RoomUnknown:
+        return None
+
+
+async def find_rooms(desk: Desk, session: Session, rooms: Sequence[str]) -> list[Room]:
+    """Those of `rooms` that the caller is in, in the same order."""
+    found: list[Room] = []
+    for start in range(0, len(rooms), ASKED_TOGETHER):
+        asked = await asyncio.gather(*(find_room(desk, session, room) for room in rooms[start : start + ASKED_TOGETHER]))
+        found += [room for room in asked if room is not None and room.me is not None]
+    return found
+
+
+async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) -> Room | None:
+    """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at. O(own rooms)"""
+    own = sorted(await desk.read_state.rooms(app=session.app, user=session.user))
+    return next((room for room in await find_rooms(desk, session, own) if kind(room) == wanted and own_name(room) == name), None)
+
+
+async def names(desk: Desk, session: Session, rooms: Sequence[Room]) -> list[Name]:
+    """The name of each of `rooms`, for the caller."""
+    nameless = [room for room in rooms if kind(room) == "d" and not text(room.profile, "name")]
+    found = await asyncio.gather(*(_other(desk, session, room) for room in nameless))
+    known = await desk.people.find(session.app, set(found) - {""})
+    others = {room.room: other for room, other in zip(nameless, found, strict=True)}
+    return [_name(room, others.get(room.room, ""), known) for room in rooms]
+
+
+def _name(room: Room, other: str, known: Mapping[str, User | None]) -> Name:
+    if not other:
+        return Name(own_name(room), own_name(room))
+    somebody = person(other, known.get(other))
+    return Name(somebody.username, somebody.name)
+
+
+async def _other(desk: Desk, session: Session, room: Room) -> str:
+    """The other member of a direct room; "" when nobody else is there."""
+    pair: Sequence[str] | None = direct.direct_pair(room.room)
+    if pair is None:
+        try:
+            pair = [state.member for state in await desk.read_state.members(app=session.app, room=room.room, limit=2)]
+        except RoomUnknown:  # deleted in this moment
+            return ""
+    return next((member for member in pair if member != session.user), "")

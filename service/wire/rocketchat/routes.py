@@ -1,0 +1,77 @@
+"""The routes of the dialect, and what the OpenAPI document and browsers have to know of them."""
+
+from collections.abc import Callable
+
+from litestar import HttpMethod, Router, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import DefineMiddleware
+from litestar.openapi.spec import SecurityScheme
+
+from service.wire.desk import Desk
+from service.wire.reply import Reply
+from service.wire.rocketchat import counters, receipts, session, subscriptions, threads, unread
+from service.wire.rocketchat.call import Call
+from service.wire.rocketchat.gate import Gate, Homes
+
+PATH = "/api/v1"
+
+HANDLERS = (
+    receipts.get_receipts,
+    subscriptions.read,
+    subscriptions.get_one,
+    subscriptions.get_many,
+    unread.unread,
+    counters.channel_counters,
+    counters.group_counters,
+    counters.im_counters,
+    counters.dm_counters,
+    session.login,
+    session.logout,
+    threads.read_thread,
+)
+
+# What browsers may send and see.
+CORS_HEADERS = ("X-Auth-Token", "X-User-Id")
+CORS_EXPOSED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+SECURITY = {
+    "authToken": SecurityScheme(type="apiKey", security_scheme_in="header", name="X-Auth-Token", description="A user's token"),
+    "userId": SecurityScheme(
+        type="apiKey", security_scheme_in="header", name="X-User-Id", description="That user's id, as UTF-8 or percent-encoded"
+    ),
+}
+
+
+def rocketchat_router(rate_limit: int, desk: Callable[[], Desk]) -> Router:
+    """All calls of the dialect, of which each user makes `rate_limit` of each route a minute (0: any number).
+
+    `desk` gives what they work with; asked at each request.
+    """
+    extra = [handler for call in HANDLERS for handler in _extra(call)]
+    gate = DefineMiddleware(Gate, desk=desk, homes=Homes())
+    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt={"rate_limit": rate_limit})
+
+
+def _extra(call: HTTPRouteHandler) -> list[HTTPRouteHandler]:
+    """OPTIONS for the path of a call, and HEAD for one that is asked by GET."""
+    (path,), methods = call.paths, {*call.http_methods, HttpMethod.OPTIONS}
+    handlers = []
+    if HttpMethod.GET in methods:
+        methods.add(HttpMethod.HEAD)
+
+        @route(path, http_method=HttpMethod.HEAD, opt=call.opt, request_class=Call, status_code=200, include_in_schema=False)
+        async def head(request: Call) -> Reply:
+            """The same as GET; the server leaves the body out."""
+            reply: Reply = await call.fn(request)
+            return reply
+
+        handlers.append(head)
+    allow = ", ".join(sorted(methods)).encode()
+
+    @route(path, http_method=HttpMethod.OPTIONS, opt={"operation": "options"}, status_code=200, include_in_schema=False)
+    async def options() -> Reply:
+        """Which methods the path takes. A browser's preflight is answered before it gets here."""
+        return Reply(b"", headers=((b"allow", allow),))
+
+    # The framework makes an OPTIONS of its own for a path that has none when its first handler comes.
+    return [options, *handlers]

@@ -1,0 +1,48 @@
+"""POST login and logout, as far as tokens go (apidocs/login-with-username-and-password).
+
+No passwords are kept: the backend gives its users tokens, and where a client has to send a password it sends such a token. Logging in
+answers the very token that was sent, so nobody stays logged in for longer than the backend meant; logging out revokes it.
+"""
+
+from collections.abc import Collection
+
+from litestar import HttpMethod
+
+from service.domain.identity import Session, User
+from service.wire.rocketchat.call import Call, call
+from service.wire.rocketchat.errors import LOGIN_FAILED, Refused
+from service.wire.rocketchat.gate import sessions
+from service.wire.rocketchat.messages import LoggedIn, LoggedOut, Login, LoginAnswer, LogoutAnswer, Nothing
+from service.wire.rocketchat.people import person, text
+
+
+@call(HttpMethod.POST, "/login", "rocketchat_login", LoginAnswer, Login, signed_in=False, misfit=LOGIN_FAILED)
+async def login(request: Call, given: Login) -> LoginAnswer:
+    """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or `email`. Answers whose it is."""
+    desk, token = request.desk, given.resume or given.password
+    for session in await sessions(desk, token) if token else ():
+        # Not from the cache: a name that was given this moment is one to log in by.
+        known = (await desk.directory.users(app=session.app, users=[session.user])).get(session.user)
+        if given.resume or _is_named(given, session, known):
+            return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
+    raise Refused(LOGIN_FAILED)
+
+
+@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing)
+async def logout(request: Call, _: Nothing) -> LogoutAnswer:
+    """Revoke the token that this call was made with; the user's other tokens stay."""
+    await request.desk.tokens.end(request.auth)
+    return LogoutAnswer(data=LoggedOut())
+
+
+def _is_named(given: Login, session: Session, known: User | None) -> bool:
+    """Whether the login names the user whose token it gives."""
+    profile = known.profile if known else {}
+    username, email = text(profile, "username"), text(profile, "email")
+    return _is_one_of(given.user, (session.user, username, email)) or (
+        _is_one_of(given.username, (session.user, username)) or _is_one_of(given.email, (email,))
+    )
+
+
+def _is_one_of(name: str, names: Collection[str]) -> bool:
+    return bool(name) and name in names

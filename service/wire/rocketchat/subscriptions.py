@@ -1,0 +1,101 @@
+"""The caller's rooms, and reading them (apidocs/mark-channel-as-read, get-subscription-room, get-all-subscriptions)."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from litestar import HttpMethod
+
+from service.domain.identity import Session
+from service.domain.types import Room
+from service.errors import NotMember, RoomUnknown
+from service.wire.desk import Desk
+from service.wire.rocketchat.call import Call, call
+from service.wire.rocketchat.errors import INVALID_DATE, INVALID_SUBSCRIPTION, ROOM_REQUIRED, Refused
+from service.wire.rocketchat.messages import (
+    Done,
+    ManySubscriptions,
+    OneSubscription,
+    ReadRid,
+    ReadRoomId,
+    RemovedSubscription,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionsAnswer,
+)
+from service.wire.rocketchat.people import person
+from service.wire.rocketchat.rooms import find_room, find_rooms, names
+from service.wire.rocketchat.views import changed_ms, subscription, subscription_id
+from service.wire.times import iso
+
+# What was left is known for an hour. Who asks about a time further back gets every subscription, and can tell what is gone.
+REMOVED_KNOWN_MS = 50 * 60 * 1000
+
+
+@call(
+    HttpMethod.POST,
+    "/subscriptions.read",
+    "rocketchat_read",
+    Done,
+    ReadRid,
+    ReadRoomId,
+    refusals={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
+)
+async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
+    """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
+    session = request.auth
+    await request.desk.read_state.mark_read_until(app=session.app, room=given.room, user=session.user)
+    return Done()
+
+
+@call(
+    HttpMethod.GET,
+    "/subscriptions.getOne",
+    "rocketchat_subscription",
+    SubscriptionAnswer,
+    OneSubscription,
+    empty={"roomId": ROOM_REQUIRED},
+)
+async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
+    """One room of the caller; null for a room that is not there or not the caller's."""
+    desk, session = request.desk, request.auth
+    room = await find_room(desk, session, given.room)
+    if room is None or room.me is None:
+        return SubscriptionAnswer(None)
+    return SubscriptionAnswer((await _subscriptions(desk, session, [room], {}))[0])
+
+
+@call(HttpMethod.GET, "/subscriptions.get", "rocketchat_subscriptions", SubscriptionsAnswer, ManySubscriptions)
+async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnswer:
+    """The caller's rooms that changed after `updatedSince`, and those left since; without it all rooms."""
+    desk, session = request.desk, request.auth
+    since_ms = _unix_ms(given.since) if given.since else 0
+    known_ms = time.time_ns() // 1_000_000 - REMOVED_KNOWN_MS
+    found = await desk.read_state.subscriptions(app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0)
+    changed = dict(found.changed)
+    rooms = await find_rooms(desk, session, sorted(changed))
+    removed = [(room, at_ms) for room, at_ms in found.removed if given.since and at_ms > since_ms]
+    return SubscriptionsAnswer(
+        update=await _subscriptions(desk, session, rooms, changed),
+        remove=[RemovedSubscription(subscription_id(room, session.user), iso(at_ms)) for room, at_ms in sorted(removed)],
+    )
+
+
+async def _subscriptions(desk: Desk, session: Session, rooms: Sequence[Room], changed: dict[str, int]) -> list[Subscription]:
+    """The caller's view of each of `rooms`, which the caller is in; `changed` says when they changed, where that is known."""
+    called = await names(desk, session, rooms)
+    owner = person(session.user, (await desk.people.find(session.app, [session.user]))[session.user])
+    return [
+        subscription(session, room, room.me, name, owner, changed.get(room.room) or changed_ms(room, room.me))
+        for room, name in zip(rooms, called, strict=True)
+        if room.me is not None
+    ]
+
+
+def _unix_ms(text: str) -> int:
+    """An ISO-8601 time; without a zone it is UTC. Raises Refused."""
+    try:
+        at = datetime.fromisoformat(text)
+        return max(0, int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise Refused(INVALID_DATE) from None

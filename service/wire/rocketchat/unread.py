@@ -1,0 +1,62 @@
+"""POST subscriptions.unread: the caller wants to see a room as unread (apidocs/mark-channel-as-unread).
+
+The original moves the cursor back. Cursors here never go back, and receipts are never taken back: a mark is kept beside the cursor, which
+the caller's next read takes away. While it is set, `alert` is true and `ls` is the time of the message; `unread` stays what it is.
+"""
+
+from litestar import HttpMethod
+
+from service.domain.identity import Session
+from service.domain.types import MemberState, MessageRef
+from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.wire.desk import Desk
+from service.wire.rocketchat.call import Call, call
+from service.wire.rocketchat.errors import Problem, Refused
+from service.wire.rocketchat.messages import Done, UnreadFrom, UnreadRoom
+from service.wire.rocketchat.views import last_seen_ms
+from service.wire.rocketchat.visible import room_of_message
+
+_WHERE = {"method": "unreadMessages", "action": "Unread_messages"}
+
+NO_MESSAGE = Problem.coded("error-no-message-for-unread", "There are no messages to mark unread", **_WHERE)
+NOT_ALLOWED = Problem.coded("error-action-not-allowed", "Not allowed", **_WHERE)
+NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription not found")
+
+
+@call(
+    HttpMethod.POST,
+    "/subscriptions.unread",
+    "rocketchat_unread",
+    Done,
+    UnreadRoom,
+    UnreadFrom,
+    refusals={RoomUnknown: NO_MESSAGE, MessageUnknown: NO_MESSAGE, NotMember: NO_SUBSCRIPTION},
+)
+async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
+    """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
+    desk, session = request.desk, request.auth
+    if isinstance(given, UnreadRoom):
+        await desk.read_state.mark_unread(app=session.app, room=given.room, user=session.user)
+    else:
+        await _unread_from(desk, session, given.first.message)
+    return Done()
+
+
+async def _unread_from(desk: Desk, session: Session, message: str) -> None:
+    """Raises Refused for a message that the caller cannot see or has sent, NotMember for somebody who has never read."""
+    try:
+        room, me = await room_of_message(desk, session, message)
+        ref = (await desk.read_state.receipts(app=session.app, room=room.room, message=message, limit=1)).message
+    except (RoomUnknown, MessageUnknown):
+        raise Refused(NOT_ALLOWED) from None
+    if ref.sender == session.user:
+        raise Refused(NOT_ALLOWED)
+    if not last_seen_ms(me):
+        raise NotMember(session.user)
+    if not _is_unread(ref, me):
+        await desk.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
+
+
+def _is_unread(message: MessageRef, me: MemberState) -> bool:
+    """Whether the caller sees the message as unread already: then there is nothing to mark."""
+    return message.seq > me.cursor or 0 < me.marked_ms <= message.at_ms

@@ -1,0 +1,33 @@
+"""Which message a request means, and whether the caller may know of it."""
+
+from typing import NamedTuple
+
+from service.domain.identity import Session
+from service.domain.types import MemberState, Room
+from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.wire.desk import Desk
+from service.wire.rocketchat.errors import Problem, Refusals
+
+
+class Visible(NamedTuple):
+    """A room that the caller is in."""
+
+    room: Room
+    me: MemberState
+
+
+def refusals(method: str) -> Refusals:
+    """What `room_of_message` raises, in the words of the original's `method`."""
+    invalid_message = Problem.coded("error-invalid-message", "Invalid message", method=method)
+    invalid_room = Problem.coded("error-invalid-room", "Invalid room", method=method)
+    # A room that was deleted has taken its messages along.
+    return {MessageUnknown: invalid_message, RoomUnknown: invalid_message, NotMember: invalid_room}
+
+
+async def room_of_message(desk: Desk, session: Session, message: str) -> Visible:
+    """The room that a message is in, for its members. Raises MessageUnknown, RoomUnknown, NotMember."""
+    name = await desk.read_state.find_message(app=session.app, user=session.user, message=message)
+    room = await desk.read_state.room(app=session.app, room=name, user=session.user)
+    if room.me is None:
+        raise NotMember(session.user)
+    return Visible(room, room.me)

@@ -1,0 +1,82 @@
+"""Groups made and ended, members come and gone (Group.CallbackAfterCreateGroup, AfterNewMemberJoin, AfterMemberExit, AfterGroupDestroyed).
+
+Who joins starts at the head, with nothing unread; who leaves, and everybody when the group ends, has nothing unread in it any more. What
+is told late, when something later is known, changes nothing.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from service.errors import NotMember, RoomUnknown
+from service.wire.tencent.callbacks.bodies import GroupCreated, InGroup, Joined, Left
+from service.wire.tencent.callbacks.ingest import Ingest, in_calls, together
+from service.wire.tencent.callbacks.order import begins, came, ends, has_ended, went
+from service.wire.tencent.callbacks.topics import forget_topics, open_topic, rooms_of
+from service.wire.tencent.naming import group_profile
+
+_EVERY_MESSAGE = 2**31
+
+
+async def open_group(ingest: Ingest, body: InGroup, members: Sequence[str]) -> None:
+    """The room of a group or topic that a callback speaks of, made when it is first needed, and `members` in it."""
+    if body.topic_id and not await _is_there(ingest, body.room):
+        await open_topic(ingest, body)
+    await ingest.let_in(body.room, members, group_profile(body.kind or ""))
+
+
+async def is_over(ingest: Ingest, body: InGroup) -> bool:
+    """Whether the group or topic, which is not there, has ended since."""
+    return any(await together(has_ended(ingest, what, body.at_ms) for what in {body.group, body.room}))
+
+
+async def group_created(ingest: Ingest, body: GroupCreated) -> None:
+    """A group with its first members. Messages that came before it are unread for them: they have been there from the start."""
+    if not await begins(ingest, body.group, body.at_ms):
+        return
+    members = await came(ingest, body.group, body.members, body.at_ms)
+    for room in await rooms_of(ingest, body):
+        late = await ingest.let_in(room, members, group_profile(body.kind or ""))
+        # Without a time a repeat cannot be told from the first, and must not make old messages unread.
+        if body.event_time:
+            await together(_begin_at_the_start(ingest, room, member) for member in late)
+
+
+async def members_joined(ingest: Ingest, body: Joined) -> None:
+    """Members came, into all topics too. A group that nobody has heard of begins with them."""
+    if not await _is_there(ingest, body.group) and await is_over(ingest, body):
+        return
+    members = await came(ingest, body.group, body.members, body.at_ms)
+    for room in await rooms_of(ingest, body):
+        await ingest.let_in(room, members, group_profile(body.kind or ""))
+
+
+async def members_left(ingest: Ingest, body: Left) -> None:
+    """Members went."""
+    gone = await went(ingest, body.group, body.members, body.at_ms)
+    for room in await rooms_of(ingest, body):
+        for members in in_calls(gone):
+            with suppress(RoomUnknown):
+                await ingest.read_state.remove_members(app=ingest.app, room=room, members=members)
+
+
+async def group_destroyed(ingest: Ingest, body: InGroup) -> None:
+    """A group ended, and with it what was unread in it."""
+    if not await ends(ingest, body.group, body.at_ms):
+        return
+    for room in await rooms_of(ingest, body):
+        await ingest.read_state.delete_room(app=ingest.app, room=room)
+    await forget_topics(ingest, body.group)
+
+
+async def _is_there(ingest: Ingest, room: str) -> bool:
+    try:
+        await ingest.read_state.room(app=ingest.app, room=room)
+    except RoomUnknown:
+        return False
+    return True
+
+
+async def _begin_at_the_start(ingest: Ingest, room: str, member: str) -> None:
+    # Who is gone again by now has nothing unread.
+    with suppress(RoomUnknown, NotMember):
+        await ingest.read_state.set_unread(app=ingest.app, room=room, user=member, count=_EVERY_MESSAGE)

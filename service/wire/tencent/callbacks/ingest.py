@@ -1,0 +1,56 @@
+"""What everything that takes callbacks in works with."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from msgspec import Struct
+
+from service.domain.limits import MAX_MEMBERS_PER_CALL
+from service.domain.read_state import ReadState
+from service.errors import RoomUnknown
+from service.wire.tencent.naming import DIRECT_TAG, room_of_pair
+
+AT_ONCE = 100  # operations under way for one callback
+
+Done = TypeVar("Done")
+
+
+class Ingest(Struct, frozen=True):
+    """The operations, for Tencent's app."""
+
+    read_state: ReadState
+    app: str
+    admins: frozenset[str]  # accounts in whose names the app's server sends, and which need not be in a group
+
+    async def open_conversation(self, one: str, other: str) -> None:
+        """The room of two accounts, made when it is first needed."""
+        await self.read_state.create_room(app=self.app, room=room_of_pair(one, other), tags=[DIRECT_TAG], members=[one, other])
+
+    async def let_in(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
+        """Add members to a room, which is made with `profile` when it is first needed.
+
+        Returns those that were not members before and may have missed something: not those with whom the room began.
+        """
+        joined: list[str] = []
+        for some in in_calls(members):
+            try:
+                joined += await self.read_state.add_members(app=self.app, room=room, members=some)
+            except RoomUnknown:
+                await self.read_state.create_room(app=self.app, room=room, profile=profile, members=some)
+        return joined
+
+
+def in_calls(members: Sequence[str]) -> list[Sequence[str]]:
+    """The same members, as many at a time as an operation takes; nobody at all is one call, too."""
+    return [members[i : i + MAX_MEMBERS_PER_CALL] for i in range(0, len(members) or 1, MAX_MEMBERS_PER_CALL)]
+
+
+async def together(calls: Iterable[Awaitable[Done]]) -> list[Done]:
+    """What each of many calls answers, in their order; some at a time."""
+    done: list[Done] = []
+    waiting = iter(calls)
+    while some := list(islice(waiting, AT_ONCE)):
+        done += await asyncio.gather(*some)
+    return done

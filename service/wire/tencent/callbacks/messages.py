@@ -1,0 +1,118 @@
+"""Messages sent and recalled (C2C.CallbackAfterSendMsg, C2C.CallbackAfterMsgWithDraw, Group.CallbackAfterSendMsg,
+Group.CallbackAfterRecallMsg).
+
+A message is known by its `MsgKey`, in a group by its `MsgSeq`, so repeats count once. Its place is that of its arrival. A recall that is
+here before its message leaves something in the message's place, and the message is not counted when it comes.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.wire.tencent.callbacks.bodies import DirectRecalled, DirectSent, GroupRecalled, GroupSent
+from service.wire.tencent.callbacks.groups import is_over, open_group
+from service.wire.tencent.callbacks.ingest import Ingest, together
+from service.wire.tencent.callbacks.order import begins, has_ended, membership
+from service.wire.tencent.naming import group_profile, group_type, message_of_seq, time_ms
+
+# Types of groups whose messages nobody has unread.
+UNCOUNTED_TYPES = frozenset({"Meeting", "AVChatRoom"})
+
+_RECALLED = '{"message":"","messageType":"recall"}'
+
+
+async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
+    """A message of two. What its reader had read up to a later time before it came is not unread."""
+    if not body.counts:
+        return
+    post = partial(
+        ingest.read_state.post,
+        app=ingest.app,
+        room=body.room,
+        sender=body.from_account,
+        message=body.msg_key,
+        body=pushed(body.msg_body),
+        sent_ms=time_ms(body.msg_time) if body.msg_time else 0,
+    )
+    try:
+        await post(sender_must_be_member=True)
+    except (RoomUnknown, NotMember):
+        await ingest.open_conversation(body.from_account, body.to_account)
+        await post()
+
+
+async def group_sent(ingest: Ingest, body: GroupSent) -> None:
+    """A message in a group or topic. Its sender is a member, known or not, unless it was sent by the server."""
+    if body.online_only_flag == 1:
+        return
+    sender = body.from_account
+    post = partial(
+        ingest.read_state.post,
+        app=ingest.app,
+        room=body.room,
+        sender=sender,
+        message=message_of_seq(body.msg_seq),
+        countable=group_type(group_profile(body.kind or "")) not in UNCOUNTED_TYPES,
+        body=pushed(body.msg_body),
+        sent_ms=time_ms(body.msg_time) if body.msg_time else 0,
+    )
+    is_person = bool(sender) and sender not in ingest.admins
+    try:
+        await post(sender_must_be_member=is_person)
+    except (RoomUnknown, NotMember) as error:
+        if isinstance(error, RoomUnknown) and await is_over(ingest, body):
+            return
+        await open_group(ingest, body, [sender] if is_person and await _was_in(ingest, body, sender) else [])
+        await post()
+
+
+async def _was_in(ingest: Ingest, body: GroupSent, sender: str) -> bool:
+    """Whether who sent a message may still be in the group: they were when they sent it."""
+    what = membership(body.group, sender)
+    if await has_ended(ingest, what, body.at_ms):
+        return False
+    await begins(ingest, what, body.at_ms)
+    return True
+
+
+async def direct_recalled(ingest: Ingest, body: DirectRecalled) -> None:
+    """A message of two was recalled: nobody has it unread any more."""
+    await _recall(ingest, body.room, body.msg_key, lambda: ingest.open_conversation(body.from_account, body.to_account))
+
+
+async def group_recalled(ingest: Ingest, body: GroupRecalled) -> None:
+    """The same for messages of a group or topic."""
+    await together(_recall(ingest, body.room, message.id, lambda: open_group(ingest, body, [])) for message in body.msg_seq_list)
+
+
+async def _recall(ingest: Ingest, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:
+    recall = partial(ingest.read_state.recall_message, app=ingest.app, room=room, message=message, body=_RECALLED)
+    try:
+        await recall()
+    except (RoomUnknown, MessageUnknown):
+        await open_room()
+        # Sent by nobody: a sender's cursor would move to it.
+        await ingest.read_state.post(app=ingest.app, room=room, sender="", message=message, countable=False, body=_RECALLED)
+        await recall()
+
+
+class _Content(Struct, frozen=True):
+    text: str = field(default="", name="Text")
+
+
+class _Element(Struct, frozen=True):
+    content: _Content = field(default=_Content(), name="MsgContent")
+
+
+def pushed(msg_body: Any) -> str:
+    """What devices on our own sockets are shown of a message: its text, as far as it is text."""
+    try:
+        elements = msgspec.convert(msg_body, list[_Element])
+    except msgspec.ValidationError:
+        elements = []
+    text = "".join(element.content.text for element in elements)
+    return msgspec.json.encode({"messageType": "text", "message": text}).decode()

@@ -1,0 +1,96 @@
+"""Random histories again, with an eye on receipts: who has read what, and since when, equals a record of everything that was done."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from service.domain.types import Filter
+from service.store.connect import connect
+from tests.support.machine import ROOMS, Bench, ReadStateMachine, picks, rooms, users
+from tests.support.receipts import page_while
+from tests.support.servers import Cluster, Server
+
+
+class ReceiptsMachine(ReadStateMachine):
+    """The same programs, with long dialogues in them and people who read on while somebody pages. Badges are the other test's business."""
+
+    set_tags = set_status = set_profile = None  # type: ignore[assignment]  # what has nothing to do with receipts
+
+    @rule(room=rooms, one=users, other=users, turns=st.integers(2, 40))
+    def talk(self, room: str, one: str, other: str, turns: int) -> None:
+        """Every post moves its poster's cursor, so the journals of both grow, and sometimes beyond what is kept."""
+        for turn in range(turns):
+            self.post_without_an_id(room, (one, other)[turn % 2], True)
+
+    @rule(
+        room=rooms,
+        pick=picks,
+        which=st.sampled_from(Filter),
+        limit=st.integers(1, 2),
+        meanwhile=st.lists(st.tuples(users, picks, st.booleans()), max_size=5),
+    )
+    def page_while_others_read(self, room: str, pick: int, which: Filter, limit: int, meanwhile: list[tuple[str, int, bool]]) -> None:
+        """Whoever was in the list at the first page and is still in it at the last comes exactly once, and nobody comes twice."""
+        there = self.model.worlds.get(self.app, {}).get(room)
+        message = next((known for known in there.messages if known.id == self.some_message(room, pick)), None) if there else None
+        if there is None or message is None or not message.whole:
+            return
+        before = self.listed(room, message.id, which)
+        between = [partial(self._read_on, room, user, pick, by_posting) for user, pick, by_posting in meanwhile]
+        seen = self.run(page_while(self.store, self.app, room, message.id, which, limit, between))
+        after = self.listed(room, message.id, which)
+        assert {member: seen[member] for member in before & after} == dict.fromkeys(before & after, 1)
+        assert set(seen) <= before | after
+        assert not [member for member, times in seen.items() if times > 1], "somebody comes twice"
+
+    def listed(self, room: str, message: str, which: Filter) -> set[str]:
+        there = self.model.worlds[self.app][room]
+        known = there.find(message)
+        return {receipt.member for receipt in there.readers(known)} if which is Filter.READ else set(there.non_readers(known))
+
+    async def _read_on(self, room: str, user: str, pick: int, by_posting: bool) -> None:
+        if by_posting:
+            sent: dict[str, Any] = {"sender": user, "message": "", "countable": True, "body": "{}", "sender_must_be_member": True}
+            await self._do("post", {"app": self.app, "room": room, **sent})
+        else:
+            await self._do("mark_read", {"app": self.app, "room": room, "user": user, "message": self.some_message(room, pick)})
+
+    async def _compare(self) -> None:
+        await asyncio.gather(*(self._check_receipts(room, sample=8) for room in ROOMS))
+
+
+@pytest.fixture
+def counts(request: pytest.FixtureRequest, full: bool) -> settings:
+    """How many programs of how many steps."""
+    programs = request.config.getoption("--programs") or (1000 if full else 60)
+    return settings(max_examples=programs, stateful_step_count=40 if full else 25)
+
+
+@pytest.mark.timeout(3600)
+def test_receipts_on_one_server_equal_the_record(server: Server, lua_dir: Path | None, counts: settings) -> None:
+    """The atomic plan, restarts of the server included."""
+    run_programs(server.url, lua_dir, counts, server.restart, restart_odds=80)
+
+
+@pytest.mark.timeout(3600)
+def test_receipts_on_a_cluster_equal_the_record(cluster: Cluster, lua_dir: Path | None, counts: settings) -> None:
+    """The split plan, restarts of a node included."""
+    run_programs(cluster.url, lua_dir, counts, cluster.restart_one, restart_odds=200)
+
+
+def run_programs(url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int) -> None:
+    with asyncio.Runner() as runner:
+        caller = runner.run(connect(url, lua=lua_dir))
+        bench = Bench(runner.run, caller, restart, restart_odds)
+        try:
+            run_state_machine_as_test(lambda: ReceiptsMachine(bench), settings=counts)
+        finally:
+            print(f"{bench.programs} programs, {bench.steps} steps on the {caller.plan} plan")
+            runner.run(caller.close())

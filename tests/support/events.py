@@ -1,0 +1,47 @@
+"""Events as the scripts write them, without a room that was read."""
+
+import asyncio
+import itertools
+import time
+
+from service.domain.events import ReadEvent, encode_event
+from service.store.connect import Caller
+from service.store.keys import EVENT_SHARDS, Keys
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+_revisions = itertools.count(_now_us())
+
+
+def an_event(
+    app: str, member: str = "ann", room: str = "r", *, seq: int = 1, before: int | None = None, unread: int = 0, revision: int = 0
+) -> ReadEvent:
+    """`member` has read message m<seq>; without `revision` a later event is a newer one."""
+    revision = revision or next(_revisions)
+    return ReadEvent(app, room, member, f"m{seq}", seq, seq - 1 if before is None else before, _now_us() // 1000, unread, revision)
+
+
+def shard_of(event: ReadEvent) -> int:
+    return Keys.event_shard(Keys.room(event.app, event.room))
+
+
+async def written(caller: Caller, *events: ReadEvent) -> None:
+    """Write events to the streams of their rooms, in order."""
+    await asyncio.gather(*(write(caller, shard_of(event), encode_event(event)) for event in events))
+
+
+async def write(caller: Caller, shard: int, entry: bytes) -> None:
+    """Write one entry, an event or not."""
+    key = Keys.events(shard)
+    await caller.command("XADD", key, "*", "e", entry, key=key)
+
+
+async def cleared(caller: Caller) -> None:
+    """Forget every event, deliverer and dead letter: unlike rooms, these are the same for all tests on a server."""
+    for shard in range(EVENT_SHARDS):
+        key = Keys.events(shard)
+        await caller.command("DEL", key, *(f"{key}:{part}" for part in "qtdxh"), key=key)
+    await caller.command("DEL", Keys.deliverers, Keys.refusing_target, key=Keys.deliverers)

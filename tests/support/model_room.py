@@ -1,0 +1,164 @@
+"""One room of the brute-force model: its messages, and every stay of every member with all that they did in it.
+
+Nothing is summed up or thrown away: unread and receipts are worked out from the full record each time.
+"""
+
+from dataclasses import dataclass, field
+
+from service.domain.types import MemberState, MessageRef, Receipt, ReceiptCount, Status
+from service.errors import MessageUnknown
+
+
+@dataclass
+class Message:
+    """A message of a room; a deleted one stays as a tombstone, so that its id can still be read up to."""
+
+    id: str
+    seq: int
+    ordinal: int
+    sender: str
+    countable: bool
+    at_ms: int
+    deleted: bool = False
+    recalled: bool = False  # shown as recalled, and not counted
+
+    @property
+    def whole(self) -> bool:
+        """Neither deleted nor recalled."""
+        return not self.deleted and not self.recalled
+
+
+@dataclass
+class Stay:
+    """A member's time in a room, from joining to leaving.
+
+    `baseline` is the head when they joined, `read` the seq of their latest real read, 0 for none. Messages beyond `ordinal` are unread:
+    the cursor's ordinal, unless the count was set otherwise.
+    """
+
+    baseline: int
+    ordinal: int
+    joined_ms: int
+    read: int = 0
+    marked_ms: int = 0
+    moves: list[tuple[int, int]] = field(default_factory=list)  # (seq reached, when) of every move of the cursor
+    acknowledged: dict[int, int] = field(default_factory=dict)  # seq -> when
+
+    @property
+    def cursor(self) -> int:
+        return max(self.baseline, self.read)
+
+    @property
+    def moved_ms(self) -> int:
+        return self.moves[-1][1] if self.moves else self.joined_ms
+
+    def read_up_to(self, message: Message, at_ms: int) -> None:
+        """Move on as far as `message` lies ahead. A count that was set too low stays so, for reading never raises one."""
+        if message.seq > self.cursor:
+            self.moves.append((message.seq, at_ms))
+        self.read = max(self.read, message.seq)
+        self.ordinal = max(self.ordinal, message.ordinal)
+        self.marked_ms = 0
+
+    def concerned(self, message: Message) -> bool:
+        return self.baseline < message.seq
+
+    def read_ms(self, message: Message) -> int | None:
+        """When the member had first read the message, either way; None: never, or it does not concern them."""
+        times = [at_ms for seq, at_ms in self.moves if seq >= message.seq]
+        times += [at_ms for seq, at_ms in self.acknowledged.items() if seq == message.seq]
+        return min(times) if times and self.concerned(message) else None
+
+
+@dataclass
+class ModelRoom:
+    created_ms: int
+    head: int = 0  # goes on counting when a deleted room is created again
+    ordinal: int = 0
+    tags: tuple[str, ...] = ()
+    profile: dict[str, bytes] = field(default_factory=dict)
+    status: Status = Status.ACTIVE
+    floor: int = 0  # ordinal up to which the room was emptied
+    messages: list[Message] = field(default_factory=list)
+    members: dict[str, Stay] = field(default_factory=dict)
+    ended: list[tuple[str, Stay]] = field(default_factory=list)  # of those who left, whether or not they came back
+    until: dict[str, int] = field(default_factory=dict)  # up to what time somebody has read, as they said last
+
+    def find(self, message: str) -> Message:
+        for known in self.messages:
+            if known.id == message:
+                return known
+        raise MessageUnknown(message)
+
+    def find_whole(self, message: str) -> Message:
+        """One that has receipts."""
+        known = self.find(message)
+        if not known.whole:
+            raise MessageUnknown(message)
+        return known
+
+    def at(self, seq: int) -> Message:
+        return next(message for message in self.messages if message.seq == seq)
+
+    def newest(self) -> Message | None:
+        """The newest message that was not deleted."""
+        return next((message for message in reversed(self.messages) if not message.deleted), None)
+
+    def unread(self, member: str) -> int:
+        """Countable messages after the member's cursor that were neither deleted nor recalled."""
+        return sum(1 for ordinal in self._counting() if ordinal > self.members[member].ordinal)
+
+    def set_unread(self, member: str, count: int) -> None:
+        """Let the newest `count` that can count be unread, or all of them."""
+        counting = self._counting()
+        if count > len(counting):
+            self.members[member].ordinal = self.floor
+        elif count != self.unread(member):
+            self.members[member].ordinal = counting[-count] - 1 if count else self.ordinal
+
+    def _counting(self) -> list[int]:
+        """Ordinals of the messages that anybody may have unread."""
+        return [message.ordinal for message in self.messages if message.countable and message.whole]
+
+    def was_read_before(self, sender: str, sent_ms: int) -> bool:
+        """Whether in a room of two everybody else has read up to a later time than that."""
+        others = [self.until.get(member, 0) for member in self.members if member != sender]
+        return sent_ms > 0 and len(self.members) <= 2 and len(others) > 0 and min(others) > sent_ms
+
+    def leave(self, member: str) -> bool:
+        stay = self.members.pop(member, None)
+        if stay:
+            self.ended.append((member, stay))
+        return stay is not None
+
+    def state(self, member: str) -> MemberState:
+        stay = self.members[member]
+        return MemberState(
+            member,
+            stay.cursor,
+            self.unread(member),
+            self.at(stay.read).id if stay.read else None,
+            stay.moved_ms,
+            stay.read > 0,
+            stay.marked_ms,
+        )
+
+    def readers(self, message: Message) -> list[Receipt]:
+        """Everybody who has read the message, those who left included; its sender never."""
+        stays = [(member, stay, False) for member, stay in self.members.items()] + [(member, stay, True) for member, stay in self.ended]
+        found = [(member, stay.read_ms(message), left) for member, stay, left in stays if member != message.sender]
+        return [Receipt(member, at_ms, exact=True, left=left) for member, at_ms, left in found if at_ms is not None]
+
+    def non_readers(self, message: Message) -> list[str]:
+        """Members of the moment when it was posted who are still here and have not read it."""
+        here = [(member, stay) for member, stay in self.members.items() if member != message.sender and stay.concerned(message)]
+        return [member for member, stay in here if stay.read_ms(message) is None]
+
+    def receipt_count(self, message: Message) -> ReceiptCount:
+        readers = self.readers(message)
+        left = sum(receipt.left for receipt in readers)
+        return ReceiptCount(message.id, len(readers) - left, len(self.non_readers(message)), left)
+
+
+def ref(message: Message) -> MessageRef:
+    return MessageRef(message.id, message.seq, message.sender, message.at_ms)

@@ -1,0 +1,87 @@
+"""Receipts as a client collects them, page by page, and what may be said about them when the journal has been trimmed."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from msgspec.structs import replace
+
+from service.domain.ports import Store
+from service.domain.types import Filter, Receipt, Receipts
+from tests.support.model_room import Message, ModelRoom
+
+MAX_PAGES = 1000  # far more than any test has people
+
+
+async def pages(store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000) -> AsyncIterator[Receipts]:
+    """Page after page, as long as there is a next one."""
+    page = ""
+    for _ in range(MAX_PAGES):
+        answer = await store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page)
+        assert len(answer.readers) + len(answer.non_readers) <= limit, "a page holds more than was asked for"
+        yield answer
+        page = answer.next
+        if not page:
+            return
+    raise AssertionError("the pages do not end")
+
+
+async def whole_list(store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000) -> Receipts:
+    """All pages as one answer, people in the order of their names."""
+    found = [page async for page in pages(store, app, room, message, which, limit)]
+    assert len({(page.message, page.read, page.unread, page.left) for page in found}) == 1, "the pages disagree about the numbers"
+    return replace(
+        found[0],
+        readers=tuple(sorted((receipt for page in found for receipt in page.readers), key=lambda receipt: receipt.member)),
+        non_readers=tuple(sorted(member for page in found for member in page.non_readers)),
+        next="",
+    )
+
+
+def check_receipts(real: Receipts, true: Receipts, *, certain: Callable[[Receipt], bool] = lambda _: True) -> None:
+    """`real` is `true`, but for times that the trimmed journal no longer holds: those are later, and say so.
+
+    `certain` tells of a true receipt whether the journal must still hold its time.
+    """
+    assert len(real.readers) == len(true.readers), f"{real.readers} instead of {true.readers}"
+    for found, expected in zip(real.readers, true.readers, strict=True):
+        if found.exact or certain(expected):
+            assert found == expected
+        else:
+            assert found.at_ms >= expected.at_ms, f"{found} is earlier than {expected}"
+            assert replace(found, at_ms=expected.at_ms, exact=True) == expected
+    assert replace(real, readers=()) == replace(true, readers=())
+
+
+def certainty(room: ModelRoom, message: Message, moves_kept: int) -> Callable[[Receipt], bool]:
+    """Whether the move behind a true receipt is among the newest `moves_kept` of its member, joining again after leaving being one."""
+
+    def certain(receipt: Receipt) -> bool:
+        return moves_since(room, receipt.member, message.seq) <= moves_kept or was_acknowledged(room, receipt.member, message)
+
+    return certain
+
+
+def moves_since(room: ModelRoom, member: str, seq: int) -> int:
+    """How many moves `member` has made from the first one that reached `seq` on."""
+    stays = [stay for name, stay in room.ended if name == member]
+    stays += [room.members[member]] if member in room.members else []
+    rejoined = [(stay.baseline, stay.joined_ms) for stay in stays[1:]]
+    return sum(1 for reached, _ in [move for stay in stays for move in stay.moves] + rejoined if reached >= seq)
+
+
+def was_acknowledged(room: ModelRoom, member: str, message: Message) -> bool:
+    stays = [stay for name, stay in [*room.ended, *room.members.items()] if name == member]
+    return any(message.seq in stay.acknowledged for stay in stays)
+
+
+async def page_while(
+    store: Store, app: str, room: str, message: str, which: Filter, limit: int, between: Sequence[Callable[[], Awaitable[None]]]
+) -> Counter[str]:
+    """How often each person comes in the pages, when one of `between` happens after each."""
+    seen: Counter[str] = Counter()
+    waiting = iter(between)
+    async for page in pages(store, app, room, message, which, limit):
+        seen.update([*(receipt.member for receipt in page.readers), *page.non_readers])
+        if happening := next(waiting, None):
+            await happening()
+    return seen

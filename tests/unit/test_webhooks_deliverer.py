@@ -1,0 +1,381 @@
+"""Deliverers between a real store and a real receiver: order, coalescing, retries, dead letters, and no room in another one's way."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from service.domain.deliveries import DeadLetter
+from service.domain.events import ReadEvent
+from service.errors import Unavailable
+from service.store.connect import Caller, connect
+from service.store.events import RedisEvents
+from service.store.keys import EVENT_SHARDS
+from service.webhooks import deliverer as deliverer_module
+from service.webhooks.choice import Choice
+from service.webhooks.deliverer import Deliverer, wait_s
+from service.webhooks.letters import Form, Letter
+from service.webhooks.sender import MAX_CONNECTIONS, Sender
+from service.webhooks.signing import Signer
+from service.webhooks.standard import Standard
+from tests.support.events import an_event, cleared, written
+from tests.support.receiver import CUT, HANG, OK, RESET, STREAM, Receiver, Reply
+from tests.support.waiting import wait_until
+
+STANDARD = Standard(Signer("token-of-the-operator"))
+TARGET = "digest-of-the-url"
+Running = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of seconds become such of milliseconds."""
+    monkeypatch.setattr(deliverer_module, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(deliverer_module, "LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr(deliverer_module, "TEND_S", 0.05)
+    monkeypatch.setattr(deliverer_module, "OUR_FAULT_WAIT_S", 0.05)
+
+
+@pytest_asyncio.fixture
+async def caller(plan_url: str) -> AsyncIterator[Caller]:
+    caller = await connect(plan_url)
+    await cleared(caller)
+    yield caller
+    await cleared(caller)
+    await caller.close()
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
+
+
+async def natively(event: ReadEvent) -> Sequence[Form]:
+    return [STANDARD]
+
+
+@pytest.fixture
+def delivering(caller: Caller, receiver: Receiver) -> Running:
+    """`async with delivering(...)`: a deliverer that runs inside the block."""
+
+    @asynccontextmanager
+    async def delivering(*, choose: Choice = natively, retry_s: float = 3600, lease_s: float = 4.0) -> AsyncIterator[Deliverer]:
+        stop = asyncio.Event()
+        async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
+            deliverer = Deliverer(RedisEvents(caller, lease_s=lease_s), choose, sender, target=TARGET, retry_s=retry_s)
+            running = asyncio.create_task(deliverer.run(stop))
+            try:
+                yield deliverer
+            finally:
+                stop.set()
+                await running
+
+    return delivering
+
+
+@pytest.fixture
+def dead_letters(caller: Caller) -> Callable[[], Awaitable[list[DeadLetter]]]:
+    async def dead_letters() -> list[DeadLetter]:
+        return [letter async for letter in RedisEvents(caller).dead_letters()]
+
+    return dead_letters
+
+
+async def called(receiver: Receiver, count: int) -> None:
+    async def enough() -> bool:
+        return len(receiver.calls) >= count
+
+    await wait_until(enough, f"{count} calls", timeout_s=30)
+
+
+async def nothing_waits(caller: Caller) -> None:
+    """Every event was delivered, superseded or given up."""
+
+    async def none() -> bool:
+        looks = [await caller.command(*command, key=key) for shard in range(EVENT_SHARDS) for key, command in _lengths(shard)]
+        return not any(looks)
+
+    await wait_until(none, "nothing to wait any more", timeout_s=30)
+
+
+def _lengths(shard: int) -> list[tuple[str, tuple[str, str]]]:
+    key = f"{{w:{shard}}}"
+    return [(key, ("XLEN", key)), (key, ("HLEN", f"{key}:q")), (key, ("ZCARD", f"{key}:t"))]
+
+
+async def test_an_event_reaches_the_receiver_and_is_done_with(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    event = an_event(app, seq=7, before=3)
+    async with delivering():
+        await written(caller, event)
+        await called(receiver, 1)
+        await nothing_waits(caller)
+    (call,) = receiver.calls
+    assert (call.id, call.json["data"]["seq"], call.json["data"]["before"]) == (event.id, 7, 3)
+
+
+async def test_the_events_of_a_pair_arrive_in_order(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """With two deliverers and a receiver that fails one time in three; each ends at its newest, and nothing is left uncovered."""
+    receiver.answer = lambda call: Reply(500) if hash(call.headers["webhook-signature"]) % 3 == 0 else OK
+    pairs = [(member, room) for member in ("ann", "bob", "cid") for room in ("r1", "r2", "r3", "r4")]
+    async with delivering(), delivering():
+        for seq in range(1, 31):
+            await written(caller, *(an_event(app, member, room, seq=seq) for member, room in pairs))
+            await asyncio.sleep(0.01)
+        await nothing_waits(caller)
+    for member, room in pairs:
+        seqs = [call.json["data"]["seq"] for call in receiver.of(member, room)]
+        assert seqs == sorted(seqs)
+        assert seqs[-1] == 30
+
+
+async def test_while_a_receiver_is_behind_only_the_newest_waits(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """It covers all that was not told."""
+    receiver.answer = lambda call: Reply(500)
+    async with delivering():
+        await written(caller, an_event(app, seq=1))
+        await called(receiver, 1)
+        for seq in range(2, 101):
+            await written(caller, an_event(app, seq=seq))
+        await called(receiver, 3)
+        receiver.answer = lambda call: OK
+        await nothing_waits(caller)
+    last = receiver.calls[-1].json["data"]
+    assert (last["seq"], last["before"]) == (100, 0)
+    assert len(receiver.calls) < 50
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(how=RESET), Reply(302, {"Location": "/"}), Reply(404), Reply(429)], ids=str)
+async def test_an_event_that_failed_is_tried_again(delivering: Running, caller: Caller, receiver: Receiver, app: str, reply: Reply) -> None:
+    """Under the same id, signed anew."""
+    receiver.answer = lambda call: reply if len(receiver.calls) < 4 else OK
+    async with delivering():
+        await written(caller, an_event(app))
+        await called(receiver, 4)
+        await nothing_waits(caller)
+    assert len({call.id for call in receiver.calls}) == 1
+    assert len(receiver.calls) == 4
+
+
+@pytest.mark.parametrize("how", [HANG, RESET, STREAM, CUT])
+async def test_a_room_that_makes_the_receiver_fail_holds_up_no_other(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str, how: str
+) -> None:
+    """Not even in its own shard: the others' events arrive while it is still being tried."""
+    receiver.answer = lambda call: Reply(500, how=how) if call.json["data"]["member"].startswith("bad") else OK
+    async with delivering():
+        await written(caller, *(an_event(app, f"bad{number}") for number in range(20)))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await written(caller, *(an_event(app, f"good{number}") for number in range(50)))
+
+        async def all_good() -> bool:
+            return sum(call.json["data"]["member"].startswith("good") for call in receiver.calls) >= 50
+
+        await wait_until(all_good, "the good ones to arrive", timeout_s=5)
+        assert time.monotonic() - began < 3
+
+
+async def test_what_a_deliverer_holds_is_bounded(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """A receiver that hangs gets so many requests at once, however much waits."""
+    receiver.answer = lambda call: Reply(how=HANG)
+    async with delivering():
+        await written(caller, *(an_event(app, f"u{number}", f"r{number % 40}") for number in range(1000)))
+        await asyncio.sleep(1.5)
+        assert len(receiver.calls) == receiver.connections == MAX_CONNECTIONS
+        receiver.answer = lambda call: OK
+        await nothing_waits(caller)
+
+
+async def test_after_its_time_an_event_becomes_a_dead_letter(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+) -> None:
+    """And goes out again, as often, when it is replayed."""
+    receiver.answer = lambda call: Reply(500)
+    event = an_event(app)
+    async with delivering(retry_s=0.3):
+        await written(caller, event)
+        await nothing_waits(caller)
+        (letter,) = await dead_letters()
+        assert (letter.event, letter.attempts, letter.reason) == (event, len(receiver.calls), "status 500")
+        assert letter.attempts > 1
+        receiver.answer = lambda call: OK
+        assert await RedisEvents(caller).replay([event.id]) == 1
+        await nothing_waits(caller)
+    assert await dead_letters() == []
+    assert {call.id for call in receiver.calls} == {event.id}
+
+
+async def test_without_retries_the_first_failure_is_the_last(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+) -> None:
+    receiver.answer = lambda call: Reply(500)
+    async with delivering(retry_s=0):
+        await written(caller, an_event(app))
+        await nothing_waits(caller)
+    assert (len(receiver.calls), len(await dead_letters())) == (1, 1)
+
+
+async def test_after_410_nothing_more_is_sent_until_a_replay(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+) -> None:
+    """As Standard Webhooks has it. What comes meanwhile becomes a dead letter and is not lost."""
+    receiver.answer = lambda call: Reply(410)
+    async with delivering():
+        await written(caller, an_event(app, "ann"))
+        await nothing_waits(caller)
+        await written(caller, an_event(app, "bob"), an_event(app, "cid", "elsewhere"))
+        await nothing_waits(caller)
+        assert (len(receiver.calls), len(await dead_letters())) == (1, 3)
+        receiver.answer = lambda call: OK
+        async with delivering():  # one that starts later knows it as well
+            await written(caller, an_event(app, "dan"))
+            await nothing_waits(caller)
+        assert len(receiver.calls) == 1
+        await RedisEvents(caller).replay()
+        await nothing_waits(caller)
+
+        async def all_told() -> bool:
+            return {call.json["data"]["member"] for call in receiver.calls[1:]} == {"ann", "bob", "cid", "dan"}
+
+        await asyncio.sleep(0.2)  # a deliverer hears of the replay with its next look around
+        await RedisEvents(caller).replay()
+        await wait_until(all_told, "all four to be told")
+    assert await dead_letters() == []
+
+
+async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str
+) -> None:
+    """With everything, not only with what it refused."""
+    receiver.answer = lambda call: Reply(429, {"Retry-After": "1"}) if len(receiver.calls) == 1 else OK
+    async with delivering():
+        await written(caller, an_event(app, "ann"))
+        await called(receiver, 1)
+        began = time.monotonic()
+        await asyncio.sleep(0.05)
+        await written(caller, *(an_event(app, f"u{number}", f"r{number}") for number in range(20)))
+        await called(receiver, 2)
+        assert 0.8 < time.monotonic() - began < 3
+        await called(receiver, 22)
+
+
+async def test_a_form_that_was_accepted_is_not_sent_again(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """When an event is told in two forms and one of them fails."""
+
+    class Second:
+        name = "tencent"
+
+        async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
+            return Letter(b"{}", {"webhook-id": "second"})
+
+    async def twice(event: ReadEvent) -> Sequence[Form]:
+        return [STANDARD, Second()]
+
+    receiver.answer = lambda call: Reply(500) if call.id == "second" and len(receiver.calls) < 5 else OK
+    event = an_event(app)
+    async with delivering(choose=twice):
+        await written(caller, event)
+        await nothing_waits(caller)
+    assert [call.id for call in receiver.calls] == [event.id, *["second"] * 4]
+
+
+async def test_several_deliverers_share_the_shards(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """And one that goes leaves its share to the others at once."""
+    events = [an_event(app, f"u{number}", f"r{number}") for number in range(64)]
+    async with AsyncExitStack() as stack:
+        several = [await stack.enter_async_context(delivering()) for _ in range(3)]
+
+        async def shared() -> bool:
+            held = [set(one._tending) for one in several]
+            return max(map(len, held)) <= 6 and sum(map(len, held)) == len(set.union(*held)) == EVENT_SHARDS
+
+        await wait_until(shared, "the shards to be shared")
+        async with delivering():
+            await asyncio.sleep(0.2)
+        await written(caller, *events)
+        await nothing_waits(caller)
+    assert sorted(call.id for call in receiver.calls) == sorted(event.id for event in events)
+
+
+async def test_a_stop_finishes_what_is_on_the_way(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """Nothing is sent twice because of it, nothing is left out, and the shards are free at once."""
+    events = [an_event(app, f"u{number}") for number in range(200)]
+    async with delivering():
+        await written(caller, *events)
+        await called(receiver, 10)
+    other = RedisEvents(caller)
+    assert all([(await other.take(shard, limit=0)).held for shard in range(other.shards)])
+    for shard in range(other.shards):
+        await other.leave(shard)
+    async with delivering():
+        await nothing_waits(caller)
+    assert sorted(call.id for call in receiver.calls) == sorted(event.id for event in events)
+
+
+async def test_a_store_that_is_away_for_a_moment_costs_nothing(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written down is written down later, and an event that could not be put together is tried again."""
+    away = {"settle": 3, "choose": 3}
+    settle = RedisEvents.settle
+
+    async def failing(self: RedisEvents, *args: Any) -> None:
+        if away["settle"]:
+            away["settle"] -= 1
+            raise Unavailable("not now")
+        await settle(self, *args)
+
+    async def choose(event: ReadEvent) -> Sequence[Form]:
+        if away["choose"]:
+            away["choose"] -= 1
+            raise Unavailable("not now")
+        return [STANDARD]
+
+    monkeypatch.setattr(RedisEvents, "settle", failing)
+    async with delivering(choose=choose):
+        await written(caller, an_event(app, "ann"), an_event(app, "bob"))
+        await nothing_waits(caller)
+    assert (away, len(receiver.calls)) == ({"settle": 0, "choose": 0}, 2)
+
+
+async def test_an_event_that_we_stumble_over_is_put_aside(
+    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+) -> None:
+    """A fault of ours in one event neither stops the others nor goes round for ever."""
+
+    async def choose(event: ReadEvent) -> Sequence[Form]:
+        if event.member == "ann":
+            raise ZeroDivisionError
+        return [STANDARD]
+
+    async with delivering(choose=choose):
+        await written(caller, an_event(app, "ann"), an_event(app, "bob"))
+        await nothing_waits(caller)
+    assert [letter.event.member for letter in await dead_letters()] == ["ann"]
+    assert [call.json["data"]["member"] for call in receiver.calls] == ["bob"]
+
+
+async def test_a_shard_with_foreign_data_leaves_the_others_alone(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    events = [an_event(app, f"u{number}", f"r{number}") for number in range(40)]
+    await caller.command("SET", "{w:3}:q", "foreign", key="{w:3}")
+    await caller.command("XADD", "{w:3}", "*", "e", "rubbish", key="{w:3}")
+    async with delivering():
+        await written(caller, *events)
+        await called(receiver, 30)
+    await caller.command("DEL", "{w:3}:q", key="{w:3}")
+
+
+def test_waits_grow_with_jitter_and_are_never_shorter_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a second to ten minutes."""
+    monkeypatch.undo()
+    assert all(0.5 <= wait_s(0) <= 1 for _ in range(100))
+    assert all(16 <= wait_s(5) <= 32 for _ in range(100))
+    assert all(300 <= wait_s(attempts) <= 600 for attempts in (10, 50, 10**6))
+    assert len({wait_s(3) for _ in range(100)}) > 50
+    assert wait_s(0, 77.0) == 77.0

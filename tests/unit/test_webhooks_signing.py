@@ -1,0 +1,78 @@
+"""Signatures: checked by an implementation that is not ours, and by Tencent's own vectors."""
+
+import base64
+import json
+import time
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from service.domain.events import ReadEvent
+from service.webhooks.signing import Signer, secret_of, tencent_sign
+from service.webhooks.standard import Standard
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+EVENT = ReadEvent("default", "garden", "ann", "m7", 7, 3, 1_700_000_000_045, 2, 1_700_000_000_045_678)
+
+
+async def test_the_native_form_in_full() -> None:
+    """What the documentation for receivers shows."""
+    letter = await Standard(Signer(SECRET)).letter(EVENT, 1_700_000_001)
+    assert letter is not None
+    assert letter.body == (
+        b'{"type":"read","timestamp":"2023-11-14T22:13:20.045Z","data":{"app":"default","room":"garden","member":"ann",'
+        b'"message":"m7","seq":7,"before":3,"unread":2,"revision":1700000000045678}}'
+    )
+    assert letter.headers["webhook-id"] == EVENT.id
+    assert letter.headers["webhook-timestamp"] == "1700000001"
+    assert letter.query == ""
+
+
+@pytest.mark.parametrize(
+    "token", [SECRET, SECRET.rstrip("="), "whsec_" + base64.b64encode(b"x" * 25).decode(), "plain-token-of-the-operator"]
+)
+async def test_an_independent_implementation_accepts_the_signature(token: str) -> None:
+    letter = await Standard(Signer(token)).letter(EVENT, int(time.time()))
+    assert letter is not None
+    receiver = Webhook(token if token.startswith("whsec_") else token.encode())
+    assert receiver.verify(letter.body, letter.headers) == json.loads(letter.body)
+
+
+@pytest.mark.parametrize("what", ["body", "webhook-id", "webhook-timestamp", "secret"])
+async def test_it_refuses_what_was_changed(what: str) -> None:
+    letter = await Standard(Signer(SECRET)).letter(EVENT, int(time.time()))
+    assert letter is not None
+    headers = letter.headers | ({what: letter.headers[what] + "1"} if what.startswith("webhook") else {})
+    body = letter.body + b" " if what == "body" else letter.body
+    receiver = Webhook(b"another one" if what == "secret" else SECRET)
+    with pytest.raises(WebhookVerificationError):
+        receiver.verify(body, headers)
+
+
+async def test_while_a_token_is_replaced_both_verify() -> None:
+    """The new one's signature comes first."""
+    old, new = "the-old-token-of-the-operator", "the-new-token-of-the-operator"
+    letter = await Standard(Signer(new, old)).letter(EVENT, int(time.time()))
+    assert letter is not None
+    for token in (old, new):
+        Webhook(token.encode()).verify(letter.body, letter.headers)
+    first = letter.headers["webhook-signature"].split(" ")[0]
+    Webhook(new.encode()).verify(letter.body, letter.headers | {"webhook-signature": first})
+
+
+@pytest.mark.parametrize("token", ["whsec_", "whsec_short", "whsec_!!!!", "whsec_" + base64.b64encode(b"x" * 65).decode()])
+def test_a_secret_that_standard_webhooks_does_not_allow_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="must be base64"):
+        secret_of(token)
+
+
+@pytest.mark.parametrize(
+    ("token", "now_s", "sign"),
+    [
+        ("xxxxyyyy", 1669872112, "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061"),
+        ("mytoken", 1700000000, "72caf68fb3e52f224089e013c820014df8fc47dc62eb61acd7d2b0f49b32cb77"),
+    ],
+)
+def test_tencents_sign(token: str, now_s: int, sign: str) -> None:
+    """Their published vector, and one more."""
+    assert tencent_sign(token, now_s) == sign
