@@ -24,7 +24,7 @@ class Measure:
 MEASURES = {
     measure.row: measure
     for measure in (
-        Measure("a", "PUT lastRead per second / no-op raw ASGI application on the same HTTP server", ">= 0.40, try for 0.50"),
+        Measure("a", "PUT lastRead per second / no-op raw ASGI application on uvicorn", ">= 0.40, try for 0.50"),
         Measure("b", "PUT lastRead per second / the same service on redis-py's pool", ">= 2.0"),
         Measure("c", "GET /me/badge (total) / PUT lastRead, per second", ">= 1.1"),
         Measure("d", "cursor moves in bulk of 100 / single PUTs, per second of the worker's core", ">= 5"),
