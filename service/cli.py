@@ -7,15 +7,22 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+import uvloop
+
+from service import logs
+from service.domain.deliveries import DeadLetter
 from service.domain.read_state import ReadState
 from service.domain.types import Drift
 from service.embedded import EmbeddedError, running
 from service.errors import ReadStateError
+from service.leash import end_with_parent
 from service.settings import Settings, SettingsError
 from service.store.connect import Caller, connect
 from service.store.directory import FIRST_APP, AppRegistry
+from service.store.events import RedisEvents
 from service.store.redis_store import RedisStore
 from service.store.server_check import ServerRefused, check_server
 
@@ -63,7 +70,23 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     audit.set_defaults(run=_audit)
 
     _add_apps(commands.add_parser("apps", help="add, list, rotate or remove apps (tenants)"))
+
+    deliver = commands.add_parser("deliver", help="deliver webhooks until told to stop; `serve` runs one, more may run anywhere")
+    deliver.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # the process to end with
+    deliver.set_defaults(run=_deliver)
+
+    _add_webhooks(commands.add_parser("webhooks", help="list or replay webhooks that could not be delivered"))
     return parser
+
+
+def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
+    commands = webhooks.add_subparsers(metavar="COMMAND", required=True)
+    commands.add_parser("list", help="print every dead letter").set_defaults(run=_list_dead_letters)
+    replay = commands.add_parser("replay", help="deliver dead letters again; also to a receiver that had answered 410")
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", nargs="*", default=[], help="ids of events, as `list` prints them")
+    which.add_argument("--all", action="store_true", help="all of them")
+    replay.set_defaults(run=_replay_dead_letters)
 
 
 def _add_apps(apps: argparse.ArgumentParser) -> None:
@@ -134,6 +157,47 @@ def _list_apps(_args: argparse.Namespace) -> int:
                 print(f"{app.app}\t{app.client_key}")
 
     asyncio.run(show())
+    return 0
+
+
+def _deliver(args: argparse.Namespace) -> int:
+    from service.deliver import deliver
+
+    if args.parent is not None:
+        end_with_parent(args.parent, signal.SIGTERM)
+
+    async def run() -> None:
+        async with _connected() as (caller, settings):
+            logs.configure(settings.log_level)
+            await deliver(caller, settings)
+
+    uvloop.run(run())
+    return 0
+
+
+def _list_dead_letters(_args: argparse.Namespace) -> int:
+    async def show() -> None:
+        async with _connected() as (caller, _):
+            async for letter in RedisEvents(caller).dead_letters():
+                print(_letter_line(letter))
+
+    asyncio.run(show())
+    return 0
+
+
+def _letter_line(letter: DeadLetter) -> str:
+    event, at = letter.event, datetime.fromtimestamp(letter.at_ms / 1000, UTC)
+    place = f"app {event.app} room {event.room} member {event.member} seq {event.seq}"
+    return f"{event.id}\t{at:%Y-%m-%dT%H:%M:%SZ}\t{letter.attempts} attempt(s)\t{place}\t{letter.reason}"
+
+
+def _replay_dead_letters(args: argparse.Namespace) -> int:
+    async def replay() -> None:
+        async with _connected() as (caller, _):
+            replayed = await RedisEvents(caller).replay(None if args.all else args.id)
+            print(f"{replayed} of the dead letters wait for delivery again")
+
+    asyncio.run(replay())
     return 0
 
 

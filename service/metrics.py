@@ -19,6 +19,8 @@ DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 # Half a millisecond to ten seconds: what a script takes on a quiet machine, up to what a client waits for.
 LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+# From one look at a shard to a receiver that was away for an hour.
+WEBHOOK_LAG_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0)
 
 REQUESTS = Histogram(
     "readstate_request_seconds", "Time to answer, by operation and outcome.", ["surface", "operation", "outcome"], buckets=LATENCY_BUCKETS_S
@@ -27,6 +29,11 @@ ROUND_TRIPS = Counter("readstate_redis_round_trips", "Batches of commands writte
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
 NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
 NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])
+WEBHOOKS_DELIVERED = Counter("readstate_webhooks_delivered", "Webhooks that were accepted, by form; none: nothing to tell.", ["form"])
+WEBHOOKS_FAILED = Counter("readstate_webhooks_failed", "Attempts to deliver a webhook that failed, by reason.", ["reason"])
+WEBHOOKS_DEAD = Counter("readstate_webhooks_dead", "Events that were given up and became dead letters.")
+WEBHOOKS_WAITING = Gauge("readstate_webhooks_waiting", "Events that wait to be delivered.", ["shard"], multiprocess_mode="livesum")
+WEBHOOK_LAG = Histogram("readstate_webhook_lag_seconds", "From a read to the receiver's acceptance.", buckets=WEBHOOK_LAG_BUCKETS_S)
 AUDIT_DRIFT = Counter("readstate_audit_drift", "Differences that audits found, by kind; anything but 0 is a fault of ours.", ["kind"])
 
 _children: dict[tuple[str, str, str], Histogram] = {}

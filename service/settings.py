@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from service.webhooks.guard import TargetRefused, check_url
 from service.webhooks.signing import secret_of
+from service.webhooks.tls import client_tls
 
 PREFIX = "READSTATE_"
 
@@ -120,12 +121,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         Creates the data directory (mode 0700) and a file per secret (mode 0600) where they are missing; what is there is kept.
         A deployment that gives every secret and a server of its own needs no data directory and gets none.
-        Raises SettingsError when others may read the directory or a secret, or when they cannot be used.
+        Raises SettingsError when others may read the directory or a secret, or when these or the client certificate cannot be used.
         """
         directory = Path(self.data_dir).absolute()
         if self.redis_url is None or self.open_secrets():
             private_directory(directory)
         made = {name: _kept_secret(directory, name) for name in self.open_secrets()}
+        _check_client_certificate(self)
         return msgspec.structs.replace(self, data_dir=str(directory), **made)
 
     def open_secrets(self) -> list[str]:
@@ -251,6 +253,14 @@ def _check_webhook(settings: Settings) -> None:
         )
     if settings.webhook_form in ("tencent", "both") and settings.tencent_sdkappid is None:
         raise SettingsError(f"READSTATE_WEBHOOK_FORM={settings.webhook_form} needs READSTATE_TENCENT_SDKAPPID, which the form names")
+
+
+def _check_client_certificate(settings: Settings) -> None:
+    if settings.webhook_client_cert is not None:
+        try:
+            client_tls(settings.webhook_client_cert, settings.webhook_client_key)
+        except ValueError as error:
+            raise SettingsError(f"READSTATE_WEBHOOK_CLIENT_CERT: {error}") from None
 
 
 def _text(value: object) -> str:

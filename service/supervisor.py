@@ -1,6 +1,7 @@
 """`readstate serve`: one process that owns the server, the port and the workers, and takes them down in the right order.
 
     supervisor ── embedded Valkey (only without READSTATE_REDIS_URL)
+        ├── a deliverer of webhooks (only with READSTATE_WEBHOOK_URL); when it dies it is replaced
         └── workers, which share the listening socket; one that dies is replaced
 
 Stopping: the port is closed, the workers finish what is in flight and go, the server goes last. Whatever happens to the supervisor
@@ -29,7 +30,9 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
+from service.deliverer_process import DelivererProcess
 from service.embedded import EmbeddedServer
+from service.http_protocol import HttpProtocol
 from service.leash import end_with_parent
 from service.settings import Settings
 from service.store.server_check import ServerFacts, check_server
@@ -72,6 +75,10 @@ def serve(settings: Settings) -> int:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
         # The workers are new processes: they read the settings as this one did.
         os.environ.update(settings.environ())
+        if settings.webhook_url is not None:
+            deliverer = DelivererProcess(logger.warning)
+            deliverer.start()
+            stack.callback(deliverer.stop)
         workers = Workers(settings, listener)
         announcement = _announcement(settings, listener, facts, made, embedded)
         threading.Thread(target=workers.announce_when_ready, args=(announcement,), daemon=True).start()
@@ -101,7 +108,7 @@ class Workers(Multiprocess):
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http="httptools",
+            http=HttpProtocol,
             ws="websockets-sansio",
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,

@@ -9,6 +9,7 @@ ever pending: an entry is read, acknowledged, merged and deleted in a single ste
 nothing but the shard, and what was under way is due again as soon as the time it was handed out for is over.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from service.store.states import SEPARATOR
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
 ENTRIES_AT_ONCE = 256  # taken from a stream in one script: a few milliseconds
 _LETTERS_AT_ONCE = 200
+_HEARD_S = 1.5  # after so long every deliverer has looked around (deliverer.TEND_S)
 
 
 class _Waiting(Struct, frozen=True, array_like=True):
@@ -88,13 +90,15 @@ class RedisEvents:
 
     async def replay(self, ids: Sequence[str] | None = None) -> int:
         wanted = None if ids is None else frozenset(ids)
+        if await self._caller.command("DEL", Keys.refusing_target, key=Keys.refusing_target):
+            # Deliverers that have not heard of it yet would make dead letters of them again.
+            await asyncio.sleep(_HEARD_S)
         replayed = 0
         for shard in range(EVENT_SHARDS):
             # All are listed first: the walk of a hash that shrinks meanwhile may leave some out.
             pairs = [_pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted]
             for begin in range(0, len(pairs), _LETTERS_AT_ONCE):
                 replayed += await self._run("replay_events", Keys.events(shard), pairs[begin : begin + _LETTERS_AT_ONCE])
-        await self._caller.command("DEL", Keys.refusing_target, key=Keys.refusing_target)
         return replayed
 
     @property

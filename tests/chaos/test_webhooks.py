@@ -35,7 +35,7 @@ AT_ONCE = 100
 class Deliverers:
     """`readstate deliver`, several times. `kill_one` ends one as a crash would, and another takes its place."""
 
-    def __init__(self, server: Server, receiver: Receiver, data_dir: Path) -> None:
+    def __init__(self, server: Server, receiver: Receiver, data_dir: Path, count: int = DELIVERERS) -> None:
         self._environ = clean_environ(
             {
                 "redis_url": server.url,
@@ -46,7 +46,7 @@ class Deliverers:
                 "log_level": "error",
             }
         )
-        self._running = [self._start() for _ in range(DELIVERERS)]
+        self._running = [self._start() for _ in range(count)]
         self.killed = 0
 
     def kill_one(self) -> None:
@@ -153,6 +153,46 @@ async def test_no_event_is_lost_while_deliverers_are_killed(
     print(f"{count} events, {len(receiver.calls)} requests, {deliverers.killed} kills, {took_s:.1f} s")
     assert deliverers.killed >= 3
     check(events, receiver)
+
+
+async def test_no_event_is_lost_when_the_store_dies(own_server: Server, tmp_path: Path) -> None:
+    """Killed while deliverers are at work; they find it again by themselves."""
+    events = list(reads(2000))
+    async with Receiver() as receiver:
+        deliverers = Deliverers(own_server, receiver, tmp_path)
+        for half in (events[:1000], events[1000:]):
+            caller = await connect(own_server.url)
+            await write_steadily(caller, half, lasting_s=2.0)
+            await caller.close()
+            await asyncio.to_thread(own_server.kill)
+            await asyncio.to_thread(own_server.start)
+        caller = await connect(own_server.url)
+        await wait_until(lambda: is_settled(caller), "everything to be delivered", timeout_s=60)
+        await caller.close()
+        assert deliverers.stop() == [0] * DELIVERERS
+    check(events, receiver)
+
+
+@pytest.mark.full
+async def test_one_deliverer_brings_two_thousand_events_a_second(caller: Caller, own_server: Server, tmp_path: Path) -> None:
+    """To a receiver on the same machine, once it has started."""
+    events = [an_event(APP, f"u{number}", f"r{number % 500}") for number in range(20_000)]
+    for begin in range(0, len(events), 500):
+        await written(caller, *events[begin : begin + 500])
+    async with Receiver() as receiver:
+        deliverers = Deliverers(own_server, receiver, tmp_path, count=1)
+
+        async def has_begun() -> bool:
+            return bool(receiver.calls)
+
+        await wait_until(has_begun, "the first event", timeout_s=30)
+        began = time.monotonic()
+        await wait_until(lambda: is_settled(caller), "all to be delivered", timeout_s=60)
+        per_s = len(events) / (time.monotonic() - began)
+        assert deliverers.stop() == [0]
+    print(f"{per_s:.0f} events/s")
+    assert len(receiver.calls) == len({call.id for call in receiver.calls}) == len(events)
+    assert per_s >= 2000
 
 
 async def test_the_check_would_notice(caller: Caller) -> None:

@@ -1,12 +1,29 @@
 """The room of a message, for dialects that name messages alone."""
 
+from typing import Any
+
 import pytest
 
-from service.errors import MessageUnknown
-from service.store.connect import Caller
+from service.errors import MessageUnknown, Unavailable
+from service.store.connect import Caller, Part
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
+
+
+class Half:
+    """A caller who reaches every node but the one where the rooms of messages are noted."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._caller, name)
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        if key.startswith("{m:"):
+            raise Unavailable("that node is down")
+        return await self._caller.command(*parts, key=key, repeatable=repeatable)
 
 
 async def test_a_message_is_found_by_members_and_others(store: RedisStore, app: str) -> None:
@@ -61,3 +78,13 @@ async def test_a_message_goes_with_its_room(store: RedisStore, app: str, user: s
     await a_room(store, app)
     with pytest.raises(MessageUnknown):
         await store.find_message(app=app, user=user, message="m")
+
+
+async def test_a_post_is_a_post_although_its_room_cannot_be_noted(caller: Caller, app: str) -> None:
+    """It has happened, and whoever is told otherwise would post it again. Members find it all the same."""
+    store = RedisStore(Half(caller))  # type: ignore[arg-type]
+    await a_room(store, app)
+    sent = await posted(store, app)
+    assert sent.created
+    await store.outbox.idle()
+    assert await RedisStore(caller).find_message(app=app, user="ann", message=sent.message) == "r"

@@ -102,6 +102,26 @@ async def test_what_was_sent_before_a_time_that_is_read_does_not_count_when_it_c
     assert await unread_of(store, app, "ann") == 1
 
 
+async def test_who_read_everything_has_read_up_to_that_moment(store: RedisStore, app: str) -> None:
+    """What was sent before it does not count when it comes; what was sent later does."""
+    await three(store, app, "ann", "bob")
+    await until(store, app, 0)
+    await sent(store, app, "late", LONG_AGO + 50)
+    assert await unread_of(store, app, "ann") == 0
+    await sent(store, app, "later", 2**52)
+    assert await unread_of(store, app, "ann") == 1
+
+
+async def test_a_late_message_is_in_nobodys_readers_until_it_is_read(store: RedisStore, app: str) -> None:
+    """That it does not count is no receipt."""
+    await three(store, app, "ann", "bob")
+    await until(store, app, LONG_AGO + 100)
+    await sent(store, app, "late", LONG_AGO + 50)
+    assert (await whole_list(store, app, "r", "late")).readers == ()
+    await until(store, app, LONG_AGO + 100)
+    assert [receipt.member for receipt in (await whole_list(store, app, "r", "late")).readers] == ["ann"]
+
+
 async def test_a_time_that_was_read_never_goes_back(store: RedisStore, app: str) -> None:
     """An older one says nothing new."""
     await three(store, app, "ann", "bob")

@@ -89,6 +89,15 @@ async def test_who_joined_later_is_in_neither_list(store: RedisStore, app: str) 
     assert await lists(store, app, message) == ([], ["bob", "cid", "dan"], [])
 
 
+async def test_who_joined_later_and_left_is_in_no_number(store: RedisStore, app: str) -> None:
+    """Whether or not they have read anything meanwhile."""
+    message = await a_message(store, app, readers=["bob"])
+    await store.add_members(app=app, room="r", members=["eve", "fay"])
+    await posted(store, app, sender="fay")
+    await store.remove_members(app=app, room="r", members=["eve", "fay"])
+    assert await lists(store, app, message) == (["bob"], ["cid", "dan"], [])
+
+
 async def test_who_left_stays_among_the_readers_and_goes_from_the_others(store: RedisStore, app: str) -> None:
     """The receipt is as it was, but for the mark."""
     message = await a_message(store, app, readers=["bob", "cid"])
@@ -267,6 +276,32 @@ async def test_who_leaves_between_pages_is_not_shown_twice(store: RedisStore, ap
         await store.remove_members(app=app, room="r", members=["p0", "p5"])
 
     assert await page_while(store, app, "r", target, Filter.READ, 2, [leave]) == Counter(people)
+
+
+@pytest.mark.parametrize("which", Filter)
+async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, caller: Caller, app: str, which: Filter) -> None:
+    """One for each person on it, and a few to find where it begins."""
+    counts = []
+    for room, size in (("small", 100), ("large", 1600)):
+        people = [f"p{number}" for number in range(size)]
+        await a_room(store, app, room, members=people[:900])
+        await store.add_members(app=app, room=room, members=people[900:])
+        message = (await posted(store, app, room)).message
+        if which is Filter.READ:
+            await asyncio.gather(*(store.mark_read(app=app, room=room, user=member, message=message) for member in people))
+        await store.outbox.idle()
+        first = await store.receipts(app=app, room=room, message=message, which=which, limit=50, page="")
+        await caller.each_node("CONFIG", "RESETSTAT")
+        await store.receipts(app=app, room=room, message=message, which=which, limit=50, page=first.next)
+        counts.append(await commands_run(caller))
+    assert counts[1] <= counts[0] + 5
+
+
+async def commands_run(caller: Caller) -> int:
+    """Inside scripts as well, on all nodes; what counts is not counted."""
+    lines = [line for told in await caller.each_node("INFO", "commandstats") for line in told.decode().splitlines() if "calls=" in line]
+    named = [line for line in lines if not line.startswith(("cmdstat_info", "cmdstat_config"))]
+    return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in named)
 
 
 BAD_PAGES = ["x", "!", "=", "AAAA", "gICAgA", "é", "a" * 8193, "lKFjAKAA", "kA", "\x00", "lKFxAKCQkJCQ"]

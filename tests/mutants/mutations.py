@@ -149,4 +149,30 @@ MUTATIONS = [
     # Truth
     Mutation("audit_head.lua", "if stored ~= expected then", "if stored < expected then"),
     Mutation("snapshot.lua", "states[#states + 1] = cursor and unread_after(room, ord) or 0", "states[#states + 1] = 0"),
+    # Webhooks
+    Mutation("lib/events.lua", "one[REVISION] >= other[REVISION] and one or other", "one"),
+    Mutation("lib/events.lua", "math.min(one[BEFORE], other[BEFORE])", "newer[BEFORE]"),
+    Mutation(
+        "lib/events.lua", "delivered and event[REVISION] <= tonumber(delivered)", "delivered and event[REVISION] < tonumber(delivered)"
+    ),
+    Mutation("lib/events.lua", "delivered and event[REVISION] <= tonumber(delivered)", "false"),
+    Mutation("lib/events.lua", "newer and 0 or waiting[3], newer and 0 or waiting[4]", "0, waiting[4]"),
+    Mutation("lib/events.lua", '        redis.call("HDEL", shard .. ":x", pair)\n', ""),
+    Mutation("lib/events.lua", 'event[1] .. "\\31" .. event[2] .. "\\31" .. event[3]', 'event[1] .. ":" .. event[2] .. ":" .. event[3]'),
+    Mutation("take_events.lua", "if held_by and held_by ~= holder then", "if false then"),
+    Mutation("take_events.lua", '    redis.call("ZADD", shard .. ":t", now + ARGV[5], pair)\n', ""),
+    Mutation("take_events.lua", "dead and united(event, dead) or event", "event"),
+    Mutation("take_events.lua", '    redis.call("XDEL", shard, entry[1])\n', ""),
+    Mutation(
+        "settle_events.lua",
+        "    if same then\n        drop_waiting(shard, pair)\n",
+        "    if waiting then\n        drop_waiting(shard, pair)\n",
+    ),
+    Mutation("settle_events.lua", "math.max(waiting[1][BEFORE], seq)", "waiting[1][BEFORE]"),
+    Mutation("settle_events.lua", '    redis.call("ZADD", shard .. ":d", "GT", revision, pair)\n', ""),
+    Mutation("settle_events.lua", "waiting[3] > 0 and waiting[3] or now", "now"),
+    Mutation("settle_events.lua", 'verdict == "dead" and same', 'verdict == "dead" and waiting'),
+    Mutation("settle_events.lua", '"ZREMRANGEBYRANK", shard .. ":d", 0, -1 - DELIVERED_KEPT', '"ZCARD", shard .. ":d"'),
+    Mutation("leave_events.lua", "~= ARGV[1] then", '== "" then'),
+    Mutation("share_events.lua", 'redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)\n', ""),
 ]

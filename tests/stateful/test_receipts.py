@@ -34,33 +34,49 @@ class ReceiptsMachine(ReadStateMachine):
         pick=picks,
         which=st.sampled_from(Filter),
         limit=st.integers(1, 2),
-        meanwhile=st.lists(st.tuples(users, picks, st.booleans()), max_size=5),
+        before=st.lists(users, max_size=5),
+        meanwhile=st.lists(st.lists(st.tuples(users, st.sampled_from((0, 0, 1, 20))), min_size=1, max_size=4), min_size=1, max_size=4),
     )
-    def page_while_others_read(self, room: str, pick: int, which: Filter, limit: int, meanwhile: list[tuple[str, int, bool]]) -> None:
+    def page_while_others_read(
+        self, room: str, pick: int, which: Filter, limit: int, before: list[str], meanwhile: list[list[tuple[str, int]]]
+    ) -> None:
         """Whoever was in the list at the first page and is still in it at the last comes exactly once, and nobody comes twice."""
-        there = self.model.worlds.get(self.app, {}).get(room)
-        message = next((known for known in there.messages if known.id == self.some_message(room, pick)), None) if there else None
-        if there is None or message is None or not message.whole:
+        message = self.some_message(room, pick)
+        for user in before:
+            self.do("mark_read", room=room, user=user, message=message)
+        for _ in range(3):
+            self.post_without_an_id(room, "", True)
+        if not self.has_receipts(room, message):
             return
-        before = self.listed(room, message.id, which)
-        between = [partial(self._read_on, room, user, pick, by_posting) for user, pick, by_posting in meanwhile]
-        seen = self.run(page_while(self.store, self.app, room, message.id, which, limit, between))
-        after = self.listed(room, message.id, which)
-        assert {member: seen[member] for member in before & after} == dict.fromkeys(before & after, 1)
-        assert set(seen) <= before | after
+        first = self.listed(room, message, which)
+        seen = self.run(
+            page_while(self.store, self.app, room, message, which, limit, [partial(self._read_on, room, some) for some in meanwhile])
+        )
+        last = self.listed(room, message, which)
+        assert {member: seen[member] for member in first & last} == dict.fromkeys(first & last, 1)
+        assert set(seen) <= first | last
         assert not [member for member, times in seen.items() if times > 1], "somebody comes twice"
+
+    def has_receipts(self, room: str, message: str) -> bool:
+        there = self.model.worlds.get(self.app, {}).get(room)
+        return there is not None and any(known.id == message and known.whole for known in there.messages)
 
     def listed(self, room: str, message: str, which: Filter) -> set[str]:
         there = self.model.worlds[self.app][room]
         known = there.find(message)
         return {receipt.member for receipt in there.readers(known)} if which is Filter.READ else set(there.non_readers(known))
 
-    async def _read_on(self, room: str, user: str, pick: int, by_posting: bool) -> None:
-        if by_posting:
-            sent: dict[str, Any] = {"sender": user, "message": "", "countable": True, "body": "{}", "sender_must_be_member": True}
-            await self._do("post", {"app": self.app, "room": room, **sent})
-        else:
-            await self._do("mark_read", {"app": self.app, "room": room, "user": user, "message": self.some_message(room, pick)})
+    async def _read_on(self, room: str, readers: list[tuple[str, int]]) -> None:
+        """Each reads one message further, or all by posting so many."""
+        for user, posts in readers:
+            there = self.model.worlds[self.app][room]
+            cursor = there.members[user].cursor if user in there.members else 0
+            following = next((message.id for message in there.messages if message.seq > cursor), "")
+            if not posts:
+                await self._do("mark_read", {"app": self.app, "room": room, "user": user, "message": following})
+            for _ in range(posts):
+                sent: dict[str, Any] = {"sender": user, "message": "", "countable": True, "body": "{}", "sender_must_be_member": True}
+                await self._do("post", {"app": self.app, "room": room, **sent})
 
     async def _compare(self) -> None:
         await asyncio.gather(*(self._check_receipts(room, sample=8) for room in ROOMS))

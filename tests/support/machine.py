@@ -18,6 +18,7 @@ from service.errors import MessageUnknown, ReadStateError
 from service.store.connect import Caller
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
+from service.store.states import SEPARATOR
 from tests.support.model import ModelStore
 from tests.support.model_room import ModelRoom
 from tests.support.receipts import certainty, check_receipts, whole_list
@@ -237,6 +238,8 @@ class ReadStateMachine(RuleBasedStateMachine):
             self.check_made(real.message)
             arguments["message"] = real.message
         await self._set_times(arguments["room"], before, began, created=method == "create_room" and real is True)
+        if method == "mark_read_until" and arguments["until_ms"] == 0 and not isinstance(real, type):
+            self.times[:0] = await self._noted_ms(arguments["room"], arguments["user"], began)
         if method == "acknowledge" and real and not isinstance(real, type):
             self.times = [await self._acknowledged_ms(arguments["room"], arguments["user"], real[0], began)]
         assert real == await outcome_of(getattr(self.model, method)(**arguments)), f"{method} answered otherwise than the model"
@@ -260,8 +263,18 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert began // 1000 <= at_ms <= await self._server_us(room) // 1000, "an acknowledgement is not of its moment"
         return at_ms
 
+    async def _noted_ms(self, room: str, user: str, began: int) -> list[int]:
+        """What was noted in a room of two of somebody who read everything: up to that very moment, or as they had said of a later one."""
+        there = self.model.worlds[self.app][room]
+        if not there.is_pair:
+            return []
+        key, known = Keys.room(self.app, room), there.until.get(user, 0)
+        noted = int(await self.bench.caller.command("HGET", f"{key}:u", f"{user}{SEPARATOR}", key=key))
+        assert max(known, began // 1000) <= noted <= max(known, await self._server_us(room) // 1000)
+        return [noted]
+
     def next_time(self) -> int:
-        """What the model asks: of a room that is created its birth first."""
+        """What the model asks: of a room that is created its birth first, of somebody who reads everything until when."""
         return self.times.pop(0) if len(self.times) > 1 else self.times[0]
 
     async def _revision(self, room: str) -> int:

@@ -184,7 +184,8 @@ class ModelStore:
 
     async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int) -> Reading:
         there, _ = self._stay(app, room, user)
-        there.until[user] = max(until_ms, there.until.get(user, 0))
+        if there.is_pair:
+            there.until[user] = max(until_ms or self._now_ms(), there.until.get(user, 0))
         found = [message for message in there.messages if not until_ms or message.at_ms <= until_ms]
         if not found:
             return Reading("", 0, False, there.unread(user), await self.badge(app=app, user=user, tags=()))

@@ -82,7 +82,7 @@ class ModelRoom:
     messages: list[Message] = field(default_factory=list)
     members: dict[str, Stay] = field(default_factory=dict)
     ended: list[tuple[str, Stay]] = field(default_factory=list)  # of those who left, whether or not they came back
-    until: dict[str, int] = field(default_factory=dict)  # up to what time somebody has read, as they said last
+    until: dict[str, int] = field(default_factory=dict)  # up to what time somebody has read, as they said while there were no more than two
 
     def find(self, message: str) -> Message:
         for known in self.messages:
@@ -123,7 +123,12 @@ class ModelRoom:
     def was_read_before(self, sender: str, sent_ms: int) -> bool:
         """Whether in a room of two everybody else has read up to a later time than that."""
         others = [self.until.get(member, 0) for member in self.members if member != sender]
-        return sent_ms > 0 and len(self.members) <= 2 and len(others) > 0 and min(others) > sent_ms
+        return sent_ms > 0 and self.is_pair and len(others) > 0 and min(others) > sent_ms
+
+    @property
+    def is_pair(self) -> bool:
+        """Small enough for one member's word to say what everybody has read."""
+        return len(self.members) <= 2
 
     def leave(self, member: str) -> bool:
         stay = self.members.pop(member, None)

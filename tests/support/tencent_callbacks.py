@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import msgspec
 
 from service.app import create_app
 from service.domain.read_state import ReadState
@@ -25,6 +26,11 @@ Callback = tuple[str, dict[str, Any]]  # command and body
 def fail(info: str) -> bytes:
     """The exact bytes of a refusal."""
     return b'{"ActionStatus":"FAIL","ErrorInfo":"%s","ErrorCode":1}' % info.encode()
+
+
+def with_callbacks(settings: Settings) -> Settings:
+    """The same settings, for a service that takes the callbacks of one app, signed."""
+    return msgspec.structs.replace(settings, tencent_sdkappid=SDKAPPID, tencent_token=TOKEN)
 
 
 class Tencent:
@@ -76,8 +82,7 @@ class Tencent:
 @contextmanager
 def running(url: str, runner: asyncio.Runner) -> Iterator[Tencent]:
     """A service on the server at `url`, run by `runner`, for tests that are no coroutines."""
-    secrets = {"api_key": API_KEY, "client_key": CLIENT_KEY, "token_secret": "t" * 32}
-    service = create_app(Settings(redis_url=url, **secrets, tencent_sdkappid=SDKAPPID, tencent_token=TOKEN))
+    service = create_app(with_callbacks(Settings(redis_url=url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)))
 
     async def start() -> tuple[Lifespan, httpx.AsyncClient, Caller]:
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test")

@@ -18,6 +18,7 @@ from service.webhooks.sender import Sender
 from tests.support.receiver import Receiver, Reply
 
 LETTER = Letter(b"{}", {})
+TLS = ssl.create_default_context()
 
 # Every way that we know to say "this machine", "this network" or "the metadata service".
 SPELLINGS = re.findall(
@@ -62,6 +63,20 @@ class Sayings(AbstractResolver):
         return
 
 
+class Hostile(Sayings):
+    """Reads odd spellings of addresses as the system does, and says of every name that it means this machine."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        try:
+            found = socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return await super().resolve(host, port, family)
+        self.answers = [[str(found[0][4][0])]]
+        answer = await super().resolve(host, port, family)
+        self.answers = [["127.0.0.1"]]
+        return answer
+
+
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     async with Receiver() as receiver:
@@ -69,7 +84,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def guarded(url: str, resolver: AbstractResolver | None = None) -> Sender:
-    return Sender(url, allow_private=False, tls=ssl.create_default_context(), resolver=resolver)
+    return Sender(url, allow_private=False, tls=TLS, resolver=resolver)
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
@@ -88,27 +103,27 @@ def test_no_spelling_of_a_private_host_may_be_set(scheme: str, spelling: str) ->
 
 async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
     """Not even when the URL had not been checked: the guard of the connection stands alone."""
-    taken = 0
-    for spelling in SPELLINGS:
-        for scheme in ("http", "https"):
-            try:
-                sender = guarded(f"{scheme}://{spelling}:{receiver.port}/hook")
-            except ValueError:
-                continue  # no URL at all
-            async with sender:
-                answer = await sender.send(LETTER)
-            assert answer.reason, spelling
-            taken += 1
-    assert taken > 150
+
+    async def reason(url: str) -> str:
+        async with guarded(url, Hostile(["127.0.0.1"])) as sender:
+            return (await sender.send(LETTER)).reason
+
+    urls = [f"{scheme}://{spelling}:{receiver.port}/hook" for spelling in SPELLINGS for scheme in ("http", "https")]
+    reasons = await asyncio.gather(*map(reason, urls), return_exceptions=True)
+    assert "" not in reasons
+    # What is no URL at all does not even make a sender.
+    assert {type(one) for one in reasons} == {str, ValueError}
+    assert sum(isinstance(one, str) for one in reasons) > 150
     assert receiver.connections == 0
 
 
 async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
-    """With the guard off, the same listener is reached; and so is it by a name."""
-    for host in ("127.0.0.1", "localhost"):
-        async with Sender(f"http://{host}:{receiver.port}/", allow_private=True, tls=ssl.create_default_context()) as sender:
-            assert (await sender.send(LETTER)).reason == ""
-    assert receiver.connections == 2
+    """With the guard off, the same listener is reached: by its address, by odd spellings, and by whatever a resolver says."""
+    for host in ("127.0.0.1", "localhost", "0x7f.1", "metadata.google.internal"):
+        resolver = Hostile(["127.0.0.1"])
+        async with Sender(f"http://{host}:{receiver.port}/", allow_private=True, tls=TLS, resolver=resolver) as sender:
+            assert (await sender.send(LETTER)).reason == "", host
+    assert receiver.connections == 4
 
 
 @pytest.mark.parametrize(
@@ -168,7 +183,7 @@ async def test_a_resolver_that_lies_between_check_and_connection_meets_the_secon
 async def test_a_redirect_is_a_failure_and_not_followed(receiver: Receiver, status: int, target: str) -> None:
     """Even where private addresses are allowed."""
     receiver.answer = lambda call: Reply(status, {"Location": target.format(port=receiver.port)})
-    async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
+    async with Sender(receiver.url, allow_private=True, tls=TLS) as sender:
         assert (await sender.send(LETTER)).reason == "status_3xx"
     assert [call.target for call in receiver.calls] == ["/hook"]
 

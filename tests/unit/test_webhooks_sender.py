@@ -176,3 +176,10 @@ async def test_compressed_answers_are_neither_asked_for_nor_unpacked(receiver: R
 
 async def test_headers_without_end_are_cut_off(receiver: Receiver) -> None:
     assert (await sent(receiver, Reply(headers={"X-Long": "a" * 1_000_000}))).reason == "connection"
+
+
+async def test_what_a_receiver_says_wrongly_is_told_in_one_printable_line(receiver: Receiver) -> None:
+    """It ends up in dead letters, and they on somebody's terminal."""
+    answer = await sent(receiver, Reply(headers={"Bad Header\x1b[31m": "a\nb"}))
+    assert answer.reason == "connection"
+    assert answer.detail.isprintable()

@@ -23,8 +23,11 @@ async def test_the_native_form_in_full() -> None:
         b'{"type":"read","timestamp":"2023-11-14T22:13:20.045Z","data":{"app":"default","room":"garden","member":"ann",'
         b'"message":"m7","seq":7,"before":3,"unread":2,"revision":1700000000045678}}'
     )
-    assert letter.headers["webhook-id"] == EVENT.id
-    assert letter.headers["webhook-timestamp"] == "1700000001"
+    assert letter.headers == {
+        "webhook-id": "read_5859865931ece749_1700000000045678",
+        "webhook-timestamp": "1700000001",
+        "webhook-signature": "v1,kjChYiQlJOOkpxkhLK/x+Po0vilPv/52iR2nahZUUIM=",
+    }
     assert letter.query == ""
 
 

@@ -1,0 +1,85 @@
+"""The settings of webhooks: what is refused, and in which words."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError
+
+COMPLETE = {"WEBHOOK_URL": "https://hooks.example.org/read", "WEBHOOK_TOKEN": "token-of-the-operator"}
+
+
+def read(**environ: str) -> Settings:
+    return Settings.from_environ({f"READSTATE_{name}": value for name, value in {**COMPLETE, **environ}.items()})
+
+
+def refusal(**environ: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read(**environ)
+    return str(caught.value)
+
+
+def test_a_url_and_a_token_are_enough() -> None:
+    settings = read()
+    assert (settings.webhook_form, settings.webhook_retry_hours, settings.webhook_allow_private) == ("auto", 24, False)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"WEBHOOK_TOKEN": ""}, "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN"),
+        ({"WEBHOOK_TOKEN": "", "TENCENT_TOKEN": "tencent-token"}, "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN"),
+        ({"WEBHOOK_TOKEN": "whsec_%%%"}, "READSTATE_WEBHOOK_TOKEN must be base64"),
+        ({"WEBHOOK_OLD_TOKEN": "whsec_AAAA"}, "READSTATE_WEBHOOK_OLD_TOKEN must be base64 of 24 to 64 bytes"),
+        ({"WEBHOOK_URL": "http://hooks.example.org/"}, "READSTATE_WEBHOOK_URL must begin with https://"),
+        ({"WEBHOOK_URL": "https://127.0.0.1/"}, "READSTATE_WEBHOOK_ALLOW_PRIVATE=true"),
+        ({"WEBHOOK_URL": "https://user:pass@hooks.example.org/"}, "READSTATE_WEBHOOK_URL must be https://HOST"),
+        ({"WEBHOOK_FORM": "tencent"}, "needs READSTATE_TENCENT_SDKAPPID"),
+        ({"WEBHOOK_FORM": "both"}, "needs READSTATE_TENCENT_SDKAPPID"),
+        ({"WEBHOOK_FORM": "xml"}, "one of auto, standard, tencent, both"),
+        ({"WEBHOOK_RETRY_HOURS": "-1"}, "a number"),
+        ({"WEBHOOK_RETRY_HOURS": "169"}, "a number"),
+        ({"WEBHOOK_RETRY_HOURS": "nan"}, "READSTATE_WEBHOOK_RETRY_HOURS"),
+        ({"WEBHOOK_CLIENT_KEY": "key.pem"}, "READSTATE_WEBHOOK_CLIENT_CERT"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_name(environ: dict[str, str], words: str) -> None:
+    assert words in refusal(**environ)
+
+
+def test_tencents_form_alone_takes_tencents_token() -> None:
+    """As incoming callbacks do."""
+    environ = {"WEBHOOK_TOKEN": "", "TENCENT_TOKEN": "tencent-token", "WEBHOOK_FORM": "tencent", "TENCENT_SDKAPPID": "1400000001"}
+    assert read(**environ).webhook_token is None
+
+
+def test_private_receivers_and_http_can_be_allowed() -> None:
+    assert read(WEBHOOK_URL="http://127.0.0.1:9000/", WEBHOOK_ALLOW_PRIVATE="true").webhook_allow_private
+
+
+def test_a_token_without_a_url_does_nothing() -> None:
+    """Nor does any other part of a configuration that has no receiver."""
+    assert read(WEBHOOK_URL="", WEBHOOK_FORM="tencent").webhook_url is None
+
+
+def test_a_client_certificate_that_is_not_there_is_found_at_the_start(tmp_path: Path) -> None:
+    settings = read(WEBHOOK_CLIENT_CERT=str(tmp_path / "cert.pem"), DATA_DIR=str(tmp_path / "data"))
+    with pytest.raises(SettingsError, match=r"READSTATE_WEBHOOK_CLIENT_CERT: .* cannot be used"):
+        settings.resolve()
+
+
+def test_a_worker_reads_back_every_webhook_setting(tmp_path: Path) -> None:
+    environ = {
+        "WEBHOOK_OLD_TOKEN": "older-token",
+        "WEBHOOK_RETRY_HOURS": "0.5",
+        "WEBHOOK_FORM": "standard",
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+    settings = read(**environ).resolve()
+    assert Settings.from_environ(settings.environ()) == settings
+
+
+def test_a_refusal_shows_neither_token_nor_url() -> None:
+    """Both may hold secrets, and refusals end up in logs."""
+    assert "geheim" not in refusal(WEBHOOK_URL="https://hooks.example.org/geheim#", WEBHOOK_TOKEN="geheim-geheim")
+    assert "geheim" not in refusal(WEBHOOK_TOKEN="whsec_geheim")
