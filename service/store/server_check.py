@@ -6,6 +6,7 @@ write by a script: whatever else stands between us and the data (rights, a full 
 
 import asyncio
 import re
+import secrets
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,19 +20,16 @@ from redis.crc import key_slot
 from redis.exceptions import NoPermissionError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from service.store.scripts import PREFIX
-
 CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
 SLOTS = 16384
 
 _TRIAL_CHANNEL = "n:"
-_TRIAL_FUNCTION = f"{PREFIX}trial"
-_TRIAL = f"""#!lua name={_TRIAL_FUNCTION}
-redis.register_function("{_TRIAL_FUNCTION}", function(keys)
+_TRIAL = """#!lua name={name}
+redis.register_function("{name}", function(keys)
     redis.call("SET", keys[1], "1", "PX", 1000)
-    redis.call("PUBLISH", "{_TRIAL_CHANNEL}", "")
+    redis.call("PUBLISH", "{channel}", "")
     return redis.call("DEL", keys[1])
 end)
 """
@@ -224,8 +222,11 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
 
 async def _check_trial(client: Client, key: str) -> None:
     try:
-        await client.function_load(_TRIAL, replace=True)
-        await client.fcall(_TRIAL_FUNCTION, 1, key)
+        # A name of its own: others may be starting as well.
+        name = f"trial_{secrets.token_hex(8)}"
+        await client.function_load(_TRIAL.format(name=name, channel=_TRIAL_CHANNEL))
+        await client.fcall(name, 1, key)
+        await client.function_delete(name)
         async with client.pubsub() as pubsub:
             await pubsub.subscribe(_TRIAL_CHANNEL)
             await pubsub.parse_response()

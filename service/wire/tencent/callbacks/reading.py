@@ -18,8 +18,6 @@ from service.wire.tencent.naming import message_of_seq, room_of_pair, time_ms
 
 async def direct_read(ingest: Ingest, body: DirectRead) -> None:
     """A conversation was read up to a second. That is remembered also for messages that have yet to come."""
-    if not body.last_read_time:
-        return
     room = room_of_pair(body.report_account, body.peer_account)
     try:
         await _read_until(ingest, room, body.report_account, time_ms(body.last_read_time))
