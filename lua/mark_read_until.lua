@@ -11,7 +11,7 @@
 -- Reply      as mark_read; { "", 0, 0, unread, total } when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       O(log members), and with a time O(messages after the cursor that are newer)
+-- Cost       O(log members), and with a time O(messages that are newer)
 --@include lib/room
 --@include lib/reading
 --@include lib/until

@@ -2,6 +2,8 @@
 --@include lib/room
 --@include lib/stays
 
+local LOWEST = "\31" -- field of :u: the lowest ordinal that any count was set to by hand
+
 -- 24 lower-case hex that rise as strings within the room: seconds, seven digits that tell rooms apart, position.
 local function make_message_id(room, at_ms)
     local message = string.format("%08x%s%09x", math.floor(at_ms / 1000), string.sub(redis.sha1hex(room.key), 1, 7), room.seq)
@@ -46,7 +48,9 @@ local function trim_history(room, history)
     local last = redis.call("ZRANGE", room.key .. ":c", 0, 0)[1]
     if room.top_hole > 0 and last then
         local _, ord = load_member(room, last)
-        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, ord_before_history(room)))
+        -- A count that was set by hand may reach further back than any cursor.
+        local lowest = tonumber(redis.call("HGET", room.key .. ":u", LOWEST) or ord)
+        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, lowest, ord_before_history(room)))
     end
 end
 

@@ -140,12 +140,13 @@ class ReadState:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
+    async def mark_read(self, *, app: str, room: str, user: str, message: str, tell_backend: bool = True) -> Reading:
         """Move the user's cursor forward to `message`. An older or equal one succeeds, changes and announces nothing.
 
+        `tell_backend`: no webhook tells of this read when it is the backend that told us.
         Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
         """
-        return await self._store.mark_read(app=app, room=room, user=user, message=message)
+        return await self._store.mark_read(app=app, room=room, user=user, message=message, tell_backend=tell_backend)
 
     async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> tuple[list[Reading | ReadStateError], int]:
         """Mark (room, message) pairs read, each on its own, in one go. Returns what became of each, and the user's badge after all.
@@ -155,12 +156,12 @@ class ReadState:
         outcomes = await self._store.mark_read_many(app=app, user=user, items=items)
         return outcomes, await self._store.badge(app=app, user=user, tags=())
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int = 0) -> Reading:
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int = 0, tell_backend: bool = True) -> Reading:
         """As mark_read, for the newest message of `until_ms` (Unix ms) or earlier; 0: now, and so for the newest of all.
 
         Without any such message nothing changes and `message` is "". Raises RoomUnknown, NotMember. Safe to repeat.
         """
-        return await self._store.mark_read_until(app=app, room=room, user=user, until_ms=until_ms)
+        return await self._store.mark_read_until(app=app, room=room, user=user, until_ms=until_ms, tell_backend=tell_backend)
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str = "") -> None:
         """Remember that the user wants to see the room as unread from `message` on ("": the newest). No cursor, count or receipt changes.
@@ -220,6 +221,17 @@ class ReadState:
         A room above the fan-out limit is always among the changed.
         """
         return await self._store.subscriptions(app=app, user=user, since_ms=since_ms)
+
+    async def note_newest(self, *, app: str, what: str, at_ms: int) -> bool:
+        """Note that `what` (any text) happened at `at_ms` (Unix ms); whether nothing later is known of it.
+
+        A repeat of the newest still holds. For dialects that are told of things late, twice and out of order. Remembered for 30 days.
+        """
+        return await self._store.note_newest(app=app, what=what, at_ms=at_ms) <= at_ms
+
+    async def newest(self, *, app: str, what: str) -> int:
+        """When `what` happened last, as far as note_newest was told (Unix ms); 0 when it never was."""
+        return await self._store.note_newest(app=app, what=what, at_ms=0)
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
         """Count one call of `what` in windows of `window_ms`, over all workers.

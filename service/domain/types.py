@@ -110,6 +110,7 @@ class MemberState(Struct, frozen=True):
     cursor: int  # seq from which unread is counted
     unread: int
     last_read: str | None  # None until a first real read (joining is not reading), or no longer remembered
+    # The following only in Room.me; lists of members leave them out.
     moved_ms: int = 0  # when the cursor last moved, joining included
     has_read: bool = False  # whether there ever was a real read
     marked_ms: int = 0  # time of the message from which the member has marked the room as unread by hand; 0: no such mark

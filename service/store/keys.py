@@ -12,7 +12,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :j      hash    member<US>number -> a chunk of older moves of the member's journal
     :x :y :e        who has left, as far as receipts need them: see lua/lib/stays.lua
     :q      hash    seq -> who acknowledged this very message: (member, where they had joined, time), ...
-    :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read
+    :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
+                    <US> -> the lowest ordinal that a count was set to by hand
     :i      hash    message id -> (seq, ordinal, kind)
     :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
     :h      zset    holes: ordinals that were deleted or recalled one by one
@@ -32,24 +33,23 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
 
 A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does.
 
-**Everything else:** `a:apps` (hash, app -> keys), `{a:<app>}:v` (zset, revocations by time in ms), `{t:<app>:<digest>}` (hash, a custom
-token; expires by itself), `{m:<app>:<message>}` (string, the room of a message, for a day), `{q:<app>:<what>}` (string, calls in a window
-of time), `{o:<shard>}` (zset, rooms that may owe news, by time in s; with :w, who walks it; split plan only), and the channel `n:<app>`.
+**Everything else** has slots of its own:
 
-Events for webhooks are in sixteen slots `{w:<shard>}`, those of a room in one. A *pair* is app, room and member, joined:
+    a:apps                 hash    app -> keys
+    {a:<app>}:v            zset    revocations by time in ms
+    {t:<app>:<digest>}     hash    a custom token; expires by itself
+    {m:<app>:<message>}    string  the room of a message, for a day
+    {q:<app>:<what>}       string  calls in a window of time
+    {l:<app>:<digest>}     string  when something happened last, for 30 days
+    {w:<shard>}            stream  events for webhooks; what becomes of them: lua/lib/events.lua
+    {o:<shard>}            zset    rooms that may owe news, by time in s; with :w, who walks it (split plan only)
 
-    (bare)  stream  e -> event, as the scripts wrote it
-    :q      hash    pair -> what waits: (event, failed attempts, failing since, forms sent); the newest event of the pair only
-    :t      zset    the same pairs by the time in ms when they are due
-    :d      zset    pair by the revision that was delivered last; the newest 20,000
-    :x      hash    pair -> dead letter: (event, attempts, time in ms, reason)
-    :h      string  which deliverer holds the shard; expires by itself
-
-and `{w:}` (zset, deliverers by the time in ms until which they count; with :g, a digest of the target that wants no more events).
+and the channel `n:<app>`.
 
 Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
 """
 
+import hashlib
 import zlib
 
 OWING_SHARDS = 16
@@ -104,6 +104,11 @@ class Keys:
     @staticmethod
     def message(app: str, message: str) -> str:
         return f"{{m:{app}:{message}}}"
+
+    @staticmethod
+    def newest(app: str, what: str) -> str:
+        """Of any text, which may hold what a key must not."""
+        return f"{{l:{app}:{hashlib.sha256(what.encode()).hexdigest()}}}"
 
     @staticmethod
     def window(app: str, what: str) -> str:

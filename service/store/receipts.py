@@ -62,6 +62,8 @@ _encode = msgspec.msgpack.Encoder().encode
 async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
     """One page; see ReadState.receipts."""
     token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
+    if which is Filter.UNREAD and token.part != "c":
+        raise Invalid("page", "page belongs to the other list")
     since = -1
     if token.marks:
         since = token.marks[0].at

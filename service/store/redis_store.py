@@ -1,6 +1,7 @@
 """Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from service.domain.types import (
     Subscriptions,
     TagBadges,
 )
-from service.errors import MessageUnknown, ReadStateError, RoomUnknown
+from service.errors import Fault, MessageUnknown, ReadStateError, RoomUnknown
 from service.store.audit import Audit
 from service.store.connect import Caller, Part
 from service.store.keys import Keys
@@ -34,6 +35,7 @@ FANOUT_LIMIT = 256  # members
 MESSAGE_HISTORY = 10_000  # messages
 JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
+NEWEST_KEPT_MS = 30 * 86_400_000
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
 
 
@@ -95,7 +97,9 @@ class RedisStore:
         posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
         if posted.created:
             key = Keys.message(app, posted.message)
-            await self._caller.command("SET", key, room, "EX", MESSAGE_FOUND_S, key=key)
+            # The post is done, whatever becomes of this: without it find_message has to look further.
+            with contextlib.suppress(Fault):
+                await self._caller.command("SET", key, room, "EX", MESSAGE_FOUND_S, key=key)
         return posted
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
@@ -115,8 +119,8 @@ class RedisStore:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
-        args = (app, user, message, self._journal, self._event_shard(app, room))
+    async def mark_read(self, *, app: str, room: str, user: str, message: str, tell_backend: bool = True) -> Reading:
+        args = (app, user, message, self._journal, self._event_shard(app, room) if tell_backend else "")
         return await self._with_badge(app, user, _reading(await self._change("mark_read", app, room, args)))
 
     async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
@@ -124,8 +128,8 @@ class RedisStore:
         replies = await self.outbox.change_each("mark_read", app, changes)
         return [reply if isinstance(reply, ReadStateError) else _reading(reply) for reply in replies]
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int) -> Reading:
-        args = (app, user, until_ms, self._journal, self._event_shard(app, room))
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int, tell_backend: bool = True) -> Reading:
+        args = (app, user, until_ms, self._journal, self._event_shard(app, room) if tell_backend else "")
         return await self._with_badge(app, user, _reading(await self._change("mark_read_until", app, room, args)))
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str) -> None:
@@ -165,6 +169,9 @@ class RedisStore:
         changed, derived, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
         there = [(room, at_ms) for room, at_ms in _rooms_at(derived) if await self._is_in_derived(app, room, user)]
         return Subscriptions((*_rooms_at(changed), *there), _rooms_at(removed))
+
+    async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
+        return int(await self._caller.call(self._scripts["note_newest"], [Keys.newest(app, what)], [at_ms, NEWEST_KEPT_MS]))
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
         calls, left_ms = await self._caller.call(self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False)

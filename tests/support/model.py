@@ -40,6 +40,7 @@ class ModelStore:
         self.worlds: dict[str, dict[str, ModelRoom]] = {}
         self.buried: dict[tuple[str, str], ModelRoom] = {}
         self.notices: list[tuple[str, Notice]] = []
+        self.newest: dict[tuple[str, str], int] = {}
         self._now_ms = now_ms
         self._ids = 0
         self._changed: dict[tuple[str, str], int] = {}  # (app, room) -> when
@@ -169,7 +170,7 @@ class ModelStore:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str) -> Reading:
+    async def mark_read(self, *, app: str, room: str, user: str, message: str, tell_backend: bool = True) -> Reading:
         there, _ = self._stay(app, room, user)
         return await self._read(app, room, user, there.find(message))
 
@@ -182,7 +183,7 @@ class ModelStore:
                 done.append(error)
         return done
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int) -> Reading:
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int, tell_backend: bool = True) -> Reading:
         there, _ = self._stay(app, room, user)
         if there.is_pair:
             there.until[user] = max(until_ms or self._now_ms(), there.until.get(user, 0))
@@ -261,6 +262,10 @@ class ModelStore:
             tuple((room, at_ms) for room, at_ms in changed.items() if room in mine),
             tuple((room, at_ms) for room, at_ms in removed if room not in mine and at_ms > since_ms),
         )
+
+    async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
+        self.newest[app, what] = max(self.newest.get((app, what), 0), at_ms)
+        return self.newest[app, what]
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
         """Windows begin at whole multiples of their length."""

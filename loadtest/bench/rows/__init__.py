@@ -20,4 +20,5 @@ ROWS: dict[str, Callable[[Stage], Outcome]] = {
     "k": receipts.page,
     "l": receipts.journal,
     "m": receipts.against_rows,
+    "n": script.events,
 }

@@ -1,4 +1,4 @@
-"""Row f: the bare script, through redis-benchmark, against the least that a script can do.
+"""Rows f and n: the bare script, through redis-benchmark, against the least that a script can do, and with an event for webhooks.
 
 redis-benchmark can put independent random numbers into a command and nothing else. So everybody is in every room: 64 users, 64 rooms, and
 each call takes one of 4,096 pairs. One run makes so few calls that nine of ten meet a pair that has not read this round's message
@@ -10,7 +10,7 @@ import subprocess
 from statistics import median
 
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import Outcome, not_measured, say
+from loadtest.bench.figures import Better, Outcome, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
 from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
@@ -19,6 +19,7 @@ from service.store.keys import Keys
 from service.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
 
 REACH = 0.35
+EVENT_FACTOR = 1.1
 EVERYBODY = 64  # users, and rooms that each is in
 CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
 FORWARD_SHARE = 0.88
@@ -68,6 +69,37 @@ def bare(stage: Stage) -> Outcome:
     )
 
 
+def events(stage: Stage) -> Outcome:
+    """The same calls with and without an event for webhooks, in turn; each on a server of its own, so that both only move forward."""
+    if not tool("redis-benchmark"):
+        return not_measured("redis-benchmark is not installed")
+    with valkey(SERVER_CORE) as plain, valkey(SERVER_CORE) as telling:
+        servers = ((plain, run(_prepare(plain)), ""), (telling, run(_prepare(telling)), "3"))
+        rates: list[list[float]] = []
+        inside_us = {"": 0.0, "3": 0.0}
+        say("redis-benchmark: mark_read with and without an event in turn")
+        for number in range(1, stage.lengths.script_rounds + 1):
+            pair = []
+            for server, mark_read, shard in servers:
+                run(_post(server, number))
+                server.forget_counts()
+                pair.append(_benchmark(server, CALLS, "FCALL", mark_read, *_arguments(number, shard)))
+                inside_us[shard] += server.counts("fcall")[1]
+            rates.append(pair)
+    ratio = median_ratio((plain_rate, telling_rate) for plain_rate, telling_rate in rates)
+    calls = len(rates) * CALLS
+    return Outcome(
+        f"{ratio:.2f}",
+        ratio <= EVENT_FACTOR,
+        ratio,
+        Better.LOWER,
+        notes=(
+            f"Time per call as redis-benchmark sees it. Inside Valkey it is {inside_us['3'] / calls:.1f} us with an event and"
+            f" {inside_us[''] / calls:.1f} us without.",
+        ),
+    )
+
+
 def _numbered(kind: str) -> list[str]:
     # redis-benchmark writes its numbers with twelve digits.
     return [f"{kind}{number:012d}" for number in range(EVERYBODY)]
@@ -90,8 +122,8 @@ async def _post(server: Valkey, number: int) -> None:
         await all_of(post(store, room, message_id(number)) for room in _numbered("room"))
 
 
-def _arguments(number: int) -> tuple[str | int, ...]:
-    """Of a mark_read of anybody in any room up to this round's message."""
+def _arguments(number: int, shard: str = "") -> tuple[str | int, ...]:
+    """Of a mark_read of anybody in any room up to this round's message; `shard` of the events, "" for none."""
     return (
         1,
         Keys.room(APP, "room__rand_int__"),

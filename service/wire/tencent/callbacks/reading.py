@@ -1,7 +1,8 @@
 """What was read on Tencent's side, while an app uses both (C2C.CallbackAfterMsgReport, AfterMsgReadReceipt, AfterMsgReadAll,
 Group.CallbackAfterReadReceipt).
 
-Cursors move forward only. What was read before anybody here knew of it changes nothing, and no receipt moves a cursor.
+Cursors move forward only, and no webhook tells of what was told to us. What was read before anybody here knew of it changes nothing, and
+no receipt moves a cursor.
 """
 
 from collections import defaultdict
@@ -53,7 +54,7 @@ async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
 async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: int) -> None:
     message = message_of_seq(group.msg_seq)
     try:
-        await ingest.read_state.mark_read(app=ingest.app, room=group.group_id, user=user, message=message)
+        await ingest.read_state.mark_read(app=ingest.app, room=group.group_id, user=user, message=message, tell_backend=False)
     except MessageUnknown:
         # Tencent numbers notices too, of which we may never hear.
         await _read_until(ingest, group.group_id, user, until_ms)
@@ -64,7 +65,7 @@ async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: i
 async def _read_until(ingest: Ingest, room: str, user: str, until_ms: int) -> None:
     # What is not sent yet has not been read.
     until_ms = min(until_ms, time_ns() // 1_000_000 + AHEAD_MS)
-    await ingest.read_state.mark_read_until(app=ingest.app, room=room, user=user, until_ms=until_ms)
+    await ingest.read_state.mark_read_until(app=ingest.app, room=room, user=user, until_ms=until_ms, tell_backend=False)
 
 
 async def _acknowledge(ingest: Ingest, room: str, user: str, messages: Sequence[str]) -> None:
