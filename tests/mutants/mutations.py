@@ -134,7 +134,11 @@ MUTATIONS = [
     Mutation("rooms.lua", "if state ~= GONE then", "if state ~= FROZEN then"),
     # Memory of messages
     Mutation("lib/history.lua", "math.min(kept - history, 1000)", "math.min(kept - history, 1000) do"),
-    Mutation("lib/history.lua", '"-inf", math.min(ord, lowest, ord_before_history(room))', '"-inf", math.max(ord, lowest, ord_before_history(room))'),
+    Mutation(
+        "lib/history.lua",
+        '"-inf", math.min(ord, lowest, ord_before_history(room))',
+        '"-inf", math.max(ord, lowest, ord_before_history(room))',
+    ),
     Mutation(
         "lib/history.lua",
         'string.format("%08x%s%09x", math.floor(at_ms / 1000), string.sub(redis.sha1hex(room.key), 1, 7), room.seq)',
