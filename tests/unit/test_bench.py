@@ -278,9 +278,8 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         reading = await store.mark_read(app=app, room="r", user="ann", message="m1")
         assert (reading.message, reading.moved, reading.unread, reading.badge) == ("m1", True, 1, 1)
         assert await store.badge(app=app, user="ben", tags=["t"]) == 2
-        many = await caller.call_each(
-            caller.scripts["mark_read"], [(Keys.room(app, "r"), [app, "ben", "m2"]), (Keys.room(app, "none"), [app, "ben", "m1"])]
-        )
+        calls = [(Keys.room(app, room), [app, "ben", message, "1024 7776000000", ""]) for room, message in (("r", "m2"), ("none", "m1"))]
+        many = await caller.call_each(caller.scripts["mark_read"], calls)
         assert many[0][:3] == [b"m2", 2, 1]
         assert isinstance(many[1], RoomUnknown)
         with pytest.raises(NotMember):
