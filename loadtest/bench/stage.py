@@ -17,7 +17,7 @@ from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
 from loadtest.bench.population import Keys, Population, Shape, Walk, single_reads, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 
-FASTEST = 20_000  # calls per second that no server here exceeds: so many messages are made ready
+FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
 FASTEST_BULK = 1000
 MOVED_SHARE = 0.99  # of the calls of a slice; fewer would mean that something else was measured
 
