@@ -39,8 +39,8 @@ def page(stage: Stage) -> Outcome:
         ratio,
         Better.LOWER,
         notes=(
-            f"Server time of one page of {PAGE}, the rooms in turn: the first page, and one from the middle of the list. The dearer of the two"
-            " is compared.",
+            f"Server time of one page of {PAGE}, the rooms in turn: the first page, and one from the middle of the list;"
+            " the dearer of the two is compared.",
         ),
         table=(
             ("members", "first page, us", "page in the middle, us"),
