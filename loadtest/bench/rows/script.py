@@ -85,6 +85,8 @@ def events(stage: Stage) -> Outcome:
                 server.forget_counts()
                 pair.append(_benchmark(server, CALLS, "FCALL", mark_read, *_arguments(number, shard)))
                 inside_us[shard] += server.counts("fcall")[1]
+                if bool(shard) != bool(server.counts("xadd")[0]):
+                    raise BenchError("events were written where none were wanted, or the other way round")
             rates.append(pair)
     ratio = median_ratio((plain_rate, telling_rate) for plain_rate, telling_rate in rates)
     calls = len(rates) * CALLS
@@ -124,15 +126,8 @@ async def _post(server: Valkey, number: int) -> None:
 
 def _arguments(number: int, shard: str = "") -> tuple[str | int, ...]:
     """Of a mark_read of anybody in any room up to this round's message; `shard` of the events, "" for none."""
-    return (
-        1,
-        Keys.room(APP, "room__rand_int__"),
-        APP,
-        "user__rand_int__",
-        message_id(number),
-        f"{JOURNAL_MOVES} {JOURNAL_DAYS * 86_400_000}",
-        "",
-    )
+    room, kept = Keys.room(APP, "room__rand_int__"), f"{JOURNAL_MOVES} {JOURNAL_DAYS * 86_400_000}"
+    return 1, room, APP, "user__rand_int__", message_id(number), kept, shard
 
 
 def _benchmark(server: Valkey, calls: int, *parts: str | int) -> float:
