@@ -251,7 +251,8 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert stamp >= before, "a revision went back"
         if stamp > before:
             # A script may raise the revision twice, and time stands still while it runs.
-            assert began <= stamp <= await self._server_us(room) + 1, "a revision is not of its moment"
+            ended = await self._server_us(room)
+            assert began <= stamp <= ended + 1, f"a revision is not of its moment: {began} {stamp} {ended}"
         self.times = [stamp // 1000]
         if created:
             self.times.insert(0, (await self.store.room(app=self.app, room=room, user="")).created_ms)
