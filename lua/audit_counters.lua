@@ -9,19 +9,19 @@
 --@include lib/user
 
 local key = KEYS[1]
-local expected = { ["*"] = 0, d = 0 }
+local expected, total, in_derived = {}, 0, 0
 local sets, derived, gone = {}, {}, {}
 local flat = redis.call("HGETALL", key)
 for i = 1, #flat, 2 do
     if string.sub(flat[i], 1, 1) == "r" then
-        local _, _, unread, state, _, tags = cmsgpack.unpack(flat[i + 1])
+        local _, _, unread, state, _, tags = read_copy(flat[i + 1])
         local room = string.sub(flat[i], 2)
         if state == DERIVED then
-            expected.d, derived[room] = expected.d + 1, "1"
+            in_derived, derived[room] = in_derived + 1, "1"
         elseif state == GONE then
             gone[room] = "1"
         elseif state == ACTIVE then
-            expected["*"] = expected["*"] + unread
+            total = total + unread
             if tags ~= "" then
                 sets[tags] = (sets[tags] or 0) + 1
                 expected["s" .. tags] = (expected["s" .. tags] or 0) + unread
@@ -73,20 +73,21 @@ local function members_of(list)
     return found
 end
 
-local counters = {}
+local counters, sums = {}, nil
 for i = 1, #flat, 2 do
-    local kind = string.sub(flat[i], 1, 1)
-    if kind ~= "r" and kind ~= "v" then
+    if flat[i] == SUMS then
+        sums = flat[i + 1]
+    elseif string.sub(flat[i], 1, 1) ~= "r" then
         counters[flat[i]] = flat[i + 1]
     end
 end
--- A user who never had an unread message or a derived room may lack these two.
-for _, name in ipairs({ "*", "d" }) do
-    if not counters[name] and expected[name] == 0 then
-        expected[name] = nil
-    end
-end
 compare("", counters, expected, write_hash(key))
+
+local version, stored_total, stored_derived = read_sums(sums)
+local stored = { total = string.format("%.0f", stored_total), derived = string.format("%.0f", stored_derived) }
+compare("", stored, { total = total, derived = in_derived }, function()
+    redis.call("HSET", key, SUMS, pack_sums(version, total, in_derived))
+end)
 
 local stored_sets = {}
 local flat_sets = redis.call("HGETALL", key .. ":s")
@@ -101,7 +102,7 @@ compare("gone:", members_of(redis.call("ZRANGE", key .. ":g", 0, -1)), gone, fun
     if value == "" then
         redis.call("ZREM", key .. ":g", room)
     else
-        local rev = cmsgpack.unpack(redis.call("HGET", key, "r" .. room))
+        local rev = read_copy(redis.call("HGET", key, "r" .. room))
         redis.call("ZADD", key .. ":g", rev, room)
     end
 end)

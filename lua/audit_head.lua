@@ -25,7 +25,7 @@ local function compare(name, stored, expected)
         end
     end
 end
-compare("size", room.size, redis.call("HLEN", room.key .. ":p"))
+compare("size", room.size, redis.call("HLEN", room.key) - 1)
 if top then
     compare("top_hole", room.top_hole, tonumber(top))
 end

@@ -8,6 +8,7 @@
 --
 -- Reply      { unread, elsewhere }   elsewhere: derived rooms that the caller must ask, on the split plan
 -- Cost       O(1) without a tag or with one, O(distinct tag sets) with several; O(log members) for each derived room
+--@include lib/copies
 --@include lib/sets
 --@plan
 
@@ -16,14 +17,16 @@ local tags = {}
 for i = 3, #ARGV do
     tags[#tags + 1] = ARGV[i]
 end
-local have = redis.call("HMGET", key, #tags == 1 and "t" .. tags[1] or "*", "d")
-local unread = tonumber(have[1] or 0)
-if #tags > 1 then
+local have = redis.call("HMGET", key, SUMS, #tags == 1 and "t" .. tags[1] or SUMS)
+local _, unread, derived = read_sums(have[1])
+if #tags == 1 then
+    unread = tonumber(have[2] or 0)
+elseif #tags > 1 then
     unread = sum_sets(key, function(set)
         return has_all(set, tags)
     end)
 end
-if not have[2] or have[2] == "0" then
+if derived == 0 then
     return { unread, {} }
 end
 local found, elsewhere = ask_derived(user)

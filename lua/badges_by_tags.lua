@@ -14,7 +14,8 @@
 
 local key, user = KEYS[1], ARGV[2]
 local found, elsewhere = {}, {}
-if tonumber(redis.call("HGET", key, "d") or 0) > 0 then
+local _, _, derived = load_sums(key)
+if derived > 0 then
     found, elsewhere = ask_derived(user)
 end
 

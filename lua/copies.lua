@@ -6,10 +6,11 @@
 --
 -- Reply      { room, revision, cursor, unread, state, tags, ... }   only those that exist
 -- Cost       O(rooms)
+--@include lib/copies
 
 local reply = {}
 local function add(room, packed)
-    local rev, cursor, unread, state, _, tags = cmsgpack.unpack(packed)
+    local rev, cursor, unread, state, _, tags = read_copy(packed)
     for _, value in ipairs({ room, rev, cursor, unread, state, tags }) do
         reply[#reply + 1] = value
     end

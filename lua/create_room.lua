@@ -29,6 +29,7 @@ if created then
     room.born, room.tags = room.rev, ARGV[2]
     room.active, room.deleted, room.derived, room.size = true, false, false, 0
     room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0
+    redis.call("UNLINK", room.key)
     save_head(room)
     for i = 6, 5 + fields, 2 do
         redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])

@@ -12,6 +12,8 @@
 --@include lib/notices
 --@plan
 
+local HEAD_KEPT_S = 24 * 3600 -- so that late news of the room is recognised as old
+
 local room = load_head(KEYS[1])
 if not room then
     return finish({ rev = 0, born = 0, tags = "" }, 0)
@@ -21,10 +23,12 @@ if room.deleted then
     return finish(room, 0)
 end
 raise_revision(room)
-local members = room.derived and {} or redis.call("HKEYS", room.key .. ":p")
+local members = room.derived and {} or members_of(room)
 room.deleted, room.derived, room.size, room.tags = true, false, 0, ""
+redis.call("UNLINK", room.key)
 save_head(room)
-for _, suffix in ipairs({ ":p", ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":h", ":f" }) do
+redis.call("EXPIRE", room.key, HEAD_KEPT_S)
+for _, suffix in ipairs({ ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":h", ":f" }) do
     redis.call("UNLINK", room.key .. suffix)
 end
 tell_anew(room, members)

@@ -17,13 +17,12 @@
 --@include lib/reading
 --@plan
 
-local room = load_head(KEYS[1])
+local room, record = load_head_and_record(KEYS[1], ARGV[2])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local seq, ord = load_message(room, ARGV[3])
-if not seq then
-    return redis.error_reply(is_member(room, ARGV[2]) and MESSAGE_UNKNOWN or NOT_MEMBER)
+if not (seq and record) then
+    return redis.error_reply(record and MESSAGE_UNKNOWN or NOT_MEMBER)
 end
-local reply = read_up_to(room, ARGV[2], ARGV[3], seq, ord, ARGV[4], ARGV[5])
-return reply and finish(room, reply) or redis.error_reply(NOT_MEMBER)
+return finish(room, read_up_to(room, ARGV[2], record, ARGV[3], seq, ord, ARGV[4], ARGV[5]))

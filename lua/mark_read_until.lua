@@ -17,13 +17,12 @@
 --@include lib/until
 --@plan
 
-local room = load_head(KEYS[1])
+local room, record = load_head_and_record(KEYS[1], ARGV[2])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local user, until_ms = ARGV[2], tonumber(ARGV[3])
-local _, ord, read, _, _, _, marked = load_member(room, user)
-if not ord then
+if not record then
     return redis.error_reply(NOT_MEMBER)
 end
 local time = redis.call("TIME")
@@ -36,7 +35,8 @@ while message and until_ms > 0 and at_ms > until_ms do
 end
 if not message then
     tell_owed(room)
+    local _, ord = read_record(record)
     return finish(room, { "", 0, 0, unread_after(room, ord), total_told() })
 end
 local _, message_ord = load_message(room, message)
-return finish(room, read_up_to(room, user, message, seq, message_ord, ARGV[4], ARGV[5]))
+return finish(room, read_up_to(room, user, record, message, seq, message_ord, ARGV[4], ARGV[5]))

@@ -34,6 +34,5 @@ end
 raise_revision(room)
 redis.call("HSET", room.key .. ":u", user, seq)
 save_member(room, user, cursor, ord, read, joined, at, moves, 1, tail)
-save_head(room)
 tell_member(room, user, cursor, ord)
 return finish(room, 1)

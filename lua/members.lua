@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua
 -- members: up to `limit` members with their read states; those who have read furthest come first when not all are given.
 --
 -- KEYS[1]    room
@@ -6,8 +6,8 @@
 --
 -- Reply      { member, cursor, unread, last_read, ... }   last_read: message id, or "" without a real read
 -- Errors     ROOM_UNKNOWN
--- Cost       O(limit + log members)
---@include lib/room
+-- Cost       O(members) up to the fan-out limit, O(limit + log members) above
+--@include lib/order
 
 local room = load_head(KEYS[1])
 if not room or room.deleted then
@@ -24,7 +24,7 @@ local function message_of(read)
     end
     return names[read] or ""
 end
-for _, member in ipairs(redis.call("ZREVRANGE", room.key .. ":c", 0, tonumber(ARGV[1]) - 1)) do
+for _, member in ipairs(redis.call("ZREVRANGE", order_of(room), 0, tonumber(ARGV[1]) - 1)) do
     local cursor, ord, read = load_member(room, member)
     reply[#reply + 1] = member
     reply[#reply + 1] = cursor

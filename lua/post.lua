@@ -27,14 +27,14 @@
 
 local TRIM_EVERY = 64 -- posts
 
-local room = load_head(KEYS[1])
+local room, record = load_head_and_record(KEYS[1], ARGV[2])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local cursor, _, _, joined, at, moves, marked, tail
 if sender ~= "" then
-    cursor, _, _, joined, at, moves, marked, tail = load_member(room, sender)
+    cursor, _, _, joined, at, moves, marked, tail = read_record(record)
 end
 if not cursor and ARGV[5] == "1" then
     return redis.error_reply(NOT_MEMBER)
@@ -64,8 +64,9 @@ if room.seq % TRIM_EVERY == 0 then
     trim_history(room, tonumber(ARGV[8]))
 end
 local crossed = cross_if_due(room, tonumber(ARGV[7]))
-save_head(room)
-if cursor then
+if not cursor then
+    save_head(room)
+else
     at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, ARGV[9])
     if marked == 1 then
         redis.call("HDEL", room.key .. ":u", sender)
@@ -80,6 +81,6 @@ end
 local id = room_of(room.key)
 publish("message", id, message, sender, at_ms, room.seq, "new", ARGV[6])
 if cursor then
-    publish("read", id, sender, message, room.seq)
+    publish_packed(read_notice(id, sender, message, room.seq))
 end
 return finish(room, { message, room.seq, room.ord, at_ms, 1 })

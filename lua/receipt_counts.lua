@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua
 -- receipt_counts: how many have read each of several messages.
 --
 -- KEYS[1]    room
@@ -6,7 +6,7 @@
 --
 -- Reply      { {read, unread, left} or {}, ... }   {}: unknown, deleted or recalled
 -- Errors     ROOM_UNKNOWN
--- Cost       O(messages x log members)
+-- Cost       O(messages x log members), and O(members) up to the fan-out limit
 --@include lib/room
 --@include lib/receipts
 
@@ -14,9 +14,9 @@ local room = load_head(KEYS[1])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local reply = {}
+local order, reply = order_of(room), {}
 for i, message in ipairs(ARGV) do
     local seq, sender, _, sender_joined = receipted(room, message)
-    reply[i] = seq and { count_receipts(room, seq, sender, sender_joined, acknowledgements(room, seq)) } or {}
+    reply[i] = seq and { count_receipts(room, order, seq, sender, sender_joined, acknowledgements(room, seq)) } or {}
 end
 return reply

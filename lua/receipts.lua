@@ -1,4 +1,4 @@
-#!lua flags=no-writes
+#!lua
 -- receipts: a page of those who have, or have not, read a message. In three parts, one after the other: those who acknowledged this very message
 -- ("q"), members by cursor ("c"), people who left by the cursor that they left with ("y"). Non-readers are members by cursor alone.
 --
@@ -16,7 +16,7 @@
 --            people: { {member, at, exact, left_at, trail}, ... }   at, left_at on the room's clock, left_at -1 for a member;
 --            trail: where they stood at `since` and since then, { cursor, 0, cursor, at, ... }, {} when they have not moved
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
--- Cost       O(log members + limit)
+-- Cost       O(members) up to the fan-out limit, O(log members + limit) above
 --@include lib/room
 --@include lib/receipts
 --@include lib/pages
@@ -32,7 +32,8 @@ end
 local wants_read, limit = ARGV[2] == "read", tonumber(ARGV[3])
 local part, place, last, since = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local acknowledged = acknowledgements(room, seq)
-local read, unread, left = count_receipts(room, seq, sender, sender_joined, acknowledged)
+local order = order_of(room)
+local read, unread, left = count_receipts(room, order, seq, sender, sender_joined, acknowledged)
 local time = redis.call("TIME")
 local revision = room.rev
 room.rev = math.max(room.rev, time[1] * 1000000 + time[2])
@@ -85,7 +86,7 @@ local function add_leaver(stay)
         return
     end
     local _, left_at = ended_stay(room, member, joined)
-    local packed = redis.call("HGET", room.key .. ":p", member) or redis.call("HGET", room.key .. ":x", member)
+    local packed = redis.call("HGET", room.key, member) or redis.call("HGET", room.key .. ":x", member)
     local cursor, _, _, _, at, moves, _, tail = read_record(packed)
     local when, exact = reached(room, member, cursor, at, moves, tail, seq)
     local trail = since >= 0 and moves_since(room, member, cursor, at, moves, tail, since) or {}
@@ -109,8 +110,8 @@ end
 if part ~= "y" and limit > 0 then
     local from, to = wants_read and seq or -1, wants_read and math.huge or seq - 1
     local found, more
-    found, more, place, last = after(room.key .. ":c", from, to, place, last, limit)
-    local records = #found > 0 and redis.call("HMGET", room.key .. ":p", unpack(found)) or {}
+    found, more, place, last = after(order, from, to, place, last, limit)
+    local records = #found > 0 and redis.call("HMGET", room.key, unpack(found)) or {}
     for i, member in ipairs(found) do
         add_member(member, records[i])
     end

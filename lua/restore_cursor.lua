@@ -31,7 +31,6 @@ if message then
     wanted_ord = message_ord
 end
 raise_revision(room)
-save_head(room)
 at, moves, tail = note_move(room, user, cursor, wanted, at, moves, tail, ARGV[4])
 save_member(room, user, wanted, math.max(ord, wanted_ord), math.max(read, wanted), joined, at, moves, marked, tail)
 tell_member(room, user, wanted, math.max(ord, wanted_ord))

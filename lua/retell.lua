@@ -25,7 +25,7 @@ local members = {}
 for i = 3, #ARGV do
     members[#members + 1] = ARGV[i]
     local cursor = not room.deleted and load_member(room, ARGV[i])
-    if cursor then
+    if cursor and room.derived then
         redis.call("ZADD", room.key .. ":c", cursor, ARGV[i])
     end
 end

@@ -5,13 +5,13 @@
 --
 -- Reply      { rooms, derived }   derived: rooms above the fan-out limit, whose membership the room itself confirms
 -- Cost       O(rooms)
---@include lib/states
+--@include lib/copies
 
 local rooms, derived = {}, {}
 local flat = redis.call("HGETALL", KEYS[1])
 for i = 1, #flat, 2 do
     if string.sub(flat[i], 1, 1) == "r" then
-        local _, _, _, state = cmsgpack.unpack(flat[i + 1])
+        local _, _, _, state = read_copy(flat[i + 1])
         local list = state == DERIVED and derived or rooms
         if state ~= GONE then
             list[#list + 1] = string.sub(flat[i], 2)

@@ -37,7 +37,6 @@ while missing > 0 and ord > lowest do
 end
 raise_revision(room)
 save_member(room, user, cursor, ord, read, joined, at, moves, marked, tail)
-save_head(room)
 local known = redis.call("HGET", room.key .. ":u", LOWEST)
 if not known or tonumber(known) > ord then
     redis.call("HSET", room.key .. ":u", LOWEST, string.format("%.0f", ord))

@@ -5,7 +5,7 @@
 -- ARGV[1..]  members   whoever they are
 --
 -- Reply      { revision, tags, active, { member, cursor, unread, state, owed, ordered, ... } }
---            unread: as the room counts it, whatever the state; owed: 1 when news is under way; ordered: 1 when the order index agrees
+--            unread: as the room counts it, whatever the state; owed: 1 when news is under way; ordered: 1 when the order by cursors, as far as it is kept, agrees
 -- Cost       O(members named)
 --@include lib/room
 --@include lib/news
@@ -23,7 +23,7 @@ for _, member in ipairs(ARGV) do
     states[#states + 1] = cursor and unread_after(room, ord) or 0
     states[#states + 1] = cursor and copy_state(room) or GONE
     states[#states + 1] = redis.call("HEXISTS", KEYS[1] .. ":o", member)
-    states[#states + 1] = (tonumber(place or -1) == (cursor or -1)) and 1 or 0
+    states[#states + 1] = (cursor and not room.derived or tonumber(place or -1) == (cursor or -1)) and 1 or 0
 end
 if not room then
     return { 0, "", 0, states }

@@ -7,14 +7,14 @@
 -- Reply      { changed, derived, removed }   each { room, at_ms, ... }; derived: rooms above the fan-out limit, all of them, whose
 --            membership the room itself confirms
 -- Cost       O(rooms)
---@include lib/states
+--@include lib/copies
 
 local since = tonumber(ARGV[1]) * 1000
 local changed, derived, removed = {}, {}, {}
 local flat = redis.call("HGETALL", KEYS[1])
 for i = 1, #flat, 2 do
     if string.sub(flat[i], 1, 1) == "r" then
-        local rev, _, _, state = cmsgpack.unpack(flat[i + 1])
+        local rev, _, _, state = read_copy(flat[i + 1])
         -- The whole millisecond of `since` counts as passed.
         if rev >= since + 1000 or state == DERIVED or since == 0 then
             local list = state == GONE and removed or state == DERIVED and derived or changed

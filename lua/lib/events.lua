@@ -1,6 +1,7 @@
 -- events: what waits in one shard to be told by webhook. See service/store/keys.py for the keys.
 --
--- An event is the array of service/domain/events.py. What waits is one record per pair (a member in a room):
+-- An event is the array of service/domain/events.py. In the stream it is an entry with one field, named by the app: the notice of the read,
+-- which is made anyway, and what else the event says behind it. What waits is one record per pair (a member in a room):
 -- { event, failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
 
 local EVENT_FIELDS = 9
@@ -18,15 +19,25 @@ local function pair_of(event)
     return event[1] .. "\31" .. event[2] .. "\31" .. event[3]
 end
 
+local ENTRY_LAYOUT = ">I5I5I7" -- seq before, unread, revision
+local ENTRY_BYTES = 17
+
+local function pack_entry(notice, before, unread, revision)
+    return notice .. struct.pack(ENTRY_LAYOUT, before, unread, revision)
+end
+
 -- The event in a stream entry, or nil for what is none.
 local function event_in(entry)
-    local fields = entry[2]
-    local read, event = pcall(cmsgpack.unpack, fields and fields[2] or "")
-    if not read or type(event) ~= "table" or #event ~= EVENT_FIELDS then
+    local app, packed = unpack(entry[2] or {})
+    local read, behind, notice = pcall(cmsgpack.unpack_limit, packed or "", 1)
+    if not read or type(notice) ~= "table" or #notice ~= 5 or behind < 0 or behind ~= #packed - ENTRY_BYTES then
         return nil
     end
+    local kind, room, member, message, seq = unpack(notice)
+    local before, unread, revision = struct.unpack(ENTRY_LAYOUT, packed, behind + 1)
+    local event = { app, room, member, message, seq, before, math.floor(revision / 1000), unread, revision }
     for i = 1, EVENT_FIELDS do
-        if type(event[i]) ~= (i < SEQ and "string" or "number") then
+        if kind ~= "read" or type(event[i]) ~= (i < SEQ and "string" or "number") then
             return nil
         end
     end

@@ -1,5 +1,6 @@
 -- history: the bounded memory of a room's messages. Bodies are never kept.
 --@include lib/room
+--@include lib/order
 --@include lib/stays
 
 local LOWEST = "\31" -- field of :u: the lowest ordinal that any count was set to by hand
@@ -45,8 +46,8 @@ local function trim_history(room, history)
     if forgotten > 0 then
         forget_stays(room, oldest + forgotten)
     end
-    local last = redis.call("ZRANGE", room.key .. ":c", 0, 0)[1]
-    if room.top_hole > 0 and last then
+    local last = room.top_hole > 0 and redis.call("ZRANGE", order_of(room), 0, 0)[1]
+    if last then
         local _, ord = load_member(room, last)
         -- A count that was set by hand may reach further back than any cursor.
         local lowest = tonumber(redis.call("HGET", room.key .. ":u", LOWEST) or ord)

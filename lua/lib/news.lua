@@ -18,11 +18,13 @@ end
 
 -- Tell every member whose cursor stands before ordinal `before` (nil: every member).
 local function tell_members(room, before)
-    local flat = redis.call("HGETALL", room.key .. ":p")
+    local flat = redis.call("HGETALL", room.key)
     for i = 1, #flat, 2 do
-        local _, cursor, ord = cmsgpack.unpack_limit(flat[i + 1], 2)
-        if not before or ord < before then
-            tell_member(room, flat[i], cursor, ord)
+        if flat[i] ~= HEAD then
+            local cursor, ord = struct.unpack(COUNTS_LAYOUT, flat[i + 1])
+            if not before or ord < before then
+                tell_member(room, flat[i], cursor, ord)
+            end
         end
     end
 end

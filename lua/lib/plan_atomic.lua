@@ -18,7 +18,7 @@ end
 
 -- Hand an event over to whoever delivers webhooks.
 local function emit(_, shard, event)
-    redis.call("XADD", events_key(shard), "*", "e", event)
+    redis.call("XADD", events_key(shard), "*", APP, event)
 end
 
 local function finish(_, reply)

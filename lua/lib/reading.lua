@@ -3,16 +3,13 @@
 --@include lib/news
 --@include lib/notices
 --@include lib/journal
+--@include lib/events
 --@plan
 
 -- Move the member's cursor and count to the message at `seq` / `message_ord`, as far as that is forward, and announce it.
--- `keep`: what of the journal; `shard`: of the events, "" for none. Returns the reply of mark_read,
--- nil for a stranger.
-local function read_up_to(room, user, message, seq, message_ord, keep, shard)
-    local cursor, ord, read, joined, at, moves, marked, tail = load_member(room, user)
-    if not cursor then
-        return nil
-    end
+-- `record`: the member's, as it is stored; `keep`: what of the journal; `shard`: of the events, "" for none. Returns the reply of mark_read.
+local function read_up_to(room, user, record, message, seq, message_ord, keep, shard)
+    local cursor, ord, read, joined, at, moves, marked, tail = read_record(record)
     if seq <= read and message_ord <= ord and marked == 0 then
         -- A retry or an older device: the later position stands, and that is no error. Its message may be forgotten; then the asked one is named.
         tell_owed(room)
@@ -34,15 +31,13 @@ local function read_up_to(room, user, message, seq, message_ord, keep, shard)
     end
     ord = math.max(ord, message_ord)
     save_member(room, user, cursor, ord, seq, joined, at, moves, 0, tail)
-    save_head(room)
     local unread = unread_after(room, ord)
     tell_member(room, user, cursor, ord)
     local reply = { message, seq, 1, unread, total_told() }
-    local id = room_of(room.key)
+    local notice = read_notice(room_of(room.key), user, message, seq)
     if counts and shard ~= "" then
-        local at_ms = math.floor(room.rev / 1000)
-        emit(room, shard, pack_array(APP, id, user, message, seq, before, at_ms, unread, room.rev))
+        emit(room, shard, pack_entry(notice, before, unread, room.rev))
     end
-    publish("read", id, user, message, seq)
+    publish_packed(notice)
     return reply
 end

@@ -1,5 +1,5 @@
 -- receipts: who has read one message, and since when.
---@include lib/room
+--@include lib/order
 --@include lib/journal
 
 -- seq, sender, time in ms and where the sender had joined, of a message that has receipts; nil when it is unknown, deleted or recalled.
@@ -37,10 +37,10 @@ local function ended_stay(room, member, joined)
 end
 
 -- How many have read the message at `seq`, how many have not, and how many had read it and left; its sender is not counted.
-local function count_receipts(room, seq, sender, sender_joined, acknowledged)
+local function count_receipts(room, order, seq, sender, sender_joined, acknowledged)
     local from, below = string.format("%.0f", seq), string.format("(%.0f", seq)
-    local read = redis.call("ZCOUNT", room.key .. ":c", from, "+inf") - redis.call("ZCOUNT", room.key .. ":b", from, "+inf")
-    local unread = redis.call("ZCOUNT", room.key .. ":c", "-inf", below)
+    local read = redis.call("ZCOUNT", order, from, "+inf") - redis.call("ZCOUNT", room.key .. ":b", from, "+inf")
+    local unread = redis.call("ZCOUNT", order, "-inf", below)
     local left = redis.call("ZCOUNT", room.key .. ":y", from, "+inf") - redis.call("ZCOUNT", room.key .. ":e", from, "+inf")
     if sender_joined >= 0 then
         local cursor, _, _, joined = load_member(room, sender)

@@ -4,43 +4,57 @@ local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
 local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"
 local NOT_MEMBER = "NOT_MEMBER not a member of this room"
 
-local HEAD_KEPT_S = 24 * 3600 -- a deleted room's head, so that late news of it is recognised as old
+-- Head and members are one hash, so that a read finds and leaves both with one command each. What every read writes anew has a fixed
+-- layout: it takes a third of the time of msgpack.
+local HEAD = "" -- its field; no id is empty
+local HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5B" -- behind it the tag set
+local FROZEN_FLAG = 1
+local DELETED_FLAG = 2
+local DERIVED_FLAG = 4
 
--- The room's head, or nil when there is none. Of a deleted room, `deleted` is true.
-local function load_head(key)
-    local packed = redis.call("GET", key)
+local function read_head(key, packed)
     if not packed then
         return nil
     end
-    local seq, ord, rev, born, active, deleted, derived, size, floor, floor_seq, dead, top_hole, tags = cmsgpack.unpack(packed)
+    local rev, born, seq, ord, size, floor, floor_seq, dead, top_hole, flags, behind = struct.unpack(HEAD_LAYOUT, packed)
     return {
         key = key,
         seq = seq, -- newest message
         ord = ord, -- its ordinal
         rev = rev, -- revision: hybrid clock, microseconds
         born = born, -- revision at which the room was created
-        active = active, -- false: frozen
-        deleted = deleted,
-        derived = derived, -- above the fan-out limit: the members' copies count nothing
+        active = flags % 2 == 0, -- false: frozen
+        deleted = flags % 4 >= DELETED_FLAG,
+        derived = flags >= DERIVED_FLAG, -- above the fan-out limit: the members' copies count nothing
         size = size, -- members
         floor = floor, -- ordinals up to here were deleted together
         floor_seq = floor_seq, -- and so were the messages up to this seq
         dead = dead, -- messages deleted one by one above floor_seq
         top_hole = top_hole, -- highest hole, 0 without any
-        tags = tags, -- canonical tag set
+        tags = string.sub(packed, behind), -- canonical tag set
     }
 end
 
+local function pack_head(room)
+    local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0) + (room.derived and DERIVED_FLAG or 0)
+    return struct.pack(
+        HEAD_LAYOUT, room.rev, room.born, room.seq, room.ord, room.size, room.floor, room.floor_seq, room.dead, room.top_hole, flags
+    ) .. room.tags
+end
+
+-- The room's head, or nil when there is none. Of a deleted room, `deleted` is true.
+local function load_head(key)
+    return read_head(key, redis.call("HGET", key, HEAD))
+end
+
+-- The same, and the record of one member for read_record.
+local function load_head_and_record(key, member)
+    local have = redis.call("HMGET", key, HEAD, member)
+    return read_head(key, have[1]), have[2]
+end
+
 local function save_head(room)
-    local packed = cmsgpack.pack(
-        room.seq, room.ord, room.rev, room.born, room.active, room.deleted, room.derived, room.size,
-        room.floor, room.floor_seq, room.dead, room.top_hole, room.tags
-    )
-    if room.deleted then
-        redis.call("SET", room.key, packed, "EX", HEAD_KEPT_S)
-    else
-        redis.call("SET", room.key, packed)
-    end
+    redis.call("HSET", room.key, HEAD, pack_head(room))
 end
 
 -- A new revision: above the last one and never behind the server's clock, so that a room that a failover set back
@@ -59,6 +73,9 @@ local function unread_after(room, ord)
     return room.ord - from
 end
 
+local RECORD_LAYOUT = ">I5I5I5I5I6I4B"
+local COUNTS_LAYOUT = ">I5I5" -- of the first two
+
 -- A member's record is one string: what follows, and behind it the newest moves of the journal (lib/journal.lua). Nil for a stranger.
 -- Returns
 --   cursor   seq
@@ -73,22 +90,37 @@ local function read_record(packed)
     if not packed then
         return nil
     end
-    local behind, cursor, ord, read, joined, at, moves, marked = cmsgpack.unpack_limit(packed, 7)
-    return cursor, ord, read, joined, at, moves, marked, behind < 0 and "" or string.sub(packed, behind + 1)
+    local cursor, ord, read, joined, at, moves, marked, behind = struct.unpack(RECORD_LAYOUT, packed)
+    return cursor, ord, read, joined, at, moves, marked, string.sub(packed, behind)
+end
+
+local function pack_record(cursor, ord, read, joined, at, moves, marked, tail)
+    return struct.pack(RECORD_LAYOUT, cursor, ord, read, joined, at, moves, marked) .. tail
 end
 
 local function load_member(room, member)
-    return read_record(redis.call("HGET", room.key .. ":p", member))
+    return read_record(redis.call("HGET", room.key, member))
 end
 
-local function is_member(room, member)
-    return redis.call("HEXISTS", room.key .. ":p", member) == 1
+local function members_of(room)
+    local members = {}
+    for _, field in ipairs(redis.call("HKEYS", room.key)) do
+        if field ~= HEAD then
+            members[#members + 1] = field
+        end
+    end
+    return members
 end
 
+-- Save a member, and the head of the room with them.
 local function save_member(room, member, cursor, ord, read, joined, at, moves, marked, tail)
-    redis.call("HSET", room.key .. ":p", member, cmsgpack.pack(cursor, ord, read, joined, at, moves, marked) .. tail)
-    redis.call("ZADD", room.key .. ":c", cursor, member)
+    local record = pack_record(cursor, ord, read, joined, at, moves, marked, tail)
+    redis.call("HSET", room.key, HEAD, pack_head(room), member, record)
+    if room.derived then
+        redis.call("ZADD", room.key .. ":c", cursor, member)
+    end
 end
+
 
 -- The clock of a room's records: milliseconds since its birth. Differences of whole milliseconds, so that it is Unix time again when
 -- the birth's is added.

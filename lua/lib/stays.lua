@@ -12,10 +12,10 @@ end
 
 -- End the membership whose record is `packed`, and keep what receipts need of it.
 local function end_stay(room, member, packed)
-    redis.call("HDEL", room.key .. ":p", member)
+    redis.call("HDEL", room.key, member)
     redis.call("ZREM", room.key .. ":c", member)
     redis.call("ZREM", room.key .. ":b", member)
-    local _, cursor, _, _, joined, _, moves, marked = cmsgpack.unpack_limit(packed, 7)
+    local cursor, _, _, joined, _, moves, marked = read_record(packed)
     if marked == 1 then
         redis.call("HDEL", room.key .. ":u", member)
     end
@@ -30,18 +30,19 @@ end
 -- Begin a membership at the head; true unless they are a member already. `returning`: somebody is remembered as having left.
 local function begin_stay(room, member, returning, keep)
     local before = returning and redis.call("HGET", room.key .. ":x", member)
-    local record = cmsgpack.pack(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0)
-    if redis.call("HSETNX", room.key .. ":p", member, record) == 0 then
+    local record = pack_record(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0, "")
+    if redis.call("HSETNX", room.key, member, record) == 0 then
         return false
     end
-    redis.call("ZADD", room.key .. ":c", room.seq, member)
+    if room.derived then
+        redis.call("ZADD", room.key .. ":c", room.seq, member)
+    end
     if room.seq > 0 then
         redis.call("ZADD", room.key .. ":b", room.seq, member)
     end
     if before then
         -- The journal goes on, so that the earlier stays can still be read from it.
-        local behind, cursor, _, _, _, at, moves = cmsgpack.unpack_limit(before, 7)
-        local tail = behind < 0 and "" or string.sub(before, behind + 1)
+        local cursor, _, _, _, at, moves, _, tail = read_record(before)
         at, moves, tail = note_move(room, member, cursor, room.seq, at, moves, tail, keep)
         save_member(room, member, room.seq, room.ord, 0, room.seq, at, moves, 0, tail)
         redis.call("HDEL", room.key .. ":x", member)
@@ -60,7 +61,7 @@ local function forget_stays(room, oldest)
         redis.call("HDEL", room.key .. ":x", stay)
         local packed = redis.call("HGET", room.key .. ":x", member)
         if packed then
-            local _, _, _, _, latest, _, moves = cmsgpack.unpack_limit(packed, 6)
+            local _, _, _, latest, _, moves = read_record(packed)
             if latest == tonumber(joined) then
                 redis.call("HDEL", room.key .. ":x", member)
                 for number = math.floor(moves / CHUNK) - 1, 0, -1 do

@@ -10,7 +10,7 @@ end
 -- Whether everybody but the sender has read up to a later time than this message's: it was read before it came.
 local function was_read_before(room, sender, sent_ms)
     local others = 0
-    for _, member in ipairs(redis.call("ZRANGE", room.key .. ":c", 0, 1)) do
+    for _, member in ipairs(members_of(room)) do
         if member ~= sender then
             others = others + 1
             local read_until = redis.call("HGET", room.key .. ":u", until_field(member))

@@ -1,5 +1,5 @@
 -- user: the user's side. Per room a stamped copy; beside it counters that always equal the sums over the copies.
---@include lib/states
+--@include lib/copies
 
 local GONE_KEPT = 3600 * 1000000 -- microseconds for which a GONE copy keeps its stamp: far longer than any news can be under way
 
@@ -13,14 +13,16 @@ local MOST_FORMS = 256
 local forms, form_count = {}, 0 -- kept
 
 local function form_of(tags)
-    local fields = { "", "v", "*", "d" }
-    local write = { "", "", "v", 0, "*", 0 }
+    local fields = { "", SUMS }
+    local write = { "", "", SUMS, "" }
     if tags ~= "" then
-        fields[5], write[7] = "s" .. tags, "s" .. tags
+        fields[3] = "s" .. tags
         for tag in each_tag(tags) do
             fields[#fields + 1] = "t" .. tag
-            write[2 * #fields - 3] = "t" .. tag
         end
+    end
+    for i = 3, #fields do
+        write[2 * i - 1] = fields[i]
     end
     if form_count >= MOST_FORMS then
         forms, form_count = {}, 0
@@ -39,10 +41,10 @@ local function news_of(id, rev, born, tags)
     return { rev = rev, born = born, tags = tags, id = id, fields = fields, write = write }
 end
 
--- Move a room between being counted, derived, frozen and gone, or from one tag set to another. Rare, so its parts are made when needed.
+-- Move a room between being counted, derived, frozen and gone, or from one tag set to another: everything but the sums. Rare, so its parts
+-- are made when needed.
 local function recount(key, news, old_state, old_tags, old_unread, state, unread)
     local function move(tags, rooms, by)
-        redis.call("HINCRBY", key, "*", by)
         if tags == "" then
             return 1
         end
@@ -77,7 +79,6 @@ local function recount(key, news, old_state, old_tags, old_unread, state, unread
         end
     elseif old_state == DERIVED and state ~= DERIVED then
         redis.call("SREM", key .. ":d", news.id)
-        redis.call("HINCRBY", key, "d", -1)
     elseif old_state == GONE and state ~= GONE then
         redis.call("ZREM", key .. ":g", news.id)
     end
@@ -85,7 +86,6 @@ local function recount(key, news, old_state, old_tags, old_unread, state, unread
         move(news.tags, 1, unread)
     elseif state == DERIVED and old_state ~= DERIVED then
         redis.call("SADD", key .. ":d", news.id)
-        redis.call("HINCRBY", key, "d", 1)
     elseif state == GONE then
         redis.call("ZADD", key .. ":g", news.rev, news.id)
         for _, old in ipairs(redis.call("ZRANGEBYSCORE", key .. ":g", "-inf", news.rev - GONE_KEPT, "LIMIT", 0, 16)) do
@@ -96,16 +96,15 @@ local function recount(key, news, old_state, old_tags, old_unread, state, unread
 end
 
 -- The one way in which a user's side changes: replace the copy of a room by newer news and move every counter by the
--- difference. An older or equal stamp changes nothing. A copy is: revision, cursor, unread, state, the version at which it
--- last changed visibly, tag set.
+-- difference. An older or equal stamp changes nothing.
 -- Returns the user's total, how many derived rooms there are, and the copy's cursor when it is ahead of its room's (else 0).
 local function apply(key, news, cursor, unread, state)
     local fields = news.fields
     local have = redis.call("HMGET", key, unpack(fields))
-    local version, total, derived = tonumber(have[2] or 0), tonumber(have[3] or 0), tonumber(have[4] or 0)
+    local version, total, derived = read_sums(have[2])
     local old_rev, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
-        old_rev, old_cursor, old_unread, old_state, changed_at, old_tags = cmsgpack.unpack(have[1])
+        old_rev, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
         if old_rev >= news.rev then
             return total, derived, 0
         end
@@ -121,22 +120,24 @@ local function apply(key, news, cursor, unread, state)
         version = version + 1
         changed_at = version
     end
-    local copy = cmsgpack.pack(news.rev, cursor, unread, state, changed_at, tags)
+    local copy = pack_copy(news.rev, cursor, unread, state, changed_at, tags)
     if old_state ~= ACTIVE or state ~= ACTIVE or old_tags ~= tags then
         recount(key, news, old_state, old_tags, old_unread, state, unread)
-        redis.call("HSET", key, fields[1], copy, "v", version)
-        have = redis.call("HMGET", key, "*", "d")
-        return tonumber(have[1] or 0), tonumber(have[2] or 0), ahead
+        total = total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0)
+        derived = derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0)
+        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, derived))
+        return total, derived, ahead
     end
+    total = total + more
+    local sums = pack_sums(version, total, derived)
     if more == 0 then
-        redis.call("HSET", key, fields[1], copy, "v", version)
+        redis.call("HSET", key, fields[1], copy, SUMS, sums)
         return total, derived, ahead
     end
     local write = news.write
-    total = total + more
-    write[2], write[4], write[6] = copy, version, total
-    for i = 5, #fields do
-        write[2 * i - 2] = have[i] + more
+    write[2], write[4] = copy, sums
+    for i = 3, #fields do
+        write[2 * i] = have[i] + more
     end
     redis.call("HSET", key, unpack(write))
     return total, derived, ahead

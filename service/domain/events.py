@@ -2,7 +2,6 @@
 
 import hashlib
 
-import msgspec
 from msgspec import Struct
 
 
@@ -24,7 +23,3 @@ class ReadEvent(Struct, frozen=True, array_like=True):
         """The same however often the event is delivered, and no other event's."""
         room = hashlib.sha256(f"{self.app}:{self.room}".encode()).hexdigest()[:16]
         return f"read_{room}_{self.revision}"
-
-
-decode_event = msgspec.msgpack.Decoder(ReadEvent).decode
-encode_event = msgspec.msgpack.Encoder().encode

@@ -144,6 +144,6 @@ class Drift(Struct, frozen=True):
     app: str
     user: str
     room: str  # "" for a counter
-    what: str  # "unread", "cursor", "tags", "state" ...; of a counter its field as in store/keys.py, e.g. "*" for the total
+    what: str  # "unread", "cursor", "tags", "state" ...; of a counter "total", "derived", or its field as in store/keys.py
     stored: str
     expected: str

@@ -110,11 +110,11 @@ class Audit:
         return _Said(revision=revision, tags=tags, cursor=cursor, unread=unread, state=state, owed=owed == 1, ordered=ordered == 1)
 
     async def _members(self, app: str, room: str) -> AsyncIterator[str]:
-        key = Keys.room_members(app, room)
+        key = Keys.room(app, room)
         scan_cursor: Any = 0
         while True:
             scan_cursor, flat = await self._caller.command("HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key)
-            for member in flat[::2]:
+            for member in filter(None, flat[::2]):  # one field is the head
                 yield member.decode()
             if scan_cursor == b"0":
                 return

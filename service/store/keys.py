@@ -4,10 +4,10 @@
 
 A room's slot, `{r:<app>:<room>}` (the truth):
 
-    (bare)  string  head: seq, ord, rev, born, active, deleted, derived, size, floor, floor_seq, dead, top_hole, tags
-    :p      hash    member -> their record: (cursor, ordinal counted from, seq last really read, seq at which they joined, time of the
+    (bare)  hash    "" -> the head: revision, born, seq, ordinal, size, floor, floor_seq, dead, top_hole, flags, tag set;
+                    member -> their record: (cursor, ordinal counted from, seq last really read, seq at which they joined, time of the
                     last move, number of moves, marked) and the newest moves of their journal
-    :c      zset    member by cursor: who has read how far
+    :c      zset    member by cursor: who has read how far; of a room up to the fan-out limit as it was when last asked for, for an hour
     :b      zset    member by the seq at which they joined; only who joined after the first message that is remembered
     :j      hash    member<US>number -> a chunk of older moves of the member's journal
     :x :y :e        who has left, as far as receipts need them: see lua/lib/stays.lua
@@ -23,8 +23,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
-    (bare)  hash    r<room> -> (revision, cursor, unread, state, version, tag set);
-                    * -> total unread; t<tag>, s<tag set> -> unread; d -> number of derived rooms; v -> version
+    (bare)  hash    "" -> the sums: version, total unread, number of derived rooms;
+                    r<room> -> (revision, cursor, unread, state, version, tag set); t<tag>, s<tag set> -> unread
     :s      hash    tag set -> how many counted rooms carry exactly this set
     :d      set     derived rooms: above the fan-out limit, unread is asked of the room
     :g      zset    rooms that were left, by revision; their stamps go after an hour
@@ -68,10 +68,6 @@ class Keys:
     @staticmethod
     def room(app: str, room: str) -> str:
         return f"{{r:{app}:{room}}}"
-
-    @staticmethod
-    def room_members(app: str, room: str) -> str:
-        return f"{{r:{app}:{room}}}:p"
 
     @staticmethod
     def room_messages(app: str, room: str) -> str:

@@ -91,15 +91,15 @@ class Outbox:
             self._caller.scripts[script], [key], args, repeatable=repeatable
         )
         for event_revision, event in zip(events[::2], events[1::2], strict=True):
-            await self._hand_over(key, event_revision, event)
+            await self._hand_over(app, key, event_revision, event)
         await self._tell(app, room, revision, born, tags, news)
         return reply
 
-    async def _hand_over(self, key: str, revision: bytes, event: bytes) -> None:
+    async def _hand_over(self, app: str, key: str, revision: bytes, event: bytes) -> None:
         """Move an event from its room to those who deliver webhooks. A failure leaves it with the room, and recovery tries again."""
         with contextlib.suppress(Fault):
             stream = Keys.events(Keys.event_shard(key))
-            await self._caller.command("XADD", stream, "*", "e", event, key=stream)
+            await self._caller.command("XADD", stream, "*", app, event, key=stream)
             await self._caller.command("HDEL", key + ":w", revision, key=key)
 
     async def _enter(self, key: str, room: str, app: str, *, creating: bool) -> None:

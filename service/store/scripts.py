@@ -28,7 +28,7 @@ _DEFINITION = re.compile(
 )
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
 _ASSIGNED = re.compile(r" =.*$", re.MULTILINE)
-_LIBRARY = re.compile(r"\b(?:redis|cmsgpack|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()")
+_LIBRARY = re.compile(r"\b(?:redis|cmsgpack|struct|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()")
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 

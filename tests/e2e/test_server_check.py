@@ -76,6 +76,18 @@ def with_user(url: str, *rules: str) -> str:
     return url.replace("unix://", "unix://app:app-password@")
 
 
+def test_data_in_the_layout_of_an_earlier_version_are_refused(launch: Launch) -> None:
+    """Their heads were strings; what else lies on the server is nobody's business."""
+    url = launch()
+    with admin(url) as client:
+        client.mset({f"other:{number}": "x" for number in range(2000)})
+        client.hset("{r:default:new}", "", "a head of today")
+        assert check(url).clustered is False
+        client.set("{r:default:old}", "a head of yesterday")
+    assert "earlier readstate" in refusal(url)
+    assert "empty server" in refusal(url)
+
+
 def test_a_sound_server_is_accepted_and_left_as_it_was(launch: Launch) -> None:
     url = launch()
     facts = check(url)

@@ -324,7 +324,7 @@ def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:
         assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
         with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
             assert client.exists("{u:default:ada}")
-            client.hset("{u:default:ada}", "*", 7)
+            client.hset("{u:default:ada}", "", bytes([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]))
     found = run_command("audit", settings={"data_dir": data_dir})
     assert found.returncode == 1
     assert found.stdout.startswith("app default user ada ")

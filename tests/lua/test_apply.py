@@ -11,16 +11,21 @@ TAGS = "a\x1fb"
 
 
 async def counters(caller: Caller, app: str) -> dict[str, int]:
-    """Everything that ann's side counts."""
+    """Everything that ann's side counts, and the version."""
     key = Keys.user(app, "ann")
     flat = await caller.command("HGETALL", key, key=key)
-    return {name.decode(): int(value) for name, value in zip(flat[::2], flat[1::2], strict=True) if not name.startswith(b"r")}
+    stored = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True) if not name.startswith(b"r")}
+    sums = stored.pop("")
+    return {name: int(value) for name, value in stored.items()} | {
+        "version": int.from_bytes(sums[:6]),
+        "total": int.from_bytes(sums[6:12]),
+    }
 
 
 async def test_the_first_news_counts_under_total_tags_and_tag_set(run: Run, caller: Caller, app: str) -> None:
     """The reply is the total, the number of derived rooms, and 0: the room knows the cursor."""
     assert await run("apply", Keys.user(app, "ann"), "r", 100, 1, TAGS, 4, 3, State.ACTIVE) == [3, 0, 0]
-    assert await counters(caller, app) == {"*": 3, f"s{TAGS}": 3, "ta": 3, "tb": 3, "v": 1}
+    assert await counters(caller, app) == {"total": 3, f"s{TAGS}": 3, "ta": 3, "tb": 3, "version": 1}
 
 
 async def test_older_and_equal_stamps_change_nothing(run: Run, store: RedisStore, app: str) -> None:
@@ -39,7 +44,7 @@ async def test_newer_news_moves_the_counters_by_the_difference(run: Run, caller:
     await run("apply", key, "r", 100, 1, TAGS, 4, 3, State.ACTIVE)
     await run("apply", key, "r2", 100, 1, "b", 0, 10, State.ACTIVE)
     assert await run("apply", key, "r", 101, 1, TAGS, 5, 1, State.ACTIVE) == [11, 0, 0]
-    assert await counters(caller, app) == {"*": 11, f"s{TAGS}": 1, "sb": 10, "ta": 1, "tb": 11, "v": 3}
+    assert await counters(caller, app) == {"total": 11, f"s{TAGS}": 1, "sb": 10, "ta": 1, "tb": 11, "version": 3}
 
 
 async def test_the_version_rises_only_with_what_can_be_seen(run: Run, caller: Caller, app: str) -> None:
@@ -47,7 +52,7 @@ async def test_the_version_rises_only_with_what_can_be_seen(run: Run, caller: Ca
     key = Keys.user(app, "ann")
     for revision in (100, 101, 102):
         await run("apply", key, "r", revision, 1, "", 4, 3, State.ACTIVE)
-    assert (await counters(caller, app))["v"] == 1
+    assert (await counters(caller, app))["version"] == 1
 
 
 async def test_news_from_before_a_room_was_left_does_not_bring_it_back(run: Run, caller: Caller, app: str) -> None:
@@ -56,7 +61,7 @@ async def test_news_from_before_a_room_was_left_does_not_bring_it_back(run: Run,
     await run("apply", key, "r", 100, 1, TAGS, 4, 3, State.ACTIVE)
     assert await run("apply", key, "r", 102, 1, "", 0, 0, State.GONE) == [0, 0, 0]
     assert await run("apply", key, "r", 101, 1, TAGS, 4, 5, State.ACTIVE) == [0, 0, 0]
-    assert (await counters(caller, app))["*"] == 0
+    assert (await counters(caller, app))["total"] == 0
 
 
 async def test_stamps_of_rooms_left_long_ago_go(run: Run, caller: Caller, app: str) -> None:

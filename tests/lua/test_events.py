@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from service.domain.deliveries import Dead, DeadLetter, Delivered, Postponed
-from service.domain.events import ReadEvent, encode_event
+from service.domain.events import ReadEvent
+from service.domain.notices import MessageDeleted, encode_notice
 from service.store.connect import Caller
 from service.store.events import ENTRIES_AT_ONCE, RedisEvents
 from service.store.keys import Keys
@@ -214,13 +215,26 @@ async def test_a_stream_is_taken_in_portions_and_handed_out_up_to_the_limit(even
 
 
 @pytest.mark.parametrize(
-    "entry", [b"", b"rubbish", b"\xc1", b"\x90", encode_event(["a"] * 9), encode_event([1] * 9), encode_event(["a"] * 4 + [1] * 4 + ["b"])]
+    "entry",
+    [
+        b"",
+        b"rubbish",
+        b"\xc1",
+        b"\x90",
+        encode_notice(["read"] + ["a"] * 4) + bytes(17),
+        encode_notice([1] * 5) + bytes(17),
+        encode_notice(["read", "r", "ann", "m1", 1]),
+        encode_notice(["read", "r", "ann", "m1", 1]) + bytes(16),
+        encode_notice(["read", "r", "ann", "m1", 1]) + bytes(18),
+        encode_notice(["seen", "r", "ann", "m1", 1]) + bytes(17),
+        encode_notice(MessageDeleted("r", "m1")) + bytes(17),
+    ],
 )
 async def test_an_entry_that_is_no_event_is_counted_and_holds_nothing_up(
     events: RedisEvents, caller: Caller, app: str, entry: bytes
 ) -> None:
     event = an_event(app)
-    await write(caller, shard_of(event), entry)
+    await write(caller, shard_of(event), entry, app)
     await written(caller, event)
     batch = await events.take(shard_of(event), limit=10)
     assert (batch.broken, [due.event for due in batch.due]) == (1, [event])

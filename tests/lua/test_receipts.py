@@ -172,12 +172,17 @@ async def test_a_room_created_anew_knows_nothing_of_the_one_before(store: RedisS
     assert await lists(store, app, fresh) == ([], ["bob", "cid", "dan"], [])
 
 
-async def test_asking_writes_nothing(store: RedisStore, app: str) -> None:
-    """Not a byte."""
+async def test_asking_writes_nothing_but_the_order_of_a_small_room(store: RedisStore, app: str, fanout_limit: int) -> None:
+    """Not a byte else; of a large room nothing at all."""
     message = await a_message(store, app, readers=["bob"])
     before = await contents(store, app)
     await lists(store, app, message)
-    assert await contents(store, app) == before
+    after = await contents(store, app)
+    order = {f"{Keys.room(app, 'r')}:c".encode()}
+    assert after.keys() - before.keys() == (order if fanout_limit > len(FOUR) else set())
+    assert {key: value for key, value in after.items() if key in before} == before
+    await lists(store, app, message)
+    assert await contents(store, app) == after
 
 
 async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(store: RedisStore, caller: Caller, app: str) -> None:

@@ -13,7 +13,7 @@ class Mutation(NamedTuple):
 
 MUTATIONS = [
     # Reading
-    Mutation("mark_read.lua", "is_member(room, ARGV[2]) and MESSAGE_UNKNOWN or NOT_MEMBER", "MESSAGE_UNKNOWN"),
+    Mutation("mark_read.lua", "record and MESSAGE_UNKNOWN or NOT_MEMBER", "MESSAGE_UNKNOWN"),
     Mutation("lib/reading.lua", "if seq <= read and message_ord <= ord and marked == 0 then", "if seq < read and marked == 0 then"),
     Mutation("lib/reading.lua", "if seq <= read and message_ord <= ord and marked == 0 then", "if seq <= read and marked == 0 then"),
     Mutation("lib/reading.lua", "if seq <= read and message_ord <= ord and marked == 0 then", "if seq <= read and message_ord <= ord then"),
@@ -22,7 +22,7 @@ MUTATIONS = [
     Mutation("lib/reading.lua", "    ord = math.max(ord, message_ord)\n", "    ord = message_ord\n"),
     Mutation("lib/reading.lua", "save_member(room, user, cursor, ord, seq, joined", "save_member(room, user, cursor, ord, read, joined"),
     Mutation("lib/reading.lua", "    tell_member(room, user, cursor, ord)\n", ""),
-    Mutation("lib/reading.lua", '    publish("read", id, user, message, seq)\n', ""),
+    Mutation("lib/reading.lua", "    publish_packed(notice)\n", ""),
     Mutation("lib/reading.lua", "if counts and shard", "if shard"),
     # The journal
     Mutation("lib/journal.lua", "if cursor - moves[i] < seq then", "if cursor - moves[i] <= seq then"),
@@ -37,13 +37,13 @@ MUTATIONS = [
     Mutation("lib/stays.lua", "    if room.seq > 0 then\n", "    if false then\n"),
     Mutation(
         "lib/stays.lua",
-        "cmsgpack.pack(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0)",
-        "cmsgpack.pack(0, 0, 0, 0, room_clock(room), 0, 0)",
+        "pack_record(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(0, 0, 0, 0, room_clock(room), 0, 0,",
     ),
     Mutation(
         "lib/stays.lua",
-        "cmsgpack.pack(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0)",
-        "cmsgpack.pack(room.seq, room.ord, room.seq, room.seq, room_clock(room), 0, 0)",
+        "pack_record(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ord, room.seq, room.seq, room_clock(room), 0, 0,",
     ),
     Mutation("lib/stays.lua", '"HSETNX"', '"HSET"'),
     # Receipts
@@ -73,7 +73,7 @@ MUTATIONS = [
     Mutation("post.lua", "if crossed or (countable == 1 and not room.derived) then", "if countable == 1 and not room.derived then"),
     Mutation("post.lua", "(countable == 1 and not room.derived)", "countable == 1"),
     Mutation("post.lua", "    tell_member(room, sender, room.seq, room.ord)\n", ""),
-    Mutation("post.lua", '    publish("read", id, sender, message, room.seq)\n', ""),
+    Mutation("post.lua", "    publish_packed(read_notice(id, sender, message, room.seq))\n", ""),
     Mutation("post.lua", 'if not cursor and ARGV[5] == "1" then', 'if not cursor and ARGV[5] == "x" then'),
     Mutation("post.lua", "    if seq then\n", "    if false then\n"),
     # Members
@@ -121,7 +121,24 @@ MUTATIONS = [
     Mutation("lib/user.lua", "            forget(old_tags)\n", ""),
     Mutation("lib/user.lua", "            if not kept[tag] then", "            if true then"),
     Mutation("lib/user.lua", 'redis.call("HINCRBY", key, "t" .. tag, by)', 'redis.call("HINCRBY", key, "t" .. tags, by)'),
-    Mutation("lib/user.lua", '        redis.call("HINCRBY", key, "d", -1)\n', ""),
+    Mutation("lib/user.lua", " - (old_state == DERIVED and 1 or 0)", ""),
+    Mutation("lib/user.lua", " - (old_state == ACTIVE and old_unread or 0)", ""),
+    Mutation(
+        "lib/user.lua", "    for i = 3, #fields do\n        write[2 * i] = have", "    for i = 4, #fields do\n        write[2 * i] = have"
+    ),
+    # The order by cursors, and the head among the members
+    Mutation("lib/order.lua", "    if not room.derived then\n        index(room)", "    if false then\n        index(room)"),
+    Mutation("lib/order.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
+    Mutation("lib/crossing.lua", "        index(room)\n", ""),
+    Mutation("lib/crossing.lua", '        redis.call("UNLINK", room.key .. ":c")\n', ""),
+    Mutation("lib/room.lua", "    if room.derived then\n        redis.call", "    if false then\n        redis.call"),
+    Mutation("lib/stays.lua", "    if room.derived then\n        redis.call", "    if false then\n        redis.call"),
+    Mutation("lib/news.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
+    Mutation("lib/room.lua", "        if field ~= HEAD then\n", "        do\n"),
+    Mutation("delete_room.lua", 'redis.call("UNLINK", room.key)\n', ""),
+    Mutation("delete_room.lua", 'redis.call("EXPIRE", room.key, HEAD_KEPT_S)\n', ""),
+    Mutation("create_room.lua", '    redis.call("UNLINK", room.key)\n', ""),
+    Mutation("snapshot.lua", "cursor and not room.derived or ", ""),
     Mutation("lib/user.lua", "        cursor, ahead = old_cursor, old_cursor\n", "        ahead = old_cursor\n"),
     Mutation("lib/user.lua", "and old_rev >= news.born then", "then"),
     Mutation("lib/user.lua", "        version = version + 1\n", ""),

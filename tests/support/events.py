@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import time
 
-from service.domain.events import ReadEvent, encode_event
+from service.domain.events import ReadEvent
+from service.domain.notices import CursorMoved, encode_notice
 from service.store.connect import Caller
 from service.store.keys import EVENT_SHARDS, Keys
 
@@ -21,7 +22,7 @@ def an_event(
 ) -> ReadEvent:
     """`member` has read message m<seq>; without `revision` a later event is a newer one."""
     revision = revision or next(_revisions)
-    return ReadEvent(app, room, member, f"m{seq}", seq, seq - 1 if before is None else before, _now_us() // 1000, unread, revision)
+    return ReadEvent(app, room, member, f"m{seq}", seq, seq - 1 if before is None else before, revision // 1000, unread, revision)
 
 
 def shard_of(event: ReadEvent) -> int:
@@ -30,13 +31,19 @@ def shard_of(event: ReadEvent) -> int:
 
 async def written(caller: Caller, *events: ReadEvent) -> None:
     """Write events to the streams of their rooms, in order."""
-    await asyncio.gather(*(write(caller, shard_of(event), encode_event(event)) for event in events))
+    await asyncio.gather(*(write(caller, shard_of(event), entry_of(event), event.app) for event in events))
 
 
-async def write(caller: Caller, shard: int, entry: bytes) -> None:
+def entry_of(event: ReadEvent) -> bytes:
+    """An event as scripts write it: the notice, and seq before, unread and revision as 5, 5 and 7 bytes."""
+    notice = encode_notice(CursorMoved(event.room, event.member, event.message, event.seq))
+    return notice + event.before.to_bytes(5) + event.unread.to_bytes(5) + event.revision.to_bytes(7)
+
+
+async def write(caller: Caller, shard: int, entry: bytes, app: str) -> None:
     """Write one entry, an event or not."""
     key = Keys.events(shard)
-    await caller.command("XADD", key, "*", "e", entry, key=key)
+    await caller.command("XADD", key, "*", app, entry, key=key)
 
 
 async def cleared(caller: Caller) -> None:

@@ -12,7 +12,7 @@ REACH_BYTES = 200.0
 ROOMS_EACH = 50
 SHORT_ID_CHARS = 8
 SAMPLE = 200  # rooms or users whose keys are looked at one by one
-ROOM_PARTS = {"": "room: head", ":p": "room: members", ":c": "room: members by cursor"}
+ROOM_PARTS = {"": "room: head and members", ":c": "room: members by cursor"}
 MESSAGE_PARTS = (":i", ":l")
 USER_PARTS = {"": "user: copies and counters", ":s": "user: tag sets"}
 FEW, MANY = 100, 2000  # messages remembered in a room: packed as one list, and as a table
@@ -35,7 +35,7 @@ def per_state(stage: Stage) -> Outcome:
         bytes_each,
         Better.LOWER,
         notes=(
-            "Growth of used_memory, less what the keys of the messages take. A read state stores the user's id twice and the room's once:"
+            "Growth of used_memory, less what the keys of the messages take. A read state stores the user's id once and the room's once:"
             f" 13 and 24 characters, as in IMKit's documentation; with ids of {SHORT_ID_CHARS} it takes {short:.0f} bytes.",
             f"By the number of rooms of a user: {rooms_line}.",
             f"A remembered message (id of 24 characters, sender, time, both indexes) takes {few:.0f} bytes in a room that remembers {FEW},"
