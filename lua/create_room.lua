@@ -26,6 +26,7 @@ if created then
     -- A deleted room's head goes on counting, so that late news of it is recognised as old.
     room = room or { key = KEYS[1], seq = 0, ord = 0, rev = 0 }
     raise_revision(room)
+    room.newest = ""
     room.born, room.tags = room.rev, ARGV[2]
     room.active, room.deleted, room.derived, room.size = true, false, false, 0
     room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0

@@ -24,7 +24,7 @@ if room.deleted then
 end
 raise_revision(room)
 local members = room.derived and {} or members_of(room)
-room.deleted, room.derived, room.size, room.tags = true, false, 0, ""
+room.deleted, room.derived, room.size, room.tags, room.newest = true, false, 0, "", ""
 redis.call("UNLINK", room.key)
 save_head(room)
 redis.call("EXPIRE", room.key, HEAD_KEPT_S)

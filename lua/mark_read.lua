@@ -12,7 +12,7 @@
 --            moved: 1 when the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  read, when moved; and the event
--- Cost       O(log members), a constant number of commands
+-- Cost       O(1) up to the fan-out limit, O(log members) above; a constant number of commands
 --@include lib/room
 --@include lib/reading
 --@plan
@@ -21,7 +21,7 @@ local room, record = load_head_and_record(KEYS[1], ARGV[2])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq, ord = load_message(room, ARGV[3])
+local seq, ord = place_of(room, ARGV[3])
 if not (seq and record) then
     return redis.error_reply(record and MESSAGE_UNKNOWN or NOT_MEMBER)
 end

@@ -11,7 +11,7 @@
 -- Reply      as mark_read; { "", 0, 0, unread, total } when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       O(log members), and with a time O(messages that are newer)
+-- Cost       as mark_read, and with a time O(messages that are newer)
 --@include lib/room
 --@include lib/reading
 --@include lib/until
@@ -38,5 +38,5 @@ if not message then
     local _, ord = read_record(record)
     return finish(room, { "", 0, 0, unread_after(room, ord), total_told() })
 end
-local _, message_ord = load_message(room, message)
+local _, message_ord = place_of(room, message)
 return finish(room, read_up_to(room, user, record, message, seq, message_ord, ARGV[4], ARGV[5]))

@@ -59,6 +59,7 @@ local at_ms = sent_ms > 0 and sent_ms or math.floor(room.rev / 1000)
 if message == "" then
     message = make_message_id(room, math.floor(room.rev / 1000))
 end
+room.newest = message
 remember(room, message, sender, at_ms, countable, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
     trim_history(room, tonumber(ARGV[8]))

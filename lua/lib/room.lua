@@ -7,7 +7,7 @@ local NOT_MEMBER = "NOT_MEMBER not a member of this room"
 -- Head and members are one hash, so that a read finds and leaves both with one command each. What every read writes anew has a fixed
 -- layout: it takes a third of the time of msgpack.
 local HEAD = "" -- its field; no id is empty
-local HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5B" -- behind it the tag set
+local HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
 local FROZEN_FLAG = 1
 local DELETED_FLAG = 2
 local DERIVED_FLAG = 4
@@ -16,11 +16,12 @@ local function read_head(key, packed)
     if not packed then
         return nil
     end
-    local rev, born, seq, ord, size, floor, floor_seq, dead, top_hole, flags, behind = struct.unpack(HEAD_LAYOUT, packed)
+    local rev, born, seq, ord, size, floor, floor_seq, dead, top_hole, flags, newest, behind = struct.unpack(HEAD_LAYOUT, packed)
     return {
         key = key,
-        seq = seq, -- newest message
-        ord = ord, -- its ordinal
+        newest = newest, -- message, "" before the first
+        seq = seq, -- its place
+        ord = ord, -- and ordinal
         rev = rev, -- revision: hybrid clock, microseconds
         born = born, -- revision at which the room was created
         active = flags % 2 == 0, -- false: frozen
@@ -38,7 +39,8 @@ end
 local function pack_head(room)
     local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0) + (room.derived and DERIVED_FLAG or 0)
     return struct.pack(
-        HEAD_LAYOUT, room.rev, room.born, room.seq, room.ord, room.size, room.floor, room.floor_seq, room.dead, room.top_hole, flags
+        HEAD_LAYOUT, room.rev, room.born, room.seq, room.ord, room.size, room.floor, room.floor_seq, room.dead, room.top_hole,
+        flags, #room.newest, room.newest
     ) .. room.tags
 end
 
@@ -140,6 +142,14 @@ local function load_message(room, message)
         return nil
     end
     return cmsgpack.unpack(packed)
+end
+
+-- seq and ordinal of a message; nil when it is unknown. Nearly everybody reads up to the newest one, which needs no look.
+local function place_of(room, message)
+    if message == room.newest then
+        return room.seq, room.ord
+    end
+    return load_message(room, message)
 end
 
 local function save_message(room, message, seq, ord, kind)

@@ -4,7 +4,8 @@
 
 A room's slot, `{r:<app>:<room>}` (the truth):
 
-    (bare)  hash    "" -> the head: revision, born, seq, ordinal, size, floor, floor_seq, dead, top_hole, flags, tag set;
+    (bare)  hash    "" -> the head: revision, born, seq, ordinal, size, floor, floor_seq, dead, top_hole, flags, newest message, tag
+                    set;
                     member -> their record: (cursor, ordinal counted from, seq last really read, seq at which they joined, time of the
                     last move, number of moves, marked) and the newest moves of their journal
     :c      zset    member by cursor: who has read how far; of a room up to the fan-out limit as it was when last asked for, for an hour

@@ -18,7 +18,8 @@ from service.domain.types import Filter, MessageRef, Receipt, Receipts
 from service.errors import Invalid
 from service.store.connect import Caller
 
-MOST_MARKS = 256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice
+MOST_MARKS = 256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
+# and so may who has moved more often since than their journal remembers
 MAX_TOKEN_BYTES = 48 * 1024
 SURELY_LATER_S = 0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
 _END = 2**53

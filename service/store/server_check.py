@@ -231,7 +231,9 @@ async def _check_layout(client: Client) -> None:
     except redis.RedisError:
         return
     if heads:
-        raise ServerRefused("its data were written by an earlier readstate, in a layout that this one does not read; begin with an empty server")
+        raise ServerRefused(
+            "its data were written by an earlier readstate, in a layout that this one does not read; begin with an empty server"
+        )
 
 
 async def _check_trial(client: Client, key: str) -> None:

@@ -133,6 +133,8 @@ MUTATIONS = [
     Mutation("lib/crossing.lua", '        redis.call("UNLINK", room.key .. ":c")\n', ""),
     Mutation("lib/room.lua", "    if room.derived then\n        redis.call", "    if false then\n        redis.call"),
     Mutation("lib/stays.lua", "    if room.derived then\n        redis.call", "    if false then\n        redis.call"),
+    Mutation("lib/room.lua", "        return room.seq, room.ord\n", "        return room.seq, room.ord - 1\n"),
+    Mutation("post.lua", "room.newest = message\n", ""),
     Mutation("lib/news.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
     Mutation("lib/room.lua", "        if field ~= HEAD then\n", "        do\n"),
     Mutation("delete_room.lua", 'redis.call("UNLINK", room.key)\n', ""),

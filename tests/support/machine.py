@@ -393,8 +393,8 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     async def _check_versions(self) -> None:
         keys = [Keys.user(self.app, user) for user in USERS]
-        stored = await asyncio.gather(*(self.bench.caller.command("HGET", key, "v", key=key) for key in keys))
-        found = {user: int(value or 0) for user, value in zip(USERS, stored, strict=True)}
+        stored = await asyncio.gather(*(self.bench.caller.command("HGET", key, "", key=key) for key in keys))
+        found = {user: int.from_bytes((value or b"")[:6]) for user, value in zip(USERS, stored, strict=True)}
         assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, "a version did not rise by one for each change"
 
     def check_cursors(self) -> None:
