@@ -8,7 +8,7 @@
 --            unread: as the room counts it, whatever the state; owed: 1 when news is under way; ordered: 1 when the order by cursors, as far as it is kept, agrees
 -- Cost       O(members named)
 --@include lib/room
---@include lib/news
+--@include lib/states
 
 local room = load_head(KEYS[1])
 local states = {}

@@ -3,14 +3,6 @@
 --@include lib/room
 --@plan
 
--- The state that a member's copy of this room has now.
-local function copy_state(room)
-    if room.derived then
-        return DERIVED
-    end
-    return room.active and ACTIVE or FROZEN
-end
-
 -- Tell one member, whose cursor stands at `cursor` / `ord`. Derived rooms count nothing on the user's side.
 local function tell_member(room, member, cursor, ord)
     tell(room, member, cursor, room.derived and 0 or unread_after(room, ord), copy_state(room))

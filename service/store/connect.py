@@ -167,7 +167,7 @@ async def insist(lane: Lane, reply: ReplyError, script: Script, keys: Sequence[s
     while True:
         text = str(reply)
         if text == UNKNOWN_FUNCTION:
-            reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.text, repeatable=True))
+            reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.library.text, repeatable=True))
         elif text.partition(" ")[0] in PASSING and "script:" not in text and loop.time() < until:
             await asyncio.sleep(RETRY_S)
         else:
@@ -197,11 +197,11 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
 
 async def load_functions(caller: Caller) -> None:
     """Load the scripts where they are missing, and remove those of other versions; whoever still needs them loads them again."""
-    wanted = {script.function: script for script in caller.scripts.values()}
+    library = next(iter(caller.scripts.values())).library
     known = [{entry[1].decode() for entry in node} for node in await caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
-    for name in wanted.keys() - set.intersection(*known):
-        await caller.each_node("FUNCTION", "LOAD", "REPLACE", wanted[name].text)
-    for name in set.union(*known) - wanted.keys():
+    if not all(library.name in names for names in known):
+        await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
+    for name in set.union(*known) - {library.name}:
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):
             await caller.each_node("FUNCTION", "DELETE", name)

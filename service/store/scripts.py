@@ -1,17 +1,18 @@
-"""The scripts: files of `lua/`, put together with what they use of the libraries, as functions that the server keeps (FUNCTION LOAD).
+"""The scripts: files of `lua/`, put together as one library of functions that the server keeps (FUNCTION LOAD, FCALL).
 
-A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. A library is a
-row of definitions, each `local function ... end` or one `local` line. A script gets those that it uses, directly or through others,
-dependencies first, each under a line that names where it stands. A constant (`local NAME = 12`) is put in as its value; any other
+A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. Such a library is a
+row of definitions, each `local function ... end` or one `local` line. They come first, each under a line that names where it stands,
+dependencies before what needs them; then each script as a function. A constant (`local NAME = 12`) is put in as its value; any other
 variable is set anew in every call, unless its line ends in `-- kept`.
 
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and so makes each of its functions anew,
-for 0.1 us each (docs/decisions/0008). A function's name ends in a digest of its text: two versions of the service can work on one server.
+for 0.1 us each. Why one library: what they share is there once, and the server's garbage collector goes over all of it again and again
+(docs/decisions/0008). All names end in a digest of the whole: two versions of the service can work on one server.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -28,25 +29,31 @@ _DEFINITION = re.compile(
 )
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
 _ASSIGNED = re.compile(r" =.*$", re.MULTILINE)
+_WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
 _LIBRARY = re.compile(r"\b(?:redis|cmsgpack|struct|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()")
-_COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
 PREFIX = "readstate_"  # of every library and function of ours
 
 
+class Library(Struct, frozen=True):
+    """All scripts of a plan, as FUNCTION LOAD takes them."""
+
+    name: str
+    text: bytes
+
+
 class Script(Struct, frozen=True):
-    """One operation as the server knows it: a library with one function of the same name."""
+    """One operation as the server knows it: a function of the library."""
 
     name: str  # of the operation
     function: str  # by which it is called
-    text: bytes
-    writes: bool  # False: the text says `flags=no-writes`
+    library: Library
 
 
 class ScriptError(Exception):
-    """A script file is missing or includes itself; the message names the path."""
+    """The files do not fit together; the message names the place."""
 
 
 def lua_dir() -> Path:
@@ -61,7 +68,18 @@ def lua_dir() -> Path:
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
     """Every script of `directory` (default: lua_dir()) by name, assembled for `plan`."""
     root = directory or lua_dir()
-    return {path.stem: _assemble(path, root, plan) for path in sorted(root.glob("*.lua"))}
+    libraries: dict[str, list[_Definition]] = {}
+    bodies = {path.stem: path.read_text(encoding="utf-8") for path in sorted(root.glob("*.lua"))}
+    for name, body in bodies.items():
+        for library in _included(body, plan):
+            _collect(library, root, plan, libraries, (name,))
+    definitions = [definition for library in libraries.values() for definition in library]
+    _check_names(definitions)
+    code = _assemble(definitions, bodies)
+    digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
+    named = _named(plan, digest)
+    made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
+    return {name: Script(name=name, function=_named(name, digest), library=made) for name in bodies}
 
 
 class _Definition(Struct, frozen=True):
@@ -72,34 +90,53 @@ class _Definition(Struct, frozen=True):
     text: str
 
 
-def _assemble(path: Path, root: Path, plan: Plan) -> Script:
-    body = path.read_text(encoding="utf-8")
+_DIGEST = "<digest>"
+
+
+def _check_names(definitions: Sequence[_Definition]) -> None:
+    """All stand in one scope."""
+    places: dict[str, str] = {}
+    for definition in definitions:
+        for name in definition.names:
+            if name in places:
+                raise ScriptError(f"{definition.place}: {name} is defined at {places[name]} already")
+            places[name] = definition.place
+
+
+def _named(what: str, digest: str) -> str:
+    return f"{PREFIX}{what}_{digest}"
+
+
+def _assemble(definitions: Sequence[_Definition], bodies: Mapping[str, str]) -> str:
+    """The library's code, with _DIGEST for the digest of all of it."""
+    constants = {next(iter(definition.names)): value for definition in definitions if (value := _constant(definition))}
+    others = [definition for definition in definitions if not _constant(definition)]
+    begin = ["KEYS, ARGV = keys, args", *(_set_anew(definition) for definition in others if _is_variable(definition))]
+    parts = [
+        *(f"-- {definition.place}\n{_declared(definition)}" for definition in others),
+        "\n".join(["local function begin(keys, args)", *begin, "end"]),
+        *(_registered(name, body) for name, body in bodies.items()),
+    ]
+    code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
+    return "local KEYS, ARGV\n" + _bind(code)
+
+
+def _registered(name: str, body: str) -> str:
+    """A script as a function of the library. Its first line says whether it writes."""
     shebang, _, rest = body.partition("\n")
-    libraries: dict[str, list[_Definition]] = {}
-    for library in _included(rest, plan):
-        _collect(library, root, plan, libraries, (path.stem,))
-    used = _used(rest, [definition for definitions in libraries.values() for definition in definitions])
-    constants = {next(iter(definition.names)): value for definition in used if (value := _constant(definition))}
-    used = [definition for definition in used if not _constant(definition)]
-    functions = [f"-- {definition.place}\n{_declared(definition)}" for definition in used]
-    variables = [_set_anew(definition) for definition in used if _is_variable(definition)]
-    code = "\n".join([*functions, "local function run(keys, args)", "KEYS, ARGV = keys, args", *variables, f"-- {path.name}:2", rest])
-    code = _bind(_WORD.sub(lambda word: constants.get(word[0], word[0]), code))
-    flags = "" if "no-writes" not in shebang else ', flags = {"no-writes"}'
-    name = f"{PREFIX}{path.stem}_{hashlib.sha1((code + flags).encode(), usedforsecurity=False).hexdigest()[:16]}"
-    register = f'redis.register_function{{function_name = "{name}", callback = run{flags}}}'
-    text = f"#!lua name={name}\nlocal KEYS, ARGV\n{code}end\n{register}\n"
-    return Script(name=path.stem, function=name, text=text.encode(), writes=not flags)
+    flags = ', flags = {"no-writes"}' if "no-writes" in shebang else ""
+    callback = f"function(keys, args)\nbegin(keys, args)\n-- {name}.lua:2\n{rest}end"
+    return f'redis.register_function{{function_name = "{_named(name, _DIGEST)}"{flags}, callback = {callback}}}'
 
 
 def _bind(code: str) -> str:
     """The code with the server's and Lua's functions bound to variables at the first call, which spares two look-ups for each use."""
-    names = sorted(set(_LIBRARY.findall(code)))
+    names = sorted(set(_LIBRARY.findall(code)) - {"redis.register_function"})
     bound = ", ".join(map(_bound, names))
-    code = _LIBRARY.sub(lambda match: _bound(match[0]), code)
+    code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
     # While a library is loaded, most of them are not there yet.
-    first = f"KEYS, ARGV = keys, args\nif not {_bound(names[0])} then {bound} = {', '.join(names)} end"
-    return f"local {bound}\n" + code.replace("KEYS, ARGV = keys, args", first, 1)
+    first = f"if not {_bound(names[0])} then {bound} = {', '.join(names)} end"
+    return f"local {bound}\n" + code.replace("KEYS, ARGV = keys, args", f"KEYS, ARGV = keys, args\n{first}", 1)
 
 
 def _bound(name: str) -> str:
@@ -150,22 +187,7 @@ def _definitions(text: str, file: str) -> Iterator[_Definition]:
         yield _Definition(place=f"{file}:{line}", names=frozenset(_WORD.findall(names)), text=match[0])
 
 
-def _used(script: str, definitions: Sequence[_Definition]) -> list[_Definition]:
-    """What `script` uses. A definition can only use earlier ones, so one walk from the last to the first finds all."""
-    wanted = _words(script)
-    used = []
-    for definition in reversed(definitions):
-        if not wanted.isdisjoint(definition.names):
-            wanted |= _words(definition.text)
-            used.append(definition)
-    return used[::-1]
-
-
 def _constant(definition: _Definition) -> str | None:
     """The value of a constant, None for any other definition."""
     match = _CONSTANT.match(definition.text)
     return match[1] if match else None
-
-
-def _words(code: str) -> set[str]:
-    return set(_WORD.findall(_COMMENT.sub("", code)))

@@ -7,7 +7,6 @@ import pytest
 
 from service.store import scripts
 from service.store.keys import Keys
-from service.store.scripts import load_scripts
 
 NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 
@@ -18,9 +17,16 @@ def path(request: pytest.FixtureRequest, lua_dir: Path | None) -> Path:
 
 
 def code_of(path: Path) -> str:
-    """The script with its libraries, in both plans, without comments and strings."""
-    texts = [load_scripts(plan, path.parent)[path.stem].text.decode() for plan in ("atomic", "split")]
-    return "\n".join(re.sub(r"--.*", "", text) for text in texts)
+    """The script and everything that it includes, for both plans, without comments."""
+    found, wanted = {path}, [path]
+    while wanted:
+        text = wanted.pop().read_text()
+        names = re.findall(r"^--@include (\S+)$", text, re.MULTILINE)
+        names += ["lib/plan_atomic", "lib/plan_split"] if "--@plan" in text else []
+        new = {path.parent / f"{name}.lua" for name in names} - found
+        found |= new
+        wanted += new
+    return "\n".join(re.sub(r"--.*", "", found_one.read_text()) for found_one in found)
 
 
 def test_the_first_line_makes_the_server_enforce_one_slot(path: Path) -> None:

@@ -84,7 +84,7 @@ MUTATIONS = [
     Mutation("lib/crossing.lua", "if room.size > limit then", "if room.size >= limit then"),
     Mutation("lib/crossing.lua", "elseif room.size <= math.floor(limit * 3 / 4) then", "elseif room.size <= 0 then"),
     Mutation("lib/news.lua", "room.derived and 0 or unread_after(room, ord)", "unread_after(room, ord)"),
-    Mutation("lib/news.lua", "    return room.active and ACTIVE or FROZEN\n", "    return ACTIVE\n"),
+    Mutation("lib/states.lua", "    return room.active and ACTIVE or FROZEN\n", "    return ACTIVE\n"),
     Mutation("lib/plan_atomic.lua", "if room and room.active and not room.deleted then", "if room and not room.deleted then"),
     # Rooms
     Mutation(

@@ -1,0 +1,48 @@
+"""How the files of lua/ become one library of functions."""
+
+from pathlib import Path
+
+import pytest
+
+from service.store.scripts import ScriptError, load_scripts
+
+
+@pytest.fixture
+def lua(tmp_path: Path) -> Path:
+    """A directory of scripts with one that asks for lib/one."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "one.lua").write_text("local LIMIT = 7 -- a constant\n\nlocal function one()\n    return LIMIT\nend\n")
+    (tmp_path / "ask.lua").write_text('#!lua flags=no-writes\n--@include lib/one\nreturn { math.max(one(), 1), "LIMIT", LIMIT }\n')
+    return tmp_path
+
+
+def test_a_constant_is_put_in_as_its_value_but_not_into_strings(lua: Path) -> None:
+    text = load_scripts("atomic", lua)["ask"].library.text.decode()
+    assert 'return { math_max(one(), 1), "LIMIT", 7 }' in text
+    assert "return 7" in text
+
+
+def test_all_names_change_with_any_of_the_text(lua: Path) -> None:
+    """So two versions can work on one server."""
+    before = load_scripts("atomic", lua)["ask"]
+    (lua / "lib" / "one.lua").write_text("local function one()\n    return 8\nend\n")
+    after = load_scripts("atomic", lua)["ask"]
+    assert before.function != after.function
+    assert before.library.name != after.library.name
+    assert after.function in after.library.text.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("--@include lib/one\nlocal function one()\nend\n", "two.lua:2: one is defined at one.lua:3 already"),
+        ("--@include lib/two\n", "includes itself: ask -> lib/two"),
+        ("--@include lib/three\n", "three.lua is missing"),
+        ("return 1\n", "two.lua: not a definition: return 1"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_named(lua: Path, text: str, message: str) -> None:
+    (lua / "lib" / "two.lua").write_text(text)
+    (lua / "ask.lua").write_text("#!lua\n--@include lib/one\n--@include lib/two\nreturn one()\n")
+    with pytest.raises(ScriptError, match=message):
+        load_scripts("atomic", lua)
