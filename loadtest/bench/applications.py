@@ -15,7 +15,7 @@ from loadtest.bench import pool_caller
 from service.app import Service, running
 from service.leash import end_with_parent
 from service.settings import Settings
-from service.supervisor import Workers, listen
+from service.supervisor import Workers, calm_collector, listen
 
 ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)
 _START: Any = {
@@ -53,6 +53,7 @@ async def _live(receive: Receive, send: Send) -> None:
 def noop() -> Any:
     """The application of a worker."""
     end_with_parent(os.getppid(), signal.SIGKILL)
+    calm_collector()
     return no_operation
 
 
@@ -60,7 +61,9 @@ def pooled() -> ASGIApp:
     """The application of a worker."""
     end_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
-    return Service(lambda: running(settings, connect=pool_caller.connect), settings)
+    service = Service(lambda: running(settings, connect=pool_caller.connect), settings)
+    calm_collector()
+    return service
 
 
 def main(name: str) -> int:

@@ -1,13 +1,16 @@
 """What Locust runs for the benchmark: calls of a walk, at moments that were fixed before (open) or as fast as they go (closed).
 
-Open: arrivals are a Poisson stream. Each of the users takes the next arrival, waits for its moment and sends it; when all are busy,
-arrivals wait, and that waiting counts, because a call is timed from the moment that was fixed. `loadtest.bench.locust_run` starts it and
-says in the environment what to do:
+Open: arrivals are a Poisson stream. Each takes a free connection at its moment; when all are busy arrivals wait, and that waiting
+counts, because a call is timed from the moment that was fixed. `loadtest.bench.locust_run` starts it and says in the environment what
+to do:
 
   BENCH_WALK, BENCH_POSITION, BENCH_CLIENT_KEY   the calls, where to begin, the header that names the app
   BENCH_RATE       arrivals per second; 0: closed
   BENCH_WARM_S, BENCH_SECONDS                    how long without and how long with being counted
   BENCH_RESULT     where the result goes, as JSON
+
+Each of Locust's users opens a connection and lends it to the Crowd, which works in callbacks of gevent's loop: for every call a switch
+between greenlets and an entry in Locust's statistics would take longer than the service does. Locust is told of the calls at the end.
 """
 
 import gc
@@ -17,6 +20,7 @@ import random
 import re
 import socket
 from array import array
+from collections import deque
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,7 +28,9 @@ from urllib.parse import urlsplit
 
 import gevent  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
-from locust import User, constant, events, task
+from gevent import monkey
+from gevent.event import Event  # type: ignore[import-untyped]
+from locust import User, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 
@@ -33,54 +39,55 @@ from loadtest.bench.calls import Calls, percentiles
 RATE = float(os.environ["BENCH_RATE"])
 WARM_S = float(os.environ["BENCH_WARM_S"])
 SECONDS = float(os.environ["BENCH_SECONDS"])
-BEGIN_IN_S = 0.5  # until all users are there
+NEVER = float("inf")
+LONGEST_WAIT_S = 0.01  # so that Locust's own timers have their turn
+_READABLE = 1
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_select = monkey.get_original("select", "select")
 
 
 class Clock:
-    """Gives the arrivals and collects what became of them."""
+    """Gives the moments of the arrivals and collects what became of them."""
 
-    def __init__(self) -> None:
-        self.calls = Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"])
+    def __init__(self, seed: int) -> None:
         self.latencies_s, self.lags_s = array("d"), array("d")
-        self.failed = self.walking = 0
+        self.failed = 0
         self.last_done = 0.0
-        self._chance = random.Random(self.calls.position)
+        self._chance = random.Random(seed)
 
     def start(self) -> None:
         # A pause of the driver to look for garbage would count as the service's.
         gc.collect()
         gc.disable()
-        self._due = perf_counter() + BEGIN_IN_S
+        self._due = perf_counter()
         self.counted_from = self._due + WARM_S
         self.ends_at = self.counted_from + SECONDS
         self._idle_from_s, self._begun = idle_seconds(), perf_counter()
 
-    def next_due(self) -> float | None:
-        """The moment of the next arrival; None when there are no more."""
+    def next_due(self) -> float:
+        """The moment of the next arrival; NEVER when there are no more."""
         if RATE:
             self._due += self._chance.expovariate(RATE)
             due = self._due
         else:
             due = max(self._due, perf_counter())
-        return due if due < self.ends_at else None
+        return due if due < self.ends_at else NEVER
 
     def note(self, due: float, sent: float, done: float, status: int, was_free: bool) -> None:
-        """`was_free`: somebody waited for the moment, so that being late is the driver's own doing."""
+        """`was_free`: a connection waited for the moment, so that being late is the driver's own doing."""
         if due < self.counted_from:
             return
         self.latencies_s.append(done - due)
         if was_free:
             self.lags_s.append(sent - due)
         self.failed += status != 200
-        self.last_done = max(self.last_done, done)
+        self.last_done = done
 
     def result(self) -> dict[str, Any]:
         return {
             "calls": len(self.latencies_s),
             "seconds": self.last_done - self.counted_from,
             "failed": self.failed,
-            "position": self.calls.position,
             "latency_ms": percentiles(self.latencies_s),
             "lag_ms": percentiles(self.lags_s),
             "core_busy": 1 - (idle_seconds() - self._idle_from_s) / (perf_counter() - self._begun),
@@ -95,77 +102,140 @@ def idle_seconds() -> float:
     return float(sum(idle) / len(idle))
 
 
-CLOCK = Clock()
+class Crowd:
+    """The connections, and which of them makes the next call. It begins when `size` have come and ends when all calls are answered."""
+
+    size = 0
+
+    def __init__(self, calls: Calls, clock: Clock) -> None:
+        self.calls = calls
+        self.clock = clock
+        self.over = Event()
+        self._free: deque[Connection] = deque()
+        self._busy = 0
+        self._loop = gevent.get_hub().loop
+        self._idle = self._loop.idle()
+
+    def join(self, connection: "Connection") -> None:
+        self._free.append(connection)
+        if len(self._free) == self.size:
+            self.clock.start()
+            self._due = self.clock.next_due()
+            self._idle.start(self._wait)
+
+    def back(self, connection: "Connection | None", now: float) -> None:
+        """A call has ended; None: and its connection with it."""
+        self._busy -= 1
+        if connection:
+            self._free.append(connection)
+        self._hand_out(now)
+
+    def _hand_out(self, now: float) -> None:
+        """Send what is due, as far as connections are free."""
+        while self._free and self._due <= now:
+            due, self._due = self._due if RATE else now, self.clock.next_due()
+            self._busy += 1
+            now = self._free.popleft().send(self.calls.next(), due)
+        if not self._busy and (self._due == NEVER or self._due <= now):
+            self._idle.stop()
+            self.over.set()
+
+    def _wait(self) -> None:
+        """Nothing is to be done: sleep until an answer comes or the next arrival is due.
+
+        The loop itself would sleep for too long, since it counts in whole milliseconds.
+        """
+        left_s = self._due - perf_counter() if self._free else LONGEST_WAIT_S
+        if left_s > 0:
+            _select([self._loop.fileno()], (), (), min(left_s, LONGEST_WAIT_S))
+        self._hand_out(perf_counter())
 
 
 class Connection:
     """One kept-alive connection with one call at a time. A general HTTP client would cost more than the service it measures."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, crowd: Crowd) -> None:
         address = urlsplit(url)
         self._socket = socket.create_connection((address.hostname or "", address.port or 80), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setblocking(False)
+        self._crowd = crowd
+        self._answer = b""
+        self._under_way = False
+        self._free_since = perf_counter()
+        self._watcher = gevent.get_hub().loop.io(self._socket.fileno(), _READABLE)
+        self._watcher.start(self._read)
 
-    def call(self, request: bytes) -> int:
-        """Send a call, take its whole answer, return the status."""
-        self._socket.sendall(request)
-        answer = b""
-        while True:
+    def send(self, request: bytes, due: float) -> float:
+        """Send the call that was due at that moment; the moment at which it is sent."""
+        self._under_way, self._due, self._sent = True, due, perf_counter()
+        try:
+            # It goes out whole: nothing else is under way, and the system's buffer is larger.
+            self._socket.send(request)
+        except OSError:
+            self._break()
+        return self._sent
+
+    def _read(self) -> None:
+        try:
             more = self._socket.recv(65_536)
-            if not more:
-                raise ConnectionError("the service closed the connection")
-            answer += more
-            end = answer.find(b"\r\n\r\n")
-            if end >= 0:
-                length = _LENGTH.search(answer, 0, end)
-                if length is None or len(answer) >= end + 4 + int(length[1]):
-                    return int(answer[9:12])
+        except OSError:
+            more = b""
+        if not more:
+            self._break()
+            return
+        self._answer += more
+        end = self._answer.find(b"\r\n\r\n")
+        if end >= 0:
+            length = _LENGTH.search(self._answer, 0, end)
+            if length is None or len(self._answer) >= end + 4 + int(length[1]):
+                status, self._answer = int(self._answer[9:12]), b""
+                self._end(status)
+
+    def _break(self) -> None:
+        """Make no more calls. One that is under way has failed."""
+        self._watcher.stop()
+        self._socket.close()
+        if self._under_way:
+            self._end(0)
+
+    def _end(self, status: int) -> None:
+        was_free, self._free_since = self._free_since <= self._due, perf_counter()
+        self._under_way = False
+        self._crowd.clock.note(self._due, self._sent, self._free_since, status, was_free)
+        self._crowd.back(self if status else None, self._free_since)
+
+
+CLOCK = Clock(int(os.environ["BENCH_POSITION"]))
+CROWD = Crowd(Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"]), CLOCK)
 
 
 class Caller(User):
-    """Takes the next arrival, again and again."""
-
-    wait_time = constant(0)
-
-    def on_start(self) -> None:
-        self.connection = Connection(self.host or "")
-        CLOCK.walking += 1
+    """Somebody with a connection."""
 
     @task
-    def walk(self) -> None:
-        fire: Any = self.environment.events.request.fire
-        while (due := CLOCK.next_due()) is not None:
-            wait_s = due - perf_counter()
-            if wait_s > 0:
-                gevent.sleep(wait_s)
-            request = CLOCK.calls.next()
-            sent = perf_counter()
-            status = self._send(request)
-            done = perf_counter()
-            CLOCK.note(due, sent, done, status, wait_s > 0)
-            failure = None if status == 200 else ConnectionError(f"answered with {status}")
-            fire(request_type="HTTP", name="walk", response_time=(done - due) * 1000, response_length=0, exception=failure, context={})
-        CLOCK.walking -= 1
-        if not CLOCK.walking:
-            # Not before: what Locust does at its end would hold up the last answers.
-            runner: Any = self.environment.runner
-            gevent.spawn(runner.quit)
+    def lend(self) -> None:
+        CROWD.join(Connection(self.host or "", CROWD))
+        CROWD.over.wait()
         raise StopUser
-
-    def _send(self, request: bytes) -> int:
-        """The status of the answer; 0 when there was none, and then the next call has a new connection."""
-        try:
-            return self.connection.call(request)
-        except OSError:
-            self.connection = Connection(self.host or "")
-            return 0
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
-def start(**_: Any) -> None:
-    CLOCK.start()
+def start(environment: Environment, **_: Any) -> None:
+    CROWD.size = environment.parsed_options.num_users  # type: ignore[union-attr]
+    gevent.spawn(_end_with_the_crowd, environment.runner)
+
+
+def _end_with_the_crowd(runner: Any) -> None:
+    CROWD.over.wait()
+    runner.quit()
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def tell(environment: Environment, **_: Any) -> None:
-    Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(CLOCK.result()), encoding="utf-8")
+    """Ourselves, and then Locust, what was counted."""
+    Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(CLOCK.result() | {"position": CROWD.calls.position}), encoding="utf-8")
+    for latency_s in CLOCK.latencies_s:
+        environment.stats.log_request("HTTP", "walk", latency_s * 1000, 0)
+    for _failed in range(CLOCK.failed):
+        environment.stats.log_error("HTTP", "walk", "not answered with 200")

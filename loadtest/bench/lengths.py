@@ -21,7 +21,6 @@ class Lengths:
     memory_users: int  # with 50 rooms each; fewer with more rooms, so that there are as many read states
     memory_rooms_each: tuple[int, ...]
     many_users: int  # of the large population of row i
-    reads_per_slice: int
 
 
 FULL = Lengths(
@@ -39,7 +38,6 @@ FULL = Lengths(
     memory_users=2000,
     memory_rooms_each=(5, 20, 50, 100, 200),
     many_users=20_000,
-    reads_per_slice=20_000,
 )
 
 QUICK = Lengths(
@@ -57,5 +55,4 @@ QUICK = Lengths(
     memory_users=2000,  # memory grows in steps: with fewer it is not the same
     memory_rooms_each=(50,),
     many_users=4000,
-    reads_per_slice=10_000,
 )

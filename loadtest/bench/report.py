@@ -13,13 +13,14 @@ QUIET_SHARE = 0.1  # of the cores' time; interrupts that nobody is charged with 
 
 METHOD = """\
 Everything ran on one machine with two cores and on temporary directories: the HTTP server on core 0; Valkey and the driver on core 1
-(rows f to i: Valkey on core 0, the driver on core 1). Valkey is the embedded one with the configuration that `make run` gives it, over
-a unix socket, append-only file included. Every "mark read" is a forward move by a distinct (user, room, message), which is checked
-against the number of notices that were published; each caller has a token, and it is verified. Nobody listens to the notices.
+(rows f to h and k to n: Valkey on core 0, the driver on core 1). Valkey is the embedded one with the configuration that `make run`
+gives it, over a unix socket, append-only file included. Every "mark read" is a forward move by a distinct (user, room, message), which
+is checked against the number of notices that were published; each caller has a token, and it is verified. Nobody listens to the
+notices.
 
 * **Closed** (rows a to d, f, j): 64 connections (f: 50), each sending its next call when the last was answered. This finds a capacity
   and says nothing about latency.
-* **Open** (row e): arrivals of a Poisson stream at a fixed rate, whatever the answers do. A call is timed from the moment that was
+* **Open** (rows e, i): arrivals of a Poisson stream at a fixed rate, whatever the answers do. A call is timed from the moment that was
   fixed for it, so waiting is not hidden.
 * What is compared runs in turn (A B A B ...) within one run, after a warm-up; a ratio is the median over the pairs.
 """

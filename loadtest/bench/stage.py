@@ -10,9 +10,11 @@ from typing import Any, Self, TypeVar
 
 import uvloop
 
+from loadtest.bench import locust_run
 from loadtest.bench.drive import Slice, drive
 from loadtest.bench.figures import Plots, say
 from loadtest.bench.lengths import Lengths
+from loadtest.bench.locust_run import Found
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
 from loadtest.bench.population import Keys, Population, Shape, Walk, single_reads, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
@@ -117,10 +119,25 @@ class Stage:
         self.make_ready(self.people, self.walk, FASTEST * seconds)
         self.valkey.forget_counts()
         found = drive(server, self.walk, seconds)
-        moved, _ = self.valkey.counts("publish")
-        if moved < MOVED_SHARE * found.calls:
-            raise BenchError(f"only {moved} of {found.calls} calls moved a cursor")
+        self._check_moves(found.calls)
         return found
+
+    def arrivals(self, rate: float, seconds: float) -> Found:
+        """The same, `rate` calls a second at random moments whatever the answers do, after a warm-up. Raises BenchError as `reads` does."""
+        self.make_ready(self.people, self.walk, 1.1 * rate * (seconds + self.lengths.warm_s) + 1000)
+        self.valkey.forget_counts()
+        begun = self.walk.position
+        found = locust_run.at_rate(self.service, self.walk, rate, self.lengths.warm_s, seconds)
+        if found.failed:
+            raise BenchError(f"{found.failed} of {found.calls} calls were not answered with 200")
+        self.walk.position = found.position
+        self._check_moves(found.position - begun)
+        return found
+
+    def _check_moves(self, calls: int) -> None:
+        moved, _ = self.valkey.counts("publish")
+        if moved < MOVED_SHARE * calls:
+            raise BenchError(f"only {moved} of {calls} calls moved a cursor")
 
 
 def in_turn(count: int, one: Callable[[], Slice], other: Callable[[], Slice]) -> list[tuple[Slice, Slice]]:

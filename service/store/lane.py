@@ -3,7 +3,8 @@
 What is asked for in one turn of the event loop goes out as one write. What is asked for while replies are under way goes out when the
 next of them arrives, or as soon as FULL_BATCH are waiting, so that worker and server need not take turns. A busy lane thus sends few
 large batches, which is cheaper at both ends, and an idle one sends at once. Replies come back in order. redis-py makes the connection
-(URL, TLS, login); hiredis packs and parses.
+(URL, TLS, login), and then the lane is its protocol: a stream and a task in between would cost a small batch more than its calls.
+hiredis packs and parses.
 
 Why a caller can trust it:
 - A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
@@ -31,7 +32,6 @@ DEADLINE_S = 3.0  # of one call, above the slowest healthy script
 FULL_BATCH = 16  # calls
 MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
 _SWEEP_S = 0.1
-_READ_BYTES = 256 * 1024
 _MAX_BACKOFF_S = 1.0
 
 Reply = Any
@@ -49,6 +49,39 @@ class _Call:
         self.repeatable = repeatable
 
 
+class _Replies(asyncio.Protocol):
+    """What the server sends. `take` is given each reply, `after` is called when all that came at once were taken.
+
+    `lost` ends in what ended the connection.
+    """
+
+    def __init__(self, take: Callable[[Reply], None], after: Callable[[], None], lost: "asyncio.Future[None]") -> None:
+        self._take = take
+        self._after = after
+        self._parser = hiredis.Reader()
+        self.lost = lost
+
+    def data_received(self, data: bytes) -> None:
+        if self.lost.done():
+            # What a connection that is given up still brings must not be taken for replies of the next one.
+            return
+        try:
+            self._parser.feed(data)
+            while (reply := self._parser.gets()) is not False:
+                self._take(reply)
+        except hiredis.HiredisError as error:
+            self._end(error)
+        else:
+            self._after()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(error or EOFError("the server closed the connection"))
+
+    def _end(self, error: Exception) -> None:
+        if not self.lost.done():
+            self.lost.set_exception(error)
+
+
 class Lane:
     """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end."""
 
@@ -58,7 +91,7 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []  # not written yet
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
-        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._flush_due = False
         self._keeper: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -84,7 +117,7 @@ class Lane:
 
     @property
     def connected(self) -> bool:
-        return self._writer is not None
+        return self._transport is not None
 
     def call(self, *parts: str | int | bytes, repeatable: bool) -> "asyncio.Future[Reply]":
         """Send one command. The future gives its reply; an error reply is a *result* of type hiredis.ReplyError.
@@ -99,19 +132,19 @@ class Lane:
         self._waiting.append(_Call(packed, future, self._loop.time() + self._deadline_s, repeatable))
         if len(self._waiting) >= FULL_BATCH:
             self._flush()
-        elif not self._flush_due and not self._sent and self._writer is not None:
+        elif not self._flush_due and not self._sent and self._transport is not None:
             self._flush_due = True
             self._loop.call_soon(self._flush)
         return future
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._writer is None or not self._waiting:
+        if self._transport is None or not self._waiting:
             return
         batch, self._waiting = self._waiting, []
         self._sent.extend(batch)
         self.round_trips += 1
-        self._writer.write(batch[0].packed if len(batch) == 1 else b"".join([call.packed for call in batch]))
+        self._transport.write(batch[0].packed if len(batch) == 1 else b"".join([call.packed for call in batch]))
 
     async def _connect(self) -> AbstractConnection:
         connection = self._make_connection()
@@ -135,33 +168,37 @@ class Lane:
                 except Unavailable:
                     continue
             try:
-                await self._read_replies(connection)
+                await self._converse(connection)
             except (OSError, hiredis.HiredisError, EOFError) as error:
                 logger.warning("store connection lost: %s", error or type(error).__name__)
             finally:
                 # Also on cancellation: nothing may be written to a connection that nobody reads.
-                self._writer = None
+                self._transport = None
                 self._repeat_or_fail()
                 await connection.disconnect(nowait=True)
             connection = None
             backoff_s = 0.01
 
-    async def _read_replies(self, connection: AbstractConnection) -> None:
-        # redis-py offers no way to read several replies at once; the streams of its connection do.
+    async def _converse(self, connection: AbstractConnection) -> None:
+        """Until the connection is lost."""
         reader, writer = connection._reader, connection._writer
         assert reader is not None
         assert writer is not None
-        parser = hiredis.Reader()
-        self._writer = writer
+        if reader.at_eof() or writer.is_closing():
+            # It was lost before the lane could hear of it.
+            raise EOFError("the server closed the connection")
+        replies = _Replies(self._take, self._flush, self._loop.create_future())
+        writer.transport.set_protocol(replies)
+        self._transport = writer.transport
         self._flush()
-        while data := await reader.read(_READ_BYTES):
-            parser.feed(data)
-            while (reply := parser.gets()) is not False:
-                future = self._sent.popleft().future
-                if not future.done():
-                    future.set_result(reply)
-            self._flush()
-        raise EOFError("the server closed the connection")
+        await replies.lost
+
+    def _take(self, reply: Reply) -> None:
+        if not self._sent:
+            raise hiredis.ProtocolError("a reply came that nobody had asked for")
+        future = self._sent.popleft().future
+        if not future.done():
+            future.set_result(reply)
 
     def _repeat_or_fail(self) -> None:
         """Decide about everything that was sent and not answered."""
@@ -187,9 +224,9 @@ class Lane:
             overdue += 1
             if not call.future.done():
                 call.future.set_exception(UnknownOutcome("the store did not answer in time; the call may or may not have been carried out"))
-        if overdue and self._writer is not None and self._sent[0].deadline + self._deadline_s < now:
+        if overdue and self._transport is not None and self._sent[0].deadline + self._deadline_s < now:
             # The connection has been silent for two deadlines. Closing it makes the reader start anew.
-            self._writer.transport.abort()
+            self._transport.abort()
         expired = 0
         for call in self._waiting:
             if call.deadline > now:

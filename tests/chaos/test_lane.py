@@ -117,6 +117,16 @@ async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, lane: Lan
     assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
 
 
+@pytest.mark.parametrize("stray", [b"+nobody asked\r\n", b"+nobody\r\n+asked\r\n", b"?\r\n+nonsense\r\n"])
+async def test_a_reply_that_nobody_asked_for_ends_the_connection_and_reaches_nobody(proxy: CuttingProxy, lane: Lane, stray: bytes) -> None:
+    """From there on it would not be known whose the next one is."""
+    await lane.call("PING", repeatable=True)
+    proxy.slip_in(stray)
+    await asyncio.sleep(0.05)
+    waiting = [lane.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
+    assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
+
+
 async def test_an_unrepeatable_call_ends_in_unknown_outcome(proxy: CuttingProxy, lane: Lane) -> None:
     """Sent, and then the connection was lost: nobody knows, and the caller is told so."""
     pending = lane.call("DEBUG_NOTHING", repeatable=False)

@@ -14,6 +14,7 @@ class CuttingProxy:
         self.cuts = 0
         self._listener: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()  # of the open ones
         self._requests_left: int | None = None
         self._replies_left: int | None = None
 
@@ -42,11 +43,17 @@ class CuttingProxy:
         for writer in self._open:
             writer.transport.abort()
 
+    def slip_in(self, data: bytes) -> None:
+        """Send every client something that the server has not said."""
+        for writer in self._clients & self._open:
+            writer.write(data)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             server_reader, server_writer = await asyncio.open_unix_connection(str(self._server))
             ends = {writer, server_writer}
             self._open |= ends
+            self._clients.add(writer)
             passing = {
                 asyncio.create_task(self._pass(reader, server_writer, "_requests_left")),
                 asyncio.create_task(self._pass(server_reader, writer, "_replies_left")),

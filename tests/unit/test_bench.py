@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from loadtest.bench import __main__ as command
-from loadtest.bench import pictures, ratios, report
+from loadtest.bench import locust_run, pictures, ratios, report
 from loadtest.bench.calls import Calls, message_id, percentiles
 from loadtest.bench.check import TRIES, check
 from loadtest.bench.drive import drive
@@ -23,7 +23,7 @@ from loadtest.bench.lengths import QUICK
 from loadtest.bench.machine import Account, BenchError, cores
 from loadtest.bench.pool_caller import PoolCaller
 from loadtest.bench.population import Population, Shape, Walk, all_of, bulk_reads, single_reads
-from loadtest.bench.processes import http_server
+from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
 from loadtest.bench.stage import Stage
@@ -50,7 +50,6 @@ TINY = replace(
     memory_users=40,
     memory_rooms_each=(50,),
     many_users=400,
-    reads_per_slice=100,
 )
 
 
@@ -141,6 +140,31 @@ def test_wrk_sends_what_locust_sends(tmp_path: Path) -> None:
     expected = [calls.next() for _ in range(12)]
     # Before it begins wrk has the script make a call that it does not send.
     assert any(received[:9] == expected[skipped : skipped + 9] for skipped in range(3))
+
+
+def test_open_arrivals_count_what_was_refused_and_what_was_not_answered(tmp_path: Path) -> None:
+    """Some calls are refused, for some the connection is closed; all others go on, and each is counted once."""
+
+    class Answering(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while (data := self.request.recv(65_536)) and b" /close " not in data:
+                status = b"404 Not Found" if b" /refuse " in data else b"200 OK"
+                self.request.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\n")
+                self.request.sendall(b"{}")
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = locust_run.OPEN_CONNECTIONS
+
+    paths = ["/"] * 48 + ["/refuse", "/close"]
+    walk = Walk(tmp_path / "walk", [("GET", path, "token", "") for path in paths], "key")
+    with Server(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = locust_run.at_rate(HttpServer("127.0.0.1", server.server_address[1], 0), walk, 400.0, 0.0, 1.0)
+        server.shutdown()
+    assert found.calls == found.position > 300
+    assert found.failed == sum(paths[at % len(paths)] != "/" for at in range(found.position))
+    assert 0 < found.latency_ms["50"] < 1000
 
 
 # Percentiles

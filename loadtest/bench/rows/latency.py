@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from statistics import median
 
-from loadtest.bench import locust_run
 from loadtest.bench.figures import Outcome, say
 from loadtest.bench.locust_run import Found
-from loadtest.bench.machine import BenchError
 from loadtest.bench.stage import Stage
 
 HALF = 0.5
@@ -63,12 +61,7 @@ def _keepable(stage: Stage, rate: float) -> float:
 
 def _at(stage: Stage, rate: float, seconds: float) -> Found:
     say(f"open arrivals, {rate:,.0f} a second for {seconds:.0f} s")
-    stage.make_ready(stage.people, stage.walk, 1.1 * rate * (seconds + stage.lengths.warm_s) + 1000)
-    found = locust_run.at_rate(stage.service, stage.walk, rate, stage.lengths.warm_s, seconds)
-    if found.failed:
-        raise BenchError(f"{found.failed} of {found.calls} calls were not answered with 200")
-    stage.walk.position = found.position
-    return found
+    return stage.arrivals(rate, seconds)
 
 
 def _notes(capacity: float, half: float, figure: Found, hidden: int, rewrites: int) -> Iterator[str]:
@@ -82,7 +75,7 @@ def _notes(capacity: float, half: float, figure: Found, hidden: int, rewrites: i
     yield f"Meanwhile the append-only file was rewritten {rewrites} times, by a process on the core of Valkey and the driver."
     if hidden:
         yield f"{hidden} higher loads are not shown, since the driver's core was full."
-    yield "Locust's timers have a resolution of 1 ms; what it is late by is part of every latency."
+    yield "What the driver is late by is part of every latency."
 
 
 def _line(share: float, asked: float, found: Found) -> tuple[str, ...]:

@@ -1,91 +1,67 @@
 """Row i: does "mark read" take longer when there is more to remember?"""
 
-import asyncio
 from contextlib import ExitStack
-from itertools import islice
+from dataclasses import dataclass, replace
 from statistics import median
 
-from loadtest.bench.calls import message_id
 from loadtest.bench.figures import Better, Outcome, say
-from loadtest.bench.machine import SERVER_CORE, BenchError
-from loadtest.bench.population import APP, Population, Shape, store_at
-from loadtest.bench.processes import Valkey, valkey
-from loadtest.bench.stage import MOVED_SHARE, Stage, run
+from loadtest.bench.locust_run import Found
+from loadtest.bench.stage import Stage, median_ratio
 
 REACH = 1.3
 FEW_USERS = 200
-GROUP = 64  # calls in flight: the server is never idle, so that its caches are those of work and not of waking up
-NAMES = ("p50", "p99", "p99.9")
+SHARE = 0.2  # of the capacity with few read states: neither the service nor the driver is ever short of time
+INSIDE_S = 2  # of closed load, for what Valkey itself says
+HEADER = ("read states loaded", "p50 ms", "p99 ms", "p99.9 ms", "driver's core busy", "inside Valkey: p50 us", "p99 us")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One turn on one side."""
+
+    outside: Found
+    inside_us: dict[str, float]  # percentiles of the server time of FCALL
 
 
 def many_states(stage: Stage) -> Outcome:
-    """Two servers, the same calls on each in turn. The times are those that Valkey keeps of each call of a script."""
-    lengths = stage.lengths
+    """Two services with a Valkey each, the same arrivals on each in turn; the other one rests meanwhile."""
     with ExitStack() as stack:
-        sides = [Side(stack.enter_context(valkey(SERVER_CORE)), Shape("size", users)) for users in (lengths.many_users, FEW_USERS)]
-        for side in sides:
-            say(f"making {side.population.shape}")
-            run(side.make())
-        say("mark_read on both in turn")
-        for side in sides:
-            side.read(lengths.reads_per_slice)
-        pairs = [(sides[0].read(lengths.reads_per_slice), sides[1].read(lengths.reads_per_slice)) for _ in range(lengths.pairs)]
-    ratio = median(many["p99"] / few["p99"] for many, few in pairs)
-    lines = [
-        (f"{side.population.shape.states:,}", *(f"{median(pair[at][name] for pair in pairs):.1f}" for name in NAMES))
-        for at, side in enumerate(sides)
-    ]
+        many, few = (stack.enter_context(Stage(replace(stage.lengths, users=users))) for users in (stage.lengths.many_users, FEW_USERS))
+        rate = SHARE * few.reads(few.service, INSIDE_S).rate
+        say(f"mark_read on both in turn, {rate:,.0f} a second for {stage.lengths.load_s:.0f} s")
+        _turn(many, rate), _turn(few, rate)
+        pairs = [(_turn(many, rate), _turn(few, rate)) for _ in range(stage.lengths.pairs)]
+        states = (many.people.shape.states, few.people.shape.states)
+    ratio = median_ratio((one.outside.latency_ms["99"], other.outside.latency_ms["99"]) for one, other in pairs)
     return Outcome(
         f"{ratio:.2f}",
         ratio <= REACH,
         ratio,
         Better.LOWER,
         notes=(
-            "Server time of FCALL, from the histogram that Valkey keeps; the append-only file was not being rewritten.",
-            f"{lengths.reads_per_slice:,} forward moves a slice over read states chosen at random, {GROUP} in flight.",
+            f"Open arrivals, {rate:,.0f} a second, {SHARE:.0%} of the capacity. The times are those of a caller: HTTP, the worker and "
+            "waiting are in them, weigh more than what Valkey does, and are the same whatever is loaded.",
+            f"Inside Valkey alone: p50 {_inside(pairs, 'p50'):.2f} times, p99 {_inside(pairs, 'p99'):.2f} times. That is the server "
+            f"time of FCALL, from Valkey's own histogram, under closed load of {INSIDE_S} s after each turn.",
+            "All calls are forward moves, over read states chosen at random; no turn began while the append-only file was being rewritten.",
         ),
-        table=(("read states loaded", "p50 us", "p99 us", "p99.9 us"), *lines),
+        table=(HEADER, *(_line(count, [pair[at] for pair in pairs]) for at, count in enumerate(states))),
     )
 
 
-class Side:
-    """One of the two servers and its people."""
+def _turn(stage: Stage, rate: float) -> Seen:
+    stage.valkey.settle()
+    outside = stage.arrivals(rate, stage.lengths.load_s)
+    stage.reads(stage.service, INSIDE_S)
+    found = stage.valkey.info("latencystats")["latency_percentiles_usec_fcall"]
+    return Seen(outside, {name: float(found[name]) for name in ("p50", "p99")})
 
-    def __init__(self, server: Valkey, shape: Shape) -> None:
-        self.server = server
-        self.population = Population(shape)
-        self._pairs = self.population.pairs()
-        self._position = 0
 
-    async def make(self) -> None:
-        async with store_at(self.server.url) as (store, _):
-            await self.population.make(store)
-            await self.population.post_until(store, 1)
-        self.server.settle()
+def _inside(pairs: list[tuple[Seen, Seen]], name: str) -> float:
+    return median_ratio((one.inside_us[name], other.inside_us[name]) for one, other in pairs)
 
-    def read(self, calls: int) -> dict[str, float]:
-        """Percentiles of the server time of `calls` forward moves, in microseconds."""
-        run(self._ready(calls))
-        self.server.settle()
-        self.server.forget_counts()
-        run(self._move(calls))
-        if self.server.counts("publish")[0] < MOVED_SHARE * calls:
-            raise BenchError("not all calls moved a cursor")
-        found = self.server.info("latencystats")["latency_percentiles_usec_fcall"]
-        return {name: float(found[name]) for name in NAMES}
 
-    async def _ready(self, calls: int) -> None:
-        async with store_at(self.server.url) as (store, _):
-            await self.population.post_until(store, (self._position + calls) // len(self._pairs) + 1)
-
-    async def _move(self, calls: int) -> None:
-        async with store_at(self.server.url) as (store, _):
-            moves = iter([self._next() for _ in range(calls)])
-            while group := list(islice(moves, GROUP)):
-                await asyncio.gather(*(store.mark_read(app=APP, room=room, user=user, message=message) for user, room, message in group))
-
-    def _next(self) -> tuple[str, str, str]:
-        user, room = self._pairs[self._position % len(self._pairs)]
-        message = message_id(self._position // len(self._pairs) + 1)
-        self._position += 1
-        return user, room, message
+def _line(states: int, turns: list[Seen]) -> tuple[str, ...]:
+    outside = [f"{median(turn.outside.latency_ms[name] for turn in turns):.2f}" for name in ("50", "99", "99.9")]
+    inside = [f"{median(turn.inside_us[name] for turn in turns):.1f}" for name in ("p50", "p99")]
+    return (f"{states:,}", *outside, f"{median(turn.outside.core_busy for turn in turns):.0%}", *inside)
