@@ -5,7 +5,7 @@
 -- ARGV[1]    user
 -- ARGV[2..]  messages
 --
--- Reply      those that were news: not the user's own, not read already, not deleted
+-- Reply      those that were news: not read already, as one's own are, and not deleted
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, ROOM_TOO_LARGE    nothing was written
 -- Cost       O(messages x members who have acknowledged them)
 --@include lib/room
@@ -28,8 +28,8 @@ end
 raise_revision(room)
 local done = {}
 for i = 2, #ARGV do
-    local seq, sender = receipted(room, ARGV[i])
-    if seq and seq > cursor and sender ~= user then
+    local seq = receipted(room, ARGV[i])
+    if seq and seq > cursor then
         local acknowledged = acknowledgements(room, seq)
         if not acknowledged[user] or acknowledged[user].joined ~= joined then
             redis.call("HSET", room.key .. ":q", seq, acknowledged.packed .. cmsgpack.pack(user, joined, room_clock(room)))

@@ -38,6 +38,15 @@ async def test_every_receipt_has_the_time_of_the_move_that_reached_the_message(s
         assert await receipt_of(store, app, question.message) == Receipt("bob", answer.at_ms, exact=True, left=False)
 
 
+async def test_a_move_that_ends_a_chunk_is_found_as_exactly_as_any(store: RedisStore, app: str) -> None:
+    """Every message is read by itself, so each chunk ends at one."""
+    await a_room(store, app)
+    messages = [(await posted(store, app)).message for _ in range(4 * CHUNK)]
+    for message in messages:
+        await store.mark_read(app=app, room="r", user="bob", message=message)
+    assert [message for message in messages if not (await receipt_of(store, app, message)).exact] == []
+
+
 async def test_a_move_gives_the_same_time_to_all_messages_that_it_passed(store: RedisStore, app: str) -> None:
     """And a later one takes none of them back."""
     await a_room(store, app)

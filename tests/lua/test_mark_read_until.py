@@ -98,8 +98,10 @@ async def test_what_was_sent_before_a_time_that_is_read_does_not_count_when_it_c
     assert (await sent(store, app, "late", LONG_AGO + 50)).created
     assert await unread_of(store, app, "ann") == 0
     assert await store.badge(app=app, user="ann", tags=[]) == 0
-    await sent(store, app, "later", LONG_AGO + 101)
+    await sent(store, app, "at that very time", LONG_AGO + 100)
     assert await unread_of(store, app, "ann") == 1
+    await sent(store, app, "later", LONG_AGO + 101)
+    assert await unread_of(store, app, "ann") == 2
 
 
 async def test_who_read_everything_has_read_up_to_that_moment(store: RedisStore, app: str) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from service.domain.types import MemberState
 from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.store.connect import Caller
+from service.store.keys import Keys
 from service.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.receipts import whole_list
@@ -65,6 +67,23 @@ async def test_the_next_read_takes_the_mark_away_even_if_it_moves_nothing(store:
             moved.append(reading.moved)  # type: ignore[union-attr]
         assert (await state_of(store, app)).marked_ms == 0
     assert moved == [True, False]
+
+
+async def test_taking_a_mark_away_is_no_event_for_webhooks(caller: Caller, app: str) -> None:
+    """Nothing was read that had not been."""
+    store = RedisStore(caller, events=True)
+    await a_room(store, app)
+    await posted(store, app, message="m")
+    written = []
+    for _ in range(2):
+        assert (await store.mark_read(app=app, room="r", user="ann", message="m")).moved
+        await store.mark_unread(app=app, room="r", user="ann", message="m")
+        await store.outbox.idle()
+        stream = Keys.events(Keys.event_shard(Keys.room(app, "r")))
+        entries = await caller.command("XRANGE", stream, "-", "+", key=stream)
+        written.append([entry for entry in entries if entry[1][0] == app.encode()])
+    assert len(written[0]) == 1
+    assert written[1] == written[0]
 
 
 async def test_what_others_do_leaves_the_mark(store: RedisStore, app: str) -> None:

@@ -58,8 +58,7 @@ MUTATIONS = [
     ),
     Mutation("receipts.lua", "        if since_when < when then\n", "        if since_when > when then\n"),
     Mutation("lib/pages.lua", "        if is_before(name, ", "        if not is_before(name, "),
-    Mutation("acknowledge.lua", "if seq and seq > cursor and sender ~= user then", "if seq and sender ~= user then"),
-    Mutation("acknowledge.lua", "if seq and seq > cursor and sender ~= user then", "if seq and seq > cursor then"),
+    Mutation("acknowledge.lua", "if seq and seq > cursor then", "if seq then"),
     # Counts and marks by hand
     Mutation("set_unread.lua", "    ord = math.max(lowest, ord - missing)\n", "    ord = lowest\n"),
     Mutation("set_unread.lua", "tell_member(room, user, cursor, ord)\n", ""),
