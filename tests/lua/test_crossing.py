@@ -39,6 +39,28 @@ async def test_a_room_that_shrinks_comes_back_at_three_quarters(store: RedisStor
     assert not await is_derived(caller, app)
 
 
+async def test_the_order_by_cursors_is_kept_while_the_room_is_large(store: RedisStore, caller: Caller, app: str) -> None:
+    """Small again, the room has none until somebody asks, and then for an hour."""
+    await a_room(store, app, members=["ann", "bob", "cid", "dan"])
+    order = f"{Keys.room(app, 'r')}:c"
+
+    async def order_and_expiry() -> tuple[list[bytes], int]:
+        flat = await caller.command("ZRANGE", order, 0, -1, "WITHSCORES", key=order)
+        return flat, await caller.command("TTL", order, key=order)
+
+    await posted(store, app, message="m", sender="bob")
+    assert await order_and_expiry() == ([], -2)
+    await store.add_members(app=app, room="r", members=["eve"])
+    await store.mark_read(app=app, room="r", user="cid", message="m")
+    assert await order_and_expiry() == ([b"ann", b"0", b"dan", b"0", b"bob", b"1", b"cid", b"1", b"eve", b"1"], -1)
+    await store.remove_members(app=app, room="r", members=["dan", "eve"])
+    assert await order_and_expiry() == ([], -2)
+    await store.receipt_counts(app=app, room="r", messages=["m"])
+    flat, expiry = await order_and_expiry()
+    assert flat == [b"ann", b"0", b"bob", b"1", b"cid", b"1"]
+    assert 0 < expiry <= 3600
+
+
 async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str) -> None:
     """What is posted, read, deleted and retagged while the room is large is there when it is small again."""
     await a_room(store, app, members=["ann", "bob", "cid"], tags=["a"])
