@@ -39,3 +39,17 @@ async def test_deleting_again_or_what_never_was_changes_nothing(store: RedisStor
     assert not await store.delete_room(app=app, room="r")
     assert not await store.delete_room(app=app, room="nowhere")
     assert await contents(store, app) == before
+
+
+async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, caller: Caller, app: str) -> None:
+    """It goes on counting where the deleted one ended, but nothing of that is there, and it does not expire as that would have."""
+    await a_room(store, app)
+    for _ in range(3):
+        await posted(store, app)
+    await store.delete_room(app=app, room="r")
+    await a_room(store, app)
+    key = Keys.room(app, "r")
+    assert await caller.command("TTL", key, key=key) == -1
+    assert (await store.delete_all_messages(app=app, room="r")).count == 0
+    assert await store.set_unread(app=app, room="r", user="ann", count=3) == 0
+    assert (await posted(store, app)).seq == 4
