@@ -29,6 +29,7 @@ async def test_only_the_head_is_left_and_it_expires(store: RedisStore, caller: C
     key = Keys.room(app, "r")
     assert [name for name in await contents(store, app) if name.startswith(key.encode())] == [key.encode()]
     assert 0 < await caller.command("TTL", key, key=key) <= 24 * 3600
+    assert await caller.command("HKEYS", key, key=key) == [b""], "no member is left in it"
 
 
 async def test_deleting_again_or_what_never_was_changes_nothing(store: RedisStore, app: str) -> None:
