@@ -30,18 +30,20 @@ from service.store.connect import Caller, connect, load_functions
 from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
+from service.wire.cors import cors_config
 from service.wire.desk import Desk
+from service.wire.imkit import routes as imkit_routes
 from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer
 from service.wire.imkit.gate import SLASH_STANDS_IN
 from service.wire.imkit.reading import EXPRESSES
-from service.wire.imkit.routes import cors_config, imkit_router, openapi_config
+from service.wire.openapi import openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.people import People
 from service.wire.realtime.server import Realtime
 from service.wire.rocketchat import errors as rocketchat_errors
-from service.wire.rocketchat.routes import CORS_EXPOSED, CORS_HEADERS, rocketchat_router
-from service.wire.rocketchat.routes import SECURITY as ROCKETCHAT_SECURITY
+from service.wire.rocketchat import routes as rocketchat_routes
 from service.wire.tencent import answers as tencent_answers
+from service.wire.tencent.callbacks import answers as callback_answers
 from service.wire.tencent.callbacks.door import Door, is_loopback
 from service.wire.tencent.callbacks.handler import callback_handler
 from service.wire.tencent.codes import FAILURES as TENCENT_FAILURES
@@ -78,7 +80,7 @@ def tencent_access(settings: Settings) -> Access:
         app=FIRST_APP,
         sdkappid=settings.tencent_sdkappid,
         key=settings.tencent_key,
-        admins=frozenset(settings.tencent_admin.split(",")),
+        admins=frozenset(name.strip() for name in settings.tencent_admin.split(",")) - {""},
         rate_limit=settings.tencent_rate_limit,
     )
 
@@ -96,16 +98,20 @@ class Service:
         self._parts: Parts | None = None
         self._http = Litestar(
             route_handlers=[
-                imkit_router(lambda: self.parts.desk),
+                imkit_routes.imkit_router(lambda: self.parts.desk),
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
-                rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
+                rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
                 *operating_handlers(self._why_not_ready),
             ],
-            cors_config=cors_config(settings.cors_origins, headers=CORS_HEADERS, exposed=CORS_EXPOSED),
+            cors_config=cors_config(
+                settings.cors_origins,
+                headers=[*imkit_routes.CORS_HEADERS, *rocketchat_routes.CORS_HEADERS],
+                exposed=rocketchat_routes.CORS_EXPOSED,
+            ),
             exception_handlers={HTTPException: _answer, Exception: _answer},
             lifespan=[self._lifespan],
-            openapi_config=openapi_config(_version(), {**TENCENT_SECURITY, **ROCKETCHAT_SECURITY}),
+            openapi_config=openapi_config(_version(), {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY}),
             logging_config=None,
         )
 
@@ -259,7 +265,7 @@ def _answer(request: Request[Any, Any, Any], error: Exception) -> Any:
 
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
     """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
-    return next((dialect.answer for dialect in (tencent_answers, rocketchat_errors) if dialect.speaks(path)), answer)
+    return next((dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)), answer)
 
 
 def _clean(scope: Scope) -> bool:

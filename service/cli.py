@@ -63,10 +63,10 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="recompute what is stored and print every difference; exit code 1 if there was one")
     audit.add_argument("--repair", action="store_true", help="mend what differs")
-    audit.add_argument("--app", default=FIRST_APP, help="app of the user or room (default: %(default)s)")
+    audit.add_argument("--app", type=_text, default=FIRST_APP, help="app of the user or room (default: %(default)s)")
     one = audit.add_mutually_exclusive_group()
-    one.add_argument("--user", help="only this user")
-    one.add_argument("--room", help="only this room")
+    one.add_argument("--user", type=_text, help="only this user")
+    one.add_argument("--room", type=_text, help="only this room")
     audit.set_defaults(run=_audit)
 
     _add_apps(commands.add_parser("apps", help="add, list, rotate or remove apps (tenants)"))
@@ -79,12 +79,21 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _text(argument: str) -> str:
+    """An argument that names something stored. Raises ArgumentTypeError for bytes that are not UTF-8."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be UTF-8") from None
+    return argument
+
+
 def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
     commands = webhooks.add_subparsers(metavar="COMMAND", required=True)
     commands.add_parser("list", help="print every dead letter").set_defaults(run=_list_dead_letters)
     replay = commands.add_parser("replay", help="deliver dead letters again; also to a receiver that had answered 410")
     which = replay.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", nargs="*", default=[], help="ids of events, as `list` prints them")
+    which.add_argument("id", type=_text, nargs="*", default=[], help="ids of events, as `list` prints them")
     which.add_argument("--all", action="store_true", help="all of them")
     replay.set_defaults(run=_replay_dead_letters)
 

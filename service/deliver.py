@@ -10,7 +10,8 @@ from service.store.connect import Caller
 from service.store.directory import FIRST_APP
 from service.store.events import RedisEvents
 from service.store.redis_store import RedisStore
-from service.webhooks.choice import Choice, choice_of
+from service.webhooks.alerts import Alerts
+from service.webhooks.choice import choice_of
 from service.webhooks.deliverer import Deliverer
 from service.webhooks.sender import Sender
 from service.webhooks.signing import Signer
@@ -33,24 +34,32 @@ async def deliver(caller: Caller, settings: Settings) -> None:
         allow_private=settings.webhook_allow_private,
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
     ) as sender:
+        read_state = ReadState(RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history))
+        standard, tencent = forms(read_state, settings)
         deliverer = Deliverer(
             RedisEvents(caller),
-            choice(caller, settings),
+            choice_of(settings.webhook_form, standard, tencent),
             sender,
             target=hashlib.sha256(settings.webhook_url.encode()).hexdigest(),
             retry_s=settings.webhook_retry_hours * HOUR_S,
         )
-        await deliverer.run(stop)
+        running = [deliverer.run(stop)]
+        if tencent is not None and settings.webhook_form != "standard" and settings.tencent_rate_limit:
+
+            def may_send() -> bool:
+                return not (deliverer.is_refused or deliverer.is_paused)
+
+            alerts = Alerts(read_state, tencent, sender, app=FIRST_APP, limit=settings.tencent_rate_limit, may_send=may_send)
+            running.append(alerts.run(stop))
+        await asyncio.gather(*running)
 
 
-def choice(caller: Caller, settings: Settings) -> Choice:
-    """The forms that the settings ask for."""
+def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, Tencent | None]:
+    """The forms in which an event can be told; Tencent's with an app of Tencent's."""
     token = settings.webhook_token or settings.tencent_token
     if token is None:
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
     signer = Signer(token, settings.webhook_old_token)
-    tencent = None
-    if settings.tencent_sdkappid is not None:
-        read_state = ReadState(RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history))
-        tencent = Tencent(read_state, app=FIRST_APP, sdkappid=settings.tencent_sdkappid, token=token, signer=signer)
-    return choice_of(settings.webhook_form, Standard(signer), tencent)
+    sdkappid = settings.tencent_sdkappid
+    tencent = Tencent(read_state, app=FIRST_APP, sdkappid=sdkappid, token=token, signer=signer) if sdkappid is not None else None
+    return Standard(signer), tencent

@@ -34,15 +34,22 @@ class DelivererProcess:
         pause_s = FIRST_PAUSE_S
         while not self._stopping.is_set():
             begun = time.monotonic()
-            # In a session of its own: Ctrl-C at the terminal is for us, and we stop it when the workers have stopped.
-            command = [sys.executable, "-m", "service.cli", "deliver", "--parent", str(os.getpid())]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-            code = self._wait_for_end(process)
+            end = self._run()
             if self._stopping.is_set():
                 return
             pause_s = FIRST_PAUSE_S if time.monotonic() - begun > HEALTHY_AFTER_S else min(pause_s * 2, LONGEST_PAUSE_S)
-            self._report(f"the deliverer of webhooks ended with code {code} and is started again in {pause_s:g} s; nothing is lost")
+            self._report(f"the deliverer of webhooks {end} and is started again in {pause_s:g} s; nothing is lost")
             self._stopping.wait(pause_s)
+
+    def _run(self) -> str:
+        """Run one until it ends or is to stop. Returns how it went, in words that follow its name."""
+        # In a session of its own: Ctrl-C at the terminal is for us, and we stop it when the workers have stopped.
+        command = [sys.executable, "-m", "service.cli", "deliver", "--parent", str(os.getpid())]
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        except OSError as error:
+            return f"could not be started ({error})"
+        return f"ended with code {self._wait_for_end(process)}"
 
     def _wait_for_end(self, process: "subprocess.Popen[bytes]") -> int:
         while not self._stopping.wait(0.1):

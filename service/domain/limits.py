@@ -15,6 +15,7 @@ MAX_RECEIPTS_PER_PAGE = 1000
 MAX_RECEIPT_MESSAGES = 100  # per question for counts
 MAX_BODY_BYTES = 64 * 1024  # of one request or frame
 MAX_BATCH_BODY_BYTES = 1024 * 1024
+MAX_NESTING = 64  # levels of lists and objects in a profile or a message; Python reads some hundreds
 MAX_MEMBERS_SHOWN = 1000  # in the view of a room
 MAX_PROFILE_FIELDS = 32  # of a room or a user
 MAX_PROFILE_FIELD_BYTES = 4 * 1024  # of one field's JSON text

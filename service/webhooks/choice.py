@@ -15,7 +15,7 @@ Choice = Callable[[ReadEvent], Awaitable[Sequence[Form]]]
 def choice_of(form: FormName, standard: Standard | None, tencent: Tencent | None) -> Choice:
     """How the forms of an event are chosen. `tencent` is None when no app of Tencent's is configured.
 
-    auto      Tencent's form for what Tencent knows (one-to-one rooms, groups with a type), the native form for the rest
+    auto      Tencent's form for what Tencent knows (one-to-one rooms, groups with receipts), the native form for the rest
     both      the native form for everything, and Tencent's as well for what Tencent knows
     """
     always = [one for one in (standard if form != "tencent" else None, tencent if form in ("tencent", "both") else None) if one]

@@ -20,7 +20,7 @@ from service.domain.deliveries import Batch, Dead, Delivered, Due, Events, Outco
 from service.domain.events import ReadEvent
 from service.errors import Fault
 from service.webhooks.choice import Choice
-from service.webhooks.letters import Form
+from service.webhooks.letters import Form, Letter
 from service.webhooks.sender import MAX_CONNECTIONS, TIMEOUT_S, Answer, Sender
 
 logger = logging.getLogger(__name__)
@@ -123,9 +123,11 @@ class Deliverer:
             for form in (await self._choose(event))[due.sent :]:
                 if self.is_refused:
                     return self._bury(event, "the receiver wants no more events (status 410)")
+                letter = await form.letter(event, int(time()))
+                # Asked last of all: putting a letter together may take the store a while.
                 if not may_send():
                     return None
-                if (answer := await self._tell(form, event)).reason:
+                if (answer := await self._tell(form, letter)).reason:
                     return await self._failed(due, answer, form, now_ms, sent)
                 sent += 1
         except Fault as fault:
@@ -134,8 +136,7 @@ class Deliverer:
         metrics.WEBHOOK_LAG.observe(max(time() - event.at_ms / 1000, 0.0))
         return Delivered(event)
 
-    async def _tell(self, form: Form, event: ReadEvent) -> Answer:
-        letter = await form.letter(event, int(time()))
+    async def _tell(self, form: Form, letter: Letter | None) -> Answer:
         if letter is None:
             metrics.WEBHOOKS_DELIVERED.labels("none").inc()
             return Answer("")
@@ -224,7 +225,7 @@ class _Shard:
             self._deliverer.release(places)
             raise
         self.is_held = batch.held
-        self._lease_ends = began + self._events.lease_s
+        self._lease_ends = began + self._events.lease_s if batch.held else 0.0
         due = [one for one in batch.due if _pair(one) not in self._on_the_way]
         self._deliverer.release(places - len(due))
         for one in due:

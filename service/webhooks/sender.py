@@ -13,6 +13,7 @@ from aiohttp import (
     ClientConnectorDNSError,
     ClientError,
     ClientResponse,
+    ClientResponseError,
     ClientSession,
     ClientSSLError,
     ClientTimeout,
@@ -105,7 +106,7 @@ async def _judge(response: ClientResponse, letter: Letter) -> Answer:
     status = response.status
     if status == 200 and letter.wants_json:
         return await _judge_json(response)
-    if 200 <= status < 300:
+    if 200 <= status < 300 and not letter.wants_json:
         await _drain(response)
         return ACCEPTED
     response.close()
@@ -153,7 +154,9 @@ def _failure(error: Exception) -> Answer:
 
 def _one_line(error: Exception) -> str:
     """What went wrong, for a terminal: a receiver may have had a hand in the words."""
-    words = " ".join(str(error).split()) or type(error).__name__
+    # Of an answer that is no HTTP the library's own text shows the URL, which may hold secrets.
+    text = error.message if isinstance(error, ClientResponseError) else str(error)
+    words = " ".join(text.split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in words)
 
 

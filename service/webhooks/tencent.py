@@ -1,5 +1,5 @@
 """Tencent's form: `C2C.CallbackAfterMsgReport` (document 1047/43465) for one-to-one rooms, `Group.CallbackAfterReadReceipt`
-(1047/60395) for groups. Protocol of webhooks: 1047/34354.
+(1047/60395) for groups, `Alert.RequestOverLimit` (1047/60256). Protocol of webhooks: 1047/34354.
 
 Numbers are those at the time of delivery. The signature headers of Standard Webhooks go along, because `Sign` does not cover the body.
 """
@@ -10,8 +10,10 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from service.domain.alerts import SERVICES, nearly
 from service.domain.direct import TAG, direct_pair
 from service.domain.events import ReadEvent
+from service.domain.groups import MAX_RECEIPT_MEMBERS, given_type, has_receipts
 from service.domain.limits import MAX_RECEIPT_MESSAGES
 from service.domain.read_state import ReadState
 from service.domain.types import ReceiptCount
@@ -21,7 +23,7 @@ from service.webhooks.signing import Signer, tencent_sign
 
 MSG_REPORT = "C2C.CallbackAfterMsgReport"
 READ_RECEIPT = "Group.CallbackAfterReadReceipt"
-GROUP_TYPE = "groupType"  # the profile field that makes a room a Tencent group: its type, as JSON text
+OVER_LIMIT = "Alert.RequestOverLimit"
 MAX_MESSAGES = 50  # in one GroupMsgReceiptList; the newest
 
 
@@ -59,6 +61,16 @@ class ReadReceipt(Struct, frozen=True):
     EventTime: int  # ms
 
 
+class RequestOverLimit(Struct, frozen=True):
+    """A command of the server API was called `Request` times in a second."""
+
+    CallbackCommand: str
+    ServiceName: str
+    Command: str
+    Request: int
+    Limit: int
+
+
 class Tencent:
     """The events of `app` (Tencent's) in its rooms; anything else this form does not tell.
 
@@ -77,7 +89,7 @@ class Tencent:
     async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
         if event.app != self._app:
             return None
-        pair = direct_pair(event.room)
+        pair = _pair_of(event)
         try:
             told = await self._msg_report(event, pair) if pair else await self._read_receipt(event)
         except RoomUnknown:
@@ -85,14 +97,16 @@ class Tencent:
         if told is None:
             return None
         body = msgspec.json.encode(told)
-        return Letter(body, self._signer.headers(event.id, body, now_s), self._query(told.CallbackCommand, now_s), wants_json=True)
+        # An id of its own: who is told in both forms must not take one for a repeat of the other.
+        headers = self._signer.headers(f"{event.id}_{self.name}", body, now_s)
+        return Letter(body, headers, self._query(told.CallbackCommand, now_s), wants_json=True)
 
     async def tells(self, event: ReadEvent) -> bool:
-        """Whether the event is of a room that Tencent knows: a one-to-one conversation or a group with a type."""
+        """Whether the event is of a room whose reads Tencent tells: a one-to-one conversation or a group with receipts."""
         if event.app != self._app:
             return False
         try:
-            return direct_pair(event.room) is not None or await self._group_type(event) is not None
+            return _pair_of(event) is not None or await self._group_type(event) != ""
         except RoomUnknown:
             return False
 
@@ -118,21 +132,20 @@ class Tencent:
 
     async def _read_receipt(self, event: ReadEvent) -> ReadReceipt | None:
         group_type = await self._group_type(event)
-        counts = await self._counts(event) if group_type is not None else []
-        if group_type is None or not counts:
+        counts = await self._counts(event) if group_type else []
+        if not counts:
             return None
         reader = [Reader(event.member)]
         listed = [MsgReceipt(int(count.message), count.read, count.unread, reader) for count in reversed(counts)]
         return ReadReceipt(READ_RECEIPT, event.room, group_type, listed, event.at_ms)
 
-    async def _group_type(self, event: ReadEvent) -> str | None:
+    async def _group_type(self, event: ReadEvent) -> str:
+        """The type of a group whose messages have receipts; "" for any other room."""
         if not _is_msg_seq(event.message):
-            return None
+            return ""
         room = await self._read_state.room(app=event.app, room=event.room)
-        try:
-            return msgspec.json.decode(room.profile.get(GROUP_TYPE, b"null"), type=str | None)
-        except msgspec.DecodeError:
-            return None
+        given = given_type(room.profile)
+        return given if has_receipts(given) and room.member_count <= MAX_RECEIPT_MEMBERS else ""
 
     async def _counts(self, event: ReadEvent) -> list[ReceiptCount]:
         """Of the newest messages that the event covers, newest first. A message's id is its MsgSeq, which may have gaps."""
@@ -162,18 +175,30 @@ class Tencent:
         except MessageUnknown:
             return 0  # deleted just now
 
+    def alert(self, command: str, limit: int, now_s: int) -> Letter:
+        """That a command of the server API is called nearly more often than `limit` times in a second."""
+        body = msgspec.json.encode(RequestOverLimit(OVER_LIMIT, SERVICES[command], command, nearly(limit), limit))
+        headers = self._signer.headers(f"alert_{command}_{now_s}", body, now_s)
+        return Letter(body, headers, self._query(OVER_LIMIT, now_s), wants_json=True)
+
     def _query(self, command: str, now_s: int) -> str:
         """In Tencent's order. Who or what read is not known here."""
         parts = {
             "SdkAppid": str(self._sdkappid),
             "CallbackCommand": command,
             "contenttype": "json",
-            "ClientIP": "Unknown",
+            **({} if command == OVER_LIMIT else {"ClientIP": "Unknown"}),
             "OptPlatform": "Unknown",
             "Sign": tencent_sign(self._token, now_s),
             "RequestTime": str(now_s),
         }
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())
+
+
+def _pair_of(event: ReadEvent) -> tuple[str, str] | None:
+    """The two of a conversation, one of whom has read; None for any other event."""
+    pair = direct_pair(event.room)
+    return pair if pair and event.member in pair else None
 
 
 def _is_msg_seq(message: str) -> bool:

@@ -1,6 +1,6 @@
 """Bodies of requests: read within a limit, decoded strictly, the same for every dialect."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, ClassVar
 
 import msgspec
@@ -8,7 +8,6 @@ from litestar.dto import AbstractDTO
 from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import Reference, Schema
-from litestar.types import Receive
 from litestar.typing import FieldDefinition
 
 from service.domain.limits import MAX_BODY_BYTES
@@ -22,11 +21,11 @@ class ClientGone(Exception):
     """The client went away before its request was complete."""
 
 
-async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES) -> bytes:
+async def read_body(receive: Callable[[], Awaitable[Any]], limit: int = MAX_BODY_BYTES) -> bytes:
     """The whole body. Raises ClientGone, and what the framework raises for a body over `limit` bytes."""
     body = b""
     while True:
-        message: Any = await receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         body = body + message["body"] if body else message["body"]

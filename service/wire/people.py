@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from service.domain.identity import Directory, User
+from service.wire.together import AT_ONCE
 
 BELIEVED_S = 2.0
 MAX_KNOWN = 20_000
@@ -30,9 +31,10 @@ class People:
             elif user not in found:
                 missing.append(user)
                 found[user] = None
-        if missing:
-            asked = await self._directory.users(app=app, users=missing)
-            for user in missing:
+        for start in range(0, len(missing), AT_ONCE):
+            lot = missing[start : start + AT_ONCE]
+            asked = await self._directory.users(app=app, users=lot)
+            for user in lot:
                 found[user] = asked.get(user)
                 self._learn(app, user, found[user])
         return found

@@ -18,7 +18,7 @@ from tests.support.served import served
 from tests.support.servers import Server
 
 EXAMPLES = 20  # of each operation
-OTHER_DIALECTS = "^/(v4|api)/"  # each has tests of its own
+OTHER_DIALECTS = "^/(v4|api|tencent)/"  # each has tests of its own
 
 
 @pytest.fixture(scope="module")

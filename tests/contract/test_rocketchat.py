@@ -3,6 +3,7 @@
 import pytest
 
 from service.domain.direct import TAG, direct_room
+from service.store import lane
 from tests.support.imkit import result
 from tests.support.rocketchat import PATH, Rocketchat, coded, failed, seen
 
@@ -92,6 +93,15 @@ async def test_read_of_a_room_that_is_not_the_callers(al: Rocketchat) -> None:
     for user, room in (("al", "x"), ("cy", "r")):
         answer = await al.post(user, "subscriptions.read", {"rid": room})
         assert seen(answer) == failed("error-invalid-subscription")
+
+
+async def test_many_subscriptions_leave_the_store_to_others(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many nameless direct rooms somebody is in, their members are not all asked for at once."""
+    monkeypatch.setattr(lane, "MAX_IN_FLIGHT", 250)
+    for number in range(300):
+        await al.backend.room(f"d{number}", "al", "bo", t="d")
+    answer = await al.get("al", "subscriptions.get")
+    assert [room["name"] for room in answer.json()["update"]].count("bo") == 300
 
 
 async def test_one_subscription(al: Rocketchat) -> None:
@@ -212,6 +222,7 @@ async def test_counters_of_an_archived_room(al: Rocketchat, call: str, kind: str
     expected = coded("error-room-archived", f"The {what}, Old, is archived")
     assert seen(await al.get("al", f"{call}.counters", roomId="old")) == expected
     assert (await al.subscription("al", "old"))["archived"] is True
+    assert seen(await al.get("cy", f"{call}.counters", roomId="old")) == STRANGER  # who need not know what it is called
 
 
 @pytest.mark.parametrize("call", ["im.counters", "dm.counters"])

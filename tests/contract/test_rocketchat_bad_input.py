@@ -90,6 +90,8 @@ QUERIES = [
     ("chat.getMessageReadReceipts", "messageId=m1&offset=x", messages("must be integer", code="error-invalid-params")),
     ("chat.getMessageReadReceipts", "messageId=m1&offset=", messages("must be integer", code="error-invalid-params")),
     ("chat.getMessageReadReceipts", "messageId=m1&count=1.5", messages("must be integer", code="error-invalid-params")),
+    ("chat.getMessageReadReceipts", "messageId=m1&count=1e400", messages("must be integer", code="error-invalid-params")),
+    ("chat.getMessageReadReceipts", "messageId=m1&offset=" + "9" * 5000, messages("must be integer", code="error-invalid-params")),
     ("chat.getMessageReadReceipts", "messageId=m1&count=%D9%A3", messages("must be integer", code="error-invalid-params")),
     ("chat.getMessageReadReceipts", "messageId=m1&count=1&count=2", messages("must be integer", code="error-invalid-params")),
     ("chat.getMessageReadReceipts", "&".join(f"a{i}=1" for i in range(200)), failed("The required 'messageId' param is missing.")),
@@ -145,6 +147,7 @@ async def test_dates_that_are_taken(al: Rocketchat, since: str, rooms: int) -> N
         ("chat.readThread", b"tmid=m1", '200 {"success":true}'),
         ("subscriptions.read", b"", NO_RID),
         ("subscriptions.read", b"rid=r&readThreads=perhaps", messages("must be boolean", REQUIRED("roomId"), ANY_OF)),
+        ("subscriptions.read", b"rid=r&readThreads=1e400", messages("must be boolean", REQUIRED("roomId"), ANY_OF)),
         ("subscriptions.read", b"rid=r&rid=r", messages("must be string", REQUIRED("roomId"), ANY_OF)),
         ("subscriptions.read", b"rid=%FF", failed("error-invalid-subscription")),
         (

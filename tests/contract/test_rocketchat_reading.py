@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.domain.direct import TAG, direct_room
+from service.store import lane
 from service.wire.rocketchat import receipts
 from tests.support.imkit import result
 from tests.support.rocketchat import Rocketchat
@@ -311,3 +312,10 @@ async def test_who_asks_after_a_long_time_gets_everything(al: Rocketchat) -> Non
     """What was left is not remembered for ever, so all that is there is said."""
     (one,) = (await al.get("al", "subscriptions.get", updatedSince="2020-01-01T00:00:00.000Z")).json()["update"]
     assert one["rid"] == "r"
+
+
+async def test_many_readers_leave_the_store_to_others(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many people are in an answer, they are not all looked up at once."""
+    expected = await crowd(al, 300)
+    monkeypatch.setattr(lane, "MAX_IN_FLIGHT", 250)
+    assert await al.readers("al", "h1") == expected

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.store import lane
 from tests.support.imkit import Imkit, result
 from tests.support.waiting import wait_until
 
@@ -124,6 +125,14 @@ async def test_rooms_that_were_left_or_deleted_are_not_listed(al: Imkit) -> None
 
 async def test_preferences_are_accepted(al: Imkit) -> None:
     assert await listed(al, pref={"tags": "x"}) == ["b", "a", "c"]
+
+
+async def test_a_long_list_leaves_the_store_to_others(al: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rooms somebody is in, they are not all asked for at once."""
+    monkeypatch.setattr(lane, "MAX_IN_FLIGHT", 250)
+    for number in range(300):
+        await al.room(f"r{number}", "al")
+    assert len(await listed(al)) == 303
 
 
 async def test_a_stranger_to_all_rooms_gets_an_empty_list(imkit: Imkit) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.domain.limits import MAX_PROFILE_FIELDS
 from service.settings import Settings
 from tests.support.imkit import Imkit, refusal, result
 
@@ -142,6 +143,8 @@ async def test_a_closed_room_takes_nobody_in_by_itself(al: Imkit) -> None:
     result(await al.as_user("al", "PUT", "/rooms/r", {"opening": 0}))
     assert (await al.as_user("di", "POST", "/rooms/r/join")).content == NO_MANAGER
     assert (await al.as_user("di", "POST", "/rooms/createAndJoin", {"_id": "r"})).content == NO_MANAGER
+    assert (await al.as_user("cy", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "di"})).content == NO_MANAGER
+    result(await al.as_user("cy", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "bo"}))
     assert (await al.as_user("cy", "POST", "/rooms/r/members", {"invitees": ["di"]})).content == NO_MANAGER
     assert (await al.as_user("cy", "POST", "/rooms/r/delete/members", {"members": ["bo"]})).content == NO_MANAGER
     result(await al.as_user("cy", "POST", "/rooms/r/join"))
@@ -189,6 +192,22 @@ async def test_whoever_creates_a_room_owns_it(imkit: Imkit) -> None:
     assert re.fullmatch("[0-9a-f]{24}", room["_id"])
     assert {member["_id"] for member in room["members"]} == {"al", "bo"}
     assert (room["owner"], room["isSuperuser"]) == ("al", True)
+
+
+async def test_an_impossible_owner_creates_nothing(imkit: Imkit) -> None:
+    """Not even when the owner is who announces the members."""
+    body = {"_id": "r", "members": ["al"], "owner": "x" * 129, "systemMessage": True}
+    assert (await imkit.as_backend("POST", "/rooms", body)).status_code == 400
+    assert (await imkit.as_backend("GET", "/rooms/r")).status_code == 404
+
+
+async def test_who_creates_a_room_is_one_of_its_profile_fields(imkit: Imkit) -> None:
+    """A room with more fields than are allowed could never be changed again."""
+    fields = {f"f{number}": number for number in range(MAX_PROFILE_FIELDS)}
+    assert (await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": "r", **fields})).status_code == 400
+    del fields["f0"]
+    assert (await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": "r", **fields})).status_code == 200
+    assert (await imkit.as_user("al", "PUT", "/rooms/r", {"f1": 2})).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

@@ -130,6 +130,7 @@ def test_deeply_nested_contents_fail(tencent: Tencent, runner: asyncio.Runner) -
         (told.group_sent("g", "bo", 2**53), "Expected `int` <= 9007199254740991 - at `$.MsgSeq`"),
         (told.group_recalled("g", -1), "Expected `int` >= 1 - at `$.MsgSeqList[0].MsgSeq`"),
         (told.group_recalled("g", MsgSeqList=[{"MsgSeq": 1}] * 10_001), "Expected `array` of length <= 10000 - at `$.MsgSeqList`"),
+        (told.group_created("g", "al", kind="x" * 65), "Expected `str` of length <= 64 - at `$.Type`"),
         (told.joined("g", ""), "Member_Account"),
         (told.topic_destroyed("g", ""), "Expected `str` of length >= 1 - at `$.TopicId`"),
     ],

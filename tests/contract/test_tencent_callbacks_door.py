@@ -166,6 +166,14 @@ async def test_only_post(tencent: Tencent, method: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "status"), [("/tencent/callbacks/", 200), ("/tencent/callbacks//", 404), ("/tencent/callbacks/x", 404), ("/tencent", 404)]
+)
+async def test_there_is_one_path(tencent: Tencent, path: str, status: int) -> None:
+    answer = await tencent.imkit.client.post(path, params=tencent.url(COMMAND), json=BODY)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
     ("url", "body"),
     [
         ({"CallbackCommand": "Group.CallbackAfterSendMsg"}, BODY),
@@ -206,6 +214,16 @@ async def test_trouble_with_the_store_asks_for_another_try(tencent: Tencent, mon
         assert answer.headers["retry-after"] == "1"
     await tencent.tell((COMMAND, BODY))
     assert await tencent.badges("al") == {"al": 1}
+
+
+async def test_a_fault_of_ours_asks_for_another_try(
+    tencent: Tencent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In Tencent's form, and the log says what it was."""
+    with in_trouble(tencent, monkeypatch, ZeroDivisionError("oops")):
+        answer = await tencent.send(COMMAND, BODY)
+    assert (answer.status_code, answer.content) == (503, fail("Something failed on our side; send it again"))
+    assert "oops" in caplog.text
 
 
 async def test_what_failed_halfway_is_done_when_it_is_sent_again(tencent: Tencent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Groups as Tencent's callbacks tell of them: who is in them, what is unread in them, and late news of both."""
 
+import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -169,6 +171,35 @@ async def test_an_exit_before_a_members_first_message_changes_nothing(tencent: T
     assert await tencent.badges("bo") == {"bo": 1}
 
 
+@pytest.mark.parametrize(
+    ("slow", "first", "second", "is_in"),
+    [("add_members", told.joined, told.left, False), ("remove_members", told.left, told.joined, True)],
+    ids=["join", "exit"],
+)
+async def test_the_later_of_two_holds_though_they_are_carried_out_at_once(
+    tencent: Tencent, monkeypatch: pytest.MonkeyPatch, slow: str, first: Any, second: Any, is_in: bool
+) -> None:
+    """The earlier one is known before the later one, and done after it."""
+    await tencent.tell(told.group_created("g", "al", *["bo"] * is_in))
+    begun, go_on = held_up(tencent, monkeypatch, slow)
+    earlier = asyncio.create_task(tencent.tell(first("g", "bo", at_ms=LATER_MS)))
+    await begun.wait()
+    await tencent.tell(second("g", "bo", at_ms=LATER_MS + 1))
+    go_on.set()
+    await earlier
+    assert await tencent.read_state.rooms(app="default", user="bo") == (["g"] if is_in else [])
+
+
+async def test_who_left_and_came_back_while_they_were_let_in_stays(tencent: Tencent, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = held_up(tencent, monkeypatch, "create_room")
+    made = asyncio.create_task(tencent.tell(told.group_created("g", "al", "bo", "cy")))
+    await begun.wait()
+    await tencent.tell(told.left("g", "bo", "cy", at_ms=LATER_MS), told.joined("g", "bo", at_ms=LATER_MS + 1))
+    go_on.set()
+    await made
+    assert [await tencent.read_state.rooms(app="default", user=user) for user in ("al", "bo", "cy")] == [["g"], ["g"], []]
+
+
 async def test_who_comes_and_goes_very_often_is_believed_each_time(tencent: Tencent) -> None:
     """Beyond what is remembered of one member the order of arrival counts."""
     await tencent.tell(told.group_created("g", "al"))
@@ -208,6 +239,7 @@ async def test_late_news_of_a_group_that_ended_does_not_bring_it_back(tencent: T
     made, said = told.group_created("g", "al", "bo"), told.group_sent("g", "bo", 1)
     await tencent.tell(made, said, told.destroyed("g", "al", "bo"))
     await tencent.tell(made, said, told.group_sent("g", "bo", 2), told.joined("g", "al", "bo"), told.left("g", "bo"))
+    await tencent.tell(told.group_recalled("g", 1, 2, EventTime=NOW_S * 1000))
     assert await tencent.badges("al", "bo") == {"al": 0, "bo": 0}
     assert (await tencent.imkit.as_backend("GET", "/rooms/g")).status_code == 404
 
@@ -254,3 +286,17 @@ async def test_larger_lists_than_an_operation_takes(tencent: Tencent) -> None:
     members = [f"member-{number}" for number in range(2_500)]
     await tencent.tell(told.group_created("g", "al", *members), told.left("g", *members[:1_200]), told.group_sent("g", "al", 1))
     assert await tencent.badges(members[0], members[-1]) == {members[0]: 0, members[-1]: 1}
+
+
+def held_up(tencent: Tencent, monkeypatch: pytest.MonkeyPatch, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
+    """The next call of an operation of the store sets the first event, and waits for the second before it is made."""
+    call, begun, go_on = getattr(tencent.read_state._store, operation), asyncio.Event(), asyncio.Event()
+
+    async def slowly(**arguments: Any) -> Any:
+        if not begun.is_set():
+            begun.set()
+            await go_on.wait()
+        return await call(**arguments)
+
+    monkeypatch.setattr(tencent.read_state._store, operation, slowly)
+    return begun, go_on

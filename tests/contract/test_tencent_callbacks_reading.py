@@ -60,6 +60,14 @@ async def test_a_read_in_the_far_future_reads_no_message_to_come(tencent: Tencen
     assert await tencent.badges("al") == {"al": 1}
 
 
+@pytest.mark.parametrize("ahead_s", [3600, 10**10])
+async def test_a_message_from_the_far_future_can_be_read(tencent: Tencent, ahead_s: int) -> None:
+    """Its time cannot be true and is taken for now."""
+    now_s = int(time.time())
+    await tencent.tell(told.direct_sent("bo", "al", 1, now_s + ahead_s), told.direct_read("al", "bo", now_s + 120))
+    assert await tencent.badges("al") == {"al": 0}
+
+
 async def test_a_receipt_is_kept_and_does_not_change_what_is_unread(tencent: Tencent) -> None:
     await tencent.tell(told.direct_sent("bo", "al", 1), told.direct_sent("bo", "al", 2))
     await tencent.tell(*[told.direct_receipts("al", "bo", told.key(1), told.key(9))] * 2)

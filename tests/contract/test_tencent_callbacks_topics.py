@@ -60,11 +60,11 @@ async def test_a_community_that_ended_takes_its_topics_with_it(tencent: Tencent)
 
 
 async def test_a_community_that_ended_leaves_no_topics_to_the_next_of_its_id(tencent: Tencent) -> None:
-    """And late messages of its topics do not bring them back."""
+    """And late news of its topics does not bring them back."""
     group = "@TGS#_c"
     await tencent.tell(told.group_created(group, "al", kind="Community"), told.topic_created(group, TOPIC))
     await tencent.tell(told.destroyed(group, "al", kind="Community"))
-    await tencent.tell(told.group_sent(group, "al", 1, kind="Community", TopicId=TOPIC))
+    await tencent.tell(told.group_sent(group, "al", 1, kind="Community", TopicId=TOPIC), told.topic_created(group, TOPIC))
     assert await tencent.read_state.rooms(app="default", user="al") == []
     await tencent.tell(told.group_created(group, "al", kind="Community", at_ms=LATER_MS * 2))
     assert await tencent.read_state.rooms(app="default", user="al") == [group]

@@ -116,6 +116,7 @@ WRONG_URLS: list[Any] = [
     ({"sdkappid": "1400000002"}, 60006),
     ({"sdkappid": "9" * 5000}, 60006),
     ({"sdkappid": "0"}, 60006),
+    ({f"x{number}": "1" for number in range(40)}, 60012),
     ({"identifier": None}, 60004),
     ({"identifier": ""}, 60004),
     ({"usersig": None}, 60004),
@@ -239,7 +240,7 @@ async def test_a_service_that_is_not_set_up_for_it_knows_no_app(tencent: Tencent
     assert code(await tencent.call("group_open_http_svc/nothing", FINE)) == 10003
 
 
-@pytest.mark.parametrize("more", [{"tencent_admin": "root,second admin"}])
+@pytest.mark.parametrize("more", [{"tencent_admin": "root, second admin,"}])
 async def test_there_may_be_several_administrators(tencent: Tencent) -> None:
     for name, expected in (("root", 0), ("second admin", 0), (ADMIN, 60010), ("root,second admin", 60010)):
         assert code(await tencent.call(UNREAD, FINE, identifier=name, usersig=usersig(name))) == expected

@@ -1,12 +1,10 @@
 """The Tencent dialect in the document at /schema: schemathesis makes calls from it and judges the answers by it."""
 
-import threading
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
@@ -19,9 +17,9 @@ from service.app import create_app
 from service.settings import Settings
 from service.wire.tencent.routes import HANDLERS
 from tests.support.imkit import API_KEY, CLIENT_KEY
+from tests.support.served import served
 from tests.support.servers import Server
 from tests.support.tencent import ADMIN, SDKAPPID, usersig, with_tencent
-from tests.support.waiting import wait_until_now
 
 EXAMPLES = 60  # of each operation
 # The verdict is in the body: whatever is wrong, the status is 200.
@@ -34,14 +32,8 @@ schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi()).include
 @pytest.fixture(scope="module")
 def url(server: Server) -> Iterator[str]:
     """A running service, over a real socket."""
-    app = create_app(msgspec.structs.replace(_SETTINGS, redis_url=server.url))
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    wait_until_now(lambda: running.started, "the service to start")
-    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    running.should_exit = True
-    thread.join()
+    with served(msgspec.structs.replace(_SETTINGS, redis_url=server.url)) as url:
+        yield url
 
 
 @schema.parametrize()

@@ -145,6 +145,18 @@ async def test_one_connection_too_many_is_refused_and_the_others_stay(
         assert (await devices[0].authenticate(token))["RC"] == 0
 
 
+async def test_no_more_connections_are_let_in_together_than_one_by_one(
+    inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is asked for the rooms of the first one, the others wait, and count."""
+    monkeypatch.setattr(events_module, "MAX_SOCKETS_PER_USER", 3)
+    token = await backend.token("ann")
+    async with contextlib.AsyncExitStack() as stack:
+        devices = [await stack.enter_async_context(device(backend)) for _ in range(8)]
+        answers = await asyncio.gather(*(phone.authenticate(token) for phone in devices))
+        assert sorted(answer["RC"] for answer in answers) == [0] * 3 + [429] * 5
+
+
 async def test_nothing_remains_of_connections_however_they_end(inside: Inside, backend: Backend) -> None:
     """Closed, cut, refused, sent away, switched to another user, on either transport."""
     room = await backend.room("room", "ann", "bob")

@@ -148,6 +148,26 @@ def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
         assert service.get("/readyz")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [
+        (b"GET /", b"a" * 65_536),
+        (b"GET /healthz HTTP/1.1\r\n", b"X: %b\r\n" % (b"a" * 65_536)),
+        (b"GET /healthz HTTP/1.1\r\nX: ", b"a" * 65_536),
+        (b"PUT /rooms/r/lastRead HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: %b\r\n" % (b"a" * 65_536)),
+        (b"PUT /rooms/r/lastRead HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"a" * 65_536),
+    ],
+    ids=["path", "headers", "header", "trailers", "trailer"],
+)
+def test_a_request_without_an_end_is_cut_off(data_dir: Path, beginning: bytes, more: bytes) -> None:
+    """Whoever sends it need not be known: without a limit, a worker would keep all of it."""
+    with ServiceProcess(data_dir) as service:
+        host, port = service.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection, pytest.raises(OSError):
+            connection.sendall(beginning + more * 200)
+        assert service.get("/readyz")[0] == 200
+
+
 def test_answers_do_not_say_what_they_were_made_with(data_dir: Path) -> None:
     with ServiceProcess(data_dir) as service, urllib.request.urlopen(service.url + "/healthz", timeout=10) as response:
         assert {name.lower() for name in response.headers} & {"server", "date"} == set()
@@ -313,6 +333,14 @@ def test_apps_that_cannot_be_changed_are_one_line(data_dir: Path, arguments: tup
     run = run_command("apps", *arguments, settings={"data_dir": data_dir})
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("audit", "--user", "\udcff"), ("audit", "--app", "\udcff"), ("webhooks", "replay", "\udcff")])
+def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple[str, ...]) -> None:
+    """Not with the exit code of an audit that has found something."""
+    run = run_command(*arguments, settings={"data_dir": data_dir})
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
 
 
 def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import httpx
 import pytest
 import pytest_asyncio
 from standardwebhooks.webhooks import Webhook
@@ -19,6 +20,7 @@ from tests.support.devices import API_KEY, CLIENT_KEY, Backend
 from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
 from tests.support.receiver import HANG, OK, Receiver, Reply
 from tests.support.servers import short_directory
+from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 from tests.support.waiting import wait_until
 
 TOKEN = "token-of-the-operator"
@@ -196,6 +198,24 @@ async def test_one_to_one_reads_are_told_in_tencents_form(data_dir: Path, settin
     query = dict(parse_qsl(tencent.target.partition("?")[2]))
     assert (query["SdkAppid"], query["CallbackCommand"]) == ("1400000001", "C2C.CallbackAfterMsgReport")
     assert standard.json["data"]["room"] == "garden"
+
+
+async def test_calls_that_come_nearly_too_often_are_told(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
+    """Of Tencent's server API, counted over both workers."""
+    settings |= {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "tencent_rate_limit": 5, "workers": 2}
+    query = {"sdkappid": SDKAPPID, "identifier": ADMIN, "usersig": usersig()}
+    async with serving(data_dir, settings) as (service, _), httpx.AsyncClient(base_url=service.url) as client:
+
+        async def told() -> bool:
+            for _ in range(4):
+                await client.post("/v4/openim/get_c2c_unread_msg_num", params=query, json={"To_Account": "ann"})
+            await asyncio.sleep(1.1)
+            return bool(receiver.calls)
+
+        # The deliverer must have looked around once before.
+        await wait_until(told, "a warning", timeout_s=30)
+    (alert,) = receiver.calls
+    assert (alert.json["Command"], alert.json["Request"], alert.json["Limit"]) == ("get_c2c_unread_msg_num", 4, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,8 @@
 """Tencent's names and ours."""
 
-import msgspec
 import pytest
 
 from service.wire.tencent.naming import (
-    GROUP_TYPE,
-    group_profile,
-    group_type,
     is_account,
     is_group,
     is_message_key,
@@ -70,27 +66,3 @@ def test_reading_up_to_a_second_covers_what_was_sent_in_it() -> None:
     """And nothing of the next one."""
     assert time_ms(5) // 1000 == 5
     assert time_ms(5) + 1 == 6000
-
-
-@pytest.mark.parametrize(
-    ("given", "known"),
-    [
-        ("Private", "Work"),
-        ("Work", "Work"),
-        ("Public", "Public"),
-        ("ChatRoom", "Meeting"),
-        ("Meeting", "Meeting"),
-        ("AVChatRoom", "AVChatRoom"),
-        ("Community", "Community"),
-        ("unheard of", ""),
-        ("", ""),
-    ],
-)
-def test_types_of_groups(given: str, known: str) -> None:
-    assert group_type(group_profile(given)) == known
-
-
-@pytest.mark.parametrize("value", [5, None, ["Public"], {"a": 1}])
-def test_a_type_that_is_no_text_is_unknown(value: object) -> None:
-    """The field is another dialect's to give, too."""
-    assert group_type({GROUP_TYPE: msgspec.json.encode(value)}) == ""

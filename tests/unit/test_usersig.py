@@ -116,7 +116,7 @@ def test_each_fault_has_its_code(usersig: str, code: int) -> None:
     assert refusal(usersig) == code
 
 
-@pytest.mark.parametrize(("at", "code"), [(MINTED - 10**6, 0), (V1_ENDS, 0), (V1_ENDS + 0.5, 70001), (V1_ENDS + 1, 70001)])
+@pytest.mark.parametrize(("at", "code"), [(MINTED - 10**6, 0), (V1_ENDS, 0), (V1_ENDS + 0.9, 0), (V1_ENDS + 1, 70001)])
 def test_it_is_good_up_to_and_including_its_last_second(at: float, code: int) -> None:
     """And before it was made, since clocks differ."""
     assert refusal(V1, at=at) == code
@@ -237,7 +237,7 @@ def unpack_or_none(usersig: str) -> object:
 
 
 def test_one_that_is_remembered_still_ends() -> None:
-    clock = Clock(V1_ENDS)
+    clock = Clock(V1_ENDS + 0.9)
     checker = usersigs(clock)
     checker.check(V1, ADMIN)
     checker.check(V1, ADMIN)

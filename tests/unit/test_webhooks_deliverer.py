@@ -16,7 +16,7 @@ from service.domain.read_state import ReadState
 from service.errors import Unavailable
 from service.store.connect import Caller, connect
 from service.store.events import RedisEvents
-from service.store.keys import EVENT_SHARDS
+from service.store.keys import EVENT_SHARDS, Keys
 from service.store.redis_store import RedisStore
 from service.webhooks import deliverer as deliverer_module
 from service.webhooks.choice import Choice
@@ -25,7 +25,7 @@ from service.webhooks.letters import Form, Letter
 from service.webhooks.sender import MAX_CONNECTIONS, Sender
 from service.webhooks.signing import Signer
 from service.webhooks.standard import Standard
-from tests.support.events import an_event, cleared, written
+from tests.support.events import an_event, cleared, shard_of, written
 from tests.support.receiver import CUT, HANG, OK, RESET, STREAM, Receiver, Reply
 from tests.support.waiting import wait_until
 
@@ -329,6 +329,27 @@ async def test_several_deliverers_share_the_shards(delivering: Running, caller: 
         await written(caller, *events)
         await nothing_waits(caller)
     assert sorted(call.id for call in receiver.calls) == sorted(event.id for event in events)
+
+
+async def test_what_is_another_deliverers_by_now_is_left_to_it(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+    """Also when the shard was lost while the event was being put together: the other one may have sent a newer event already."""
+
+    class Slow:
+        name = "standard"
+
+        async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
+            key = Keys.events(shard_of(event))
+            await caller.command("SET", f"{key}:h", "another", key=key)
+            await asyncio.sleep(0.1)
+            return await STANDARD.letter(event, now_s)
+
+    async def slowly(event: ReadEvent) -> Sequence[Form]:
+        return [Slow()]
+
+    async with delivering(choose=slowly):
+        await written(caller, an_event(app))
+        await asyncio.sleep(1)
+    assert receiver.calls == []
 
 
 async def test_a_stop_finishes_what_is_on_the_way(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:

@@ -80,8 +80,14 @@ async def test_tencents_form_wants_json(receiver: Receiver, body: bytes, reason:
     assert receiver.calls[0].target == "/hook?SdkAppid=1&Sign=a"
 
 
-async def test_tencents_form_wants_status_200(receiver: Receiver) -> None:
-    """201 with JSON is a success for Standard Webhooks only."""
+@pytest.mark.parametrize("status", [201, 202, 204, 299])
+async def test_tencents_form_wants_status_200(receiver: Receiver, status: int) -> None:
+    """Another 2xx with JSON is a success for Standard Webhooks only."""
+    answer = await sent(receiver, Reply(status, body=b"{}" if status != 204 else b""), TENCENT)
+    assert (answer.reason, answer.detail) == ("status_2xx", f"status {status}")
+
+
+async def test_tencents_form_wants_the_whole_answer(receiver: Receiver) -> None:
     answer = await sent(receiver, Reply(200, how=CUT), TENCENT)
     assert answer.reason == "connection"
     assert (await sent(receiver, Reply(200, how=STREAM), TENCENT)).reason in ("not_json", "timeout")
@@ -183,3 +189,12 @@ async def test_what_a_receiver_says_wrongly_is_told_in_one_printable_line(receiv
     answer = await sent(receiver, Reply(headers={"Bad Header\x1b[31m": "a\nb"}))
     assert answer.reason == "connection"
     assert answer.detail.isprintable()
+
+
+async def test_what_went_wrong_never_shows_the_url(receiver: Receiver) -> None:
+    """Its query may hold a secret of the receiver, and holds Tencent's signature."""
+    receiver.answer = lambda call: Reply(headers={"Bad Header": "a"})
+    async with sender_to(receiver.url + "?key=secret") as sender:
+        answers = [await sender.send(letter) for letter in (STANDARD, TENCENT)]
+    assert [answer.reason for answer in answers] == ["connection"] * 2
+    assert not [answer.detail for answer in answers if "secret" in answer.detail or "hook" in answer.detail]

@@ -99,7 +99,7 @@ async def test_every_attempt_is_signed_anew_and_the_body_as_well(tencent: Tencen
     assert dict(parse_qsl(second.query))["Sign"] == tencent_sign(TOKEN, now_s + 61)
     for letter in (first, second):
         Webhook(TOKEN.encode()).verify(letter.body, letter.headers)
-    assert first.headers["webhook-id"] == second.headers["webhook-id"] == event.id
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
 async def test_what_came_after_the_message_is_not_said_to_be_read(tencent: Tencent, read_state: ReadState, app: str) -> None:
@@ -181,6 +181,27 @@ async def test_what_tencent_does_not_know_is_not_told_in_its_form(tencent: Tence
 
 
 @pytest.mark.parametrize(
+    ("group_type", "guests", "is_told"),
+    [(b'"Work"', 196, True), (b'"Work"', 197, False), (b'"ChatRoom"', 0, True), (b'"Community"', 0, False), (b'"AVChatRoom"', 0, False)],
+)
+async def test_groups_that_have_no_receipts_are_not_told_in_its_form(
+    tencent: Tencent, read_state: ReadState, app: str, group_type: bytes, guests: int, is_told: bool
+) -> None:
+    """As its server API refuses them: by their type, and beyond 200 members."""
+    await group(read_state, app, 1, group_type=group_type)
+    await read_state.add_members(app=app, room=GROUP, members=[f"guest{number}" for number in range(guests)])
+    event = an_event(app, GROUP, "1")
+    assert (await tencent.tells(event), await tencent.letter(event, NOW_S) is not None) == (is_told, is_told)
+
+
+async def test_who_is_none_of_the_two_has_no_peer(tencent: Tencent, read_state: ReadState, app: str) -> None:
+    """Other dialects can let a third into a conversation, whom Tencent does not know there."""
+    room = await conversation(read_state, app, "ann", "bob", 1)
+    event = an_event(app, room, "0_5_1700000000", member="cid")
+    assert (await tencent.tells(event), await tencent.letter(event, NOW_S)) == (False, None)
+
+
+@pytest.mark.parametrize(
     ("form", "direct", "in_group", "elsewhere"),
     [
         ("auto", ["tencent"], ["tencent"], ["standard"]),
@@ -204,6 +225,14 @@ async def test_the_setting_says_in_which_forms_what_is_told(
     assert await told_in(an_event(app, room, "0_5_1700000000")) == direct
     assert await told_in(an_event(app, GROUP, "1")) == in_group
     assert await told_in(an_event(app, "garden", "m1")) == elsewhere
+
+
+async def test_what_is_told_in_two_forms_is_no_repeat(tencent: Tencent, read_state: ReadState, app: str) -> None:
+    """Receivers pass over an id that they have had, and what they have had may be the other form."""
+    event = an_event(app, await conversation(read_state, app, "ann", "bob", 1), "0_5_1700000000")
+    choose = choice_of("both", Standard(Signer(TOKEN)), tencent)
+    letters = [await form.letter(event, NOW_S) for form in await choose(event)]
+    assert [letter.headers["webhook-id"] for letter in letters if letter] == [event.id, f"{event.id}_tencent"]
 
 
 async def test_without_an_app_of_tencents_all_is_told_in_the_native_form(app: str) -> None:

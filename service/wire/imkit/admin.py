@@ -1,7 +1,6 @@
 """Users and their tokens, for the backend (docs.imkit.io, User Management and User Token)."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import msgspec
 from litestar import delete, post, put
@@ -29,7 +28,7 @@ from service.wire.imkit.profiles import user_profile
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import View, user_view
 from service.wire.reply import Reply
-from service.wire.times import iso
+from service.wire.times import iso, unix_ms
 
 _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
 
@@ -90,9 +89,8 @@ def expiry(text: str | None) -> int:
     if not text:
         raise Invalid("expirationDate", "expirationDate is required")
     try:
-        at = datetime.fromisoformat(text)
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
+        return unix_ms(text) // 1000
+    except ValueError:
         raise Invalid("expirationDate", "expirationDate must be an ISO-8601 time") from None
 
 

@@ -46,7 +46,9 @@ def user_profile(body: bytes) -> dict[str, bytes]:
     return check_profile(free_fields(body, USER_FIELDS))
 
 
-def check_merged(present: Mapping[str, bytes], given: Mapping[str, bytes]) -> None:
-    """Raises Invalid when a room would have too many profile fields."""
-    if len({*present, *given}) > MAX_PROFILE_FIELDS:
+def merged(present: Mapping[str, bytes], given: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A room's profile with the fields that were given. Raises Invalid when they are too many."""
+    fields = {**present, **given}
+    if len(fields) > MAX_PROFILE_FIELDS:
         raise Invalid("profile", f"a room must have at most {MAX_PROFILE_FIELDS} profile fields")
+    return fields

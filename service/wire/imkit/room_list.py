@@ -1,9 +1,7 @@
 """GET /rooms: the caller's rooms, filtered and sorted (docs.imkit.io, List Rooms; the `q` forms are those that clients send)."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -11,8 +9,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
-from service.domain.types import MemberState, Room, Status
-from service.errors import RoomUnknown
+from service.domain.types import Room, Status
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.call import Call, Caller, Who
@@ -22,6 +19,9 @@ from service.wire.imkit.messages import RoomsResult, Tags
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import people_in, personal, room_view
 from service.wire.reply import Reply
+from service.wire.rooms import find_members, find_rooms
+from service.wire.times import unix_ms
+from service.wire.together import together
 
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer
@@ -83,31 +83,17 @@ async def rooms(
 async def _present(desk: Desk, caller: Caller) -> list[Room]:
     """The caller's active rooms, as they are now."""
     names = await desk.read_state.rooms(app=caller.app, user=caller.user)
-    found = await asyncio.gather(*(_room(desk, caller, name) for name in names))
-    return [room for room in found if room and room.me and room.status is Status.ACTIVE]
-
-
-async def _room(desk: Desk, caller: Caller, room: str) -> Room | None:
-    try:
-        return await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    except RoomUnknown:  # deleted since the list was made
-        return None
+    found = await find_rooms(desk.read_state, app=caller.app, rooms=names, user=caller.user)
+    return [room for room in found if room.status is Status.ACTIVE]
 
 
 async def _views(desk: Desk, caller: Caller, page: Sequence[Room]) -> list[dict[str, Any]]:
     shown = min(MAX_MEMBERS_LISTED, max(2, MAX_LISTED_TOGETHER // max(1, len(page))))
-    states = await asyncio.gather(*(_members(desk, caller, room, shown) for room in page))
+    states = await together(lambda room: find_members(desk.read_state, app=caller.app, room=room.room, limit=shown), page)
     everybody = set[str]().union(*(people_in(room, members) for room, members in zip(page, states, strict=True)))
     people = await desk.people.find(caller.app, everybody)
     views = (room_view(caller.app, room, members, people, properties=False) for room, members in zip(page, states, strict=True))
     return [personal(view, room, caller.user) for view, room in zip(views, page, strict=True)]
-
-
-async def _members(desk: Desk, caller: Caller, room: Room, limit: int) -> Sequence[MemberState]:
-    try:
-        return await desk.read_state.members(app=caller.app, room=room.room, limit=limit)
-    except RoomUnknown:
-        return ()
 
 
 def _wanted(caller: Caller, query: str) -> Callable[[Room], bool]:
@@ -163,11 +149,8 @@ def _since_ms(text: str) -> int | None:
     if not text:
         return None
     try:
-        if text.isascii() and text.isdigit():
-            return int(text)
-        at = datetime.fromisoformat(text)
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return int(text) if text.isascii() and text.isdigit() else unix_ms(text)
+    except ValueError:
         raise Refused(INVALID_QUERY, "updatedAfter must be an ISO-8601 time or Unix milliseconds") from None
 
 

@@ -9,15 +9,16 @@ from service.domain.limits import check_id, check_members, check_tags
 from service.domain.types import MemberState, Room, Status
 from service.errors import RoomUnknown
 from service.wire.desk import Desk
-from service.wire.imkit.access import check_member, check_open, check_superuser
+from service.wire.imkit.access import check_member, check_superuser
 from service.wire.imkit.announcing import added, announce
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
-from service.wire.imkit.profiles import check_merged, room_profile
+from service.wire.imkit.profiles import merged, room_profile
 from service.wire.imkit.reply import ok
-from service.wire.imkit.views import people_in, personal, room_view
+from service.wire.imkit.views import is_closed, people_in, personal, room_view
 from service.wire.reply import Reply, encode
+from service.wire.rooms import find_room
 
 
 @get("/rooms/{room:str}", **documented("room", Who.EITHER, RoomResult, statuses=(404,)))
@@ -33,11 +34,11 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     """Create a room; nobody but `members` is in it. One that exists is returned unchanged, with `members` added."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
     members = check_members("members", wanted.members or ())
+    actor = Caller(caller.app, caller.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None)
     room, created = await desk.read_state.create_room(
         app=caller.app, room=_id(wanted), tags=wanted.room_tags or (), profile=room_profile(body), members=members
     )
     if wanted.system_message and created and members:
-        actor = Caller(caller.app, caller.user or wanted.owner or "", True, None)
         await announce(desk, actor, room, added(members), members)
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     states = await desk.read_state.members(app=caller.app, room=room)
@@ -49,13 +50,13 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
-    profile = {"owner": encode(caller.user), **room_profile(body)}
+    profile = merged({"owner": encode(caller.user)}, room_profile(body))
     invitees = [] if wanted.invitation_required and profile.get("roomType") != b'"direct"' else _invitees(wanted)
     members = check_members("invitee", [caller.user, *invitees])
     check_tags("roomTags", wanted.room_tags or ())
-    before = await _existing(desk, caller, _id(wanted))
-    if before is not None and before.me is None:
-        check_open(caller, before)
+    before = await find_room(desk.read_state, app=caller.app, room=wanted.id, user=caller.user) if wanted.id else None
+    if before is not None:
+        await _check_open(desk, caller, before, members)
     room, created = await desk.read_state.create_room(
         app=caller.app, room=_id(wanted), tags=wanted.room_tags or (), profile=profile, members=members
     )
@@ -73,7 +74,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_superuser(caller, present)
-    check_merged(present.profile, profile)
+    merged(present.profile, profile)
     if profile:
         await desk.read_state.set_profile(app=caller.app, room=room, profile=profile)
     if tags is not None:
@@ -105,6 +106,15 @@ async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberS
     return personal(view, room, caller.user) if caller.user else view
 
 
+async def _check_open(desk: Desk, caller: Caller, room: Room, members: Sequence[str]) -> None:
+    """Into a closed room nobody comes who is not in it already, unless by its owner or managers. Raises Refused."""
+    others = set(members) - ({caller.user} if room.me else set())
+    if others and is_closed(room):
+        states = await desk.read_state.members(app=caller.app, room=room.room)
+        if not others.issubset(state.member for state in states):
+            check_superuser(caller, room)
+
+
 def _id(wanted: NewRoom) -> str:
     """The id asked for, "" for a fresh one. Raises Invalid."""
     return check_id("_id", wanted.id) if wanted.id is not None else ""
@@ -113,12 +123,3 @@ def _id(wanted: NewRoom) -> str:
 def _invitees(wanted: NewRoom) -> list[str]:
     invitee = [wanted.invitee] if isinstance(wanted.invitee, str) else wanted.invitee or []
     return [*invitee, *(wanted.members or ())]
-
-
-async def _existing(desk: Desk, caller: Caller, room: str) -> Room | None:
-    if not room:
-        return None
-    try:
-        return await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    except RoomUnknown:
-        return None

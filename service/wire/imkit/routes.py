@@ -1,15 +1,12 @@
-"""The routes of the dialect and its OpenAPI document."""
+"""The routes of the dialect, and what the OpenAPI document and browsers have to know of them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 from litestar import HttpMethod, Router, route
-from litestar.config.cors import CORSConfig
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import SecurityScheme
 
 from service.wire.desk import Desk
 from service.wire.imkit import admin, me, members, posts, reading, receipts, room_list, rooms
@@ -51,7 +48,6 @@ CORS_HEADERS = (
     "IM-CLIENT-ID",
     "IM-Device-ID",
     "IM-API-KEY",
-    "Content-Type",
     "x-timezone",
     "CLIENT_KEY",
     "Authorization",
@@ -88,35 +84,3 @@ def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
         return Reply(b"", headers=((b"allow", allow),))
 
     return options
-
-
-def cors_config(origins: str, *, headers: Iterable[str] = (), exposed: Iterable[str] = ()) -> CORSConfig | None:
-    """Which origins browsers may call from: comma-separated, `*` for any, "" for none.
-
-    `headers` are those of other dialects that they may send, `exposed` those that they may see.
-
-    Any is safe here and the default: credentials are headers that a page must know, never cookies that a browser adds.
-    """
-    allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
-    if not allowed:
-        return None
-    return CORSConfig(
-        allow_origins=allowed,
-        allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
-        allow_headers=[*CORS_HEADERS, *headers],
-        expose_headers=["Retry-After", *exposed],
-        max_age=86_400,
-    )
-
-
-def openapi_config(version: str, security: Mapping[str, SecurityScheme]) -> OpenAPIConfig:
-    """The OpenAPI document, as JSON at /schema. `security`: how callers of other dialects prove who they are."""
-    return OpenAPIConfig(
-        title="readstate",
-        version=version,
-        description="Read state for chat products: cursors, unread counts and receipts, spoken as IMKit.",
-        path="/schema",
-        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
-        components=Components(security_schemes={**SECURITY, **security}),
-        use_handler_docstrings=True,
-    )

@@ -73,6 +73,11 @@ class Audience(Generic[Socket]):
         person = self._people.get((app, user))
         return list(person.sockets) if person else []
 
+    def count(self, app: str, user: str) -> int:
+        """How many sockets of `user` hear, or wait to be let in."""
+        person = self._people.get((app, user))
+        return len(person.sockets) + person.visitors if person else 0
+
     def hearing(self, app: str, room: str) -> Iterator[Socket]:
         """The sockets of all members of `room`. Must be used up before the index changes."""
         for person in self._members.get((app, room), ()):

@@ -111,8 +111,6 @@ class Events:
         """The connection hears `session`'s rooms from here on. The stream flows before the rooms are asked for: see `audience`."""
         before = connection.session
         if before is None or (before.app, before.user) != (session.app, session.user):
-            if len(self._audience.sockets_of(session.app, session.user)) >= MAX_SOCKETS_PER_USER:
-                raise Refused(TOO_MANY_SOCKETS)
             await self._admit(connection, session)
             connection.session = session
             if before is not None:
@@ -125,6 +123,8 @@ class Events:
     async def _admit(self, connection: Connection, session: Session) -> None:
         await self._notices.listen(session.app)
         try:
+            if self._audience.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
+                raise Refused(TOO_MANY_SOCKETS)
             await self._audience.admit(session.app, session.user, connection)
             if connection.ended:  # meanwhile, so nobody will forget it any more
                 self._audience.dismiss(session.app, session.user, connection)

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
 from service.domain.limits import MAX_BODY_BYTES
+from service.wire.body import ClientGone, read_body
 from service.wire.realtime.connection import VIOLATION
 from service.wire.realtime.frames import Event, Receive, Send, objection_to_post, packets_in
 from service.wire.realtime.protocol import SocketServer
@@ -30,6 +33,8 @@ async def serve(sockets: SocketServer, scope: Event, receive: Receive, send: Sen
             await _serve_post(sockets, query.get("sid", [""])[0], scope, receive, answer)
         else:
             await sockets.handle_request(scope, receive, answer.send)
+    except ClientGone:
+        pass
     except Exception:
         logger.exception("a long-polling request failed")
         await answer.refuse("Bad Request")
@@ -40,29 +45,20 @@ async def _serve_post(sockets: SocketServer, sid: str, scope: Event, receive: Re
     if connection is None or connection.ended:
         await answer.refuse("no such session")
         return
-    body = await _read(receive)
-    problem = f"longer than {MAX_BODY_BYTES} bytes" if body is None else objection_to_post(body)
-    if not problem and body is not None and not connection.bucket.take(packets_in(body)):
+    try:
+        body = await read_body(receive)
+        problem = objection_to_post(body)
+    except RequestEntityTooLarge:
+        problem = f"longer than {MAX_BODY_BYTES} bytes"
+    if not problem and not connection.bucket.take(packets_in(body)):
         problem = "too many packets a second"
-    if problem or body is None:
+    if problem:
         connection.end(VIOLATION)
         await answer.refuse(problem)
         return
     headers = [header for header in scope["headers"] if header[0] != b"content-length"]
     whole = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
     await sockets.handle_request(whole, _once(body, receive), answer.send)
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None when it is longer than allowed."""
-    body: bytes = b""
-    while True:
-        event = await receive()
-        body += event.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            return None
-        if not event.get("more_body", False):
-            return body
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

@@ -1,4 +1,7 @@
-"""Events that stand for a call of the HTTP API: the same handlers, the same answers, byte for byte."""
+"""Events that stand for a call of the HTTP API: the same handlers, the same answers.
+
+What was said is written anew as JSON for them: a number may be spelt otherwise then, and one beyond 64 bits is rounded.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
@@ -8,7 +11,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from service import metrics
-from service.wire.body import decode
+from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.call import BareCall, Caller
 from service.wire.imkit.errors import MISSING_PARAMETER, Refused, answer_in
@@ -28,12 +31,18 @@ async def _call(handler: HTTPRouteHandler, desk: Desk, caller: Caller, content: 
     """The answer of `handler` to `content`, an object that names the room besides what HTTP takes as the body."""
     started_s = perf_counter()
     try:
-        body = encode_json(content)
-        reply: Reply = await handler.fn(BareCall(caller, desk), room=_room(content), **arguments(body))
+        reply: Reply = await handler.fn(BareCall(caller, desk), room=_room(content), **arguments(_body(content)))
     except Exception as error:
         reply = answer_in({"route_handler": handler, "method": "SOCKET"}, error)
     metrics.observe("socket", handler.opt["operation"], reply.code, started_s)
     return reply.payload
+
+
+def _body(content: Any) -> bytes:
+    try:
+        return encode_json(content)
+    except RecursionError:
+        raise BadBody("The body is nested too deeply") from None
 
 
 def _room(content: Any) -> str:

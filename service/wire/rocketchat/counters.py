@@ -27,9 +27,7 @@ NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "ro
 @call(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, RoomCounters)
 async def channel_counters(request: Call, given: RoomCounters) -> CountersAnswer:
     """The caller's counts in a channel, found by id, or by name among the caller's own."""
-    room = await _room(request, given, "c", NO_CHANNEL)
-    _check_open(room, "channel")
-    return _room_counters(room)
+    return _room_counters(await _room(request, given, "c", NO_CHANNEL), "channel")
 
 
 @call(HttpMethod.GET, "/groups.counters", "rocketchat_group_counters", CountersAnswer, RoomCounters)
@@ -37,9 +35,7 @@ async def group_counters(request: Call, given: RoomCounters) -> CountersAnswer:
     """The caller's counts in a private group, found by id, or by name among the caller's own."""
     if not given.room and not given.name:
         raise Refused(NO_PARAMETER)
-    room = await _room(request, given, "p", NO_GROUP)
-    _check_open(room, "private group")
-    return _room_counters(room)
+    return _room_counters(await _room(request, given, "p", NO_GROUP), "private group")
 
 
 @call(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", CountersAnswer, DirectCounters)
@@ -80,9 +76,12 @@ async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnsw
     return _counters(room, room.me, seen_ms)
 
 
-def _room_counters(room: Room) -> CountersAnswer:
+def _room_counters(room: Room, what: str) -> CountersAnswer:
+    """Counts for a member. A frozen room is an archived one here; what it is called is its members' affair. Raises Refused."""
     if room.me is None:
         return CountersAnswer(joined=False)
+    if room.status is Status.FROZEN:
+        raise Refused(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))
     return _counters(room, room.me, last_seen_ms(room.me) or room.me.moved_ms)
 
 
@@ -103,9 +102,3 @@ def _check_user(session: Session, user: str) -> None:
     """Whoever asks about somebody else needs a permission that no token here carries. Raises Refused."""
     if user not in ("", session.user):
         raise Refused(FORBIDDEN)
-
-
-def _check_open(room: Room, what: str) -> None:
-    """A frozen room is an archived one here. Raises Refused."""
-    if room.status is Status.FROZEN:
-        raise Refused(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))

@@ -7,7 +7,6 @@ see into a room. channels.counters serves `c` alone, groups.counters `p` alone a
 Names. A room is called by its profile field `name`; a direct room without one after the other member; else by its id.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -16,13 +15,12 @@ from msgspec import Struct
 from service.domain import direct
 from service.domain.identity import Session, User
 from service.domain.types import Room
-from service.errors import RoomUnknown
+from service.wire import rooms as wire_rooms
 from service.wire.desk import Desk
 from service.wire.rocketchat.people import person, text
+from service.wire.together import together
 
 Kind = Literal["c", "p", "d"]
-
-ASKED_TOGETHER = 200  # rooms
 
 _DIRECT = b'"direct"'
 _KINDS: Mapping[bytes, Kind] = {b'"c"': "c", b'"p"': "p", b'"d"': "d"}
@@ -49,19 +47,12 @@ def own_name(room: Room) -> str:
 
 async def find_room(desk: Desk, session: Session, room: str) -> Room | None:
     """The room, with the caller's state if they are in it; None when there is no such room."""
-    try:
-        return await desk.read_state.room(app=session.app, room=room, user=session.user)
-    except RoomUnknown:
-        return None
+    return await wire_rooms.find_room(desk.read_state, app=session.app, room=room, user=session.user)
 
 
 async def find_rooms(desk: Desk, session: Session, rooms: Sequence[str]) -> list[Room]:
     """Those of `rooms` that the caller is in, in the same order."""
-    found: list[Room] = []
-    for start in range(0, len(rooms), ASKED_TOGETHER):
-        asked = await asyncio.gather(*(find_room(desk, session, room) for room in rooms[start : start + ASKED_TOGETHER]))
-        found += [room for room in asked if room is not None and room.me is not None]
-    return found
+    return await wire_rooms.find_rooms(desk.read_state, app=session.app, rooms=rooms, user=session.user)
 
 
 async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) -> Room | None:
@@ -73,7 +64,7 @@ async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) ->
 async def names(desk: Desk, session: Session, rooms: Sequence[Room]) -> list[Name]:
     """The name of each of `rooms`, for the caller."""
     nameless = [room for room in rooms if kind(room) == "d" and not text(room.profile, "name")]
-    found = await asyncio.gather(*(_other(desk, session, room) for room in nameless))
+    found = await together(lambda room: _other(desk, session, room), nameless)
     known = await desk.people.find(session.app, set(found) - {""})
     others = {room.room: other for room, other in zip(nameless, found, strict=True)}
     return [_name(room, others.get(room.room, ""), known) for room in rooms]
@@ -90,8 +81,5 @@ async def _other(desk: Desk, session: Session, room: Room) -> str:
     """The other member of a direct room; "" when nobody else is there."""
     pair: Sequence[str] | None = direct.direct_pair(room.room)
     if pair is None:
-        try:
-            pair = [state.member for state in await desk.read_state.members(app=session.app, room=room.room, limit=2)]
-        except RoomUnknown:  # deleted in this moment
-            return ""
+        pair = [state.member for state in await wire_rooms.find_members(desk.read_state, app=session.app, room=room.room, limit=2)]
     return next((member for member in pair if member != session.user), "")

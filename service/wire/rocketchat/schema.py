@@ -5,7 +5,7 @@ forms the messages of all of them, and that none matched.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
@@ -55,5 +55,7 @@ def _wrong(value: object, kind: Any, strict: bool) -> str:
     try:
         msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        return _WORDS[str(error).removeprefix("Expected ").partition(",")[0]]
+        expected = str(error).removeprefix("Expected ").partition(",")[0]
+        # Of what looks like an enormous number msgspec says no more than that it is out of range.
+        return _WORDS.get(expected) or _WORDS["`bool`" if bool in get_args(kind) else "`int`"]
     return ""

@@ -3,6 +3,7 @@
 naming      accounts, groups and messages as users, rooms and message ids
 routes      all commands of the API as one Litestar router
 gateway     who may call: SDKAppID, administrator, UserSig, frequency
+query       the parameters of a URL
 usersig     the signature
 openim, group: the commands
 messages    wire types of requests and results

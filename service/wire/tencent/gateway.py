@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from time import monotonic, time
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
+from service.domain import alerts
 from service.domain.read_state import ReadState
 from service.wire.desk import Desk
 from service.wire.tencent.codes import (
@@ -24,6 +24,7 @@ from service.wire.tencent.codes import (
     UNREADABLE_REQUEST,
     Refused,
 )
+from service.wire.tencent.query import parameters
 from service.wire.tencent.usersig import UserSigs
 
 MAX_FAILURES: Final = 100  # of one address in FAILURES_WINDOW_S
@@ -43,7 +44,7 @@ class Access(Struct, frozen=True, kw_only=True):
 
 
 class Failures:
-    """Bad signatures by the address that they came from. Of this worker alone; who failed longest ago is forgotten first."""
+    """Bad signatures by the address that they came from. Of this worker alone; whose window began first is forgotten first."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
@@ -90,6 +91,8 @@ class Gateway:
             left, _ = await read_state.take(app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS)
             if left < 0:
                 raise Refused(TOO_OFTEN)
+            if limit - left == alerts.nearly(limit):
+                await alerts.note(read_state, self.app, command)
 
     def _usersigs_of(self, query: Mapping[str, str]) -> UserSigs:
         """What checks the signatures of the app that `query` names."""
@@ -124,12 +127,7 @@ class Gate:
         asked: Any = scope
         if "family" in asked["route_handler"].opt:
             asked["desk"], asked["auth"] = self._desk(), self._gateway.app
-            query = _query(asked["query_string"])
+            query = parameters(asked["query_string"])
             address = (asked.get("client") or ("",))[0]
             await self._gateway.admit(asked["desk"].read_state, asked["route_handler"].opt["operation"], query, address)
         await self._app(scope, receive, send)
-
-
-def _query(given: bytes) -> dict[str, str]:
-    """The parameters of a URL, percent-decoded once; the first of each name."""
-    return dict(reversed(parse_qsl(given.decode("latin-1"), keep_blank_values=True)))

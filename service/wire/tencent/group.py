@@ -5,6 +5,7 @@ from typing import Literal
 from litestar import post
 from litestar.params import JSONBody
 
+from service.domain.groups import MAX_RECEIPT_MEMBERS, given_type, has_receipts, has_unread
 from service.domain.limits import MAX_RECEIPTS_PER_PAGE
 from service.domain.read_state import ReadState
 from service.domain.types import Filter, ReceiptCount, Room
@@ -34,13 +35,9 @@ from service.wire.tencent.messages import (
     SetUnread,
     UnreadPage,
 )
-from service.wire.tencent.naming import group_type, is_group, message_of_seq, room_of_group
+from service.wire.tencent.naming import is_group, message_of_seq, room_of_group
 from service.wire.tencent.reply import ok
 
-MAX_RECEIPT_MEMBERS = 200  # of groups that have receipts
-
-_WITHOUT_RECEIPTS = frozenset({"AVChatRoom", "Community"})
-_WITHOUT_UNREAD = frozenset({"AVChatRoom", "Meeting"})
 _LAST_PAGE = "0"
 _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 
@@ -49,7 +46,7 @@ _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 async def set_unread_msg_num(request: Call, data: JSONBody[SetUnread]) -> Reply:
     """Set a member's unread messages of a group, at most as many as it has; for migrations. What the member has read stays read."""
     room = await _room(request, data.group)
-    if group_type(room.profile) not in _WITHOUT_UNREAD:
+    if has_unread(given_type(room.profile)):
         try:
             await request.read_state.set_unread(app=request.auth, room=room.room, user=data.member, count=data.count)
         except NotMember:
@@ -119,7 +116,7 @@ async def _room(request: Call, group: str, member: str = "") -> Room:
 
 def _has_receipts(room: Room) -> bool:
     """Whether messages of the group have receipts: not in every type of group. Raises Refused for a group that is too large."""
-    if group_type(room.profile) in _WITHOUT_RECEIPTS:
+    if not has_receipts(given_type(room.profile)):
         return False
     if room.member_count > MAX_RECEIPT_MEMBERS:
         raise Refused(GROUP_TOO_LARGE)

@@ -5,13 +5,9 @@ community the room with the topic's id. A message is its `MsgKey` in a conversat
 """
 
 import re
-from collections.abc import Mapping
-
-import msgspec
 
 from service.domain.direct import TAG, direct_pair, direct_room
 
-GROUP_TYPE = "groupType"  # profile field of a group's room: Tencent's type as given
 DIRECT_TAG = TAG  # of a one-to-one room
 
 MAX_ACCOUNT_BYTES = 32
@@ -26,10 +22,6 @@ _ACCOUNT = re.compile(ACCOUNT_PATTERN)
 _GROUP = re.compile(r"[\x20-\x7e]+")
 _MESSAGE_KEY = re.compile(r"(\d{1,10})_(\d{1,10})_(\d{1,12})", re.ASCII)
 _U32 = 2**32
-_text = msgspec.json.Decoder(str).decode
-# Names of one type in different years and client SDKs.
-_ALIASES = {"private": "Work", "work": "Work", "chatroom": "Meeting", "meeting": "Meeting"}
-_TYPES = {"public": "Public", "avchatroom": "AVChatRoom", "community": "Community", **_ALIASES}
 
 
 def is_account(value: str) -> bool:
@@ -79,20 +71,3 @@ def time_ms(time_s: int) -> int:
     read with it, those stamped finer by other dialects too; and one of the same second that comes later is still unread.
     """
     return time_s * 1000 + 999
-
-
-def group_profile(given: str) -> dict[str, bytes]:
-    """The profile fields of a group's room, from the type that Tencent names."""
-    return {GROUP_TYPE: msgspec.json.encode(given)} if given else {}
-
-
-def group_type(profile: Mapping[str, bytes]) -> str:
-    """The type of a group in today's words: Work, Public, Meeting, AVChatRoom or Community; "" when unknown.
-
-    Private is another name for Work, and ChatRoom for Meeting.
-    """
-    try:
-        given = _text(profile.get(GROUP_TYPE, b'""'))
-    except msgspec.DecodeError:
-        return ""  # set by another dialect, and no text
-    return _TYPES.get(given.lower(), "")

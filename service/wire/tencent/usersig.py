@@ -50,9 +50,9 @@ class _Claims(Struct, frozen=True):
     userbuf: Any = field(name="TLS.userbuf", default=UNSET)  # of another product; none is expected here
 
     @property
-    def expires_s(self) -> int:
-        """Unix seconds; the signature is good up to and including that second."""
-        return int(self.time_s) + int(self.life_s)
+    def ends_s(self) -> int:
+        """Unix seconds from which on the signature is no longer good: behind its last second."""
+        return int(self.time_s) + int(self.life_s) + 1
 
     def expected(self, key: bytes) -> bytes:
         """The signature that these claims have under `key`."""
@@ -87,11 +87,11 @@ class UserSigs:
             raise Refused(SIGNATURE_EMPTY)
         # By digest: how long looking it up takes says nothing about the signatures that are known.
         digest = hashlib.sha256(usersig.encode("utf-8", "surrogatepass")).digest()
-        if (known := self._known.get(digest)) and known[0] == identifier and self._now() <= known[1]:
+        if (known := self._known.get(digest)) and known[0] == identifier and self._now() < known[1]:
             return
         claims = unpack(usersig)
         self._check_claims(claims, identifier)
-        self._known[digest] = (identifier, claims.expires_s)
+        self._known[digest] = (identifier, claims.ends_s)
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 
@@ -100,7 +100,7 @@ class UserSigs:
             raise Refused(SIGNATURE_OF_ANOTHER_APP)
         if claims.identifier != identifier:
             raise Refused(SIGNATURE_OF_ANOTHER)
-        if self._now() > claims.expires_s:
+        if self._now() >= claims.ends_s:
             raise Refused(SIGNATURE_EXPIRED)
         if not hmac.compare_digest(claims.expected(self._key), claims.signature.encode()):
             raise Refused(SIGNATURE_WRONG)

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
+from service.domain.groups import group_profile
 from service.wire.tencent.naming import ACCOUNT_PATTERN, MAX_SEQ, is_group, is_message_key, message_of_seq, room_of_group, room_of_pair
 
 MAX_ITEMS = 10_000  # members, messages or groups in one callback
+MAX_TYPE_CHARS = 64
 
 AHEAD_MS = 60_000  # how far the sender's clock may be ahead of ours
 
@@ -37,7 +39,7 @@ class Callback(Body, frozen=True, kw_only=True):
     @property
     def at_ms(self) -> int:
         """When it happened (Unix ms), as far as that is said and can be true: else now."""
-        return _believable(self.event_time)
+        return believable(self.event_time)
 
 
 class Member(Body, frozen=True):
@@ -137,7 +139,7 @@ class InGroup(Callback, frozen=True, kw_only=True):
     group_id: str = ""
     other_group_id: str = field(default="", name="groupID")  # as one table of the documentation has it
     topic_id: str | None = None
-    kind: str | None = field(default=None, name="Type")
+    kind: Annotated[str, Meta(max_length=MAX_TYPE_CHARS)] | None = field(default=None, name="Type")
 
     def __post_init__(self) -> None:
         _check_group(self.group)
@@ -152,6 +154,10 @@ class InGroup(Callback, frozen=True, kw_only=True):
     def room(self) -> str:
         return room_of_group(self.group, self.topic_id or "")
 
+    @property
+    def profile(self) -> dict[str, bytes]:
+        return group_profile(self.kind or "")
+
 
 class GroupSent(InGroup, frozen=True, kw_only=True):
     """Group.CallbackAfterSendMsg."""
@@ -165,7 +171,7 @@ class GroupSent(InGroup, frozen=True, kw_only=True):
     @property
     def at_ms(self) -> int:
         """When its sender was a member: at the beginning of the second, since they may have left within it."""
-        return _believable(self.msg_time * 1000 or self.event_time)
+        return believable(self.msg_time * 1000 or self.event_time)
 
 
 class GroupRecalled(InGroup, frozen=True, kw_only=True):
@@ -222,7 +228,8 @@ class OfTopic(InGroup, frozen=True, kw_only=True):
     topic_id: Annotated[str, Meta(min_length=1)]
 
 
-def _believable(at_ms: int | None) -> int:
+def believable(at_ms: int | None) -> int:
+    """A time (Unix ms) as far as it can be true; now when none is given."""
     now_ms = time_ns() // 1_000_000
     return min(at_ms or now_ms, now_ms + AHEAD_MS)
 

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from time import time
 from typing import Self
-from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
+from service.wire.tencent.query import parameters
+
 MAX_SKEW_S = 60
-MAX_PARAMETERS = 32
 
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 
 
 class Url(Struct, frozen=True, rename={"app": "SdkAppid", "command": "CallbackCommand", "sign": "Sign", "time": "RequestTime"}):
-    """What the sender appended to the address; "" where it did not. Of a name given twice the first counts."""
+    """What the sender appended to the address; "" where it did not."""
 
     app: str = ""
     command: str = ""
@@ -31,13 +31,9 @@ class Url(Struct, frozen=True, rename={"app": "SdkAppid", "command": "CallbackCo
 
     @classmethod
     def read(cls, query: bytes) -> Self:
-        """Read a query string; one with too many parameters says nothing."""
-        try:
-            given = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
-        except ValueError:
-            return cls()
-        first = dict(reversed(given))
-        return cls(*(first.get(name, "") for name in cls.__struct_encode_fields__))
+        """Read a query string."""
+        given = parameters(query)
+        return cls(*(given.get(name, "") for name in cls.__struct_encode_fields__))
 
 
 class Unsigned(Exception):

@@ -1,18 +1,20 @@
 """Groups made and ended, members come and gone (Group.CallbackAfterCreateGroup, AfterNewMemberJoin, AfterMemberExit, AfterGroupDestroyed).
 
 Who joins starts at the head, with nothing unread; who leaves, and everybody when the group ends, has nothing unread in it any more. What
-is told late, when something later is known, changes nothing.
+is told late, when something later is known, changes nothing. Callbacks may be carried out side by side, so each looks at its end whether a
+later one about the same members has come, and may have been done before it.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from service.errors import NotMember, RoomUnknown
 from service.wire.tencent.callbacks.bodies import GroupCreated, InGroup, Joined, Left
-from service.wire.tencent.callbacks.ingest import Ingest, in_calls, together
-from service.wire.tencent.callbacks.order import begins, came, ends, has_ended, went
+from service.wire.tencent.callbacks.ingest import Ingest, in_calls
+from service.wire.tencent.callbacks.order import back_since, begins, came, ends, gone_since, has_ended, went
 from service.wire.tencent.callbacks.topics import forget_topics, open_topic, rooms_of
-from service.wire.tencent.naming import group_profile
+from service.wire.together import together
 
 _EVERY_MESSAGE = 2**31
 
@@ -21,12 +23,12 @@ async def open_group(ingest: Ingest, body: InGroup, members: Sequence[str]) -> N
     """The room of a group or topic that a callback speaks of, made when it is first needed, and `members` in it."""
     if body.topic_id and not await _is_there(ingest, body.room):
         await open_topic(ingest, body)
-    await ingest.let_in(body.room, members, group_profile(body.kind or ""))
+    await ingest.let_in(body.room, members, body.profile)
 
 
 async def is_over(ingest: Ingest, body: InGroup) -> bool:
-    """Whether the group or topic, which is not there, has ended since."""
-    return any(await together(has_ended(ingest, what, body.at_ms) for what in {body.group, body.room}))
+    """Whether the group or topic has ended since what a callback tells of."""
+    return any(await together(lambda what: has_ended(ingest, what, body.at_ms), [body.group, body.room]))
 
 
 async def group_created(ingest: Ingest, body: GroupCreated) -> None:
@@ -35,10 +37,11 @@ async def group_created(ingest: Ingest, body: GroupCreated) -> None:
         return
     members = await came(ingest, body.group, body.members, body.at_ms)
     for room in await rooms_of(ingest, body):
-        late = await ingest.let_in(room, members, group_profile(body.kind or ""))
+        late = await ingest.let_in(room, members, body.profile)
         # Without a time a repeat cannot be told from the first, and must not make old messages unread.
         if body.event_time:
-            await together(_begin_at_the_start(ingest, room, member) for member in late)
+            await together(partial(_begin_at_the_start, ingest, room), late)
+    await _take_out(ingest, body, await gone_since(ingest, body.group, members, body.at_ms))
 
 
 async def members_joined(ingest: Ingest, body: Joined) -> None:
@@ -46,17 +49,15 @@ async def members_joined(ingest: Ingest, body: Joined) -> None:
     if not await _is_there(ingest, body.group) and await is_over(ingest, body):
         return
     members = await came(ingest, body.group, body.members, body.at_ms)
-    for room in await rooms_of(ingest, body):
-        await ingest.let_in(room, members, group_profile(body.kind or ""))
+    await _let_in(ingest, body, members)
+    await _take_out(ingest, body, await gone_since(ingest, body.group, members, body.at_ms))
 
 
 async def members_left(ingest: Ingest, body: Left) -> None:
     """Members went."""
-    gone = await went(ingest, body.group, body.members, body.at_ms)
-    for room in await rooms_of(ingest, body):
-        for members in in_calls(gone):
-            with suppress(RoomUnknown):
-                await ingest.read_state.remove_members(app=ingest.app, room=room, members=members)
+    members = await went(ingest, body.group, body.members, body.at_ms)
+    await _take_out(ingest, body, members)
+    await _let_in(ingest, body, await back_since(ingest, body.group, members, body.at_ms))
 
 
 async def group_destroyed(ingest: Ingest, body: InGroup) -> None:
@@ -66,6 +67,18 @@ async def group_destroyed(ingest: Ingest, body: InGroup) -> None:
     for room in await rooms_of(ingest, body):
         await ingest.read_state.delete_room(app=ingest.app, room=room)
     await forget_topics(ingest, body.group)
+
+
+async def _let_in(ingest: Ingest, body: InGroup, members: Sequence[str]) -> None:
+    for room in await rooms_of(ingest, body) if members else ():
+        await ingest.let_in(room, members, body.profile)
+
+
+async def _take_out(ingest: Ingest, body: InGroup, members: Sequence[str]) -> None:
+    for room in await rooms_of(ingest, body) if members else ():
+        for some in in_calls(members):
+            with suppress(RoomUnknown):
+                await ingest.read_state.remove_members(app=ingest.app, room=room, members=some)
 
 
 async def _is_there(ingest: Ingest, room: str) -> bool:

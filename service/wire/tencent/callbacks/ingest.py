@@ -1,9 +1,6 @@
 """What everything that takes callbacks in works with."""
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -11,10 +8,6 @@ from service.domain.limits import MAX_MEMBERS_PER_CALL
 from service.domain.read_state import ReadState
 from service.errors import RoomUnknown
 from service.wire.tencent.naming import DIRECT_TAG, room_of_pair
-
-AT_ONCE = 100  # operations under way for one callback
-
-Done = TypeVar("Done")
 
 
 class Ingest(Struct, frozen=True):
@@ -45,12 +38,3 @@ class Ingest(Struct, frozen=True):
 def in_calls(members: Sequence[str]) -> list[Sequence[str]]:
     """The same members, as many at a time as an operation takes; nobody at all is one call, too."""
     return [members[i : i + MAX_MEMBERS_PER_CALL] for i in range(0, len(members) or 1, MAX_MEMBERS_PER_CALL)]
-
-
-async def together(calls: Iterable[Awaitable[Done]]) -> list[Done]:
-    """What each of many calls answers, in their order; some at a time."""
-    done: list[Done] = []
-    waiting = iter(calls)
-    while some := list(islice(waiting, AT_ONCE)):
-        done += await asyncio.gather(*some)
-    return done

@@ -12,15 +12,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from service.domain.groups import has_unread
 from service.errors import MessageUnknown, NotMember, RoomUnknown
-from service.wire.tencent.callbacks.bodies import DirectRecalled, DirectSent, GroupRecalled, GroupSent
+from service.wire.tencent.callbacks.bodies import DirectRecalled, DirectSent, GroupRecalled, GroupSent, believable
 from service.wire.tencent.callbacks.groups import is_over, open_group
-from service.wire.tencent.callbacks.ingest import Ingest, together
+from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.callbacks.order import begins, has_ended, membership
-from service.wire.tencent.naming import group_profile, group_type, message_of_seq, time_ms
-
-# Types of groups whose messages nobody has unread.
-UNCOUNTED_TYPES = frozenset({"Meeting", "AVChatRoom"})
+from service.wire.tencent.naming import message_of_seq, time_ms
+from service.wire.together import together
 
 _RECALLED = '{"message":"","messageType":"recall"}'
 
@@ -36,7 +35,7 @@ async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
         sender=body.from_account,
         message=body.msg_key,
         body=pushed(body.msg_body),
-        sent_ms=time_ms(body.msg_time) if body.msg_time else 0,
+        sent_ms=_sent_ms(body.msg_time),
     )
     try:
         await post(sender_must_be_member=True)
@@ -56,9 +55,9 @@ async def group_sent(ingest: Ingest, body: GroupSent) -> None:
         room=body.room,
         sender=sender,
         message=message_of_seq(body.msg_seq),
-        countable=group_type(group_profile(body.kind or "")) not in UNCOUNTED_TYPES,
+        countable=has_unread(body.kind or ""),
         body=pushed(body.msg_body),
-        sent_ms=time_ms(body.msg_time) if body.msg_time else 0,
+        sent_ms=_sent_ms(body.msg_time),
     )
     is_person = bool(sender) and sender not in ingest.admins
     try:
@@ -85,8 +84,11 @@ async def direct_recalled(ingest: Ingest, body: DirectRecalled) -> None:
 
 
 async def group_recalled(ingest: Ingest, body: GroupRecalled) -> None:
-    """The same for messages of a group or topic."""
-    await together(_recall(ingest, body.room, message.id, lambda: open_group(ingest, body, [])) for message in body.msg_seq_list)
+    """The same for messages of a group or topic, unless they have ended with it."""
+    if await is_over(ingest, body):
+        return
+    open_room = partial(open_group, ingest, body, [])
+    await together(lambda message: _recall(ingest, body.room, message.id, open_room), body.msg_seq_list)
 
 
 async def _recall(ingest: Ingest, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:
@@ -98,6 +100,11 @@ async def _recall(ingest: Ingest, room: str, message: str, open_room: Callable[[
         # Sent by nobody: a sender's cursor would move to it.
         await ingest.read_state.post(app=ingest.app, room=room, sender="", message=message, countable=False, body=_RECALLED)
         await recall()
+
+
+def _sent_ms(time_s: int) -> int:
+    """`MsgTime` for `post`; 0 when there is none."""
+    return believable(time_ms(time_s)) if time_s else 0
 
 
 class _Content(Struct, frozen=True):

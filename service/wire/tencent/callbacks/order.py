@@ -5,7 +5,8 @@ The latest time is kept of a group, and of an account in a group; and beside it 
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from service.wire.tencent.callbacks.ingest import Ingest, together
+from service.wire.tencent.callbacks.ingest import Ingest
+from service.wire.together import together
 
 Holds = Callable[[Ingest, str, int], Awaitable[bool]]
 
@@ -41,9 +42,26 @@ async def went(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -
     return await _of_whom(ends, ingest, group, members, at_ms)
 
 
+async def gone_since(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+    """Those who went from a group after `at_ms`, and did not come back."""
+    ended = await _of_whom(has_ended, ingest, group, members, at_ms)
+    back = frozenset(await back_since(ingest, group, ended, at_ms))
+    return [member for member in ended if member not in back]
+
+
+async def back_since(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+    """Those who came to a group after `at_ms`, and stayed."""
+    return await _of_whom(_goes_on, ingest, group, members, at_ms)
+
+
 def membership(group: str, member: str) -> str:
     """Names an account in a group, as a group's id names the group. No id holds a line break."""
     return f"{group}\n{member}"
+
+
+async def _goes_on(ingest: Ingest, what: str, since_ms: int) -> bool:
+    began_ms = await ingest.read_state.newest(app=ingest.app, what=what)
+    return began_ms > since_ms and not await has_ended(ingest, what, began_ms - 1)
 
 
 def _end_of(what: str) -> str:
@@ -52,5 +70,5 @@ def _end_of(what: str) -> str:
 
 async def _of_whom(holds: Holds, ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
     distinct = list(dict.fromkeys(members))
-    answers = await together(holds(ingest, membership(group, member), at_ms) for member in distinct)
+    answers = await together(lambda member: holds(ingest, membership(group, member), at_ms), distinct)
     return [member for member, answer in zip(distinct, answers, strict=True) if answer]

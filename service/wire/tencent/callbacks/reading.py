@@ -7,14 +7,14 @@ no receipt moves a cursor.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from time import time_ns
 
 from service.domain.direct import direct_pair
 from service.domain.limits import MAX_RECEIPT_MESSAGES
 from service.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
-from service.wire.tencent.callbacks.bodies import AHEAD_MS, AllRead, DirectRead, DirectReceipts, GroupReadTo, GroupReceipts
-from service.wire.tencent.callbacks.ingest import Ingest, together
+from service.wire.tencent.callbacks.bodies import AllRead, DirectRead, DirectReceipts, GroupReadTo, GroupReceipts, believable
+from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.naming import message_of_seq, room_of_pair, time_ms
+from service.wire.together import together
 
 
 async def direct_read(ingest: Ingest, body: DirectRead) -> None:
@@ -38,8 +38,8 @@ async def all_read(ingest: Ingest, body: AllRead) -> None:
     user = body.report_account
     until_ms = time_ms(body.at_ms // 1000)
     rooms = [room for room in await ingest.read_state.rooms(app=ingest.app, user=user) if direct_pair(room)]
-    await together(_read_until(ingest, room, user, until_ms) for room in rooms)
-    await together(_group_read(ingest, user, group, until_ms) for group in body.group_read_info)
+    await together(lambda room: _read_until(ingest, room, user, until_ms), rooms)
+    await together(lambda group: _group_read(ingest, user, group, until_ms), body.group_read_info)
 
 
 async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
@@ -48,7 +48,7 @@ async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
     for receipt in body.group_msg_receipt_list:
         for member in receipt.read_receipt_members:
             read[member.member_account].append(receipt.id)
-    await together(_acknowledge(ingest, body.room, user, messages) for user, messages in read.items())
+    await together(lambda user: _acknowledge(ingest, body.room, user, read[user]), list(read))
 
 
 async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: int) -> None:
@@ -64,8 +64,7 @@ async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: i
 
 async def _read_until(ingest: Ingest, room: str, user: str, until_ms: int) -> None:
     # What is not sent yet has not been read.
-    until_ms = min(until_ms, time_ns() // 1_000_000 + AHEAD_MS)
-    await ingest.read_state.mark_read_until(app=ingest.app, room=room, user=user, until_ms=until_ms, tell_backend=False)
+    await ingest.read_state.mark_read_until(app=ingest.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False)
 
 
 async def _acknowledge(ingest: Ingest, room: str, user: str, messages: Sequence[str]) -> None:

@@ -3,11 +3,11 @@
 Which topics there are is kept as the profile of a room without members.
 """
 
+from service.domain.groups import known_type
 from service.errors import RoomUnknown
 from service.wire.tencent.callbacks.bodies import InGroup, OfTopic
 from service.wire.tencent.callbacks.ingest import Ingest
-from service.wire.tencent.callbacks.order import begins, ends
-from service.wire.tencent.naming import group_profile, group_type
+from service.wire.tencent.callbacks.order import begins, ends, has_ended
 
 MAX_MEMBERS = 100_000  # of a community, who are let into a new topic
 
@@ -16,8 +16,8 @@ _THERE, _GONE = b"true", b"false"
 
 
 async def topic_created(ingest: Ingest, body: OfTopic) -> None:
-    """A topic began."""
-    if await begins(ingest, body.room, body.at_ms):
+    """A topic began, unless its community has ended since."""
+    if await begins(ingest, body.room, body.at_ms) and not await has_ended(ingest, body.group, body.at_ms):
         await open_topic(ingest, body)
 
 
@@ -32,12 +32,12 @@ async def open_topic(ingest: Ingest, body: InGroup) -> None:
     """The room of a topic, with those who are in the community now; repeating adds who is missing."""
     # First of all, so that who joins meanwhile is let in by their own callback.
     await _enter(ingest, body.group, body.room, _THERE)
-    await ingest.let_in(body.room, await _members_of(ingest, body.group), group_profile(body.kind or ""))
+    await ingest.let_in(body.room, await _members_of(ingest, body.group), body.profile)
 
 
 async def rooms_of(ingest: Ingest, body: InGroup) -> list[str]:
     """The group's room, and of a community also those of its topics."""
-    if group_type(group_profile(body.kind or "")) != "Community":
+    if known_type(body.kind or "") != "Community":
         return [body.group]
     try:
         index = await ingest.read_state.room(app=ingest.app, room=_INDEX + body.group)

@@ -1,0 +1,44 @@
+"""Groups: rooms whose profile names a type, as Tencent IM knows them, the same in every dialect (Tencent Cloud Chat, Group System)."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+GROUP_TYPE = "groupType"  # profile field of a group's room: its type as given, JSON text
+MAX_RECEIPT_MEMBERS = 200  # of groups whose messages have receipts
+
+_given = msgspec.json.Decoder(str).decode
+# Names of one type in different years and client SDKs.
+_ALIASES = {"private": "Work", "work": "Work", "chatroom": "Meeting", "meeting": "Meeting"}
+_TYPES = {"public": "Public", "avchatroom": "AVChatRoom", "community": "Community", **_ALIASES}
+
+
+def group_profile(given: str) -> dict[str, bytes]:
+    """The profile fields of a group of a type; none for ""."""
+    return {GROUP_TYPE: msgspec.json.encode(given)} if given else {}
+
+
+def given_type(profile: Mapping[str, bytes]) -> str:
+    """The type of a group as it was given; "" for a room that is none, or whose field holds no text."""
+    try:
+        return _given(profile.get(GROUP_TYPE, b'""'))
+    except msgspec.DecodeError:
+        return ""
+
+
+def known_type(given: str) -> str:
+    """A type in today's words: Work, Public, Meeting, AVChatRoom or Community; "" when unknown.
+
+    Private is another name for Work, and ChatRoom for Meeting.
+    """
+    return _TYPES.get(given.lower(), "")
+
+
+def has_unread(given: str) -> bool:
+    """Whether messages in groups of a type can be unread."""
+    return known_type(given) not in ("AVChatRoom", "Meeting")
+
+
+def has_receipts(given: str) -> bool:
+    """Whether messages in groups of a type have receipts, with up to MAX_RECEIPT_MEMBERS members."""
+    return known_type(given) not in ("AVChatRoom", "Community")

@@ -1,0 +1,130 @@
+"""Warnings that a command of Tencent's server API is called nearly too often: who notes, who tells, and how often."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+import pytest_asyncio
+
+from service.domain import alerts
+from service.domain.read_state import ReadState
+from service.store.redis_store import RedisStore
+from service.webhooks import alerts as alerts_module
+from service.webhooks.alerts import Alerts
+from service.webhooks.sender import Sender
+from service.webhooks.signing import Signer
+from service.webhooks.tencent import Tencent
+from service.wire.tencent.gateway import Access, Gateway
+from service.wire.tencent.routes import HANDLERS
+from tests.support.receiver import Receiver, Reply
+from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
+from tests.support.waiting import wait_until
+
+TOKEN = "token-of-the-operator"
+COMMAND = "admin_set_msg_read"
+QUERY = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
+
+
+@pytest.fixture
+def read_state(store: RedisStore) -> ReadState:
+    return ReadState(store)
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def telling(read_state: ReadState, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`async with telling()`: somebody who looks and tells inside the block, and has looked once when it begins."""
+    monkeypatch.setattr(alerts_module, "LOOK_S", 0.02)
+
+    @asynccontextmanager
+    async def telling(*, may_send: bool = True) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        tencent = Tencent(read_state, app=app, sdkappid=SDKAPPID, token=TOKEN, signer=Signer(TOKEN))
+        async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
+            running = asyncio.create_task(Alerts(read_state, tencent, sender, app=app, limit=10, may_send=lambda: may_send).run(stop))
+            await asyncio.sleep(0.1)
+            yield
+            await asyncio.sleep(0.1)
+            stop.set()
+            await running
+
+    return telling
+
+
+@pytest.fixture
+def call(read_state: ReadState, app: str) -> Callable[..., Any]:
+    """Calls a command so many times within a second; at most 10 are allowed."""
+    gateway = Gateway(Access(app=app, sdkappid=SDKAPPID, key=KEY, admins=frozenset({ADMIN}), rate_limit=10))
+
+    async def call(times: int, command: str = COMMAND) -> None:
+        for _ in range(times):
+            await gateway.admit(read_state, command, QUERY, "")
+
+    return call
+
+
+def test_every_command_has_its_service() -> None:
+    assert {handler.opt["operation"]: handler.opt["family"].service for handler in HANDLERS} == alerts.SERVICES
+
+
+@pytest.mark.parametrize(("limit", "calls"), [(1, 1), (2, 2), (5, 4), (200, 160), (201, 161), (1_000_000, 800_000)])
+def test_four_fifths_of_the_limit_are_nearly_too_often(limit: int, calls: int) -> None:
+    assert alerts.nearly(limit) == calls
+
+
+async def test_the_receiver_is_warned(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+    """In Tencent's words, once for two deliverers; the URL has no ClientIP."""
+    async with telling(), telling():
+        await call(8)
+        await wait_until(_called(receiver), "a warning")
+    (told,) = receiver.calls
+    assert told.body == (
+        b'{"CallbackCommand":"Alert.RequestOverLimit","ServiceName":"openim","Command":"admin_set_msg_read","Request":8,"Limit":10}'
+    )
+    names = [name for name, _ in parse_qsl(told.target.partition("?")[2])]
+    assert names == ["SdkAppid", "CallbackCommand", "contenttype", "OptPlatform", "Sign", "RequestTime"]
+
+
+async def test_fewer_calls_are_nothing_to_warn_of(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+    async with telling():
+        await call(7)
+    assert receiver.calls == []
+
+
+async def test_one_warning_a_minute_and_command(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+    """Whatever the receiver says to it."""
+    receiver.answer = lambda call: Reply(500)
+    async with telling():
+        await call(9)
+        await wait_until(_called(receiver), "a warning")
+        await asyncio.sleep(1)
+        await call(9)
+        await call(9, "group_msg_receipt")
+    assert [json.loads(told.body)["Command"] for told in receiver.calls] == [COMMAND, "group_msg_receipt"]
+
+
+async def test_what_was_noted_before_is_not_told(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+    """Nor anything to a receiver that wants no more."""
+    await call(9)
+    async with telling():
+        pass
+    async with telling(may_send=False):
+        await call(9, "group_msg_receipt")
+    assert receiver.calls == []
+
+
+def _called(receiver: Receiver) -> Callable[[], Any]:
+    async def called() -> bool:
+        return bool(receiver.calls)
+
+    return called
