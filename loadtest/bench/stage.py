@@ -125,6 +125,8 @@ class Stage:
     def arrivals(self, rate: float, seconds: float) -> Found:
         """The same, `rate` calls a second at random moments whatever the answers do, after a warm-up. Raises BenchError as `reads` does."""
         self.make_ready(self.people, self.walk, 1.1 * rate * (seconds + self.lengths.warm_s) + 1000)
+        # What was posted ahead may have set off a rewrite of the append-only file, which would not be the arrivals' doing.
+        self.valkey.settle()
         self.valkey.forget_counts()
         begun = self.walk.position
         found = locust_run.at_rate(self.service, self.walk, rate, self.lengths.warm_s, seconds)
