@@ -34,7 +34,7 @@ class PoolCaller:
             return await self._redis.fcall(script.function, len(keys), *keys, *args)
         except ResponseError as error:
             if str(error) in UNKNOWN_FUNCTION:
-                await self._redis.function_load(script.library.text, replace=True)
+                await self._redis.function_load(script.lib.text, replace=True)
                 return await self.call(script, keys, args)
             return reply_or_raise(ReplyError(str(error)))
 

@@ -44,7 +44,7 @@ class Cluster:
                 lane.call("ASKING", repeatable=False).add_done_callback(_ignore)
             reply = await lane.call("FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable)
             if isinstance(reply, ReplyError) and str(reply) == UNKNOWN_FUNCTION:
-                reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.library.text, repeatable=True))
+                reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.lib.text, repeatable=True))
                 return await attempt(lane, asking)
             return reply
 

@@ -167,7 +167,7 @@ async def insist(lane: Lane, reply: ReplyError, script: Script, keys: Sequence[s
     while True:
         text = str(reply)
         if text == UNKNOWN_FUNCTION:
-            reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.library.text, repeatable=True))
+            reply_or_raise(await lane.call("FUNCTION", "LOAD", "REPLACE", script.lib.text, repeatable=True))
         elif text.partition(" ")[0] in PASSING and "script:" not in text and loop.time() < until:
             await asyncio.sleep(RETRY_S)
         else:
@@ -197,7 +197,7 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
 
 async def load_functions(caller: Caller) -> None:
     """Load the scripts where they are missing, and remove those of other versions; whoever still needs them loads them again."""
-    library = next(iter(caller.scripts.values())).library
+    library = next(iter(caller.scripts.values())).lib
     known = [{entry[1].decode() for entry in node} for node in await caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
     if not all(library.name in names for names in known):
         await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)

@@ -49,7 +49,7 @@ class Script(Struct, frozen=True):
 
     name: str  # of the operation
     function: str  # by which it is called
-    library: Library
+    lib: Library
 
 
 class ScriptError(Exception):
@@ -79,7 +79,7 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
     named = _named(plan, digest)
     made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
-    return {name: Script(name=name, function=_named(name, digest), library=made) for name in bodies}
+    return {name: Script(name=name, function=_named(name, digest), lib=made) for name in bodies}
 
 
 class _Definition(Struct, frozen=True):

@@ -55,7 +55,7 @@ async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: I
     await imkit.caller.each_node("FUNCTION", "FLUSH")
     assert (await imkit.call("GET", "/readyz")).status_code == 200
     (libraries,) = await imkit.caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
-    assert {library[1].decode() for library in libraries} == {script.library.name for script in imkit.caller.scripts.values()}
+    assert {library[1].decode() for library in libraries} == {script.lib.name for script in imkit.caller.scripts.values()}
     functions = {function[1].decode() for library in libraries for function in library[5]}
     assert functions == {script.function for script in imkit.caller.scripts.values()}
 

@@ -17,7 +17,7 @@ def lua(tmp_path: Path) -> Path:
 
 
 def test_a_constant_is_put_in_as_its_value_but_not_into_strings(lua: Path) -> None:
-    text = load_scripts("atomic", lua)["ask"].library.text.decode()
+    text = load_scripts("atomic", lua)["ask"].lib.text.decode()
     assert 'return { math_max(one(), 1), "LIMIT", 7 }' in text
     assert "return 7" in text
 
@@ -28,8 +28,8 @@ def test_all_names_change_with_any_of_the_text(lua: Path) -> None:
     (lua / "lib" / "one.lua").write_text("local function one()\n    return 8\nend\n")
     after = load_scripts("atomic", lua)["ask"]
     assert before.function != after.function
-    assert before.library.name != after.library.name
-    assert after.function in after.library.text.decode()
+    assert before.lib.name != after.lib.name
+    assert after.function in after.lib.text.decode()
 
 
 @pytest.mark.parametrize(
