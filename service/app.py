@@ -24,7 +24,7 @@ from msgspec import Struct
 from service import metrics
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
-from service.errors import Fault, ReadStateError, Unavailable
+from service.errors import Fault, ReadStateError
 from service.settings import Settings
 from service.store.connect import Caller, connect, load_functions
 from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
@@ -167,7 +167,7 @@ class Service:
 
 @asynccontextmanager
 async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
-    """All parts, connected by `connect`; closed in the opposite order. Raises Unavailable when the store cannot be reached."""
+    """All parts, connected by `connect`; closed in the opposite order. Raises Fault when the store cannot be reached."""
     if settings.redis_url is None:
         raise ValueError("redis_url must be set: an embedded server is started by `readstate serve`, before the workers")
     async with AsyncExitStack() as stack:
@@ -175,10 +175,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         stack.push_async_callback(caller.close)
         store = RedisStore(
             caller,
-            fanout_limit=settings.fanout_limit,
-            message_history=settings.message_history,
-            journal_moves=settings.journal_moves,
-            journal_days=settings.journal_days,
+            **settings.bounds(),
             events=settings.webhook_url is not None,
         )
         store.outbox.start()
@@ -211,7 +208,7 @@ async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
     while True:
         try:
             return await connect()
-        except Unavailable as error:
+        except Fault as error:
             if monotonic() > until:
                 raise
             logger.warning("waiting for the store: %s", error)

@@ -132,7 +132,7 @@ def _audit(args: argparse.Namespace) -> int:
 
 async def _find_drifts(args: argparse.Namespace) -> list[Drift]:
     async with _connected() as (caller, settings):
-        read_state = ReadState(RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history))
+        read_state = ReadState(RedisStore(caller, **settings.bounds()))
         if args.user is not None:
             return await read_state.audit_user(app=args.app, user=args.user, repair=args.repair)
         if args.room is not None:

@@ -34,7 +34,7 @@ async def deliver(caller: Caller, settings: Settings) -> None:
         allow_private=settings.webhook_allow_private,
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
     ) as sender:
-        read_state = ReadState(RedisStore(caller, fanout_limit=settings.fanout_limit, message_history=settings.message_history))
+        read_state = ReadState(RedisStore(caller, **settings.bounds()))
         standard, tencent = forms(read_state, settings)
         deliverer = Deliverer(
             RedisEvents(caller),

@@ -34,7 +34,6 @@ WEBHOOKS_FAILED = Counter("readstate_webhooks_failed", "Attempts to deliver a we
 WEBHOOKS_DEAD = Counter("readstate_webhooks_dead", "Events that were given up and became dead letters.")
 WEBHOOKS_WAITING = Gauge("readstate_webhooks_waiting", "Events that wait to be delivered.", ["shard"], multiprocess_mode="livesum")
 WEBHOOK_LAG = Histogram("readstate_webhook_lag_seconds", "From a read to the receiver's acceptance.", buckets=WEBHOOK_LAG_BUCKETS_S)
-AUDIT_DRIFT = Counter("readstate_audit_drift", "Differences that audits found, by kind; anything but 0 is a fault of ours.", ["kind"])
 
 _children: dict[tuple[str, str, str], Histogram] = {}
 

@@ -10,7 +10,7 @@ import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,6 +31,15 @@ Seconds = Annotated[int, Meta(ge=1, le=3600)]
 
 class SettingsError(Exception):
     """A setting cannot be used. The message is one sentence that names the variable and says what to change."""
+
+
+class Bounds(TypedDict):
+    """What the store keeps at most: the settings of these names."""
+
+    fanout_limit: int
+    message_history: int
+    journal_moves: int
+    journal_days: int
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +142,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def open_secrets(self) -> list[str]:
         """Names of the secrets that were not given, and so are made and kept."""
         return [name for name in _SECRET_BYTES if not getattr(self, name)]
+
+    def bounds(self) -> Bounds:
+        """What a RedisStore takes beside its connection; the same for workers, deliverers and audits, all of which may write."""
+        return Bounds(
+            fanout_limit=self.fanout_limit,
+            message_history=self.message_history,
+            journal_moves=self.journal_moves,
+            journal_days=self.journal_days,
+        )
 
     def environ(self) -> dict[str, str]:
         """These settings as READSTATE_ variables: what a worker is started with."""

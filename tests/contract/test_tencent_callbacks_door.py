@@ -100,7 +100,6 @@ async def test_a_signed_callback_is_taken(tencent: Tencent) -> None:
         {"Sign": None, "RequestTime": None, "SdkAppid": 1},
         {f"x{number}": 1 for number in range(40)},
     ],
-    ids=str,
 )
 async def test_a_sender_must_know_the_token(tencent: Tencent, url: dict[str, Any]) -> None:
     """However the rest looks: 401, and the message says what a signature is."""

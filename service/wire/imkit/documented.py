@@ -15,9 +15,10 @@ from service.wire.imkit.call import Call, Who
 from service.wire.imkit.errors import Problem, Refusals
 from service.wire.imkit.reply import Failure
 
+BY_TOKEN: list[dict[str, list[str]]] = [{"clientKey": [], "userToken": []}]
 _SECURITY: dict[Who, list[dict[str, list[str]]]] = {
-    Who.CLIENT: [{"clientKey": [], "userToken": []}, {"apiKey": [], "clientId": []}],
-    Who.EITHER: [{"clientKey": [], "userToken": []}, {"apiKey": []}],
+    Who.CLIENT: [*BY_TOKEN, {"apiKey": [], "clientId": []}],
+    Who.EITHER: [*BY_TOKEN, {"apiKey": []}],
     Who.BACKEND: [{"apiKey": []}],
 }
 _MEANINGS = {

@@ -3,7 +3,7 @@
 from litestar import get, post
 
 from service.wire.imkit.call import Call, Who
-from service.wire.imkit.documented import documented
+from service.wire.imkit.documented import BY_TOKEN, documented
 from service.wire.imkit.errors import INVALID_TOKEN, Refused
 from service.wire.imkit.messages import Empty, UserResult
 from service.wire.imkit.reply import ok
@@ -18,7 +18,7 @@ async def me(request: Call) -> Reply:
     return ok(user_view(caller.app, await request.desk.directory.user(app=caller.app, user=caller.user)))
 
 
-@post("/me/logout", **documented("logout", Who.CLIENT, Empty))
+@post("/me/logout", **(documented("logout", Who.CLIENT, Empty) | {"security": BY_TOKEN}))
 async def logout(request: Call) -> Reply:
     """Revoke the token this call was made with; its connections are closed. Not for API keys, which are no tokens."""
     session = request.auth.session

@@ -31,7 +31,7 @@ async def receipts(
     request: Call,
     room: FromPath[str],
     message: FromPath[str],
-    which: Annotated[str, QueryParameter(name="filter", description="read or unread")] = "read",
+    which: Annotated[str, QueryParameter(name="filter", enum=sorted(_FILTERS))] = "read",
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_RECEIPTS_PER_PAGE)] = PAGE,
     page: FromQuery[str] = "",
 ) -> Reply:
@@ -57,7 +57,7 @@ async def receipts(
 async def receipt_counts(
     request: Call,
     room: FromPath[str],
-    messages: Annotated[list[str] | None, QueryParameter(description="Up to 100 ids, separated by commas; a comma in an id is %2C")] = None,
+    messages: Annotated[list[str] | None, QueryParameter(description="Required: up to 100 ids, by commas; a comma in an id is %2C")] = None,
 ) -> Reply:
     """How many have read each of several messages. For members and the backend. Messages that are unknown or deleted are left out."""
     caller, read_state = request.auth, request.desk.read_state

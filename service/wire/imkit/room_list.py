@@ -65,7 +65,12 @@ async def rooms(
     q: Annotated[str, QueryParameter(max_length=16_384)] = "",
     pref: Annotated[str, QueryParameter(max_length=4096)] = "",
 ) -> Reply:
-    """The active rooms the caller is in. `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here."""
+    """The active rooms the caller is in. `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here.
+
+    `sort`: `lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, `-` in front to descend.
+    `sortUnreadFirst` other than 0: rooms with something unread come first. `updatedAfter`: an ISO-8601 time or Unix milliseconds.
+    `q`: JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`, taken for plain text, `$options`).
+    """
     caller, desk = request.auth, request.desk
     wanted, order, since_ms = _wanted(caller, q), _order(sort), _since_ms(updated_after)
     if pref:
