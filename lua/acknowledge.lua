@@ -30,9 +30,10 @@ local done = {}
 for i = 2, #ARGV do
     local seq = receipted(room, ARGV[i])
     if seq and seq > cursor then
-        local acknowledged = acknowledgements(room, seq)
-        if not acknowledged[user] or acknowledged[user].joined ~= joined then
-            redis.call("HSET", room.key .. ":q", seq, acknowledged.packed .. cmsgpack.pack(user, joined, room_clock(room)))
+        local _, by_member, packed = acknowledgements(room, seq)
+        -- Who left and came back joined behind what they had acknowledged, so this is of the present membership.
+        if not by_member[user] then
+            redis.call("HSET", room.key .. ":q", seq, packed .. cmsgpack.pack(user, joined, room_clock(room)))
             done[#done + 1] = ARGV[i]
         end
     end

@@ -10,7 +10,7 @@
 -- ARGV[6..]  profile: name, JSON, ...; then members
 --
 -- Reply      created   1 or 0
--- Publishes  joined and room, when something changed
+-- Publishes  joined, then room, when somebody joined
 -- Cost       O(members)
 --@include lib/room
 --@include lib/news

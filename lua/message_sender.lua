@@ -6,7 +6,7 @@
 --
 -- Reply      the sender, "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
--- Cost       O(log messages)
+-- Cost       O(1)
 --@include lib/room
 
 local room = load_head(KEYS[1])

@@ -32,10 +32,7 @@ if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local cursor, _, _, joined, at, moves, marked, tail
-if sender ~= "" then
-    cursor, _, _, joined, at, moves, marked, tail = read_record(record)
-end
+local cursor, _, _, joined, at, moves, marked, tail = read_record(record)
 if not cursor and ARGV[5] == "1" then
     return redis.error_reply(NOT_MEMBER)
 end

@@ -31,7 +31,7 @@ if not seq then
 end
 local wants_read, limit = ARGV[2] == "read", tonumber(ARGV[3])
 local part, place, last, since = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
-local acknowledged = acknowledgements(room, seq)
+local acknowledged, by_member = acknowledgements(room, seq)
 local order = order_of(room)
 local read, unread, left = count_receipts(room, order, seq, sender, sender_joined, acknowledged)
 local time = redis.call("TIME")
@@ -61,7 +61,7 @@ local function add_acknowledged(entry)
 end
 
 local function is_acknowledged(member, joined)
-    local entry = acknowledged[member]
+    local entry = by_member[member]
     return entry and entry.joined == joined
 end
 

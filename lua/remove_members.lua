@@ -25,7 +25,7 @@ local left = {}
 local before = room.rev
 raise_revision(room)
 for i = 3, #ARGV do
-    local packed = redis.call("HGET", room.key, ARGV[i])
+    local packed = load_record(room, ARGV[i])
     if packed then
         end_stay(room, ARGV[i], packed)
         left[#left + 1] = ARGV[i]

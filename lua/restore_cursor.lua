@@ -7,8 +7,8 @@
 -- ARGV[3]    cursor    seq
 -- ARGV[4]    journal   "<moves kept> <ms kept>"
 --
--- Reply      1 when the room's cursor moved, else 0
--- Cost       O(log messages)
+-- Reply      1 when the room's cursor moved, else 0, also when the room was deleted meanwhile
+-- Cost       O(1) up to the fan-out limit, O(log members) above
 --@include lib/room
 --@include lib/journal
 --@include lib/news
@@ -16,7 +16,7 @@
 
 local room = load_head(KEYS[1])
 if not room or room.deleted then
-    return redis.error_reply(ROOM_UNKNOWN)
+    return finish({ rev = 0, born = 0, tags = "" }, 0)
 end
 local user = ARGV[2]
 local cursor, ord, read, joined, at, moves, marked, tail = load_member(room, user)

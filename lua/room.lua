@@ -5,7 +5,8 @@
 -- ARGV[1]    user    "" for nobody
 --
 -- Reply      { active, tags, created_ms, seq, members, profile, last, me }
---            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {}; me: { cursor, unread, last_read, moved_ms, has_read, marked_ms } or {}
+--            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {};
+--            me: { cursor, unread, last_read, moved_ms, has_read, marked_ms } or {}
 -- Errors     ROOM_UNKNOWN
 -- Cost       O(profile fields)
 --@include lib/room

@@ -28,6 +28,7 @@ if unread_after(room, ord) == count then
     return finish(room, count)
 end
 -- Each step takes back what holes have kept from being counted, so that it ends where exactly `count` are.
+local before = ord
 local lowest = math.max(room.floor, ord_before_history(room))
 ord = math.max(lowest, room.ord - count)
 local missing = count - unread_after(room, ord)
@@ -38,8 +39,9 @@ end
 raise_revision(room)
 save_member(room, user, cursor, ord, read, joined, at, moves, marked, tail)
 local known = redis.call("HGET", room.key .. ":u", LOWEST)
-if not known or tonumber(known) > ord then
-    redis.call("HSET", room.key .. ":u", LOWEST, string.format("%.0f", ord))
+local touched = math.min(before, ord)
+if not known or tonumber(known) > touched then
+    redis.call("HSET", room.key .. ":u", LOWEST, string.format("%.0f", touched))
 end
 tell_member(room, user, cursor, ord)
 return finish(room, unread_after(room, ord))

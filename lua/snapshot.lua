@@ -5,7 +5,8 @@
 -- ARGV[1..]  members   whoever they are
 --
 -- Reply      { revision, tags, active, { member, cursor, unread, state, owed, ordered, ... } }
---            unread: as the room counts it, whatever the state; owed: 1 when news is under way; ordered: 1 when the order by cursors, as far as it is kept, agrees
+--            unread: as the room counts it, whatever the state; owed: 1 when news is under way;
+--            ordered: 1 when the order by cursors, as far as it is kept, agrees
 -- Cost       O(members named)
 --@include lib/room
 --@include lib/states

@@ -1,8 +1,8 @@
 -- crossing: a room passes the fan-out limit in one direction or the other.
 --@include lib/order
 
--- Decide anew whether the members' counts are derived; true when that changed, and then every member must be told. The members' records
--- are saved by then.
+-- Decide anew whether the members' counts are derived; true when that changed, and then every member must be told. A record that is saved
+-- later finds its place in the order by itself.
 -- The way back begins at three quarters of the limit, so that a room at the limit does not swing.
 local function cross_if_due(room, limit)
     local derived = room.derived

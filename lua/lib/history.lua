@@ -3,7 +3,7 @@
 --@include lib/order
 --@include lib/stays
 
-local LOWEST = "\31" -- field of :u: the lowest ordinal that any count was set to by hand
+local LOWEST = "\31" -- field of :u: the lowest ordinal that any count was set to by hand, or from
 
 -- 24 lower-case hex that rise as strings within the room: seconds, seven digits that tell rooms apart, position.
 local function make_message_id(room, at_ms)
@@ -49,7 +49,7 @@ local function trim_history(room, history)
     local last = room.top_hole > 0 and redis.call("ZRANGE", order_of(room), 0, 0)[1]
     if last then
         local _, ord = load_member(room, last)
-        -- A count that was set by hand may reach further back than any cursor.
+        -- A count that was set by hand may reach further back than any cursor, or else be the last one's and say nothing of the others.
         local lowest = tonumber(redis.call("HGET", room.key .. ":u", LOWEST) or ord)
         redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, lowest, ord_before_history(room)))
     end

@@ -19,7 +19,7 @@ local function index(room)
     end
 end
 
--- The key of the order, which is right from here on.
+-- The key of the order, brought up to the records as they are now.
 local function order_of(room)
     local order = room.key .. ":c"
     if not room.derived then

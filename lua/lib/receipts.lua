@@ -12,19 +12,17 @@ local function receipted(room, message)
     return seq, sender, at_ms, joined
 end
 
--- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, also by member; and `packed`, as it is stored.
+-- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, the same by member, and as it is stored.
 local function acknowledgements(room, seq)
-    local packed = redis.call("HGET", room.key .. ":q", seq)
-    local found = { packed = packed or "" }
-    if packed then
-        local flat = { cmsgpack.unpack(packed) }
-        for i = 1, #flat, 3 do
-            local entry = { member = flat[i], joined = flat[i + 1], at = flat[i + 2] }
-            found[#found + 1] = entry
-            found[entry.member] = entry
-        end
+    local packed = redis.call("HGET", room.key .. ":q", seq) or ""
+    local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
+    local found, by_member = {}, {}
+    for i = 1, #flat, 3 do
+        local entry = { member = flat[i], joined = flat[i + 1], at = flat[i + 2] }
+        found[#found + 1] = entry
+        by_member[entry.member] = entry
     end
-    return found
+    return found, by_member, packed
 end
 
 -- Where a stay that has ended stood at its end, and when that was; nil when it is forgotten.

@@ -49,10 +49,10 @@ local function load_head(key)
     return read_head(key, redis.call("HGET", key, HEAD))
 end
 
--- The same, and the record of one member for read_record.
+-- The same, and the record of one member for read_record. Nobody, "", has none: that field is the head.
 local function load_head_and_record(key, member)
     local have = redis.call("HMGET", key, HEAD, member)
-    return read_head(key, have[1]), have[2]
+    return read_head(key, have[1]), member ~= HEAD and have[2]
 end
 
 local function save_head(room)
@@ -100,8 +100,12 @@ local function pack_record(cursor, ord, read, joined, at, moves, marked, tail)
     return struct.pack(RECORD_LAYOUT, cursor, ord, read, joined, at, moves, marked) .. tail
 end
 
+local function load_record(room, member)
+    return member ~= HEAD and redis.call("HGET", room.key, member)
+end
+
 local function load_member(room, member)
-    return read_record(redis.call("HGET", room.key, member))
+    return read_record(load_record(room, member))
 end
 
 local function members_of(room)
@@ -122,7 +126,6 @@ local function save_member(room, member, cursor, ord, read, joined, at, moves, m
         redis.call("ZADD", room.key .. ":c", cursor, member)
     end
 end
-
 
 -- The clock of a room's records: milliseconds since its birth. Differences of whole milliseconds, so that it is Unix time again when
 -- the birth's is added.
@@ -146,7 +149,7 @@ end
 
 -- seq and ordinal of a message; nil when it is unknown. Nearly everybody reads up to the newest one, which needs no look.
 local function place_of(room, message)
-    if message == room.newest then
+    if message == room.newest and message ~= "" then
         return room.seq, room.ord
     end
     return load_message(room, message)

@@ -1,6 +1,7 @@
 """A Redis Cluster: a lane to every primary, each call in the slot of its first key. The split plan."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
@@ -9,8 +10,18 @@ from urllib.parse import urlsplit, urlunsplit
 from hiredis import ReplyError
 from redis.crc import key_slot
 
-from service.errors import ReadStateError, Unavailable
-from service.store.connect import PASSING, RETRY_S, UNKNOWN_FUNCTION, ConnectionFactory, Part, load_functions, reply_or_raise, scan_lane
+from service.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
+from service.store.connect import (
+    PASSING,
+    RETRY_S,
+    UNKNOWN_FUNCTION,
+    ConnectionFactory,
+    Part,
+    load_functions,
+    reply_or_raise,
+    scan_lane,
+    unanswered,
+)
 from service.store.lane import DEADLINE_S, Lane
 from service.store.scripts import Plan, Script
 
@@ -33,8 +44,10 @@ class Cluster:
     @classmethod
     async def open(cls, url: str, scripts: dict[str, Script]) -> Self:
         cluster = cls(url, scripts)
-        await cluster._load_map()
-        await load_functions(cluster)
+        async with contextlib.AsyncExitStack() as opened:
+            opened.push_async_callback(cluster.close)
+            await load_functions(cluster)
+            opened.pop_all()
         return cluster
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
@@ -48,7 +61,10 @@ class Cluster:
                 return await attempt(lane, asking)
             return reply
 
-        return reply_or_raise(await self._routed(keys[0], attempt))
+        try:
+            return reply_or_raise(await self._routed(keys[0], attempt))
+        except UnknownOutcome as error:
+            raise unanswered(script, error) from None
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
         outcomes = await asyncio.gather(*(self.call(script, [key], args) for key, args in calls), return_exceptions=True)
@@ -66,9 +82,11 @@ class Cluster:
         return reply_or_raise(await self._routed(key, attempt))
 
     async def each_node(self, *parts: Part) -> list[Any]:
+        await self._load_map()
         return [reply_or_raise(await (await self._lane(node)).call(*parts, repeatable=True)) for node in self.nodes()]
 
     async def scan(self, pattern: str) -> AsyncIterator[str]:
+        await self._load_map()
         for node in self.nodes():
             async for key in scan_lane(await self._lane(node), pattern):
                 yield key
@@ -88,7 +106,8 @@ class Cluster:
         """Send to the node that owns the key's slot, following the cluster while it changes, within one deadline."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DEADLINE_S
-        address, asking = self._owner(key_slot(key.encode())), False
+        slot = key_slot(key.encode())
+        address, asking = self._owner(slot), False
         while True:
             try:
                 reply = await attempt(await self._lane(address), asking)
@@ -96,9 +115,7 @@ class Cluster:
                 # Nothing was sent. Another node may have taken the slot over.
                 if loop.time() >= until:
                     raise
-                await asyncio.sleep(RETRY_S)
-                await self._load_map()
-                address, asking = self._owner(key_slot(key.encode())), False
+                address, asking = await self._owner_soon(slot), False
                 continue
             if not isinstance(reply, ReplyError) or loop.time() >= until:
                 return reply
@@ -109,9 +126,7 @@ class Cluster:
             elif word == "ASK":
                 address, asking = rest.split(" ")[1], True
             elif word in PASSING and "script:" not in str(reply):
-                await asyncio.sleep(RETRY_S)
-                await self._load_map()
-                address, asking = self._owner(key_slot(key.encode())), False
+                address, asking = await self._owner_soon(slot), False
             else:
                 return reply
 
@@ -121,7 +136,15 @@ class Cluster:
                 return address
         raise Unavailable(f"no primary serves slot {slot}; the cluster is incomplete")
 
+    async def _owner_soon(self, slot: int) -> str:
+        """Who serves the slot in a moment, as far as anybody can be asked."""
+        await asyncio.sleep(RETRY_S)
+        with contextlib.suppress(Unavailable):
+            await self._load_map()
+        return self._owner(slot)
+
     async def _lane(self, address: str) -> Lane:
+        """The lane to a node. Raises Unavailable while it is not connected: what waited in it would not hear of a new primary."""
         lane = self._lanes.get(address)
         if lane is None:
             fresh = Lane(ConnectionFactory(self._url_of(address)))
@@ -129,6 +152,8 @@ class Cluster:
             lane = self._lanes.setdefault(address, fresh)
             if lane is not fresh:
                 await fresh.close()
+        elif not lane.connected:
+            raise Unavailable(f"the node at {address} cannot be reached")
         return lane
 
     def _url_of(self, address: str) -> str:
@@ -137,13 +162,17 @@ class Cluster:
         return urlunsplit(parts._replace(netloc=f"{login}{at}{address}"))
 
     async def _load_map(self) -> None:
-        """Ask the nodes that are known, one after the other, who serves which slot."""
+        """Ask the nodes that are known, one after the other, who serves which slot; once for all who wait for it."""
+        before = self._slots
         async with self._mapping:
+            if self._slots is not before:
+                return
             for address in (*self.nodes(), *sorted(self._seen)):
                 try:
                     lane = await self._lane(address)
                     self._slots = _read_map(reply_or_raise(await lane.call("CLUSTER", "SLOTS", repeatable=True)), address)
-                except Unavailable:
+                except Fault:
+                    # Also a node that does not answer: whatever became of the question, another one may be asked.
                     continue
                 self._seen.update(self.nodes())
                 return

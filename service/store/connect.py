@@ -98,6 +98,11 @@ def reply_or_raise(reply: Any) -> Any:
     raise ScriptFailed(text)
 
 
+def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
+    """What becomes of a call whose reply never came: without writing it has done nothing, whatever became of it."""
+    return error if script.writes else errors.Unavailable("the store did not answer")
+
+
 class SingleServer:
     """Everything on one server, over one lane: the atomic plan."""
 
@@ -109,10 +114,12 @@ class SingleServer:
         self.scripts = scripts
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        reply = await self._lane.call("FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable)
-        if isinstance(reply, ReplyError):
-            reply = await insist(self._lane, reply, script, keys, args, repeatable)
-            return reply_or_raise(reply)
+        try:
+            reply = await self._lane.call("FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable)
+            if isinstance(reply, ReplyError):
+                return reply_or_raise(await insist(self._lane, reply, script, keys, args, repeatable))
+        except errors.UnknownOutcome as error:
+            raise unanswered(script, error) from None
         return reply
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
@@ -182,17 +189,18 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
 
     Raises Unavailable when it cannot be reached.
     """
-    factory = ConnectionFactory(url)
-    lane = Lane(factory)
+    lane = Lane(ConnectionFactory(url))
     await lane.open()
-    if b"cluster_enabled:1" in reply_or_raise(await lane.call("INFO", "cluster", repeatable=True)):
-        await lane.close()
-        from service.store.cluster import Cluster  # that module needs this one
+    async with contextlib.AsyncExitStack() as opened:
+        opened.push_async_callback(lane.close)
+        if b"cluster_enabled:1" in reply_or_raise(await lane.call("INFO", "cluster", repeatable=True)):
+            from service.store.cluster import Cluster  # that module needs this one
 
-        return await Cluster.open(url, load_scripts("split", lua))
-    caller = SingleServer(lane, url, load_scripts("atomic", lua))
-    await load_functions(caller)
-    return caller
+            return await Cluster.open(url, load_scripts("split", lua))
+        caller = SingleServer(lane, url, load_scripts("atomic", lua))
+        await load_functions(caller)
+        opened.pop_all()
+        return caller
 
 
 async def load_functions(caller: Caller) -> None:

@@ -14,7 +14,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :x :y :e        who has left, as far as receipts need them: see lua/lib/stays.lua
     :q      hash    seq -> who acknowledged this very message: (member, where they had joined, time), ...
     :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
-                    <US> -> the lowest ordinal that a count was set to by hand
+                    <US> -> the lowest ordinal that a count was set to by hand, or from
     :i      hash    message id -> (seq, ordinal, kind)
     :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
     :h      zset    holes: ordinals that were deleted or recalled one by one
@@ -42,10 +42,16 @@ A deleted room's head stays for a day, so that late news of it is recognised as 
     {m:<app>:<message>}    string  the room of a message, for a day
     {q:<app>:<what>}       string  calls in a window of time
     {l:<app>:<digest>}     string  when something happened last, for 30 days
-    {w:<shard>}            stream  events for webhooks; what becomes of them: lua/lib/events.lua
+    {w:<shard>}            stream  events for webhooks, and what becomes of them (lua/lib/events.lua):
+        :q :t  hash, zset  pair (a member in a room) -> its newest event, and when it is due
+        :d     zset        pair by the revision that was delivered last
+        :x     hash        pair -> dead letter
+        :h     string      the deliverer that holds the shard
+    {w:}                   zset    deliverers, by the time their leases end; with :g, the receiver that wants no more events
     {o:<shard>}            zset    rooms that may owe news, by time in s; with :w, who walks it (split plan only)
 
-and the channel `n:<app>`.
+and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the start whether all that is needed may be done
+on the key `{readstate}:trial`.
 
 Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
 """

@@ -8,7 +8,8 @@ hiredis packs and parses.
 
 Why a caller can trust it:
 - A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
-- A lost connection leaves the outcome of what was sent unknown. Repeatable calls are sent once more; the others end in UnknownOutcome.
+- A lost connection leaves the outcome of what was sent unknown. Repeatable calls are sent once more, if there is a connection again before
+  their deadline; all others end in UnknownOutcome.
 - What was not sent yet waits for the new connection until its deadline, then ends in Unavailable: nothing was done.
 """
 
@@ -33,6 +34,7 @@ FULL_BATCH = 16  # calls
 MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
 _SWEEP_S = 0.1
 _MAX_BACKOFF_S = 1.0
+_LOST = "the store connection was lost; the call may or may not have been carried out"
 
 Reply = Any
 
@@ -40,13 +42,23 @@ Reply = Any
 class _Call:
     """One command on its way."""
 
-    __slots__ = ("deadline", "future", "packed", "repeatable")
+    __slots__ = ("deadline", "future", "packed", "repeatable", "was_lost")
 
     def __init__(self, packed: bytes, future: "asyncio.Future[Reply]", deadline: float, repeatable: bool) -> None:
         self.packed = packed
         self.future = future
         self.deadline = deadline
         self.repeatable = repeatable
+        self.was_lost = False  # sent once, and the connection was lost before the reply came
+
+    def expire(self, why: str) -> None:
+        """End it, while it waits to be sent."""
+        if self.future.done():
+            return
+        if self.was_lost:
+            self.future.set_exception(UnknownOutcome(_LOST))
+        else:
+            self.future.set_exception(Unavailable(why))
 
 
 class _Replies(asyncio.Protocol):
@@ -113,7 +125,10 @@ class Lane:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        self._fail_all()
+        # What was sent has been decided about by the keeper, as it went.
+        for call in self._waiting:
+            call.expire("the store connection is closed")
+        self._waiting.clear()
 
     @property
     def connected(self) -> bool:
@@ -207,11 +222,11 @@ class Lane:
         for call in lost:
             if call.future.done():
                 continue
-            if call.repeatable:
-                call.repeatable = False
+            if call.repeatable and not call.was_lost:
+                call.was_lost = True
                 repeat.append(call)
             else:
-                call.future.set_exception(UnknownOutcome("the store connection was lost; the call may or may not have been carried out"))
+                call.future.set_exception(UnknownOutcome(_LOST))
         self._waiting[:0] = repeat
 
     def _sweep(self) -> None:
@@ -232,14 +247,6 @@ class Lane:
             if call.deadline > now:
                 break
             expired += 1
-            if not call.future.done():
-                call.future.set_exception(Unavailable("the store cannot be reached"))
+            call.expire("the store cannot be reached")
         del self._waiting[:expired]
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
-
-    def _fail_all(self) -> None:
-        for call in (*self._sent, *self._waiting):
-            if not call.future.done():
-                call.future.set_exception(Unavailable("the store connection is closed"))
-        self._sent.clear()
-        self._waiting.clear()

@@ -145,24 +145,29 @@ class Outbox:
     async def _recover_shard(self, owing: str, until: float) -> None:
         stale = time.time() - STALE_S
         entries = await self._caller.command("ZRANGEBYSCORE", owing, "-inf", int(until), key=owing)
+        put_off: Fault | None = None
         for entry in entries:
             app, _, room = entry.decode().partition(":")
+            # What stands in one room's keys, or a node that is away, must not keep the others waiting.
             try:
                 await self.pay(app, room)
             except ScriptFailed:
-                # What stands in one room's keys must not keep the others waiting.
                 logger.exception("what room %r of app %r owes cannot be told", room, app)
+            except Fault as fault:
+                put_off = fault
+        if put_off:
+            raise put_off
         # Whatever operation entered these rooms has ended long ago, and they have just been paid for.
         await self._caller.command("ZREMRANGEBYSCORE", owing, "-inf", int(stale), key=owing)
 
     async def _recover_for_ever(self) -> None:
         while True:
             await asyncio.sleep(RECOVERY_EVERY_S)
-            try:
-                for shard in range(OWING_SHARDS):
-                    owing = Keys.owing(shard)
+            for shard in range(OWING_SHARDS):
+                owing = Keys.owing(shard)
+                try:
                     # One worker at a time is enough for a shard.
                     if await self._caller.command("SET", Keys.owing_watch(shard), 1, "NX", "EX", int(RECOVERY_EVERY_S), key=owing):
                         await self._recover_shard(owing, time.time() - RECOVERY_AGE_S)
-            except Fault as fault:
-                logger.warning("recovery of owed news was put off: %s", fault)
+                except Fault as fault:
+                    logger.warning("recovery of owed news was put off: %s", fault)

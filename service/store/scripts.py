@@ -50,6 +50,7 @@ class Script(Struct, frozen=True):
     name: str  # of the operation
     function: str  # by which it is called
     lib: Library
+    writes: bool
 
 
 class ScriptError(Exception):
@@ -79,7 +80,7 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
     named = _named(plan, digest)
     made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
-    return {name: Script(name=name, function=_named(name, digest), lib=made) for name in bodies}
+    return {name: Script(name=name, function=_named(name, digest), lib=made, writes=_writes(body)) for name, body in bodies.items()}
 
 
 class _Definition(Struct, frozen=True):
@@ -122,11 +123,16 @@ def _assemble(definitions: Sequence[_Definition], bodies: Mapping[str, str]) -> 
 
 
 def _registered(name: str, body: str) -> str:
-    """A script as a function of the library. Its first line says whether it writes."""
-    shebang, _, rest = body.partition("\n")
-    flags = ', flags = {"no-writes"}' if "no-writes" in shebang else ""
+    """A script as a function of the library."""
+    _, _, rest = body.partition("\n")
+    flags = "" if _writes(body) else ', flags = {"no-writes"}'
     callback = f"function(keys, args)\nbegin(keys, args)\n-- {name}.lua:2\n{rest}end"
     return f'redis.register_function{{function_name = "{_named(name, _DIGEST)}"{flags}, callback = {callback}}}'
+
+
+def _writes(body: str) -> bool:
+    """A script's first line says when it does not."""
+    return "no-writes" not in body.partition("\n")[0]
 
 
 def _bind(code: str) -> str:

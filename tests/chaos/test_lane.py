@@ -155,6 +155,28 @@ async def test_calls_wait_for_a_lost_server_until_their_deadline(server: Server)
         own.stop()
 
 
+@pytest.mark.parametrize("closed", [False, True])
+async def test_a_repeatable_call_that_cannot_be_repeated_ends_in_unknown_outcome(
+    server: Server, proxy: CuttingProxy, app: str, closed: bool
+) -> None:
+    """It was carried out, and there is no connection until its deadline or the end: nobody may hear that nothing was done."""
+    lane = Lane(ConnectionFactory(f"unix://{proxy.path}"), deadline_s=0.5)
+    await lane.open()
+    await lane.call("PING", repeatable=True)
+    proxy.path.unlink()
+    proxy.cut_replies_after(1)
+    pending = lane.call("INCR", app, repeatable=True)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(pending), 0.1)
+    if closed:
+        await lane.close()
+    with pytest.raises(UnknownOutcome):
+        await pending
+    await lane.close()
+    with server.client() as client:
+        assert client.getdel(app) == b"1"
+
+
 async def test_too_many_calls_in_flight_are_refused_at_once(lane: Lane) -> None:
     """The lane's queue is bounded."""
     calls = [lane.call("PING", repeatable=True) for _ in range(20_050)]

@@ -55,6 +55,16 @@ async def test_only_news_is_answered_in_the_order_asked(store: RedisStore, app: 
     assert await acknowledge(store, app, "ann", "m4") == []
 
 
+async def test_whatever_members_are_called(store: RedisStore, app: str) -> None:
+    """An id is never taken for anything else."""
+    names = ("packed", "1", "joined", "member")
+    await a_room_with(store, app, "m1", members=("ann", *names))
+    for name in names:
+        assert await acknowledge(store, app, name, "m1") == ["m1"]
+        assert await acknowledge(store, app, name, "m1") == []
+    assert await readers(store, app, "m1") == sorted(names)
+
+
 async def test_the_earlier_of_both_times_is_told(store: RedisStore, caller: Caller, app: str) -> None:
     """Reading up to it later changes nothing, and nobody is counted twice."""
     await a_room_with(store, app, "m1", "m2")

@@ -88,6 +88,21 @@ async def test_holes_after_a_count_that_was_set_never_count_again(store: RedisSt
     assert await store.badge(app=app, user="ann", tags=[]) == MANY - 3 + 256
 
 
+async def test_a_count_of_the_last_one_that_was_set_says_nothing_of_the_others(store: RedisStore, app: str) -> None:
+    """Ann's cursor is the last one, though nothing is unread for her; bob has not passed the holes, and they never count for him."""
+    await a_room(store, app)
+    await posted(store, app, message="m")
+    await store.mark_read(app=app, room="r", user="bob", message="m")
+    for message in ("n", "o"):
+        await posted(store, app, message=message)
+        await store.delete_message(app=app, room="r", message=message)
+    await store.set_unread(app=app, room="r", user="ann", count=0)
+    for _ in range(256):
+        await posted(store, app)
+    assert await unread_of(store, app, "bob") == 256
+    assert await store.badge(app=app, user="bob", tags=[]) == 256
+
+
 async def test_what_was_emptied_is_not_counted(store: RedisStore, app: str) -> None:
     """Nor what a room held before it was created anew."""
     await a_read_room(store, app)

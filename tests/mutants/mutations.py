@@ -62,6 +62,7 @@ MUTATIONS = [
     # Counts and marks by hand
     Mutation("set_unread.lua", "    ord = math.max(lowest, ord - missing)\n", "    ord = lowest\n"),
     Mutation("set_unread.lua", "tell_member(room, user, cursor, ord)\n", ""),
+    Mutation("set_unread.lua", "math.min(before, ord)", "ord"),
     Mutation("mark_unread.lua", "if not seq or is_deleted(room, seq, kind) then", "if not seq then"),
     Mutation("lib/until.lua", "tonumber(read_until) <= sent_ms", "tonumber(read_until) < sent_ms"),
     Mutation("mark_read_until.lua", "at_ms > until_ms do", "at_ms >= until_ms do"),
@@ -135,6 +136,9 @@ MUTATIONS = [
     Mutation("lib/room.lua", "        return room.seq, room.ord\n", "        return room.seq, room.ord - 1\n"),
     Mutation("post.lua", "room.newest = message\n", ""),
     Mutation("lib/news.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
+    Mutation("lib/room.lua", "    return member ~= HEAD and redis.call(", "    return redis.call("),
+    Mutation("lib/room.lua", "member ~= HEAD and have[2]", "have[2]"),
+    Mutation("lib/room.lua", ' and message ~= "" then', " then"),
     Mutation("lib/room.lua", "        if field ~= HEAD then\n", "        do\n"),
     Mutation("delete_room.lua", 'redis.call("UNLINK", room.key)\n', ""),
     Mutation("delete_room.lua", 'redis.call("EXPIRE", room.key, HEAD_KEPT_S)\n', ""),

@@ -1,0 +1,108 @@
+"""A cluster whose primary dies and is replaced: calls for its slots find the new one by themselves."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from redis.crc import key_slot
+
+from service.errors import Fault
+from service.store.connect import Caller, connect, load_functions
+from service.store.keys import Keys
+from service.store.redis_store import RedisStore
+from tests.support.rooms import a_room, posted
+from tests.support.servers import Cluster, Server, short_directory
+from tests.support.waiting import wait_until, wait_until_now
+
+APP = "t"
+FIRST_SHARE = 16384 // 3  # slots of the first node, that dies
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Cluster, Server]]:
+    """A cluster of its own, and a replica of its first node."""
+    with short_directory() as directory:
+        cluster = Cluster(directory)
+        cluster.start()
+        first, replica = cluster.nodes[0], Server(directory / "replica", clustered=True)
+        replica.start()
+        with first.client() as client, replica.client() as follower:
+            name = client.execute_command("CLUSTER MYID").decode()
+            follower.execute_command("CLUSTER MEET", "127.0.0.1", first.port, first._bus_port)
+            wait_until_now(lambda: name in str(follower.execute_command("CLUSTER NODES")), "the replica to know its primary")
+            wait_until_now(lambda: len(follower.execute_command("CLUSTER SLOTS")) == 3, "the replica to know the slots")
+            follower.execute_command("CLUSTER REPLICATE", name)
+            wait_until_now(lambda: follower.info("replication")["master_link_status"] == "up", "the replica to follow")
+        yield cluster, replica
+        replica.kill()
+        cluster.stop()
+
+
+@pytest_asyncio.fixture
+async def caller(pair: tuple[Cluster, Server]) -> AsyncIterator[Caller]:
+    # By way of a node that lives on.
+    caller = await connect(pair[0].nodes[2].url)
+    yield caller
+    await caller.close()
+
+
+async def fail_over(cluster: Cluster, replica: Server) -> None:
+    """The first node dies, and its replica has all that it had."""
+    first = cluster.nodes[0]
+    with first.client() as client:
+        client.execute_command("WAIT", 1, 5000)
+    first.kill()
+    with replica.client() as client:
+        client.execute_command("CLUSTER FAILOVER TAKEOVER")
+
+
+async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster, Server], caller: Caller) -> None:
+    """What is under way ends in a fault; then the new primary is asked, while the old one is still away."""
+    store = RedisStore(caller)
+    room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
+    await a_room(store, APP, room)
+    await posted(store, APP, room, "m")
+    await store.outbox.idle()
+    await fail_over(*pair)
+
+    async def is_read() -> bool:
+        with contextlib.suppress(Fault):
+            return (await store.mark_read(app=APP, room=room, user="ann", message="m")).unread == 0
+        return False
+
+    await wait_until(is_read, "the new primary to be found")
+
+
+async def test_a_worker_without_calls_finds_the_new_primary_too(pair: tuple[Cluster, Server], caller: Caller) -> None:
+    """Else it would never be found ready, and so get no calls."""
+    await fail_over(*pair)
+
+    async def is_ready() -> bool:
+        with contextlib.suppress(Fault):
+            await load_functions(caller)
+            return True
+        return False
+
+    await wait_until(is_ready, "every primary to answer")
+
+
+async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(pair: tuple[Cluster, Server], caller: Caller) -> None:
+    """The room that comes first in the list is on the node that died; the list and the other room are not."""
+    store = RedisStore(caller)
+    slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
+    lists = {name: Keys.owing_of(Keys.room(APP, name)) for name in slots}
+    dead = next(name for name in slots if slots[name] < FIRST_SHARE < key_slot(lists[name].encode()))
+    alive = next(name for name in slots if slots[name] > FIRST_SHARE and lists[name] == lists[dead])
+    user = next(name for name in map(str, range(1000)) if key_slot(Keys.user(APP, name).encode()) > FIRST_SHARE)
+    await a_room(store, APP, alive, members=[user])
+    await store.outbox.idle()
+    await caller.call(caller.scripts["post"], [Keys.room(APP, alive)], [APP, "", "m", 1, 0, "{}", 256, 100, "16 1000", 0])
+    await caller.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
+    pair[0].nodes[0].kill()
+    # Only that one room has to wait, and stays in the list.
+    with pytest.raises(Fault):
+        await store.outbox._recover_shard(lists[dead], time.time() + 10)
+    assert await store.badge(app=APP, user=user, tags=[]) == 1
+    assert await caller.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None
