@@ -1,18 +1,40 @@
-"""HTTP as a worker speaks it: uvicorn's, with a limit on what a request may hold beside its body, and one write for each answer.
+"""HTTP as a worker speaks it: uvicorn's, with limits on what a client may make a worker hold, and one write for each answer.
 
-The limit. uvicorn keeps the line, the headers and the trailers of a request however long they are, of whoever it may be.
+The limits. uvicorn keeps the line, the headers and the trailers of a request however long they are, and what a client does not take,
+of whoever it may be. It waits for the rest of a request for ever, and for ever with a client that does not read its answer.
 
 The write. uvicorn writes the head of an answer and its body one after the other, and uvloop hands each to the system at once. Two calls
 of the system for one small answer were a sixth of a worker's time, and its client woke up twice.
+
+Other protocols. Some clients (Java's, curl's) offer with their first request to go on in HTTP/2. Such an offer may be passed over, but
+the parser stops behind the head of the request, and uvicorn takes what follows, its body, for lost.
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 # Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
 MAX_BESIDE_BODY_BYTES = 256 * 1024
+# Beyond this nothing is added to what a client has not taken yet. One answer may be longer; after it a sender waits for the client.
+MAX_UNTAKEN_BYTES = 1024 * 1024
+# Requests of one connection behind the one that is being answered. uvicorn keeps as many as come in one piece of the stream: thousands.
+MAX_PIPELINED = 100
+# Parts of one WebSocket message. An empty one adds nothing to its size, and is kept all the same.
+MAX_FRAGMENTS = 1024
+# So long, up to twice, a client may take for a request, or between two moments at which it takes some of its answer.
+PATIENCE_S = 60.0
+
+_TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
+_BAD_HANDSHAKE = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
+    b"A WebSocket handshake has no body, at most 128 headers, and lines of at most 8192 bytes."
+)
 
 
 class GatheringTransport:
@@ -34,8 +56,15 @@ class GatheringTransport:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        # Whoever answers a client waits for it, but for what the protocols say by themselves: the pong to each ping.
+        if self._transport.get_write_buffer_size() > MAX_UNTAKEN_BYTES:
+            self._transport.abort()
+            return
+        # uvloop's word for a client that went away in this turn.
+        with contextlib.suppress(RuntimeError):
             self._transport.write(b"".join(waiting))
 
     def __getattr__(self, name: str) -> Any:
@@ -47,18 +76,109 @@ class HttpProtocol(HttpToolsProtocol):
 
     _counted: Any = None  # the scope of the request that is being counted
     _beside_body = 0  # bytes of it after the piece of the stream in which it began
+    _seen: tuple[Any, int] = (None, 0)  # at the last look: the scope of the request, and how much the client had not taken
+    _look_later: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(GatheringTransport(transport, self.loop))  # type: ignore[arg-type]
+        self._look_later = self.loop.call_later(PATIENCE_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._look_later.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._beside_body += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            # The client's doing, and no line in the log: there could be any number of them.
+            self.send_400_response(_TOO_MANY if len(self.pipeline) > MAX_PIPELINED else "Invalid HTTP request received.")
+            return
         if self.scope is not self._counted:
             self._counted, self._beside_body = self.scope, 0
         elif self._beside_body > MAX_BESIDE_BODY_BYTES:
             self.send_400_response(f"Beside its body a request must have at most {MAX_BESIDE_BODY_BYTES} bytes.")
 
+    def on_headers_complete(self) -> None:
+        if self._passes_over_upgrade():
+            return
+        super().on_headers_complete()
+        if len(self.pipeline) > MAX_PIPELINED:
+            raise OverflowError(_TOO_MANY)  # for the parser, which makes an HttpParserError of it
+
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._passes_over_upgrade():
+            super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._look_later.cancel()
+        super().handle_websocket_upgrade()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. Raises HttpParserError."""
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._passes_over_upgrade():
+                    if self._should_upgrade():
+                        self.handle_websocket_upgrade()
+                    return
+                rest = rest[upgrade.args[0] :]
+                self._start_over_without_upgrade()
+
+    def _passes_over_upgrade(self) -> bool:
+        """Whether the request that is being parsed offers another protocol than WebSocket. CONNECT, which is refused, offers nothing."""
+        return self.parser.should_upgrade() and not self._should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _start_over_without_upgrade(self) -> None:
+        """Let a new parser take the head of the request once more, without the offer, so that it goes on with the body."""
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.parser.feed_data(b"".join(head) + b"\r\n")
+
+    def _look(self) -> None:
+        """Cut the connection when nothing has come of it since the last look, and that is the client's doing."""
+        now = (self.scope, self.transport.get_write_buffer_size())
+        if self._is_clients_turn() and now[0] is self._seen[0] and now[1] == self._seen[1]:
+            self.transport.abort()
+            return
+        self._seen = now
+        self._look_later = self.loop.call_later(PATIENCE_S, self._look)
+
+    def _is_clients_turn(self) -> bool:
+        """Whether the client has to send the rest of a request, or to take an answer. Between requests uvicorn looks by itself."""
+        if self.transport.is_closing() or self.flow.write_paused:
+            return True
+        if self.timeout_keep_alive_task is not None:
+            return False
+        return self.cycle is None or self.scope is not self.cycle.scope or self.cycle.more_body or self.cycle.response_complete
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, and takes a message in any number of parts."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(_BAD_HANDSHAKE)
+            self.transport.close()
+
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+        else:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
+            self.handle_parser_exception()

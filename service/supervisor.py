@@ -33,7 +33,7 @@ from uvicorn.supervisors import Multiprocess
 from service import logs
 from service.deliverer_process import DelivererProcess
 from service.embedded import EmbeddedServer
-from service.http_protocol import HttpProtocol
+from service.http_protocol import HttpProtocol, WebSocketProtocol
 from service.leash import end_with_parent
 from service.settings import Settings
 from service.store.server_check import ServerFacts, check_server
@@ -124,7 +124,7 @@ class Workers(Multiprocess):
             workers=settings.workers,
             loop="uvloop",
             http=HttpProtocol,
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,
             # Engine.IO has pings of its own.

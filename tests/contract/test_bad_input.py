@@ -393,3 +393,12 @@ async def test_profiles_do_not_grow_past_their_limit(al: Imkit) -> None:
 async def test_bad_changes_of_a_room(al: Imkit, body: dict[str, Any], expected: str) -> None:
     before = await al.everything()
     await refused(al, await al.as_user("al", "PUT", "/rooms/r", body), before, bad_body(expected))
+
+
+async def test_a_list_with_a_user_of_too_many_fields_changes_nobody(al: Imkit) -> None:
+    """Fields that are there already count as well; those before and behind that user in the list are not written either."""
+    result(await al.as_backend("POST", "/admin/clients", {"_id": "bo", **{f"a{number}": 1 for number in range(20)}}))
+    before = await al.everything()
+    listed = [{"_id": "cy"}, {"_id": "bo", **{f"b{number}": 1 for number in range(20)}}, {"_id": "al", "nickname": "Someone"}]
+    expected = refusal(400, "Bad Request", "INVALID_REQUEST", "a user must have at most 32 profile fields")
+    await refused(al, await al.as_backend("POST", "/admin/clients/list", {"data": listed}), before, expected)

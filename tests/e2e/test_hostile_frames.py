@@ -143,6 +143,17 @@ async def test_invalid_utf8_ends_the_connection(backend: Backend) -> None:
     await still_serves(backend)
 
 
+async def test_a_message_in_too_many_parts_ends_the_connection(backend: Backend) -> None:
+    """Empty ones, which never make it too long. In a few parts it is a message like any other."""
+    async with raw(backend.url) as connection:
+        await connection.send(["42", "7[", '"conf', "", '",{"enc', 'oding":"base64"}]'])
+        assert str(await connection.recv()).startswith("437[")
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await connection.send(["42", *[""] * 5_000, '["conf"]'])
+        assert await closed_with(connection) in (1009, 1006)  # the latter when it is still sending
+    await still_serves(backend)
+
+
 async def test_who_says_too_much_is_sent_away(backend: Backend) -> None:
     async with raw(backend.url) as connection:
         with contextlib.suppress(websockets.ConnectionClosed):
@@ -278,9 +289,11 @@ async def test_a_post_against_the_protocol_ends_the_session(polled: ServiceProce
     ],
 )
 async def test_a_request_that_makes_no_sense_is_the_clients_fault(polled: ServiceProcess, method: str, query: str) -> None:
+    before = len(polled.logged)
     async with Backend(polled.url) as backend:
         answer = await backend._http.request(method, f"/socket.io/?{query}")
         assert 400 <= answer.status_code < 500
+    assert polled.logged[before:] == []
 
 
 async def test_who_posts_too_much_is_sent_away(polled: ServiceProcess) -> None:

@@ -171,3 +171,19 @@ def test_the_limit_is_for_all_workers_together(service: ServiceProcess) -> None:
     codes = [answer.json()["ErrorCode"] for answer in answers]
     assert {answer.status_code for answer in answers} == {200}
     assert (codes.count(0), codes.count(60007)) == (200, 60)
+
+
+def test_who_breaks_off_in_the_middle_of_a_body_is_no_fault_of_ours(service: ServiceProcess, backend: httpx.Client) -> None:
+    """Nothing is logged, and nothing counted among the failures."""
+    before = len(service.logged)
+    url = f"/v4/openim/get_c2c_unread_msg_num?sdkappid={SDKAPPID}&identifier={ADMIN}&usersig={quote(usersig())}&contenttype=json"
+    for sent in (b"", b'{"To_Ac'):
+        broken = http.client.HTTPConnection(urlsplit(service.url).netloc)
+        broken.putrequest("POST", url)
+        broken.putheader("Content-Length", "20")
+        broken.endheaders(sent)
+        time.sleep(0.1)
+        broken.close()
+    time.sleep(0.2)
+    assert service.logged[before:] == []
+    assert 'operation="get_c2c_unread_msg_num",outcome="90994"' not in backend.get("/metrics").text

@@ -1,8 +1,18 @@
-"""What is written in one turn of the event loop leaves in one write, in order, and before the end."""
+"""What is written in one turn of the event loop leaves in one write, in order, and before the end. Nobody is waited for for ever."""
 
 import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
 
-from service.http_protocol import GatheringTransport
+import pytest
+from uvicorn import Config, Server
+
+from service import http_protocol
+from service.http_protocol import GatheringTransport, HttpProtocol, WebSocketProtocol
+from tests.support.waiting import wait_until_now
 
 
 class Recording(asyncio.Transport):
@@ -17,6 +27,9 @@ class Recording(asyncio.Transport):
 
     def close(self) -> None:
         self.done.append("closed")
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 async def test_head_and_body_are_one_write_and_later_answers_another() -> None:
@@ -46,3 +59,103 @@ async def test_closing_sends_what_was_written_first() -> None:
 async def test_everything_else_is_the_real_transport() -> None:
     """Addresses, flow control, changing to another protocol."""
     assert GatheringTransport(Recording(), asyncio.get_running_loop()).get_extra_info("peername") == ("127.0.0.1", 1)
+
+
+PATIENCE_S = 0.3
+LARGE = b"x" * 20_000_000  # more than the system itself holds between two ends of a connection
+
+
+async def answering(scope: Any, receive: Any, send: Any) -> None:
+    """Reads the request, unless it is for /refused, and answers: /late after a while, /large with much."""
+    assert scope["type"] in ("http", "lifespan")
+    if scope["type"] == "lifespan":
+        return
+    while scope["path"] != "/refused" and (await receive()).get("more_body"):
+        pass
+    if scope["path"] == "/late":
+        await asyncio.sleep(PATIENCE_S * 5)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": LARGE if scope["path"] == "/large" else b"done"})
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """Where a server of these protocols listens, with little patience."""
+    monkeypatch.setattr(http_protocol, "PATIENCE_S", PATIENCE_S)
+    listener = socket.create_server(("127.0.0.1", 0))
+    options: dict[str, Any] = {"http": HttpProtocol, "ws": WebSocketProtocol, "loop": "uvloop", "lifespan": "off"}
+    server = Server(Config(answering, log_config=None, timeout_graceful_shutdown=1, timeout_keep_alive=1, **options))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    wait_until_now(lambda: server.started, "the server to start")
+    yield listener.getsockname()
+    server.should_exit = True
+    thread.join()
+
+
+def head(path: str, more: str = "") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
+
+
+KEEP_WAITING = {
+    "nothing at all": (b"", b""),
+    "half a head": (b"POST / HT", b""),
+    "half a body": (head("/", "Content-Length: 10\r\n") + b"12345", b""),
+    "half of the next head": (head("/"), b"POST / HT"),
+    "an empty line and no request": (head("/"), b"\r\n"),
+    "the rest of a refused body": (head("/refused", "Content-Length: 10\r\n"), b"12345"),
+}
+
+
+@pytest.mark.parametrize(("first", "then"), KEEP_WAITING.values(), ids=KEEP_WAITING)
+def test_who_does_not_finish_a_request_is_cut_off(address: tuple[str, int], first: bytes, then: bytes) -> None:
+    with socket.create_connection(address, timeout=PATIENCE_S * 10) as connection:
+        connection.sendall(first)
+        if then:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+            connection.sendall(then)
+        assert _is_cut_off(connection)
+
+
+def test_who_does_not_take_an_answer_is_cut_off(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=PATIENCE_S * 10) as connection:
+        connection.sendall(head("/large"))
+        time.sleep(PATIENCE_S * 4)
+        assert _taken(connection) < len(LARGE)
+
+
+def test_who_takes_an_answer_slowly_gets_it_whole(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=PATIENCE_S * 10) as connection:
+        connection.sendall(head("/large"))
+        taken = 0
+        for _ in range(12):
+            taken += len(connection.recv(2_000_000))
+            time.sleep(PATIENCE_S / 4)
+        assert taken + _taken(connection) > len(LARGE)
+
+
+def test_who_waits_for_a_late_answer_gets_it(address: tuple[str, int]) -> None:
+    """As long-polling clients do. And a client that goes on asking is not cut off, however long its connection lives."""
+    with socket.create_connection(address, timeout=PATIENCE_S * 10) as connection:
+        for path in ("/late", "/", "/", "/", "/", "/"):
+            connection.sendall(head(path))
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+            time.sleep(PATIENCE_S)
+
+
+def _is_cut_off(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+def _taken(connection: socket.socket) -> int:
+    """How many bytes come until the end."""
+    taken = 0
+    try:
+        while piece := connection.recv(1_000_000):
+            taken += len(piece)
+    except ConnectionResetError:
+        pass
+    return taken

@@ -4,6 +4,7 @@ from service.domain.types import Room
 from service.wire.imkit.call import Caller
 from service.wire.imkit.errors import INSUFFICIENT_PERMISSIONS, NOT_ROOM_MEMBER, Problem, Refused
 from service.wire.imkit.views import is_closed, is_superuser
+from service.wire.rooms import may_come_in
 
 
 def check_member(caller: Caller, room: Room) -> None:
@@ -16,6 +17,12 @@ def check_superuser(caller: Caller, room: Room, problem: Problem = INSUFFICIENT_
     """The owner, the managers and the backend only. Raises Refused."""
     if not caller.backend and not is_superuser(room, caller.user):
         raise Refused(problem)
+
+
+def check_may_come_in(caller: Caller, room: str) -> None:
+    """Whom nobody has brought, into a room of this id. Raises Refused."""
+    if not caller.backend and not may_come_in(room, caller.user):
+        raise Refused(NOT_ROOM_MEMBER)
 
 
 def check_open(caller: Caller, room: Room) -> None:

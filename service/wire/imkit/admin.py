@@ -24,7 +24,7 @@ from service.wire.imkit.messages import (
     UserResult,
     UsersResult,
 )
-from service.wire.imkit.profiles import user_profile
+from service.wire.imkit.profiles import merged, user_profile
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import View, user_view
 from service.wire.reply import Reply
@@ -52,11 +52,14 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> 
 
 @post("/admin/clients/list", **documented("upsert_users", Who.BACKEND, UsersResult, refusals=_REFUSALS, bad_body=INVALID_REQUEST))
 async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -> Reply:
-    """Create or update up to 500 users. All of them are checked before the first is written."""
+    """Create or update up to 500 users, in a body of up to 64 KiB. All of them are checked before the first is written."""
     app, desk = request.auth.app, request.desk
     raws = _decode_list(body).data
-    users = [(check_id("_id", given.id), user_profile(bytes(raw))) for given, raw in zip(data.data, raws, strict=True)]
-    views = await asyncio.gather(*(_upsert(desk, app, user, profile) for user, profile in dict(users).items()))
+    users = {check_id("_id", given.id): user_profile(bytes(raw)) for given, raw in zip(data.data, raws, strict=True)}
+    known = await desk.directory.users(app=app, users=list(users))
+    for user, before in known.items():
+        merged("a user", before.profile, users[user])
+    views = await asyncio.gather(*(_upsert(desk, app, user, profile) for user, profile in users.items()))
     return ok({"totalCount": len(views), "data": views})
 
 

@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, NotFoundException, ValidationExce
 from msgspec import Struct
 
 from service import errors
-from service.wire.body import BadBody
+from service.wire.body import BadBody, ClientGone
 from service.wire.imkit.reply import Error, Failure, failure
 from service.wire.reply import Reply
 
@@ -136,6 +136,8 @@ def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
     if isinstance(error, BadBody):
         problem, message = explain_body(str(error), opt.get("bad_body"))
         return problem.reply(message)
+    if isinstance(error, ClientGone):
+        return INVALID_BODY.reply("The body is not complete")  # nobody is left to read it
     if isinstance(error, ValidationException):
         return _invalid_parameter(opt, error)
     if isinstance(error, HTTPException) and error.status_code < 500:

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Send
 from msgspec import Struct
 
-from service.wire.body import BadBody, ClientGone, decode, read_body
+from service.wire.body import BadBody, decode, read_body
 from service.wire.desk import Desk
 from service.wire.imkit.call import BareCall
 from service.wire.imkit.errors import answer_in
@@ -48,8 +48,6 @@ class Express(Struct, frozen=True):
                 given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True)
                 arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             reply: Reply = await self.handler.fn(BareCall(caller, desk), **arguments)
-        except ClientGone:
-            return
         except Exception as error:
             reply = answer_in(scope, error)
         await reply(scope, receive, send)

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from service.domain.identity import App, Session
 from service.domain.limits import check_id
 from service.errors import Invalid
+from service.wire.body import until_gone
 from service.wire.desk import Desk
 from service.wire.imkit.call import Caller, Who
 from service.wire.imkit.errors import INVALID_API_KEY, INVALID_CLIENT_KEY, INVALID_TOKEN, INVALID_USER_ID, MISSING_PARAMETER, Refused
@@ -39,7 +40,7 @@ class Gate:
             if SLASH_STANDS_IN in scope["path"]:
                 # A new dict: the framework keeps the one it made for the next request to the same path.
                 scope["path_params"] = {name: value.replace(SLASH_STANDS_IN, "/") for name, value in scope["path_params"].items()}
-        await self._app(scope, receive, send)
+        await self._app(scope, until_gone(receive), send)
 
 
 async def admit(desk: Desk, who: Who, headers: Iterable[tuple[bytes, bytes]]) -> Caller:

@@ -4,7 +4,7 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 
 from service.domain.limits import check_members
-from service.wire.imkit.access import check_member, check_open
+from service.wire.imkit.access import check_may_come_in, check_member, check_open
 from service.wire.imkit.announcing import added, announce, removed
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
@@ -19,6 +19,7 @@ async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | Non
     caller, desk = request.auth, request.desk
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     if before.me is None:
+        check_may_come_in(caller, room)
         check_open(caller, before)
     joined = await desk.read_state.add_members(app=caller.app, room=room, members=[caller.user])
     if joined and data and data.system_message:

@@ -9,7 +9,7 @@ from service.domain.limits import check_id, check_members, check_tags
 from service.domain.types import MemberState, Room, Status
 from service.errors import RoomUnknown
 from service.wire.desk import Desk
-from service.wire.imkit.access import check_member, check_superuser
+from service.wire.imkit.access import check_may_come_in, check_member, check_superuser
 from service.wire.imkit.announcing import added, announce
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
@@ -50,11 +50,13 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
-    profile = merged({"owner": encode(caller.user)}, room_profile(body))
+    profile = merged("a room", {"owner": encode(caller.user)}, room_profile(body))
     invitees = [] if wanted.invitation_required and profile.get("roomType") != b'"direct"' else _invitees(wanted)
     members = check_members("invitee", [caller.user, *invitees])
     check_tags("roomTags", wanted.room_tags or ())
     before = await find_room(desk.read_state, app=caller.app, room=wanted.id, user=caller.user) if wanted.id else None
+    if wanted.id and (before is None or before.me is None):
+        check_may_come_in(caller, wanted.id)
     if before is not None:
         await _check_open(desk, caller, before, members)
     room, created = await desk.read_state.create_room(
@@ -74,7 +76,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_superuser(caller, present)
-    merged(present.profile, profile)
+    merged("a room", present.profile, profile)
     if profile:
         await desk.read_state.set_profile(app=caller.app, room=room, profile=profile)
     if tags is not None:

@@ -59,7 +59,10 @@ SECURITY = {
     "userToken": SecurityScheme(type="apiKey", security_scheme_in="header", name="IM-Authorization", description="A user's token"),
     "apiKey": SecurityScheme(type="apiKey", security_scheme_in="header", name="IM-API-KEY", description="The backend's key"),
     "clientId": SecurityScheme(
-        type="apiKey", security_scheme_in="header", name="IM-CLIENT-ID", description="The user the backend acts for, percent-encoded"
+        type="apiKey",
+        security_scheme_in="header",
+        name="IM-CLIENT-ID",
+        description="The user the backend acts for, percent-encoded. Calls that can do without take it, too",
     ),
 }
 

@@ -18,9 +18,9 @@ from service.wire.realtime.connection import GONE, VIOLATION, Connection
 from service.wire.realtime.encoding import dump_json, load_json
 from service.wire.realtime.frames import Wire
 
-# At info it would tell of every packet, tokens included.
+# At info it would tell of every packet, tokens included. Its warnings are about what clients do, of which there is no end.
 _logger = logging.getLogger("service.wire.realtime.protocol")
-_logger.setLevel(logging.WARNING)
+_logger.setLevel(logging.ERROR)
 
 
 class Speaker(Protocol):

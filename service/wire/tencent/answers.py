@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from service.domain.limits import new_id
 from service.errors import ReadStateError
-from service.wire.body import BadBody
+from service.wire.body import BadBody, ClientGone
 from service.wire.reply import Reply
 from service.wire.tencent.codes import (
     ACCOUNT_NOT_TEXT,
@@ -67,8 +67,8 @@ def _explain(scope: Any, opt: Mapping[str, Any], error: Exception) -> tuple[Code
         return code, "" if code.info else str(error)
     if isinstance(error, BadBody):
         return _explain_body(str(error), family, opt["blames"])
-    if isinstance(error, ValidationException):
-        return family.body_unreadable, ""  # there is no body at all
+    if isinstance(error, ValidationException | ClientGone):
+        return family.body_unreadable, ""  # there is no body at all, or not the whole of it
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _explain_routing(scope, error)
     return None, ""

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from service.domain import alerts
 from service.domain.read_state import ReadState
+from service.wire.body import until_gone
 from service.wire.desk import Desk
 from service.wire.tencent.codes import (
     APP_MISSING,
@@ -130,4 +131,4 @@ class Gate:
             query = parameters(asked["query_string"])
             address = (asked.get("client") or ("",))[0]
             await self._gateway.admit(asked["desk"].read_state, asked["route_handler"].opt["operation"], query, address)
-        await self._app(scope, receive, send)
+        await self._app(scope, until_gone(receive), send)

@@ -5,13 +5,14 @@ Which topics there are is kept as the profile of a room without members.
 
 from service.domain.groups import known_type
 from service.errors import RoomUnknown
+from service.wire.rooms import KEPT
 from service.wire.tencent.callbacks.bodies import InGroup, OfTopic
 from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.callbacks.order import begins, ends, has_ended
 
 MAX_MEMBERS = 100_000  # of a community, who are let into a new topic
 
-_INDEX = "tencent·topics:"  # no GroupId holds a letter beyond ASCII
+_INDEX = f"{KEPT}topics:"
 _THERE, _GONE = b"true", b"false"
 
 

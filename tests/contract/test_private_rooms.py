@@ -1,0 +1,53 @@
+"""Rooms whose ids anybody can work out are no way in: conversations of two, and what a dialect keeps for itself."""
+
+import pytest
+
+from service.settings import Settings
+from tests.contract.test_access import STRANGER
+from tests.support import tencent_callbacks as told
+from tests.support.imkit import Imkit, result
+from tests.support.tencent_callbacks import Tencent, with_callbacks
+
+OF_TWO = "direct:2:al:bo"
+COMMUNITY = "@TGS#_community"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return with_callbacks(settings)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_nobody_but_the_two_comes_into_a_conversation(imkit: Imkit, exists: bool) -> None:
+    """Nor makes it before they do, to be in it when they come."""
+    if exists:
+        await imkit.room(OF_TWO, "al", "bo", tags=("direct",))
+    await imkit.sign_in("eve")
+    before = await imkit.everything()
+    for body in ({"_id": OF_TWO}, {"_id": OF_TWO, "invitee": ["al", "bo"]}):
+        assert (await imkit.as_user("eve", "POST", "/rooms/createAndJoin", body)).content == STRANGER
+    answer = await imkit.as_user("eve", "POST", f"/rooms/{OF_TWO}/join")
+    assert answer.status_code == (403 if exists else 404)
+    assert await imkit.everything() == before
+
+
+async def test_the_two_come_back_and_the_backend_brings_whom_it_wants(imkit: Imkit) -> None:
+    await imkit.sign_in("al")
+    assert result(await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": OF_TWO, "invitee": "bo"}))["id"] == OF_TWO
+    result(await imkit.as_user("al", "POST", f"/rooms/{OF_TWO}/delete/members", {"members": ["al"]}))
+    result(await imkit.as_user("al", "POST", f"/rooms/{OF_TWO}/join"))
+    there = result(await imkit.as_backend("POST", f"/rooms/{OF_TWO}/join", user="agent"))
+    assert {member["id"] for member in there["members"]} == {"al", "bo", "agent"}
+
+
+async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imkit) -> None:
+    """Who could would have any room taken for a topic: joined with the community, and deleted with it."""
+    await imkit.room("garden", "al")
+    await imkit.sign_in("eve")
+    index = {"_id": f"tencent\u00b7topics:{COMMUNITY}", "garden": True}
+    assert (await imkit.as_user("eve", "POST", "/rooms/createAndJoin", index)).content == STRANGER
+    tencent = Tencent(imkit)
+    await tencent.tell(told.group_created(COMMUNITY, "al", kind="Community"), told.joined(COMMUNITY, "eve", kind="Community"))
+    await tencent.tell(told.destroyed(COMMUNITY, "al", kind="Community"))
+    assert await tencent.read_state.rooms(app="default", user="al") == ["garden"]
+    assert await tencent.read_state.rooms(app="default", user="eve") == []

@@ -1,0 +1,159 @@
+"""Clients that do not keep to HTTP, break off, or do not read: nobody else is harmed, no log filled, and nothing of a request lost."""
+
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import struct
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.test_hostile_frames import ENGINE, nothing_unexpected, still_serves
+from tests.support.devices import API_KEY, Backend
+from tests.support.processes import ServiceProcess
+
+__all__ = ["nothing_unexpected"]
+
+AS_ANN = f"Host: x\r\nIM-API-KEY: {API_KEY}\r\nIM-CLIENT-ID: ann\r\n"
+HANDSHAKE = (
+    f"GET {ENGINE} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@contextlib.contextmanager
+def connected(url: str, sent: str | bytes) -> Iterator[socket.socket]:
+    """A connection over which `sent` was sent."""
+    address = urlsplit(url)
+    assert address.hostname is not None
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(sent.encode() if isinstance(sent, str) else sent)
+        yield connection
+
+
+def answer_to(url: str, sent: str | bytes) -> bytes:
+    """All that the service sends until it closes."""
+    heard = b""
+    with connected(url, sent) as connection:
+        while piece := connection.recv(65_536):
+            heard += piece
+    return heard
+
+
+def request(method: str, path: str, body: str = "", headers: str = "") -> str:
+    """A request of ann's backend."""
+    return f"{method} {path} HTTP/1.1\r\n{AS_ANN}{headers}Content-Length: {len(body)}\r\n\r\n{body}"
+
+
+# What Java's HttpClient and `curl --http2` send with the first request of a connection.
+OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+
+
+async def test_who_offers_another_protocol_loses_no_body(backend: Backend) -> None:
+    """A call whose body is optional would do something else than was asked for: here, revoke every token."""
+    token = await backend.token("ann")
+    path, body = "/admin/clients/ann/token", json.dumps({"token": "another-token"})
+    last = request("GET", "/healthz", headers="Connection: close\r\n")
+    answers = answer_to(backend.url, request("DELETE", path, body, OFFER) + request("GET", "/me/badge", headers=OFFER) + last)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"404", b"200", b"200"]
+    assert (await backend.call("GET", "/me", token=token))["RC"] == 0
+
+
+async def test_an_offer_in_pieces_is_the_same(backend: Backend) -> None:
+    whole = request("POST", "/badges/byRoomTags", '{"tags":["none"]}', OFFER)
+    for cut in (10, len(whole) - 17, len(whole) - 5):
+        with connected(backend.url, whole[:cut]) as connection:
+            await asyncio.sleep(0.05)
+            connection.sendall(whole[cut:].encode())
+            assert connection.recv(65_536).endswith(b'"result":{"totalBadge":0,"data":{"none":0}}}')
+
+
+@pytest.mark.parametrize("headers", ["", "Origin: https://chat.example\r\n"], ids=["express", "framework"])
+async def test_who_breaks_off_in_the_middle_of_a_body_has_said_nothing(backend: Backend, headers: str) -> None:
+    ann = await backend.token("ann")
+    room = await backend.room(f"broken-off-{len(headers)}", "ann", "bob")
+    message = await backend.post(room, "bob")
+    whole = request("PUT", f"/rooms/{room}/lastRead", json.dumps({"message": message}), headers)
+    with connected(backend.url, whole[:-1]):
+        await asyncio.sleep(0.1)
+    with connected(backend.url, request("POST", "/messages", json.dumps({"room": room, "sender": "bob"}), headers)[:-1]):
+        await asyncio.sleep(0.1)
+    await still_serves(backend)
+    assert (await backend.call("GET", f"/rooms/{room}", token=ann))["result"]["unread"] == 1
+
+
+async def test_who_goes_away_before_the_answer_harms_nobody(backend: Backend) -> None:
+    """By a reset, at every moment: before, while and after the answer is written."""
+    for number in range(600):
+        sent = (request("GET", "/me/badge"), HANDSHAKE + "\r\n", "no HTTP\r\n\r\n")[number % 3]
+        with connected(backend.url, sent) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await asyncio.sleep(number % 7 * 0.0002)
+    await still_serves(backend)
+
+
+MALFORMED = {
+    "no HTTP": b"\x16\x03\x01\x00\xff",
+    "a raw byte in the path": b"GET /rooms/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a raw byte in the query": b"GET /me/badge?roomTags=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two lengths": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "a length and chunks": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a bad chunk behind an offer": f"POST /messages HTTP/1.1\r\n{AS_ANN}{OFFER}Transfer-Encoding: chunked\r\n\r\nZZ\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
+async def test_what_is_no_http_is_refused_and_fills_no_log(backend: Backend, live: ServiceProcess, sent: bytes) -> None:
+    before = len(live.logged)
+    assert answer_to(backend.url, sent).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    await still_serves(backend)
+    assert live.logged[before:] == []
+
+
+HANDSHAKES = {
+    "too many headers": "".join(f"X-{number}: y\r\n" for number in range(200)),
+    "a long header": f"Cookie: {'x' * 9_000}\r\n",
+    "a body": "Content-Length: 2\r\n",
+}
+
+
+@pytest.mark.parametrize("headers", HANDSHAKES.values(), ids=HANDSHAKES)
+async def test_a_handshake_that_cannot_be_read_is_refused(backend: Backend, headers: str) -> None:
+    """Left without an answer the client would wait for ever, and its connection be kept."""
+    head, _, text = answer_to(backend.url, HANDSHAKE + headers + "\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert f"content-length: {len(text)}".encode() in head
+    assert text.startswith(b"A WebSocket handshake has")
+
+
+MANY_BYTES = 60_000_000  # more than the system itself holds for two ends of a connection
+
+
+async def test_who_pings_and_does_not_read_is_cut_off(backend: Backend) -> None:
+    """Each ping is answered by a pong, which would wait in the worker's memory. No token is needed to send one."""
+    with connected(backend.url, HANDSHAKE + "\r\n") as connection:
+        assert await asyncio.to_thread(_pinged, connection) < MANY_BYTES
+    await still_serves(backend)
+
+
+def _pinged(connection: socket.socket) -> int:
+    """How many bytes of pings could be sent, up to MANY_BYTES."""
+    pings = (b"\x89\xfd" + bytes(4) + b"p" * 125) * 500
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < MANY_BYTES:
+            connection.sendall(pings)
+            sent += len(pings)
+    return sent
+
+
+async def test_who_asks_for_too_much_at_once_is_refused(backend: Backend) -> None:
+    """A request takes a hundred times its size in memory, until its turn comes."""
+    one = "GET /schema/openapi.json HTTP/1.1\r\n\r\n"
+    assert answer_to(backend.url, one * 500).endswith(b"More than 100 requests at once.")
+    last = "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
+    assert answer_to(backend.url, one * 50 + last).count(b"HTTP/1.1 200 OK\r\n") == 51
+    await still_serves(backend)
