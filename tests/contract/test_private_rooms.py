@@ -10,6 +10,7 @@ from tests.support.tencent_callbacks import Tencent, with_callbacks
 
 OF_TWO = "direct:2:al:bo"
 COMMUNITY = "@TGS#_community"
+GROUP = "group-of-al"
 
 
 @pytest.fixture
@@ -38,6 +39,16 @@ async def test_the_two_come_back_and_the_backend_brings_whom_it_wants(imkit: Imk
     result(await imkit.as_user("al", "POST", f"/rooms/{OF_TWO}/join"))
     there = result(await imkit.as_backend("POST", f"/rooms/{OF_TWO}/join", user="agent"))
     assert {member["id"] for member in there["members"]} == {"al", "bo", "agent"}
+
+
+async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> None:
+    """Who is in a group of Tencent's, Tencent says; its id is no secret."""
+    await imkit.sign_in("eve")
+    await Tencent(imkit).tell(told.group_created(GROUP, "al", kind="Private"))
+    refused = await imkit.as_user("eve", "POST", f"/rooms/{GROUP}/join")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "INSUFFICIENT_PERMISSIONS")
+    result(await imkit.as_backend("PUT", f"/rooms/{GROUP}", {"opening": 1}))
+    result(await imkit.as_user("eve", "POST", f"/rooms/{GROUP}/join"))
 
 
 async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imkit) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from service.domain.groups import GROUP_TYPE
 from service.domain.identity import User
 from service.domain.read_state import ReadState
 from service.domain.types import MemberState, MessageRef, Room
@@ -118,8 +119,10 @@ def is_superuser(room: Room, user: str) -> bool:
 
 
 def is_closed(room: Room) -> bool:
-    """Whether only the owner and the managers bring people in (`opening` 0)."""
-    return _stored(room, "opening") in (0, False) and "opening" in room.profile
+    """Whether only the owner and the managers bring people in: `opening` 0 and, unless it is given, any group of Tencent's."""
+    if "opening" not in room.profile:
+        return GROUP_TYPE in room.profile
+    return _stored(room, "opening") in (0, False)
 
 
 def _managers(room: Room) -> Sequence[Any]:
