@@ -1,6 +1,5 @@
 """Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from service.store.keys import Keys
 from service.store.outbox import Outbox
 from service.store.receipts import receipts_page
 from service.store.states import SEPARATOR, State
+from service.together import together
 
 FANOUT_LIMIT = 256  # members
 MESSAGE_HISTORY = 10_000  # messages
@@ -158,7 +158,7 @@ class RedisStore:
         if noted and await self._is_member(app, noted, user):
             return noted
         own = await self.rooms(app=app, user=user)
-        for room, has_it in zip(own, await asyncio.gather(*(self._has_message(app, room, message) for room in own)), strict=True):
+        for room, has_it in zip(own, await together(lambda room: self._has_message(app, room, message), own), strict=True):
             if has_it:
                 return room
         if not noted:
@@ -167,7 +167,8 @@ class RedisStore:
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
         changed, derived, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
-        there = [(room, at_ms) for room, at_ms in _rooms_at(derived) if await self._is_in_derived(app, room, user)]
+        large = dict(_rooms_at(derived))
+        there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
         return Subscriptions((*_rooms_at(changed), *there), _rooms_at(removed))
 
     async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
@@ -221,11 +222,7 @@ class RedisStore:
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         rooms, derived = await self._caller.call(self._scripts["rooms"], [Keys.user(app, user)], [])
-        found = _texts(rooms)
-        for room in _texts(derived):
-            if await self._is_in_derived(app, room, user):
-                found.append(room)
-        return found
+        return [*_texts(rooms), *await self._in_derived(app, user, _texts(derived))]
 
     # Truth
 
@@ -250,12 +247,16 @@ class RedisStore:
             return replace(reading, badge=await self.badge(app=app, user=user, tags=()))
         return reading
 
-    async def _is_in_derived(self, app: str, room: str, user: str) -> bool:
-        """Whether a room that the user's side lists as derived is there; one that was deleted meanwhile is taken off the list."""
-        if await self._is_member(app, room, user):
-            return True
-        await self.outbox.change("retell", app, room, [app, 0, user])
-        return False
+    async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
+        """Those of the rooms that the user's side lists as derived that are there; one that was deleted meanwhile is taken off the list."""
+
+        async def is_there(room: str) -> bool:
+            if await self._is_member(app, room, user):
+                return True
+            await self.outbox.change("retell", app, room, [app, 0, user])
+            return False
+
+        return [room for room, there in zip(rooms, await together(is_there, rooms), strict=True) if there]
 
     async def _has_message(self, app: str, room: str, message: str) -> bool:
         return bool(await self._caller.command("HEXISTS", Keys.room_messages(app, room), message, key=Keys.room(app, room)))
@@ -268,10 +269,12 @@ class RedisStore:
 
     async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
         """Unread and tags of each active room among `rooms` that the user is a member of."""
+
+        async def ask(room: bytes) -> Any:
+            return await self._caller.call(self._scripts["snapshot"], [Keys.room(app, _text(room))], [user])
+
         found = []
-        for room in rooms:
-            reply = await self._caller.call(self._scripts["snapshot"], [Keys.room(app, _text(room))], [user])
-            _, tags, active, (_, _, unread, state, _, _) = reply
+        for _, tags, active, (_, _, unread, state, _, _) in await together(ask, rooms):
             if active and state != State.GONE:
                 found.append((int(unread), frozenset(_tags(tags))))
         return found

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from service.domain.identity import Directory, User
-from service.wire.together import AT_ONCE
+from service.together import AT_ONCE
 
 BELIEVED_S = 2.0
 MAX_KNOWN = 20_000

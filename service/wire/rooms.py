@@ -6,7 +6,7 @@ from service.domain.direct import direct_pair
 from service.domain.read_state import ReadState
 from service.domain.types import MemberState, Room
 from service.errors import RoomUnknown
-from service.wire.together import together
+from service.together import together
 
 KEPT = "tencent·"  # begins the ids of rooms in which a dialect keeps something; no id of Tencent's holds a letter beyond ASCII
 

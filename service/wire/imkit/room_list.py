@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
 from service.domain.types import Room, Status
+from service.together import together
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.call import Call, Caller, Who
@@ -21,7 +22,6 @@ from service.wire.imkit.views import people_in, personal, room_view
 from service.wire.reply import Reply
 from service.wire.rooms import find_members, find_rooms
 from service.wire.times import unix_ms
-from service.wire.together import together
 
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer

@@ -15,10 +15,10 @@ from msgspec import Struct
 from service.domain import direct
 from service.domain.identity import Session, User
 from service.domain.types import Room
+from service.together import together
 from service.wire import rooms as wire_rooms
 from service.wire.desk import Desk
 from service.wire.rocketchat.people import person, text
-from service.wire.together import together
 
 Kind = Literal["c", "p", "d"]
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from functools import partial
 
 from service.errors import NotMember, RoomUnknown
+from service.together import together
 from service.wire.tencent.callbacks.bodies import GroupCreated, InGroup, Joined, Left
 from service.wire.tencent.callbacks.ingest import Ingest, in_calls
 from service.wire.tencent.callbacks.order import back_since, begins, came, ends, gone_since, has_ended, went
 from service.wire.tencent.callbacks.topics import forget_topics, open_topic, rooms_of
-from service.wire.together import together
 
 _EVERY_MESSAGE = 2**31
 

@@ -14,12 +14,12 @@ from msgspec import Struct, field
 
 from service.domain.groups import has_unread
 from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.together import together
 from service.wire.tencent.callbacks.bodies import DirectRecalled, DirectSent, GroupRecalled, GroupSent, believable
 from service.wire.tencent.callbacks.groups import is_over, open_group
 from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.callbacks.order import begins, has_ended, membership
 from service.wire.tencent.naming import message_of_seq, time_ms
-from service.wire.together import together
 
 _RECALLED = '{"message":"","messageType":"recall"}'
 

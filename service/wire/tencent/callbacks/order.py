@@ -5,8 +5,8 @@ The latest time is kept of a group, and of an account in a group; and beside it 
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from service.together import together
 from service.wire.tencent.callbacks.ingest import Ingest
-from service.wire.together import together
 
 Holds = Callable[[Ingest, str, int], Awaitable[bool]]
 

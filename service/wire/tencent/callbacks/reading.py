@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from service.domain.direct import direct_pair
 from service.domain.limits import MAX_RECEIPT_MESSAGES
 from service.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
+from service.together import together
 from service.wire.tencent.callbacks.bodies import AllRead, DirectRead, DirectReceipts, GroupReadTo, GroupReceipts, believable
 from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.naming import message_of_seq, room_of_pair, time_ms
-from service.wire.together import together
 
 
 async def direct_read(ingest: Ingest, body: DirectRead) -> None:
