@@ -29,8 +29,8 @@ async def set_back(caller: Caller, before: dict[str, bytes]) -> None:
         await caller.command("RESTORE", key, 0, value, "REPLACE", key=key)
 
 
-async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisStore, caller: Caller, app: str) -> None:
-    """No cursor goes back, and what was read stays read."""
+async def a_room_that_lost_a_read(store: RedisStore, caller: Caller, app: str) -> None:
+    """Messages m and n; Ann has read n, and only her own side still knows it."""
     await a_room(store, app)
     await posted(store, app, message="m")
     await posted(store, app, message="n")
@@ -39,6 +39,11 @@ async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisSt
     await store.mark_read(app=app, room="r", user="ann", message="n")
     await store.outbox.idle()
     await set_back(caller, before)
+
+
+async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisStore, caller: Caller, app: str) -> None:
+    """No cursor goes back, and what was read stays read."""
+    await a_room_that_lost_a_read(store, caller, app)
     await posted(store, app, sender="bob")
     me = (await store.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -71,14 +76,7 @@ async def test_nothing_to_restore_changes_nothing(run: Run, store: RedisStore, a
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(run: Run, store: RedisStore, caller: Caller, app: str) -> None:
     """What was done when the lost cursor was found is done all the same, and recovery goes on with other rooms."""
-    await a_room(store, app)
-    await posted(store, app, message="m")
-    await posted(store, app, message="n")
-    await store.outbox.idle()
-    before = await room_keys(caller, app)
-    await store.mark_read(app=app, room="r", user="ann", message="n")
-    await store.outbox.idle()
-    await set_back(caller, before)
+    await a_room_that_lost_a_read(store, caller, app)
     _, revision, born, tags, news, _ = await run("mark_read", Keys.room(app, "r"), app, "ann", "m", KEEP, "")
     # Large as it is, its members' copies stay as they are.
     await store.delete_room(app=app, room="r")
