@@ -1,6 +1,7 @@
 """delete_all_messages.lua: an emptied room is unread for nobody; cursors stay."""
 
 from service.errors import RoomUnknown
+from service.store.keys import Keys
 from service.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted, unread_of
@@ -28,6 +29,18 @@ async def test_what_is_posted_later_counts(store: RedisStore, app: str) -> None:
     assert await unread_of(store, app, "ann") == 1
     assert (await store.mark_read(app=app, room="r", user="ann", message="m")).unread == 1
     assert (await store.delete_message(app=app, room="r", message="m")).count == 0
+
+
+async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
+    """Nobody counts over them any more, and nothing else would ever take them away."""
+    await a_room(store, app)
+    await posted(store, app, message="m")
+    await posted(store, app)
+    await store.delete_message(app=app, room="r", message="m")
+    holes = Keys.room(app, "r") + ":h"
+    assert holes in await contents(store, app)
+    await store.delete_all_messages(app=app, room="r")
+    assert holes not in await contents(store, app)
 
 
 async def test_an_empty_room_has_nothing_to_delete(store: RedisStore, app: str) -> None:
