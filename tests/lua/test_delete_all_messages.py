@@ -37,7 +37,7 @@ async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
     await posted(store, app, message="m")
     await posted(store, app)
     await store.delete_message(app=app, room="r", message="m")
-    holes = Keys.room(app, "r") + ":h"
+    holes = f"{Keys.room(app, 'r')}:h".encode()
     assert holes in await contents(store, app)
     await store.delete_all_messages(app=app, room="r")
     assert holes not in await contents(store, app)
