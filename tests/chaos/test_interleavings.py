@@ -197,3 +197,4 @@ def test_concurrent_operations_in_any_order_with_crashes(
         finally:
             runner.run(caller.close())
             print(f"{played} schedules")
+    assert played >= schedules

@@ -70,45 +70,46 @@ async def call(imkit: Imkit, operation: str, headers: dict[str, str], body: Any 
     return await imkit.call(method, path, body or usual, headers)
 
 
-async def unchanged(imkit: Imkit, operation: str, headers: dict[str, str], expected: bytes, body: Any = None) -> None:
+async def refused(imkit: Imkit, operation: str, headers: dict[str, str], body: Any = None) -> bytes:
+    """What a call is answered that changes nothing."""
     before = await imkit.everything()
     answer = await call(imkit, operation, headers, body)
-    assert answer.content == expected
     assert await imkit.everything() == before
+    return answer.content
 
 
 @pytest.mark.parametrize("operation", FOR_USERS)
 async def test_calls_of_users_need_a_token_and_then_a_client_key(al: Imkit, operation: str) -> None:
     """401 for the token comes before 403 for the client key, and both before a look at the body."""
     token, nonsense = al.tokens["al"], b"not json"
-    await unchanged(al, operation, {}, NO_TOKEN, nonsense)
-    await unchanged(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY}, NO_TOKEN, nonsense)
-    await unchanged(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token + "x"}, NO_TOKEN, nonsense)
-    await unchanged(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": "wrong"}, NO_TOKEN, nonsense)
-    await unchanged(al, operation, {"IM-Authorization": token}, NO_CLIENT_KEY, nonsense)
-    await unchanged(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": token}, NO_CLIENT_KEY, nonsense)
-    await unchanged(al, operation, {"IM-API-KEY": "wrong", "IM-CLIENT-ID": "al"}, NO_API_KEY, nonsense)
-    await unchanged(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong", "IM-CLIENT-ID": "al"}, NO_CLIENT_KEY, nonsense)
+    assert await refused(al, operation, {}, nonsense) == NO_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY}, nonsense) == NO_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token + "x"}, nonsense) == NO_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": "wrong"}, nonsense) == NO_TOKEN
+    assert await refused(al, operation, {"IM-Authorization": token}, nonsense) == NO_CLIENT_KEY
+    assert await refused(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": token}, nonsense) == NO_CLIENT_KEY
+    assert await refused(al, operation, {"IM-API-KEY": "wrong", "IM-CLIENT-ID": "al"}, nonsense) == NO_API_KEY
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong", "IM-CLIENT-ID": "al"}, nonsense) == NO_CLIENT_KEY
 
 
 @pytest.mark.parametrize("operation", BACKEND_ONLY)
 async def test_calls_of_the_backend_need_its_key(al: Imkit, operation: str) -> None:
     nonsense = b"not json"
-    await unchanged(al, operation, {}, NO_API_KEY, nonsense)
-    await unchanged(al, operation, {"IM-API-KEY": "wrong"}, NO_API_KEY, nonsense)
-    await unchanged(al, operation, {"IM-API-KEY": ""}, NO_API_KEY, nonsense)
-    await unchanged(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}, NO_API_KEY, nonsense)
-    await unchanged(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong"}, NO_CLIENT_KEY, nonsense)
+    assert await refused(al, operation, {}, nonsense) == NO_API_KEY
+    assert await refused(al, operation, {"IM-API-KEY": "wrong"}, nonsense) == NO_API_KEY
+    assert await refused(al, operation, {"IM-API-KEY": ""}, nonsense) == NO_API_KEY
+    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}, nonsense) == NO_API_KEY
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong"}, nonsense) == NO_CLIENT_KEY
 
 
 @pytest.mark.parametrize("operation", [name for name, who in WHO.items() if who is Who.CLIENT])
 async def test_the_backend_names_a_user_for_calls_of_users(al: Imkit, operation: str) -> None:
     missing = refusal(400, "Bad Request", "MISSING_PARAMETER", "IM-CLIENT-ID is required with IM-API-KEY")
-    await unchanged(al, operation, {"IM-API-KEY": API_KEY}, missing)
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY}) == missing
 
 
 async def test_logging_out_is_for_tokens(al: Imkit) -> None:
-    await unchanged(al, "logout", {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}, NO_TOKEN)
+    assert await refused(al, "logout", {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}) == NO_TOKEN
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ FOREIGN: dict[str, bytes] = {
 
 @pytest.mark.parametrize("operation", FOREIGN)
 async def test_another_app_finds_nothing(al: Imkit, other: NewApp, operation: str) -> None:
-    await unchanged(al, operation, {"IM-API-KEY": other.api_key, "IM-CLIENT-ID": "al"}, FOREIGN[operation])
+    assert await refused(al, operation, {"IM-API-KEY": other.api_key, "IM-CLIENT-ID": "al"}) == FOREIGN[operation]
 
 
 @pytest.mark.parametrize("operation", FOR_USERS)
@@ -168,9 +169,9 @@ async def test_tokens_and_keys_of_two_apps_do_not_go_together(al: Imkit, other: 
     """The other app's client key makes our token void, and the other app's token is nothing here."""
     backend = {"IM-API-KEY": other.api_key}
     foreign = result(await al.call("POST", "/admin/clients", {"_id": "al", "issueAccessToken": True}, backend))["token"]
-    await unchanged(al, operation, {"IM-CLIENT-KEY": other.client_key, "IM-Authorization": al.tokens["al"]}, NO_TOKEN)
-    await unchanged(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": foreign}, NO_TOKEN)
-    await unchanged(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": other.client_key, "IM-CLIENT-ID": "al"}, NO_CLIENT_KEY)
+    assert await refused(al, operation, {"IM-CLIENT-KEY": other.client_key, "IM-Authorization": al.tokens["al"]}) == NO_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": foreign}) == NO_TOKEN
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": other.client_key, "IM-CLIENT-ID": "al"}) == NO_CLIENT_KEY
 
 
 async def test_another_app_counts_its_own(al: Imkit, other: NewApp) -> None:
