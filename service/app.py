@@ -22,6 +22,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
+from service.domain.client_rules import ClientRules
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError
@@ -88,6 +89,10 @@ def tencent_access(settings: Settings) -> Access:
 def tencent_door(settings: Settings) -> Door:
     """Who may send Tencent's callbacks."""
     return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host))
+
+
+def _client_rules(settings: Settings) -> ClientRules:
+    return ClientRules(settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit)
 
 
 class Service:
@@ -183,7 +188,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         apps = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
         directory = RedisDirectory(caller)
         tokens = Tokens(directory, apps, secret=settings.token_secret, life_days=settings.token_life_days)
-        desk = Desk(ReadState(store), directory, apps, tokens, People(directory), settings.lastread_badge_scope)
+        desk = Desk(ReadState(store), directory, apps, tokens, People(directory), _client_rules(settings), settings.lastread_badge_scope)
         await _learn(apps, tokens)
         stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller)))
         notices = RedisNotices(caller, settings.redis_url)

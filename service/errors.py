@@ -9,7 +9,9 @@ ReadStateError
 │   ├── RoomTooLarge   the room has more members than this call is for
 │   ├── UserUnknown    no such user in this app
 │   ├── TokenUnknown   no such token of this user
-│   └── TokenConflict  the token already belongs to somebody else
+│   ├── TokenConflict  the token already belongs to somebody else
+│   ├── LimitReached   a limit on what is kept for one user or room is reached
+│   └── TooManyRequests the caller, their app or their address asks too much at once; repeat after `retry_after_s`
 └── Fault              ours, or the store's
     ├── Unavailable    nothing was done; repeat after `retry_after_s`
     └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
@@ -62,6 +64,22 @@ class TokenUnknown(Refusal):
 
 class TokenConflict(Refusal):
     code = "TOKEN_CONFLICT"
+
+
+class LimitReached(Refusal):
+    """A limit on what is kept for one user or room is reached; the message says which one, and what to do."""
+
+    code = "LIMIT_REACHED"
+
+
+class TooManyRequests(Refusal):
+    """The caller, their app or their address asks more than it may. Nothing was done; the same call works after `retry_after_s`."""
+
+    code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Fault(ReadStateError):

@@ -40,6 +40,8 @@ class Bounds(TypedDict):
     message_history: int
     journal_moves: int
     journal_days: int
+    user_room_limit: int
+    user_tag_limit: int
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,10 +59,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data_dir: Annotated[str, Meta(min_length=1)] = ".readstate"
     # Whoever deploys: the backend's secret (the IM-API-KEY of its calls). Made and kept in the data directory when unset.
     api_key: Secret = ""
+    # Change it to replace the API key without a gap: the key before, still accepted.
+    old_api_key: Secret = ""
     # Whoever deploys: names the first app in its clients' calls (the IM-CLIENT-KEY). Made and kept when unset.
     client_key: Secret = ""
     # Whoever deploys on several machines, which must share it: signs the users' tokens. Made and kept when unset.
     token_secret: SigningKey = ""
+    # Change it to replace the token secret without logging users out: the secret before, still accepted, never signing.
+    old_token_secret: SigningKey = ""
     # Whoever measured that posts into large rooms cost too much (lower) or badges do (higher): members with a count of their own.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
     # Whoever has receipts for messages older than the last 10,000 of a room: messages remembered per room.
@@ -69,6 +75,32 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journal_moves: Annotated[int, Meta(ge=16, le=1_000_000)] = 1024
     # The same, or whoever may not keep them so long: days for which they are remembered.
     journal_days: Annotated[int, Meta(ge=1, le=36_500)] = 90
+    # Change it when users are in more rooms. Backends may bring a user into so many, clients into half of them.
+    user_room_limit: Annotated[int, Meta(ge=2, le=100_000)] = 2000
+    # Change it when users' rooms carry more distinct tags. For backends; for clients half of it.
+    user_tag_limit: Annotated[int, Meta(ge=2, le=100_000)] = 1000
+    # Change it when clients label the rooms that they make with more tags.
+    client_tag_limit: Annotated[int, Meta(ge=0, le=100)] = 10
+    # Change it when clients name more people in one call, as members or invitees.
+    client_people_limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    # Change it for a product whose rooms are public: every user may join a room by its id unless the room says otherwise.
+    rooms_open: bool = False
+    # Change it when users must agree before they are in a room: people whom a client invites become members by joining.
+    invited_must_accept: bool = False
+    # Change it when users need more: cost units in a second, on each worker; ten times as many at once. 0: any number.
+    user_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 100
+    # The same for all users of an app together, where there are several apps.
+    app_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 10_000
+    # The same for the backend of an app.
+    backend_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    # The same for what comes from one address without valid credentials.
+    address_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 100
+    # Change it when more sockets come from one address, on each worker. 0: any number.
+    address_socket_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 2000
+    # Set it behind a proxy: its addresses or networks, comma-separated, whose X-Forwarded-For is believed.
+    trusted_proxies: str = ""
+    # Change it to give the embedded Valkey more or less memory, in MiB. Unset: half of the machine's.
+    embedded_memory_mb: Annotated[int, Meta(ge=64, le=16_777_216)] | None = None
     # Whoever wants users to log in more or less often: days until a token ends.
     token_life_days: Annotated[int, Meta(ge=1, le=3650)] = 7
     # Whoever has clients (the Flutter SDK) that take the badge in the answer to "last read" for the room's own.
@@ -150,6 +182,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             message_history=self.message_history,
             journal_moves=self.journal_moves,
             journal_days=self.journal_days,
+            user_room_limit=self.user_room_limit,
+            user_tag_limit=self.user_tag_limit,
         )
 
     def environ(self) -> dict[str, str]:

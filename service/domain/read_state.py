@@ -42,7 +42,14 @@ class ReadState:
     # Rooms
 
     async def create_room(
-        self, *, app: str, room: str = "", tags: Sequence[str] = (), profile: Mapping[str, bytes] | None = None, members: Sequence[str] = ()
+        self,
+        *,
+        app: str,
+        room: str = "",
+        tags: Sequence[str] = (),
+        profile: Mapping[str, bytes] | None = None,
+        members: Sequence[str] = (),
+        by_client: bool = False,
     ) -> tuple[str, bool]:
         """Create a room (an empty `room`: under a fresh id) and add `members`. Returns its id and whether it is new.
 
@@ -50,24 +57,29 @@ class ReadState:
         """
         room = check_id("room", room) if room else new_id()
         created = await self._store.create_room(
-            app=app, room=room, tags=check_tags("roomTags", tags), profile=profile or {}, members=check_members("members", members)
+            app=app,
+            room=room,
+            tags=check_tags("roomTags", tags),
+            profile=profile or {},
+            members=check_members("members", members),
+            by_client=by_client,
         )
         return room, created
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
         """Add members; each starts at the head, with nothing unread. Returns those that were not members before.
 
         Raises Invalid, RoomUnknown.
         """
-        return await self._store.add_members(app=app, room=room, members=check_members("members", members))
+        return await self._store.add_members(app=app, room=room, members=check_members("members", members), by_client=by_client)
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
         """Remove members; the room leaves their badges in the same step. Returns those that were members. Raises RoomUnknown."""
         return await self._store.remove_members(app=app, room=room, members=check_members("members", members))
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str]) -> bool:
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
         """Replace the room's tags; every member's per-tag badges follow. True when they changed. Raises Invalid, RoomUnknown."""
-        return await self._store.set_tags(app=app, room=room, tags=check_tags("roomTags", tags))
+        return await self._store.set_tags(app=app, room=room, tags=check_tags("roomTags", tags), by_client=by_client)
 
     async def set_status(self, *, app: str, room: str, status: Status) -> bool:
         """Freeze or thaw the room: frozen, it is neither counted nor listed. True when it changed. Raises RoomUnknown."""

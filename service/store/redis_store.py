@@ -35,6 +35,8 @@ FANOUT_LIMIT = 256  # members
 MESSAGE_HISTORY = 10_000  # messages
 JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
+USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
+USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 NEWEST_KEPT_MS = 30 * 86_400_000
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
 
@@ -50,6 +52,8 @@ class RedisStore:
         message_history: int = MESSAGE_HISTORY,
         journal_moves: int = JOURNAL_MOVES,
         journal_days: int = JOURNAL_DAYS,
+        user_room_limit: int = USER_ROOM_LIMIT,
+        user_tag_limit: int = USER_TAG_LIMIT,
         events: bool = False,
     ) -> None:
         self._caller = caller
@@ -57,24 +61,28 @@ class RedisStore:
         self._limit = fanout_limit
         self._history = message_history
         self._journal = f"{journal_moves} {journal_days * 86_400_000}"
+        self._user_room_limit = user_room_limit
+        self._user_tag_limit = user_tag_limit
         self._events = events
         self.outbox = Outbox(caller, self._journal)
         self._audit = Audit(caller, self.outbox)
 
     # Rooms
 
-    async def create_room(self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]) -> bool:
+    async def create_room(
+        self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
+    ) -> bool:
         fields: list[Part] = [part for item in profile.items() for part in item]
         args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields, *members]
         return bool(await self._change("create_room", app, room, args) == 1)
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
         return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, *members]))
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
         return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str]) -> bool:
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
         return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags)]) == 1)
 
     async def set_status(self, *, app: str, room: str, status: Status) -> bool:

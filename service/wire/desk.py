@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from service.domain.client_rules import ClientRules
 from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import Tokens
@@ -16,4 +17,5 @@ class Desk(Struct, frozen=True):
     apps: Apps
     tokens: Tokens
     people: People
+    client_rules: ClientRules
     lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means

@@ -65,6 +65,7 @@ ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not foun
 ROOM_OR_MESSAGE_NOT_FOUND = Problem(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
 MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
 ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
+LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
 CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
 TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
 TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
@@ -89,6 +90,7 @@ REFUSALS: Refusals = {
     errors.UserUnknown: CLIENT_NOT_FOUND,
     errors.TokenUnknown: TOKEN_NOT_FOUND,
     errors.TokenConflict: TOKEN_CONFLICT,
+    errors.LimitReached: LIMIT_REACHED,
 }
 
 _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
