@@ -3,7 +3,8 @@
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
--- ARGV[2]    tags    canonical tag set
+-- ARGV[2]    tags      canonical tag set
+-- ARGV[3]    limit     fan-out limit in members; a room with more tags passes it sooner
 --
 -- Reply      changed   1 or 0
 -- Errors     ROOM_UNKNOWN    nothing was written
@@ -11,6 +12,7 @@
 -- Cost       O(members) up to the fan-out limit, O(1) above
 --@include lib/room
 --@include lib/news
+--@include lib/crossing
 --@include lib/notices
 --@plan
 
@@ -22,8 +24,9 @@ local changed = room.tags ~= ARGV[2]
 if changed then
     raise_revision(room)
     room.tags = ARGV[2]
+    local crossed = cross_if_due(room, tonumber(ARGV[3]))
     save_head(room)
-    if not room.derived then
+    if crossed or not room.derived then
         tell_members(room)
     end
     publish("room", room_of(room.key))

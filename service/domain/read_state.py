@@ -8,6 +8,7 @@ from service.domain.limits import (
     MAX_RECEIPTS_PER_PAGE,
     check_id,
     check_members,
+    check_room_tags,
     check_tags,
     new_id,
 )
@@ -53,13 +54,13 @@ class ReadState:
     ) -> tuple[str, bool]:
         """Create a room (an empty `room`: under a fresh id) and add `members`. Returns its id and whether it is new.
 
-        A room that exists keeps its tags, profile, messages and cursors; the named members are added. Raises Invalid.
+        A room that exists keeps its tags, profile, messages and cursors; the named members are added. Raises Invalid, LimitReached.
         """
         room = check_id("room", room) if room else new_id()
         created = await self._store.create_room(
             app=app,
             room=room,
-            tags=check_tags("roomTags", tags),
+            tags=check_room_tags("roomTags", tags),
             profile=profile or {},
             members=check_members("members", members),
             by_client=by_client,
@@ -69,7 +70,7 @@ class ReadState:
     async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
         """Add members; each starts at the head, with nothing unread. Returns those that were not members before.
 
-        Raises Invalid, RoomUnknown.
+        `by_client`: not on the backend's behalf, so that half of the limits on a user holds. Raises Invalid, RoomUnknown, LimitReached.
         """
         return await self._store.add_members(app=app, room=room, members=check_members("members", members), by_client=by_client)
 
@@ -78,8 +79,11 @@ class ReadState:
         return await self._store.remove_members(app=app, room=room, members=check_members("members", members))
 
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
-        """Replace the room's tags; every member's per-tag badges follow. True when they changed. Raises Invalid, RoomUnknown."""
-        return await self._store.set_tags(app=app, room=room, tags=check_tags("roomTags", tags), by_client=by_client)
+        """Replace the room's tags; every member's per-tag badges follow. True when they changed.
+
+        Raises Invalid, RoomUnknown, LimitReached.
+        """
+        return await self._store.set_tags(app=app, room=room, tags=check_room_tags("roomTags", tags), by_client=by_client)
 
     async def set_status(self, *, app: str, room: str, status: Status) -> bool:
         """Freeze or thaw the room: frozen, it is neither counted nor listed. True when it changed. Raises RoomUnknown."""

@@ -29,6 +29,7 @@ from service.store.keys import Keys
 from service.store.outbox import Outbox
 from service.store.receipts import receipts_page
 from service.store.states import SEPARATOR, State
+from service.store.user_limits import UserLimits
 from service.together import together
 
 FANOUT_LIMIT = 256  # members
@@ -61,8 +62,7 @@ class RedisStore:
         self._limit = fanout_limit
         self._history = message_history
         self._journal = f"{journal_moves} {journal_days * 86_400_000}"
-        self._user_room_limit = user_room_limit
-        self._user_tag_limit = user_tag_limit
+        self._user_limits = UserLimits(caller, rooms=user_room_limit, tags=user_tag_limit)
         self._events = events
         self.outbox = Outbox(caller, self._journal)
         self._audit = Audit(caller, self.outbox)
@@ -72,18 +72,24 @@ class RedisStore:
     async def create_room(
         self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
     ) -> bool:
+        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         fields: list[Part] = [part for item in profile.items() for part in item]
         args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields, *members]
         return bool(await self._change("create_room", app, room, args) == 1)
 
     async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
+        tags = (await self.room(app=app, room=room, user="")).tags
+        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, *members]))
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
         return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
 
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
-        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags)]) == 1)
+        if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
+            members = [state.member for state in await self.members(app=app, room=room, limit=self._limit)]
+            await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
+        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit]) == 1)
 
     async def set_status(self, *, app: str, room: str, status: Status) -> bool:
         return bool(await self._change("set_status", app, room, [app, status.value]) == 1)
