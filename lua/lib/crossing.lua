@@ -4,7 +4,7 @@
 
 -- To tell a member of a change takes a cell for the copy, one for the sums and one for each tag. So many cells a member of the
 -- fan-out limit may have: a room with many tags passes the limit with fewer members.
-local CELLS_FOR_EACH = 16
+local CELLS_FOR_EACH = 8
 
 -- Whether telling all members takes more than a share of what the limit allows.
 local function is_beyond(room, limit, share)

@@ -87,7 +87,8 @@ class RedisStore:
 
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
         if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
-            members = [state.member for state in await self.members(app=app, room=room, limit=self._limit)]
+            key = Keys.room(app, room)
+            members = [_text(field) for field in await self._caller.command("HKEYS", key, key=key) if field]  # "" is the head
             await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit]) == 1)
 
