@@ -27,12 +27,14 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
     (bare)  hash    "" -> the sums: version, total unread, number of derived rooms;
                     r<room> -> (revision, cursor, unread, state, version, tag set); t<tag>, s<tag set> -> unread
     :s      hash    tag set -> how many counted rooms carry exactly this set
+    :k      hash    tag -> how many of these sets it is in; "" -> the weight of the sets (lua/lib/tag_sets.lua)
     :d      set     derived rooms: above the fan-out limit, unread is asked of the room
     :g      zset    rooms that were left, by revision; their stamps go after an hour
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
 
-A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does.
+A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does. A user who
+is in no room has a side for one more day.
 
 **Everything else** has slots of its own:
 
