@@ -211,8 +211,8 @@ _KEYS = (
     *("api_key", "old_api_key", "client_key", "old_client_key", "token_secret", "old_token_secret"),
     *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
 )
-# Tencent's callbacks may be signed alike in both directions.
-_MAY_BE_EQUAL = {"tencent_token", "webhook_token"}
+# Callbacks may be signed alike in both directions.
+_MAY_BE_EQUAL = [{one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")]
 
 _TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
@@ -344,7 +344,7 @@ def _check_old(settings: Settings) -> None:
 def _check_distinct(settings: Settings) -> None:
     for one, other in itertools.combinations(_KEYS, 2):
         value = getattr(settings, one)
-        if value and value == getattr(settings, other) and {one, other} != _MAY_BE_EQUAL:
+        if value and value == getattr(settings, other) and {one, other} not in _MAY_BE_EQUAL:
             hint = "unset the old one, or give the new one a value of its own" if "old_" in one + other else "give each its own"
             raise SettingsError(f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: `openssl rand -hex 32` makes one")
 

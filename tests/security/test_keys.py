@@ -353,8 +353,9 @@ KEYS = {
 @pytest.mark.parametrize("other", KEYS)
 def test_two_keys_that_are_the_same_are_refused_at_the_start(tmp_path: Path, one: str, other: str) -> None:
     """With a sentence that names both. Only callbacks may be signed alike in both directions."""
+    callbacks = {one, other} & {"tencent_token", "tencent_old_token"} and {one, other} & {"webhook_token", "webhook_old_token"}
     same = Settings(data_dir=str(tmp_path / "data"), **(KEYS | {other: KEYS[one]}))
-    if one == other or {one, other} == {"tencent_token", "webhook_token"}:
+    if one == other or callbacks:
         same.resolve()
         return
     with pytest.raises(SettingsError) as refused:
@@ -428,7 +429,7 @@ async def test_no_key_and_no_digest_that_would_tell_it_is_in_the_store(imkit: Im
     notes = await imkit.caller.command("ZRANGE", Keys.workers, 0, -1, key=Keys.workers)
     digests = [digest for note in notes for pair in msgspec.msgpack.decode(note)[1].values() for digest in pair]
     assert sorted(map(len, digests)) == [0, 0, 0, 2, 2, 2]
-    stored = b"".join((await imkit.everything()).values())
+    stored = b"".join([*notes, *(await imkit.everything()).values()])
     for key in (settings.api_key, settings.client_key, settings.token_secret):
         assert key.encode() not in stored
 
