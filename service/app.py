@@ -27,10 +27,12 @@ from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError
 from service.settings import Settings
+from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
-from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
+from service.store.directory import RedisDirectory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
+from service.store.workers import Key, Workers
 from service.wire.cors import cors_config
 from service.wire.desk import Desk
 from service.wire.imkit import routes as imkit_routes
@@ -68,6 +70,7 @@ class Parts(Struct, frozen=True):
     desk: Desk
     realtime: ASGIApp
     why_not_ready: Callable[[], Awaitable[str]]
+    warnings: Callable[[], list[str]]
 
 
 def create_app(settings: Settings) -> "Service":
@@ -81,6 +84,7 @@ def tencent_access(settings: Settings) -> Access:
         app=FIRST_APP,
         sdkappid=settings.tencent_sdkappid,
         key=settings.tencent_key,
+        old_key=settings.tencent_old_key,
         admins=frozenset(name.strip() for name in settings.tencent_admin.split(",")) - {""},
         rate_limit=settings.tencent_rate_limit,
     )
@@ -88,7 +92,7 @@ def tencent_access(settings: Settings) -> Access:
 
 def tencent_door(settings: Settings) -> Door:
     """Who may send Tencent's callbacks."""
-    return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host))
+    return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host), old_token=settings.tencent_old_token)
 
 
 def _client_rules(settings: Settings) -> ClientRules:
@@ -107,7 +111,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready),
+                *operating_handlers(self._why_not_ready, self._warnings),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -169,6 +173,9 @@ class Service:
     async def _why_not_ready(self) -> str:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
+    def _warnings(self) -> list[str]:
+        return self._parts.warnings() if self._parts else []
+
 
 @asynccontextmanager
 async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
@@ -185,12 +192,24 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
-        apps = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+        apps = AppRegistry(
+            caller,
+            client_key=settings.client_key,
+            api_key=settings.api_key,
+            old_client_key=settings.old_client_key,
+            old_api_key=settings.old_api_key,
+        )
         directory = RedisDirectory(caller)
-        tokens = Tokens(directory, apps, secret=settings.token_secret, life_days=settings.token_life_days)
+        tokens = Tokens(
+            directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days
+        )
         desk = Desk(ReadState(store), directory, apps, tokens, People(directory), _client_rules(settings), settings.lastread_badge_scope)
         await _learn(apps, tokens)
         stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller)))
+        workers = Workers(caller, _shared_keys(settings))
+        await workers.note()
+        stack.push_async_callback(_forget, workers)
+        stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -204,7 +223,22 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller))  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller), workers.warnings)  # type: ignore[arg-type]
+
+
+def _shared_keys(settings: Settings) -> dict[str, Key]:
+    """The keys that every service on a store must have alike, by setting."""
+    return {
+        "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
+        "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
+        "READSTATE_TOKEN_SECRET": Key(settings.token_secret, settings.old_token_secret),
+    }
+
+
+async def _forget(workers: Workers) -> None:
+    """This worker stops. A store that is away forgets it by itself."""
+    with contextlib.suppress(Fault):
+        await workers.leave()
 
 
 async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:

@@ -6,8 +6,8 @@ import signal
 
 from service.domain.read_state import ReadState
 from service.settings import Settings, SettingsError
+from service.store.apps import FIRST_APP
 from service.store.connect import Caller
-from service.store.directory import FIRST_APP
 from service.store.events import RedisEvents
 from service.store.redis_store import RedisStore
 from service.webhooks.alerts import Alerts

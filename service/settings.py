@@ -5,6 +5,7 @@ the data), so that the supervisor and each worker end up with the same values.
 """
 
 import difflib
+import itertools
 import os
 import secrets
 import stat
@@ -59,13 +60,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data_dir: Annotated[str, Meta(min_length=1)] = ".readstate"
     # Whoever deploys: the backend's secret (the IM-API-KEY of its calls). Made and kept in the data directory when unset.
     api_key: Secret = ""
-    # Change it to replace the API key without a gap: the key before, still accepted.
+    # Set it to replace the API key without a refused call (docs/keys.md): another one that is accepted.
     old_api_key: Secret = ""
     # Whoever deploys: names the first app in its clients' calls (the IM-CLIENT-KEY). Made and kept when unset.
     client_key: Secret = ""
+    # Set it to replace the client key without a refused call: another one that is accepted.
+    old_client_key: Secret = ""
     # Whoever deploys on several machines, which must share it: signs the users' tokens. Made and kept when unset.
     token_secret: SigningKey = ""
-    # Change it to replace the token secret without logging users out: the secret before, still accepted, never signing.
+    # Set it to replace the token secret without logging users out: tokens that it signed are accepted; it signs none.
     old_token_secret: SigningKey = ""
     # Whoever measured that posts into large rooms cost too much (lower) or badges do (higher): members with a count of their own.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
@@ -119,12 +122,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tencent_sdkappid: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
     # The same: the key that signs UserSig.
     tencent_key: Secret | None = None
-    # The same: the account that may call the server API; several comma-separated.
+    # Set it to replace that key without a refused call: a UserSig made with it is accepted.
+    tencent_old_key: Secret | None = None
+    # The same as the key: the account that may call the server API; several comma-separated.
     tencent_admin: Annotated[str, Meta(min_length=1, max_length=1024)] = "administrator"
     # Whoever calls that more often: calls of one command in a second; 0 for any number.
     tencent_rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 200
     # The same: the token that incoming callbacks are checked with.
     tencent_token: Token | None = None
+    # Set it to replace that token without a refused callback: one signed with it is accepted.
+    tencent_old_token: Token | None = None
     # Whoever wants to be told of changes: where webhooks are sent.
     webhook_url: str | None = None
     # The same: signs the webhooks.
@@ -155,6 +162,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
         _check_url("webhook_url", settings.webhook_url, ("http", "https"))
         _check_webhook(settings)
+        _check_old(settings)
         return settings
 
     def resolve(self) -> Self:
@@ -162,14 +170,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         Creates the data directory (mode 0700) and a file per secret (mode 0600) where they are missing; what is there is kept.
         A deployment that gives every secret and a server of its own needs no data directory and gets none.
-        Raises SettingsError when others may read the directory or a secret, or when these or the client certificate cannot be used.
+        Raises SettingsError when others may read the directory or a secret, when two secrets are the same, or when these or the client
+        certificate cannot be used.
         """
         directory = Path(self.data_dir).absolute()
         if self.redis_url is None or self.open_secrets():
             private_directory(directory)
         made = {name: _kept_secret(directory, name) for name in self.open_secrets()}
         _check_client_certificate(self)
-        return msgspec.structs.replace(self, data_dir=str(directory), **made)
+        resolved = msgspec.structs.replace(self, data_dir=str(directory), **made)
+        _check_distinct(resolved)
+        return resolved
 
     def open_secrets(self) -> list[str]:
         """Names of the secrets that were not given, and so are made and kept."""
@@ -194,6 +205,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 # Random bytes of each secret that is made when unset.
 _SECRET_BYTES = {"api_key": 32, "client_key": 24, "token_secret": 48}
+
+# Every two must differ: who knows the one would know the other, and what ends with the one would go on with the other.
+_KEYS = (
+    *("api_key", "old_api_key", "client_key", "old_client_key", "token_secret", "old_token_secret"),
+    *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
+)
+# Callbacks may be signed alike in both directions.
+_MAY_BE_EQUAL = [{one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")]
 
 _TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
@@ -313,6 +332,21 @@ def _check_client_certificate(settings: Settings) -> None:
             client_tls(settings.webhook_client_cert, settings.webhook_client_key)
         except ValueError as error:
             raise SettingsError(f"READSTATE_WEBHOOK_CLIENT_CERT: {error}") from None
+
+
+def _check_old(settings: Settings) -> None:
+    """The first app's keys are made when they are unset; of these an old one alone would mean nothing."""
+    for old, present in (("tencent_old_key", "tencent_key"), ("tencent_old_token", "tencent_token")):
+        if getattr(settings, old) and not getattr(settings, present):
+            raise SettingsError(f"{PREFIX}{old.upper()} is accepted beside {PREFIX}{present.upper()}; set that as well, or neither")
+
+
+def _check_distinct(settings: Settings) -> None:
+    for one, other in itertools.combinations(_KEYS, 2):
+        value = getattr(settings, one)
+        if value and value == getattr(settings, other) and {one, other} not in _MAY_BE_EQUAL:
+            hint = "unset the old one, or give the new one a value of its own" if "old_" in one + other else "give each its own"
+            raise SettingsError(f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: `openssl rand -hex 32` makes one")
 
 
 def _text(value: object) -> str:

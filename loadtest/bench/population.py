@@ -15,8 +15,9 @@ from typing import TypeVar
 
 from loadtest.bench.calls import message_id
 from service.domain.tokens import Tokens
+from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect
-from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
+from service.store.directory import RedisDirectory
 from service.store.redis_store import RedisStore
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")

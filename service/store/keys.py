@@ -38,8 +38,11 @@ is in no room has a side for one more day.
 
 **Everything else** has slots of its own:
 
-    a:apps                 hash    app -> keys
-    {a:<app>}:v            zset    revocations by time in ms
+    a:apps                 hash    app -> keys, of all but the first app
+    a:generations          hash    app -> the generation of its tokens; stays when the app is removed
+    a:workers              zset    digests of the keys that each running worker has, by the time of its last sign of life in ms
+    {a:<app>}:o            string  SHA-256 of the API key before, for as long as it is accepted
+    {a:<app>}:v            zset    revocations by position, a time in ms that no two calls share
     {t:<app>:<digest>}     hash    a custom token; expires by itself
     {m:<app>:<message>}    string  the room of a message, for a day
     {q:<app>:<what>}       string  calls in a window of time
@@ -69,6 +72,8 @@ class Keys:
     """The names of one deployment's keys and channels."""
 
     apps = "a:apps"
+    generations = "a:generations"
+    workers = "a:workers"
     every_room = "{r:*}"
     every_user = "{u:*}"
     deliverers = "{w:}"
@@ -97,6 +102,15 @@ class Keys:
     @staticmethod
     def bound_token(app: str, digest: str) -> str:
         return f"{{t:{app}:{digest}}}"
+
+    @staticmethod
+    def everything_of(app: str) -> str:
+        """The pattern of an app's rooms and users."""
+        return f"{{[ru]:{app}:*"
+
+    @staticmethod
+    def old_api_key(app: str) -> str:
+        return f"{{a:{app}}}:o"
 
     @staticmethod
     def revocations(app: str) -> str:

@@ -11,10 +11,12 @@ from service.wire.reply import Reply
 _TEXT = b"text/plain; charset=utf-8"
 
 Ready = Callable[[], Awaitable[str]]
+Warnings = Callable[[], list[str]]
 
 
-def operating_handlers(why_not_ready: Ready) -> list[HTTPRouteHandler]:
-    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served."""
+def operating_handlers(why_not_ready: Ready, warnings: Warnings) -> list[HTTPRouteHandler]:
+    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served; `warnings` are sentences
+    about what an operator should look into although they can be."""
 
     @get("/healthz", opt={"operation": "healthz"}, include_in_schema=False)
     async def healthz() -> Reply:
@@ -23,11 +25,12 @@ def operating_handlers(why_not_ready: Ready) -> list[HTTPRouteHandler]:
 
     @get("/readyz", opt={"operation": "readyz"}, include_in_schema=False)
     async def readyz() -> Reply:
-        """Requests can be served; else 503 and why not."""
+        """Requests can be served, and a line for each warning; else 503 and why not."""
         reason = await why_not_ready()
         if reason:
             return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
-        return Reply(b"ready\n", media_type=_TEXT)
+        lines = ["ready", *(f"warning: {warning}" for warning in warnings())]
+        return Reply("".join(f"{line}\n" for line in lines).encode(), media_type=_TEXT)
 
     @get("/metrics", opt={"operation": "metrics"}, include_in_schema=False)
     async def measured() -> Reply:

@@ -353,9 +353,9 @@ async def test_a_token_that_ends_takes_the_connection_along(backend: Backend) ->
     await backend.token(ann)
     ends_at = time.time() + 2
     ends = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ends_at + 1)) + ".000Z"
-    await backend.call("PUT", f"/admin/clients/{ann}/token", {"token": f"custom-{ann}", "expirationDate": ends})
+    await backend.call("PUT", f"/admin/clients/{ann}/token", {"token": f"custom-token-of-{ann}", "expirationDate": ends})
     async with device(backend) as phone:
-        assert (await phone.authenticate(f"custom-{ann}"))["RC"] == 0
+        assert (await phone.authenticate(f"custom-token-of-{ann}"))["RC"] == 0
         await asyncio.sleep(0.5)
         assert phone.client.connected
         await phone.until_closed(6.0)

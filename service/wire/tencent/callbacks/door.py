@@ -47,28 +47,29 @@ class ForeignApp(Exception):
 class Door(Struct, frozen=True):
     """Lets callbacks in.
 
-    With a token, only those that are signed with it. Without one, only where nobody but this machine can call (the service listens on a
-    loopback address) and the app is known, since an SDKAppID is no secret. With neither, none.
+    With a token, only those that are signed with it or with the old one. Without one, only where nobody but this machine can call
+    (the service listens on a loopback address) and the app is known, since an SDKAppID is no secret. With neither, none.
     """
 
     token: str | None = None
     app: int | None = None  # SDKAppID
     loopback: bool = False
     now: Callable[[], float] = time
+    old_token: str | None = None  # good as well
 
     def check(self, url: Url) -> None:
         """Raises Unsigned, ForeignApp."""
         if self.token is not None:
-            self._check_sign(self.token, url)
+            self._check_sign(url)
         elif self.app is None or not self.loopback:
             raise Unsigned("Callbacks are taken when READSTATE_TENCENT_TOKEN is set, to the token in the console")
         if self.app is not None and url.app != str(self.app):
             raise ForeignApp("SdkAppid is not the one that this service is set up for")
 
-    def _check_sign(self, token: str, url: Url) -> None:
-        expected = sign(token, url.time)
+    def _check_sign(self, url: Url) -> None:
+        given = url.sign.encode("utf-8", "surrogatepass")
         # Compared whatever the time is, so that the answer takes as long.
-        known = hmac.compare_digest(expected.encode(), url.sign.encode("utf-8", "surrogatepass"))
+        known = any(hmac.compare_digest(sign(token, url.time).encode(), given) for token in (self.token, self.old_token) if token)
         fresh = _SECONDS.fullmatch(url.time) is not None and abs(self.now() - int(url.time)) <= MAX_SKEW_S
         if not (known and fresh):
             raise Unsigned("Sign must be the SHA-256 of the token and RequestTime, and RequestTime within 60 seconds of now")
