@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from service import errors
 from service.store.lane import DEADLINE_S, Lane
 from service.store.scripts import PREFIX, Plan, Script, load_scripts
+from service.store.slow_scripts import GuardedLane
 
 Part = str | int | bytes
 
@@ -22,7 +24,10 @@ REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.Mes
 # Error replies that say that nothing was done and that it may be different in a moment.
 PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
 # ... and those that somebody must look into.
-LASTING = frozenset({"OOM", "MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
+LASTING = frozenset({"MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
+# A server says all of these before a script begins (service/store/scripts.py), and these two of a script that had begun:
+KILLED = "Script killed by user"  # FUNCTION KILL ends only a script that has written nothing
+SLOT_LOST = re.compile("the cluster is down|access a non local key")  # where some of its commands may have been carried out
 RETRY_S = 0.05
 UNKNOWN_FUNCTION = "ERR Function not found"  # proves that nothing ran
 
@@ -93,8 +98,14 @@ def reply_or_raise(reply: Any) -> Any:
     word = text.partition(" ")[0]
     if refusal := REFUSALS.get(word):
         raise refusal(text.partition(" ")[2])
+    if word == "OOM":
+        raise errors.StoreFull
     if word in PASSING | LASTING and "script:" not in text:
         raise errors.Unavailable(f"the store refuses for now: {text}")
+    if KILLED in text:
+        raise errors.Unavailable("the script took too long and was ended")
+    if SLOT_LOST.search(text):
+        raise errors.UnknownOutcome(f"the cluster changed while a script ran: {text}")
     raise ScriptFailed(text)
 
 
@@ -189,7 +200,7 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
 
     Raises Unavailable when it cannot be reached.
     """
-    lane = Lane(ConnectionFactory(url))
+    lane = GuardedLane(ConnectionFactory(url))
     await lane.open()
     async with contextlib.AsyncExitStack() as opened:
         opened.push_async_callback(lane.close)

@@ -202,7 +202,7 @@ class RedisDirectory:
             members += [now_ms, _pack(_Revoked(user, token_id, expires_s))]
         for digest in {token.digest for token in tokens.values()} - {"", keep}:
             await self._forget_bound(app, user, digest)
-        await self._caller.command("ZADD", key, *members, key=key)
+        await self._caller.call(self._caller.scripts["enter"], [key], members)
         for token_id in tokens:
             notice = encode_notice(TokensRevoked(user, token_id, now))
             await self._caller.command("PUBLISH", Keys.notices(app), notice, key=key)
