@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- enter: put members into a sorted set. For what must be noted although the memory is full: that tokens are void, and that a room may owe news.
+-- enter: put members into a sorted set. For what must be noted although the memory is full: that tokens
+-- are void, and that a room may owe news.
 --
 -- KEYS[1]    sorted set
 -- ARGV[1..]  score and member, in turn

@@ -8,6 +8,7 @@ create_app(settings) -> ASGI
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -29,6 +30,7 @@ from service.errors import Fault, ReadStateError
 from service.settings import Settings
 from service.store.connect import Caller, connect, load_functions
 from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
+from service.store.memory import StoreMemory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.wire.cors import cors_config
@@ -57,6 +59,7 @@ logger = logging.getLogger(__name__)
 READY_WITHIN_S = 2.0
 CONNECT_WITHIN_S = 30.0
 CONNECT_EVERY_S = 0.5
+MEMORY_TURNS = 5  # every ten seconds
 _FAILURES = FAILURES | TENCENT_FAILURES
 _REALTIME = "/socket.io"
 _NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
@@ -68,6 +71,7 @@ class Parts(Struct, frozen=True):
     desk: Desk
     realtime: ASGIApp
     why_not_ready: Callable[[], Awaitable[str]]
+    warnings: Callable[[], list[str]]
 
 
 def create_app(settings: Settings) -> "Service":
@@ -107,7 +111,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready),
+                *operating_handlers(self._why_not_ready, lambda: self.parts.warnings()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -189,8 +193,10 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         directory = RedisDirectory(caller)
         tokens = Tokens(directory, apps, secret=settings.token_secret, life_days=settings.token_life_days)
         desk = Desk(ReadState(store), directory, apps, tokens, People(directory), _client_rules(settings), settings.lastread_badge_scope)
+        memory = StoreMemory(caller)
         await _learn(apps, tokens)
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller)))
+        await memory.look()
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller, memory)))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -204,7 +210,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller))  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller), memory.warnings)  # type: ignore[arg-type]
 
 
 async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
@@ -238,15 +244,17 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller) -> None:
-    """Every two seconds: which apps there are, what was revoked, how often we asked Redis."""
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory) -> None:
+    """Every two seconds: which apps there are, what was revoked, how often we asked Redis; and now and then how full it is."""
     counted = 0
-    while True:
+    for turn in itertools.count(1):
         await asyncio.sleep(POLL_S)
         metrics.ROUND_TRIPS.inc(caller.round_trips - counted)
         counted = caller.round_trips
         try:
             await _learn(apps, tokens)
+            if turn % MEMORY_TURNS == 0:
+                await memory.look()
         except Fault as error:
             logger.warning("apps and revocations could not be looked at: %s", error)
         except Exception:

@@ -96,12 +96,13 @@ class Unavailable(Fault):
 class StoreFull(Unavailable):
     """The store has no memory left for what this call would keep. Nothing was done.
 
-    It works again when something was deleted or the store was given more memory. Deleting and asking go on meanwhile.
+    It works again when something was deleted or the store was given more memory. Asking and deleting
+    work meanwhile.
     """
 
     retry_after_s = 30
 
-    def __init__(self, message: str = "The store is full; nothing was done. What was there can be read and deleted") -> None:
+    def __init__(self, message: str = "The store is full: nothing was done. What is there can be asked for and deleted") -> None:
         super().__init__(message)
 
 

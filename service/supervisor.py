@@ -64,10 +64,12 @@ def serve(settings: Settings) -> int:
     settings = settings.resolve()
     _configure_logs(settings)
     _allow_many_sockets()
+    if os.geteuid() == 0:
+        logger.warning("running as root, with more rights than readstate needs; start it as a user of its own")
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if embedded:
-            server = EmbeddedServer(Path(settings.data_dir), logger.warning)
+            server = EmbeddedServer(Path(settings.data_dir), logger.warning, settings.embedded_memory_mb)
             server.start()
             stack.callback(server.stop)
             settings = msgspec.structs.replace(settings, redis_url=server.url)

@@ -65,7 +65,8 @@ class _Call:
 class _Replies(asyncio.Protocol):
     """What the server sends. `take` is given each reply, `after` is called when all that came at once were taken.
 
-    `on_busy` is called when the server refuses a command because a script keeps it busy. `lost` ends in what ended the connection.
+    `on_busy` is called when the server refuses a command because a script keeps it busy. `lost` ends in
+    what ended the connection.
     """
 
     def __init__(
@@ -106,7 +107,8 @@ class _Replies(asyncio.Protocol):
 class Lane:
     """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end.
 
-    `on_slow` is called again and again while a call is under way for more than SLOW_S or the server says that it is busy.
+    `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and when
+    the server says that it is busy.
     """
 
     def __init__(

@@ -9,14 +9,16 @@ Why functions and not EVALSHA: the server runs a script's text from its first li
 for 0.1 us each. Why one library: what they share is there once, and the server's garbage collector goes over all of it again and again
 (docs/decisions/0008). All names end in a digest of the whole: two versions of the service can work on one server.
 
-A script's first line is `#!lua`, and may end in one of two flags:
+A script's first line is `#!lua` and may end in one of two flags:
 
-    flags=no-writes   it writes nothing; the server holds it to that
-    flags=allow-oom   it runs although the server has reached its maxmemory. For what frees memory (deleting, leaving, delivering) with all
-                      that follows from it, and for what must go on and keeps little: counting calls, putting members in order
+    flags=no-writes   It writes nothing. The server holds it to that.
+    flags=allow-oom   It runs although the server has reached its maxmemory. For what frees memory
+                      (deleting, leaving, delivering) with all that follows from it, and for what
+                      must go on and keeps little (counting calls, putting members in order).
 
-Any other script is refused with OOM then, before it begins. It is never stopped in the middle: the server looks at its memory before a
-script and not within (pre_command_oom_state in its src/script.c). The same holds for MISCONF, NOREPLICAS and READONLY.
+Any other script is then refused with OOM before it begins. None is stopped in the middle: the server
+looks at its memory before a script and not within (`pre_command_oom_state` in src/script.c of Valkey).
+It checks MISCONF, NOREPLICAS and READONLY before a script as well.
 """
 
 import hashlib

@@ -27,6 +27,7 @@ LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
 SLOTS = 16384
 LOOKED_AT = 10_000  # keys; a few milliseconds
+LONGEST_BUSY_MS = 1000  # without an answer, before a slow script can be ended
 
 _TRIAL_CHANNEL = "n:"
 _TRIAL = """#!lua name={name}
@@ -206,8 +207,7 @@ async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -
         raise ServerRefused(f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction")
     warnings = await _check_persistence(client, info)
     await _check_layout(client)
-    await _check_trial(client, trial_key)
-    return warnings
+    return warnings + await _check_busy_reply(client) + await _check_trial(client, trial_key)
 
 
 async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
@@ -224,6 +224,18 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
     return [f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"]
 
 
+async def _check_busy_reply(client: Client) -> list[str]:
+    """Until `busy-reply-threshold` a server that runs a script answers nothing, not even that it be ended."""
+    try:
+        found = (await client.config_get("busy-reply-threshold")).get("busy-reply-threshold")
+    except redis.ResponseError:
+        return []
+    if found is None or 0 < int(found) <= LONGEST_BUSY_MS:
+        return []
+    how_long = f"for {found} ms" if int(found) else "for as long as it runs"
+    return [f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"]
+
+
 async def _check_layout(client: Client) -> None:
     """Before docs/decisions/0012 the head of a room was a string. A look at some keys tells: nearly all of a server's are ours."""
     try:
@@ -236,7 +248,7 @@ async def _check_layout(client: Client) -> None:
         )
 
 
-async def _check_trial(client: Client, key: str) -> None:
+async def _check_trial(client: Client, key: str) -> list[str]:
     try:
         # A name of its own: others may be starting as well.
         name = f"trial_{secrets.token_hex(8)}"
@@ -246,15 +258,18 @@ async def _check_trial(client: Client, key: str) -> None:
         async with client.pubsub() as pubsub:
             await pubsub.subscribe(_TRIAL_CHANNEL)
             await pubsub.parse_response()
+    except redis.exceptions.OutOfMemoryError:
+        # Starting must be possible: how else could anything be deleted?
+        return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
     except redis.RedisError as error:
         text = str(error)
         raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
+    return []
 
 
 def _remedy(text: str) -> str:
     remedies = {
         r"NOPERM|permission|ACL": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
-        r"OOM|maxmemory": "raise maxmemory",
         r"NOREPLICAS|replicas": "bring back the replicas that min-replicas-to-write asks for, or lower it",
         r"MISCONF|snapshot|persist": "let the server write to its disk",
         r"READONLY|read only": "name the primary in READSTATE_REDIS_URL",

@@ -1,13 +1,16 @@
 """Scripts that keep a server busy too long are ended, as long as they have written nothing.
 
-While a script runs, a server answers no command. After `busy-reply-threshold` it refuses them with BUSY, but for a few, among them
-FUNCTION STATS and FUNCTION KILL. So beside each lane there is a connection for these two, made before it is needed. It is used only when
-there is reason: a call that is under way for long, or a reply that says BUSY. Every process looks for itself, so it does not matter which
-one called the script or whether that one still lives.
+While a script runs, a server answers no command. After `busy-reply-threshold` it refuses them with
+BUSY, but for a few, among them FUNCTION STATS and FUNCTION KILL. So beside each lane there is a
+connection for these two, made before it is needed. It is used only when there is reason: a call that
+is under way for long, or a reply that says BUSY. Every process looks for itself, so it does not matter
+which one called the script, or whether that one still lives.
 
-A script that has written cannot be ended (UNKILLABLE): half of its work would stay. Nothing but waiting helps there. Between the two
-commands another script may have taken the place of the first. It is ended only if it runs longer than `busy-reply-threshold` itself, since
-the server does not look at commands before.
+A script that has written cannot be ended (UNKILLABLE), because half of its work would stay. Nothing but
+waiting helps there.
+
+Between the two commands another script may have taken the place of the first. It is ended only if it
+runs longer than `busy-reply-threshold` itself: before, the server looks at no command.
 """
 
 import asyncio

@@ -37,6 +37,7 @@ def launch(directory: Path) -> Iterator[Launch]:
         place.mkdir(exist_ok=True)
         socket = place / "s.sock"
         sound = ["--port", "0", "--unixsocket", str(socket), "--dir", str(place), "--appendonly", "yes", "--save", ""]
+        sound += ["--busy-reply-threshold", "200"]
         processes.append(
             subprocess.Popen(
                 [server_binary(), *sound, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent()
