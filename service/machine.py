@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 def memory_bytes(root: Path = Path("/")) -> int:
     """Memory of the machine, or of our control group (version 1 or 2) where that may use less."""
-    return min(_of_machine(root), *_limits(root))
+    return min([_of_machine(root), *_limits(root)])
 
 
 def _of_machine(root: Path) -> int:

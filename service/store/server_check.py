@@ -17,10 +17,11 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from service.store.keys import Keys
+from service.store.scripts import PREFIX
 
 CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
@@ -258,11 +259,11 @@ async def _check_trial(client: Client, key: str) -> list[str]:
         async with client.pubsub() as pubsub:
             await pubsub.subscribe(_TRIAL_CHANNEL)
             await pubsub.parse_response()
-    except redis.exceptions.OutOfMemoryError:
-        # Starting must be possible: how else could anything be deleted?
-        return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
     except redis.RedisError as error:
         text = str(error)
+        if isinstance(error, OutOfMemoryError) and await client.function_list(f"{PREFIX}*"):
+            # It holds data of ours. Starting must be possible: how else could any of them be deleted?
+            return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
         raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
     return []
 
@@ -270,6 +271,7 @@ async def _check_trial(client: Client, key: str) -> list[str]:
 def _remedy(text: str) -> str:
     remedies = {
         r"NOPERM|permission|ACL": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
+        r"OOM|maxmemory": "raise maxmemory",
         r"NOREPLICAS|replicas": "bring back the replicas that min-replicas-to-write asks for, or lower it",
         r"MISCONF|snapshot|persist": "let the server write to its disk",
         r"READONLY|read only": "name the primary in READSTATE_REDIS_URL",
