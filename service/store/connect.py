@@ -219,7 +219,10 @@ async def load_functions(caller: Caller) -> None:
     library = next(iter(caller.scripts.values())).lib
     known = [{entry[1].decode() for entry in node} for node in await caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
     if not all(library.name in names for names in known):
-        await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
+        try:
+            await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
+        except errors.StoreFull:
+            raise errors.StoreFull("The store is full and cannot take the functions of this version: give it more memory") from None
     for name in set.union(*known) - {library.name}:
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):

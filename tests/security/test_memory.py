@@ -17,6 +17,7 @@ import redis
 from service import app as joined
 from service import machine, metrics
 from service.embedded import socket_path
+from service.errors import StoreFull
 from service.settings import Settings
 from service.store.connect import connect
 from service.store.memory import StoreMemory
@@ -333,3 +334,13 @@ def test_a_share_of_the_memory_is_of_what_the_container_may_use(tmp_path: Path, 
 
 def test_without_any_of_these_files_the_system_is_asked(tmp_path: Path) -> None:
     assert machine.memory_bytes(tmp_path) > 1 << 28
+
+
+async def test_a_full_store_that_lacks_the_functions_says_what_to_do(nodes: list[Server]) -> None:
+    """As after an upgrade: to load them needs memory."""
+    limit(nodes, 1)
+    for node in nodes:
+        with node.client() as client:
+            client.function_flush()
+    with pytest.raises(StoreFull, match="cannot take the functions of this version: give it more memory"):
+        await connect(nodes[0].url)
