@@ -245,7 +245,10 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
 
 
 async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory) -> None:
-    """Every two seconds: which apps there are, what was revoked, how often we asked Redis; and now and then how full it is."""
+    """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
+
+    Every MEMORY_TURNS times also how full it is.
+    """
     counted = 0
     for turn in itertools.count(1):
         await asyncio.sleep(POLL_S)

@@ -66,7 +66,8 @@ class EmbeddedError(Exception):
 class EmbeddedServer:
     """A Valkey that lives as long as this object is started.
 
-    `report` is told in a sentence when it died and comes back. `memory_mb`: its maxmemory in MiB; None: MEMORY_SHARE of the machine's.
+    `report` is told in a sentence when it died and comes back. `memory_mb` is its maxmemory in MiB; None:
+    MEMORY_SHARE of the machine's.
     """
 
     def __init__(self, data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> None:

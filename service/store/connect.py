@@ -25,9 +25,11 @@ REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.Mes
 PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
 # ... and those that somebody must look into.
 LASTING = frozenset({"MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
-# A server says all of these before a script begins (service/store/scripts.py), and these two of a script that had begun:
-KILLED = "Script killed by user"  # FUNCTION KILL ends only a script that has written nothing
-SLOT_LOST = re.compile("the cluster is down|access a non local key")  # where some of its commands may have been carried out
+# All of these are said before a script begins (service/store/scripts.py). Of one that had begun a
+# server says that it was ended, which can only be while it has written nothing, ...
+KILLED = "Script killed by user"
+# ... or, on a cluster that changes, refuses one of its commands; others may have been carried out.
+SLOT_LOST = re.compile("the cluster is down|access a non local key")
 RETRY_S = 0.05
 UNKNOWN_FUNCTION = "ERR Function not found"  # proves that nothing ran
 

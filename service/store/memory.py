@@ -63,6 +63,7 @@ def _share(used: int, limit: int) -> float:
 def _sentence(node: str, used: int, limit: int) -> str:
     where = f"the store at {node}" if node else "the store"
     return (
-        f"{where} has used {used * 100 // limit} % of its memory ({used >> 20} of {limit >> 20} MB); what needs memory is refused when it "
-        "is full: give it more (maxmemory, for the embedded one READSTATE_EMBEDDED_MEMORY_MB), or delete rooms"
+        f"{where} has used {used * 100 // limit} % of its memory ({used >> 20} of {limit >> 20} MB) and refuses "
+        "whatever needs more when it is full; give it more (maxmemory, for the embedded one "
+        "READSTATE_EMBEDDED_MEMORY_MB), or delete rooms"
     )

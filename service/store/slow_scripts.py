@@ -65,7 +65,10 @@ class SlowScripts:
         await self._lane.close()
 
     def look(self) -> None:
-        """Look in the background whether a script of ours runs too long, and end it. Cheap while that is done already."""
+        """Look in the background whether a script of ours runs too long, and end it.
+
+        Does nothing while that is done already.
+        """
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
 
@@ -98,10 +101,12 @@ class SlowScripts:
         reply = await self._lane.call("FUNCTION", "KILL", repeatable=False)
         if not isinstance(reply, ReplyError):
             metrics.SCRIPTS_KILLED.labels(running.script).inc()
-            logger.warning("the script %s was ended: it ran for %d ms and had written nothing", running.script, running.duration_ms)
+            words = "the script %s was ended: it ran for %d ms and had written nothing"
+            logger.warning(words, running.script, running.duration_ms)
             return True
         if tell and str(reply).startswith("UNKILLABLE"):
-            logger.warning("the script %s runs for %d ms and cannot be ended: it has written", running.script, running.duration_ms)
+            words = "the script %s runs for %d ms and cannot be ended: it has written"
+            logger.warning(words, running.script, running.duration_ms)
         return False
 
 

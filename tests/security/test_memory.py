@@ -1,4 +1,4 @@
-"""The store's memory: it is limited, a limit that comes near is told of, and a full store goes on answering and deleting."""
+"""The store's memory: it is limited, its end is told of in time, and a full store answers and deletes."""
 
 import logging
 import os
