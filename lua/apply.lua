@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- apply: give one user newer news of one room; the second step of every operation on the split plan.
 --
 -- KEYS[1]    user

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- delete_all_messages: empty a room; nothing of it is unread for anybody. Cursors stay.
 --
 -- KEYS[1]    room

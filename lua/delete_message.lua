@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- delete_message: delete one message; every badge that counted it falls by one. Its place stays, so cursors may stand on it.
 --
 -- KEYS[1]    room

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- delete_room: delete a room, its messages and its members' states.
 --
 -- KEYS[1]    room

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- leave_events: give a shard up, so that another deliverer need not wait for the end of the lease.
 --
 -- KEYS[1]    shard

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- members: up to `limit` members with their read states; those who have read furthest come first when not all are given.
 --
 -- KEYS[1]    room

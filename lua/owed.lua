@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- owed: what a room still owes after a crash between its script and the members' (split plan).
 --
 -- KEYS[1]    room

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- recall_message: withdraw one message; it keeps its place and is shown as recalled, but counts no more.
 --
 -- KEYS[1]    room

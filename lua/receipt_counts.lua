@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- receipt_counts: how many have read each of several messages.
 --
 -- KEYS[1]    room

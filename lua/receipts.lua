@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- receipts: a page of those who have, or have not, read a message. In three parts, one after the other: those who acknowledged this very message
 -- ("q"), members by cursor ("c"), people who left by the cursor that they left with ("y"). Non-readers are members by cursor alone.
 --

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- remove_members: let users out of a room; it leaves their badges in the same step.
 --
 -- KEYS[1]    room

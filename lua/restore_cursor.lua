@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- restore_cursor: a member's copy knows a higher cursor than the room, which a failover set back: advance the room again.
 --
 -- KEYS[1]    room

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- revoke: note tokens as void, at a position that rises with every call, whatever the clocks of the hosts say.
 --
 -- KEYS[1]    revocations   packed (user, token id, Unix s of its end) by position

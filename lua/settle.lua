@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- settle: strike out what a room no longer owes, unless it owes newer news by now.
 --
 -- KEYS[1]    room

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- settle_events: write down what became of events that were handed out.
 --
 -- KEYS[1]    shard

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- share_events: be one of the deliverers for a while.
 --
 -- KEYS[1]    deliverers

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- take: count one call in a window of time.
 --
 -- KEYS[1]    window

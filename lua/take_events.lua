@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- take_events: hold a shard, let what is new in its stream wait as the newest of each pair, and hand out what is due.
 --
 -- KEYS[1]    shard

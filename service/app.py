@@ -8,9 +8,11 @@ create_app(settings) -> ASGI
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic, perf_counter
 from typing import Any
@@ -30,6 +32,7 @@ from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
 from service.store.directory import RedisDirectory
+from service.store.memory import StoreMemory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.store.workers import Key, Workers
@@ -59,6 +62,7 @@ logger = logging.getLogger(__name__)
 READY_WITHIN_S = 2.0
 CONNECT_WITHIN_S = 30.0
 CONNECT_EVERY_S = 0.5
+MEMORY_TURNS = 5  # every ten seconds
 _FAILURES = FAILURES | TENCENT_FAILURES
 _REALTIME = "/socket.io"
 _NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
@@ -111,7 +115,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready, self._warnings),
+                *operating_handlers(self._why_not_ready, lambda: self._parts.warnings() if self._parts else []),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -173,9 +177,6 @@ class Service:
     async def _why_not_ready(self) -> str:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
-    def _warnings(self) -> list[str]:
-        return self._parts.warnings() if self._parts else []
-
 
 @asynccontextmanager
 async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
@@ -204,12 +205,14 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
             directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days
         )
         desk = Desk(ReadState(store), directory, apps, tokens, People(directory), _client_rules(settings), settings.lastread_badge_scope)
+        memory = StoreMemory(caller)
         await _learn(apps, tokens)
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller)))
         workers = Workers(caller, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
+        await memory.look()
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller, memory)))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -223,7 +226,12 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller), workers.warnings)  # type: ignore[arg-type]
+        warnings = partial(_all_warnings, workers, memory)
+        yield Parts(desk, realtime, lambda: why_not_ready(caller), warnings)  # type: ignore[arg-type]
+
+
+def _all_warnings(workers: Workers, memory: StoreMemory) -> list[str]:
+    return [*workers.warnings(), *memory.warnings()]
 
 
 def _shared_keys(settings: Settings) -> dict[str, Key]:
@@ -272,15 +280,20 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller) -> None:
-    """Every two seconds: which apps there are, what was revoked, how often we asked Redis."""
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory) -> None:
+    """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
+
+    Every MEMORY_TURNS times also how full it is.
+    """
     counted = 0
-    while True:
+    for turn in itertools.count(1):
         await asyncio.sleep(POLL_S)
         metrics.ROUND_TRIPS.inc(caller.round_trips - counted)
         counted = caller.round_trips
         try:
             await _learn(apps, tokens)
+            if turn % MEMORY_TURNS == 0:
+                await memory.look()
         except Fault as error:
             logger.warning("apps and revocations could not be looked at: %s", error)
         except Exception:

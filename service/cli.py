@@ -285,7 +285,7 @@ async def _connected() -> AsyncIterator[tuple[Caller, Settings]]:
     """The store that the settings name. The embedded server is started for the time being if no service runs on its data."""
     settings = Settings.from_environ(os.environ).resolve()
     if settings.redis_url is None:
-        with running(Path(settings.data_dir), _tell) as url:
+        with running(Path(settings.data_dir), _tell, settings.embedded_memory_mb) as url:
             async with _caller(url) as caller:
                 yield caller, settings
     else:

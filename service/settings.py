@@ -102,7 +102,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     address_socket_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 2000
     # Set it behind a proxy: its addresses or networks, comma-separated, whose X-Forwarded-For is believed.
     trusted_proxies: str = ""
-    # Change it to give the embedded Valkey more or less memory, in MiB. Unset: half of the machine's.
+    # Change it to give the embedded Valkey more or less memory, in MiB. Unset: half of the machine's,
+    # or of the container's.
     embedded_memory_mb: Annotated[int, Meta(ge=64, le=16_777_216)] | None = None
     # Whoever wants users to log in more or less often: days until a token ends.
     token_life_days: Annotated[int, Meta(ge=1, le=3650)] = 7
@@ -218,7 +219,10 @@ _TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
 
 def private_directory(directory: Path) -> Path:
-    """Create `directory` (mode 0700) if needed. Raises SettingsError unless it is a directory of ours that nobody else may use."""
+    """Create `directory` (mode 0700) if needed.
+
+    Raises SettingsError unless it is a directory of ours that no other user may use or replace.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.stat()
@@ -227,6 +231,8 @@ def private_directory(directory: Path) -> Path:
             f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); name a directory that you may write"
         ) from None
     _check_private(directory, status, "700")
+    for parent in directory.resolve().parents:
+        _check_not_replaceable(directory, parent)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be written; run `chmod 700 {directory}` or name another directory")
     return directory
@@ -239,6 +245,19 @@ def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise SettingsError(f"{path} is open to other users of this machine; run `chmod {mode} {path}`")
+
+
+def _check_not_replaceable(directory: Path, parent: Path) -> None:
+    """Who may write a directory may put other things in the place of those in it.
+
+    The sticky bit, as on /tmp, forbids that.
+    """
+    mode = stat.S_IMODE(parent.stat().st_mode)
+    if mode & 0o002 and not mode & stat.S_ISVTX:
+        raise SettingsError(
+            f"every user of this machine may write {parent}, and so may replace {directory}; run `chmod o-w {parent}` or name another "
+            "READSTATE_DATA_DIR"
+        )
 
 
 def _kept_secret(directory: Path, name: str) -> str:

@@ -1,6 +1,6 @@
 """What operators ask: is it alive, can it serve, how is it doing. For the inside of a deployment; a public proxy need not pass these on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
@@ -11,12 +11,14 @@ from service.wire.reply import Reply
 _TEXT = b"text/plain; charset=utf-8"
 
 Ready = Callable[[], Awaitable[str]]
-Warnings = Callable[[], list[str]]
+Warnings = Callable[[], Sequence[str]]
 
 
 def operating_handlers(why_not_ready: Ready, warnings: Warnings) -> list[HTTPRouteHandler]:
-    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served; `warnings` are sentences
-    about what an operator should look into although they can be."""
+    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served.
+
+    `warnings` gives sentences about what an operator should see to while requests are served.
+    """
 
     @get("/healthz", opt={"operation": "healthz"}, include_in_schema=False)
     async def healthz() -> Reply:
@@ -25,12 +27,12 @@ def operating_handlers(why_not_ready: Ready, warnings: Warnings) -> list[HTTPRou
 
     @get("/readyz", opt={"operation": "readyz"}, include_in_schema=False)
     async def readyz() -> Reply:
-        """Requests can be served, and a line for each warning; else 503 and why not."""
+        """Requests can be served, and what is wrong all the same; else 503 and why not."""
         reason = await why_not_ready()
         if reason:
             return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
-        lines = ["ready", *(f"warning: {warning}" for warning in warnings())]
-        return Reply("".join(f"{line}\n" for line in lines).encode(), media_type=_TEXT)
+        lines = ["ready", *(f"warning: {sentence}" for sentence in warnings()), ""]
+        return Reply("\n".join(lines).encode(), media_type=_TEXT)
 
     @get("/metrics", opt={"operation": "metrics"}, include_in_schema=False)
     async def measured() -> Reply:
