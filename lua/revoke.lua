@@ -6,7 +6,7 @@
 -- ARGV[2..]  revocations   packed
 --
 -- Reply      position      the store's time in ms, or one more than the last
--- Cost       O(tokens log revocations); 4 + tokens commands
+-- Cost       O(tokens log revocations); at most 4 + tokens commands
 --@include lib/clock
 
 local now = now_ms()
