@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- note_worker: note that a worker runs, and tell which others do.
 --
 -- KEYS[1]    workers    packed notes by the time of the last sign of life in ms

@@ -12,7 +12,6 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic, perf_counter
 from typing import Any
@@ -74,7 +73,8 @@ class Parts(Struct, frozen=True):
     desk: Desk
     realtime: ASGIApp
     why_not_ready: Callable[[], Awaitable[str]]
-    warnings: Callable[[], list[str]]
+    workers: Workers
+    memory: StoreMemory
 
 
 def create_app(settings: Settings) -> "Service":
@@ -115,7 +115,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready, lambda: self._parts.warnings() if self._parts else []),
+                *operating_handlers(self._why_not_ready, self._warnings),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -177,6 +177,9 @@ class Service:
     async def _why_not_ready(self) -> str:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
+    def _warnings(self) -> list[str]:
+        return [*self._parts.workers.warnings(), *self._parts.memory.warnings()] if self._parts else []
+
 
 @asynccontextmanager
 async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
@@ -226,12 +229,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        warnings = partial(_all_warnings, workers, memory)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller), warnings)  # type: ignore[arg-type]
-
-
-def _all_warnings(workers: Workers, memory: StoreMemory) -> list[str]:
-    return [*workers.warnings(), *memory.warnings()]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller), workers, memory)  # type: ignore[arg-type]
 
 
 def _shared_keys(settings: Settings) -> dict[str, Key]:

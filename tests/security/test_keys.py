@@ -409,7 +409,7 @@ async def test_an_old_key_on_either_side_explains_a_difference(imkit: Imkit, set
 
 async def look(imkit: Imkit) -> None:
     """The worker looks at the others now, as it does every half a minute."""
-    await imkit.service.parts.warnings.__self__.note()
+    await imkit.service.parts.workers.note()
 
 
 async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
