@@ -57,8 +57,9 @@ end
 
 -- The newest message that is still there: { id, seq, sender, at_ms }, or {}.
 local function last_message(room)
-    for seq = room.seq, room.floor_seq + 1, -1 do
-        local message, sender, at_ms = message_at(room, seq)
+    local seq = room.seq
+    while seq > room.floor_seq do
+        local message, sender, at_ms, _, run = message_at(room, seq)
         if not message then
             return {}
         end
@@ -66,6 +67,16 @@ local function last_message(room)
         if not is_deleted(room, seq, kind) then
             return { message, seq, sender, at_ms }
         end
+        seq = (run or seq) - 1
     end
     return {}
+end
+
+-- Time of the message from which a member has marked the room as unread, 0 without a mark; `marked` is of their record.
+local function marked_since(room, member, marked)
+    if marked == 0 then
+        return 0
+    end
+    local _, _, at_ms = message_at(room, redis.call("HGET", room.key .. ":u", member))
+    return at_ms or 0
 end

@@ -16,7 +16,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
                     <US> -> the lowest ordinal that a count was set to by hand, or from
     :i      hash    message id -> (seq, ordinal, kind)
-    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
+    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`. The first
+                    and the last of a row of deleted messages have the seq at its other end behind that
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
@@ -75,10 +76,6 @@ class Keys:
     @staticmethod
     def room(app: str, room: str) -> str:
         return f"{{r:{app}:{room}}}"
-
-    @staticmethod
-    def room_messages(app: str, room: str) -> str:
-        return f"{{r:{app}:{room}}}:i"
 
     @staticmethod
     def user(app: str, user: str) -> str:
