@@ -38,6 +38,7 @@ JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
+MEMBERS_AT_ONCE = 250  # who come or go in one script
 NEWEST_KEPT_MS = 30 * 86_400_000
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
 
@@ -74,14 +75,19 @@ class RedisStore:
         self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
     ) -> bool:
         fields: list[Part] = [part for item in profile.items() for part in item]
-        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields, *members]
-        return bool(await self._change("create_room", app, room, args) == 1)
+        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields]
+        created = bool(await self._change("create_room", app, room, [*args, *members[:MEMBERS_AT_ONCE]]) == 1)
+        if rest := members[MEMBERS_AT_ONCE:]:
+            # A room that is deleted meanwhile was made, and is gone.
+            with contextlib.suppress(RoomUnknown):
+                await self.add_members(app=app, room=room, members=rest, by_client=by_client)
+        return created
 
     async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
-        return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, *members]))
+        return await self._change_members("add_members", app, room, [app, self._limit, self._journal], members)
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
+        return await self._change_members("remove_members", app, room, [app, self._limit], members)
 
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
         return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags)]) == 1)
@@ -253,6 +259,13 @@ class RedisStore:
             elif isinstance(reply, ReadStateError):
                 raise reply
         return replies
+
+    async def _change_members(self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]) -> list[str]:
+        """Run a script for some members after the others, so that none keeps the store busy for long; all that the runs answer."""
+        changed: list[str] = []
+        for lot in lots(members, MEMBERS_AT_ONCE) if members else [()]:
+            changed += _texts(await self._change(script, app, room, [*args, *lot]))
+        return changed
 
     async def _change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
         return await self.outbox.change(script, app, room, args, repeatable=repeatable)
