@@ -38,12 +38,15 @@ local function trim_history(room, history)
     local kept = redis.call("HLEN", log)
     local oldest = room.seq - kept + 1
     local forgotten = math.min(kept - history, 1000)
-    for seq = oldest, oldest + forgotten - 1 do
-        redis.call("HDEL", room.key .. ":i", (message_at(room, seq)))
-        redis.call("HDEL", log, seq)
-        redis.call("HDEL", room.key .. ":q", seq)
-    end
     if forgotten > 0 then
+        local seqs, messages = {}, {}
+        for seq = oldest, oldest + forgotten - 1 do
+            seqs[#seqs + 1] = seq
+            messages[#messages + 1] = (message_at(room, seq))
+        end
+        redis.call("HDEL", room.key .. ":i", unpack(messages))
+        redis.call("HDEL", log, unpack(seqs))
+        redis.call("HDEL", room.key .. ":q", unpack(seqs))
         forget_stays(room, oldest + forgotten)
     end
     local last = room.top_hole > 0 and redis.call("ZRANGE", order_of(room), 0, 0)[1]

@@ -196,7 +196,7 @@ class ReadState:
         """Record that the user has read single messages, without moving the cursor. At most 100 messages.
 
         Returns those that were news: not the user's own, unknown ones, or such that had been read already.
-        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 1,000 members).
+        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 200 members).
         """
         _check_many("messages", messages)
         return await self._store.acknowledge(app=app, room=room, user=user, messages=messages)

@@ -39,6 +39,7 @@ JOURNAL_DAYS = 90
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 MEMBERS_AT_ONCE = 250  # who come or go in one script
+RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 NEWEST_KEPT_MS = 30 * 86_400_000
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
 
@@ -162,7 +163,12 @@ class RedisStore:
         return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page)
 
     async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
-        counts = await self._caller.call(self._scripts["receipt_counts"], [Keys.room(app, room)], messages)
+        calls = [(Keys.room(app, room), lot) for lot in lots(messages, RECEIPTS_COUNTED_AT_ONCE)] or [(Keys.room(app, room), ())]
+        counts: list[Any] = []
+        for reply in await self._caller.call_each(self._scripts["receipt_counts"], calls):
+            if isinstance(reply, ReadStateError):
+                raise reply
+            counts += reply
         return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:

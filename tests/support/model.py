@@ -26,7 +26,7 @@ from service.domain.types import (
 from service.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from tests.support.model_room import Message, ModelRoom, Stay, ref
 
-MAX_ACKNOWLEDGING = 1000  # members of a room in which single messages can be acknowledged
+MAX_ACKNOWLEDGING = 200  # members of a room in which single messages can be acknowledged
 GONE_KEPT_MS = 3600 * 1000
 
 
