@@ -20,6 +20,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     and the last of a row of deleted messages have the seq at its other end behind that
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
+    :g      hash    the members of a large room that was deleted, as they were, until they have been told; for a day
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
     :w      hash    revision -> event not yet handed over to those who deliver webhooks (split plan only; empty at rest)
 
@@ -33,7 +34,8 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
 
-A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does.
+A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does,
+once its members have been told.
 
 **Everything else** has slots of its own:
 

@@ -101,7 +101,12 @@ class RedisStore:
         await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, *fields])
 
     async def delete_room(self, *, app: str, room: str) -> bool:
-        return bool(await self._change("delete_room", app, room, [app]) == 1)
+        deleted, left = await self._change("delete_room", app, room, [app])
+        # The room is gone, whatever becomes of this: who is not told finds out when they next ask for it.
+        with contextlib.suppress(Fault):
+            while left > 0:
+                left = await self._change("sweep_room", app, room, [app, MEMBERS_AT_ONCE])
+        return bool(deleted)
 
     # Messages
 
