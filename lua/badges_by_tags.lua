@@ -7,7 +7,10 @@
 -- ARGV[3..]  tags
 --
 -- Reply      { total, { tag, unread, ... }, elsewhere }   elsewhere: derived rooms that the caller must ask, on the split plan
--- Cost       O(distinct tag sets + tags); O(log members) for each derived room
+-- Cost       commands <= 6 + tags * (sets + derived) + asked + 3 * derived,
+--            turns <= 8 + (3 + tags * (sets + derived) + asked) * (3 + sets + derived)
+--            sets: tag sets of the user; derived: rooms above the fan-out limit; none is asked on
+--            the split plan
 --@include lib/user
 --@include lib/sets
 --@plan

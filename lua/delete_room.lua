@@ -6,7 +6,10 @@
 --
 -- Reply      { deleted, left }   deleted: 1 or 0; left: members of a room above the fan-out limit whom sweep_room has yet to tell
 -- Publishes  gone, when deleted
--- Cost       O(members) up to the fan-out limit, O(1) above
+-- Cost       commands <= 24 + members * (9 + 2 * tags + 2 * 16),
+--            turns <= 16 + members * (2 + 2 * tags + 2 * sets + 16)
+--            members: up to the fan-out limit, above it sweep_room tells them; sets: tag sets of
+--            one of them
 --@include lib/room
 --@include lib/sweeping
 --@include lib/news

@@ -5,7 +5,8 @@
 -- ARGV[1]    app
 --
 -- Reply      how many members and events are owed, with the news of the first of them
--- Cost       O(members owed), a bounded number at a time
+-- Cost       commands <= 6 + owed, turns <= 6 + 5 * owed
+--            owed: at most 500 at a time
 --@include lib/sweeping
 --@include lib/news
 --@plan

@@ -6,7 +6,10 @@
 --
 -- Reply      { {read, unread, left} or {}, ... }   {}: unknown, deleted or recalled
 -- Errors     ROOM_UNKNOWN
--- Cost       O(messages x log members), and O(members) up to the fan-out limit
+-- Cost       commands <= 4 + messages * (9 + acknowledged) + acknowledged,
+--            turns <= 4 + members + messages * (2 + 2 * acknowledged)
+--            acknowledged: those who have acknowledged one of them; members: up to the fan-out
+--            limit
 --@include lib/room
 --@include lib/receipts
 

@@ -16,7 +16,10 @@
 --            people: { {member, at, exact, left_at, trail}, ... }   at, left_at on the room's clock, left_at -1 for a member;
 --            trail: where they stood at `since` and since then, { cursor, 0, cursor, at, ... }, {} when they have not moved
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
--- Cost       O(members) up to the fan-out limit, O(log members + limit) above
+-- Cost       commands <= 20 + 3 * acknowledged + limit * (3 + log(chunks)) + walked / 16,
+--            turns <= 20 + members + 3 * acknowledged + limit * (20 + log(chunks)) + 2 * walked
+--            members: up to the fan-out limit; chunks: of the longest journal; walked: moves since
+--            the first page, at most 10,000 and those of one journal
 --@include lib/room
 --@include lib/receipts
 --@include lib/pages

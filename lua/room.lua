@@ -8,7 +8,7 @@
 --            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {};
 --            me: { cursor, unread, last_read, moved_ms, has_read, marked_ms } or {}
 -- Errors     ROOM_UNKNOWN
--- Cost       O(profile fields)
+-- Cost       commands <= 12, turns <= 6
 --@include lib/room
 --@include lib/history
 

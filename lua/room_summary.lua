@@ -9,7 +9,7 @@
 -- Reply      { active, created_ms, last_ms, unread, moved_ms, has_read, marked_ms, tags, profile }
 --            last_ms: of the newest message that is still there, 0 without any; profile: { JSON or nil, ... } in the order of `fields`;
 --            {} when there is no such room, or the user is no member of it
--- Cost       O(fields)
+-- Cost       commands <= 10, turns <= 4
 --@include lib/room
 --@include lib/history
 

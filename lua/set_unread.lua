@@ -8,7 +8,8 @@
 --
 -- Reply      what unread is now
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
--- Cost       O(log messages x log holes)
+-- Cost       commands <= 16 + log(messages), turns <= 8 + tags + log(messages)
+--            messages: as many as are remembered
 --@include lib/room
 --@include lib/news
 --@include lib/history

@@ -115,8 +115,9 @@ local function moves_since(room, member, cursor, at, moves, tail, since)
     back[#back + 1] = 0
     back[#back + 1] = cursor
     local trail = {}
-    for i = #back, 1, -1 do
+    for i = #back, 2, -2 do
         trail[#trail + 1] = back[i]
+        trail[#trail + 1] = back[i - 1]
     end
     return trail
 end

@@ -8,6 +8,11 @@ variable is set anew in every call, unless its line ends in `-- kept`.
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and so makes each of its functions anew,
 for 0.1 us each. Why one library: what they share is there once, and the server's garbage collector goes over all of it again and again
 (docs/decisions/0008). All names end in a digest of the whole: two versions of the service can work on one server.
+
+What a script costs at most stands in its header, as `-- Cost       commands <= 6 + 2 * members, turns <= members`: the Redis commands
+that it runs, and how often the bodies of its loops are entered, those of the libraries and of `string.gmatch` included. The formulas
+are Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where it is not plain. `members` and
+`lot` are users, `tags` those of a room. tests/lua/test_cost_formulas.py runs each script at its limits and counts.
 """
 
 import hashlib
