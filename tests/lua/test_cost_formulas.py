@@ -709,5 +709,5 @@ def test_a_formula_is_read(header: str, cost: Cost) -> None:
 
 @pytest.mark.parametrize("header", ["-- Cost       O(members)", "-- Cost       commands <= 2, turns <= rooms"])
 def test_a_header_without_a_formula_or_with_unknown_names_fails(header: str) -> None:
-    with pytest.raises(AssertionError, match="header has no line|names rooms"):
+    with pytest.raises(AssertionError, match=r"header has no line|names rooms"):
         allowed(header, {"members": 5})
