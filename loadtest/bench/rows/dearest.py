@@ -70,7 +70,7 @@ def calls_at_the_limits(stage: Stage) -> Outcome:
         longest / MOST_SCRIPT_MS,
         Better.LOWER,
         notes=(
-            f"A user in {stage.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit, with {USER_TAG_LIMIT:,} distinct tags.",
+            f"A user in {stage.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; {USER_TAG_LIMIT:,} distinct tags.",
             "Longest script: by the server's clock. Others wait: the longest that a request for a sign of life took meanwhile, median.",
             f"The median of a call's scripts together, and the worker's CPU of a call on the average of {stage.lengths.dear_rounds}.",
         ),
