@@ -49,7 +49,7 @@ async def test_many_members_come_and_go_in_lots_and_all_are_answered(store: Redi
 
 
 async def test_the_members_of_a_lot_are_bounded(store: RedisStore, caller: Caller, app: str) -> None:
-    """Whatever one call names, no script is given more than 250."""
+    """Whatever one call names, no script is given more than 100."""
     seen: list[int] = []
     call = caller.call
 
@@ -62,4 +62,4 @@ async def test_the_members_of_a_lot_are_bounded(store: RedisStore, caller: Calle
     names = [f"member{number}" for number in range(1000)]
     await store.create_room(app=app, room="r", tags=[], profile={}, members=names)
     await store.remove_members(app=app, room="r", members=names)
-    assert seen == [250] * 8
+    assert seen == [100] * 20

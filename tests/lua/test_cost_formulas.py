@@ -15,7 +15,7 @@ from service.domain.types import Filter, Status
 from service.store import scripts
 from service.store.connect import Caller, connect
 from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
 from service.store.scripts import Plan
 from service.store.states import SEPARATOR
 from tests.support.costs import Cost, Counting, allowed, with_turns_counted
@@ -124,7 +124,7 @@ def case(script: str) -> Callable[[Case], Case]:
 
 @case("create_room")
 async def _create_room(world: World) -> Sizes:
-    lot, fields, tags = world.of(10, 250), world.of(1, 32), world.of(1, 4)
+    lot, fields, tags = world.of(10, MEMBERS_AT_ONCE), world.of(1, 32), world.of(1, 4)
     profile = dict.fromkeys(many("f", fields), b"1")
     await world.count(world.store.create_room(app=world.app, room="r", tags=many("t", tags), profile=profile, members=people(lot)))
     return {"lot": lot, "fields": fields, "tags": tags}
@@ -133,7 +133,7 @@ async def _create_room(world: World) -> Sizes:
 @case("add_members")
 async def _add_members(world: World) -> Sizes:
     """Crossing the fan-out limit, so that everybody is told; all of them come back, so that journals go on."""
-    members, lot, tags, sets = FANOUT_LIMIT, world.of(10, 250), world.of(1, 4), world.of(1, 4)
+    members, lot, tags, sets = FANOUT_LIMIT, world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)
     await world.room(members, tags=tags, others=sets - 1)
     back = [f"back{number}" for number in range(lot)]
     await world.store.remove_members(app=world.app, room="r", members=people(lot))
@@ -151,7 +151,7 @@ async def _add_members(world: World) -> Sizes:
 @case("remove_members")
 async def _remove_members(world: World) -> Sizes:
     """Crossing back below the fan-out limit; everybody has read, so that stays are kept."""
-    lot, tags, sets = world.of(10, 250), world.of(1, 4), world.of(1, 4)
+    lot, tags, sets = world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)
     members = FANOUT_LIMIT * 3 // 4
     await world.room(members, tags=tags, others=sets - 1)
     leaving = [f"leaving{number}" for number in range(lot)]
@@ -209,7 +209,7 @@ async def _delete_room(world: World) -> Sizes:
 async def _sweep_room(world: World) -> Sizes:
     await world.long_gone(await world.room(FANOUT_LIMIT + world.of(10, 244)))
     await world.count(world.store.delete_room(app=world.app, room="r"))
-    return {"limit": 250}
+    return {"limit": MEMBERS_AT_ONCE}
 
 
 @case("members")
