@@ -5,7 +5,7 @@
 -- ARGV[1]    repair   1 or 0
 --
 -- Reply      { counter, stored, expected, ... }   values as strings, "" for absent
--- Cost       O(rooms + tags)
+-- Cost       commands <= 6 + rooms * (1 + tags), turns <= 14 + rooms * (12 + 10 * tags)
 --@include lib/user
 
 local key = KEYS[1]

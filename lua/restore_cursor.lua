@@ -8,7 +8,7 @@
 -- ARGV[4]    journal   "<moves kept> <ms kept>"
 --
 -- Reply      1 when the room's cursor moved, else 0, also when the room was deleted meanwhile
--- Cost       O(1) up to the fan-out limit, O(log members) above
+-- Cost       commands <= 14, turns <= 8 + tags
 --@include lib/room
 --@include lib/journal
 --@include lib/news

@@ -6,7 +6,7 @@
 -- ARGV[2..]  members    who were told
 --
 -- Reply      how many are still owed
--- Cost       O(members)
+-- Cost       commands <= 1 + 2 * members, turns <= members
 
 local owed = KEYS[1] .. ":o"
 for i = 2, #ARGV do

@@ -7,7 +7,7 @@
 --            detail   later: ms until the next attempt; dead: why, in a few words
 --
 -- Reply      how many of them are settled for good (delivered or dead)
--- Cost       O(outcomes x log waiting)
+-- Cost       commands <= 2 + 5 * outcomes, turns <= outcomes
 --@include lib/events
 
 local shard = KEYS[1]

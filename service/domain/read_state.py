@@ -23,6 +23,7 @@ from service.domain.types import (
     ReceiptCount,
     Receipts,
     Room,
+    RoomSummary,
     Status,
     Subscriptions,
     TagBadges,
@@ -199,7 +200,7 @@ class ReadState:
         """Record that the user has read single messages, without moving the cursor. At most 100 messages.
 
         Returns those that were news: not the user's own, unknown ones, or such that had been read already.
-        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 1,000 members).
+        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 200 members).
         """
         _check_many("messages", messages)
         return await self._store.acknowledge(app=app, room=room, user=user, messages=messages)
@@ -273,6 +274,23 @@ class ReadState:
     async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
         """Up to `limit` members with their states, in no particular order. Raises RoomUnknown."""
         return await self._store.members(app=app, room=room, limit=limit)
+
+    async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
+        """As `room` for several; None for one that does not exist."""
+        return await self._store.room_each(app=app, rooms=rooms, user=user)
+
+    async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
+        """As `members` for several; nobody for a room that does not exist."""
+        return await self._store.members_each(app=app, rooms=rooms, limit=limit)
+
+    async def room_summary_each(
+        self, *, app: str, rooms: Sequence[str], user: str, tags: bool = False, fields: Sequence[str] = ()
+    ) -> list[RoomSummary | None]:
+        """What choosing among `rooms` needs; None for one that does not exist or that the user is no member of.
+
+        Tags only with `tags`, and of the profile only `fields`: both may be large.
+        """
+        return await self._store.room_summary_each(app=app, rooms=rooms, user=user, tags=tags, fields=fields)
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         """Ids of all rooms that the user is a member of, frozen ones included, in no particular order."""

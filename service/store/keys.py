@@ -16,9 +16,11 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
                     <US> -> the lowest ordinal that a count was set to by hand, or from
     :i      hash    message id -> (seq, ordinal, kind)
-    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
+    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`. The first
+                    and the last of a row of deleted messages have the seq at its other end behind that
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
+    :g      hash    the members of a large room that was deleted, as they were, until they have been told; for a day
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
     :w      hash    revision -> event not yet handed over to those who deliver webhooks (split plan only; empty at rest)
 
@@ -33,8 +35,8 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
 
-A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does. A user who
-is in no room has a side for one more day.
+A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does, once its
+members have been told. A user who is in no room has a side for one more day.
 
 **Everything else** has slots of its own:
 
@@ -82,10 +84,6 @@ class Keys:
     @staticmethod
     def room(app: str, room: str) -> str:
         return f"{{r:{app}:{room}}}"
-
-    @staticmethod
-    def room_messages(app: str, room: str) -> str:
-        return f"{{r:{app}:{room}}}:i"
 
     @staticmethod
     def user(app: str, user: str) -> str:

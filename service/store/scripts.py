@@ -19,6 +19,11 @@ A script's first line is `#!lua` and may end in one of two flags:
 Any other script is then refused with OOM before it begins. None is stopped in the middle: the server
 looks at its memory before a script and not within (`pre_command_oom_state` in src/script.c of Valkey).
 It checks MISCONF, NOREPLICAS and READONLY before a script as well.
+
+What a script costs at most stands in its header, as `-- Cost       commands <= 6 + 2 * members, turns <= members`: the Redis commands
+that it runs, and how often the bodies of its loops are entered, those of the libraries and of `string.gmatch` included. The formulas
+are Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where it is not plain. `members` and
+`lot` are users, `tags` those of a room. tests/lua/test_cost_formulas.py runs each script at its limits and counts.
 """
 
 import hashlib

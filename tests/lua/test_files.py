@@ -58,3 +58,8 @@ def test_keys_are_built_alike_in_lua_and_python() -> None:
     assert '"{r:" .. APP .. ":" .. room .. "}"' in text
     assert '"{u:" .. APP .. ":" .. user .. "}"' in text
     assert (Keys.room("a", "b"), Keys.user("a", "b")) == ("{r:a:b}", "{u:a:b}")
+
+
+def test_no_loop_hides_in_a_function_of_luas(path: Path) -> None:
+    """Inserting at the front and joining piece by piece cost as much as there is, and no count of turns shows it."""
+    assert not re.search(r"\btable\.(insert|remove|sort)\b", code_of(path))
