@@ -65,5 +65,3 @@ def _add(small: View, view: View, names: Iterable[str], left: int) -> int:
 def _size(name: str, value: Any) -> int:
     """Bytes of a field in an object, comma included."""
     return len(encode({name: value})) - 1
-
-
