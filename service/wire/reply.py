@@ -27,7 +27,7 @@ class Reply(ASGIResponse):
         self.payload = payload
         self.status = status
         self.code = code
-        self.raw_headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(payload)), *PRIVATE, *headers]
+        self.raw_headers = [(b"content-length", b"%d" % len(payload)), (b"content-type", media_type), *PRIVATE, *headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self.raw_headers})
