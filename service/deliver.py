@@ -56,7 +56,7 @@ async def deliver(caller: Caller, settings: Settings) -> None:
 
 def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, Tencent | None]:
     """The forms in which an event can be told; Tencent's with an app of Tencent's."""
-    token = settings.webhook_token or settings.tencent_token
+    token = settings.webhook_token
     if token is None:
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
     signer = Signer(token, settings.webhook_old_token)

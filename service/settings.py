@@ -337,12 +337,16 @@ def _check_webhook(settings: Settings) -> None:
         check_url(settings.webhook_url, allow_private=settings.webhook_allow_private)
     except TargetRefused as refused:
         raise SettingsError(f"READSTATE_WEBHOOK_URL {refused}") from None
-    if settings.webhook_token is None and (settings.webhook_form != "tencent" or settings.tencent_token is None):
+    if settings.webhook_token is None:
         raise SettingsError(
             "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN, the secret that signs webhooks: `openssl rand -hex 32` makes one"
         )
     if settings.webhook_form in ("tencent", "both") and settings.tencent_sdkappid is None:
         raise SettingsError(f"READSTATE_WEBHOOK_FORM={settings.webhook_form} needs READSTATE_TENCENT_SDKAPPID, which the form names")
+    if settings.tencent_sdkappid is not None and settings.webhook_form != "standard" and settings.webhook_token == settings.tencent_token:
+        raise SettingsError(
+            "READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ: who sees a webhook could send callbacks; change one of them"
+        )
 
 
 def _check_client_certificate(settings: Settings) -> None:
