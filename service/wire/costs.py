@@ -1,0 +1,44 @@
+"""What each kind of call costs, and how large a query a path takes: the one place where it can be compared.
+
+A unit is about a quarter of a millisecond of a worker and the store together: what a badge costs. Handlers name their cost beside
+their route. What is known only later (how many rooms were listed, how many members a room has) is charged after the call.
+"""
+
+from typing import Final
+
+from service.domain.types import Room
+
+READ: Final = 1  # a badge, one room, a cursor moved
+POST: Final = 2  # a message sent, changed, recalled
+PROFILE: Final = 2  # a user made, a token issued or revoked
+TAGS: Final = 5  # unread per tag, of all rooms
+CHANGE: Final = 10  # a room made, changed, deleted; a member removed
+RECEIPTS: Final = 10  # a page of readers, counts of a hundred messages
+LIST: Final = 20  # all rooms of a user
+JOIN: Final = 20  # people come into a room
+DEAR: Final = 20  # from here on only a few calls of one user run at once
+
+# Without credentials, of an address.
+UNKNOWN: Final = 1  # an unknown path, refused credentials, a preflight
+HANDSHAKE: Final = 2  # of a socket, or of a long-polling session
+DOCUMENT: Final = 10  # /metrics, /schema
+STRANGERS: Final = {"metrics": DOCUMENT, "schema": DOCUMENT}  # by the first word of the path
+
+_ROOMS_PER_UNIT: Final = 4  # in a list
+_READS_PER_UNIT: Final = 2  # of many in one call
+_MEMBERS_PER_UNIT: Final = 32  # in the view of a room
+
+
+def of_list(rooms: int) -> int:
+    """What the rooms of a list cost beside LIST."""
+    return rooms // _ROOMS_PER_UNIT
+
+
+def of_reads(reads: int) -> int:
+    """What the reads of one call cost beside READ."""
+    return reads // _READS_PER_UNIT
+
+
+def of_members(room: Room) -> int:
+    """What the members of a room cost who shows it."""
+    return min(room.member_count, 1000) // _MEMBERS_PER_UNIT
