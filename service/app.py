@@ -203,12 +203,13 @@ class Service:
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
         """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
-        if isinstance(error, HTTPException) and "auth" not in request.scope:  # no call that anybody was let in to
+        scope: Any = request.scope
+        if isinstance(error, HTTPException) and "auth" not in scope:  # no call that anybody was let in to
             try:
-                self._charge_stranger(request.scope)
+                self._charge_stranger(scope)
             except TooManyRequests as refusal:
                 error = refusal
-        return _words(request.scope["path"])(request, error)
+        return _words(scope["path"])(request, error)
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:

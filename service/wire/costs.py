@@ -4,8 +4,10 @@ A unit is about a quarter of a millisecond of a worker and the store together: w
 their route. What is known only later (how many rooms were listed, how many members a room has) is charged after the call.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from service.domain.limits import MAX_MEMBERS_SHOWN
 from service.domain.types import Room
 
 READ: Final = 1  # a badge, one room, a cursor moved
@@ -27,6 +29,8 @@ STRANGERS: Final = {"metrics": DOCUMENT, "schema": DOCUMENT}  # by the first wor
 _ROOMS_PER_UNIT: Final = 4  # in a list
 _READS_PER_UNIT: Final = 2  # of many in one call
 _MEMBERS_PER_UNIT: Final = 32  # in the view of a room
+_TOLD: Final = 256  # members
+_CELLS_PER_UNIT: Final = 64  # a cell is a counter of a member: two, and one for each tag
 
 
 def of_list(rooms: int) -> int:
@@ -39,6 +43,16 @@ def of_reads(reads: int) -> int:
     return reads // _READS_PER_UNIT
 
 
-def of_members(room: Room) -> int:
-    """What the members of a room cost who shows it."""
-    return min(room.member_count, 1000) // _MEMBERS_PER_UNIT
+def of_members(members: int, at_most: int = MAX_MEMBERS_SHOWN) -> int:
+    """What it costs to show the members of a room, of whom `at_most` are shown."""
+    return min(members, at_most) // _MEMBERS_PER_UNIT
+
+
+def of_fan_out(members: int, tags: int) -> int:
+    """What it costs to tell the members of a room of a change; those above the fan-out limit are not told one by one."""
+    return min(members, _TOLD) * (2 + tags) // _CELLS_PER_UNIT
+
+
+def of_change(room: Room, tags: Sequence[str]) -> int:
+    """What it costs to change the tags or the state of a room, which every member's counters follow."""
+    return 4 * of_fan_out(room.member_count, max(len(room.tags), len(tags)))

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from service.domain.types import Room, Status
 from service.together import together
+from service.wire import costs
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.call import Call, Caller, Who
@@ -54,7 +55,7 @@ _decode_query: Callable[[bytes], _Query] = msgspec.json.Decoder(_Query).decode
 _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@get("/rooms", **documented("rooms", Who.CLIENT, RoomsResult))
+@get("/rooms", **documented("rooms", Who.CLIENT, RoomsResult, cost=costs.LIST))
 async def rooms(
     request: Call,
     skip: Count = 0,
@@ -76,6 +77,7 @@ async def rooms(
     if pref:
         _parse("pref", _decode_object, pref)
     there = await _present(desk, caller)
+    request.charge(costs.of_list(len(there)))
     kept = [room for room in there if wanted(room) and (since_ms is None or _touched_ms(room) > since_ms)]
     for key, descending in reversed(order):
         kept.sort(key=key, reverse=descending)

@@ -17,7 +17,7 @@ from service.wire.rocketchat.messages import LoggedIn, LoggedOut, Login, LoginAn
 from service.wire.rocketchat.people import person, text
 
 
-@call(HttpMethod.POST, "/login", "rocketchat_login", LoginAnswer, Login, signed_in=False, misfit=LOGIN_FAILED)
+@call(HttpMethod.POST, "/login", "rocketchat_login", LoginAnswer, Login, signed_in=False, misfit=LOGIN_FAILED, cost=costs.PROFILE)
 async def login(request: Call, given: Login) -> LoginAnswer:
     """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or `email`. Answers whose it is."""
     desk, token, address = request.desk, given.resume or given.password, client_address(request.scope)
@@ -32,7 +32,7 @@ async def login(request: Call, given: Login) -> LoginAnswer:
     raise Refused(LOGIN_FAILED)
 
 
-@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing)
+@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
 async def logout(request: Call, _: Nothing) -> LogoutAnswer:
     """Revoke the token that this call was made with; the user's other tokens stay."""
     await request.desk.tokens.end(request.auth)
