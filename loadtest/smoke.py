@@ -7,7 +7,7 @@ import os
 import sys
 
 from loadtest.run import main
-from service.replay.temporary import ServiceFailed, temporary_service
+from service.replay.temporary import NO_RATE_LIMITS, ServiceFailed, temporary_service
 
 SIZE = {
     "LOAD_USERS": "16",
@@ -24,7 +24,7 @@ SIZE = {
 def smoke() -> int:
     """Returns Locust's exit code, or 2 when the service did not start."""
     try:
-        with temporary_service({"READSTATE_WORKERS": "2"}) as service:
+        with temporary_service({"READSTATE_WORKERS": "2", **NO_RATE_LIMITS}) as service:
             target = {"LOAD_URL": service.url, "LOAD_API_KEY": service.api_key, "LOAD_CLIENT_KEY": service.client_key}
             return main({**SIZE, **os.environ, **target})
     except ServiceFailed as failure:
