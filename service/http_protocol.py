@@ -292,6 +292,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(_BAD_HANDSHAKE)
             self.transport.close()
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # else uvicorn reports that it was not
+
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:
             return

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from service.errors import TooManyRequests
 
-LARGE_BYTES = 64 * 1024  # of one connection; less than this is not looked at
+LARGE_BYTES = 16 * 1024  # of one connection; less than this is not looked at
 MAX_BYTES = 4 * 1024 * 1024  # of one user
 
 _LOOKS = 2  # at other users' connections, when one is noted
