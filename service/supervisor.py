@@ -38,6 +38,7 @@ from service.settings import Settings
 from service.store.server_check import ServerFacts, check_server
 
 MAX_FRAME_BYTES = 65_536
+SEND_BUFFER_BYTES = 256 * 1024  # the system's, of each connection
 # Of the 20 seconds that a stop may take, these are for requests and sockets; what is left is for the application's own closing.
 DRAIN_S = 15
 STOP_S = 20
@@ -196,6 +197,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(
             f"cannot listen on {host} port {port} ({error.strerror}); stop what uses it, or set READSTATE_HOST or READSTATE_PORT to another"
         ) from None
+    # Connections inherit it. Left to itself the system keeps up to 4 MiB for each client that does not read.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     listener.set_inheritable(True)
     return listener
 

@@ -203,13 +203,13 @@ async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -
             request = f"GET /rooms HTTP/1.1\r\nHost: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {token}\r\n\r\n".encode()
             lazy = []
             try:
-                for _ in range(6):
+                for _ in range(10):
                     connection = socket.socket()
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that little waits in the system
                     connection.connect((address.hostname, address.port))
                     connection.sendall(request)
                     lazy.append(connection)
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(0.2)
                 answer = await _ask(process.url, token, "/me/badge")
                 assert (answer.status_code, answer.json()) == (429, msgspec.json.decode(envelope(UNTAKEN)))
                 assert (await backend.call("GET", "/me/badge", token=await backend.token("wes")))["RC"] == 0
