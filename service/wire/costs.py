@@ -30,7 +30,7 @@ _ROOMS_PER_UNIT: Final = 4  # in a list
 _READS_PER_UNIT: Final = 2  # of many in one call
 _MEMBERS_PER_UNIT: Final = 32  # in the view of a room
 _TOLD: Final = 256  # members
-_CELLS_PER_UNIT: Final = 64  # a cell is a counter of a member: two, and one for each tag
+_COUNTERS_PER_UNIT: Final = 64  # each member has two, and one for each tag
 
 
 def of_list(rooms: int) -> int:
@@ -48,9 +48,14 @@ def of_members(members: int, at_most: int = MAX_MEMBERS_SHOWN) -> int:
     return min(members, at_most) // _MEMBERS_PER_UNIT
 
 
+def of_counters(moved: int) -> int:
+    """What the members' counters that a message moved cost beside POST."""
+    return moved // _COUNTERS_PER_UNIT
+
+
 def of_fan_out(members: int, tags: int) -> int:
     """What it costs to tell the members of a room of a change; those above the fan-out limit are not told one by one."""
-    return min(members, _TOLD) * (2 + tags) // _CELLS_PER_UNIT
+    return of_counters(min(members, _TOLD) * (2 + tags))
 
 
 def of_change(room: Room, tags: Sequence[str]) -> int:

@@ -91,13 +91,14 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     caller, desk = request.auth, request.desk
     text = message_body(body)
     if data.id is not None:
-        sender = await _check_may_change(desk, caller, room, data.id)
+        sender = await _check_may_change(request, room, data.id)
         message, at_ms = data.id, await _change(desk, caller, room, data.id, text, recall=data.message_type == RECALL)
     else:
         _check_new(data)
         posted = await desk.read_state.post(
             app=caller.app, room=room, sender=caller.user, countable=is_countable(data), body=text, sender_must_be_member=True
         )
+        request.charge(costs.of_counters(posted.moved))
         sender, message, at_ms = caller.user, posted.message, posted.at_ms
     return ok(await message_for_everybody(desk.people, caller.app, room, message, sender, at_ms, text))
 
@@ -180,11 +181,13 @@ def _check_new(message: RoomMessage) -> None:
         _recallable(message)
 
 
-async def _check_may_change(desk: Desk, caller: Caller, room: str, message: str) -> str:
-    """Who sent the message that `caller` wants to change: they themselves, unless the caller manages the room. Raises Refused."""
+async def _check_may_change(request: Call, room: str, message: str) -> str:
+    """Who sent the message that the caller wants to change: they themselves, unless the caller manages the room. Raises Refused."""
+    caller, desk = request.auth, request.desk
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     if present.me is None:
         raise Refused(NOT_ROOM_MEMBER)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     sender = await desk.read_state.message_sender(app=caller.app, room=room, message=message)
     if sender != caller.user:
         check_superuser(caller, present, INSUFFICIENT_PERMISSIONS)
