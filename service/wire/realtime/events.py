@@ -21,7 +21,7 @@ from service.wire.imkit.call import Caller
 from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, Problem, Refused, explain
 from service.wire.imkit.reply import ok
 from service.wire.realtime.audience import Audience
-from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection, Farewell
+from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection
 from service.wire.realtime.encoding import Encoding
 from service.wire.realtime.requests import COSTS, Request
 
@@ -105,10 +105,13 @@ class Events:
         except Refused as refusal:
             _acknowledge(connection, ack_id, refusal.problem.reply().payload)
             connection.end(REFUSED)
+        except TooManyRequests as error:
+            _acknowledge(connection, ack_id, RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload)
+            connection.end(REFUSED if isinstance(error, TooManySockets) else TOO_OFTEN)
         except ReadStateError as error:
             problem, message = explain(error)
             _acknowledge(connection, ack_id, problem.reply_to(error, message).payload)
-            connection.end(_farewell(error))
+            connection.end(STATE_LOST)
         else:
             _acknowledge(connection, ack_id, ok({"client": session.user}).payload)
 
@@ -161,12 +164,6 @@ class Events:
         except BaseException:
             await self._notices.leave(session.app)
             raise
-
-
-def _farewell(error: ReadStateError) -> Farewell:
-    if isinstance(error, TooManySockets):
-        return REFUSED
-    return TOO_OFTEN if isinstance(error, TooManyRequests) else STATE_LOST
 
 
 def _configure(connection: Connection, wish: Any) -> bytes:
