@@ -7,9 +7,8 @@ import os
 import sys
 
 from loadtest.run import main
-from service.replay.temporary import ServiceFailed, temporary_service
+from service.replay.temporary import NO_RATE_LIMITS, ServiceFailed, temporary_service
 
-UNLIMITED = {f"READSTATE_{who}_RATE_LIMIT": "0" for who in ("USER", "APP", "BACKEND", "ADDRESS")}
 SIZE = {
     "LOAD_USERS": "16",
     "LOAD_LISTENERS": "4",
@@ -25,7 +24,7 @@ SIZE = {
 def smoke() -> int:
     """Returns Locust's exit code, or 2 when the service did not start."""
     try:
-        with temporary_service({"READSTATE_WORKERS": "2", **UNLIMITED}) as service:
+        with temporary_service({"READSTATE_WORKERS": "2", **NO_RATE_LIMITS}) as service:
             target = {"LOAD_URL": service.url, "LOAD_API_KEY": service.api_key, "LOAD_CLIENT_KEY": service.client_key}
             return main({**SIZE, **os.environ, **target})
     except ServiceFailed as failure:

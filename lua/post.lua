@@ -13,7 +13,8 @@
 -- ARGV[9]    journal         "<moves kept> <ms kept>"
 -- ARGV[10]   sent_ms         when it was sent by the poster's clock, 0: now
 --
--- Reply      { message, seq, ordinal, at_ms, created }
+-- Reply      { message, seq, ordinal, at_ms, created, moved }
+--            moved: counters of members that it moved, two and one for each tag
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read for the poster
 -- Cost       commands <= 20 + 3 * members + 7 * left + forgotten,
@@ -44,7 +45,7 @@ if message ~= "" then
     if seq then
         tell_owed(room)
         local _, _, at_ms = message_at(room, seq)
-        return finish(room, { message, seq, ord, at_ms, 0 })
+        return finish(room, { message, seq, ord, at_ms, 0, 0 })
     end
 end
 
@@ -74,8 +75,11 @@ else
     end
     save_member(room, sender, room.seq, room.ord, room.seq, joined, at, moves, 0, tail)
 end
+local moved = 0
 if crossed or (countable == 1 and not room.derived) then
     tell_members(room)
+    local _, tags = string.gsub(room.tags, "[^" .. TAG_SEPARATOR .. "]+", "")
+    moved = room.size * (2 + tags)
 elseif cursor then
     tell_member(room, sender, room.seq, room.ord)
 end
@@ -84,4 +88,4 @@ publish("message", id, message, sender, at_ms, room.seq, "new", ARGV[6])
 if cursor then
     publish_packed(read_notice(id, sender, message, room.seq))
 end
-return finish(room, { message, room.seq, room.ord, at_ms, 1 })
+return finish(room, { message, room.seq, room.ord, at_ms, 1, moved })

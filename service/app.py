@@ -26,7 +26,7 @@ from service import metrics
 from service.domain.client_rules import ClientRules
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
-from service.errors import Fault, ReadStateError
+from service.errors import Fault, ReadStateError, TooManyRequests
 from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
@@ -35,16 +35,21 @@ from service.store.memory import StoreMemory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.store.workers import Key, Workers
+from service.wire import costs
+from service.wire.addresses import client_address
 from service.wire.cors import cors_config
+from service.wire.credentials import Credentials
 from service.wire.desk import Desk
 from service.wire.imkit import routes as imkit_routes
-from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer
+from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
 from service.wire.imkit.gate import SLASH_STANDS_IN
 from service.wire.imkit.reading import EXPRESSES
 from service.wire.openapi import openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.people import People
+from service.wire.rate_limits import RateLimits
 from service.wire.realtime.server import Realtime
+from service.wire.reply import Reply
 from service.wire.rocketchat import errors as rocketchat_errors
 from service.wire.rocketchat import routes as rocketchat_routes
 from service.wire.tencent import answers as tencent_answers
@@ -55,6 +60,7 @@ from service.wire.tencent.codes import FAILURES as TENCENT_FAILURES
 from service.wire.tencent.documented import SECURITY as TENCENT_SECURITY
 from service.wire.tencent.gateway import Access
 from service.wire.tencent.routes import tencent_router
+from service.wire.untaken import LARGE_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +128,7 @@ class Service:
                 headers=[*imkit_routes.CORS_HEADERS, *rocketchat_routes.CORS_HEADERS],
                 exposed=rocketchat_routes.CORS_EXPOSED,
             ),
-            exception_handlers={HTTPException: _answer, Exception: _answer},
+            exception_handlers={HTTPException: self._answer, Exception: self._answer},
             lifespan=[self._lifespan],
             openapi_config=openapi_config(_version(), {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY}),
             logging_config=None,
@@ -154,10 +160,12 @@ class Service:
         if express := EXPRESSES.find(scope):
             await express[0].serve(self.parts.desk, express[1], scope, receive, send)
         elif _words(scope["path"]) is answer and not _clean(scope):
-            await INVALID_PATH.reply()(scope, receive, send)
-            scope["outcome"] = INVALID_PATH.code  # type: ignore[typeddict-unknown-key]
+            await self._refuse_path(scope)(scope, receive, send)
+        elif reply := self._over_limit(scope):
+            await reply(scope, receive, send)
         else:
             await self._http(scope, receive, send)
+        self._note_untaken(scope, send)
         handler = scope.get("route_handler")
         operation = handler.opt.get("operation", "other") if handler else "unrouted"
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
@@ -167,6 +175,49 @@ class Service:
         if logger.isEnabledFor(level):
             elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
+
+    def _refuse_path(self, scope: Any) -> Reply:
+        """The answer to a path that is malformed, whoever asks."""
+        try:
+            self._charge_stranger(scope)
+        except TooManyRequests as error:
+            return answer_in(scope, error)
+        scope["outcome"] = INVALID_PATH.code
+        return INVALID_PATH.reply()
+
+    def _over_limit(self, scope: Any) -> Reply | None:
+        """The answer to an address that asks too often for what needs no credentials; None when the request may go on."""
+        cost = costs.UNKNOWN if scope["method"] == "OPTIONS" else costs.STRANGERS.get(scope["path"][1:].partition("/")[0])
+        if cost is None:
+            return None
+        try:
+            self._charge_stranger(scope, cost)
+        except TooManyRequests as error:
+            scope["outcome"] = error.code
+            return Reply(
+                f"{error}\n".encode(), 429, error.code, ((b"retry-after", b"%d" % error.retry_after_s),), b"text/plain; charset=utf-8"
+            )
+        return None
+
+    def _charge_stranger(self, scope: Any, cost: float = costs.UNKNOWN) -> None:
+        if self._parts:
+            self._parts.desk.rate_limits.take_address(client_address(scope), cost)
+
+    def _note_untaken(self, scope: Any, send: Any) -> None:
+        """Remember a connection that has much left to send to a user. ASGI has no word for it; uvicorn's `send` knows its transport."""
+        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        if transport is not None and transport.get_write_buffer_size() > LARGE_BYTES and scope.get("payer", ("", ""))[1]:
+            self.parts.desk.rate_limits.untaken.note(scope["payer"], transport)
+
+    def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
+        """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
+        scope: Any = request.scope
+        if isinstance(error, HTTPException) and "auth" not in scope:  # no call that anybody was let in to
+            try:
+                self._charge_stranger(scope)
+            except TooManyRequests as refusal:
+                error = refusal
+        return _words(scope["path"])(request, error)
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
@@ -207,7 +258,24 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         tokens = Tokens(
             directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days
         )
-        desk = Desk(ReadState(store), directory, apps, tokens, People(directory), _client_rules(settings), settings.lastread_badge_scope)
+        rate_limits = RateLimits(
+            user=settings.user_rate_limit,
+            app=settings.app_rate_limit,
+            backend=settings.backend_rate_limit,
+            address=settings.address_rate_limit,
+            several_apps=apps.several,
+        )
+        desk = Desk(
+            ReadState(store),
+            directory,
+            apps,
+            tokens,
+            People(directory),
+            rate_limits,
+            Credentials(tokens, rate_limits),
+            _client_rules(settings),
+            settings.lastread_badge_scope,
+        )
         memory = StoreMemory(caller)
         await _learn(apps, tokens)
         workers = Workers(caller, _shared_keys(settings))
@@ -226,6 +294,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
             ping_interval_s=settings.socket_ping_interval_s,
             ping_timeout_s=settings.socket_ping_timeout_s,
             cors_origins=settings.cors_origins,
+            address_socket_limit=settings.address_socket_limit,
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
@@ -303,11 +372,6 @@ async def _stop(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _answer(request: Request[Any, Any, Any], error: Exception) -> Any:
-    """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
-    return _words(request.scope["path"])(request, error)
 
 
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:

@@ -1,7 +1,11 @@
 """HTTP as a worker speaks it: uvicorn's, with limits on what a client may make a worker hold, and one write for each answer.
 
 The limits. uvicorn keeps the line, the headers and the trailers of a request however long they are, and what a client does not take,
-of whoever it may be. It waits for the rest of a request for ever, and for ever with a client that does not read its answer.
+of whoever it may be. It waits for the rest of a request for ever, and for ever with a client that does not read its answer. And it lets
+one peer have all the connections that a worker can have.
+
+The end. uvicorn closes as soon as it has answered. A client that is still sending a body then hears of a reset and not of the answer, so
+a connection is closed in that case when the client has heard it, or after a moment.
 
 The write. uvicorn writes the head of an answer and its body one after the other, and uvloop hands each to the system at once. Two calls
 of the system for one small answer were a sixth of a worker's time, and its client woke up twice.
@@ -12,13 +16,18 @@ the parser stops behind the head of the request, and uvicorn takes what follows,
 
 import asyncio
 import contextlib
-from typing import Any
+from collections.abc import Collection
+from ipaddress import ip_address, ip_network
+from typing import Any, ClassVar
 
 import httptools
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from service.wire.addresses import Held, network_of
+from service.wire.query_limits import HEADERS, objection
 from service.wire.reply import JSON, PRIVATE
 
 # Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
@@ -31,6 +40,10 @@ MAX_PIPELINED = 100
 MAX_FRAGMENTS = 1024
 # So long, up to twice, a client may take for a request, or between two moments at which it takes some of its answer.
 PATIENCE_S = 60.0
+
+# So long, and for so many bytes, what a client goes on sending is read and dropped once it has its last answer.
+LINGER_S = 2.0
+MAX_LINGER_BYTES = 16 * 1024 * 1024
 
 KNOWN_LINES = {(name, value): b"%b: %b\r\n" % (name, value) for name, value in ((b"content-type", JSON), *PRIVATE)}
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
@@ -47,6 +60,8 @@ class GatheringTransport:
         self._transport = transport
         self._loop = loop
         self._waiting: list[bytes] = []
+        self.is_asked = False  # the client is in the middle of a request
+        self.lingers = False  # closed for us, while the client may still send
 
     def write(self, data: bytes) -> None:
         if not self._waiting:
@@ -54,9 +69,24 @@ class GatheringTransport:
         self._waiting.append(data)
 
     def close(self) -> None:
-        """What was written is sent first, as with any transport."""
+        """What was written is sent first, as with any transport. A client in the middle of a request is let finish, for LINGER_S."""
+        if self.lingers:
+            return
         self._flush()
-        self._transport.close()
+        if not self.is_asked or self._transport.is_closing():
+            self._transport.close()
+            return
+        self.lingers = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._loop.call_later(LINGER_S, self._transport.close)
+
+    def is_closing(self) -> bool:
+        return self.lingers or self._transport.is_closing()
+
+    def get_write_buffer_size(self) -> int:
+        """With what waits for the end of the turn."""
+        return self._transport.get_write_buffer_size() + sum(map(len, self._waiting))
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -103,6 +133,43 @@ class Cycle(RequestResponseCycle):
         return b"%bcontent-length: %b\r\n\r\n" % (head, length)
 
 
+class ServerConfig(Config):
+    """uvicorn's, and how many connections one address may have on a worker; 0: any number. `trusted` ones are not counted."""
+
+    def __init__(self, *arguments: Any, address_connection_limit: int = 0, trusted: Collection[str] = (), **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.address_connection_limit = address_connection_limit
+        self.trusted = [ip_network(proxy) for proxy in trusted]
+
+    def counts(self, address: str) -> bool:
+        """Whether the connections of an address are counted."""
+        if not address or not self.address_connection_limit:
+            return False
+        known = ip_address(address.partition("%")[0])
+        return not any(known in network for network in self.trusted)
+
+
+class Place:
+    """What a connection takes of its address's share."""
+
+    _held: ClassVar[Held | None] = None
+
+    def __init__(self, config: Config, client: tuple[str, int] | None) -> None:
+        self.address = ""
+        self.is_free = True
+        if isinstance(config, ServerConfig) and client and config.counts(client[0]):
+            self.address = network_of(client[0])
+            held = Place._held = Place._held or Held("connections", config.address_connection_limit)
+            self.is_free = held.has_room(self.address)
+            held.hold(self.address)
+
+    def leave(self) -> None:
+        """The connection is no more; once."""
+        if self.address and Place._held is not None:
+            Place._held.release(self.address)
+            self.address = ""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """See the module. The WebSockets that connections become are on such a transport, too."""
 
@@ -110,35 +177,59 @@ class HttpProtocol(HttpToolsProtocol):
     _beside_body = 0  # bytes of it after the piece of the stream in which it began
     _seen: tuple[Any, int] = (None, 0)  # at the last look: the scope of the request, and how much the client had not taken
     _look_later: asyncio.TimerHandle
+    _place: Place
+    _refusal: tuple[int, str] | None = None  # what is wrong with the request that is being parsed
+    _dropped = 0  # bytes that came after the last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(GatheringTransport(transport, self.loop))  # type: ignore[arg-type]
         self._look_later = self.loop.call_later(PATIENCE_S, self._look)
+        self._place = Place(self.config, self.client)
+        if not self._place.is_free:
+            self._refuse(429, "Too many connections of this address.", "retry-after: 1\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_later.cancel()
+        self._place.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            self._dropped += len(data)
+            if self._dropped > MAX_LINGER_BYTES:
+                self.transport.abort()
+            return
         self._beside_body += len(data)
         self._unset_keepalive_if_required()
         try:
             self._parse(data)
         except httptools.HttpParserError:
             # The client's doing, and no line in the log: there could be any number of them.
-            self.send_400_response(_TOO_MANY if len(self.pipeline) > MAX_PIPELINED else "Invalid HTTP request received.")
+            self._asked(True)  # the rest of what the client says cannot be told from its beginning
+            self._refuse(*(self._refusal or (400, "Invalid HTTP request received.")))
             return
         if self.scope is not self._counted:
             self._counted, self._beside_body = self.scope, 0
         elif self._beside_body > MAX_BESIDE_BODY_BYTES:
-            self.send_400_response(f"Beside its body a request must have at most {MAX_BESIDE_BODY_BYTES} bytes.")
+            self._refuse(431, f"Beside its body a request must have at most {MAX_BESIDE_BODY_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        self._asked(True)
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= HEADERS:
+            self._stop_parsing(431, f"A request must have at most {HEADERS} headers.")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self._passes_over_upgrade():
             return
+        if reason := objection(self.url):
+            self._stop_parsing(414, reason)
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
-            raise OverflowError(_TOO_MANY)  # for the parser, which makes an HttpParserError of it
+            self._stop_parsing(400, _TOO_MANY)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = Cycle
@@ -150,11 +241,30 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._passes_over_upgrade():
+            self._asked(False)
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
         self._look_later.cancel()
+        self._asked(False)
         super().handle_websocket_upgrade()
+        protocol: Any = self.transport.get_protocol()
+        protocol.place = self._place
+
+    def _asked(self, begins: bool) -> None:
+        transport: Any = self.transport
+        transport.is_asked = begins
+
+    def _stop_parsing(self, status: int, reason: str) -> None:
+        """To be called while parsing: the parser makes an HttpParserError of what is raised here."""
+        self._refusal = (status, reason)
+        raise OverflowError(reason)
+
+    def _refuse(self, status: int, reason: str, more: str = "") -> None:
+        """Answer in plain text before anything of the service has seen the request, and close."""
+        head = f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(reason)}\r\n{more}connection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + f"{head}{reason}".encode("ascii"))
+        self.transport.close()
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser. Raises HttpParserError."""
@@ -204,11 +314,23 @@ class HttpProtocol(HttpToolsProtocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's, which leaves a client without an answer when it cannot read the handshake, and takes a message in any number of parts."""
 
+    place: Place | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.place is not None:
+            self.place.leave()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if not self.handshake_initiated and not self.transport.is_closing():
             self.transport.write(_BAD_HANDSHAKE)
             self.transport.close()
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # else uvicorn reports that it was not
 
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:

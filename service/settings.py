@@ -9,7 +9,8 @@ import itertools
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_type_hints
 from urllib.parse import urlsplit
@@ -91,17 +92,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Change it when users must agree before they are in a room: people whom a client invites become members by joining.
     invited_must_accept: bool = False
     # Change it when users need more: cost units in a second, on each worker; ten times as many at once. 0: any number.
+    # A unit is what a badge costs.
     user_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 100
     # The same for all users of an app together, where there are several apps.
     app_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 10_000
     # The same for the backend of an app.
     backend_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
-    # The same for what comes from one address without valid credentials.
+    # The same for what comes from one address without valid credentials; 0 does not slow down wrong ones either.
     address_rate_limit: Annotated[int, Meta(ge=0, le=10_000_000)] = 100
     # Change it when more sockets come from one address, on each worker. 0: any number.
     address_socket_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 2000
-    # Set it behind a proxy: its addresses or networks, comma-separated, whose X-Forwarded-For is believed.
-    trusted_proxies: str = ""
+    # Set it behind a proxy: its addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed.
+    trusted_proxies: Annotated[str, Meta(max_length=4096)] = ""
     # Change it to give the embedded Valkey more or less memory, in MiB. Unset: half of the machine's,
     # or of the container's.
     embedded_memory_mb: Annotated[int, Meta(ge=64, le=16_777_216)] | None = None
@@ -164,6 +166,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check_url("webhook_url", settings.webhook_url, ("http", "https"))
         _check_webhook(settings)
         _check_old(settings)
+        _check_proxies(settings.proxies())
         return settings
 
     def resolve(self) -> Self:
@@ -186,6 +189,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def open_secrets(self) -> list[str]:
         """Names of the secrets that were not given, and so are made and kept."""
         return [name for name in _SECRET_BYTES if not getattr(self, name)]
+
+    def proxies(self) -> list[str]:
+        """The trusted proxies, each an address or a network."""
+        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
 
     def bounds(self) -> Bounds:
         """What a RedisStore takes beside its connection; the same for workers, deliverers and audits, all of which may write."""
@@ -321,6 +328,16 @@ def _check_url(name: str, value: str | None, schemes: tuple[str, ...]) -> None:
         raise SettingsError(f"{variable} must begin with {expected}")
     if not reachable:
         raise SettingsError(f"{variable} names no {'path' if url.scheme == 'unix' else 'host'} after {url.scheme}://")
+
+
+def _check_proxies(proxies: Iterable[str]) -> None:
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise SettingsError(
+                f"READSTATE_TRUSTED_PROXIES cannot be used: {error}; give addresses or networks, such as 10.0.0.7,10.1.0.0/16"
+            ) from None
 
 
 def _check_webhook(settings: Settings) -> None:

@@ -26,19 +26,19 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 from litestar.types import ASGIApp
-from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
 from service.deliverer_process import DelivererProcess
 from service.embedded import EmbeddedServer
-from service.http_protocol import HttpProtocol, WebSocketProtocol
+from service.http_protocol import HttpProtocol, ServerConfig, WebSocketProtocol
 from service.leash import end_with_parent
 from service.settings import Settings
 from service.store.server_check import ServerFacts, check_server
 
 MAX_FRAME_BYTES = 65_536
+SEND_BUFFER_BYTES = 256 * 1024  # the system's, of each connection
 # Of the 20 seconds that a stop may take, these are for requests and sockets; what is left is for the application's own closing.
 DRAIN_S = 15
 STOP_S = 20
@@ -120,7 +120,7 @@ class Workers(Multiprocess):
     """uvicorn's supervisor of worker processes, with an end to its patience, for one worker as for many."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        config = Config(
+        config = ServerConfig(
             "service.supervisor:worker",
             factory=True,
             workers=settings.workers,
@@ -134,7 +134,10 @@ class Workers(Multiprocess):
             lifespan="on",
             log_config=None,
             access_log=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.proxies()),
+            forwarded_allow_ips=settings.proxies(),
+            address_connection_limit=connections_of_an_address(settings),
+            trusted=settings.proxies(),
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=DRAIN_S,
@@ -175,6 +178,14 @@ class Workers(Multiprocess):
             self.should_exit.wait(0.05)
 
 
+def connections_of_an_address(settings: Settings) -> int:
+    """How many connections one address may have on a worker: twice as many as sockets, and at most half of the descriptors there are."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    half = descriptors // 2 if descriptors > 0 else 0  # negative: any number
+    wanted = 2 * settings.address_socket_limit
+    return min(wanted, half) if wanted and half else wanted
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket on `host` (name or address, IPv4 or IPv6) and `port` (0: any free one). Raises StartError."""
     try:
@@ -188,6 +199,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(
             f"cannot listen on {host} port {port} ({error.strerror}); stop what uses it, or set READSTATE_HOST or READSTATE_PORT to another"
         ) from None
+    # Connections inherit it. Left to itself the system keeps up to 4 MiB for each client that does not read.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     listener.set_inheritable(True)
     return listener
 

@@ -18,6 +18,7 @@ from loadtest.bench.locust_run import Found
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
 from loadtest.bench.population import Keys, Population, Shape, Walk, single_reads, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
+from service.replay.temporary import NO_RATE_LIMITS
 
 FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
 FASTEST_BULK = 1000
@@ -83,7 +84,7 @@ class Stage:
 
     def serve(self, application: str, workers: int = 1) -> Any:
         """A further HTTP server on the server's core; a context manager."""
-        environ = {"READSTATE_REDIS_URL": self.valkey.url, "READSTATE_WORKERS": str(workers), **self.keys.environ()}
+        environ = {"READSTATE_REDIS_URL": self.valkey.url, "READSTATE_WORKERS": str(workers), **self.keys.environ(), **NO_RATE_LIMITS}
         return http_server(application, environ, SERVER_CORE)
 
     def populate(self, shape: Shape) -> tuple[Population, dict[str, str]]:

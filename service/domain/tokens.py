@@ -78,6 +78,7 @@ class Tokens:
         self._bound: OrderedDict[tuple[str, str], tuple[float, Session]] = OrderedDict()
         self._revoked: dict[tuple[str, str], int] = {}
         self._heard: dict[str, int] = {}  # the newest position, by app
+        self.bindings = 0  # how often a custom token was bound through this worker
 
     async def issue(self, *, app: str, user: str) -> IssuedToken:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
@@ -112,6 +113,7 @@ class Tokens:
         )
         # Whatever this worker believed about custom tokens may have just changed.
         self._bound.clear()
+        self.bindings += 1
         return bound
 
     async def verify(self, app: str, token: str) -> Session | None:
@@ -119,11 +121,22 @@ class Tokens:
 
         An issued token costs no round trip; a custom one costs one every `BOUND_CACHE_S`.
         """
-        session = self._issued.get((app, token))
-        if session is None:
-            session = self._read_issued(app, token) or await self._look_up(app, token)
+        session = self.known(app, token) or await self.look_up(app, token)
         if session is None or not self.still_valid(session):
             return None
+        return session
+
+    def known(self, app: str, token: str) -> Session | None:
+        """What `token` stands for as far as can be told without asking: it was issued here, or looked up within BOUND_CACHE_S.
+
+        It may have ended meanwhile: see still_valid.
+        """
+        session = self._issued.get((app, token))
+        if session is None:
+            session = self._read_issued(app, token)
+        if session is None:
+            believed = self._bound.get((app, token))
+            session = believed[1] if believed is not None and believed[0] > self._now() else None
         return session
 
     def still_valid(self, session: Session) -> bool:
@@ -212,14 +225,11 @@ class Tokens:
             return None
         return Session(app.app, user, claims.jti, claims.exp, app.generation) if claims.nbf <= self._now() else None
 
-    async def _look_up(self, app: str, token: str) -> Session | None:
-        """Ask for a custom token. What is unknown is not remembered, so that a new binding counts at once."""
+    async def look_up(self, app: str, token: str) -> Session | None:
+        """Ask for a custom token. It may have ended meanwhile: see still_valid."""
         known = self._apps.get(app)
         if known is None or not 1 <= len(token) <= MAX_TOKEN_CHARS:
             return None
-        believed = self._bound.get((app, token))
-        if believed is not None and believed[0] > self._now():
-            return believed[1]
         found = await self._directory.bound_token(app=app, digest=_digest(token))
         if found is None:
             self._bound.pop((app, token), None)

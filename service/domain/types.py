@@ -31,6 +31,7 @@ class Posted(Struct, frozen=True):
     ordinal: int
     at_ms: int
     created: bool  # False: the id was known already; nothing changed
+    moved: int = 0  # counters of members that it moved: two and one for each tag, of each member who was told
 
 
 class Deleted(Struct, frozen=True):

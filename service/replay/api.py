@@ -12,6 +12,7 @@ from yarl import URL
 
 MAX_ATTEMPTS = 6
 MAX_WAIT_S = 5.0
+_BUSY = (429, 503)
 
 
 class ReplayError(Exception):
@@ -98,8 +99,8 @@ class Api:
                     status, retry_after, text = response.status, response.headers.get("Retry-After"), await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise ReplayError(f"{method} {where} got no answer: {error or type(error).__name__}") from None
-            # Every call of the replay may be repeated (posts carry their own ids), but only a 503 that names a time asks for it.
-            if status != 503 or retry_after is None or attempt == MAX_ATTEMPTS:
+            # Every call of the replay may be repeated (posts carry their own ids), but only an answer that names a time asks for it.
+            if status not in _BUSY or retry_after is None or attempt == MAX_ATTEMPTS:
                 break
             self.repeats += 1
             await asyncio.sleep(_wait_s(retry_after))

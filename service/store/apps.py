@@ -69,6 +69,9 @@ class AppRegistry:
     def all(self) -> Sequence[App]:
         return list(self._apps.values())
 
+    def several(self) -> bool:
+        return len(self._apps) > 1
+
     def by_client_key(self, client_key: bytes) -> App | None:
         return self._by_client_key.get(_sha256(client_key))
 

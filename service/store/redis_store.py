@@ -388,5 +388,5 @@ def _reading(reply: Sequence[Any]) -> Reading:
 
 
 def _posted(reply: Sequence[Any]) -> Posted:
-    message, seq, ordinal, at_ms, created = reply
-    return Posted(message=_text(message), seq=seq, ordinal=ordinal, at_ms=at_ms, created=created == 1)
+    message, seq, ordinal, at_ms, created, *moved = reply
+    return Posted(message=_text(message), seq=seq, ordinal=ordinal, at_ms=at_ms, created=created == 1, moved=sum(moved))

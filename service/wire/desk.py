@@ -6,7 +6,9 @@ from service.domain.client_rules import ClientRules
 from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import Tokens
+from service.wire.credentials import Credentials
 from service.wire.people import People
+from service.wire.rate_limits import RateLimits
 
 
 class Desk(Struct, frozen=True):
@@ -17,5 +19,7 @@ class Desk(Struct, frozen=True):
     apps: Apps
     tokens: Tokens
     people: People
+    rate_limits: RateLimits
+    credentials: Credentials
     client_rules: ClientRules
     lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from service.replay.temporary import temporary_service
+from service.replay.temporary import NO_RATE_LIMITS, temporary_service
 
 ENVIRON_SIZE = {
     "LOAD_ROOMS": "2",
@@ -39,7 +39,7 @@ def test_load_without_a_target_says_what_is_missing(clean_environ: dict[str, str
 def test_failing_calls_make_the_load_fail(clean_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
     """A wrong client key: every client's call is refused with 403."""
     report = str(tmp_path_factory.mktemp("load") / "report.html")
-    with temporary_service() as service:
+    with temporary_service(NO_RATE_LIMITS) as service:
         target = {
             "LOAD_URL": service.url,
             "LOAD_API_KEY": service.api_key,

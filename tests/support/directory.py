@@ -23,6 +23,9 @@ class FixedApps:
     def by_client_key(self, client_key: bytes) -> App | None:
         return next((app for app in self.apps.values() if app.client_key.encode() == client_key), None)
 
+    def several(self) -> bool:
+        return len(self.apps) > 1
+
     def by_api_key(self, api_key: bytes) -> App | None:
         return None
 

@@ -68,7 +68,8 @@ def call(read_state: ReadState, app: str) -> Callable[..., Any]:
 
     async def call(times: int, command: str = COMMAND) -> None:
         for _ in range(times):
-            await gateway.admit(read_state, command, QUERY, "")
+            gateway.check(QUERY)
+            await gateway.count(read_state, command)
 
     return call
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, RawBody
 from service.domain.identity import IssuedToken, User
 from service.domain.limits import check_id
 from service.errors import Invalid
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
@@ -33,7 +34,10 @@ from service.wire.times import iso, unix_ms
 _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
 
 
-@post("/admin/clients", **documented("upsert_user", Who.BACKEND, UserResult, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(409,)))
+@post(
+    "/admin/clients",
+    **documented("upsert_user", Who.BACKEND, UserResult, cost=costs.PROFILE, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(409,)),
+)
 async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> Reply:
     """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own (`token`, `expirationDate`)."""
     app, desk = request.auth.app, request.desk
@@ -50,7 +54,10 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> 
     return ok(view)
 
 
-@post("/admin/clients/list", **documented("upsert_users", Who.BACKEND, UsersResult, refusals=_REFUSALS, bad_body=INVALID_REQUEST))
+@post(
+    "/admin/clients/list",
+    **documented("upsert_users", Who.BACKEND, UsersResult, cost=costs.LIST, refusals=_REFUSALS, bad_body=INVALID_REQUEST),
+)
 async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -> Reply:
     """Create or update up to 500 users, in a body of up to 64 KiB. All of them are checked before the first is written."""
     app, desk = request.auth.app, request.desk
@@ -65,7 +72,9 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
 
 @put(
     "/admin/clients/{user:str}/token",
-    **documented("bind_token", Who.BACKEND, TokenResult, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(404, 409)),
+    **documented(
+        "bind_token", Who.BACKEND, TokenResult, cost=costs.PROFILE, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(404, 409)
+    ),
 )
 async def bind_token(request: Call, user: FromPath[str], data: JSONBody[TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""

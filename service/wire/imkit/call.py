@@ -26,12 +26,21 @@ class Caller(Struct, frozen=True):
     backend: bool  # by API key: may do everything
     session: Session | None  # of a user's own token
 
+    @property
+    def payer(self) -> str:
+        """Whose rate the call counts in: the user's, or "" for the backend's."""
+        return "" if self.backend else self.user
+
 
 class BareCall(Struct):
     """What handlers ask of a request, for a call that comes by another way than the framework's."""
 
     auth: Caller
     desk: Desk
+
+    def charge(self, cost: float) -> None:
+        """What the call has turned out to cost, beside what its caller paid."""
+        self.desk.rate_limits.charge(self.auth.app, self.auth.payer, cost)
 
 
 class Call(Request[Any, Caller, Any]):
@@ -40,3 +49,7 @@ class Call(Request[Any, Caller, Any]):
     @property
     def desk(self) -> Desk:
         return self.scope["desk"]  # type: ignore[typeddict-item, no-any-return]
+
+    def charge(self, cost: float) -> None:
+        """As BareCall does."""
+        self.desk.rate_limits.charge(self.auth.app, self.auth.payer, cost)

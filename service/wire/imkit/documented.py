@@ -10,6 +10,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation
 
 from service.domain.limits import MAX_BODY_BYTES
+from service.wire import costs
 from service.wire.body import StrictJson
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.errors import Problem, Refusals
@@ -28,6 +29,7 @@ _MEANINGS = {
     404: "There is no such thing",
     409: "It belongs to somebody else",
     413: "The body is too large",
+    429: "Too many calls; `retryAfter` says in how many seconds there may be more",
     503: "The store is out of reach",
 }
 
@@ -42,17 +44,19 @@ def documented(
     statuses: Sequence[int] = (),
     optional_body: bool = False,
     max_body_bytes: int = MAX_BODY_BYTES,
+    cost: int = costs.READ,
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
     `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
-    `statuses` are further statuses it documents beside 400, 401, 403, 413 and 503; `optional_body`: the body may be missing.
+    `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
+    `cost` is what its caller pays (see costs).
     """
     responses = {200: ResponseSpec(data_container=_envelope(result), description="Done", generate_examples=False)}
-    for status in sorted({400, 401, 403, 413, 503, *statuses}):
+    for status in sorted({400, 401, 403, 413, 429, 503, *statuses}):
         responses[status] = ResponseSpec(data_container=Failure, description=_MEANINGS[status], generate_examples=False)
     return {
-        "opt": {"operation": operation, "who": who, "refusals": refusals or {}, "bad_body": bad_body},
+        "opt": {"operation": operation, "who": who, "refusals": refusals or {}, "bad_body": bad_body, "cost": cost},
         "operation_id": operation,
         "operation_class": _OptionalBody if optional_body else Operation,
         "responses": responses,

@@ -12,7 +12,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from service import errors
 from service.wire.body import BadBody, ClientGone
@@ -32,6 +32,13 @@ class Problem(Struct, frozen=True):
 
     def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
         return failure(self.status, self.rm, self.code, self.message or message, headers)
+
+    def reply_to(self, error: errors.ReadStateError, message: str) -> Reply:
+        """The same for an error of the domain, with when to try again if it says so."""
+        retry_after_s: int | None = getattr(error, "retry_after_s", None)
+        headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
+        in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
+        return failure(self.status, self.rm, self.code, message, headers, in_body)
 
     def envelope(self, message: str = "") -> Failure:
         """The same for one item of several."""
@@ -69,6 +76,7 @@ LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
 CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
 TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
 TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
+RATE_LIMIT_EXCEEDED = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED")
 NOT_FOUND = Problem(404, "Not Found", "NOT_FOUND", "No such path")  # ours
 INTERNAL_ERROR = Problem(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")  # ours
 SERVICE_UNAVAILABLE = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
@@ -92,6 +100,7 @@ REFUSALS: Refusals = {
     errors.TokenUnknown: TOKEN_NOT_FOUND,
     errors.TokenConflict: TOKEN_CONFLICT,
     errors.LimitReached: LIMIT_REACHED,
+    errors.TooManyRequests: RATE_LIMIT_EXCEEDED,
 }
 
 _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
@@ -135,7 +144,7 @@ def explain_body(text: str, bad_body: Problem | None = None) -> tuple[Problem, s
 def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
     if isinstance(error, errors.ReadStateError):
         problem, message = explain(error, opt.get("refusals", REFUSALS))
-        return problem.reply(message, _retry_after(error))
+        return problem.reply_to(error, message)
     if isinstance(error, Refused):
         return error.problem.reply(str(error))
     if isinstance(error, BadBody):
@@ -148,10 +157,6 @@ def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _framework_error(error)
     return INTERNAL_ERROR.reply()
-
-
-def _retry_after(error: errors.ReadStateError) -> tuple[tuple[bytes, bytes], ...]:
-    return ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, errors.Unavailable | errors.UnknownOutcome) else ()
 
 
 def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Reply:

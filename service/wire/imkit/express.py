@@ -4,8 +4,9 @@ A hot call is an ordinary handler: it stands in the routing table and in the Ope
 the framework does on the way costs several times the call itself: routing, three layers of middleware, a request object, building
 keyword arguments. So a request that needs none of it is recognised before the framework and brought straight to the same function.
 
-Whatever is unusual takes the framework's road: percent-encoding, a trailing slash, a browser's Origin, another method. Both roads let
-callers in through the same gate, decode by the same types and explain errors in the same words; a test asks both the same questions.
+Whatever is unusual takes the framework's road: percent-encoding, many parameters, a trailing slash, a browser's Origin,
+another method. Both roads let callers in through the same gate, decode by the same types and explain errors in the same words; a test
+asks both the same questions.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from service.wire.imkit.call import BareCall
 from service.wire.imkit.errors import answer_in
 from service.wire.imkit.gate import admit
 from service.wire.reply import Reply
+
+MAX_FIELDS = 128  # of a query
 
 
 class Express(Struct, frozen=True):
@@ -40,12 +43,12 @@ class Express(Struct, frozen=True):
         opt = self.handler.opt
         scope["route_handler"] = self.handler
         try:
-            caller = await admit(desk, opt["who"], scope["headers"])
+            caller = await admit(desk, opt, scope)
             arguments: dict[str, Any] = {"room": room} if self.suffix is not None else {}
             if self.decoder is not None:
                 arguments["data"] = self._decode(await read_body(receive))
             if self.query and scope["query_string"]:
-                given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True)
+                given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
                 arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             reply: Reply = await self.handler.fn(BareCall(caller, desk), **arguments)
         except Exception as error:
@@ -79,7 +82,8 @@ class Expresses:
             room = path[len(express.prefix) : -len(express.suffix or "")]
             if not room or "/" in room or not room.isprintable():
                 return None
-        if b"%" in scope["raw_path"] or b"%" in scope["query_string"] or b"+" in scope["query_string"]:
+        query = scope["query_string"]
+        if b"%" in scope["raw_path"] or (query and (b"%" in query or b"+" in query or query.count(b"&") >= MAX_FIELDS)):
             return None
         for name, _ in scope["headers"]:
             if name == b"origin":

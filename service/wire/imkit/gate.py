@@ -4,14 +4,15 @@ Checked in this order, before the body is looked at: user token (401), client ke
 answer a 401 by fetching a new token, and would do so for ever.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from service.domain.identity import App, Session
-from service.domain.limits import check_id
+from service.domain.limits import MAX_ID_BYTES, check_id
 from service.errors import Invalid
+from service.wire.addresses import client_address
 from service.wire.body import until_gone
 from service.wire.desk import Desk
 from service.wire.imkit.call import Caller, Who
@@ -19,6 +20,8 @@ from service.wire.imkit.errors import INVALID_API_KEY, INVALID_CLIENT_KEY, INVAL
 
 # What an id with a slash in the path holds in its place until routing is over. No id may hold this character itself.
 SLASH_STANDS_IN = "\x1f"
+
+MAX_CLIENT_ID_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
 
 _API_KEY, _TOKEN, _CLIENT_KEY, _CLIENT_ID = "api_key", "token", "client_key", "client_id"
 _HEADERS = {b"im-api-key": _API_KEY, b"im-authorization": _TOKEN, b"im-client-key": _CLIENT_KEY, b"im-client-id": _CLIENT_ID}
@@ -33,32 +36,46 @@ class Gate:
         self._desk = desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        who = scope["route_handler"].opt.get("who")
-        if who is not None:
-            scope["desk"] = desk = self._desk()  # type: ignore[typeddict-unknown-key]
-            scope["auth"] = await admit(desk, who, scope["headers"])
+        opt = scope["route_handler"].opt
+        if "who" not in opt:
+            await self._app(scope, until_gone(receive), send)
+            return
+        asked: Any = scope
+        asked["desk"] = desk = self._desk()
+        asked["auth"] = caller = await admit(desk, opt, scope)
+        with desk.rate_limits.at_once(caller.app, caller.payer, opt["cost"]):
             if SLASH_STANDS_IN in scope["path"]:
                 # A new dict: the framework keeps the one it made for the next request to the same path.
-                scope["path_params"] = {name: value.replace(SLASH_STANDS_IN, "/") for name, value in scope["path_params"].items()}
-        await self._app(scope, until_gone(receive), send)
+                asked["path_params"] = {name: value.replace(SLASH_STANDS_IN, "/") for name, value in asked["path_params"].items()}
+            await self._app(scope, until_gone(receive), send)
 
 
-async def admit(desk: Desk, who: Who, headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-    """The caller that `headers` prove, if they may make a call of kind `who`. Raises Refused."""
+async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
+    """The caller that the headers prove, if they may make this call and pay for it. Raises Refused, TooManyRequests.
+
+    `opt` is that of the call's handler.
+    """
     given: dict[str, bytes] = {}
-    for name, value in headers:
+    for name, value in scope["headers"]:
         if name in _HEADERS:
             given[_HEADERS[name]] = value
         elif name in _OLD_HEADERS:
             given.setdefault(_OLD_HEADERS[name], value)
+    who = opt["who"]
     if who is Who.BACKEND or given.get(_API_KEY):
-        return _backend(desk, who, given)
-    return await _client(desk, given)
+        caller = _backend(desk, who, given, scope)
+    else:
+        caller = await _client(desk, given, scope)
+    desk.rate_limits.take(caller.app, caller.payer, opt["cost"])
+    scope["payer"] = caller.app, caller.payer
+    return caller
 
 
-def _backend(desk: Desk, who: Who, given: dict[str, bytes]) -> Caller:
-    app = desk.apps.by_api_key(given.get(_API_KEY, b""))
+def _backend(desk: Desk, who: Who, given: dict[str, bytes], scope: Any) -> Caller:
+    key = given.get(_API_KEY, b"")
+    app = desk.apps.by_api_key(key)
     if app is None:
+        (desk.credentials.missed if key else desk.credentials.absent)(client_address(scope))
         raise Refused(INVALID_API_KEY)
     if given.get(_CLIENT_KEY) and desk.apps.by_client_key(given[_CLIENT_KEY]) != app:
         raise Refused(INVALID_CLIENT_KEY)
@@ -72,6 +89,8 @@ def _client_id(header: bytes) -> str:
     """The user that the backend acts for. A header holds ASCII and loses blanks at its ends, so any id may be percent-encoded."""
     if not header:
         return ""
+    if len(header) > MAX_CLIENT_ID_BYTES:
+        raise Refused(INVALID_USER_ID, f"IM-CLIENT-ID must have at most {MAX_ID_BYTES} bytes, percent-encoded")
     try:
         return check_id("IM-CLIENT-ID", unquote_to_bytes(header).decode())
     except UnicodeDecodeError:
@@ -80,26 +99,22 @@ def _client_id(header: bytes) -> str:
         raise Refused(INVALID_USER_ID, str(error)) from None
 
 
-async def _client(desk: Desk, given: dict[str, bytes]) -> Caller:
+async def _client(desk: Desk, given: dict[str, bytes], scope: Any) -> Caller:
     token = _token(given.get(_TOKEN, b""))
     if not token:
+        desk.credentials.absent(client_address(scope))
         raise Refused(INVALID_TOKEN)
     app = desk.apps.by_client_key(given.get(_CLIENT_KEY, b""))
-    session = await desk.tokens.verify(app.app, token) if app else await _of_any_app(desk, desk.apps.all(), token)
+    session = desk.tokens.known(app.app, token) if app else None
+    if session is None or not desk.tokens.still_valid(session):
+        # Whether the token is good in any app: only then is the client key what is wrong.
+        session = await desk.credentials.session((app,) if app else desk.apps.all(), token, client_address(scope))
     if session is None:
         raise Refused(INVALID_TOKEN)
     if app is None:
+        desk.credentials.missed(client_address(scope))
         raise Refused(INVALID_CLIENT_KEY)
     return Caller(app.app, session.user, False, session)
-
-
-async def _of_any_app(desk: Desk, apps: Iterable[App], token: str) -> Session | None:
-    """Whether the token is good somewhere: only then is the client key what is wrong."""
-    for app in apps:
-        session = await desk.tokens.verify(app.app, token)
-        if session is not None:
-            return session
-    return None
 
 
 def _token(header: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from litestar import get, post
 
+from service.wire import costs
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import BY_TOKEN, documented
 from service.wire.imkit.errors import INVALID_TOKEN, Refused
@@ -18,7 +19,7 @@ async def me(request: Call) -> Reply:
     return ok(user_view(caller.app, await request.desk.directory.user(app=caller.app, user=caller.user)))
 
 
-@post("/me/logout", **(documented("logout", Who.CLIENT, Empty) | {"security": BY_TOKEN}))
+@post("/me/logout", **(documented("logout", Who.CLIENT, Empty, cost=costs.PROFILE) | {"security": BY_TOKEN}))
 async def logout(request: Call) -> Reply:
     """Revoke the token this call was made with; its connections are closed. Not for API keys, which are no tokens."""
     session = request.auth.session

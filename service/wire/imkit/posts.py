@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from service.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
 from service.errors import Invalid, ReadStateError, RoomUnknown
+from service.wire import costs
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.access import check_superuser
@@ -82,32 +83,34 @@ _room: Callable[[bytes], _Room] = msgspec.json.Decoder(_Room).decode
 
 
 @post(
-    "/rooms/{room:str}/message", **documented("send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,))
+    "/rooms/{room:str}/message",
+    **documented("send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST),
 )
 async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
     """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall)."""
     caller, desk = request.auth, request.desk
     text = message_body(body)
     if data.id is not None:
-        sender = await _check_may_change(desk, caller, room, data.id)
+        sender = await _check_may_change(request, room, data.id)
         message, at_ms = data.id, await _change(desk, caller, room, data.id, text, recall=data.message_type == RECALL)
     else:
         _check_new(data)
         posted = await desk.read_state.post(
             app=caller.app, room=room, sender=caller.user, countable=is_countable(data), body=text, sender_must_be_member=True
         )
+        request.charge(costs.of_counters(posted.moved))
         sender, message, at_ms = caller.user, posted.message, posted.at_ms
     return ok(await message_for_everybody(desk.people, caller.app, room, message, sender, at_ms, text))
 
 
-@post("/messages", **documented("post", Who.BACKEND, MessageResult, statuses=(404,)))
+@post("/messages", **documented("post", Who.BACKEND, MessageResult, statuses=(404,), cost=costs.POST))
 async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
     """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless."""
     done = await _post(request.desk, request.auth, data, body)
     return ok(message_view(request.auth.app, data.room, done.message, data.sender, done.at_ms, done.body))
 
 
-@post("/messages/batch", **documented("post_batch", Who.BACKEND, BatchResult, max_body_bytes=MAX_BATCH_BODY_BYTES))
+@post("/messages/batch", **documented("post_batch", Who.BACKEND, BatchResult, max_body_bytes=MAX_BATCH_BODY_BYTES, cost=costs.POST))
 async def post_batch(request: Call, data: JSONBody[Batch]) -> Reply:
     """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order.
 
@@ -117,6 +120,7 @@ async def post_batch(request: Call, data: JSONBody[Batch]) -> Reply:
     if given is None:
         raise Refused(MISSING_PARAMETER, "messages is required")
     items = [bytes(item) for item in given]
+    request.charge(costs.POST * (len(items) - 1))
     by_room: defaultdict[str, list[int]] = defaultdict(list)
     for place, item in enumerate(items):
         by_room[_room_of(item)].append(place)
@@ -135,13 +139,14 @@ async def post_batch(request: Call, data: JSONBody[Batch]) -> Reply:
 
 @delete(
     "/rooms/{room:str}/messages/{message:str}",
-    **documented("delete_message", Who.EITHER, MessagesDeletedResult, statuses=(404,)),
+    **documented("delete_message", Who.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
     """Delete a message, or with `_all` every message, for good. For the owner, the managers and the backend."""
     caller, desk = request.auth, request.desk
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_superuser(caller, present, INSUFFICIENT_PERMISSION)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == ALL:
         deleted = await desk.read_state.delete_all_messages(app=caller.app, room=room)
     else:
@@ -176,11 +181,13 @@ def _check_new(message: RoomMessage) -> None:
         _recallable(message)
 
 
-async def _check_may_change(desk: Desk, caller: Caller, room: str, message: str) -> str:
-    """Who sent the message that `caller` wants to change: they themselves, unless the caller manages the room. Raises Refused."""
+async def _check_may_change(request: Call, room: str, message: str) -> str:
+    """Who sent the message that the caller wants to change: they themselves, unless the caller manages the room. Raises Refused."""
+    caller, desk = request.auth, request.desk
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     if present.me is None:
         raise Refused(NOT_ROOM_MEMBER)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     sender = await desk.read_state.message_sender(app=caller.app, room=room, message=message)
     if sender != caller.user:
         check_superuser(caller, present, INSUFFICIENT_PERMISSIONS)

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from service.domain.types import Reading
 from service.errors import Invalid, MessageUnknown, ReadStateError, RoomUnknown
+from service.wire import costs
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import (
@@ -54,11 +55,12 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
     return ok(ReadResult(caller.user, reading.message, badge, reading.unread))
 
 
-@put("/me/lastReads", **documented("mark_read_many", Who.CLIENT, ReadManyResult))
+@put("/me/lastReads", **documented("mark_read_many", Who.CLIENT, ReadManyResult, cost=costs.READ))
 async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
     """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
     caller = request.auth
     items = [(item.room, item.message) for item in data.items]
+    request.charge(costs.of_reads(len(items)))
     outcomes, badge = await request.desk.read_state.mark_read_many(app=caller.app, user=caller.user, items=items)
     results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
     return ok(ReadManyResult(caller.user, results, badge))
@@ -86,7 +88,13 @@ async def badge(
 @post(
     "/badges/byRoomTags",
     **documented(
-        "badges_by_tags", Who.CLIENT, TagBadgesResult, refusals={Invalid: INVALID_TAGS}, bad_body=INVALID_TAGS, optional_body=True
+        "badges_by_tags",
+        Who.CLIENT,
+        TagBadgesResult,
+        refusals={Invalid: INVALID_TAGS},
+        bad_body=INVALID_TAGS,
+        optional_body=True,
+        cost=costs.TAGS,
     ),
 )
 async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:

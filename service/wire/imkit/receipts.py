@@ -6,9 +6,10 @@ from urllib.parse import unquote_plus
 from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from service.domain.limits import MAX_RECEIPTS_PER_PAGE
+from service.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from service.domain.types import Filter, Receipt
 from service.errors import Invalid
+from service.wire import costs
 from service.wire.imkit.access import check_member
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
@@ -25,7 +26,7 @@ _REFUSALS: Refusals = {Invalid: INVALID_QUERY}
 
 @get(
     "/rooms/{room:str}/messages/{message:str}/receipts",
-    **documented("receipts", Who.EITHER, ReceiptsResult, refusals=_REFUSALS, statuses=(404,)),
+    **documented("receipts", Who.EITHER, ReceiptsResult, refusals=_REFUSALS, statuses=(404,), cost=costs.RECEIPTS),
 )
 async def receipts(
     request: Call,
@@ -52,7 +53,7 @@ async def receipts(
 
 @get(
     "/rooms/{room:str}/receipts",
-    **documented("receipt_counts", Who.EITHER, ReceiptCountsResult, refusals=_REFUSALS, statuses=(404,)),
+    **documented("receipt_counts", Who.EITHER, ReceiptCountsResult, refusals=_REFUSALS, statuses=(404,), cost=costs.RECEIPTS),
 )
 async def receipt_counts(
     request: Call,
@@ -75,6 +76,9 @@ def _reader(receipt: Receipt) -> Reader:
 
 
 def _ids(query: bytes) -> list[str]:
-    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may hold one."""
+    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may hold one. Raises Invalid."""
     given = [pair.removeprefix("messages=") for pair in query.decode("latin-1").split("&") if pair.startswith("messages=")]
-    return list(dict.fromkeys(unquote_plus(name) for names in given for name in names.split(",") if name))
+    names = dict.fromkeys(name for names in given for name in names.split(",") if name)
+    if len(names) > MAX_RECEIPT_MESSAGES:
+        raise Invalid("messages", f"messages must name at most {MAX_RECEIPT_MESSAGES} messages")
+    return list(dict.fromkeys(map(unquote_plus, names)))

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from service.wire.reply import Reply, encode
 
@@ -23,11 +23,15 @@ class Error(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """`{"RC": 404, "RM": "Not Found", "error": {"code": ..., "message": ...}}`; RC is the HTTP status."""
+    """`{"RC": 404, "RM": "Not Found", "error": {"code": ..., "message": ...}}`; RC is the HTTP status.
+
+    `retryAfter`, only with 429: seconds.
+    """
 
     RC: int
     RM: str
     error: Error
+    retryAfter: int | UnsetType = UNSET  # noqa: N815 - as it is on the wire
 
 
 def ok(result: Any) -> Reply:
@@ -35,6 +39,8 @@ def ok(result: Any) -> Reply:
     return Reply(encode(Ok(result=result)))
 
 
-def failure(status: int, rm: str, code: str, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+def failure(
+    status: int, rm: str, code: str, message: str, headers: tuple[tuple[bytes, bytes], ...] = (), retry_after_s: int | UnsetType = UNSET
+) -> Reply:
     """An error; `RC` is the HTTP status."""
-    return Reply(encode(Failure(status, rm, Error(code, message))), status, code, headers)
+    return Reply(encode(Failure(status, rm, Error(code, message), retry_after_s)), status, code, headers)

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from service.domain.types import RoomSummary, Status
 from service.together import lots
+from service.wire import costs
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.call import Call, Caller, Who
@@ -57,7 +58,7 @@ _decode_query: Callable[[bytes], _Query] = msgspec.json.Decoder(_Query).decode
 _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@get("/rooms", **documented("rooms", Who.CLIENT, RoomsResult))
+@get("/rooms", **documented("rooms", Who.CLIENT, RoomsResult, cost=costs.LIST))
 async def rooms(
     request: Call,
     skip: Count = 0,
@@ -83,7 +84,9 @@ async def rooms(
     if since_ms is not None:
         tests.append(lambda room: _touched_ms(room) > since_ms)
     by_name = query.name is not None or any(key is _name for key, _ in order)
-    kept = await _present(desk, caller, tests, tags=query.room_tags is not None, fields=("name",) if by_name else ())
+    names = await desk.read_state.rooms(app=caller.app, user=caller.user)
+    request.charge(costs.of_list(len(names)))
+    kept = await _present(desk, caller, names, tests, tags=query.room_tags is not None, fields=("name",) if by_name else ())
     for key, descending in reversed(order):
         kept.sort(key=key, reverse=descending)
     if sort_unread_first:
@@ -92,10 +95,12 @@ async def rooms(
     return ok({"totalCount": len(kept), "data": await _views(desk, caller, [room.room for room in page])})
 
 
-async def _present(desk: Desk, caller: Caller, tests: Sequence[_Test], *, tags: bool, fields: Sequence[str]) -> list[RoomSummary]:
-    """The caller's active rooms that pass all `tests`, as they are now."""
+async def _present(
+    desk: Desk, caller: Caller, names: Sequence[str], tests: Sequence[_Test], *, tags: bool, fields: Sequence[str]
+) -> list[RoomSummary]:
+    """Those of the caller's rooms `names` that are active and pass all `tests`, as they are now."""
     kept: list[RoomSummary] = []
-    for lot in lots(await desk.read_state.rooms(app=caller.app, user=caller.user)):
+    for lot in lots(names):
         found = await desk.read_state.room_summary_each(app=caller.app, rooms=lot, user=caller.user, tags=tags, fields=fields)
         there = (room for room in found if room is not None and room.status is Status.ACTIVE)
         kept += [room for room in there if all(test(room) for test in tests)]

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, RawBody
 from service.domain.limits import check_id, check_members, check_tags
 from service.domain.types import MemberState, Room, Status
 from service.errors import RoomUnknown
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.imkit.access import check_may_come_in, check_member, check_superuser
 from service.wire.imkit.announcing import added, announce
@@ -26,10 +27,11 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     present = await request.desk.read_state.room(app=request.auth.app, room=room, user=request.auth.user)
     check_member(request.auth, present)
+    request.charge(costs.of_members(present.member_count))
     return await shown(request.desk, request.auth, present)
 
 
-@post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True))
+@post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
 async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room; nobody but `members` is in it. One that exists is returned unchanged, with `members` added."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
@@ -46,7 +48,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     return ok({**view, "members": [state.member for state in states]})
 
 
-@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult, optional_body=True))
+@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult, optional_body=True, cost=costs.JOIN))
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is."""
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
@@ -68,7 +70,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
 
 
-@put("/rooms/{room:str}", **documented("update_room", Who.EITHER, RoomResult, statuses=(404,)))
+@put("/rooms/{room:str}", **documented("update_room", Who.EITHER, RoomResult, statuses=(404,), cost=costs.CHANGE))
 async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomChange]) -> Reply:
     """Change tags, status and profile fields. For the owner, the managers and the backend."""
     caller, desk = request.auth, request.desk
@@ -76,6 +78,8 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_superuser(caller, present)
+    if tags is not None or data.status is not None:
+        request.charge(costs.of_change(present, tags or ()))
     merged("a room", present.profile, profile)
     if profile:
         await desk.read_state.set_profile(app=caller.app, room=room, profile=profile)
@@ -86,7 +90,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
 
 
-@delete("/rooms/{room:str}", **documented("delete_room", Who.EITHER, RoomDeletedResult, statuses=(404,)))
+@delete("/rooms/{room:str}", **documented("delete_room", Who.EITHER, RoomDeletedResult, statuses=(404,), cost=costs.CHANGE))
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
     caller, desk = request.auth, request.desk

@@ -33,6 +33,7 @@ INVALID_TOKEN = Farewell(1008, "the token is no longer valid", final=True)
 TOO_LATE = Farewell(1008, "not authenticated in time")
 VIOLATION = Farewell(1008, "protocol violation")
 TOO_SLOW = Farewell(1013, "reads too slowly", at_once=True)
+TOO_OFTEN = Farewell(1013, "too many requests")
 STATE_LOST = Farewell(1011, "try again")
 STOPPING = Farewell(1012, "service restart")
 GONE = Farewell(1000, "gone")
@@ -41,7 +42,7 @@ GONE = Farewell(1000, "gone")
 class Connection:
     """See the module. `on_end` is called once, when it is decided that the connection ends."""
 
-    def __init__(self, socket: Any, client_key: str, on_end: Callable[["Connection", Farewell], None]) -> None:
+    def __init__(self, socket: Any, client_key: str, address: str, on_end: Callable[["Connection", Farewell], None]) -> None:
         self._socket = socket  # of python-engineio
         self._backlog: Backlog = socket.queue
         self._backlog.on_full = lambda: self.end(TOO_SLOW)
@@ -54,6 +55,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         self.wire: Wire | None = None  # None while it is long-polling
         self.client_key = client_key  # named in the handshake
+        self.address = address  # that it was opened from
         self.encoding = Encoding.RAW
         self.session: Session | None = None
         self.since_s = 0.0

@@ -14,23 +14,31 @@ from typing import Any
 
 from service.domain.identity import App, Session
 from service.domain.ports import Notices
-from service.errors import ReadStateError
+from service.errors import ReadStateError, TooManyRequests
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.imkit.call import Caller
-from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, Problem, Refused, explain
+from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, Problem, Refused, explain
 from service.wire.imkit.reply import ok
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.backlog import Allowances
-from service.wire.realtime.connection import REFUSED, STATE_LOST, Connection
+from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection
 from service.wire.realtime.encoding import Encoding
-from service.wire.realtime.requests import Request
+from service.wire.realtime.requests import COSTS, Request
 
 MAX_SOCKETS_PER_USER = 100  # on one worker
+RETRY_SOCKET_S = 60  # sockets do not come to an end by themselves
 
 UNSUPPORTED_ENCODING = Problem(400, "Bad Request", "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
-TOO_MANY_SOCKETS = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED", "Too many connections of this user")
 
 _CLIENT_KEYS = frozenset({"im-client-key", "client_key"})
+
+
+class TooManySockets(TooManyRequests):
+    """The user has as many sockets as one may have."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many connections of this user", RETRY_SOCKET_S)
 
 
 class Events:
@@ -46,7 +54,7 @@ class Events:
     async def said(self, connection: Connection, event: str, args: list[Any], ack_id: int | None) -> None:
         """One event. Never raises for what the client said."""
         if event == "conf":
-            answer = _configure(connection, args[0] if args else None)
+            answer = self._configure(connection, args[0] if args else None)
             _acknowledge(connection, ack_id, answer)
         elif event in ("auth2", "auth"):
             await self._authenticate(connection, args, ack_id)
@@ -54,6 +62,21 @@ class Events:
             answer = await self._request(connection, event, args[0] if args else None)
             if ack_id is not None:
                 connection.acknowledge(ack_id, answer, Encoding.RAW)
+
+    def _configure(self, connection: Connection, wish: Any) -> bytes:
+        try:
+            self._pay(connection, costs.READ)
+        except TooManyRequests as error:
+            return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
+        return _configure(connection, wish)
+
+    def _pay(self, connection: Connection, cost: float) -> None:
+        """A user pays for what their socket says; until there is one, the address does. Raises TooManyRequests."""
+        session = connection.session
+        if session is None:
+            self._desk.rate_limits.take_address(connection.address, cost)
+        else:
+            self._desk.rate_limits.take(session.app, session.user, cost)
 
     def forget(self, connection: Connection) -> Awaitable[None] | None:
         """The connection ends: it hears nothing from here on. What is returned has yet to be awaited."""
@@ -67,6 +90,10 @@ class Events:
         session = connection.session
         if session is None or not self._desk.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
+        try:
+            self._pay(connection, COSTS[event])
+        except TooManyRequests as error:
+            return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         caller = Caller(session.app, session.user, False, session)
         return await self._requests[event](self._desk, caller, body)
 
@@ -74,14 +101,18 @@ class Events:
 
     async def _authenticate(self, connection: Connection, args: list[Any], ack_id: int | None) -> None:
         try:
+            self._pay(connection, costs.READ)
             session = await self._session_of(connection, args)
             await self._let_in(connection, session)
         except Refused as refusal:
             _acknowledge(connection, ack_id, refusal.problem.reply().payload)
             connection.end(REFUSED)
+        except TooManyRequests as error:
+            _acknowledge(connection, ack_id, RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload)
+            connection.end(REFUSED if isinstance(error, TooManySockets) else TOO_OFTEN)
         except ReadStateError as error:
             problem, message = explain(error)
-            _acknowledge(connection, ack_id, problem.reply(message).payload)
+            _acknowledge(connection, ack_id, problem.reply_to(error, message).payload)
             connection.end(STATE_LOST)
         else:
             _acknowledge(connection, ack_id, ok({"client": session.user}).payload)
@@ -91,11 +122,11 @@ class Events:
         app = self._named_app(connection, args[1] if len(args) > 1 else None)
         if not isinstance(token, str) or not token:
             raise Refused(INVALID_TOKEN)
-        for candidate in (app,) if app else self._desk.apps.all():
-            session = await self._desk.tokens.verify(candidate.app, token)
-            if session is not None:
-                return session
-        raise Refused(INVALID_TOKEN)
+        apps = (app,) if app else self._desk.apps.all()
+        session = await self._desk.credentials.session(apps, token, connection.address)
+        if session is None:
+            raise Refused(INVALID_TOKEN)
+        return session
 
     def _named_app(self, connection: Connection, extra: Any) -> App | None:
         """The app of the client key that came with auth2 or with the handshake; None when there was none. Raises Refused."""
@@ -106,6 +137,7 @@ class Events:
             return None
         app = self._desk.apps.by_client_key(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else None
         if app is None:
+            self._desk.credentials.missed(connection.address)
             raise Refused(INVALID_CLIENT_KEY)
         return app
 
@@ -127,7 +159,7 @@ class Events:
         await self._notices.listen(session.app)
         try:
             if self._audience.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
-                raise Refused(TOO_MANY_SOCKETS)
+                raise TooManySockets
             await self._audience.admit(session.app, session.user, connection)
             if connection.ended:  # meanwhile, so nobody will forget it any more
                 self._audience.dismiss(session.app, session.user, connection)

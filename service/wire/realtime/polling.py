@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from service.domain.limits import MAX_BODY_BYTES
+from service.wire import query_limits
 from service.wire.body import ClientGone, read_body
 from service.wire.realtime.connection import VIOLATION
 from service.wire.realtime.frames import Event, Receive, Send, objection_to_post, packets_in
@@ -16,11 +17,24 @@ from service.wire.reply import PRIVATE
 
 logger = logging.getLogger(__name__)
 
+MAX_PARAMETERS = 32
+MAX_QUERY_BYTES = query_limits.PLAIN
+TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {MAX_QUERY_BYTES} bytes together"
 WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
 
 
 def query_of(scope: Event) -> Mapping[str, list[str]]:
-    return parse_qs(scope["query_string"].decode("latin-1"))
+    """The parameters of a handshake or of a request; none when there are more than MAX_PARAMETERS."""
+    try:
+        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return {}
+
+
+def has_too_many_parameters(scope: Event) -> bool:
+    """Whether the query has more than the protocol library should be given to read."""
+    query: bytes = scope["query_string"]
+    return len(query) > MAX_QUERY_BYTES or query.count(b"&") >= MAX_PARAMETERS
 
 
 async def serve(sockets: SocketServer, scope: Event, receive: Receive, send: Send) -> None:
@@ -90,14 +104,15 @@ class _Answer:
             await refuse(self._send, reason)
 
 
-async def refuse(send: Send, reason: str) -> None:
-    """400 with the reason as text. Any page may read it: it tells nothing about anybody, and why a connection fails is hard to see."""
+async def refuse(send: Send, reason: str, status: int = 400, *more: tuple[bytes, bytes]) -> None:
+    """`status` with the reason as text. Any page may read it: it tells nothing about anybody, and why a connection fails is hard to see."""
     body = reason.encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
         (b"access-control-allow-origin", b"*"),
         *PRIVATE,
+        *more,
     ]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -60,4 +60,6 @@ async def _read(desk: Desk, caller: Caller, content: Any) -> bytes:
     return await _call(mark_read, desk, caller, content, lambda body: {"data": decode(_mark_read, body)})
 
 
+# What each costs, as over HTTP.
+COSTS: Mapping[str, float] = {"chat message": send.opt["cost"], "lastRead": mark_read.opt["cost"]}
 REQUESTS: Mapping[str, Request] = {"chat message": _send, "lastRead": _read}

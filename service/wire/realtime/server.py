@@ -17,7 +17,9 @@ from urllib.parse import parse_qs
 from service import metrics
 from service.domain.notices import MessagePosted, TokensRevoked
 from service.domain.ports import Notices
-from service.errors import Fault
+from service.errors import Fault, TooManyRequests
+from service.wire import costs
+from service.wire.addresses import Held, client_address
 from service.wire.desk import Desk
 from service.wire.imkit import views
 from service.wire.imkit.room_event import room_event
@@ -38,6 +40,8 @@ PATH = "/socket.io/"
 CHECK_S = 2.0  # between two looks at whether tokens are still valid
 STOP_WITHIN_S = 10.0
 
+Refusal = tuple[str, int, tuple[bytes, bytes]]  # why, status, header
+
 _CLIENT_KEY_HEADERS = ("HTTP_IM_CLIENT_KEY", "HTTP_CLIENT_KEY")
 _CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
 
@@ -45,8 +49,19 @@ _CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
 class Realtime:
     """The ASGI application. Make it and `start` it inside the running loop; `stop` it at the end."""
 
-    def __init__(self, desk: Desk, notices: Notices, *, workers: int, ping_interval_s: int, ping_timeout_s: int, cors_origins: str) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        notices: Notices,
+        *,
+        workers: int,
+        ping_interval_s: int,
+        ping_timeout_s: int,
+        cors_origins: str,
+        address_socket_limit: int,
+    ) -> None:
         self._desk = desk
+        self._held = Held("sockets", address_socket_limit)
         self._polling = workers == 1
         self._audience: Audience[Connection] = Audience(self._rooms_of)
         self._delivery = Delivery(self._audience, message_view=self._message_view, room_view=self._room_view, revoked=self._revoked)
@@ -95,15 +110,39 @@ class Realtime:
             await self._serve_websocket(scope, receive, send)
         elif self._stopping:
             await polling.refuse(send, "the service is stopping")
+        elif polling.has_too_many_parameters(scope):
+            await polling.refuse(send, polling.TOO_MANY_PARAMETERS)
+        elif refusal := self._admit(scope):
+            await polling.refuse(send, *refusal)
         elif self._polling:
             await polling.serve(self._sockets, scope, receive, send)
         else:
             await polling.refuse(send, polling.WEBSOCKET_ONLY)
 
+    def _admit(self, scope: Event) -> Refusal | None:
+        """Why a request is refused: too much comes from its address, or it would hold one socket too many. What has a session passes."""
+        address = client_address(scope)
+        connection = self._sockets.connection(polling.query_of(scope).get("sid", [""])[0])
+        if connection is not None and connection.session is not None:
+            return None
+        try:
+            self._desk.rate_limits.take_address(address, costs.UNKNOWN if connection else costs.HANDSHAKE)
+        except TooManyRequests as error:
+            return str(error), 429, (b"retry-after", b"%d" % error.retry_after_s)
+        if connection is None and not self._held.has_room(address):
+            return "Too many sockets of this address", 429, (b"retry-after", b"60")
+        return None
+
     async def _serve_websocket(self, scope: Event, receive: Receive, send: Send) -> None:
         if self._stopping:
             await receive()
             await send({"type": "websocket.close"})
+            return
+        if polling.has_too_many_parameters(scope):
+            await _refuse_websocket(receive, send, polling.TOO_MANY_PARAMETERS)
+            return
+        if refusal := self._admit(scope):
+            await _refuse_websocket(receive, send, *refusal)
             return
         wire = Wire(receive, send)
         wire.sid = polling.query_of(scope).get("sid", [""])[0]
@@ -121,7 +160,8 @@ class Realtime:
     # What the protocol tells
 
     def opened(self, socket: Any, environ: Mapping[str, Any]) -> Connection:
-        connection = Connection(socket, _client_key(environ), self._ended)
+        connection = Connection(socket, _client_key(environ), client_address(environ["asgi.scope"]), self._ended)
+        self._held.hold(connection.address)
         wire = getattr(environ["asgi.send"], "__self__", None)
         if isinstance(wire, Wire):
             connection.wire, wire.sid = wire, connection.sid
@@ -130,6 +170,7 @@ class Realtime:
 
     def closed(self, connection: Connection) -> None:
         metrics.OPEN_SOCKETS.dec()
+        self._held.release(connection.address)
         if self._stopping and not self._sockets.connections():
             self._all_gone.set()
 
@@ -190,6 +231,13 @@ class Realtime:
                     connection.end(INVALID_TOKEN)
 
 
+async def _refuse_websocket(receive: Receive, send: Send, reason: str, status: int = 400, *headers: tuple[bytes, bytes]) -> None:
+    """Answer a handshake with a status instead of opening a socket."""
+    await receive()
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": reason.encode()})
+
+
 async def _insist(view: Callable[[], Awaitable[bytes]]) -> bytes:
     """Ask once more when the store failed: a notice that is not sent is missed for good."""
     try:
@@ -205,7 +253,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 def _client_key(environ: Mapping[str, Any]) -> str:
     """The client key that the handshake named, in a header or in the query; "" for none."""
-    query = parse_qs(environ.get("QUERY_STRING", ""))
+    query = parse_qs(environ.get("QUERY_STRING", ""), max_num_fields=polling.MAX_PARAMETERS)
     headers = [environ[name] for name in _CLIENT_KEY_HEADERS if environ.get(name)]
     parameters = [query[name][0] for name in _CLIENT_KEY_PARAMETERS if name in query]
     return str((headers + parameters or [""])[0])

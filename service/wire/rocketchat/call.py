@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from service.domain.identity import Session
 from service.wire import body as wire_body
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.reply import Reply
 from service.wire.rocketchat.documented import documented
@@ -32,6 +33,10 @@ class Call(Request[Any, Session, Any]):
     def desk(self) -> Desk:
         return self.scope["desk"]  # type: ignore[typeddict-item, no-any-return]
 
+    def charge(self, cost: float) -> None:
+        """What the call has turned out to cost, beside what its caller paid."""
+        self.desk.rate_limits.charge(self.auth.app, self.auth.user, cost)
+
 
 def call(
     method: HttpMethod,
@@ -43,11 +48,13 @@ def call(
     refusals: Refusals | None = None,
     misfit: Problem | None = None,
     empty: Mapping[str, Problem] | None = None,
+    cost: int = costs.READ,
 ) -> Callable[[Answering], HTTPRouteHandler]:
     """Make a route of a function that takes a request in one of `forms` and returns the body of the answer.
 
     `operation` is the name in metrics, logs and OpenAPI. `misfit` is what a request without the right form is told instead of the
     validator's words, `empty` what it is told when a field is "". `refusals` are the call's own words for refusals of the domain.
+    `cost` is what its caller pays (see costs).
     """
     wrong = misfit or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
 
@@ -71,7 +78,7 @@ def call(
         return route(
             path,
             http_method=method,
-            opt={"operation": operation, "signed_in": signed_in, "refusals": refusals or REFUSALS},
+            opt={"operation": operation, "signed_in": signed_in, "refusals": refusals or REFUSALS, "cost": cost},
             request_class=Call,
             **documented(operation, method, answer, forms, signed_in=signed_in, required=empty or ()),
         )(handle)

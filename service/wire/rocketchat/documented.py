@@ -18,7 +18,7 @@ _MEANINGS = {
     401: "The token is not valid, or is not that user's",
     403: "The caller may not ask this",
     413: "The body is too large",
-    429: "Too many calls in this minute",
+    429: "Too many calls; `Retry-After` says in how many seconds there may be more",
     503: "The store is out of reach",
 }
 _FORM = "application/x-www-form-urlencoded"

@@ -70,6 +70,9 @@ ROOM_REQUIRED = Problem(400, "error-param-required", "The 'roomId' param is requ
 INVALID_DATE = Problem.coded("error-roomId-param-invalid", 'The "lastUpdate" query parameter must be a valid date.')
 INVALID_SUBSCRIPTION = Problem(400, "error-invalid-subscription", "error-invalid-subscription")
 TOO_MANY_REQUESTS = Problem(429, "error-too-many-requests", "")
+SLOW_DOWN = (
+    "Error, too many requests. Please slow down. You must wait {} seconds before trying this endpoint again. [error-too-many-requests]"
+)
 NOT_FOUND = Problem(404, "not-found", "API endpoint does not exist")  # ours
 NOT_ALLOWED = Problem(405, "method-not-allowed", "Method not allowed; the Allow header names those that are")  # ours
 TOO_LARGE = Problem(413, "too-large", "The body is too large")  # ours
@@ -119,6 +122,9 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
 def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
     if isinstance(error, Refused):
         return error.problem.reply(error.error, error.headers)
+    if isinstance(error, errors.TooManyRequests):
+        wait_s = error.retry_after_s
+        return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), ((b"retry-after", b"%d" % wait_s),))
     if isinstance(error, errors.Refusal):
         problem = opt.get("refusals", REFUSALS).get(type(error)) or REFUSALS.get(type(error), INVALID_BODY)
         return problem.reply("" if problem.error else str(error))

@@ -3,18 +3,22 @@
 Nothing in a request names its app, so a token is looked for in all of them. Checked before the query and the body are looked at.
 """
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from service.domain.identity import Session
+from service.domain.limits import MAX_ID_BYTES
+from service.wire.addresses import client_address
 from service.wire.desk import Desk
+from service.wire.rate_limits import RateLimits
 from service.wire.rocketchat.errors import NOT_LOGGED_IN, Refused
 
 MAX_REMEMBERED = 50_000  # tokens, per worker
+MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
 
 _TOKEN, _USER = b"x-auth-token", b"x-user-id"
 
@@ -25,13 +29,14 @@ class Homes:
     def __init__(self) -> None:
         self._apps: OrderedDict[tuple[str, bytes], str] = OrderedDict()
 
-    async def session(self, desk: Desk, token: str, user: bytes) -> Session | None:
+    async def session(self, desk: Desk, token: str, user: bytes, address: str) -> Session | None:
         """The session of `token` in the app where it is a token of `user`, who is named as a header has it."""
         app = self._apps.get((token, user))
         session = await desk.tokens.verify(app, token) if app else None
         if session is not None and _is(session, user):
             return session
-        for session in await sessions(desk, token):
+        self._apps.pop((token, user), None)
+        for session in await desk.credentials.sessions(desk.apps.all(), token, address):
             if _is(session, user):
                 self._remember(token, user, session.app)
                 return session
@@ -52,26 +57,29 @@ class Gate:
         self._homes = homes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opt = scope["route_handler"].opt
+        opt, asked = scope["route_handler"].opt, cast("Any", scope)
         if "signed_in" in opt:
-            scope["desk"] = desk = self._desk()  # type: ignore[typeddict-unknown-key]
-            if opt["signed_in"]:
-                scope["auth"] = await self._admit(desk, scope["headers"])
-        await self._app(scope, receive, send)
+            asked["desk"] = self._desk()
+        if not opt.get("signed_in"):
+            await self._app(scope, receive, send)
+            return
+        limits: RateLimits = asked["desk"].rate_limits
+        asked["auth"] = session = await self._admit(asked["desk"], asked)
+        limits.take(session.app, session.user, opt["cost"])
+        asked["payer"] = session.app, session.user
+        with limits.at_once(session.app, session.user, opt["cost"]):
+            await self._app(scope, receive, send)
 
-    async def _admit(self, desk: Desk, headers: Iterable[tuple[bytes, bytes]]) -> Session:
-        given = {name: value for name, value in headers if name in (_TOKEN, _USER)}
-        token, user = given.get(_TOKEN), given.get(_USER)
-        session = await self._homes.session(desk, token.decode("latin-1"), user) if token and user else None
+    async def _admit(self, desk: Desk, scope: Mapping[str, Any]) -> Session:
+        given = {name: value for name, value in scope["headers"] if name in (_TOKEN, _USER)}
+        token, user, address = given.get(_TOKEN), given.get(_USER), client_address(scope)
+        if not token or not user or len(user) > MAX_USER_BYTES:
+            desk.credentials.absent(address)
+            raise Refused(NOT_LOGGED_IN)
+        session = await self._homes.session(desk, token.decode("latin-1"), user, address)
         if session is None:
             raise Refused(NOT_LOGGED_IN)
         return session
-
-
-async def sessions(desk: Desk, token: str) -> list[Session]:
-    """What `token` stands for in each app where it is good. A custom token may be bound in several."""
-    found = await asyncio.gather(*(desk.tokens.verify(app.app, token) for app in desk.apps.all()))
-    return [session for session in found if session is not None]
 
 
 def _is(session: Session, header: bytes) -> bool:

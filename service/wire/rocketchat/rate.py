@@ -8,14 +8,10 @@ import time
 
 from service.domain.identity import Session
 from service.wire.desk import Desk
-from service.wire.rocketchat.errors import TOO_MANY_REQUESTS, Refused
+from service.wire.rocketchat.errors import SLOW_DOWN, TOO_MANY_REQUESTS, Refused
 from service.wire.rocketchat.reply import Headers
 
 WINDOW_MS = 60_000
-
-_SLOW_DOWN = (
-    "Error, too many requests. Please slow down. You must wait {} seconds before trying this endpoint again. [error-too-many-requests]"
-)
 
 
 async def count(desk: Desk, session: Session, operation: str, limit: int) -> Headers:
@@ -30,5 +26,5 @@ async def count(desk: Desk, session: Session, operation: str, limit: int) -> Hea
     )
     if left < 0:
         wait_s = max(1, -(-(until_ms - time.time_ns() // 1_000_000) // 1000))
-        raise Refused(TOO_MANY_REQUESTS, _SLOW_DOWN.format(wait_s), (*headers, (b"retry-after", b"%d" % wait_s)))
+        raise Refused(TOO_MANY_REQUESTS, SLOW_DOWN.format(wait_s), (*headers, (b"retry-after", b"%d" % wait_s)))
     return headers

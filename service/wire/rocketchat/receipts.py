@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from service.domain.identity import Session, User
 from service.domain.limits import MAX_RECEIPTS_PER_PAGE
 from service.domain.types import Receipts
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.rocketchat.call import Call, call
 from service.wire.rocketchat.errors import MESSAGE_REQUIRED
@@ -33,6 +34,7 @@ Read = tuple[str, int]  # who, and since when (Unix ms)
     MessageReceipts,
     refusals=refusals("getReadReceipts"),
     empty={"messageId": MESSAGE_REQUIRED},
+    cost=costs.RECEIPTS,
 )
 async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
     """Who has read a message of a room that the caller is in, and since when.
@@ -41,6 +43,7 @@ async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceipts
     """
     desk, session = request.desk, request.auth
     room, _ = await room_of_message(desk, session, given.message)
+    request.charge(costs.of_members(room.member_count, at_most=MAX_RECEIPTS))
     page = _page(await _all(desk, session, room.room, given.message), given.offset, given.count)
     people = await desk.people.find(session.app, {reader for reader, _ in page})
     return MessageReceiptsAnswer([_receipt(room.room, given.message, read, people.get(read[0])) for read in page])

@@ -9,26 +9,30 @@ from collections.abc import Collection
 from litestar import HttpMethod
 
 from service.domain.identity import Session, User
+from service.wire import costs
+from service.wire.addresses import client_address
 from service.wire.rocketchat.call import Call, call
 from service.wire.rocketchat.errors import LOGIN_FAILED, Refused
-from service.wire.rocketchat.gate import sessions
 from service.wire.rocketchat.messages import LoggedIn, LoggedOut, Login, LoginAnswer, LogoutAnswer, Nothing
 from service.wire.rocketchat.people import person, text
 
 
-@call(HttpMethod.POST, "/login", "rocketchat_login", LoginAnswer, Login, signed_in=False, misfit=LOGIN_FAILED)
+@call(HttpMethod.POST, "/login", "rocketchat_login", LoginAnswer, Login, signed_in=False, misfit=LOGIN_FAILED, cost=costs.PROFILE)
 async def login(request: Call, given: Login) -> LoginAnswer:
     """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or `email`. Answers whose it is."""
-    desk, token = request.desk, given.resume or given.password
-    for session in await sessions(desk, token) if token else ():
+    desk, token, address = request.desk, given.resume or given.password, client_address(request.scope)
+    if not token:
+        desk.credentials.absent(address)
+    for session in await desk.credentials.sessions(desk.apps.all(), token, address) if token else ():
         # Not from the cache: a name that was given this moment is one to log in by.
         known = (await desk.directory.users(app=session.app, users=[session.user])).get(session.user)
         if given.resume or _is_named(given, session, known):
+            desk.rate_limits.take(session.app, session.user, costs.PROFILE)
             return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
     raise Refused(LOGIN_FAILED)
 
 
-@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing)
+@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
 async def logout(request: Call, _: Nothing) -> LogoutAnswer:
     """Revoke the token that this call was made with; the user's other tokens stay."""
     await request.desk.tokens.end(request.auth)

@@ -8,6 +8,7 @@ from litestar import HttpMethod
 from service.domain.identity import Session
 from service.errors import NotMember, RoomUnknown
 from service.together import lots
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.rocketchat.call import Call, call
 from service.wire.rocketchat.errors import INVALID_DATE, INVALID_SUBSCRIPTION, ROOM_REQUIRED, Refused
@@ -61,7 +62,7 @@ async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
     return SubscriptionAnswer(next(iter(await _subscriptions(desk, session, [given.room], {})), None))
 
 
-@call(HttpMethod.GET, "/subscriptions.get", "rocketchat_subscriptions", SubscriptionsAnswer, ManySubscriptions)
+@call(HttpMethod.GET, "/subscriptions.get", "rocketchat_subscriptions", SubscriptionsAnswer, ManySubscriptions, cost=costs.LIST)
 async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnswer:
     """The caller's rooms that changed after `updatedSince`, and those left since; without it all rooms."""
     desk, session = request.desk, request.auth
@@ -69,6 +70,7 @@ async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnsw
     known_ms = time.time_ns() // 1_000_000 - REMOVED_KNOWN_MS
     found = await desk.read_state.subscriptions(app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0)
     changed = dict(found.changed)
+    request.charge(costs.of_list(len(changed)))
     removed = [(room, at_ms) for room, at_ms in found.removed if given.since and at_ms > since_ms]
     return SubscriptionsAnswer(
         update=[one for lot in lots(sorted(changed)) for one in await _subscriptions(desk, session, lot, changed)],

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
 from service.domain.limits import new_id
-from service.errors import ReadStateError, StoreFull
+from service.errors import ReadStateError, StoreFull, TooManyRequests
 from service.wire.body import BadBody, ClientGone
 from service.wire.reply import Reply
 from service.wire.tencent.codes import (
@@ -18,10 +18,12 @@ from service.wire.tencent.codes import (
     FAMILIES,
     GATEWAY,
     NO_SUCH_PATH,
+    TOO_OFTEN,
     UNREADABLE_REQUEST,
     Code,
     Family,
     Refused,
+    TooManyFailures,
     code_of,
 )
 from service.wire.tencent.documented import MAX_BODY_BYTES
@@ -52,9 +54,16 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
         code, info = opt.get("family", GATEWAY).failed, ""
         extra = {"method": scope["method"], "operation": opt.get("operation", ""), "request_id": request_id}
         logger.error("unexpected failure", exc_info=error, extra=extra)
-    reply = fail(code, info, request_id=request_id)
+    reply = fail(code, info, request_id=request_id, retry_after_s=_retry_after_s(error))
     scope["outcome"] = reply.code
     return reply
+
+
+def _retry_after_s(error: Exception) -> int | None:
+    """In how many seconds a call that was one too many may be made again."""
+    if isinstance(error, TooManyRequests | TooManyFailures):
+        return error.retry_after_s
+    return 1 if isinstance(error, Refused) and error.code is TOO_OFTEN else None
 
 
 def _explain(scope: Any, opt: Mapping[str, Any], error: Exception) -> tuple[Code | None, str]:

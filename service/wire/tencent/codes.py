@@ -22,6 +22,14 @@ class Refused(Exception):
         self.code = code
 
 
+class TooManyFailures(Refused):
+    """Too many bad signatures came from an address; the next one is looked at after `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(TOO_MANY_FAILURES)
+        self.retry_after_s = retry_after_s
+
+
 # The gateway
 UNREADABLE_REQUEST = Code(60002, "HTTP parse Error")
 SIGNATURE_ABSENT = Code(60004, "identifier and usersig are required in the URL")
@@ -44,7 +52,10 @@ SIGNATURE_WRONG = Code(
 )
 SIGNATURE_OF_ANOTHER = Code(70013, "The UserSig was generated for another identifier")
 SIGNATURE_OF_ANOTHER_APP = Code(70014, "The UserSig was generated for another SDKAppID")
-TOO_MANY_FAILURES = Code(70050, "Too many failed verifications of UserSig; try again in a minute")
+TOO_MANY_FAILURES = Code(70050, "Too many failed verifications of UserSig; try again later")
+WRONG_SIGNATURES = frozenset(
+    {SIGNATURE_EXPIRED, SIGNATURE_EMPTY, SIGNATURE_MALFORMED, SIGNATURE_WRONG, SIGNATURE_OF_ANOTHER, SIGNATURE_OF_ANOTHER_APP}
+)
 
 # One-to-one
 ILLEGAL_REQUEST = Code(20001)
@@ -96,6 +107,8 @@ def code_of(error: errors.ReadStateError, family: Family) -> Code:
         return NOT_IN_GROUP
     if isinstance(error, errors.MessageUnknown):
         return NO_RECEIPT
+    if isinstance(error, errors.TooManyRequests):
+        return TOO_OFTEN
     if isinstance(error, errors.RoomTooLarge):
         return GROUP_TOO_LARGE
     return family.illegal if isinstance(error, errors.Refusal) else family.failed

@@ -7,6 +7,7 @@ from typing import Any, Final
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation, SecurityScheme
 
+from service.wire import costs
 from service.wire.body import StrictJson
 from service.wire.tencent.call import Call
 from service.wire.tencent.codes import Code, Family
@@ -21,18 +22,20 @@ SECURITY = {
 }
 
 
-def documented(command: str, family: Family, *results: type[Ok], blames: Mapping[str, Code] | None = None) -> dict[str, Any]:
+def documented(
+    command: str, family: Family, *results: type[Ok], blames: Mapping[str, Code] | None = None, cost: int = costs.READ
+) -> dict[str, Any]:
     """Arguments for a route decorator: the path of the command, and what stands in the routing table.
 
     `results` are what a success looks like; `blames` tells by the name of a field the code for whatever is wrong with it, where that is
-    not the family's own.
+    not the family's own. `cost` is what its caller pays (see costs).
     """
     answers: Any = Fail
     for result in results or (Ok,):
         answers = answers | result
     return {
         "path": f"/{family.service}/{command}",
-        "opt": {"operation": command, "family": family, "blames": blames or {}},
+        "opt": {"operation": command, "family": family, "blames": blames or {}, "cost": cost},
         "operation_id": command,
         "operation_class": _Always200,
         "responses": {200: ResponseSpec(data_container=answers, description="Done, or why not", generate_examples=False)},

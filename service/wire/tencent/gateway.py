@@ -3,9 +3,8 @@
 contenttype, sdkappid, identifier and usersig, the UserSig itself, administrators, frequency; the body comes after them.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from time import monotonic, time
+from time import time
 from typing import Any, Final
 
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +12,8 @@ from msgspec import Struct
 
 from service.domain import alerts
 from service.domain.read_state import ReadState
+from service.errors import TooManyRequests
+from service.wire.addresses import client_address
 from service.wire.body import until_gone
 from service.wire.desk import Desk
 from service.wire.tencent.codes import (
@@ -20,17 +21,15 @@ from service.wire.tencent.codes import (
     APP_UNKNOWN,
     NOT_ADMIN,
     SIGNATURE_ABSENT,
-    TOO_MANY_FAILURES,
     TOO_OFTEN,
     UNREADABLE_REQUEST,
+    WRONG_SIGNATURES,
     Refused,
+    TooManyFailures,
 )
 from service.wire.tencent.query import parameters
 from service.wire.tencent.usersig import UserSigs
 
-MAX_FAILURES: Final = 100  # of one address in FAILURES_WINDOW_S
-FAILURES_WINDOW_S: Final = 60.0
-MAX_ADDRESSES: Final = 10_000  # remembered for their failures
 RATE_WINDOW_MS: Final = 1000
 
 
@@ -45,26 +44,6 @@ class Access(Struct, frozen=True, kw_only=True):
     rate_limit: int = 0  # calls of one command in a second; 0: any number
 
 
-class Failures:
-    """Bad signatures by the address that they came from. Of this worker alone; whose window began first is forgotten first."""
-
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
-        self._now = now
-        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
-
-    def are_too_many(self, address: str) -> bool:
-        """Count one more; whether there were MAX_FAILURES before it in this window."""
-        now = self._now()
-        ends, count = self._windows.get(address, (0.0, 0))
-        if now >= ends:
-            ends, count = now + FAILURES_WINDOW_S, 0
-            self._windows.pop(address, None)
-        self._windows[address] = (ends, count + 1)
-        if len(self._windows) > MAX_ADDRESSES:
-            self._windows.popitem(last=False)
-        return count >= MAX_FAILURES
-
-
 class Gateway:
     """Lets the app's administrators in."""
 
@@ -73,21 +52,23 @@ class Gateway:
         self._usersigs: UserSigs | None = None
         if access.sdkappid is not None and access.key is not None:
             self._usersigs = UserSigs(sdkappid=access.sdkappid, key=access.key, old_key=access.old_key, now=now)
-        self._failures = Failures()
 
     @property
     def app(self) -> str:
         return self._access.app
 
-    async def admit(self, read_state: ReadState, command: str, query: Mapping[str, str], address: str) -> None:
-        """Let a call pass, and count it. Raises Refused for the first thing that is wrong, and what the store raises."""
+    def check(self, query: Mapping[str, str]) -> None:
+        """Whether a call comes from an administrator of the app. Raises Refused for the first thing that is wrong."""
         usersigs = self._usersigs_of(query)
         identifier, usersig = query.get("identifier"), query.get("usersig")
         if not identifier or usersig is None:
             raise Refused(SIGNATURE_ABSENT)
-        self._verify(usersigs, usersig, identifier, address)
+        usersigs.check(usersig, identifier)
         if identifier not in self._access.admins:
             raise Refused(NOT_ADMIN)
+
+    async def count(self, read_state: ReadState, command: str) -> None:
+        """Count a call of `command`. Raises Refused for one too many, and what the store raises."""
         limit = self._access.rate_limit
         if limit:
             left, _ = await read_state.take(app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS)
@@ -107,15 +88,6 @@ class Gateway:
             raise Refused(APP_UNKNOWN)
         return self._usersigs
 
-    def _verify(self, usersigs: UserSigs, usersig: str, identifier: str, address: str) -> None:
-        # A good signature passes however many bad ones came from its address: behind a proxy the address is everybody's.
-        try:
-            usersigs.check(usersig, identifier)
-        except Refused:
-            if self._failures.are_too_many(address):
-                raise Refused(TOO_MANY_FAILURES) from None
-            raise
-
 
 class Gate:
     """The middleware of this dialect's routes."""
@@ -127,9 +99,24 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked: Any = scope
-        if "family" in asked["route_handler"].opt:
-            asked["desk"], asked["auth"] = self._desk(), self._gateway.app
-            query = parameters(asked["query_string"])
-            address = (asked.get("client") or ("",))[0]
-            await self._gateway.admit(asked["desk"].read_state, asked["route_handler"].opt["operation"], query, address)
+        opt = asked["route_handler"].opt
+        if "family" in opt:
+            asked["desk"], asked["auth"] = desk, app = self._desk(), self._gateway.app
+            self._check(desk, asked)
+            desk.rate_limits.take(app, "", opt["cost"])
+            await self._gateway.count(desk.read_state, opt["operation"])
         await self._app(scope, until_gone(receive), send)
+
+    def _check(self, desk: Desk, scope: Any) -> None:
+        try:
+            self._gateway.check(parameters(scope["query_string"]))
+        except Refused as refused:
+            if refused.code not in WRONG_SIGNATURES:
+                desk.credentials.absent(client_address(scope))
+                raise
+            # A good signature passes however many bad ones came from its address.
+            try:
+                desk.credentials.missed(client_address(scope))
+            except TooManyRequests as error:
+                raise TooManyFailures(error.retry_after_s) from None
+            raise

@@ -10,6 +10,7 @@ from service.domain.limits import MAX_RECEIPTS_PER_PAGE
 from service.domain.read_state import ReadState
 from service.domain.types import Filter, ReceiptCount, Room
 from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.wire import costs
 from service.wire.reply import Reply
 from service.wire.tencent.call import Call
 from service.wire.tencent.codes import (
@@ -54,7 +55,7 @@ async def set_unread_msg_num(request: Call, data: JSONBody[SetUnread]) -> Reply:
     return ok()
 
 
-@post(**documented("get_group_msg_receipt", GROUP, ReceiptsResult))
+@post(**documented("get_group_msg_receipt", GROUP, ReceiptsResult, cost=costs.RECEIPTS))
 async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> Reply:
     """How many members have read each of up to 50 messages of a group, and how many have not; the sender is in neither number."""
     room = await _room(request, data.group)
@@ -69,7 +70,7 @@ async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> R
     return ok(ReceiptsResult(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs]))
 
 
-@post(**documented("get_group_msg_receipt_detail", GROUP, ReadPage, UnreadPage))
+@post(**documented("get_group_msg_receipt_detail", GROUP, ReadPage, UnreadPage, cost=costs.RECEIPTS))
 async def get_group_msg_receipt_detail(request: Call, data: JSONBody[GetReceiptDetail]) -> Reply:
     """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names, up to 200 at once."""
     after = _read_cursor(data.cursor)

@@ -30,9 +30,12 @@ def ok(result: Ok | None = None) -> Reply:
     return _reply(result or Ok(), "ok", new_id())
 
 
-def fail(code: Code, info: str = "", *, request_id: str = "") -> Reply:
-    """A failure, in the words of `info` or else of `code`."""
-    return _reply(Fail(ErrorInfo=info or code.info, ErrorCode=code.number), str(code.number), request_id or new_id())
+def fail(code: Code, info: str = "", *, request_id: str = "", retry_after_s: int | None = None) -> Reply:
+    """A failure, in the words of `info` or else of `code`; with Retry-After, in seconds, if given."""
+    reply = _reply(Fail(ErrorInfo=info or code.info, ErrorCode=code.number), str(code.number), request_id or new_id())
+    if retry_after_s is not None:
+        reply.raw_headers.append((b"retry-after", b"%d" % retry_after_s))
+    return reply
 
 
 def _reply(envelope: Any, outcome: str, request_id: str) -> Reply:

@@ -11,7 +11,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from service.domain.limits import MAX_BATCH_BODY_BYTES
-from service.errors import Refusal, StoreFull, Unavailable, UnknownOutcome
+from service.errors import Refusal, StoreFull, TooManyRequests, Unavailable, UnknownOutcome
 from service.wire.body import BadBody
 from service.wire.reply import Reply, encode
 from service.wire.tencent.callbacks.door import ForeignApp, Unsigned
@@ -50,6 +50,8 @@ def _explain(error: Exception) -> Reply | None:
             return _fail(str(error), "FOREIGN_APP")
         case BadBody():
             return _fail(str(error), "INVALID_BODY")
+        case TooManyRequests():
+            return _fail(f"{error}, and send it again", "TOO_MANY_REQUESTS", 503, (b"retry-after", b"%d" % error.retry_after_s))
         case Refusal():
             return _fail(str(error), error.code)
         case Unavailable() | UnknownOutcome():

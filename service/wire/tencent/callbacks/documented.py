@@ -14,7 +14,7 @@ _MEANINGS: dict[int, tuple[Any, str]] = {
     200: (Ok | Fail, "Done or passed over; or sending it again would not help"),
     401: (Fail, "Not signed with the token"),
     405: (Fail, "Not POST"),
-    503: (Fail, "The store is out of reach; send it again"),
+    503: (Fail, "The store is out of reach, or there were too many; send it again"),
 }
 _TEXT = Schema(type=OpenAPIType.STRING)
 

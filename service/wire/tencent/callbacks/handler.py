@@ -10,13 +10,15 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from service.domain.limits import MAX_BATCH_BODY_BYTES
+from service.wire import costs
+from service.wire.addresses import client_address
 from service.wire.body import BadBody, ClientGone, decode, read_body
 from service.wire.desk import Desk
 from service.wire.reply import Reply
 from service.wire.tencent.callbacks.answers import OK, PATH
 from service.wire.tencent.callbacks.commands import COMMANDS
 from service.wire.tencent.callbacks.documented import DOCUMENTED
-from service.wire.tencent.callbacks.door import Door, Url
+from service.wire.tencent.callbacks.door import Door, Unsigned, Url
 from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.gateway import Access
 
@@ -36,8 +38,13 @@ def callback_handler(access: Access, door: Door, desk: Callable[[], Desk]) -> HT
     @post(PATH, **DOCUMENTED)
     async def tencent_callback(request: Request[Any, Any, Any]) -> Reply:
         """Take in one callback of Tencent IM. The sender is let in before its body is read."""
-        url = Url.read(request.scope["query_string"])
-        door.check(url, request.scope["headers"])
+        url, address = Url.read(request.scope["query_string"]), client_address(request.scope)
+        try:
+            door.check(url, request.scope["headers"])
+        except Unsigned:
+            (desk().credentials.missed if url.sign else desk().credentials.absent)(address)
+            raise
+        desk().rate_limits.take(access.app, "", costs.POST)
         try:
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:

@@ -1,0 +1,82 @@
+"""The address that a client calls from: what it is counted by, and how much of a thing one address may hold at once."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address, ip_address
+from time import monotonic
+from typing import Any
+
+WARN_EVERY_S = 60.0
+
+_V6_NETWORK_BYTES = 8  # a household or a machine has a /64, and may use any address of it
+
+logger = logging.getLogger(__name__)
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """The address of a request, "" when it has none (a unix socket).
+
+    That of the connection, or the one that a proxy named in READSTATE_TRUSTED_PROXIES tells.
+    """
+    client = scope.get("client")
+    return network_of(client[0]) if client else ""
+
+
+def network_of(address: str) -> str:
+    """What an address is counted as: an IPv6 address as its /64, one that stands for IPv4 as that."""
+    if ":" not in address:
+        return address
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if not isinstance(known, IPv6Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return f"{IPv6Address(known.packed[:_V6_NETWORK_BYTES].ljust(16, bytes(1)))}/64"
+
+
+class Held:
+    """How many of a thing (connections, sockets) each address holds. At most `limit` each; 0: any number.
+
+    Beyond it a line in the log, at most once a minute, names the address and what to change.
+    """
+
+    def __init__(self, what: str, limit: int, now: Callable[[], float] = monotonic) -> None:
+        self._what = what
+        self._limit = limit
+        self._now = now
+        self._held: Counter[str] = Counter()
+        self._warn_at = float("-inf")
+
+    def has_room(self, address: str) -> bool:
+        """Whether the address may hold one more."""
+        if not self._limit or self._held[address] < self._limit:
+            return True
+        self._warn(address)
+        return False
+
+    def hold(self, address: str) -> None:
+        """Count one more."""
+        self._held[address] += 1
+
+    def release(self, address: str) -> None:
+        """One that was held is gone."""
+        self._held[address] -= 1
+        if self._held[address] <= 0:
+            del self._held[address]
+
+    def _warn(self, address: str) -> None:
+        now = self._now()
+        if now < self._warn_at:
+            return
+        self._warn_at = now + WARN_EVERY_S
+        logger.warning(
+            "%s holds %d %s, and more are refused; if it is a proxy, name it in READSTATE_TRUSTED_PROXIES, "
+            "else see READSTATE_ADDRESS_SOCKET_LIMIT",
+            address,
+            self._limit,
+            self._what,
+        )

@@ -1,0 +1,35 @@
+"""How long a request's path and query may be, before anything reads them: the one place where it is said.
+
+Reading them costs time in proportion to their length, whoever sends them.
+"""
+
+import re
+from typing import Final
+
+PATH: Final = 2 * 1024  # two ids of 128 bytes, every one percent-encoded, and words
+PLAIN: Final = 2 * 1024  # of a query, where nothing longer is meant
+MEDIUM: Final = 8 * 1024  # parameters of Rocket.Chat; a UserSig and an account
+LONG: Final = 64 * 1024  # conditions, a hundred tags or messages, the name of a page
+
+HEADERS: Final = 128
+
+_LONG = re.compile(rb"/rooms/?|/rooms/[^/]+/receipts/?|/rooms/[^/]+/messages/[^/]+/receipts/?|/me/badge/?")
+_MEDIUM = (b"/api/", b"/v4/", b"/tencent/")
+
+
+def query_limit(path: bytes) -> int:
+    """How many bytes the query of a request to `path` may have."""
+    if path.startswith(_MEDIUM):
+        return MEDIUM
+    return LONG if _LONG.fullmatch(path) else PLAIN
+
+
+def objection(url: bytes) -> str:
+    """What is wrong with the target of a request, "" when nothing is."""
+    if len(url) <= PLAIN:
+        return ""
+    path, _, query = url.partition(b"?")
+    if len(path) > PATH:
+        return f"A path must have at most {PATH} bytes."
+    limit = query_limit(path)
+    return f"The query of this path must have at most {limit} bytes." if len(query) > limit else ""

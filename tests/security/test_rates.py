@@ -1,0 +1,228 @@
+"""What one user, app, backend or address may ask: beyond it every dialect refuses in its own form, and nothing was done."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from service.settings import Settings
+from service.wire import costs
+from service.wire.rate_limits import MAX_DEAR_CALLS
+from service.wire.rocketchat.errors import SLOW_DOWN
+from service.wire.untaken import MAX_BYTES
+from tests.support import tencent_callbacks
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
+from tests.support.imkit import Imkit, result
+from tests.support.processes import ServiceProcess
+from tests.support.rocketchat import Rocketchat
+from tests.support.servers import short_directory
+from tests.support.tencent import Tencent, with_tencent
+
+RATE = 1  # units a second: ten at once
+UNTAKEN = "Answers that were sent have not been taken; read them first"
+TOO_MUCH = "The user asks too much at once; try again in 1 s"
+
+
+@pytest.fixture
+def limits() -> dict[str, int]:
+    """Rates that a test is about."""
+    return {"user_rate_limit": RATE}
+
+
+@pytest.fixture
+def settings(settings: Settings, limits: dict[str, int]) -> Settings:
+    return msgspec.structs.replace(with_tencent(settings, **limits), tencent_token=tencent_callbacks.TOKEN)
+
+
+def envelope(message: str, retry_after_s: int = 1) -> bytes:
+    """The exact bytes of an IMKit refusal."""
+    error = f'"error":{{"code":"RATE_LIMIT_EXCEEDED","message":"{message}"}}'
+    return f'{{"RC":429,"RM":"Too Many Requests",{error},"retryAfter":{retry_after_s}}}'.encode()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://chat.example"}], ids=["express", "framework"])
+async def test_a_user_may_ask_so_much_at_once_and_others_do_not_feel_it(imkit: Imkit, headers: dict[str, str]) -> None:
+    await imkit.room("r", "ann", "ben")
+    ann = {"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": await imkit.sign_in("ann"), **headers}
+    answers = [await imkit.call("GET", "/me/badge", headers=ann) for _ in range(10 * RATE + 1)]
+    assert [answer.status_code for answer in answers] == [200] * 10 * RATE + [429]
+    assert answers[-1].content == envelope(TOO_MUCH)
+    assert answers[-1].headers["retry-after"] == "1"
+    result(await imkit.as_user("ben", "GET", "/me/badge"))
+    result(await imkit.as_backend("GET", "/me/badge", user="ann"))
+
+
+async def test_a_refused_call_has_written_nothing(imkit: Imkit) -> None:
+    await imkit.room("r", "ann", "ben")
+    while (await imkit.as_user("ann", "POST", "/rooms/r/message", {"message": "m"})).status_code == 200:
+        pass
+    before = await imkit.everything()
+    for method, path, body in (
+        ("POST", "/rooms/r/message", {"message": "m"}),
+        ("POST", "/rooms/createAndJoin", {"_id": "new"}),
+        ("PUT", "/rooms/r", {"roomTags": ["x"]}),
+        ("POST", "/rooms/r/delete/members", {"members": ["ann"]}),
+    ):
+        assert (await imkit.as_user("ann", method, path, body)).status_code == 429
+    assert await imkit.everything() == before
+
+
+@pytest.mark.parametrize("limits", [{"user_rate_limit": 100}])
+async def test_one_user_s_lists_of_rooms_are_bounded_whatever_they_send(imkit: Imkit) -> None:
+    """A list costs more than a badge, and more the longer it is."""
+    for number in range(40):
+        await imkit.room(f"r{number}", "ann")
+    answers = [await imkit.as_user("ann", "GET", "/rooms", params={"limit": 1}) for _ in range(60)]
+    done = [answer.status_code for answer in answers].count(200)
+    each = costs.LIST + costs.of_list(40)
+    assert each >= 30
+    assert 1000 // each <= done <= 1000 // each + 10
+
+
+@pytest.mark.parametrize("limits", [{"user_rate_limit": 0}])
+async def test_few_dear_calls_of_a_user_run_at_once(imkit: Imkit) -> None:
+    await imkit.room("r", "ann", "ben")
+    await imkit.sign_in("ann")
+    answers = await asyncio.gather(*(imkit.as_user("ann", "GET", "/rooms") for _ in range(MAX_DEAR_CALLS + 3)))
+    assert [answer.status_code for answer in answers].count(429) == 3
+    result(await imkit.as_user("ann", "GET", "/rooms"))
+
+
+@pytest.mark.parametrize("limits", [{"backend_rate_limit": RATE}])
+async def test_a_backend_has_a_rate_of_its_own(imkit: Imkit) -> None:
+    """In whose name it calls does not matter, and users are not in it."""
+    ann = await imkit.sign_in("ann")
+    answers = [await imkit.as_backend("GET", "/me/badge", user=f"u{number}") for number in range(10)]
+    assert answers[-1].content == envelope("The backend asks too much at once; try again in 1 s")
+    assert (await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": ann})).status_code == 200
+
+
+async def test_a_backend_has_no_limit_by_default(imkit: Imkit) -> None:
+    for _ in range(20 * RATE):
+        result(await imkit.as_backend("GET", "/me/badge", user="ann"))
+
+
+async def test_in_rocketchat_s_form(imkit: Imkit, rocketchat: Rocketchat) -> None:
+    await imkit.room("r", "ann", t="c")
+    while (refused := await rocketchat.get("ann", "subscriptions.getOne", roomId="r")).status_code == 200:
+        pass
+    assert (refused.status_code, refused.json()) == (429, {"success": False, "error": SLOW_DOWN.format(1)})
+    assert refused.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("limits", [{"backend_rate_limit": RATE}])
+async def test_in_tencent_s_form(imkit: Imkit) -> None:
+    """Status 200 as ever: Tencent's SDKs repeat what has another."""
+    tencent = Tencent(imkit)
+    answers = [await tencent.call("openim/get_c2c_unread_msg_num", {"To_Account": "ann"}) for _ in range(11)]
+    assert [(answer.status_code, answer.json()["ErrorCode"]) for answer in answers] == [(200, 0)] * 10 + [(200, 60007)]
+    assert answers[-1].headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("limits", [{"backend_rate_limit": RATE}])
+async def test_a_callback_too_many_is_to_be_sent_again(imkit: Imkit) -> None:
+    sender = tencent_callbacks.Tencent(imkit)
+    answers = [await sender.send("Nothing.Known") for _ in range(10 // costs.POST + 1)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [503]
+    assert answers[-1].headers["retry-after"] == "2"
+
+
+async def test_the_document_says_where_there_may_be_too_many(imkit: Imkit) -> None:
+    """The Tencent dialect has status 200 for everything, and its callbacks 503."""
+    paths = (await imkit.call("GET", "/schema/openapi.json")).json()["paths"]
+    missing = [
+        (path, method)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if not path.startswith(("/v4/", "/tencent/")) and "429" not in operation["responses"]
+    ]
+    assert missing == []
+
+
+# On sockets, and on the connection itself: a running service
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[ServiceProcess]:
+    keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, user_rate_limit=RATE, **keys) as process:
+        yield process
+
+
+@pytest_asyncio.fixture
+async def backend(service: ServiceProcess) -> AsyncIterator[Backend]:
+    async with Backend(service.url) as backend:
+        yield backend
+
+
+async def test_what_is_said_on_a_socket_counts_as_over_http(backend: Backend) -> None:
+    """In one bucket with it, and with the same answer."""
+    room = await backend.room("sockets", "sue", "tom")
+    async with device(backend, "sue") as sue:
+        assert (await backend.call("GET", "/me/badge", token=await backend.token("sue")))["RC"] == 0
+        answers = [await sue.ask("chat message", {"room": room, "messageType": "text", "message": "m"}) for _ in range(6)]
+        assert [answer["RC"] for answer in answers] == [0] * 4 + [429] * 2 or [answer["RC"] for answer in answers] == [0] * 5 + [429]
+        assert answers[-1]["error"]["code"] == "RATE_LIMIT_EXCEEDED"
+        assert answers[-1]["retryAfter"] >= 1
+        refused = await sue.ask("conf", {"encoding": "base64"})
+        while refused["RC"] == 0:
+            refused = await sue.ask("conf", {"encoding": "base64"})
+        assert (refused["RC"], refused["retryAfter"]) == (429, 1)
+        assert (await backend.call("GET", "/me/badge", token=await backend.token("sue")))["RC"] == 429
+    async with device(backend, "tom") as tom:
+        assert (await tom.ask("lastRead", {"room": room, "message": "none"}))["RC"] == 404
+
+
+async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backend) -> None:
+    token = await backend.token("uma")
+    async with device(backend, "uma") as uma:
+        answers = [await uma.authenticate(token) for _ in range(11)]
+        assert [answer["RC"] for answer in answers][:9] == [0] * 9
+        assert answers[-1]["RC"] == 429
+        await uma.until_closed()
+
+
+async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -> None:
+    """Nothing at all, until what was sent has been taken or its connections are gone. Others do not feel it."""
+    keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
+    unlimited = {"user_rate_limit": 0, "address_rate_limit": 0}
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **keys, **unlimited) as process:
+        async with Backend(process.url) as backend:
+            token = await backend.token("vic")
+            wide = {f"field{number}": "x" * 4000 for number in range(15)}
+            for number in range(24):
+                assert (await backend.call("POST", "/rooms", {"_id": f"wide{number}", "members": ["vic"], **wide}))["RC"] == 0
+            size = len((await _ask(process.url, token, "/rooms")).content)
+            assert size > MAX_BYTES // 8
+            address = urlsplit(process.url)
+            request = f"GET /rooms HTTP/1.1\r\nHost: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {token}\r\n\r\n".encode()
+            lazy = []
+            try:
+                for _ in range(10):
+                    connection = socket.socket()
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that little waits in the system
+                    connection.connect((address.hostname, address.port))
+                    connection.sendall(request)
+                    lazy.append(connection)
+                    await asyncio.sleep(0.2)
+                answer = await _ask(process.url, token, "/me/badge")
+                assert (answer.status_code, answer.json()) == (429, msgspec.json.decode(envelope(UNTAKEN)))
+                assert (await backend.call("GET", "/me/badge", token=await backend.token("wes")))["RC"] == 0
+            finally:
+                for connection in lazy:
+                    connection.close()
+            for _ in range(50):
+                if (answer := await _ask(process.url, token, "/me/badge")).status_code == 200:
+                    break
+                await asyncio.sleep(0.1)
+            assert answer.status_code == 200
+
+
+async def _ask(url: str, token: str, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=url) as client:
+        return await client.get(path, headers={"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token})
