@@ -1,7 +1,8 @@
 """Tokens and keys that callers send: good ones pass, and who sends wrong ones is slowed down. The same in every dialect.
 
 By address: after MISSES_AT_ONCE wrong ones, one a second; beyond it 429, and the store is not asked. By app: while many wrong tokens
-come from wherever, looking unknown ones up is delayed and not refused, so that who guesses cannot lock others out.
+come from wherever, looking unknown ones up is delayed and not refused, so that who guesses cannot lock others out; and what was
+not found is believed to be wrong for a moment.
 
 A good API key, a token that was issued here and one that was good here before pass however many wrong ones came from their address:
 behind a proxy the address is everybody's.
@@ -25,7 +26,7 @@ APP_MISSES_PER_S = 20.0  # of an app, from all addresses; beyond it look-ups are
 APP_MISSES_AT_ONCE = 200
 MAX_DELAY_S = 2.0
 MAX_DELAYED = 100  # look-ups of an app that wait
-WRONG_FOR_S = 1.0  # so long a token that was not found is believed to be wrong
+WRONG_FOR_S = 1.0  # so long a token that was not found meanwhile is believed to be wrong
 MAX_REMEMBERED = 50_000  # tokens that were good, and as many that were wrong; of this worker, as digests
 
 _Known = tuple[str, bytes]  # app, digest of a token
@@ -103,24 +104,25 @@ class Credentials:
         # What was bound through this worker since then is not hidden.
         if until_s > self._now() and bindings == self._tokens.bindings:
             return None
-        if not trusted:
-            await self._wait_turn(app)
+        is_guessed_at = not trusted and await self._wait_turn(app)
         bindings = self._tokens.bindings
         session = await self._tokens.look_up(app, token)
         if session is None:
             self._good.pop(key, None)
-            _remember(self._wrong, key, (self._now() + WRONG_FOR_S, bindings))
+            # In quiet times nothing is remembered: a token that is bound elsewhere counts at once here as well.
+            if is_guessed_at:
+                _remember(self._wrong, key, (self._now() + WRONG_FOR_S, bindings))
             return None
         _remember(self._good, key, None)
         if not trusted:
             self._app_misses.charge(app, -1)
         return session
 
-    async def _wait_turn(self, app: str) -> None:
-        """Wait, for as long as is owed by those before. Raises TooManyRequests when too many wait already."""
+    async def _wait_turn(self, app: str) -> bool:
+        """Wait for as long as is owed by those before; whether that was so. Raises TooManyRequests when too many wait already."""
         delay_s = self._app_misses.charge(app, 1)
         if delay_s <= 0:
-            return
+            return False
         if delay_s > MAX_DELAY_S:
             self._app_misses.charge(app, -1)  # nobody waits for longer, so no more is owed
         if self._delayed[app] >= MAX_DELAYED:
@@ -130,6 +132,7 @@ class Credentials:
             await self._sleep(min(delay_s, MAX_DELAY_S))
         finally:
             self._delayed[app] -= 1
+        return True
 
 
 def _remember(memory: "OrderedDict[_Known, _Value]", key: _Known, value: _Value) -> None:

@@ -104,19 +104,37 @@ async def test_a_token_that_has_ended_counts_as_no_miss(world: World) -> None:
     await world.miss(1)
 
 
-async def test_a_wrong_token_is_believed_to_be_wrong_for_a_second(world: World) -> None:
+async def guess(world: World) -> None:
+    """Have the app be guessed at, from many addresses."""
+    for number in range(APP_MISSES_AT_ONCE + 10):
+        await world.miss(1, f"guessing-{number}")
+
+
+async def test_while_an_app_is_guessed_at_a_wrong_token_is_believed_to_be_wrong_for_a_second(world: World) -> None:
+    await guess(world)
+    asked = world.directory.asked
     assert await world.user("not-bound-yet-token") is None
     assert await world.user("not-bound-yet-token") is None
-    assert world.directory.asked == 1
+    assert world.directory.asked == asked + 1
     world.now_s += WRONG_FOR_S
     assert await world.user("not-bound-yet-token") is None
-    assert world.directory.asked == 2
+    assert world.directory.asked == asked + 2
 
 
 async def test_a_binding_counts_at_once_where_it_was_made(world: World) -> None:
+    await guess(world)
     assert await world.user("not-bound-yet-token") is None
     await world.bind("ann", "not-bound-yet-token")
     assert await world.user("not-bound-yet-token") == "ann"
+
+
+async def test_in_quiet_times_a_binding_counts_at_once_wherever_it_was_made(world: World) -> None:
+    other = Credentials(world.tokens, world.limits)
+    assert await other.session([APP], "not-bound-yet-token", HOME) is None
+    bindings = world.tokens.bindings
+    await world.bind("ann", "not-bound-yet-token")
+    world.tokens.bindings = bindings  # as at a worker that has not heard of it
+    assert await other.session([APP], "not-bound-yet-token", HOME) is not None
 
 
 async def test_a_store_that_does_not_answer_makes_no_token_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,4 +214,5 @@ async def test_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.M
         await world.bind(f"u{number}", f"custom-token-{number}")
         await world.user(f"custom-token-{number}")
         await world.miss(1, f"address-{number}")
+    await guess(world)
     assert len(world.credentials._good) == len(world.credentials._wrong) == 10
