@@ -12,6 +12,7 @@
 -- ARGV[8]    history         messages remembered
 -- ARGV[9]    journal         "<moves kept> <ms kept>"
 -- ARGV[10]   sent_ms         when it was sent by the poster's clock, 0: now
+-- ARGV[11]   made            "1": only into a room that a client made, "0": only into another, "": any
 --
 -- Reply      { message, seq, ordinal, at_ms, created }
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
@@ -28,7 +29,7 @@
 local TRIM_EVERY = 64 -- posts
 
 local room, record = load_head_and_record(KEYS[1], ARGV[2])
-if not room or room.deleted then
+if not room or room.deleted or made_otherwise(room, ARGV[11]) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])

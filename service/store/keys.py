@@ -19,6 +19,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
+    :n      set     who is invited, and is no member yet
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
     :w      hash    revision -> event not yet handed over to those who deliver webhooks (split plan only; empty at rest)
 

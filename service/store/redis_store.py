@@ -11,6 +11,7 @@ from service.domain.types import (
     Deleted,
     Drift,
     Filter,
+    Made,
     MemberState,
     MessageRef,
     Posted,
@@ -38,7 +39,9 @@ JOURNAL_DAYS = 90
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 NEWEST_KEPT_MS = 30 * 86_400_000
-MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
+MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without searching
+MAX_INVITATIONS = 1000  # open ones of a room
+_TAKING_OVER = 2  # what create_room.lua answers when it has to be called again
 
 
 class RedisStore:
@@ -73,35 +76,53 @@ class RedisStore:
         self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
     ) -> bool:
         fields: list[Part] = [part for item in profile.items() for part in item]
-        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields, *members]
-        return bool(await self._change("create_room", app, room, args) == 1)
+        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, int(by_client), len(fields), *fields, *members]
+        while (reply := await self._change("create_room", app, room, args)) == _TAKING_OVER:
+            pass  # some hundreds leave at a time
+        return bool(reply == 1)
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
-        return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, *members]))
+    async def add_members(
+        self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> list[str]:
+        return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, made.value, *members]))
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
+    async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        args = [MAX_INVITATIONS, made.value, *users]
+        return _texts(await self._caller.call(self._scripts["invite"], [Keys.room(app, room)], args))
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
-        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags)]) == 1)
+    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        return _texts(await self._change("remove_members", app, room, [app, self._limit, made.value, *members]))
 
-    async def set_status(self, *, app: str, room: str, status: Status) -> bool:
-        return bool(await self._change("set_status", app, room, [app, status.value]) == 1)
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
+        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), made.value]) == 1)
 
-    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes]) -> None:
+    async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
+        return bool(await self._change("set_status", app, room, [app, status.value, made.value]) == 1)
+
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
         fields: list[Part] = [part for item in profile.items() for part in item]
-        await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, *fields])
+        await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, made.value, *fields])
 
-    async def delete_room(self, *, app: str, room: str) -> bool:
-        return bool(await self._change("delete_room", app, room, [app]) == 1)
+    async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
+        return bool(await self._change("delete_room", app, room, [app, made.value]) == 1)
 
     # Messages
 
     async def post(
-        self, *, app: str, room: str, sender: str, message: str, countable: bool, body: str, sender_must_be_member: bool, sent_ms: int = 0
+        self,
+        *,
+        app: str,
+        room: str,
+        sender: str,
+        message: str,
+        countable: bool,
+        body: str,
+        sender_must_be_member: bool,
+        sent_ms: int = 0,
+        made: Made = Made.ANYHOW,
     ) -> Posted:
         kept: list[Part] = [self._limit, self._history, self._journal]
-        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms]
+        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms, made.value]
         posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
         if posted.created:
             key = Keys.message(app, posted.message)
@@ -122,8 +143,8 @@ class RedisStore:
     async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
         return Deleted(count=await self._change("delete_all_messages", app, room, [app]))
 
-    async def message_sender(self, *, app: str, room: str, message: str) -> str:
-        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message]))
+    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
+        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message, after]))
 
     # Reading
 
@@ -151,27 +172,24 @@ class RedisStore:
 
     # Receipts
 
-    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
-        return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page)
+    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0) -> Receipts:
+        return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page, after)
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
-        counts = await self._caller.call(self._scripts["receipt_counts"], [Keys.room(app, room)], messages)
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
+        counts = await self._caller.call(self._scripts["receipt_counts"], [Keys.room(app, room)], [after, *messages])
         return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._caller.command("GET", key, key=key) or b"")
-        if noted and not await self._has_message(app, noted, message):
-            noted = ""
-        if noted and await self._is_member(app, noted, user):
+        # Also asked when nothing is noted, so that a message of strangers costs as much as one that is not there.
+        if await self._is_member(app, noted, user) and await self._has_message(app, noted, message):
             return noted
         own = await self.rooms(app=app, user=user)
         for room, has_it in zip(own, await together(lambda room: self._has_message(app, room, message), own), strict=True):
             if has_it:
                 return room
-        if not noted:
-            raise MessageUnknown(message)
-        return noted
+        raise MessageUnknown(message)
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
         changed, derived, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
@@ -208,7 +226,7 @@ class RedisStore:
 
     async def room(self, *, app: str, room: str, user: str) -> Room:
         reply = await self._caller.call(self._scripts["room"], [Keys.room(app, room)], [user])
-        active, tags, created_ms, seq, members, profile, last, me = reply
+        active, tags, created_ms, seq, members, profile, last, me, invited, by_client = reply
         return Room(
             room=room,
             status=Status(active),
@@ -218,7 +236,9 @@ class RedisStore:
             seq=seq,
             member_count=members,
             last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
-            me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5]) if me else None,
+            me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5], me[6]) if me else None,
+            invited=invited == 1,
+            by_client=by_client == 1,
         )
 
     async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:

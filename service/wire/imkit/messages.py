@@ -300,6 +300,7 @@ class CreatedRoomResult(_Room, frozen=True):
     """The same in the answer to POST /rooms/, where members are ids."""
 
     members: list[str]
+    created: bool  # ours: false for a room that existed
 
 
 class RoomsResult(Struct, frozen=True):

@@ -1,10 +1,11 @@
 """What a room is in this dialect's words: its kind and its name, and which room a request means.
 
-Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) with the tag `direct` or the profile field `roomType`
-"direct", else its profile field `t` when that is "c" (channel), "p" (private group) or "d", else `c`. Whatever the kind, only members
-see into a room. channels.counters serves `c` alone, groups.counters `p` alone and im.counters `d` alone, as the original does.
+Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) as `domain.direct` says,
+by its id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d"; else `p` (private group)
+with `t` "p", else `c` (channel). channels.counters serves `c` alone, groups.counters `p` alone and
+im.counters `d` alone, as the original does. Whatever the kind, only members see into a room.
 
-Names. A room is called by its profile field `name`; a direct room without one after the other member; else by its id.
+Names. A direct room is called after the other member, whatever it says itself; another by its profile field `name`, else by its id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,9 @@ from service.together import together
 from service.wire import rooms as wire_rooms
 from service.wire.desk import Desk
 from service.wire.rocketchat.people import person, text
+from service.wire.rooms import is_private
 
 Kind = Literal["c", "p", "d"]
-
-_DIRECT = b'"direct"'
-_KINDS: Mapping[bytes, Kind] = {b'"c"': "c", b'"p"': "p", b'"d"': "d"}
 
 
 class Name(Struct, frozen=True):
@@ -35,9 +34,9 @@ class Name(Struct, frozen=True):
 
 def kind(room: Room) -> Kind:
     """The room's kind."""
-    if direct.TAG in room.tags or room.profile.get("roomType") == _DIRECT:
+    if direct.is_direct(room.room, room.tags, room.profile):
         return "d"
-    return _KINDS.get(room.profile.get("t", b""), "c")
+    return "p" if is_private(room) else "c"
 
 
 def own_name(room: Room) -> str:
@@ -63,16 +62,18 @@ async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) ->
 
 async def names(desk: Desk, session: Session, rooms: Sequence[Room]) -> list[Name]:
     """The name of each of `rooms`, for the caller."""
-    nameless = [room for room in rooms if kind(room) == "d" and not text(room.profile, "name")]
-    found = await together(lambda room: _other(desk, session, room), nameless)
+    direct_rooms = [room for room in rooms if kind(room) == "d"]
+    found = await together(lambda room: _other(desk, session, room), direct_rooms)
     known = await desk.people.find(session.app, set(found) - {""})
-    others = {room.room: other for room, other in zip(nameless, found, strict=True)}
-    return [_name(room, others.get(room.room, ""), known) for room in rooms]
+    others = {room.room: other for room, other in zip(direct_rooms, found, strict=True)}
+    return [_name(room, others.get(room.room), known) for room in rooms]
 
 
-def _name(room: Room, other: str, known: Mapping[str, User | None]) -> Name:
+def _name(room: Room, other: str | None, known: Mapping[str, User | None]) -> Name:
+    """`other`: the other member of a direct room, "" when there is none; None for a room that is none."""
     if not other:
-        return Name(own_name(room), own_name(room))
+        name = own_name(room) if other is None else room.room
+        return Name(name, name)
     somebody = person(other, known.get(other))
     return Name(somebody.username, somebody.name)
 
