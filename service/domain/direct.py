@@ -3,9 +3,8 @@
 import hashlib
 from collections.abc import Collection, Mapping
 
-import msgspec
-
 from service.domain.limits import MAX_ID_BYTES
+from service.domain.profiles import said
 
 TAG = "direct"  # carried by every such room, so that unread over all of them is a badge like any other
 PREFIX = "direct:"
@@ -36,12 +35,8 @@ def direct_pair(room: str) -> tuple[str, str] | None:
 
 def is_direct(room: str, tags: Collection[str], profile: Mapping[str, bytes]) -> bool:
     """Whether a room is a conversation of two: by its id, the tag `direct`, or what its profile says in any dialect."""
-    return room.startswith(PREFIX) or TAG in tags or any(_text(profile, name) == value for name, value in _FIELDS.items())
+    return room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
 
 
 def _named(first: str, second: str) -> str:
     return f"{PREFIX}{len(first)}:{first}:{second}"
-
-
-def _text(profile: Mapping[str, bytes], name: str) -> object:
-    return msgspec.json.decode(profile[name]) if name in profile else None

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from service.domain.client_rules import ClientRules
 from service.domain.direct import PREFIX, direct_pair, is_direct
 from service.domain.groups import GROUP_TYPE
+from service.domain.profiles import said
 from service.domain.read_state import ReadState
 from service.domain.types import MemberState, Room
 from service.errors import RoomUnknown
@@ -31,7 +30,7 @@ def may_take(room: str, user: str) -> bool:
 
 def is_private(room: Room) -> bool:
     """Whether the room is what Rocket.Chat calls a private group."""
-    return _said(room, "t") == "p"
+    return said(room.profile, "t") == "p"
 
 
 def is_open(room: Room, rules: ClientRules) -> bool:
@@ -43,8 +42,8 @@ def is_open(room: Room, rules: ClientRules) -> bool:
     if room.room.startswith(KEPT) or is_direct(room.room, room.tags, room.profile) or is_private(room):
         return False
     if not rules.rooms_open:
-        return _said(room, "opening") in _OPENED
-    return _said(room, "opening") not in _CLOSED if "opening" in room.profile else GROUP_TYPE not in room.profile
+        return said(room.profile, "opening") in _OPENED
+    return said(room.profile, "opening") not in _CLOSED if "opening" in room.profile else GROUP_TYPE not in room.profile
 
 
 def may_join(room: Room, user: str, rules: ClientRules) -> bool:
@@ -52,12 +51,6 @@ def may_join(room: Room, user: str, rules: ClientRules) -> bool:
     if is_direct(room.room, room.tags, room.profile):
         return room.room.startswith(PREFIX) and may_take(room.room, user)
     return may_take(room.room, user) and (room.invited or is_open(room, rules))
-
-
-def _said(room: Room, field: str) -> object:
-    """A field of the room's profile; texts in small letters, and None without it."""
-    value: object = msgspec.json.decode(room.profile[field]) if field in room.profile else None
-    return value.strip().lower() if isinstance(value, str) else value
 
 
 async def find_room(read_state: ReadState, *, app: str, room: str, user: str) -> Room | None:

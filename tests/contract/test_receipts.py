@@ -6,7 +6,6 @@ from tests.contract.test_golden import NO_ROOM, ok, seen
 from tests.support.imkit import Imkit, result
 
 NO_MESSAGE = '404 {"RC":404,"RM":"Not Found","error":{"code":"MESSAGE_NOT_FOUND","message":"Message not found"}}'
-STRANGER = '403 {"RC":403,"RM":"Forbidden","error":{"code":"NOT_ROOM_MEMBER","message":"You are not a member of this room"}}'
 PATH = "/rooms/r/messages/m1/receipts"
 
 
