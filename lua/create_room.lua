@@ -1,13 +1,14 @@
 #!lua
--- create_room: create a room unless it exists, and add members. What a client made, a backend that makes it takes over.
+-- create_room: create a room unless it exists, and add members. What a client made, a backend that
+-- makes it takes over.
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
--- ARGV[2]    tags       canonical tag set, only for a new room and one that is taken over
+-- ARGV[2]    tags       canonical tag set; of a room that stays as it is passed over
 -- ARGV[3]    limit      fan-out limit in members
 -- ARGV[4]    journal    "<moves kept> <ms kept>"
 -- ARGV[5]    by_client  1 or 0; 1: a room that exists stays as it is, and nobody is added
--- ARGV[6]    fields     how many profile field names and values follow, only for a new room and one that is taken over
+-- ARGV[6]    fields     how many profile field names and values follow; the same
 -- ARGV[7..]  profile: name, JSON, ...; then members
 --
 -- Reply      1 created, 0 it existed, 2 it is being taken over: call again

@@ -11,7 +11,7 @@
 -- Cost       O(users)
 --@include lib/invitations
 
-local TOO_MANY_INVITED = "LIMIT_REACHED the room has too many open invitations; repeat when some have joined or were removed"
+local TOO_MANY_INVITED = "LIMIT_REACHED the room has too many open invitations; take some back, by removing the invited"
 
 local room = load_head(KEYS[1])
 if not room or room.deleted or made_otherwise(room, ARGV[2]) then

@@ -12,7 +12,7 @@
 -- ARGV[8]    history         messages remembered
 -- ARGV[9]    journal         "<moves kept> <ms kept>"
 -- ARGV[10]   sent_ms         when it was sent by the poster's clock, 0: now
--- ARGV[11]   made            "1": only into a room that a client made, "0": only into another, "": any
+-- ARGV[11]   made            "1": only into a room that a client made, "0": another, "": any
 --
 -- Reply      { message, seq, ordinal, at_ms, created }
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written

@@ -18,6 +18,7 @@ end
 local order, reply = order_of(room), {}
 for i = 2, #ARGV do
     local seq, sender, _, sender_joined = receipted(room, ARGV[i])
-    reply[i - 1] = seq and seq > tonumber(ARGV[1]) and { count_receipts(room, order, seq, sender, sender_joined, acknowledgements(room, seq)) } or {}
+    local known = seq and seq > tonumber(ARGV[1])
+    reply[i - 1] = known and { count_receipts(room, order, seq, sender, sender_joined, acknowledgements(room, seq)) } or {}
 end
 return reply

@@ -6,7 +6,8 @@
 --
 -- Reply      { active, tags, created_ms, seq, members, profile, last, me, invited, by_client }
 --            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {};
---            me: { cursor, unread, last_read, moved_ms, has_read, marked_ms, joined } or {}; invited, by_client: 1 or 0
+--            me: { cursor, unread, last_read, moved_ms, has_read, marked_ms, joined } or {}
+--            invited, by_client: 1 or 0
 -- Errors     ROOM_UNKNOWN
 -- Cost       O(profile fields)
 --@include lib/room
@@ -24,7 +25,8 @@ if cursor then
         _, _, marked_ms = message_at(room, redis.call("HGET", room.key .. ":u", ARGV[1]))
     end
     local moved_ms = math.floor(room.born / 1000) + at
-    me = { cursor, unread_after(room, ord), (message_at(room, read)) or "", moved_ms, read > 0 and 1 or 0, marked_ms or 0, joined }
+    local last_read, has_read = message_at(room, read) or "", read > 0 and 1 or 0
+    me = { cursor, unread_after(room, ord), last_read, moved_ms, has_read, marked_ms or 0, joined }
 else
     invited = redis.call("SISMEMBER", room.key .. ":n", ARGV[1])
 end

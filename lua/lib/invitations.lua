@@ -1,4 +1,5 @@
--- invitations: who is awaited in a room (:n). The invited are no members; they become members by joining, also in a closed room.
+-- invitations: who is awaited in a room (:n). The invited are no members; they become members by
+-- joining, also in a closed room.
 --@include lib/room
 
 -- The users in ARGV from `first` on are awaited no more.

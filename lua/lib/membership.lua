@@ -6,7 +6,8 @@
 --@include lib/stays
 --@include lib/invitations
 
--- Begin a stay at the head, with nothing unread, for each in ARGV from `first` on. Returns those who were not members before.
+-- Begin a stay at the head, with nothing unread, for each in ARGV from `first` on. Returns those
+-- who were not members before.
 local function begin_stays(room, first, keep)
     local joined = {}
     local returning = redis.call("EXISTS", room.key .. ":x") == 1

@@ -62,8 +62,9 @@ local function save_head(room)
     redis.call("HSET", room.key, HEAD, pack_head(room))
 end
 
--- Whether the room was made otherwise than the caller has seen it: "1" by a client, "0" not by one, "" either way. What a caller may do
--- depends on it, and a backend may have taken the room over meanwhile.
+-- Whether the room was made otherwise than the caller has seen it: "1" by a client, "0" not by one,
+-- "" either way. What a caller may do depends on it, and a backend may have taken the room over
+-- meanwhile.
 local function made_otherwise(room, seen)
     return seen ~= "" and (seen == "1") ~= room.by_client
 end

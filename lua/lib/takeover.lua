@@ -1,4 +1,5 @@
--- takeover: a backend makes a room of an id that a client has taken. The room becomes what the backend says, and who is not named leaves.
+-- takeover: a backend makes a room of an id that a client has taken. The room becomes what the
+-- backend says, and who is not named leaves.
 --@include lib/membership
 
 local LEAVE_AT_ONCE = 250 -- members
@@ -21,8 +22,9 @@ local function others_than(room, named)
     return others
 end
 
--- Members are those in ARGV from `first` on; cursors of those who stay, and the messages, stay. True when it has to be called again:
--- the mark of the client goes last, so that a repeat goes on after a crash.
+-- Members are those in ARGV from `first` on; cursors of those who stay, and the messages, stay.
+-- True when it has to be called again: the mark of the client goes last, so that a repeat goes on
+-- after a crash.
 local function take_over(room, tags, first, limit, keep)
     local named, left = {}, {}
     for i = first, #ARGV do

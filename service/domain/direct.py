@@ -34,7 +34,7 @@ def direct_pair(room: str) -> tuple[str, str] | None:
 
 
 def is_direct(room: str, tags: Collection[str], profile: Mapping[str, bytes]) -> bool:
-    """Whether a room is a conversation of two: by its id, the tag `direct`, or what its profile says in any dialect."""
+    """Whether a room is one of two: by its id, the tag `direct`, or its profile in any dialect's words."""
     return room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
 
 

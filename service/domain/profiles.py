@@ -6,6 +6,6 @@ import msgspec
 
 
 def said(profile: Mapping[str, bytes], field: str) -> object:
-    """A field of the profile: a text in small letters and without blanks around it, or any other value; None without it."""
+    """A field of the profile; None without it. Texts in small letters, without blanks around them."""
     value: object = msgspec.json.decode(profile[field]) if field in profile else None
     return value.strip().lower() if isinstance(value, str) else value

@@ -54,10 +54,10 @@ class ReadState:
     ) -> tuple[str, bool]:
         """Create a room (an empty `room`: under a fresh id) and add `members`. Returns its id and whether it is new.
 
-        A room that exists keeps its tags, profile, messages and cursors; the named members are added, unless it is a client that asks
-        (`by_client`): then nothing changes. A room that a client made is taken over when a backend makes it: it gets the tags and the
-        profile, who is not among `members` leaves, invitations end; messages stay, and so do the cursors of those who stay.
-        Raises Invalid.
+        A room that exists keeps its tags, profile, messages and cursors; the named members are added,
+        unless it is a client that asks (`by_client`): then nothing changes. A room that a client made is
+        taken over when a backend makes it: it gets the tags and the profile, who is not among `members`
+        leaves, invitations end; messages stay, and so do the cursors of those who stay. Raises Invalid.
         """
         room = check_id("room", room) if room else new_id()
         created = await self._store.create_room(
@@ -70,8 +70,8 @@ class ReadState:
         )
         return room, created
 
-    # `made`: as the caller has seen the room when it was decided that they may change it (`Room.made`). A room that has changed hands
-    # meanwhile is unknown to them.
+    # `made`: as the caller has seen the room when it was decided that they may change it
+    # (`Room.made`). A room that has changed hands meanwhile is unknown to them.
 
     async def add_members(
         self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
@@ -84,14 +84,19 @@ class ReadState:
         return await self._store.add_members(app=app, room=room, members=members, by_client=by_client, made=made)
 
     async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
-        """Let users join by themselves (`Room.invited`) until they have, or are removed. Returns those that were not invited before.
+        """Let users join by themselves (`Room.invited`) until they have, or are removed.
 
-        They are no members; members are passed over. A room keeps 1,000 open invitations. Raises Invalid, RoomUnknown, LimitReached.
+        Returns those that were not invited before.
+
+        They are no members; members are passed over. A room keeps 1,000 open invitations.
+        Raises Invalid, RoomUnknown, LimitReached.
         """
         return await self._store.invite(app=app, room=room, users=check_members("members", users), made=made)
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
-        """Remove members; the room leaves their badges in the same step. Returns those that were members. Raises RoomUnknown.
+        """Remove members; the room leaves their badges in the same step.
+
+        Returns those that were members. Raises RoomUnknown.
 
         Of those who were only invited, the invitation ends.
         """
@@ -169,7 +174,10 @@ class ReadState:
         return await self._store.delete_all_messages(app=app, room=room)
 
     async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
-        """Who sent a message ("" for nobody). Messages up to the seq `after` count as unknown. Raises RoomUnknown, MessageUnknown."""
+        """Who sent a message ("" for nobody). Messages up to the seq `after` count as unknown.
+
+        Raises RoomUnknown, MessageUnknown.
+        """
         return await self._store.message_sender(app=app, room=room, message=message, after=after)
 
     # Reading
@@ -239,17 +247,19 @@ class ReadState:
         return await self._store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page, after=after)
 
     async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
-        """How many have read each of up to 100 messages; None for one that is unknown, deleted or recalled, or not beyond the seq `after`.
+        """How many have read each of up to 100 messages; None for one that is unknown, deleted or recalled.
 
-        Raises Invalid, RoomUnknown.
+        Messages up to the seq `after` count as unknown. Raises Invalid, RoomUnknown.
         """
         _check_many("messages", messages)
         return await self._store.receipt_counts(app=app, room=room, messages=messages, after=after)
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:
-        """The room of `user` that a message is in, for dialects that name messages alone. With the same id in several, any of them.
+        """The room of `user` that a message is in, for dialects that name messages alone.
 
-        Raises MessageUnknown, after the same questions to the store whether or not the message is one of strangers.
+        With the same id in several, any of them.
+
+        Raises MessageUnknown, after as many questions to the store for a message of strangers as for none.
         """
         return await self._store.find_message(app=app, user=user, message=message)
 

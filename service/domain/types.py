@@ -14,7 +14,7 @@ class Status(Enum):
 
 
 class Made(Enum):
-    """Who must have made a room for a change to happen: what a caller may do in it depends on that, and a backend may take it over."""
+    """Who must have made a room for a change to happen. A backend may have taken it over meanwhile."""
 
     ANYHOW = ""
     BY_CLIENT = "1"

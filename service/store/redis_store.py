@@ -182,7 +182,8 @@ class RedisStore:
     async def find_message(self, *, app: str, user: str, message: str) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._caller.command("GET", key, key=key) or b"")
-        # Also asked when nothing is noted, so that a message of strangers costs as much as one that is not there.
+        # Also asked when nothing is noted, so that a message of strangers costs as much as one that
+        # is not there.
         if await self._is_member(app, noted, user) and await self._has_message(app, noted, message):
             return noted
         own = await self.rooms(app=app, user=user)

@@ -19,7 +19,7 @@ _CLOSED = (0, "0", "false")
 
 
 def may_take(room: str, user: str) -> bool:
-    """Whether a user may make a room of this id, or join it by themselves: no conversation of others, and none that a dialect keeps.
+    """Whether an id is free for a user to make or join: no conversation of others, and none that a dialect keeps.
 
     Such ids can be worked out, and who came in first would be there when the two, or the dialect, come.
     """
@@ -34,10 +34,11 @@ def is_private(room: Room) -> bool:
 
 
 def is_open(room: Room, rules: ClientRules) -> bool:
-    """Whether every user may come into a room by its id, and every member bring others: when its profile says so (`opening`).
+    """Whether every user may come in by the room's id, and every member bring others: if it says `opening`.
 
-    Conversations of two and Rocket.Chat's private groups are closed whatever is said. With `rules.rooms_open` a room is open unless it
-    says that it is closed, or is a group of Tencent's that says nothing.
+    Conversations of two and Rocket.Chat's private groups are closed whatever is said. With
+    `rules.rooms_open` a room is open unless it says that it is closed, or is a group of Tencent's that
+    says nothing.
     """
     if room.room.startswith(KEPT) or is_direct(room.room, room.tags, room.profile) or is_private(room):
         return False
@@ -47,7 +48,7 @@ def is_open(room: Room, rules: ClientRules) -> bool:
 
 
 def may_join(room: Room, user: str, rules: ClientRules) -> bool:
-    """Whether a user who is no member may become one by themselves: in an open room, when invited, and as one of the two of its id."""
+    """Whether a stranger may join by themselves: an open room, when invited, and as one of the two of an id."""
     if is_direct(room.room, room.tags, room.profile):
         return room.room.startswith(PREFIX) and may_take(room.room, user)
     return may_take(room.room, user) and (room.invited or is_open(room, rules))

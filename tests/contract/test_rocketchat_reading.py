@@ -255,7 +255,7 @@ async def test_kinds_of_rooms(al: Rocketchat) -> None:
 
 
 async def test_names_of_rooms(al: Rocketchat) -> None:
-    """Of two people the other's, whatever the profile says: whoever makes the room could forge that. Else the profile's, or the id."""
+    """Of two people the other's, whatever the profile says, which can be forged. Else the profile's, or the id."""
     result(await al.backend.as_backend("POST", "/admin/clients", {"_id": "bo", "username": "bob", "name": "Bob B."}))
     pair = direct_room("al", "bo")
     await al.backend.room(pair, "al", "bo", tags=(TAG,))

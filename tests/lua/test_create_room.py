@@ -1,4 +1,7 @@
-"""create_room.lua: a room comes into being once; later calls only add members. What a client made, a backend takes over."""
+"""create_room.lua: a room comes into being once; later calls only add members.
+
+What a client made, a backend takes over.
+"""
 
 import pytest
 
@@ -57,7 +60,7 @@ async def test_a_client_changes_nothing_of_a_room_that_exists(store: RedisStore,
 
 
 async def test_a_backend_gets_the_room_that_a_client_made(store: RedisStore, app: str) -> None:
-    """Tags, profile, status and members are as it says; messages stay, and so do cursors of those who stay."""
+    """Tags, profile, status and members are as it says; messages stay, and cursors of those who stay."""
     await made_by_a_client(store, app, "eve", "bob", "cid")
     await posted(store, app, message="m1")
     await store.mark_read(app=app, room="r", user="bob", message="m1")
@@ -119,7 +122,7 @@ async def test_invitations_of_a_client_end_when_a_backend_takes_the_room(store: 
 
 
 async def test_a_deleted_room_does_not_remember_who_had_made_it(store: RedisStore, app: str) -> None:
-    """Whoever makes it anew is asked."""
+    """The next maker counts."""
     await made_by_a_client(store, app, "eve")
     await store.delete_room(app=app, room="r")
     assert await taken_over(store, app, "ann")

@@ -85,7 +85,7 @@ Change = Callable[..., Awaitable[Any]]
 
 @pytest.mark.parametrize("by_client", [True, False])
 async def test_a_change_finds_no_room_that_is_in_other_hands_than_was_seen(store: RedisStore, app: str, by_client: bool) -> None:
-    """Who had a right in a client's room has none in that of the backend that took it over meanwhile."""
+    """Who had a right in a client's room has none when a backend took it over meanwhile."""
     await store.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=by_client)
     other, same = (Made.NOT_BY_CLIENT, Made.BY_CLIENT) if by_client else (Made.BY_CLIENT, Made.NOT_BY_CLIENT)
     posting = {"sender": "ann", "message": "m", "countable": True, "body": "{}", "sender_must_be_member": True}

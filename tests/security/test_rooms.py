@@ -1,4 +1,4 @@
-"""A room is for those it was made for: who comes in, who brings whom, whose word counts, and what strangers are told."""
+"""A room is for those it was made for: who comes in, whose word counts, what strangers are told."""
 
 import asyncio
 from typing import Any
@@ -329,7 +329,7 @@ async def test_who_takes_an_id_first_does_not_keep_the_group_of_tencents(world: 
     ],
 )
 async def test_a_group_that_is_heard_of_late_is_not_a_client_s(world: Imkit, callback: told.Callback, members: set[str]) -> None:
-    """By its first message, whoever sent it, or its next member: who else is in the room of a client is no member."""
+    """By its first message, its next member: who else is in the room of a client is no member."""
     await squatted(world, "@TGS#sq", "ann", "cid")
     await Tencent(world).tell(callback)
     assert await members_of(world, "@TGS#sq") == members
@@ -455,7 +455,7 @@ PROBES: list[tuple[str, str, Any]] = [
 
 @pytest.fixture
 async def probed(world: Imkit) -> Imkit:
-    """Beside room r a direct one, of ann and ben, and an id of the same kind under which there is no room."""
+    """Beside room r a direct one, of ann and ben."""
     await world.room(OF_TWO, "ann", "ben", tags=("direct",))
     await world.post(OF_TWO, "ann", "d1")
     return world

@@ -391,7 +391,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert visible - mine <= set(dict(real.removed)) <= {room for room in ROOMS if room not in mine}
 
     async def _check_found(self, user: str, message: str) -> None:
-        """Of a message in several of the user's rooms any of them; of one in none of them nothing is known."""
+        """Of a message in several of the user's rooms any; of one in none of them nothing is known."""
         found = await outcome_of(self.store.find_message(app=self.app, user=user, message=message))
         known = self.model.rooms_with(self.app, user, message)
         assert found in known or (found is MessageUnknown and not known)

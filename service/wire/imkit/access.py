@@ -1,6 +1,7 @@
 """Who may see and change a room, and whom a client may name.
 
-Strangers learn nothing: a room that is not the caller's is answered as one that does not exist, but where IMKit documents otherwise.
+Strangers learn nothing: a room that is not the caller's is answered as one that does not exist, unless
+IMKit documents otherwise.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,10 @@ UNKNOWN_NAMED = 5  # of unknown people in the message of a refusal
 
 
 def check_shown(caller: Caller, room: Room) -> None:
-    """Members and the backend only, in the words that IMKit has for the view of a room. Raises Refused."""
+    """Members and the backend only, in the words that IMKit has for the view of a room.
+
+    Raises Refused.
+    """
     if not caller.backend and room.me is None:
         raise Refused(NOT_ROOM_MEMBER)
 
@@ -30,14 +34,20 @@ def check_member(caller: Caller, room: Room) -> None:
 
 
 def check_superuser(caller: Caller, room: Room, problem: Problem = INSUFFICIENT_PERMISSIONS) -> None:
-    """The owner and the managers, while they are members, and the backend only. Raises RoomUnknown, Refused."""
+    """The owner and the managers, while they are members, and the backend only.
+
+    Raises RoomUnknown, Refused.
+    """
     check_member(caller, room)
     if not caller.backend and not is_superuser(room, caller.user):
         raise Refused(problem)
 
 
 def check_may_bring(desk: Desk, caller: Caller, room: Room) -> None:
-    """Any member brings people into an open room, else its owner, its managers and the backend. Raises RoomUnknown, Refused."""
+    """Any member brings people into an open room, else its owner, its managers and the backend.
+
+    Raises RoomUnknown, Refused.
+    """
     check_member(caller, room)
     if not is_open(room, desk.client_rules):
         check_superuser(caller, room)
@@ -69,19 +79,19 @@ async def check_known(desk: Desk, caller: Caller, field: str, people: Sequence[s
 
 
 def check_pair(caller: Caller, room: str, people: Sequence[str]) -> None:
-    """A conversation of two that a client makes is of the caller and one other, or of the two of its id. Raises Invalid."""
+    """A direct room of a client is of the caller and one other, or of the two of its id. Raises Invalid."""
     pair = direct_pair(room)
     if not caller.backend and not (set(people) <= set(pair) if pair else len({caller.user, *people}) == 2):
         raise Invalid("members", "a direct room is for two: name exactly one other person")
 
 
 def check_stays_direct(caller: Caller, before: Room, after: Room) -> None:
-    """A client makes a room a conversation of two only if it has two members, and never again another one. Raises Invalid."""
+    """A client makes a room a direct one only if it has two members, and no direct one another. Raises Invalid."""
     was, is_now = (is_direct(room.room, room.tags, room.profile) for room in (before, after))
     if not caller.backend and was != is_now and (was or before.member_count != 2):
         raise Invalid("roomType", "a direct room stays one" if was else "a direct room is for two: the room must have two members")
 
 
 def seen(caller: Caller, room: Room) -> Made:
-    """For a change that shall happen only while the room is in the hands in which the caller's right to it was found."""
+    """For changes that need the room to be in the hands in which the caller's right was found."""
     return Made.ANYHOW if caller.backend else room.made

@@ -16,7 +16,9 @@ from service.wire.reply import Reply
 
 @post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True))
 async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | None] = None) -> Reply:
-    """Be in the room from here on, with nothing unread. For the invited, and for everybody if the room is open.
+    """Be in the room from here on, with nothing unread.
+
+    For the invited, and for everybody if the room is open.
 
     Harmless for a member.
     """
@@ -27,7 +29,9 @@ async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | Non
 
 @post("/rooms/{room:str}/members", **documented("add_members", Who.EITHER, RoomResult, statuses=(404,)))
 async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitees]) -> Reply:
-    """Bring people into the room: users that the backend has created. For its owner, its managers and the backend; if open, for members.
+    """Bring people into the room: users that the backend has created.
+
+    For its owner, its managers and the backend; if open, for members.
 
     With `invitationRequired` they are members only when they join by themselves.
     """
@@ -54,7 +58,9 @@ async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitee
 
 @post("/rooms/{room:str}/delete/members", **documented("remove_members", Who.EITHER, RoomResult, statuses=(404,)))
 async def remove_members(request: Call, room: FromPath[str], data: JSONBody[Leavers]) -> Reply:
-    """Take people out of the room, or take back their invitations. For its owner, its managers and the backend.
+    """Take people out of the room, or take back their invitations.
+
+    For its owner, its managers and the backend.
 
     The own id alone is to leave, which every member may.
     """

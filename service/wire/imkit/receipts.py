@@ -35,7 +35,9 @@ async def receipts(
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_RECEIPTS_PER_PAGE)] = PAGE,
     page: FromQuery[str] = "",
 ) -> Reply:
-    """Who has read a message and since when, or (`filter=unread`) who has not. For the backend, and for members since they joined.
+    """Who has read a message and since when, or (`filter=unread`) who has not.
+
+    For the backend, and for members since they joined.
 
     `page` is the `next` of the page before. A page may be short without being the last; the last has no `next`.
     """
@@ -59,7 +61,9 @@ async def receipt_counts(
     room: FromPath[str],
     messages: Annotated[list[str] | None, QueryParameter(description="Required: up to 100 ids, by commas; a comma in an id is %2C")] = None,
 ) -> Reply:
-    """How many have read each of several messages. For the backend, and for members since they joined.
+    """How many have read each of several messages.
+
+    For the backend, and for members since they joined.
 
     Messages that are unknown or deleted are left out.
     """
@@ -74,7 +78,7 @@ async def receipt_counts(
 
 
 def _after(caller: Caller, room: Room) -> int:
-    """The seq up to which messages are unknown to the caller: members see receipts since they joined. Raises RoomUnknown."""
+    """The seq at which a member joined: messages up to it are unknown to them. Raises RoomUnknown."""
     check_member(caller, room)
     return room.me.joined if room.me and not caller.backend else 0
 

@@ -42,9 +42,12 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
 
 @post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True))
 async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
-    """Create a room; nobody but `members` is in it. One that exists is returned unchanged, with `members` added.
+    """Create a room; nobody but `members` is in it.
 
-    A room that a client made is taken over: it becomes as the call says, and who is not named leaves. `created` says whether it is new.
+    One that exists is returned unchanged, with `members` added.
+
+    A room that a client made is taken over: it becomes as the call says, and who is not named leaves.
+    `created` says whether the room is new.
     """
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
     members = check_members("members", wanted.members or ())
@@ -62,9 +65,12 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
 
 @post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True))
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
-    """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is, as by `join`.
+    """Create a room and be in it, with the invitees; its creator owns it.
 
-    A client names users that the backend has created, and with `invitationRequired` they are members only when they join.
+    One that exists is joined as it is, as by `join`.
+
+    A client names users that the backend has created. With `invitationRequired` they are members only
+    when they join.
     """
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
     given = _id(wanted)
@@ -132,9 +138,9 @@ async def delete_room(request: Call, room: FromPath[str]) -> Reply:
 
 
 async def come_in(desk: Desk, caller: Caller, room: Room, others: Sequence[str], *, announced: bool) -> Reply:
-    """Let the caller into a room that exists, if they may come in by themselves; with `others`, whom only a backend brings.
+    """Let the caller into a room that exists, if they may come in by themselves. Raises RoomUnknown.
 
-    Raises RoomUnknown.
+    `others` come along when a backend says so.
     """
     if not caller.backend and room.me is None and not may_join(room, caller.user, desk.client_rules):
         raise RoomUnknown(room.room)
@@ -151,7 +157,7 @@ async def come_in(desk: Desk, caller: Caller, room: Room, others: Sequence[str],
 
 
 def must_accept(desk: Desk, caller: Caller, asked: bool | None) -> bool:
-    """Whether people who are brought become members only by joining: if the call asks for that, or always when a client brings them."""
+    """Whether people become members only by joining: when asked for, and as set up for those whom clients bring."""
     return asked is True or (desk.client_rules.invited_must_accept and not caller.backend)
 
 

@@ -113,7 +113,7 @@ def _times(at_ms: int) -> View:
 
 
 def is_superuser(room: Room, user: str) -> bool:
-    """Whether `user`, as whom the room was asked for, owns or manages it: nobody does who is not in it."""
+    """Whether `user`, for whom the room was read, is a member who owns or manages it."""
     return room.me is not None and (_stored(room, "owner") == user or user in _managers(room))
 
 

@@ -52,7 +52,10 @@ async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
 
 
 async def _room(request: Call, given: RoomCounters, wanted: Kind, unknown: Problem) -> Room:
-    """The room of the wanted kind that is asked about. Of others only an open one is there. Raises Refused."""
+    """The room of the wanted kind that is asked about. Of others only an open one is there.
+
+    Raises Refused.
+    """
     desk, session = request.desk, request.auth
     _check_user(session, given.user)
     room = None

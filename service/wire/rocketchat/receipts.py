@@ -1,8 +1,8 @@
 """GET chat.getMessageReadReceipts: who has read a message, and since when (apidocs/get-message-read-receipts).
 
-The sender comes first, with the message's own time; the others by the time at which they had read it,
-then by id. Who left after reading keeps the receipt; who joined later has none and sees none. Without
-`offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
+The sender comes first, with the message's own time; the others by the time at which they had read
+it, then by id. Who left after reading keeps the receipt; who joined later has none and sees none.
+Without `offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
 """
 
 from litestar import HttpMethod
@@ -36,7 +36,7 @@ Read = tuple[str, int]  # who, and since when (Unix ms)
     empty={"messageId": MESSAGE_REQUIRED},
 )
 async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
-    """Who has read a message of a room that the caller is in, and since when; of messages since they joined.
+    """Who has read a message that came into a room of the caller since they joined, and since when.
 
     With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means all from `offset` on.
     """
@@ -48,7 +48,7 @@ async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceipts
 
 
 async def _all(desk: Desk, session: Session, room: str, message: str, after: int) -> list[Read]:
-    """Everybody who has read the message, which is unknown up to the seq `after`, in the order of this dialect."""
+    """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
     found: dict[str, int] = {}
     page: Receipts | None = None
     while page is None or (page.next and len(found) < MAX_RECEIPTS):

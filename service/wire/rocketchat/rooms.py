@@ -5,7 +5,8 @@ by its id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d"
 with `t` "p", else `c` (channel). channels.counters serves `c` alone, groups.counters `p` alone and
 im.counters `d` alone, as the original does. Whatever the kind, only members see into a room.
 
-Names. A direct room is called after the other member, whatever it says itself; another by its profile field `name`, else by its id.
+Names. A direct room is called after the other member, whatever it says itself; any other room by its
+profile field `name`, else by its id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ async def names(desk: Desk, session: Session, rooms: Sequence[Room]) -> list[Nam
 
 
 def _name(room: Room, other: str | None, known: Mapping[str, User | None]) -> Name:
-    """`other`: the other member of a direct room, "" when there is none; None for a room that is none."""
+    """`other`: the other member of a direct room, "" without one; None for any other room."""
     if not other:
         name = own_name(room) if other is None else room.room
         return Name(name, name)

@@ -43,7 +43,7 @@ async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
 
 
 async def _unread_from(desk: Desk, session: Session, message: str) -> None:
-    """Raises Refused for a message that the caller cannot see or has sent, and for somebody who has never read."""
+    """Raises Refused for a message that the caller cannot see or has sent, and for who has never read."""
     try:
         room, me = await room_of_message(desk, session, message)
         found = await desk.read_state.receipts(app=session.app, room=room.room, message=message, limit=1, after=me.joined)

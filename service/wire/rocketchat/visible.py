@@ -17,14 +17,17 @@ class Visible(NamedTuple):
 
 
 def refusals(method: str) -> Refusals:
-    """What `room_of_message` raises, in the words of the original's `method`. What is not the caller's is as if it were not there."""
+    """What `room_of_message` raises, in the words of the original's `method`.
+
+    What is not the caller's is as if it were not there.
+    """
     invalid_message = Problem.coded("error-invalid-message", "Invalid message", method=method)
     # A room that was deleted has taken its messages along.
     return dict.fromkeys((MessageUnknown, RoomUnknown, NotMember), invalid_message)
 
 
 async def room_of_message(desk: Desk, session: Session, message: str) -> Visible:
-    """The room of the caller that a message is in. Raises MessageUnknown, RoomUnknown, NotMember."""
+    """The caller's room that a message is in. Raises MessageUnknown, RoomUnknown, NotMember."""
     name = await desk.read_state.find_message(app=session.app, user=session.user, message=message)
     room = await desk.read_state.room(app=session.app, room=name, user=session.user)
     if room.me is None:

@@ -1,7 +1,7 @@
 """What everything that takes callbacks in works with.
 
-What Tencent tells of is the backend's word: a room that a client has made under one of its ids is not there, and is taken over when the
-room of the conversation or group is made.
+What Tencent tells of is the backend's word: a room that a client has made under one of its ids is not
+there, and is taken over when the room of the conversation or group is made.
 """
 
 from collections.abc import Mapping, Sequence
