@@ -50,7 +50,8 @@ def _packet(world: World, rng: Random, number: int) -> str:
         return f"42{ack}{text_of(arguments)}"
     if how < 0.85:
         # What stands in front is kept, or hardly anything would be understood.
-        arguments = [event, *mutated(arguments[1:], rng)] if rng.random() < 0.9 else mutated(arguments, rng)
+        changed = mutated(arguments[1:], rng) if rng.random() < 0.9 else mutated(arguments, rng)
+        arguments = [event, *changed] if isinstance(changed, list) else [event, changed]
         return f"42{ack}{text_of(arguments)}"[:60_000]
     if how < 0.93:
         return str(rng.choice(_ODD_PACKETS))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -115,9 +116,13 @@ def text_of(value: Any) -> str:
     return json.dumps(value)
 
 
+# What stands in the place of a text that is no JSON: an id, a parameter, a header.
+ODD_TEXTS = tuple(filter(None, (one if isinstance(one, str) else text_of(one) for one in ODD)))
+
+
 def mutated(value: Any, rng: Random) -> Any:
     """`value` with one thing changed somewhere in it, or in its place."""
-    places = [*_places(value)]
+    places = [*islice(_places(value), 200)]
     if not places or rng.random() < 0.05:
         return _other(value, rng)
     container, key = rng.choice(places)
@@ -128,7 +133,7 @@ def mutated(value: Any, rng: Random) -> Any:
         del container[key]
     elif isinstance(container, list):
         container *= rng.choice((2, 11, 51, 101, 201, 501, 1_001))
-        del container[5_000:]
+        del container[1_001:]
     elif change < 0.9:
         container[rng.choice((key.upper(), key + "s", "_" + key, key + "\0", ""))] = container.pop(key)
     elif value is container:

@@ -29,6 +29,7 @@ from tests.support.waiting import wait_until_now
 CONNECTIONS = 16
 CASES_PER_WORLD = 10_000  # then other users and rooms, so that none of them grows without end
 DESCRIPTORS_WITHIN_S = 60.0
+TRIES = 300  # to do an operation that no case has done
 
 NO_LIMITS = {"user_rate_limit": 0, "app_rate_limit": 0, "address_rate_limit": 0, "address_socket_limit": 0}
 TENCENT = {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "tencent_token": TOKEN, "tencent_rate_limit": 0}
@@ -53,6 +54,20 @@ class Fuzz:
     async def requests(self, count: int, only: int | None = None) -> None:
         """`count` requests, or the one of this number alone."""
         await self._run(count, only, self._request)
+
+    async def unreached(self) -> list[str]:
+        """Operations that are not done although they were asked for rightly, some hundred times if need be."""
+        world = await self._world(0)
+        async with Line(self._service.url) as line:
+            for operation in self._operations() - self.reached.keys():
+                for number in range(TRIES):
+                    await self._request(line, number, world, Random(f"{self._seed}:{operation}:{number}"), operation)
+                    if operation in self.reached:
+                        break
+        return sorted(self._operations() - self.reached.keys())
+
+    def _operations(self) -> set[str]:
+        return {route.operation for route in self.calls.routes if not route.operation.startswith(("GET ", "OPTIONS "))}
 
     async def websockets(self, count: int, only: int | None = None) -> None:
         """Websockets over which about `count` frames are sent."""
@@ -88,8 +103,8 @@ class Fuzz:
 
     # One case
 
-    async def _request(self, line: Line, number: int, world: World, rng: Random) -> None:
-        route, sent = self.calls.make(world, rng)
+    async def _request(self, line: Line, number: int, world: World, rng: Random, operation: str = "") -> None:
+        route, sent = self.calls.make(world, rng, operation)
         data = sent.encoded()
         self.sent += 1
         if not sent.whole:

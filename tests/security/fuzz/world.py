@@ -22,11 +22,11 @@ class World:
     """The names of one part of a run. `fill` makes what they name; `renew` gives a user a fresh token."""
 
     def __init__(self, part: int) -> None:
-        self.users = [f"u{part}-{k}" for k in range(8)]
+        self.users = [f"u{part}-{k}" for k in range(5)]
         self.rooms = [f"r{part}-{k}" for k in range(6)]
         self.groups = [f"@TGS#{part}-{k}" for k in range(3)]
         self.messages = [f"m{part}-{k}" for k in range(6)]
-        self.direct = [direct_room(self.users[0], user) for user in self.users[1:4]]
+        self.direct = [direct_room(self.users[0], user) for user in self.users[1:]]
         self.tokens: dict[str, str] = {}
         self._usersig = usersig()
         self._renewing = asyncio.Lock()
@@ -37,7 +37,8 @@ class World:
         for room in (*self.rooms, *self.direct):
             members = self.users[:4] if room in self.rooms else [self.users[0], self.users[1 + self.direct.index(room)]]
             tags = ["direct"] if room in self.direct else list(TAGS[1:3])
-            await self._do(http, "/rooms", {"_id": room, "members": members, "owner": members[0], "roomTags": tags})
+            kind = "p" if room == self.rooms[0] else "c"
+            await self._do(http, "/rooms", {"_id": room, "members": members, "owner": members[0], "roomTags": tags, "t": kind})
             for message in self.messages:
                 await self._do(http, "/messages", {"_id": message, "room": room, "sender": members[1], "message": "hello"})
         for group in self.groups:
@@ -60,8 +61,12 @@ class World:
 
     # What a request may hold
 
+    def caller(self, rng: Random) -> str:
+        """Mostly the one who is in every room and owns it."""
+        return self.users[0] if rng.random() < 0.4 else rng.choice(self.users)
+
     def user(self, rng: Random) -> str:
-        return rng.choice(self.users) if rng.random() < 0.9 else f"new{rng.randrange(50)}"
+        return self.caller(rng) if rng.random() < 0.9 else f"new{rng.randrange(50)}"
 
     def room(self, rng: Random) -> str:
         return rng.choice((*self.rooms, *self.direct, *self.groups)) if rng.random() < 0.9 else f"other{rng.randrange(50)}"
@@ -76,7 +81,7 @@ class World:
         return f"{rng.randrange(1, 9)}_7_{TIME_S}"
 
     def token(self, rng: Random) -> str:
-        return self.tokens[rng.choice(self.users)]
+        return self.tokens[self.caller(rng)]
 
     def usersig_query(self) -> list[tuple[str, str]]:
         return [
