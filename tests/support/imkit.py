@@ -85,10 +85,9 @@ class Imkit:
 
     async def everything(self) -> dict[str, bytes]:
         """Every key and what it holds, to see that nothing was written."""
-        stored: dict[str, bytes] = {}
-        for key in sorted(await self.caller.command("KEYS", "*", key="")):
-            stored[key.decode()] = await self.caller.command("DUMP", key, key=key.decode())
-        return stored
+        keys = sorted(await self.caller.command("KEYS", "*", key=""))
+        held = await asyncio.gather(*(self.caller.command("DUMP", key, key=key.decode()) for key in keys))
+        return {key.decode(): value for key, value in zip(keys, held, strict=True)}
 
 
 def result(answer: httpx.Response) -> Any:
