@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from tests.security.fuzz.client import Line, read_answer
+from tests.security.fuzz.client import Garbled, Line, read_answer
 from tests.security.fuzz.frames import ENGINE, TEXT, frame
 
 AFTER_A_REFUSAL_S = 0.05
@@ -74,7 +74,7 @@ async def _say(plan: dict[str, Any], number: int, until: float, statuses: Counte
                 statuses["event"] += 1
                 await asyncio.sleep(0.021)
             reading.cancel()
-        except (OSError, ValueError, asyncio.IncompleteReadError):
+        except (OSError, Garbled, asyncio.IncompleteReadError):
             statuses["socket closed"] += 1
             await asyncio.sleep(AFTER_A_REFUSAL_S)
         await line.close()

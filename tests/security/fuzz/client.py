@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -22,6 +23,10 @@ class Answer(NamedTuple):
 
 
 NOTHING = Answer(0, {}, b"")
+
+
+class Garbled(Exception):
+    """What came is no response."""
 
 
 class Line:
@@ -62,6 +67,9 @@ class Line:
                     reader, writer = await self.open()
                     writer.write(request)
                     answer = await read_answer(reader, head=head)
+            except Garbled as error:
+                await self.close()
+                return Answer(0, {}, str(error).encode())
             except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 pass
             if not answer.status or answer.closes:
@@ -80,7 +88,7 @@ class Line:
             while True:
                 async with asyncio.timeout(PATIENCE_S):
                     answers.append(await read_answer(reader))
-        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (OSError, TimeoutError, Garbled, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         await self.close()
         return answers
@@ -90,7 +98,9 @@ async def read_answer(reader: asyncio.StreamReader, *, head: bool = False) -> An
     """The next response; informational ones are passed over."""
     while True:
         first, *lines = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
-        status = int(first.split(b" ", 2)[1])
+        if not re.fullmatch(rb"HTTP/1\.1 \d{3} .*", first, re.DOTALL):
+            raise Garbled(repr(first[:200]))
+        status = int(first[9:12])
         if status >= 200 or status == 101:
             break
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
