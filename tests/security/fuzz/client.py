@@ -70,8 +70,8 @@ class Line:
             except Garbled as error:
                 await self.close()
                 return Answer(0, {}, str(error).encode())
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                pass
+            except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                answer = Answer(0, {}, f"{error!r} on a {'fresh' if fresh else 'used'} connection".encode())
             if not answer.status or answer.closes:
                 await self.close()
             if answer.status or fresh:
