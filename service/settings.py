@@ -85,7 +85,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user_tag_limit: Annotated[int, Meta(ge=2, le=100_000)] = 1000
     # Change it when clients label the rooms that they make with more tags.
     client_tag_limit: Annotated[int, Meta(ge=0, le=100)] = 10
-    # Change it when clients name more people in one call, as members or invitees.
+    # Change it when clients name more people in one call: as members, invitees, or to be removed.
     client_people_limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     # Change it for a product whose rooms are public: every user may join a room by its id unless the room says otherwise.
     rooms_open: bool = False

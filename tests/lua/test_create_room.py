@@ -130,3 +130,17 @@ async def test_a_deleted_room_does_not_remember_who_had_made_it(store: RedisStor
     await store.delete_room(app=app, room="r")
     await made_by_a_client(store, app, "eve")
     assert (await store.room(app=app, room="r", user="eve")).made is Made.BY_CLIENT
+
+
+async def test_a_room_of_a_client_counts_like_any_other(store: RedisStore, app: str) -> None:
+    """The mark changes no count."""
+    await made_by_a_client(store, app, "ann", "bob")
+    await posted(store, app, message="m1")
+    await posted(store, app, sender="bob")
+    for tags in ([], ["mine"]):
+        assert await store.badge(app=app, user="ann", tags=tags) == 2
+        assert await store.badge(app=app, user="bob", tags=tags) == 0
+    await store.outbox.idle()
+    assert await store.audit_room(app=app, room="r", repair=False) == []
+    copies = await store._caller.command("HKEYS", f"{{u:{app}:ann}}", key=f"{{u:{app}:ann}}")
+    assert b"tmine" in copies, "a small room is counted on the user's side"
