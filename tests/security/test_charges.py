@@ -1,5 +1,6 @@
 """What a call costs the store is paid for: also where it is refused, and where credentials are good and what comes with them is not."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -9,6 +10,7 @@ import pytest
 from service.settings import Settings
 from service.store.apps import AppRegistry
 from service.wire.credentials import MISSES_AT_ONCE
+from service.wire.rate_limits import MAX_DEAR_CALLS
 from tests.support.imkit import CLIENT_KEY, Imkit
 from tests.support.rocketchat import PATH, Rocketchat
 from tests.support.tencent import with_tencent
@@ -94,6 +96,16 @@ async def test_finding_a_room_by_its_name_costs_as_a_list_of_rooms_does(imkit: I
     for call in ("channels.counters", "groups.counters"):
         answers = [await rocketchat.get("ann", call, roomName="none") for _ in range(40)]
         assert [answer.status_code for answer in answers].count(429) >= 15
+
+
+async def test_rooms_are_looked_for_by_name_a_few_times_at_once(imkit: Imkit, rocketchat: Rocketchat) -> None:
+    """What such a call costs is known when it is under way."""
+    for number in range(120):
+        await imkit.room(f"r{number}", "ann")
+    await imkit.sign_in("ann")
+    answers = await asyncio.gather(*(rocketchat.get("ann", "channels.counters", roomName="none") for _ in range(12)))
+    assert sorted(answer.status_code for answer in answers) == [400] * MAX_DEAR_CALLS + [429] * (12 - MAX_DEAR_CALLS)
+    assert (await rocketchat.get("ann", "channels.counters", roomName="r1")).status_code == 200
 
 
 @pytest.mark.parametrize(

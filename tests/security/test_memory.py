@@ -17,8 +17,9 @@ import redis
 from service import app as joined
 from service import machine, metrics
 from service.embedded import socket_path
-from service.errors import StoreFull
+from service.errors import Invalid, StoreFull
 from service.settings import Settings
+from service.store.apps import AppRegistry
 from service.store.connect import connect
 from service.store.memory import StoreMemory
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
@@ -138,6 +139,27 @@ async def test_a_full_store_lets_everything_be_deleted_and_then_heals(filled: Im
     read_state = filled.service.parts.desk.read_state
     for user in ("al", "bo", "cy"):
         assert await read_state.audit_user(app="default", user=user, repair=False) == []
+
+
+async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, nodes: list[Server]) -> None:
+    """Who has filled it may be the one: tokens end, a key is rotated, an app is removed."""
+    registry: AppRegistry = filled.service.parts.desk.apps
+    limit(nodes, 0)
+    stolen = await registry.add("stolen")
+    await registry.add("shut")
+    limit(nodes, 1)
+    await registry.end_tokens("default")
+    rotated = await registry.rotate("stolen")
+    await registry.remove("shut")
+    await registry.refresh()
+    assert (await filled.as_user("bo", "GET", "/me/badge")).status_code == 401
+    assert registry.by_api_key(stolen.api_key.encode()) is None
+    known = registry.by_api_key(rotated.api_key.encode())
+    assert known is not None and known.app == "stolen"
+    assert registry.get("shut") is None
+    limit(nodes, 0)
+    with pytest.raises(Invalid):
+        await registry.add("shut")
 
 
 # Warnings
