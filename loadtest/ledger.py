@@ -33,7 +33,7 @@ class Ledger:
     """Times are seconds of one clock. The cause may be entered before or after the notice has arrived."""
 
     def __init__(self) -> None:
-        self._audience: dict[str, set[str]] = {}
+        self._audience: dict[str, dict[str, float]] = {}  # room -> listener -> since when
         self._due: dict[tuple[str, Notice], float] = {}
         self._early: dict[tuple[str, Notice], float] = {}
         self._seen: set[tuple[str, Notice]] = set()
@@ -42,28 +42,32 @@ class Ledger:
         self._newest: dict[tuple[str, str, str], str] = {}
         self._arrived = self._duplicate = self._reordered = 0
 
-    def listen(self, listener: str, rooms: Iterable[str]) -> None:
-        """From now on every notice of `rooms` must reach `listener`."""
+    def listen(self, listener: str, rooms: Iterable[str], at: float) -> None:
+        """Every notice of `rooms` whose call begins after `at` must reach `listener`."""
         for room in rooms:
-            self._audience.setdefault(room, set()).add(listener)
+            self._audience.setdefault(room, {})[listener] = at
 
     def unlisten(self, listener: str) -> None:
         """`listener` is gone: it is owed nothing any more."""
         for audience in self._audience.values():
-            audience.discard(listener)
+            audience.pop(listener, None)
         for key in [key for key in self._due if key[0] == listener]:
             del self._due[key]
 
     def cause(self, notice: Notice, at: float) -> list[float]:
-        """A call begun at `at` makes this notice due. Returns the latencies of those that have arrived already."""
+        """A call begun at `at` makes this notice due. Returns the latencies of those that have arrived already.
+
+        Whoever began to listen while the call was under way may have come too late for its notice, and is
+        owed none.
+        """
         self._caused.add(notice)
         latencies = []
-        for listener in self._audience.get(notice[0], ()):
+        for listener, since in self._audience.get(notice[0], {}).items():
             arrived = self._early.pop((listener, notice), None)
-            if arrived is None:
-                self._due[listener, notice] = at
-            else:
+            if arrived is not None:
                 latencies.append(arrived - at)
+            elif since <= at:
+                self._due[listener, notice] = at
         return latencies
 
     def void(self, notice: Notice) -> None:

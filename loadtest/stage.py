@@ -1,6 +1,7 @@
 """What the Locust users of one run share: the world, the book of notices, the open sockets."""
 
 import time
+from time import perf_counter
 from typing import Any
 
 import gevent
@@ -34,7 +35,7 @@ class Stage:
     def connected(self, account: Account, socket: SocketListener, milliseconds: float) -> None:
         """From now on the account must hear everything. Its connection is received from until the run has settled."""
         self.sockets.append(socket)
-        self.ledger.listen(account.id, [room.id for room in account.reading + account.chatting])
+        self.ledger.listen(account.id, [room.id for room in account.reading + account.chatting], perf_counter())
         self._report("connect", milliseconds, None)
         gevent.spawn(self._receive, account, socket)
 

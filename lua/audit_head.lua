@@ -5,7 +5,7 @@
 -- ARGV[1]    repair   1 or 0
 --
 -- Reply      { name, stored, expected, ... }   values as strings; empty for a room that does not exist
--- Cost       O(log holes)
+-- Cost       commands <= 4, turns <= 8
 --@include lib/room
 
 local room = load_head(KEYS[1])

@@ -5,7 +5,7 @@
 -- ARGV[1..]  rooms    none: all
 --
 -- Reply      { room, revision, cursor, unread, state, tags, ... }   only those that exist
--- Cost       O(rooms)
+-- Cost       commands <= 1 + rooms, turns <= 8 + rooms * 8 + tags * 2
 --@include lib/copies
 
 local reply = {}

@@ -11,7 +11,7 @@
 --
 -- Reply      created   1 or 0
 -- Publishes  joined, then room, when somebody joined
--- Cost       O(members)
+-- Cost       commands <= 12 + fields + lot * (6 + tags), turns <= 8 + fields + tags + lot * max(6, 2 + tags)
 --@include lib/room
 --@include lib/news
 --@include lib/notices

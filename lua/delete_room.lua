@@ -1,29 +1,36 @@
-#!lua
+#!lua flags=allow-oom
 -- delete_room: delete a room, its messages and its members' states.
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
 --
--- Reply      deleted   1 or 0
+-- Reply      { deleted, left }   deleted: 1 or 0; left: members of a room above the fan-out limit whom sweep_room has yet to tell
 -- Publishes  gone, when deleted
--- Cost       O(members) up to the fan-out limit. Above it the members' entries are found stale and dropped when next asked for.
+-- Cost       commands <= 24 + members * (9 + 2 * tags + 2 * 16),
+--            turns <= 16 + members * (2 + 2 * tags + 2 * sets + 16)
+--            members: up to the fan-out limit, above it sweep_room tells them; sets: tag sets of
+--            one of them
 --@include lib/room
+--@include lib/sweeping
 --@include lib/news
 --@include lib/notices
 --@plan
 
-local HEAD_KEPT_S = 24 * 3600 -- so that late news of the room is recognised as old
-
 local room = load_head(KEYS[1])
 if not room then
-    return finish({ rev = 0, born = 0, tags = "" }, 0)
+    return finish({ rev = 0, born = 0, tags = "" }, { 0, 0 })
 end
 if room.deleted then
     tell_owed(room)
-    return finish(room, 0)
+    return finish(room, { 0, redis.call("HLEN", room.key .. ":g") })
 end
 raise_revision(room)
-local members = room.derived and {} or members_of(room)
+local members = {}
+if room.derived then
+    put_aside(room)
+else
+    members = members_of(room)
+end
 room.deleted, room.derived, room.size, room.tags, room.newest = true, false, 0, "", ""
 redis.call("UNLINK", room.key)
 save_head(room)
@@ -33,4 +40,4 @@ for _, suffix in ipairs({ ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", 
 end
 tell_anew(room, members)
 publish("gone", room_of(room.key))
-return finish(room, 1)
+return finish(room, { 1, redis.call("HLEN", room.key .. ":g") })

@@ -9,7 +9,7 @@
 -- Reply      { message, seq, ordinal, at_ms, 0 }
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN (also when deleted or recalled)    nothing was written
 -- Publishes  message (edit)
--- Cost       O(1)
+-- Cost       commands <= 4, turns <= 0
 --@include lib/room
 --@include lib/notices
 

@@ -12,7 +12,8 @@
 --            moved: 1 when the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  read, when moved; and the event
--- Cost       O(1) up to the fan-out limit, O(log members) above; a constant number of commands
+-- Cost       commands <= 16, turns <= 6 + tags
+--            however many members and messages there are
 --@include lib/room
 --@include lib/reading
 --@plan

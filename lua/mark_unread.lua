@@ -8,7 +8,7 @@
 --
 -- Reply      1
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
--- Cost       O(1)
+-- Cost       commands <= 14, turns <= 8 + tags
 --@include lib/room
 --@include lib/history
 --@include lib/news

@@ -6,7 +6,7 @@
 --
 -- Reply      the sender, "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
--- Cost       O(1)
+-- Cost       commands <= 3, turns <= 0
 --@include lib/room
 
 local room = load_head(KEYS[1])

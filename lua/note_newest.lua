@@ -6,7 +6,7 @@
 -- ARGV[2]    kept_ms    how long it is remembered
 --
 -- Reply      Unix ms of the newest that is known, this one included; 0: nothing
--- Cost       O(1)
+-- Cost       commands <= 2, turns <= 0
 
 local at_ms = tonumber(ARGV[1])
 local known = tonumber(redis.call("GET", KEYS[1]) or 0)

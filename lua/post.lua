@@ -17,7 +17,10 @@
 --            moved: counters of members that it moved, two and one for each tag
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read for the poster
--- Cost       O(members) up to the limit, O(1) above
+-- Cost       commands <= 20 + 3 * members + 7 * left + forgotten,
+--            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten
+--            members: up to the fan-out limit, above it none is told; left, forgotten: stays of
+--            former members and messages beyond what is remembered, every 64 posts
 --@include lib/room
 --@include lib/news
 --@include lib/notices

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- recall_message: withdraw one message; it keeps its place and is shown as recalled, but counts no more.
 --
 -- KEYS[1]    room
@@ -9,7 +9,8 @@
 -- Reply      count   1, or 0 when it was recalled or deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  message (recall), when count = 1
--- Cost       O(members) up to the fan-out limit, O(log holes) above
+-- Cost       commands <= 12 + 3 * members, turns <= 4 + tags + members * max(5, 2 + tags)
+--            members: up to the fan-out limit, above it none is told
 --@include lib/room
 --@include lib/deleting
 --@include lib/notices

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- receipt_counts: how many have read each of several messages.
 --
 -- KEYS[1]    room
@@ -6,7 +6,10 @@
 --
 -- Reply      { {read, unread, left} or {}, ... }   {}: unknown, deleted or recalled
 -- Errors     ROOM_UNKNOWN
--- Cost       O(messages x log members), and O(members) up to the fan-out limit
+-- Cost       commands <= 4 + messages * (9 + acknowledged) + acknowledged,
+--            turns <= 4 + members + messages * (2 + 2 * acknowledged)
+--            acknowledged: those who have acknowledged one of them; members: up to the fan-out
+--            limit
 --@include lib/room
 --@include lib/receipts
 
@@ -14,9 +17,13 @@ local room = load_head(KEYS[1])
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local order, reply = order_of(room), {}
+local order, reply, known = order_of(room), {}, {}
 for i, message in ipairs(ARGV) do
     local seq, sender, _, sender_joined = receipted(room, message)
-    reply[i] = seq and { count_receipts(room, order, seq, sender, sender_joined, acknowledgements(room, seq)) } or {}
+    if seq then
+        reply[i] = { count_receipts(room, order, seq, sender, sender_joined, (acknowledgements(room, seq)), known) }
+    else
+        reply[i] = {}
+    end
 end
 return reply

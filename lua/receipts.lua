@@ -1,11 +1,11 @@
-#!lua
+#!lua flags=allow-oom
 -- receipts: a page of those who have, or have not, read a message. In three parts, one after the other: those who acknowledged this very message
 -- ("q"), members by cursor ("c"), people who left by the cursor that they left with ("y"). Non-readers are members by cursor alone.
 --
 -- KEYS[1]    room
 -- ARGV[1]    message
 -- ARGV[2]    which     "read" or "unread"
--- ARGV[3]    limit     people looked at for this page
+-- ARGV[3]    limit     people looked at for this page; fewer when their journals are long
 -- ARGV[4]    part      where to go on: "q", "c" or "y"
 -- ARGV[5]    place     in part q how many are done; else the cursor of the last one looked at, -1 for none
 -- ARGV[6]    last      and their name
@@ -16,10 +16,15 @@
 --            people: { {member, at, exact, left_at, trail}, ... }   at, left_at on the room's clock, left_at -1 for a member;
 --            trail: where they stood at `since` and since then, { cursor, 0, cursor, at, ... }, {} when they have not moved
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
--- Cost       O(members) up to the fan-out limit, O(log members + limit) above
+-- Cost       commands <= 20 + 3 * acknowledged + limit * (3 + log(chunks)) + walked / 16,
+--            turns <= 20 + members + 3 * acknowledged + limit * (20 + log(chunks)) + 2 * walked
+--            members: up to the fan-out limit; chunks: of the longest journal; walked: moves since
+--            the first page, at most 10,000 and those of one journal
 --@include lib/room
 --@include lib/receipts
 --@include lib/pages
+
+local MOST_WALKED = 10000
 
 local room = load_head(KEYS[1])
 if not room or room.deleted then
@@ -33,12 +38,13 @@ local wants_read, limit = ARGV[2] == "read", tonumber(ARGV[3])
 local part, place, last, since = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local acknowledged, by_member = acknowledgements(room, seq)
 local order = order_of(room)
-local read, unread, left = count_receipts(room, order, seq, sender, sender_joined, acknowledged)
+local read, unread, left = count_receipts(room, order, seq, sender, sender_joined, acknowledged, {})
 local time = redis.call("TIME")
 local revision = room.rev
 room.rev = math.max(room.rev, time[1] * 1000000 + time[2])
 local now = room_clock(room)
 local people = {}
+local walked = 0 -- moves of journals since the first page
 
 local function add(member, at, exact, left_at, trail)
     people[#people + 1] = { member, at, exact and 1 or 0, left_at, trail }
@@ -60,6 +66,25 @@ local function add_acknowledged(entry)
     add(entry.member, when, exact, left_at, {})
 end
 
+local function trail_of(member, cursor, at, moves, tail)
+    local trail = since >= 0 and moves_since(room, member, cursor, at, moves, tail, since) or {}
+    walked = walked + #trail / 2
+    return trail
+end
+
+-- Add the people that a page has found at `key` with `add`; if their journals get too long for one page, the first of them only.
+-- Returns how many, and whether there are more behind them, with the place and name of the last.
+local function add_found(key, found, more, add)
+    for i, name in ipairs(found) do
+        add(name, i)
+        if walked >= MOST_WALKED and i < #found then
+            place, last = tonumber(redis.call("ZSCORE", key, name)), name
+            return limit, true
+        end
+    end
+    return #found, more
+end
+
 local function is_acknowledged(member, joined)
     local entry = by_member[member]
     return entry and entry.joined == joined
@@ -70,7 +95,7 @@ local function add_member(member, record)
     if joined >= seq or is_acknowledged(member, joined) or (member == sender and joined == sender_joined) then
         return
     end
-    local trail = since >= 0 and moves_since(room, member, cursor, at, moves, tail, since) or {}
+    local trail = trail_of(member, cursor, at, moves, tail)
     if wants_read then
         local when, exact = reached(room, member, cursor, at, moves, tail, seq)
         add(member, when, exact, -1, trail)
@@ -89,7 +114,7 @@ local function add_leaver(stay)
     local packed = redis.call("HGET", room.key, member) or redis.call("HGET", room.key .. ":x", member)
     local cursor, _, _, _, at, moves, _, tail = read_record(packed)
     local when, exact = reached(room, member, cursor, at, moves, tail, seq)
-    local trail = since >= 0 and moves_since(room, member, cursor, at, moves, tail, since) or {}
+    local trail = trail_of(member, cursor, at, moves, tail)
     -- Where they stood matters even if they never moved: a page may have shown them before they left.
     add(member, when, exact, left_at, #trail == 0 and { cursor, 0 } or trail)
 end
@@ -112,10 +137,11 @@ if part ~= "y" and limit > 0 then
     local found, more
     found, more, place, last = after(order, from, to, place, last, limit)
     local records = #found > 0 and redis.call("HMGET", room.key, unpack(found)) or {}
-    for i, member in ipairs(found) do
+    local added
+    added, more = add_found(order, found, more, function(member, i)
         add_member(member, records[i])
-    end
-    limit = limit - #found
+    end)
+    limit = limit - added
     part = "c"
     if not more then
         part, place, last = wants_read and "y" or "", -1, ""
@@ -124,9 +150,7 @@ end
 if part == "y" and limit > 0 then
     local found, more
     found, more, place, last = after(room.key .. ":y", seq, math.huge, place, last, limit)
-    for _, stay in ipairs(found) do
-        add_leaver(stay)
-    end
+    more = select(2, add_found(room.key .. ":y", found, more, add_leaver))
     if not more then
         part = ""
     end

@@ -5,7 +5,7 @@
 -- ARGV[1..]  pairs
 --
 -- Reply      how many do
--- Cost       O(pairs x log waiting)
+-- Cost       commands <= 6 * pairs, turns <= pairs
 --@include lib/events
 
 local replayed = 0

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- restore_cursor: a member's copy knows a higher cursor than the room, which a failover set back: advance the room again.
 --
 -- KEYS[1]    room
@@ -8,7 +8,7 @@
 -- ARGV[4]    journal   "<moves kept> <ms kept>"
 --
 -- Reply      1 when the room's cursor moved, else 0, also when the room was deleted meanwhile
--- Cost       O(1) up to the fan-out limit, O(log members) above
+-- Cost       commands <= 14, turns <= 8 + tags
 --@include lib/room
 --@include lib/journal
 --@include lib/news

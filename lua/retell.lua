@@ -7,7 +7,7 @@
 -- ARGV[3..]  members    whoever they are: strangers hear that they are not in the room
 --
 -- Reply      1
--- Cost       O(members named)
+-- Cost       commands <= 6 + members * (8 + tags), turns <= 8 + tags + members * max(6, 2 + tags)
 --@include lib/room
 --@include lib/news
 --@plan

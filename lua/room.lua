@@ -8,7 +8,7 @@
 --            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {};
 --            me: { cursor, unread, last_read, moved_ms, has_read, marked_ms } or {}
 -- Errors     ROOM_UNKNOWN
--- Cost       O(profile fields)
+-- Cost       commands <= 12, turns <= 6
 --@include lib/room
 --@include lib/history
 
@@ -19,12 +19,9 @@ end
 local me = {}
 local cursor, ord, read, _, at, _, marked = load_member(room, ARGV[1])
 if cursor then
-    local marked_ms
-    if marked == 1 then
-        _, _, marked_ms = message_at(room, redis.call("HGET", room.key .. ":u", ARGV[1]))
-    end
+    local marked_ms = marked_since(room, ARGV[1], marked)
     local moved_ms = math.floor(room.born / 1000) + at
-    me = { cursor, unread_after(room, ord), (message_at(room, read)) or "", moved_ms, read > 0 and 1 or 0, marked_ms or 0 }
+    me = { cursor, unread_after(room, ord), (message_at(room, read)) or "", moved_ms, read > 0 and 1 or 0, marked_ms }
 end
 return {
     room.active and 1 or 0,

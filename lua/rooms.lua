@@ -4,7 +4,7 @@
 -- KEYS[1]    user
 --
 -- Reply      { rooms, derived }   derived: rooms above the fan-out limit, whose membership the room itself confirms
--- Cost       O(rooms)
+-- Cost       commands <= 1, turns <= 2 + rooms + tags * 2
 --@include lib/copies
 
 local rooms, derived = {}, {}

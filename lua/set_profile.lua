@@ -8,7 +8,7 @@
 -- Reply      1
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when a field changed
--- Cost       O(fields)
+-- Cost       commands <= 4 + 2 * fields, turns <= fields
 --@include lib/room
 --@include lib/notices
 

@@ -3,14 +3,19 @@
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
--- ARGV[2]    tags    canonical tag set
+-- ARGV[2]    tags      canonical tag set
+-- ARGV[3]    limit     fan-out limit in members; a room with more tags passes it sooner
 --
 -- Reply      changed   1 or 0
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
--- Cost       O(members) up to the fan-out limit, O(1) above
+-- Cost       commands <= 6 + members * (9 + 3 * tags),
+--            turns <= 2 + 2 * tags + members * (1 + 3 * tags + 2 * sets)
+--            members: up to the fan-out limit, above it none is told; sets: tag sets of one of
+--            them
 --@include lib/room
 --@include lib/news
+--@include lib/crossing
 --@include lib/notices
 --@plan
 
@@ -22,8 +27,9 @@ local changed = room.tags ~= ARGV[2]
 if changed then
     raise_revision(room)
     room.tags = ARGV[2]
+    local crossed = cross_if_due(room, tonumber(ARGV[3]))
     save_head(room)
-    if not room.derived then
+    if crossed or not room.derived then
         tell_members(room)
     end
     publish("room", room_of(room.key))

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- settle: strike out what a room no longer owes, unless it owes newer news by now.
 --
 -- KEYS[1]    room
@@ -6,7 +6,7 @@
 -- ARGV[2..]  members    who were told
 --
 -- Reply      how many are still owed
--- Cost       O(members)
+-- Cost       commands <= 1 + 2 * members, turns <= members
 
 local owed = KEYS[1] .. ":o"
 for i = 2, #ARGV do

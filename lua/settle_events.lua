@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- settle_events: write down what became of events that were handed out.
 --
 -- KEYS[1]    shard
@@ -7,7 +7,7 @@
 --            detail   later: ms until the next attempt; dead: why, in a few words
 --
 -- Reply      how many of them are settled for good (delivered or dead)
--- Cost       O(outcomes x log waiting)
+-- Cost       commands <= 2 + 5 * outcomes, turns <= outcomes
 --@include lib/events
 
 local shard = KEYS[1]

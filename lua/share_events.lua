@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- share_events: be one of the deliverers for a while.
 --
 -- KEYS[1]    deliverers
@@ -6,7 +6,7 @@
 -- ARGV[2]    lease_ms   for so long
 --
 -- Reply      { deliverers there are, target that wants no more events, "" for none }
--- Cost       O(log deliverers)
+-- Cost       commands <= 5, turns <= 0
 --@include lib/events
 
 local now = now_ms()

@@ -7,7 +7,7 @@
 -- Reply      { revision, tags, active, { member, cursor, unread, state, owed, ordered, ... } }
 --            unread: as the room counts it, whatever the state; owed: 1 when news is under way;
 --            ordered: 1 when the order by cursors, as far as it is kept, agrees
--- Cost       O(members named)
+-- Cost       commands <= 1 + 4 * members, turns <= members
 --@include lib/room
 --@include lib/states
 

@@ -6,7 +6,7 @@
 --
 -- Reply      { changed, derived, removed }   each { room, at_ms, ... }; derived: rooms above the fan-out limit, all of them, whose
 --            membership the room itself confirms
--- Cost       O(rooms)
+-- Cost       commands <= 1, turns <= 2 + rooms + tags * 2
 --@include lib/copies
 
 local since = tonumber(ARGV[1]) * 1000

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- take_events: hold a shard, let what is new in its stream wait as the newest of each pair, and hand out what is due.
 --
 -- KEYS[1]    shard
@@ -11,7 +11,7 @@
 -- Reply      { held, now_ms, waiting, more, broken, { waiting record, ... } }
 --            held: 0 when another holds the shard, then nothing was done; more: 1 when there is more to take or hand out at once;
 --            broken: entries that were no events
--- Cost       O(entries + limit), each times log waiting
+-- Cost       commands <= 10 + 7 * entries + 2 * limit, turns <= 10 + 10 * entries + limit
 --@include lib/events
 
 local shard, holder = KEYS[1], ARGV[1]

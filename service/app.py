@@ -8,6 +8,7 @@ create_app(settings) -> ASGI
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -27,10 +28,13 @@ from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
 from service.settings import Settings
+from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
-from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
+from service.store.directory import RedisDirectory
+from service.store.memory import StoreMemory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
+from service.store.workers import Key, Workers
 from service.wire import costs
 from service.wire.addresses import client_address
 from service.wire.cors import cors_config
@@ -63,6 +67,7 @@ logger = logging.getLogger(__name__)
 READY_WITHIN_S = 2.0
 CONNECT_WITHIN_S = 30.0
 CONNECT_EVERY_S = 0.5
+MEMORY_TURNS = 5  # every ten seconds
 _FAILURES = FAILURES | TENCENT_FAILURES
 _REALTIME = "/socket.io"
 _NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
@@ -74,6 +79,8 @@ class Parts(Struct, frozen=True):
     desk: Desk
     realtime: ASGIApp
     why_not_ready: Callable[[], Awaitable[str]]
+    workers: Workers
+    memory: StoreMemory
 
 
 def create_app(settings: Settings) -> "Service":
@@ -87,6 +94,7 @@ def tencent_access(settings: Settings) -> Access:
         app=FIRST_APP,
         sdkappid=settings.tencent_sdkappid,
         key=settings.tencent_key,
+        old_key=settings.tencent_old_key,
         admins=frozenset(name.strip() for name in settings.tencent_admin.split(",")) - {""},
         rate_limit=settings.tencent_rate_limit,
     )
@@ -94,7 +102,7 @@ def tencent_access(settings: Settings) -> Access:
 
 def tencent_door(settings: Settings) -> Door:
     """Who may send Tencent's callbacks."""
-    return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host))
+    return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host), old_token=settings.tencent_old_token)
 
 
 def _client_rules(settings: Settings) -> ClientRules:
@@ -113,7 +121,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready),
+                *operating_handlers(self._why_not_ready, self._warnings),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -220,6 +228,9 @@ class Service:
     async def _why_not_ready(self) -> str:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
+    def _warnings(self) -> list[str]:
+        return [*self._parts.workers.warnings(), *self._parts.memory.warnings()] if self._parts else []
+
 
 @asynccontextmanager
 async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
@@ -236,9 +247,17 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
-        apps = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+        apps = AppRegistry(
+            caller,
+            client_key=settings.client_key,
+            api_key=settings.api_key,
+            old_client_key=settings.old_client_key,
+            old_api_key=settings.old_api_key,
+        )
         directory = RedisDirectory(caller)
-        tokens = Tokens(directory, apps, secret=settings.token_secret, life_days=settings.token_life_days)
+        tokens = Tokens(
+            directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days
+        )
         rate_limits = RateLimits(
             user=settings.user_rate_limit,
             app=settings.app_rate_limit,
@@ -257,8 +276,14 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
             _client_rules(settings),
             settings.lastread_badge_scope,
         )
+        memory = StoreMemory(caller)
         await _learn(apps, tokens)
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller)))
+        workers = Workers(caller, _shared_keys(settings))
+        await workers.note()
+        stack.push_async_callback(_forget, workers)
+        stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
+        await memory.look()
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller, memory)))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -273,7 +298,22 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller))  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller), workers, memory)  # type: ignore[arg-type]
+
+
+def _shared_keys(settings: Settings) -> dict[str, Key]:
+    """The keys that every service on a store must have alike, by setting."""
+    return {
+        "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
+        "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
+        "READSTATE_TOKEN_SECRET": Key(settings.token_secret, settings.old_token_secret),
+    }
+
+
+async def _forget(workers: Workers) -> None:
+    """This worker stops. A store that is away forgets it by itself."""
+    with contextlib.suppress(Fault):
+        await workers.leave()
 
 
 async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
@@ -307,15 +347,20 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller) -> None:
-    """Every two seconds: which apps there are, what was revoked, how often we asked Redis."""
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory) -> None:
+    """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
+
+    Every MEMORY_TURNS times also how full it is.
+    """
     counted = 0
-    while True:
+    for turn in itertools.count(1):
         await asyncio.sleep(POLL_S)
         metrics.ROUND_TRIPS.inc(caller.round_trips - counted)
         counted = caller.round_trips
         try:
             await _learn(apps, tokens)
+            if turn % MEMORY_TURNS == 0:
+                await memory.look()
         except Fault as error:
             logger.warning("apps and revocations could not be looked at: %s", error)
         except Exception:

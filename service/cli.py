@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -17,16 +18,21 @@ from service.domain.deliveries import DeadLetter
 from service.domain.read_state import ReadState
 from service.domain.types import Drift
 from service.embedded import EmbeddedError, running
-from service.errors import ReadStateError
+from service.errors import Invalid, ReadStateError, UserUnknown
 from service.leash import end_with_parent
 from service.settings import Settings, SettingsError
+from service.store.apps import FIRST_APP, AppRegistry, NewApp
 from service.store.connect import Caller, connect
-from service.store.directory import FIRST_APP, AppRegistry
+from service.store.directory import RedisDirectory
 from service.store.events import RedisEvents
 from service.store.redis_store import RedisStore
 from service.store.server_check import ServerRefused, check_server
 
 DRIFT_FOUND, CANNOT, INTERRUPTED = 1, 2, 130
+MAX_OVERLAP_S = 90 * 86_400  # for which a rotated key may be kept
+HEARD_WITHIN_S = 5  # by every worker
+
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +76,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     audit.set_defaults(run=_audit)
 
     _add_apps(commands.add_parser("apps", help="add, list, rotate or remove apps (tenants)"))
+    _add_tokens(commands.add_parser("tokens", help="end the tokens of an app or of one user"))
 
     deliver = commands.add_parser("deliver", help="deliver webhooks until told to stop; `serve` runs one, more may run anywhere")
     deliver.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # the process to end with
@@ -98,18 +105,40 @@ def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
     replay.set_defaults(run=_replay_dead_letters)
 
 
+def _duration(argument: str) -> int:
+    """`30m`, `24h` or `7d` in seconds. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"([0-9]{1,6})([mhd])", argument)
+    seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
+    if not 0 < seconds <= MAX_OVERLAP_S:
+        raise argparse.ArgumentTypeError("must be a time of 1m to 90d, such as 30m, 24h or 7d")
+    return seconds
+
+
 def _add_apps(apps: argparse.ArgumentParser) -> None:
     commands = apps.add_subparsers(metavar="COMMAND", required=True)
-    texts = {
-        "add": "add an app and print its keys; the API key is shown only now",
-        "rotate": "give an app a new API key; the old one and all its tokens end",
-        "remove": "shut an app out; what it stored stays",
-    }
-    for name, text in texts.items():
-        command = commands.add_parser(name, help=text)
+    add = commands.add_parser("add", help="add an app and print its keys; the API key is shown only now")
+    add.add_argument("--keep-data", action="store_true", help="take over what an earlier app of this name stored")
+    rotate = commands.add_parser("rotate", help="give an app a new API key and print it; the users' tokens stay")
+    rotate.add_argument(
+        "--keep-old-for",
+        type=_duration,
+        default=0,
+        metavar="TIME",
+        help="accept the key before for so long: 30m, 24h, 7d (default: it ends at once). One that was kept before ends at once",
+    )
+    remove = commands.add_parser("remove", help="shut an app out; what it stored stays")
+    for command, change in ((add, _add_app), (rotate, _rotate_app), (remove, _remove_app)):
         command.add_argument("app", help="1 to 32 lower-case letters, digits and hyphens")
-        command.set_defaults(run=_change_apps, change=name)
+        command.set_defaults(run=_change_apps, change=change)
     commands.add_parser("list", help="print every app and its client key").set_defaults(run=_list_apps)
+
+
+def _add_tokens(tokens: argparse.ArgumentParser) -> None:
+    commands = tokens.add_subparsers(metavar="COMMAND", required=True)
+    end = commands.add_parser("end", help=f"end tokens for good: calls and sockets that use them, within {HEARD_WITHIN_S} seconds")
+    end.add_argument("--app", type=_text, required=True, help=f"all tokens of the users of this app; the first one is called {FIRST_APP}")
+    end.add_argument("--user", type=_text, help="only those of this user")
+    end.set_defaults(run=_end_tokens)
 
 
 def _serve(_args: argparse.Namespace) -> int:
@@ -148,15 +177,50 @@ def _line(drift: Drift) -> str:
 def _change_apps(args: argparse.Namespace) -> int:
     async def change() -> None:
         async with _registry() as registry:
-            if args.change == "remove":
-                await registry.remove(args.app)
-                print(f"{args.app} is shut out within seconds")
-                return
-            new = await (registry.add if args.change == "add" else registry.rotate)(args.app)
-            print(f"app         {new.app}\nclient key  {new.client_key}\nAPI key     {new.api_key}")
+            await args.change(registry, args)
 
     asyncio.run(change())
     return 0
+
+
+async def _add_app(registry: AppRegistry, args: argparse.Namespace) -> None:
+    _print_keys(await registry.add(args.app, keep_data=args.keep_data))
+
+
+async def _rotate_app(registry: AppRegistry, args: argparse.Namespace) -> None:
+    _print_keys(await registry.rotate(args.app, keep_old_for_s=args.keep_old_for))
+
+
+async def _remove_app(registry: AppRegistry, args: argparse.Namespace) -> None:
+    await registry.remove(args.app)
+    print(f"{args.app} is shut out within seconds")
+
+
+def _print_keys(new: NewApp) -> None:
+    print(f"app         {new.app}\nclient key  {new.client_key}\nAPI key     {new.api_key}")
+
+
+def _end_tokens(args: argparse.Namespace) -> int:
+    async def end() -> None:
+        async with _connected() as (caller, settings):
+            registry = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+            if args.user is None:
+                await registry.end_tokens(args.app)
+            else:
+                await registry.check(args.app)
+                await _end_tokens_of(caller, args.app, args.user)
+        whose = f"user {args.user} of app {args.app}" if args.user is not None else f"app {args.app}"
+        print(f"all tokens of {whose} end within {HEARD_WITHIN_S} seconds; give out new ones after that")
+
+    asyncio.run(end())
+    return 0
+
+
+async def _end_tokens_of(caller: Caller, app: str, user: str) -> None:
+    try:
+        await RedisDirectory(caller).revoke_tokens(app=app, user=user, token_id="")
+    except UserUnknown:
+        raise Invalid("user", f"there is no user {user} in app {app}") from None
 
 
 def _list_apps(_args: argparse.Namespace) -> int:
@@ -221,7 +285,7 @@ async def _connected() -> AsyncIterator[tuple[Caller, Settings]]:
     """The store that the settings name. The embedded server is started for the time being if no service runs on its data."""
     settings = Settings.from_environ(os.environ).resolve()
     if settings.redis_url is None:
-        with running(Path(settings.data_dir), _tell) as url:
+        with running(Path(settings.data_dir), _tell, settings.embedded_memory_mb) as url:
             async with _caller(url) as caller:
                 yield caller, settings
     else:

@@ -6,8 +6,8 @@ import signal
 
 from service.domain.read_state import ReadState
 from service.settings import Settings, SettingsError
+from service.store.apps import FIRST_APP
 from service.store.connect import Caller
-from service.store.directory import FIRST_APP
 from service.store.events import RedisEvents
 from service.store.redis_store import RedisStore
 from service.webhooks.alerts import Alerts
@@ -56,7 +56,7 @@ async def deliver(caller: Caller, settings: Settings) -> None:
 
 def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, Tencent | None]:
     """The forms in which an event can be told; Tencent's with an app of Tencent's."""
-    token = settings.webhook_token or settings.tencent_token
+    token = settings.webhook_token
     if token is None:
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
     signer = Signer(token, settings.webhook_old_token)

@@ -1,8 +1,10 @@
 """The embedded Valkey: a server of our own for whoever has none. Its files lie in the data directory.
 
 One supervisor owns a data directory (`lock`), and one server (`server.lock`, held by the server itself). The server listens on a
-unix socket only, writes down everything within a second, evicts nothing, and ends with its supervisor. When it dies alone it is
-started again. What an earlier supervisor left running is told to stop, which saves all it has, before a new one starts.
+unix socket only, writes down everything within a second, and ends with its supervisor. When it dies
+alone it is started again. What an earlier supervisor left running is told to stop, which saves all it
+has, before a new one starts. Its memory is limited, and it evicts nothing: when it is full it refuses
+what needs more.
 """
 
 import fcntl
@@ -18,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service import leash
+from service import leash, machine
 from service.settings import private_directory
 from service.store.server_check import is_answering, shut_down
 
@@ -30,6 +32,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 HEALTHY_AFTER_S = 30.0
 LOG_KEPT_BYTES = 1024 * 1024
+# While the append-only file is written anew, a second process needs memory for all that changes.
+MEMORY_SHARE = 0.5  # of the machine's, unless a setting says otherwise
 
 _CONFIGURATION = """\
 # Written anew by readstate at every start.
@@ -44,6 +48,7 @@ appendfsync everysec
 auto-aof-rewrite-min-size 512mb
 aof-load-truncated yes
 save ""
+maxmemory {memory_mb}mb
 maxmemory-policy noeviction
 busy-reply-threshold 200
 enable-debug-command no
@@ -59,11 +64,16 @@ class EmbeddedError(Exception):
 
 
 class EmbeddedServer:
-    """A Valkey that lives as long as this object is started. `report` is told in a sentence when it died and comes back."""
+    """A Valkey that lives as long as this object is started.
 
-    def __init__(self, data_dir: Path, report: Callable[[str], None]) -> None:
+    `report` is told in a sentence when it died and comes back. `memory_mb` is its maxmemory in MiB; None:
+    MEMORY_SHARE of the machine's.
+    """
+
+    def __init__(self, data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> None:
         self._directory = data_dir.absolute()
         self._report = report
+        self._memory_mb = memory_mb or int(machine.memory_bytes() * MEMORY_SHARE) >> 20
         self._log = self._directory / "valkey.log"
         self._owned: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,7 +162,9 @@ class EmbeddedServer:
             self._log.replace(self._log.with_suffix(".log.1"))
         path = self._directory / "valkey.conf"
         socket = choose_socket(self._directory)
-        text = _CONFIGURATION.format(directory=_quoted(self._directory), socket=_quoted(socket), log=_quoted(self._log))
+        text = _CONFIGURATION.format(
+            directory=_quoted(self._directory), socket=_quoted(socket), log=_quoted(self._log), memory_mb=self._memory_mb
+        )
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
         return path
@@ -240,13 +252,13 @@ def forget_socket(directory: Path) -> None:
 
 
 @contextmanager
-def running(data_dir: Path, report: Callable[[str], None]) -> Iterator[str]:
+def running(data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> Iterator[str]:
     """The URL of the embedded server of `data_dir`: the one that serves there now, else one started for the time of the block."""
     url = f"unix://{socket_path(data_dir)}"
     if not _is_free(private_directory(data_dir) / "lock"):
         yield url
         return
-    server = EmbeddedServer(data_dir, report)
+    server = EmbeddedServer(data_dir, report, memory_mb)
     server.start()
     try:
         yield server.url

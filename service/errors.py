@@ -14,6 +14,7 @@ ReadStateError
 │   └── TooManyRequests the caller, their app or their address asks too much at once; repeat after `retry_after_s`
 └── Fault              ours, or the store's
     ├── Unavailable    nothing was done; repeat after `retry_after_s`
+    │   └── StoreFull  the store has no memory left for what this call would keep
     └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
 """
 
@@ -90,6 +91,19 @@ class Unavailable(Fault):
     """The store cannot be reached or is overloaded. Nothing was done; try again."""
 
     retry_after_s = 1
+
+
+class StoreFull(Unavailable):
+    """The store has no memory left for what this call would keep. Nothing was done.
+
+    It works again when something was deleted or the store was given more memory. Asking and deleting
+    work meanwhile.
+    """
+
+    retry_after_s = 30
+
+    def __init__(self, message: str = "The store is full: nothing was done. What is there can be asked for and deleted") -> None:
+        super().__init__(message)
 
 
 class UnknownOutcome(Fault):

@@ -22,12 +22,13 @@ from typing import Any, ClassVar
 
 import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
 from service.wire.addresses import Held, network_of
 from service.wire.query_limits import HEADERS, objection
+from service.wire.reply import JSON, PRIVATE
 
 # Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
 MAX_BESIDE_BODY_BYTES = 256 * 1024
@@ -44,6 +45,7 @@ PATIENCE_S = 60.0
 LINGER_S = 2.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
 
+KNOWN_LINES = {(name, value): b"%b: %b\r\n" % (name, value) for name, value in ((b"content-type", JSON), *PRIVATE)}
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
 _BAD_HANDSHAKE = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
@@ -100,6 +102,35 @@ class GatheringTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn's, which looks through the name and the value of every header of every answer. Those of `Reply` are known."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start" and not self.response_started:
+            head = self._head(message)
+            if head is not None:
+                self.response_started, self.waiting_for_100_continue = True, False
+                self.transport.write(head)
+                return
+        await super().send(message)
+
+    def _head(self, message: Any) -> bytes | None:
+        """The head of an answer with known headers and a length, on a connection that goes on; None for any other one."""
+        if self.flow.write_paused or self.disconnected or not self.keep_alive or self.access_log or self.default_headers:
+            return None
+        (name, length), *others = message["headers"]
+        if name != b"content-length":
+            return None
+        head = STATUS_LINE[message["status"]]
+        for header in others:
+            line = KNOWN_LINES.get(header)
+            if line is None:
+                return None
+            head += line
+        self.expected_content_length, self.chunked_encoding = int(length), False
+        return b"%bcontent-length: %b\r\n\r\n" % (head, length)
 
 
 class ServerConfig(Config):
@@ -199,6 +230,10 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             self._stop_parsing(400, _TOO_MANY)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.__class__ = Cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)

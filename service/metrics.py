@@ -26,6 +26,9 @@ REQUESTS = Histogram(
     "readstate_request_seconds", "Time to answer, by operation and outcome.", ["surface", "operation", "outcome"], buckets=LATENCY_BUCKETS_S
 )
 ROUND_TRIPS = Counter("readstate_redis_round_trips", "Batches of commands written to Redis.")
+SCRIPTS_KILLED = Counter("readstate_scripts_killed", "Scripts that ran too long and were ended, by script.", ["script"])
+STORE_MEMORY = Gauge("readstate_store_memory_bytes", "Memory that the fullest server uses.", multiprocess_mode="livemostrecent")
+STORE_MEMORY_LIMIT = Gauge("readstate_store_memory_limit_bytes", "Its maxmemory; 0: none.", multiprocess_mode="livemostrecent")
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
 NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
 NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])

@@ -5,6 +5,7 @@ the data), so that the supervisor and each worker end up with the same values.
 """
 
 import difflib
+import itertools
 import os
 import secrets
 import stat
@@ -60,13 +61,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data_dir: Annotated[str, Meta(min_length=1)] = ".readstate"
     # Whoever deploys: the backend's secret (the IM-API-KEY of its calls). Made and kept in the data directory when unset.
     api_key: Secret = ""
-    # Change it to replace the API key without a gap: the key before, still accepted.
+    # Set it to replace the API key without a refused call (docs/keys.md): another one that is accepted.
     old_api_key: Secret = ""
     # Whoever deploys: names the first app in its clients' calls (the IM-CLIENT-KEY). Made and kept when unset.
     client_key: Secret = ""
+    # Set it to replace the client key without a refused call: another one that is accepted.
+    old_client_key: Secret = ""
     # Whoever deploys on several machines, which must share it: signs the users' tokens. Made and kept when unset.
     token_secret: SigningKey = ""
-    # Change it to replace the token secret without logging users out: the secret before, still accepted, never signing.
+    # Set it to replace the token secret without logging users out: tokens that it signed are accepted; it signs none.
     old_token_secret: SigningKey = ""
     # Whoever measured that posts into large rooms cost too much (lower) or badges do (higher): members with a count of their own.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
@@ -101,7 +104,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     address_socket_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 2000
     # Set it behind a proxy: its addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed.
     trusted_proxies: Annotated[str, Meta(max_length=4096)] = ""
-    # Change it to give the embedded Valkey more or less memory, in MiB. Unset: half of the machine's.
+    # Change it to give the embedded Valkey more or less memory, in MiB. Unset: half of the machine's,
+    # or of the container's.
     embedded_memory_mb: Annotated[int, Meta(ge=64, le=16_777_216)] | None = None
     # Whoever wants users to log in more or less often: days until a token ends.
     token_life_days: Annotated[int, Meta(ge=1, le=3650)] = 7
@@ -121,12 +125,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tencent_sdkappid: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
     # The same: the key that signs UserSig.
     tencent_key: Secret | None = None
-    # The same: the account that may call the server API; several comma-separated.
+    # Set it to replace that key without a refused call: a UserSig made with it is accepted.
+    tencent_old_key: Secret | None = None
+    # The same as the key: the account that may call the server API; several comma-separated.
     tencent_admin: Annotated[str, Meta(min_length=1, max_length=1024)] = "administrator"
     # Whoever calls that more often: calls of one command in a second; 0 for any number.
     tencent_rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 200
     # The same: the token that incoming callbacks are checked with.
     tencent_token: Token | None = None
+    # Set it to replace that token without a refused callback: one signed with it is accepted.
+    tencent_old_token: Token | None = None
     # Whoever wants to be told of changes: where webhooks are sent.
     webhook_url: str | None = None
     # The same: signs the webhooks.
@@ -157,6 +165,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
         _check_url("webhook_url", settings.webhook_url, ("http", "https"))
         _check_webhook(settings)
+        _check_old(settings)
         _check_proxies(settings.proxies())
         return settings
 
@@ -165,14 +174,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         Creates the data directory (mode 0700) and a file per secret (mode 0600) where they are missing; what is there is kept.
         A deployment that gives every secret and a server of its own needs no data directory and gets none.
-        Raises SettingsError when others may read the directory or a secret, or when these or the client certificate cannot be used.
+        Raises SettingsError when others may read the directory or a secret, when two secrets are the same, or when these or the client
+        certificate cannot be used.
         """
         directory = Path(self.data_dir).absolute()
         if self.redis_url is None or self.open_secrets():
             private_directory(directory)
         made = {name: _kept_secret(directory, name) for name in self.open_secrets()}
         _check_client_certificate(self)
-        return msgspec.structs.replace(self, data_dir=str(directory), **made)
+        resolved = msgspec.structs.replace(self, data_dir=str(directory), **made)
+        _check_distinct(resolved)
+        return resolved
 
     def open_secrets(self) -> list[str]:
         """Names of the secrets that were not given, and so are made and kept."""
@@ -202,11 +214,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 # Random bytes of each secret that is made when unset.
 _SECRET_BYTES = {"api_key": 32, "client_key": 24, "token_secret": 48}
 
+# Every two must differ: who knows the one would know the other, and what ends with the one would go on with the other.
+_KEYS = (
+    *("api_key", "old_api_key", "client_key", "old_client_key", "token_secret", "old_token_secret"),
+    *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
+)
+# Callbacks may be signed alike in both directions.
+_MAY_BE_EQUAL = [{one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")]
+
 _TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
 
 def private_directory(directory: Path) -> Path:
-    """Create `directory` (mode 0700) if needed. Raises SettingsError unless it is a directory of ours that nobody else may use."""
+    """Create `directory` (mode 0700) if needed.
+
+    Raises SettingsError unless it is a directory of ours that no other user may use or replace.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.stat()
@@ -215,6 +238,8 @@ def private_directory(directory: Path) -> Path:
             f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); name a directory that you may write"
         ) from None
     _check_private(directory, status, "700")
+    for parent in directory.resolve().parents:
+        _check_not_replaceable(directory, parent)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be written; run `chmod 700 {directory}` or name another directory")
     return directory
@@ -227,6 +252,19 @@ def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise SettingsError(f"{path} is open to other users of this machine; run `chmod {mode} {path}`")
+
+
+def _check_not_replaceable(directory: Path, parent: Path) -> None:
+    """Who may write a directory may put other things in the place of those in it.
+
+    The sticky bit, as on /tmp, forbids that.
+    """
+    mode = stat.S_IMODE(parent.stat().st_mode)
+    if mode & 0o002 and not mode & stat.S_ISVTX:
+        raise SettingsError(
+            f"every user of this machine may write {parent}, and so may replace {directory}; run `chmod o-w {parent}` or name another "
+            "READSTATE_DATA_DIR"
+        )
 
 
 def _kept_secret(directory: Path, name: str) -> str:
@@ -316,12 +354,16 @@ def _check_webhook(settings: Settings) -> None:
         check_url(settings.webhook_url, allow_private=settings.webhook_allow_private)
     except TargetRefused as refused:
         raise SettingsError(f"READSTATE_WEBHOOK_URL {refused}") from None
-    if settings.webhook_token is None and (settings.webhook_form != "tencent" or settings.tencent_token is None):
+    if settings.webhook_token is None:
         raise SettingsError(
             "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN, the secret that signs webhooks: `openssl rand -hex 32` makes one"
         )
     if settings.webhook_form in ("tencent", "both") and settings.tencent_sdkappid is None:
         raise SettingsError(f"READSTATE_WEBHOOK_FORM={settings.webhook_form} needs READSTATE_TENCENT_SDKAPPID, which the form names")
+    if settings.tencent_sdkappid is not None and settings.webhook_form != "standard" and settings.webhook_token == settings.tencent_token:
+        raise SettingsError(
+            "READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ: who sees a webhook could send callbacks; change one of them"
+        )
 
 
 def _check_client_certificate(settings: Settings) -> None:
@@ -330,6 +372,21 @@ def _check_client_certificate(settings: Settings) -> None:
             client_tls(settings.webhook_client_cert, settings.webhook_client_key)
         except ValueError as error:
             raise SettingsError(f"READSTATE_WEBHOOK_CLIENT_CERT: {error}") from None
+
+
+def _check_old(settings: Settings) -> None:
+    """The first app's keys are made when they are unset; of these an old one alone would mean nothing."""
+    for old, present in (("tencent_old_key", "tencent_key"), ("tencent_old_token", "tencent_token")):
+        if getattr(settings, old) and not getattr(settings, present):
+            raise SettingsError(f"{PREFIX}{old.upper()} is accepted beside {PREFIX}{present.upper()}; set that as well, or neither")
+
+
+def _check_distinct(settings: Settings) -> None:
+    for one, other in itertools.combinations(_KEYS, 2):
+        value = getattr(settings, one)
+        if value and value == getattr(settings, other) and {one, other} not in _MAY_BE_EQUAL:
+            hint = "unset the old one, or give the new one a value of its own" if "old_" in one + other else "give each its own"
+            raise SettingsError(f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: `openssl rand -hex 32` makes one")
 
 
 def _text(value: object) -> str:

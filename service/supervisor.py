@@ -67,13 +67,15 @@ def serve(settings: Settings) -> int:
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if embedded:
-            server = EmbeddedServer(Path(settings.data_dir), logger.warning)
+            server = EmbeddedServer(Path(settings.data_dir), logger.warning, settings.embedded_memory_mb)
             server.start()
             stack.callback(server.stop)
             settings = msgspec.structs.replace(settings, redis_url=server.url)
         facts = asyncio.run(check_server(str(settings.redis_url)))
         for warning in facts.warnings:
             logger.warning(warning)
+        if os.geteuid() == 0:
+            logger.warning("running as root, with more rights than readstate needs; start it as a user of its own")
         # Each worker keeps its numbers in a file there, so that whichever is asked can add them up.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
         # The workers are new processes: they read the settings as this one did.

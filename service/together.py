@@ -1,7 +1,7 @@
 """Many questions to the store for one request: together, but not all at once, so that there is room in the lane for everybody else's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
 AT_ONCE = 200
@@ -10,9 +10,15 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 
+def lots(items: Sequence[Asked], size: int = AT_ONCE) -> Iterator[Sequence[Asked]]:
+    """`items` in lots of `size`. What waits for the store between two of them gives everybody else a turn."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
 async def together(ask: Callable[[Asked], Awaitable[Answer]], asked: Sequence[Asked]) -> list[Answer]:
     """What `ask` answers for each of `asked`, in their order. Raises what `ask` raises."""
     answers: list[Answer] = []
-    for start in range(0, len(asked), AT_ONCE):
-        answers += await asyncio.gather(*map(ask, asked[start : start + AT_ONCE]))
+    for lot in lots(asked):
+        answers += await asyncio.gather(*map(ask, lot))
     return answers

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from loadtest.bench.figures import Outcome, say
 from loadtest.bench.ratios import ALLOWED_LOSS, Kept
 
-# Not e, which has times only; not i, whose size is what takes long, and whose tail a short run does not show.
+# Not e and o, which have times only; not i, whose size is what takes long, and whose tail a short run does not show.
 ROWS = ("a", "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n")
 TRIES = 3  # a busy moment is no loss: a row is lost when it is so every time
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from service.store.redis_store import USER_ROOM_LIMIT
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -21,6 +23,8 @@ class Lengths:
     memory_users: int  # with 50 rooms each; fewer with more rooms, so that there are as many read states
     memory_rooms_each: tuple[int, ...]
     many_users: int  # of the large population of row i
+    dear_rooms: int  # of one user, in row o
+    dear_rounds: int  # of each of its calls
 
 
 FULL = Lengths(
@@ -38,6 +42,8 @@ FULL = Lengths(
     memory_users=2000,
     memory_rooms_each=(5, 20, 50, 100, 200),
     many_users=20_000,
+    dear_rooms=USER_ROOM_LIMIT,
+    dear_rounds=20,
 )
 
 QUICK = Lengths(
@@ -55,4 +61,6 @@ QUICK = Lengths(
     memory_users=2000,  # memory grows in steps: with fewer it is not the same
     memory_rooms_each=(50,),
     many_users=4000,
+    dear_rooms=USER_ROOM_LIMIT,
+    dear_rounds=6,
 )

@@ -7,7 +7,7 @@ own, unless a measurement says otherwise. A message of round n has the same id i
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import TypeVar
 
 from loadtest.bench.calls import message_id
 from service.domain.tokens import Tokens
+from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect
-from service.store.directory import FIRST_APP, AppRegistry, RedisDirectory
+from service.store.directory import RedisDirectory
 from service.store.redis_store import RedisStore
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
@@ -98,10 +99,7 @@ class Population:
 
     async def tokens(self, caller: Caller, keys: "Keys") -> dict[str, str]:
         """A token for each user, as the service issues them."""
-        apps = AppRegistry(caller, client_key=keys.client_key, api_key=keys.api_key)
-        tokens = Tokens(RedisDirectory(caller), apps, secret=keys.token_secret)
-        issued = await all_of(tokens.issue(app=APP, user=user) for user in self.users)
-        return {user: token.token for user, token in zip(self.users, issued, strict=True)}
+        return await issued(caller, keys, self.users)
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,14 @@ class Keys:
             "READSTATE_CLIENT_KEY": self.client_key,
             "READSTATE_TOKEN_SECRET": self.token_secret,
         }
+
+
+async def issued(caller: Caller, keys: Keys, users: Sequence[str]) -> dict[str, str]:
+    """A token for each of `users`, as the service issues them."""
+    apps = AppRegistry(caller, client_key=keys.client_key, api_key=keys.api_key)
+    tokens = Tokens(RedisDirectory(caller), apps, secret=keys.token_secret)
+    made = await all_of(tokens.issue(app=APP, user=user) for user in users)
+    return {user: token.token for user, token in zip(users, made, strict=True)}
 
 
 def post(store: RedisStore, room: str, message: str, sender: str = "") -> Awaitable[object]:

@@ -3,17 +3,13 @@
 -- An event is the array of service/domain/events.py. In the stream it is an entry with one field, named by the app: the notice of the read,
 -- which is made anyway, and what else the event says behind it. What waits is one record per pair (a member in a room):
 -- { event, failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
+--@include lib/clock
 
 local EVENT_FIELDS = 9
 local SEQ = 5
 local BEFORE = 6
 local REVISION = 9
 local DELIVERED_KEPT = 20000 -- pairs whose last delivery is remembered
-
-local function now_ms()
-    local time = redis.call("TIME")
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-end
 
 local function pair_of(event)
     return event[1] .. "\31" .. event[2] .. "\31" .. event[3]

@@ -38,12 +38,15 @@ local function trim_history(room, history)
     local kept = redis.call("HLEN", log)
     local oldest = room.seq - kept + 1
     local forgotten = math.min(kept - history, 1000)
-    for seq = oldest, oldest + forgotten - 1 do
-        redis.call("HDEL", room.key .. ":i", (message_at(room, seq)))
-        redis.call("HDEL", log, seq)
-        redis.call("HDEL", room.key .. ":q", seq)
-    end
     if forgotten > 0 then
+        local seqs, messages = {}, {}
+        for seq = oldest, oldest + forgotten - 1 do
+            seqs[#seqs + 1] = seq
+            messages[#messages + 1] = (message_at(room, seq))
+        end
+        redis.call("HDEL", room.key .. ":i", unpack(messages))
+        redis.call("HDEL", log, unpack(seqs))
+        redis.call("HDEL", room.key .. ":q", unpack(seqs))
         forget_stays(room, oldest + forgotten)
     end
     local last = room.top_hole > 0 and redis.call("ZRANGE", order_of(room), 0, 0)[1]
@@ -57,8 +60,9 @@ end
 
 -- The newest message that is still there: { id, seq, sender, at_ms }, or {}.
 local function last_message(room)
-    for seq = room.seq, room.floor_seq + 1, -1 do
-        local message, sender, at_ms = message_at(room, seq)
+    local seq = room.seq
+    while seq > room.floor_seq do
+        local message, sender, at_ms, _, run = message_at(room, seq)
         if not message then
             return {}
         end
@@ -66,6 +70,16 @@ local function last_message(room)
         if not is_deleted(room, seq, kind) then
             return { message, seq, sender, at_ms }
         end
+        seq = (run or seq) - 1
     end
     return {}
+end
+
+-- Time of the message from which a member has marked the room as unread, 0 without a mark; `marked` is of their record.
+local function marked_since(room, member, marked)
+    if marked == 0 then
+        return 0
+    end
+    local _, _, at_ms = message_at(room, redis.call("HGET", room.key .. ":u", member))
+    return at_ms or 0
 end

@@ -93,7 +93,7 @@ end
 -- Where the cursor stood at `since` and every place that it reached later: { seq, 0, seq, at, ... }; {} when it has not moved since.
 -- Moves that have been forgotten count as none.
 local function moves_since(room, member, cursor, at, moves, tail, since)
-    local trail = {}
+    local back = {} -- from the newest to the oldest
     local number, row = math.floor(moves / CHUNK), tail
     while row and at > since do
         local steps = row == "" and {} or { cmsgpack.unpack(row) }
@@ -101,17 +101,42 @@ local function moves_since(room, member, cursor, at, moves, tail, since)
             if at <= since then
                 break
             end
-            table.insert(trail, 1, at)
-            table.insert(trail, 1, cursor)
+            back[#back + 1] = at
+            back[#back + 1] = cursor
             cursor, at = cursor - steps[i], at - steps[i + 1]
         end
         number = number - 1
         local chunk = number >= 0 and redis.call("HGET", room.key .. ":j", member .. SEPARATOR .. number)
         row = chunk and string.sub(chunk, (cmsgpack.unpack_limit(chunk, 3)) + 1)
     end
-    if #trail > 0 then
-        table.insert(trail, 1, 0)
-        table.insert(trail, 1, cursor)
+    if #back == 0 then
+        return back
+    end
+    back[#back + 1] = 0
+    back[#back + 1] = cursor
+    local trail = {}
+    for i = #back, 2, -2 do
+        trail[#trail + 1] = back[i]
+        trail[#trail + 1] = back[i - 1]
     end
     return trail
+end
+
+-- Forget the journal of somebody who has had so many moves. Returns how many chunks that were.
+local function forget_journal(room, member, moves)
+    local key, field = room.key .. ":j", member .. SEPARATOR
+    local last = math.floor(moves / CHUNK) - 1
+    local chunk = last >= 0 and redis.call("HGET", key, field .. last)
+    if not chunk then
+        return 0
+    end
+    local fields = {}
+    local _, _, _, oldest = cmsgpack.unpack_limit(chunk, 3)
+    for number = oldest, last do
+        fields[#fields + 1] = field .. number
+    end
+    for i = 1, #fields, 1000 do
+        redis.call("HDEL", key, unpack(fields, i, math.min(i + 999, #fields)))
+    end
+    return #fields
 end

@@ -25,21 +25,32 @@ local function finish(_, reply)
     return reply
 end
 
--- Unread and tag set of every active derived room that the user is a member of: { {unread, tags}, ... }, {}.
-local function ask_derived(user)
-    local found = {}
-    for _, id in ipairs(redis.call("SMEMBERS", user_key(user) .. ":d")) do
-        local room = load_head(room_key(id))
-        if room and room.active and not room.deleted then
-            local cursor, ord = load_member(room, user)
-            if cursor then
-                found[#found + 1] = { unread_after(room, ord), room.tags }
-            end
+-- Add the unread and the tag set of one derived room to `found`, if it is active and the user a member.
+local function ask_room(found, user, id)
+    local room = load_head(room_key(id))
+    if room and room.active and not room.deleted then
+        local cursor, ord = load_member(room, user)
+        if cursor then
+            found[#found + 1] = { unread_after(room, ord), room.tags }
         end
     end
-    return found, {}
 end
 
+local DERIVED_AT_ONCE = 256
+
+-- Unread and tag set of active derived rooms that the user is a member of, { {unread, tags}, ... }; and the rooms that the caller must ask,
+-- since one script is to ask no more than DERIVED_AT_ONCE.
+local function ask_derived(user)
+    local found, elsewhere = {}, {}
+    for i, id in ipairs(redis.call("SMEMBERS", user_key(user) .. ":d")) do
+        if i > DERIVED_AT_ONCE then
+            elsewhere[#elsewhere + 1] = id
+        else
+            ask_room(found, user, id)
+        end
+    end
+    return found, elsewhere
+end
 -- The total of the one who was told last; -1 when nobody was, or when derived rooms must be asked for the rest.
 local function total_told()
     return told_derived == 0 and told_total or -1

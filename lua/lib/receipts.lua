@@ -12,7 +12,7 @@ local function receipted(room, message)
     return seq, sender, at_ms, joined
 end
 
--- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, the same by member, and as it is stored.
+-- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, and the same by member.
 local function acknowledgements(room, seq)
     local packed = redis.call("HGET", room.key .. ":q", seq) or ""
     local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
@@ -22,7 +22,19 @@ local function acknowledgements(room, seq)
         found[#found + 1] = entry
         by_member[entry.member] = entry
     end
-    return found, by_member, packed
+    return found, by_member
+end
+
+-- The acknowledgements of the message at `seq` as they are stored, and whether that of `user` is among them.
+local function find_acknowledgement(room, seq, user)
+    local packed = redis.call("HGET", room.key .. ":q", seq) or ""
+    local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
+    for i = 1, #flat, 3 do
+        if flat[i] == user then
+            return packed, true
+        end
+    end
+    return packed, false
 end
 
 -- Where a stay that has ended stood at its end, and when that was; nil when it is forgotten.
@@ -34,14 +46,23 @@ local function ended_stay(room, member, joined)
     return cmsgpack.unpack(packed)
 end
 
+-- Cursor of a member and where they joined, false for a stranger; `known` remembers them by member for the call.
+local function standing(room, member, known)
+    if known[member] == nil then
+        local cursor, _, _, joined = load_member(room, member)
+        known[member] = cursor and { cursor, joined } or { false, false }
+    end
+    return known[member][1], known[member][2]
+end
+
 -- How many have read the message at `seq`, how many have not, and how many had read it and left; its sender is not counted.
-local function count_receipts(room, order, seq, sender, sender_joined, acknowledged)
+local function count_receipts(room, order, seq, sender, sender_joined, acknowledged, known)
     local from, below = string.format("%.0f", seq), string.format("(%.0f", seq)
     local read = redis.call("ZCOUNT", order, from, "+inf") - redis.call("ZCOUNT", room.key .. ":b", from, "+inf")
     local unread = redis.call("ZCOUNT", order, "-inf", below)
     local left = redis.call("ZCOUNT", room.key .. ":y", from, "+inf") - redis.call("ZCOUNT", room.key .. ":e", from, "+inf")
     if sender_joined >= 0 then
-        local cursor, _, _, joined = load_member(room, sender)
+        local cursor, joined = standing(room, sender, known)
         if cursor and joined == sender_joined then
             read = read - 1
         else
@@ -49,7 +70,7 @@ local function count_receipts(room, order, seq, sender, sender_joined, acknowled
         end
     end
     for _, entry in ipairs(acknowledged) do
-        local cursor, _, _, joined = load_member(room, entry.member)
+        local cursor, joined = standing(room, entry.member, known)
         if cursor and joined == entry.joined then
             if cursor < seq then
                 read, unread = read + 1, unread - 1

@@ -164,7 +164,8 @@ local function is_deleted(room, seq, kind)
     return seq <= room.floor_seq or kind % (2 * DELETED) >= DELETED
 end
 
--- id, sender, time in ms and where the sender had joined (-1: was no member) of the message at `seq`; nil when it is no longer remembered.
+-- id, sender, time in ms and where the sender had joined (-1: was no member) of the message at `seq`, and of the first or last of a row
+-- of deleted ones the seq at the row's other end; nil when it is no longer remembered.
 local function message_at(room, seq)
     local packed = redis.call("HGET", room.key .. ":l", seq)
     if not packed then

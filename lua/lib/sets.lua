@@ -1,26 +1,37 @@
 -- sets: answers over the distinct tag sets of one user.
---@include lib/states
+--@include lib/tags
 
-local function has_tag(set, tag)
-    return string.find(TAG_SEPARATOR .. set .. TAG_SEPARATOR, TAG_SEPARATOR .. tag .. TAG_SEPARATOR, 1, true) ~= nil
-end
-
-local function has_all(set, tags)
-    for _, tag in ipairs(tags) do
-        if not has_tag(set, tag) then
-            return false
+-- The tags asked for, as a table to look them up in.
+local function asked_tags(first)
+    local asked, number = {}, 0
+    for i = first, #ARGV do
+        if not asked[ARGV[i]] then
+            asked[ARGV[i]], number = true, number + 1
         end
     end
-    return true
+    return asked, number
 end
 
-local function has_any(set, tags)
-    for _, tag in ipairs(tags) do
-        if has_tag(set, tag) then
-            return true
+-- How many of the tags asked for a set carries. Each set is walked once, however many tags are asked for.
+local function count_asked(set, asked)
+    local found = 0
+    for tag in each_tag(set) do
+        if asked[tag] then
+            found = found + 1
         end
     end
-    return false
+    return found
+end
+
+-- The values of many fields of a hash, in their order.
+local function values_of(key, fields)
+    local values = {}
+    for i = 1, #fields, 1000 do
+        for _, value in ipairs(redis.call("HMGET", key, unpack(fields, i, math.min(i + 999, #fields)))) do
+            values[#values + 1] = tonumber(value or 0)
+        end
+    end
+    return values
 end
 
 -- Unread over the user's counted rooms whose tag set `wanted` accepts.
@@ -32,10 +43,8 @@ local function sum_sets(key, wanted)
         end
     end
     local total = 0
-    for i = 1, #fields, 1000 do
-        for _, unread in ipairs(redis.call("HMGET", key, unpack(fields, i, math.min(i + 999, #fields)))) do
-            total = total + tonumber(unread or 0)
-        end
+    for _, unread in ipairs(values_of(key, fields)) do
+        total = total + unread
     end
     return total
 end

@@ -5,8 +5,6 @@ local ACTIVE = 1 -- a member; unread is in the counters
 local DERIVED = 2 -- a member of a large room; unread is asked of the room
 local GONE = 3 -- no longer a member; the stamp stays so that late news is recognised as old
 
-local TAG_SEPARATOR = "\31" -- joins a sorted tag set to one string; control characters are refused in tags
-
 -- The state that a member's copy of this room has now.
 local function copy_state(room)
     if room.derived then

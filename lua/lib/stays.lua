@@ -50,11 +50,15 @@ local function begin_stay(room, member, returning, keep)
     return true
 end
 
+local STAYS_AT_ONCE = 200
+local CHUNKS_AT_ONCE = 4000 -- of journals
+
 -- Forget the stays that ended before seq `oldest`, from which on messages are remembered; some at a time.
 local function forget_stays(room, oldest)
     local before = string.format("(%.0f", oldest)
     redis.call("ZREMRANGEBYSCORE", room.key .. ":b", "-inf", before)
-    for _, stay in ipairs(redis.call("ZRANGEBYSCORE", room.key .. ":y", "-inf", before, "LIMIT", 0, 200)) do
+    local chunks = 0
+    for _, stay in ipairs(redis.call("ZRANGEBYSCORE", room.key .. ":y", "-inf", before, "LIMIT", 0, STAYS_AT_ONCE)) do
         local member, joined = string.match(stay, "^(.*)" .. SEPARATOR .. "(%d+)$")
         redis.call("ZREM", room.key .. ":y", stay)
         redis.call("ZREM", room.key .. ":e", stay)
@@ -64,12 +68,11 @@ local function forget_stays(room, oldest)
             local _, _, _, latest, _, moves = read_record(packed)
             if latest == tonumber(joined) then
                 redis.call("HDEL", room.key .. ":x", member)
-                for number = math.floor(moves / CHUNK) - 1, 0, -1 do
-                    if redis.call("HDEL", room.key .. ":j", member .. SEPARATOR .. number) == 0 then
-                        break
-                    end
-                end
+                chunks = chunks + forget_journal(room, member, moves)
             end
+        end
+        if chunks > CHUNKS_AT_ONCE then
+            break
         end
     end
 end

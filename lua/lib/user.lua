@@ -1,11 +1,10 @@
 -- user: the user's side. Per room a stamped copy; beside it counters that always equal the sums over the copies.
 --@include lib/copies
+--@include lib/tags
+--@include lib/tag_sets
 
 local GONE_KEPT = 3600 * 1000000 -- microseconds for which a GONE copy keeps its stamp: far longer than any news can be under way
-
-local function each_tag(tags)
-    return string.gmatch(tags, "[^" .. TAG_SEPARATOR .. "]+")
-end
+local ROOMLESS_KEPT_S = 24 * 3600 -- for so long the side of a user who is in no room stays
 
 local MOST_FORMS = 256
 
@@ -41,49 +40,40 @@ local function news_of(id, rev, born, tags)
     return { rev = rev, born = born, tags = tags, id = id, fields = fields, write = write }
 end
 
--- Move a room between being counted, derived, frozen and gone, or from one tag set to another: everything but the sums. Rare, so its parts
--- are made when needed.
+-- Add to the counters of a tag set, which `rooms` (1 or -1) more rooms carry now.
+local function move_counters(key, tags, rooms, by)
+    if tags == "" then
+        return
+    end
+    local fields = (forms[tags] or form_of(tags))[1]
+    local have, write = redis.call("HMGET", key, unpack(fields, 3)), {}
+    for i = 3, #fields do
+        write[2 * i - 5] = fields[i]
+        write[2 * i - 4] = (have[i - 2] or 0) + by
+    end
+    redis.call("HSET", key, unpack(write))
+    local carriers = redis.call("HINCRBY", key .. ":s", tags, rooms)
+    if carriers == 0 then
+        forget_set(key, tags)
+    elseif carriers == 1 and rooms == 1 then
+        note_set(key, tags)
+    end
+end
+
+-- Move a room between being counted, derived, frozen and gone, or from one tag set to another: everything but the sums.
 local function recount(key, news, old_state, old_tags, old_unread, state, unread)
-    local function move(tags, rooms, by)
-        if tags == "" then
-            return 1
-        end
-        redis.call("HINCRBY", key, "s" .. tags, by)
-        for tag in each_tag(tags) do
-            redis.call("HINCRBY", key, "t" .. tag, by)
-        end
-        return redis.call("HINCRBY", key .. ":s", tags, rooms)
-    end
-
-    -- Forget a tag set that no counted room carries any more, and those of its tags that are in no other set.
-    local function forget(tags)
-        redis.call("HDEL", key .. ":s", tags)
-        redis.call("HDEL", key, "s" .. tags)
-        local kept = {}
-        for _, set in ipairs(redis.call("HKEYS", key .. ":s")) do
-            for tag in each_tag(set) do
-                kept[tag] = true
-            end
-        end
-        for tag in each_tag(tags) do
-            if not kept[tag] then
-                redis.call("HDEL", key, "t" .. tag)
-            end
-        end
-    end
-
     if old_state == ACTIVE then
         -- Not -old_unread: of zero that is "-0", which some servers refuse as an integer.
-        if move(old_tags, -1, 0 - old_unread) == 0 then
-            forget(old_tags)
-        end
+        move_counters(key, old_tags, -1, 0 - old_unread)
     elseif old_state == DERIVED and state ~= DERIVED then
         redis.call("SREM", key .. ":d", news.id)
     elseif old_state == GONE and state ~= GONE then
         redis.call("ZREM", key .. ":g", news.id)
+        redis.call("PERSIST", key)
+        redis.call("PERSIST", key .. ":g")
     end
     if state == ACTIVE then
-        move(news.tags, 1, unread)
+        move_counters(key, news.tags, 1, unread)
     elseif state == DERIVED and old_state ~= DERIVED then
         redis.call("SADD", key .. ":d", news.id)
     elseif state == GONE then
@@ -95,12 +85,25 @@ local function recount(key, news, old_state, old_tags, old_unread, state, unread
     end
 end
 
+-- Let the side of a user who is in no room end by itself. All its stamps are older than any news by then.
+local function expire_if_roomless(key)
+    if rooms_of_user(key) == 0 then
+        redis.call("EXPIRE", key, ROOMLESS_KEPT_S)
+        redis.call("EXPIRE", key .. ":g", ROOMLESS_KEPT_S)
+    end
+end
+
 -- The one way in which a user's side changes: replace the copy of a room by newer news and move every counter by the
 -- difference. An older or equal stamp changes nothing.
 -- Returns the user's total, how many derived rooms there are, and the copy's cursor when it is ahead of its room's (else 0).
 local function apply(key, news, cursor, unread, state)
     local fields = news.fields
-    local have = redis.call("HMGET", key, unpack(fields))
+    local have
+    if state == ACTIVE then
+        have = redis.call("HMGET", key, unpack(fields))
+    else
+        have = redis.call("HMGET", key, fields[1], SUMS)
+    end
     local version, total, derived = read_sums(have[2])
     local old_rev, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
@@ -126,6 +129,9 @@ local function apply(key, news, cursor, unread, state)
         total = total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0)
         derived = derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0)
         redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, derived))
+        if state == GONE then
+            expire_if_roomless(key)
+        end
         return total, derived, ahead
     end
     total = total + more

@@ -12,7 +12,7 @@ class App(Struct, frozen=True):
     app: str  # [a-z0-9-]{1,32}
     client_key: str  # public, names the app in client calls
     api_key_digest: str  # hex SHA-256 of the backend's key
-    generation: int  # raised by `rotate`: tokens of an earlier one are void
+    generation: int  # of its tokens: those of another are void. Random, so none comes twice; 0: the first app's, until they were ended
 
 
 class Apps(Protocol):
@@ -42,7 +42,7 @@ class Session(Struct, frozen=True):
     user: str
     token_id: str
     expires_s: int  # Unix seconds
-    generation: int = 0  # of the app when the token was found valid
+    generation: int = 0  # of the app when the token was issued or bound
 
 
 class IssuedToken(Struct, frozen=True):
@@ -61,7 +61,14 @@ class Revocation(Struct, frozen=True):
     user: str
     token_id: str
     expires_s: int
-    at_ms: int
+
+
+class Revocations(Struct, frozen=True):
+    """What was revoked from some position on. Positions and time are the store's, whatever the hosts' clocks say."""
+
+    now_s: int  # Unix seconds
+    newest: int  # position; 0 when nothing was ever revoked
+    entries: Sequence[Revocation]
 
 
 class Directory(Protocol):
@@ -75,17 +82,17 @@ class Directory(Protocol):
         """Those of `users` that are known, by id."""
 
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None: ...
-    async def bind_token(
-        self, *, app: str, user: str, digest: str, token_id: str, created_ms: int, expires_s: int, replaces: bool = False
-    ) -> None:
-        """Bind a custom token (hex SHA-256); `replaces`: the user's other custom tokens are revoked.
+    async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
+        """Bind a custom token (hex SHA-256) in the app's present generation; `replaces`: the user's other custom tokens are revoked.
 
         Raises UserUnknown, TokenConflict.
         """
 
-    async def bound_token(self, *, app: str, digest: str) -> Session | None: ...
+    async def bound_token(self, *, app: str, digest: str) -> Session | None:
+        """Whose custom token that is, in the generation of its binding."""
+
     async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
         """Revoke one token or ("") all. Heard by every worker within 5 s. Raises UserUnknown, TokenUnknown."""
 
-    async def revocations(self, *, app: str, since_ms: int) -> list[Revocation]:
-        """What was revoked at or after `since_ms` (store's clock, Unix milliseconds) and would still be valid."""
+    async def revocations(self, *, app: str, since: int) -> Revocations:
+        """What was revoked at the position `since` (ms) or later; what has long ended by itself may be left out."""

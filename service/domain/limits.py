@@ -8,6 +8,7 @@ from service.errors import Invalid
 MAX_ID_BYTES = 128  # rooms, users, messages; UTF-8
 MAX_TAG_CHARS = 256
 MAX_TAGS = 100  # per room and per question
+MAX_ROOM_TAGS_BYTES = 4 * 1024  # of all tags of a room together
 MAX_MEMBERS_PER_CALL = 1000
 MAX_POSTS_PER_BATCH = 500
 MAX_READS_PER_CALL = 200
@@ -52,6 +53,14 @@ def check_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
         if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in tag):
             raise Invalid(field, "a tag must not contain control characters")
     return tuple(distinct)
+
+
+def check_room_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """The same for the tags of a room, which together have at most 4 KiB of UTF-8: each member's side keeps them."""
+    distinct = check_tags(field, tags)
+    if sum(len(tag.encode()) + 1 for tag in distinct) > MAX_ROOM_TAGS_BYTES:
+        raise Invalid(field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags")
+    return distinct
 
 
 def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:

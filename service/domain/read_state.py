@@ -8,6 +8,7 @@ from service.domain.limits import (
     MAX_RECEIPTS_PER_PAGE,
     check_id,
     check_members,
+    check_room_tags,
     check_tags,
     new_id,
 )
@@ -22,6 +23,7 @@ from service.domain.types import (
     ReceiptCount,
     Receipts,
     Room,
+    RoomSummary,
     Status,
     Subscriptions,
     TagBadges,
@@ -53,13 +55,13 @@ class ReadState:
     ) -> tuple[str, bool]:
         """Create a room (an empty `room`: under a fresh id) and add `members`. Returns its id and whether it is new.
 
-        A room that exists keeps its tags, profile, messages and cursors; the named members are added. Raises Invalid.
+        A room that exists keeps its tags, profile, messages and cursors; the named members are added. Raises Invalid, LimitReached.
         """
         room = check_id("room", room) if room else new_id()
         created = await self._store.create_room(
             app=app,
             room=room,
-            tags=check_tags("roomTags", tags),
+            tags=check_room_tags("roomTags", tags),
             profile=profile or {},
             members=check_members("members", members),
             by_client=by_client,
@@ -69,7 +71,7 @@ class ReadState:
     async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
         """Add members; each starts at the head, with nothing unread. Returns those that were not members before.
 
-        Raises Invalid, RoomUnknown.
+        `by_client`: not on the backend's behalf, so that half of the limits on a user holds. Raises Invalid, RoomUnknown, LimitReached.
         """
         return await self._store.add_members(app=app, room=room, members=check_members("members", members), by_client=by_client)
 
@@ -78,8 +80,11 @@ class ReadState:
         return await self._store.remove_members(app=app, room=room, members=check_members("members", members))
 
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
-        """Replace the room's tags; every member's per-tag badges follow. True when they changed. Raises Invalid, RoomUnknown."""
-        return await self._store.set_tags(app=app, room=room, tags=check_tags("roomTags", tags), by_client=by_client)
+        """Replace the room's tags; every member's per-tag badges follow. True when they changed.
+
+        Raises Invalid, RoomUnknown, LimitReached.
+        """
+        return await self._store.set_tags(app=app, room=room, tags=check_room_tags("roomTags", tags), by_client=by_client)
 
     async def set_status(self, *, app: str, room: str, status: Status) -> bool:
         """Freeze or thaw the room: frozen, it is neither counted nor listed. True when it changed. Raises RoomUnknown."""
@@ -195,7 +200,7 @@ class ReadState:
         """Record that the user has read single messages, without moving the cursor. At most 100 messages.
 
         Returns those that were news: not the user's own, unknown ones, or such that had been read already.
-        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 1,000 members).
+        Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 200 members).
         """
         _check_many("messages", messages)
         return await self._store.acknowledge(app=app, room=room, user=user, messages=messages)
@@ -269,6 +274,23 @@ class ReadState:
     async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
         """Up to `limit` members with their states, in no particular order. Raises RoomUnknown."""
         return await self._store.members(app=app, room=room, limit=limit)
+
+    async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
+        """As `room` for several; None for one that does not exist."""
+        return await self._store.room_each(app=app, rooms=rooms, user=user)
+
+    async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
+        """As `members` for several; nobody for a room that does not exist."""
+        return await self._store.members_each(app=app, rooms=rooms, limit=limit)
+
+    async def room_summary_each(
+        self, *, app: str, rooms: Sequence[str], user: str, tags: bool = False, fields: Sequence[str] = ()
+    ) -> list[RoomSummary | None]:
+        """What choosing among `rooms` needs; None for one that does not exist or that the user is no member of.
+
+        Tags only with `tags`, and of the profile only `fields`: both may be large.
+        """
+        return await self._store.room_summary_each(app=app, rooms=rooms, user=user, tags=tags, fields=fields)
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         """Ids of all rooms that the user is a member of, frozen ones included, in no particular order."""

@@ -2,55 +2,83 @@
 
 A token is checked at every use for its expiry, its app's generation and its revocation. Revocations are learnt by polling,
 so a revoked token is refused by every worker within `POLL_S` plus one round trip; the worker that revoked it refuses it at once.
+How far a worker has heard is a position of the store's, so a host whose clock is wrong hears no less.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import jwt
-from jwt.types import Options
+import msgspec
+from msgspec import Meta, Struct
 
-from service.domain.identity import Apps, Directory, IssuedToken, Session
+from service.domain.identity import App, Apps, Directory, IssuedToken, Session
+from service.domain.limits import check_id
 from service.errors import Invalid, TokenConflict, TokenUnknown
 
 POLL_S = 2.0  # between two looks at the revocations
-OVERLAP_MS = 10_000  # looked at again: clocks of a store's nodes differ
+OVERLAP_MS = 10_000  # looked at again: after a failover positions go on by another node's clock
 BOUND_CACHE_S = 4.0  # how long a custom token found valid is believed
 CACHED_TOKENS = 50_000  # per worker; the oldest goes first
+MIN_BOUND_CHARS = 16
 MAX_TOKEN_CHARS = 4096
 MAX_EXPIRY_S = 253_402_300_799  # the end of the year 9999
 
 _DAY_S = 86_400
 _ALGORITHM = "HS256"
-_CHECK_SIGNATURE_ONLY: Options = {"verify_exp": False, "verify_iat": False, "require": ["id", "exp", "jti"]}
+_JWS = jwt.PyJWS(algorithms=[_ALGORITHM])
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
+class _Claims(Struct, frozen=True):
+    """What an issued token says. Others may be signed with the right key, too, so nothing is taken for granted."""
+
+    id: str
+    jti: Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,64}\Z")]
+    exp: Annotated[int, Meta(ge=0, le=MAX_EXPIRY_S)]  # Unix seconds
+    nbf: Annotated[int, Meta(ge=0, le=MAX_EXPIRY_S)] = 0
+
+
+_decode_claims = msgspec.json.Decoder(_Claims).decode
+
+
 class Tokens:
     """Issues and checks tokens for all apps.
 
-    `secret` is the deployment's token secret: every app's signing key is derived from it, so that no token of one app or of an
-    earlier generation is worth anything in another. `life_days` is how long an issued token lives. `now` gives Unix seconds.
+    `secret` is the deployment's token secret: every app's signing key is derived from it, so that no token of one app or of
+    another generation is worth anything. Tokens signed with `old_secret` ("" for none) are good as well; none is signed
+    with it. `life_days` is how long an issued token lives. `now` gives Unix seconds.
     """
 
-    def __init__(self, directory: Directory, apps: Apps, *, secret: str, life_days: int = 7, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        apps: Apps,
+        *,
+        secret: str,
+        old_secret: str = "",
+        life_days: int = 7,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._directory = directory
         self._apps = apps
         self._secret = secret.encode()
+        self._accepted = [given.encode() for given in (secret, old_secret) if given]
         self._life_s = life_days * _DAY_S
         self._now = now
         self._issued: OrderedDict[tuple[str, str], Session] = OrderedDict()
         self._bound: OrderedDict[tuple[str, str], tuple[float, Session]] = OrderedDict()
         self._revoked: dict[tuple[str, str], int] = {}
+        self._heard: dict[str, int] = {}  # the newest position, by app
         self.bindings = 0  # how often a custom token was bound through this worker
-        self._seen_ms: dict[str, int] = {}
 
     async def issue(self, *, app: str, user: str) -> IssuedToken:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
@@ -65,7 +93,7 @@ class Tokens:
         if not self._now() < expires_s <= MAX_EXPIRY_S:
             raise Invalid("expirationDate", "expirationDate must be in the future")
         held = await self._directory.bound_token(app=app, digest=_digest(token))
-        if held is not None and held.user != user:
+        if held is not None and held.user != user and held.generation == self._generation(app):
             raise TokenConflict("the token belongs to another user")
 
     async def bind(self, *, app: str, user: str, token: str, expires_s: int, replaces: bool = False) -> IssuedToken:
@@ -79,9 +107,8 @@ class Tokens:
             app=app,
             user=user,
             digest=_digest(token),
-            token_id=bound.token_id,
-            created_ms=bound.created_ms,
-            expires_s=expires_s,
+            token=bound,
+            generation=self._generation(app),
             replaces=replaces,
         )
         # Whatever this worker believed about custom tokens may have just changed.
@@ -150,37 +177,53 @@ class Tokens:
 
     async def learn_revocations(self) -> None:
         """Ask for what was revoked since the last call; to be called every `POLL_S`."""
-        now = int(self._now())
-        self._revoked = {key: expires_s for key, expires_s in self._revoked.items() if expires_s > now}
-        for app in self._apps.all():
-            since_ms = max(0, self._seen_ms.get(app.app, 0) - OVERLAP_MS)
-            for revocation in await self._directory.revocations(app=app.app, since_ms=since_ms):
-                self._revoked[app.app, revocation.token_id] = revocation.expires_s
-                self._seen_ms[app.app] = max(self._seen_ms.get(app.app, 0), revocation.at_ms)
+        store_now_s = await asyncio.gather(*(self._learn(app.app) for app in self._apps.all()))
+        # A host's clock that is ahead, and is put right later, must not have made it forget what still counts.
+        now_s = min([self._now(), *store_now_s])
+        self._revoked = {key: expires_s for key, expires_s in self._revoked.items() if expires_s > now_s}
+
+    async def _learn(self, app: str) -> int:
+        """Take over what was revoked in one app since it was last asked. Returns the store's time."""
+        heard = self._heard.get(app, 0)
+        news = await self._directory.revocations(app=app, since=max(0, heard - OVERLAP_MS))
+        if news.newest < heard:  # the store has lost what we heard, so what came after may stand anywhere
+            news = await self._directory.revocations(app=app, since=0)
+        for revocation in news.entries:
+            self._revoked[app, revocation.token_id] = revocation.expires_s
+        self._heard[app] = news.newest
+        return news.now_s
 
     def signed(self, *, app: str, user: str, token: IssuedToken) -> IssuedToken:
         """The same token with its text: an HS256 JWT of `id`, `iat`, `exp` and `jti`. The same facts give the same text."""
         claims = {"id": user, "iat": token.created_ms // 1000, "exp": token.expires_s, "jti": token.token_id}
-        text = jwt.encode(claims, self._key(app), algorithm=_ALGORITHM)
+        text = jwt.encode(claims, _key(self._secret, app, self._generation(app)), algorithm=_ALGORITHM)
         return IssuedToken(text, token.token_id, token.created_ms, token.expires_s)
 
-    def _key(self, app: str) -> bytes:
+    def _generation(self, app: str) -> int:
         known = self._apps.get(app)
-        generation = known.generation if known else 0
-        return hmac.digest(self._secret, f"{app}:{generation}".encode(), "sha256")
+        return known.generation if known else 0
 
     def _read_issued(self, app: str, token: str) -> Session | None:
         """Check the signature; no expiry yet, since a session is checked for it at every use."""
         known = self._apps.get(app)
         if known is None or token.count(".") != 2 or len(token) > MAX_TOKEN_CHARS:
             return None
+        for secret in self._accepted:
+            session = self._signed_with(secret, known, token)
+            if session is not None:
+                _remember(self._issued, (app, token), session)
+                return session
+        return None
+
+    def _signed_with(self, secret: bytes, app: App, token: str) -> Session | None:
+        """The session of a token that was signed with `secret`, unless what it says is no user, id or time."""
         try:
-            claims = jwt.decode(token, self._key(app), algorithms=[_ALGORITHM], options=_CHECK_SIGNATURE_ONLY)
-            session = Session(app, claims["id"], claims["jti"], int(claims["exp"]), known.generation)
-        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+            payload = _JWS.decode(token, _key(secret, app.app, app.generation), algorithms=[_ALGORITHM])
+            claims = _decode_claims(payload)
+            user = check_id("id", claims.id)
+        except (jwt.InvalidTokenError, msgspec.DecodeError, Invalid, ValueError, TypeError, RecursionError):
             return None
-        _remember(self._issued, (app, token), session)
-        return session
+        return Session(app.app, user, claims.jti, claims.exp, app.generation) if claims.nbf <= self._now() else None
 
     async def look_up(self, app: str, token: str) -> Session | None:
         """Ask for a custom token. It may have ended meanwhile: see still_valid."""
@@ -191,9 +234,8 @@ class Tokens:
         if found is None:
             self._bound.pop((app, token), None)
             return None
-        session = Session(app, found.user, found.token_id, found.expires_s, known.generation)
-        _remember(self._bound, (app, token), (self._now() + BOUND_CACHE_S, session))
-        return session
+        _remember(self._bound, (app, token), (self._now() + BOUND_CACHE_S, found))
+        return found
 
     async def _token_id_of(self, app: str, user: str, token: str) -> str:
         session = self._read_issued(app, token) or await self._directory.bound_token(app=app, digest=_digest(token))
@@ -203,9 +245,17 @@ class Tokens:
 
 
 def check_bound_token(token: str) -> None:
-    """A custom token is 8 to 4096 printable ASCII characters without spaces: it travels in a header. Raises Invalid."""
-    if not 8 <= len(token) <= MAX_TOKEN_CHARS or not all(0x21 <= ord(char) < 0x7F for char in token):
-        raise Invalid("token", f"token must have 8 to {MAX_TOKEN_CHARS} printable ASCII characters without spaces")
+    """A custom token is 16 to 4096 printable ASCII characters without spaces: it travels in a header, and must not be guessed.
+
+    Raises Invalid.
+    """
+    if not MIN_BOUND_CHARS <= len(token) <= MAX_TOKEN_CHARS or not all(0x21 <= ord(char) < 0x7F for char in token):
+        raise Invalid("token", f"token must have {MIN_BOUND_CHARS} to {MAX_TOKEN_CHARS} printable ASCII characters without spaces")
+
+
+def _key(secret: bytes, app: str, generation: int) -> bytes:
+    """What an app's tokens of a generation are signed with."""
+    return hmac.digest(secret, f"{app}:{generation}".encode(), "sha256")
 
 
 def _remember(cache: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -131,6 +131,18 @@ class Room(Struct, frozen=True):
     me: MemberState | None  # the asking user's own state; None for a stranger
 
 
+class RoomSummary(Struct, frozen=True):
+    """What choosing among a user's rooms needs of one of them."""
+
+    room: str
+    status: Status
+    created_ms: int
+    last_ms: int  # time of the newest message that is still there, 0 without any
+    tags: tuple[str, ...]  # sorted, distinct; empty unless asked for
+    profile: Mapping[str, bytes]  # of the fields asked for those that there are, as JSON text
+    me: MemberState  # without the position: `cursor` is 0, `last_read` None
+
+
 class Change(Enum):
     """What happened to a message that is pushed."""
 

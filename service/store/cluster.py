@@ -24,6 +24,7 @@ from service.store.connect import (
 )
 from service.store.lane import DEADLINE_S, Lane
 from service.store.scripts import Plan, Script
+from service.store.slow_scripts import GuardedLane
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Cluster:
         """The lane to a node. Raises Unavailable while it is not connected: what waited in it would not hear of a new primary."""
         lane = self._lanes.get(address)
         if lane is None:
-            fresh = Lane(ConnectionFactory(self._url_of(address)))
+            fresh = GuardedLane(ConnectionFactory(self._url_of(address)))
             await fresh.open()
             lane = self._lanes.setdefault(address, fresh)
             if lane is not fresh:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from service import errors
 from service.store.lane import DEADLINE_S, Lane
 from service.store.scripts import PREFIX, Plan, Script, load_scripts
+from service.store.slow_scripts import GuardedLane
 
 Part = str | int | bytes
 
@@ -22,7 +24,12 @@ REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.Mes
 # Error replies that say that nothing was done and that it may be different in a moment.
 PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
 # ... and those that somebody must look into.
-LASTING = frozenset({"OOM", "MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
+LASTING = frozenset({"MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"})
+# All of these are said before a script begins (service/store/scripts.py). Of one that had begun a
+# server says that it was ended, which can only be while it has written nothing, ...
+KILLED = "Script killed by user"
+# ... or, on a cluster that changes, refuses one of its commands; others may have been carried out.
+SLOT_LOST = re.compile("the cluster is down|access a non local key")
 RETRY_S = 0.05
 UNKNOWN_FUNCTION = "ERR Function not found"  # proves that nothing ran
 
@@ -93,8 +100,14 @@ def reply_or_raise(reply: Any) -> Any:
     word = text.partition(" ")[0]
     if refusal := REFUSALS.get(word):
         raise refusal(text.partition(" ")[2])
+    if word == "OOM":
+        raise errors.StoreFull
     if word in PASSING | LASTING and "script:" not in text:
         raise errors.Unavailable(f"the store refuses for now: {text}")
+    if KILLED in text:
+        raise errors.Unavailable("the script took too long and was ended")
+    if SLOT_LOST.search(text):
+        raise errors.UnknownOutcome(f"the cluster changed while a script ran: {text}")
     raise ScriptFailed(text)
 
 
@@ -189,7 +202,7 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
 
     Raises Unavailable when it cannot be reached.
     """
-    lane = Lane(ConnectionFactory(url))
+    lane = GuardedLane(ConnectionFactory(url))
     await lane.open()
     async with contextlib.AsyncExitStack() as opened:
         opened.push_async_callback(lane.close)
@@ -208,7 +221,10 @@ async def load_functions(caller: Caller) -> None:
     library = next(iter(caller.scripts.values())).lib
     known = [{entry[1].decode() for entry in node} for node in await caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
     if not all(library.name in names for names in known):
-        await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
+        try:
+            await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
+        except errors.StoreFull:
+            raise errors.StoreFull("The store is full and cannot take the functions of this version: give it more memory") from None
     for name in set.union(*known) - {library.name}:
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):

@@ -16,9 +16,11 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :u      hash    member -> seq from which they marked the room unread; member<US> -> Unix ms up to which they have read;
                     <US> -> the lowest ordinal that a count was set to by hand, or from
     :i      hash    message id -> (seq, ordinal, kind)
-    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`
+    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`. The first
+                    and the last of a row of deleted messages have the seq at its other end behind that
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
+    :g      hash    the members of a large room that was deleted, as they were, until they have been told; for a day
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
     :w      hash    revision -> event not yet handed over to those who deliver webhooks (split plan only; empty at rest)
 
@@ -27,17 +29,22 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
     (bare)  hash    "" -> the sums: version, total unread, number of derived rooms;
                     r<room> -> (revision, cursor, unread, state, version, tag set); t<tag>, s<tag set> -> unread
     :s      hash    tag set -> how many counted rooms carry exactly this set
+    :k      hash    tag -> how many of these sets it is in; "" -> the weight of the sets (lua/lib/tag_sets.lua)
     :d      set     derived rooms: above the fan-out limit, unread is asked of the room
     :g      zset    rooms that were left, by revision; their stamps go after an hour
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
 
-A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does.
+A deleted room's head stays for a day, so that late news of it is recognised as old; nothing else of it does, once its
+members have been told. A user who is in no room has a side for one more day.
 
 **Everything else** has slots of its own:
 
-    a:apps                 hash    app -> keys
-    {a:<app>}:v            zset    revocations by time in ms
+    a:apps                 hash    app -> keys, of all but the first app
+    a:generations          hash    app -> the generation of its tokens; stays when the app is removed
+    a:workers              zset    digests of the keys that each running worker has, by the time of its last sign of life in ms
+    {a:<app>}:o            string  SHA-256 of the API key before, for as long as it is accepted
+    {a:<app>}:v            zset    revocations by position, a time in ms that no two calls share
     {t:<app>:<digest>}     hash    a custom token; expires by itself
     {m:<app>:<message>}    string  the room of a message, for a day
     {q:<app>:<what>}       string  calls in a window of time
@@ -67,6 +74,8 @@ class Keys:
     """The names of one deployment's keys and channels."""
 
     apps = "a:apps"
+    generations = "a:generations"
+    workers = "a:workers"
     every_room = "{r:*}"
     every_user = "{u:*}"
     deliverers = "{w:}"
@@ -75,10 +84,6 @@ class Keys:
     @staticmethod
     def room(app: str, room: str) -> str:
         return f"{{r:{app}:{room}}}"
-
-    @staticmethod
-    def room_messages(app: str, room: str) -> str:
-        return f"{{r:{app}:{room}}}:i"
 
     @staticmethod
     def user(app: str, user: str) -> str:
@@ -95,6 +100,15 @@ class Keys:
     @staticmethod
     def bound_token(app: str, digest: str) -> str:
         return f"{{t:{app}:{digest}}}"
+
+    @staticmethod
+    def everything_of(app: str) -> str:
+        """The pattern of an app's rooms and users."""
+        return f"{{[ru]:{app}:*"
+
+    @staticmethod
+    def old_api_key(app: str) -> str:
+        return f"{{a:{app}}}:o"
 
     @staticmethod
     def revocations(app: str) -> str:

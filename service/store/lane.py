@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 DEADLINE_S = 3.0  # of one call, above the slowest healthy script
 FULL_BATCH = 16  # calls
 MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
+SLOW_S = 0.3  # a call that is under way for so long may wait for a script that ought to be ended
 _SWEEP_S = 0.1
 _MAX_BACKOFF_S = 1.0
 _LOST = "the store connection was lost; the call may or may not have been carried out"
@@ -64,13 +65,17 @@ class _Call:
 class _Replies(asyncio.Protocol):
     """What the server sends. `take` is given each reply, `after` is called when all that came at once were taken.
 
-    `lost` ends in what ended the connection.
+    `on_busy` is called when the server refuses a command because a script keeps it busy. `lost` ends in
+    what ended the connection.
     """
 
-    def __init__(self, take: Callable[[Reply], None], after: Callable[[], None], lost: "asyncio.Future[None]") -> None:
+    def __init__(
+        self, take: Callable[[Reply], None], after: Callable[[], None], on_busy: Callable[[], None], lost: "asyncio.Future[None]"
+    ) -> None:
         self._take = take
         self._after = after
-        self._parser = hiredis.Reader()
+        self._on_busy = on_busy
+        self._parser = hiredis.Reader(replyError=self._error)
         self.lost = lost
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +91,11 @@ class _Replies(asyncio.Protocol):
         else:
             self._after()
 
+    def _error(self, text: str) -> hiredis.ReplyError:
+        if text.startswith("BUSY "):
+            self._on_busy()
+        return hiredis.ReplyError(text)
+
     def connection_lost(self, error: Exception | None) -> None:
         self._end(error or EOFError("the server closed the connection"))
 
@@ -95,11 +105,22 @@ class _Replies(asyncio.Protocol):
 
 
 class Lane:
-    """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end."""
+    """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end.
 
-    def __init__(self, make_connection: Callable[[], AbstractConnection], *, deadline_s: float = DEADLINE_S) -> None:
+    `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and when
+    the server says that it is busy.
+    """
+
+    def __init__(
+        self,
+        make_connection: Callable[[], AbstractConnection],
+        *,
+        deadline_s: float = DEADLINE_S,
+        on_slow: Callable[[], None] = lambda: None,
+    ) -> None:
         self._make_connection = make_connection
         self._deadline_s = deadline_s
+        self._on_slow = on_slow
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []  # not written yet
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
@@ -202,7 +223,7 @@ class Lane:
         if reader.at_eof() or writer.is_closing():
             # It was lost before the lane could hear of it.
             raise EOFError("the server closed the connection")
-        replies = _Replies(self._take, self._flush, self._loop.create_future())
+        replies = _Replies(self._take, self._flush, self._on_slow, self._loop.create_future())
         writer.transport.set_protocol(replies)
         self._transport = writer.transport
         self._flush()
@@ -232,6 +253,8 @@ class Lane:
     def _sweep(self) -> None:
         """End calls whose deadline has passed. Deadlines rise along both queues, so only their fronts are looked at."""
         now = self._loop.time()
+        if self._sent and self._sent[0].deadline - self._deadline_s + SLOW_S < now:
+            self._on_slow()
         overdue = 0
         for call in self._sent:
             if call.deadline > now:

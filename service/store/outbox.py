@@ -41,7 +41,7 @@ class Outbox:
         key = Keys.room(app, room)
         if not self._split:
             return await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
-        await self._enter(key, room, app, creating=script == "create_room")
+        await self._enter(key, room, app, script)
         return await self._run(script, app, room, args, repeatable)
 
     async def change_each(self, script: str, app: str, changes: Sequence[tuple[str, Sequence[Part]]]) -> list[Any | ReadStateError]:
@@ -102,15 +102,18 @@ class Outbox:
             await self._caller.command("XADD", stream, "*", app, event, key=stream)
             await self._caller.command("HDEL", key + ":w", revision, key=key)
 
-    async def _enter(self, key: str, room: str, app: str, *, creating: bool) -> None:
+    async def _enter(self, key: str, room: str, app: str, script: str) -> None:
         now = time.time()
         if self._entered.get(key, 0) > now:
             return
         # A room that does not exist will be refused and owes nothing; whoever creates it meanwhile has entered it.
-        if not creating and not await self._caller.command("EXISTS", key, key=key):
+        if script != "create_room" and not await self._caller.command("EXISTS", key, key=key):
             return
-        owing = Keys.owing_of(key)
-        await self._caller.command("ZADD", owing, int(now), f"{app}:{room}", key=owing)
+        owing, entry = Keys.owing_of(key), (int(now), f"{app}:{room}")
+        if self._caller.scripts[script].when_full:
+            await self._caller.call(self._caller.scripts["enter"], [owing], entry)
+        else:
+            await self._caller.command("ZADD", owing, *entry, key=owing)
         if len(self._entered) >= _MAX_ENTRIES:
             self._entered.clear()
         self._entered[key] = now + ENTRY_S
@@ -167,7 +170,9 @@ class Outbox:
                 owing = Keys.owing(shard)
                 try:
                     # One worker at a time is enough for a shard.
-                    if await self._caller.command("SET", Keys.owing_watch(shard), 1, "NX", "EX", int(RECOVERY_EVERY_S), key=owing):
+                    watch = [Keys.owing_watch(shard)], [int(RECOVERY_EVERY_S * 1000)]
+                    watching, _ = await self._caller.call(self._caller.scripts["take"], *watch, repeatable=False)
+                    if watching == 1:
                         await self._recover_shard(owing, time.time() - RECOVERY_AGE_S)
                 except Fault as fault:
                     logger.warning("recovery of owed news was put off: %s", fault)

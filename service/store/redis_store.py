@@ -18,18 +18,20 @@ from service.domain.types import (
     ReceiptCount,
     Receipts,
     Room,
+    RoomSummary,
     Status,
     Subscriptions,
     TagBadges,
 )
-from service.errors import Fault, MessageUnknown, ReadStateError, RoomUnknown
+from service.errors import Fault, MessageUnknown, ReadStateError, Refusal, RoomUnknown
 from service.store.audit import Audit
 from service.store.connect import Caller, Part
 from service.store.keys import Keys
 from service.store.outbox import Outbox
 from service.store.receipts import receipts_page
 from service.store.states import SEPARATOR, State
-from service.together import together
+from service.store.user_limits import UserLimits
+from service.together import lots, together
 
 FANOUT_LIMIT = 256  # members
 MESSAGE_HISTORY = 10_000  # messages
@@ -37,6 +39,8 @@ JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
+MEMBERS_AT_ONCE = 100  # who come or go in one script
+RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 NEWEST_KEPT_MS = 30 * 86_400_000
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
 
@@ -61,8 +65,7 @@ class RedisStore:
         self._limit = fanout_limit
         self._history = message_history
         self._journal = f"{journal_moves} {journal_days * 86_400_000}"
-        self._user_room_limit = user_room_limit
-        self._user_tag_limit = user_tag_limit
+        self._user_limits = UserLimits(caller, rooms=user_room_limit, tags=user_tag_limit)
         self._events = events
         self.outbox = Outbox(caller, self._journal)
         self._audit = Audit(caller, self.outbox)
@@ -72,18 +75,30 @@ class RedisStore:
     async def create_room(
         self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
     ) -> bool:
+        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         fields: list[Part] = [part for item in profile.items() for part in item]
-        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields, *members]
-        return bool(await self._change("create_room", app, room, args) == 1)
+        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields]
+        created = bool(await self._change("create_room", app, room, [*args, *members[:MEMBERS_AT_ONCE]]) == 1)
+        if rest := members[MEMBERS_AT_ONCE:]:
+            # A room that is deleted meanwhile was made, and is gone.
+            with contextlib.suppress(RoomUnknown):
+                await self._change_members("add_members", app, room, [app, self._limit, self._journal], rest)
+        return created
 
     async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
-        return _texts(await self._change("add_members", app, room, [app, self._limit, self._journal, *members]))
+        tags = (await self.room(app=app, room=room, user="")).tags
+        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
+        return await self._change_members("add_members", app, room, [app, self._limit, self._journal], members)
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        return _texts(await self._change("remove_members", app, room, [app, self._limit, *members]))
+        return await self._change_members("remove_members", app, room, [app, self._limit], members)
 
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
-        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags)]) == 1)
+        if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
+            key = Keys.room(app, room)
+            members = [_text(field) for field in await self._caller.command("HKEYS", key, key=key) if field]  # "" is the head
+            await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
+        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit]) == 1)
 
     async def set_status(self, *, app: str, room: str, status: Status) -> bool:
         return bool(await self._change("set_status", app, room, [app, status.value]) == 1)
@@ -93,7 +108,12 @@ class RedisStore:
         await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, *fields])
 
     async def delete_room(self, *, app: str, room: str) -> bool:
-        return bool(await self._change("delete_room", app, room, [app]) == 1)
+        deleted, left = await self._change("delete_room", app, room, [app])
+        # The room is gone, whatever becomes of this: who is not told finds out when they next ask for it.
+        with contextlib.suppress(Fault):
+            while left > 0:
+                left = await self._change("sweep_room", app, room, [app, MEMBERS_AT_ONCE])
+        return bool(deleted)
 
     # Messages
 
@@ -155,20 +175,24 @@ class RedisStore:
         return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page)
 
     async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
-        counts = await self._caller.call(self._scripts["receipt_counts"], [Keys.room(app, room)], messages)
+        calls = [(Keys.room(app, room), lot) for lot in lots(messages, RECEIPTS_COUNTED_AT_ONCE)] or [(Keys.room(app, room), ())]
+        counts: list[Any] = []
+        for reply in await self._caller.call_each(self._scripts["receipt_counts"], calls):
+            if isinstance(reply, ReadStateError):
+                raise reply
+            counts += reply
         return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._caller.command("GET", key, key=key) or b"")
-        if noted and not await self._has_message(app, noted, message):
+        if noted and not await self._with_message(app, [noted], message):
             noted = ""
-        if noted and await self._is_member(app, noted, user):
+        if noted and await self._among(app, user, [noted]):
             return noted
-        own = await self.rooms(app=app, user=user)
-        for room, has_it in zip(own, await together(lambda room: self._has_message(app, room, message), own), strict=True):
-            if has_it:
-                return room
+        for lot in lots(await self.rooms(app=app, user=user)):
+            if there := await self._with_message(app, lot, message):
+                return there[0]
         if not noted:
             raise MessageUnknown(message)
         return noted
@@ -207,26 +231,23 @@ class RedisStore:
         return TagBadges(total=total, counts=counts)
 
     async def room(self, *, app: str, room: str, user: str) -> Room:
-        reply = await self._caller.call(self._scripts["room"], [Keys.room(app, room)], [user])
-        active, tags, created_ms, seq, members, profile, last, me = reply
-        return Room(
-            room=room,
-            status=Status(active),
-            tags=_tags(tags),
-            profile={_text(name): bytes(value) for name, value in _pairs(profile)},
-            created_ms=created_ms,
-            seq=seq,
-            member_count=members,
-            last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
-            me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5]) if me else None,
-        )
+        return _room(room, user, await self._caller.call(self._scripts["room"], [Keys.room(app, room)], [user]))
+
+    async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
+        replies = await self._ask_each("room", app, rooms, [user])
+        return [_room(room, user, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
+
+    async def room_summary_each(
+        self, *, app: str, rooms: Sequence[str], user: str, tags: bool, fields: Sequence[str]
+    ) -> list[RoomSummary | None]:
+        replies = await self._ask_each("room_summary", app, rooms, [user, int(tags), *fields])
+        return [_summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
 
     async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
-        flat = await self._caller.call(self._scripts["members"], [Keys.room(app, room)], [limit])
-        return [
-            MemberState(member=_text(flat[i]), cursor=flat[i + 1], unread=flat[i + 2], last_read=_text(flat[i + 3]) or None)
-            for i in range(0, len(flat), 4)
-        ]
+        return _members(await self._caller.call(self._scripts["members"], [Keys.room(app, room)], [limit]))
+
+    async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
+        return [_members(flat) for flat in await self._ask_each("members", app, rooms, [limit])]
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         rooms, derived = await self._caller.call(self._scripts["rooms"], [Keys.user(app, user)], [])
@@ -243,6 +264,27 @@ class RedisStore:
     async def audit_all(self, *, repair: bool) -> list[Drift]:
         return await self._audit.everything(repair)
 
+    async def _ask_each(
+        self, script: str, app: str, rooms: Sequence[str], args: Sequence[Part], unknown: tuple[type[Refusal], ...] = (RoomUnknown,)
+    ) -> list[Any]:
+        """What a script answers for each of several rooms; an empty list where it refuses as `unknown`."""
+        replies: list[Any] = []
+        for lot in lots(rooms):
+            replies += await self._caller.call_each(self._scripts[script], [(Keys.room(app, room), args) for room in lot])
+        for at, reply in enumerate(replies):
+            if isinstance(reply, unknown):
+                replies[at] = []
+            elif isinstance(reply, ReadStateError):
+                raise reply
+        return replies
+
+    async def _change_members(self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]) -> list[str]:
+        """Run a script for some members after the others, so that none keeps the store busy for long; all that the runs answer."""
+        changed: list[str] = []
+        for lot in lots(members, MEMBERS_AT_ONCE) if members else [()]:
+            changed += _texts(await self._change(script, app, room, [*args, *lot]))
+        return changed
+
     async def _change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
         return await self.outbox.change(script, app, room, args, repeatable=repeatable)
 
@@ -257,23 +299,20 @@ class RedisStore:
 
     async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
         """Those of the rooms that the user's side lists as derived that are there; one that was deleted meanwhile is taken off the list."""
-
-        async def is_there(room: str) -> bool:
-            if await self._is_member(app, room, user):
-                return True
+        there = await self._among(app, user, rooms)
+        for room in set(rooms).difference(there):
             await self.outbox.change("retell", app, room, [app, 0, user])
-            return False
+        return there
 
-        return [room for room, there in zip(rooms, await together(is_there, rooms), strict=True) if there]
+    async def _with_message(self, app: str, rooms: Sequence[str], message: str) -> list[str]:
+        """Those of the rooms that hold this message."""
+        replies = await self._ask_each("message_sender", app, rooms, [message], unknown=(RoomUnknown, MessageUnknown))
+        return [room for room, reply in zip(rooms, replies, strict=True) if reply != []]
 
-    async def _has_message(self, app: str, room: str, message: str) -> bool:
-        return bool(await self._caller.command("HEXISTS", Keys.room_messages(app, room), message, key=Keys.room(app, room)))
-
-    async def _is_member(self, app: str, room: str, user: str) -> bool:
-        try:
-            return (await self.room(app=app, room=room, user=user)).me is not None
-        except RoomUnknown:
-            return False
+    async def _among(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
+        """Those of the rooms that the user is a member of."""
+        found = await self.room_summary_each(app=app, rooms=rooms, user=user, tags=False, fields=())
+        return [room.room for room in found if room is not None]
 
     async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
         """Unread and tags of each active room among `rooms` that the user is a member of."""
@@ -306,6 +345,41 @@ def _pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 def _rooms_at(flat: Sequence[Any]) -> tuple[tuple[str, int], ...]:
     return tuple((_text(room), int(at_ms)) for room, at_ms in _pairs(flat))
+
+
+def _room(room: str, user: str, reply: Sequence[Any]) -> Room:
+    active, tags, created_ms, seq, members, profile, last, me = reply
+    return Room(
+        room=room,
+        status=Status(active),
+        tags=_tags(tags),
+        profile={_text(name): bytes(value) for name, value in _pairs(profile)},
+        created_ms=created_ms,
+        seq=seq,
+        member_count=members,
+        last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
+        me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5]) if me else None,
+    )
+
+
+def _summary(room: str, user: str, fields: Sequence[str], reply: Sequence[Any]) -> RoomSummary:
+    active, created_ms, last_ms, unread, moved_ms, has_read, marked_ms, tags, profile = reply
+    return RoomSummary(
+        room=room,
+        status=Status(active),
+        created_ms=created_ms,
+        last_ms=last_ms,
+        tags=_tags(tags),
+        profile={name: value for name, value in zip(fields, profile, strict=True) if value is not None},
+        me=MemberState(user, 0, unread, None, moved_ms, has_read == 1, marked_ms),
+    )
+
+
+def _members(flat: Sequence[Any]) -> list[MemberState]:
+    return [
+        MemberState(member=_text(flat[i]), cursor=flat[i + 1], unread=flat[i + 2], last_read=_text(flat[i + 3]) or None)
+        for i in range(0, len(flat), 4)
+    ]
 
 
 def _reading(reply: Sequence[Any]) -> Reading:

@@ -8,6 +8,22 @@ variable is set anew in every call, unless its line ends in `-- kept`.
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and so makes each of its functions anew,
 for 0.1 us each. Why one library: what they share is there once, and the server's garbage collector goes over all of it again and again
 (docs/decisions/0008). All names end in a digest of the whole: two versions of the service can work on one server.
+
+A script's first line is `#!lua` and may end in one of two flags:
+
+    flags=no-writes   It writes nothing. The server holds it to that.
+    flags=allow-oom   It runs although the server has reached its maxmemory. For what frees memory
+                      (deleting, leaving, delivering) with all that follows from it, and for what
+                      must go on and keeps little (counting calls, putting members in order).
+
+Any other script is then refused with OOM before it begins. None is stopped in the middle: the server
+looks at its memory before a script and not within (`pre_command_oom_state` in src/script.c of Valkey).
+It checks MISCONF, NOREPLICAS and READONLY before a script as well.
+
+What a script costs at most stands in its header, as `-- Cost       commands <= 6 + 2 * members, turns <= members`: the Redis commands
+that it runs, and how often the bodies of its loops are entered, those of the libraries and of `string.gmatch` included. The formulas
+are Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where it is not plain. `members` and
+`lot` are users, `tags` those of a room. tests/lua/test_cost_formulas.py runs each script at its limits and counts.
 """
 
 import hashlib
@@ -51,6 +67,7 @@ class Script(Struct, frozen=True):
     function: str  # by which it is called
     lib: Library
     writes: bool
+    when_full: bool  # whether it runs although the server's memory is full
 
 
 class ScriptError(Exception):
@@ -80,7 +97,16 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
     named = _named(plan, digest)
     made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
-    return {name: Script(name=name, function=_named(name, digest), lib=made, writes=_writes(body)) for name, body in bodies.items()}
+    return {
+        name: Script(
+            name=name,
+            function=_named(name, digest),
+            lib=made,
+            writes="no-writes" not in _flags(body),
+            when_full=bool(_flags(body)),
+        )
+        for name, body in bodies.items()
+    }
 
 
 class _Definition(Struct, frozen=True):
@@ -125,14 +151,15 @@ def _assemble(definitions: Sequence[_Definition], bodies: Mapping[str, str]) -> 
 def _registered(name: str, body: str) -> str:
     """A script as a function of the library."""
     _, _, rest = body.partition("\n")
-    flags = "" if _writes(body) else ', flags = {"no-writes"}'
+    named = ", ".join(f'"{flag}"' for flag in _flags(body))
+    flags = f", flags = {{{named}}}" if named else ""
     callback = f"function(keys, args)\nbegin(keys, args)\n-- {name}.lua:2\n{rest}end"
     return f'redis.register_function{{function_name = "{_named(name, _DIGEST)}"{flags}, callback = {callback}}}'
 
 
-def _writes(body: str) -> bool:
-    """A script's first line says when it does not."""
-    return "no-writes" not in body.partition("\n")[0]
+def _flags(body: str) -> list[str]:
+    """Those in a script's first line."""
+    return [flag for flag in body.partition("\n")[0].partition("flags=")[2].split(",") if flag]
 
 
 def _bind(code: str) -> str:

@@ -17,16 +17,18 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from service.store.keys import Keys
+from service.store.scripts import PREFIX
 
 CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
 SLOTS = 16384
 LOOKED_AT = 10_000  # keys; a few milliseconds
+LONGEST_BUSY_MS = 1000  # without an answer, before a slow script can be ended
 
 _TRIAL_CHANNEL = "n:"
 _TRIAL = """#!lua name={name}
@@ -206,8 +208,7 @@ async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -
         raise ServerRefused(f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction")
     warnings = await _check_persistence(client, info)
     await _check_layout(client)
-    await _check_trial(client, trial_key)
-    return warnings
+    return warnings + await _check_busy_reply(client) + await _check_trial(client, trial_key)
 
 
 async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
@@ -224,6 +225,18 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
     return [f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"]
 
 
+async def _check_busy_reply(client: Client) -> list[str]:
+    """Until `busy-reply-threshold` a server that runs a script answers nothing, not even that it be ended."""
+    try:
+        found = (await client.config_get("busy-reply-threshold")).get("busy-reply-threshold")
+    except redis.ResponseError:
+        return []
+    if found is None or 0 < int(found) <= LONGEST_BUSY_MS:
+        return []
+    how_long = f"for {found} ms" if int(found) else "for as long as it runs"
+    return [f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"]
+
+
 async def _check_layout(client: Client) -> None:
     """Before docs/decisions/0012 the head of a room was a string. A look at some keys tells: nearly all of a server's are ours."""
     try:
@@ -236,7 +249,7 @@ async def _check_layout(client: Client) -> None:
         )
 
 
-async def _check_trial(client: Client, key: str) -> None:
+async def _check_trial(client: Client, key: str) -> list[str]:
     try:
         # A name of its own: others may be starting as well.
         name = f"trial_{secrets.token_hex(8)}"
@@ -248,7 +261,11 @@ async def _check_trial(client: Client, key: str) -> None:
             await pubsub.parse_response()
     except redis.RedisError as error:
         text = str(error)
+        if isinstance(error, OutOfMemoryError) and await client.function_list(f"{PREFIX}*"):
+            # It holds data of ours. Starting must be possible: how else could any of them be deleted?
+            return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
         raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
+    return []
 
 
 def _remedy(text: str) -> str:

@@ -1,7 +1,7 @@
 """What operators ask: is it alive, can it serve, how is it doing. For the inside of a deployment; a public proxy need not pass these on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Generic, TypeVar
@@ -17,6 +17,7 @@ _TEXT = b"text/plain; charset=utf-8"
 REUSED_S = 1.0  # so long an answer stands for all who ask
 
 Ready = Callable[[], Awaitable[str]]
+Warnings = Callable[[], Sequence[str]]
 _Answer = TypeVar("_Answer")
 
 
@@ -42,8 +43,11 @@ class Reused(Generic[_Answer]):
             self._until_s = self._now() + REUSED_S
 
 
-def operating_handlers(why_not_ready: Ready) -> list[HTTPRouteHandler]:
-    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served."""
+def operating_handlers(why_not_ready: Ready, warnings: Warnings) -> list[HTTPRouteHandler]:
+    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served.
+
+    `warnings` gives sentences about what an operator should see to while requests are served.
+    """
     readiness = Reused(why_not_ready)
     # In a thread: to add up the numbers of all workers takes longer than the event loop may stand still.
     numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
@@ -55,11 +59,12 @@ def operating_handlers(why_not_ready: Ready) -> list[HTTPRouteHandler]:
 
     @get("/readyz", opt={"operation": "readyz"}, include_in_schema=False)
     async def readyz() -> Reply:
-        """Requests can be served; else 503 and why not."""
+        """Requests can be served, and what is wrong all the same; else 503 and why not."""
         reason = await readiness.get()
         if reason:
             return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
-        return Reply(b"ready\n", media_type=_TEXT)
+        lines = ["ready", *(f"warning: {sentence}" for sentence in warnings()), ""]
+        return Reply("\n".join(lines).encode(), media_type=_TEXT)
 
     @get("/metrics", opt={"operation": "metrics"}, include_in_schema=False)
     async def measured() -> Reply:

@@ -7,6 +7,8 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 JSON = b"application/json; charset=utf-8"
+# Answers are somebody's own: no cache keeps them, and no browser takes them for anything but what they say they are.
+PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 encode = msgspec.json.Encoder().encode
 
@@ -25,7 +27,7 @@ class Reply(ASGIResponse):
         self.payload = payload
         self.status = status
         self.code = code
-        self.raw_headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(payload)), *headers]
+        self.raw_headers = [(b"content-length", b"%d" % len(payload)), (b"content-type", media_type), *PRIVATE, *headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self.raw_headers})

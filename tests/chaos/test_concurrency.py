@@ -9,8 +9,8 @@ from time import perf_counter
 import pytest
 
 from service.replay.api import Api, path
+from service.store.apps import FIRST_APP
 from service.store.connect import connect
-from service.store.directory import FIRST_APP
 from service.store.redis_store import RedisStore
 from tests.support.history import Call, Checker
 from tests.support.processes import ServiceProcess

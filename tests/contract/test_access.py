@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from service.store.directory import AppRegistry, NewApp
+from service.store.apps import AppRegistry, NewApp
 from service.wire.imkit.call import Who
 from service.wire.imkit.routes import HANDLERS
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
@@ -45,7 +45,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "logout": ("POST", "/me/logout", None),
     "upsert_user": ("POST", "/admin/clients", {"_id": "al"}),
     "upsert_users": ("POST", "/admin/clients/list", {"data": [{"_id": "al"}]}),
-    "bind_token": ("PUT", "/admin/clients/al/token", {"token": "custom-token", "expirationDate": "2099-01-01"}),
+    "bind_token": ("PUT", "/admin/clients/al/token", {"token": "the-custom-token", "expirationDate": "2099-01-01"}),
     "revoke_tokens": ("DELETE", "/admin/clients/al/token", None),
 }
 WHO: dict[str, Who] = {handler.opt["operation"]: handler.opt["who"] for handler in HANDLERS}
@@ -196,7 +196,7 @@ async def test_a_token_is_revoked_only_for_its_own_user_and_app(al: Imkit, other
 
 
 async def test_apps_come_and_go_while_the_service_runs(al: Imkit, other: NewApp, settings: Settings) -> None:
-    """Rotating voids the app's API key and every token; removing voids its client key."""
+    """Rotating voids the app's API key and no token; removing voids its client key."""
     apps, running = AppRegistry(al.caller, client_key=settings.client_key, api_key=settings.api_key), al.service.parts.desk.apps
     backend = {"IM-API-KEY": other.api_key}
     token = result(await al.call("POST", "/admin/clients", {"_id": "al", "issueAccessToken": True}, backend))["token"]
@@ -204,13 +204,14 @@ async def test_apps_come_and_go_while_the_service_runs(al: Imkit, other: NewApp,
     assert result(await call(al, "me", user))["appID"] == "other"
     rotated = await apps.rotate("other")
     await running.refresh()
-    assert (await call(al, "me", user)).content == NO_TOKEN
+    assert result(await call(al, "me", user))["appID"] == "other"
     assert (await call(al, "create_room", backend)).content == NO_API_KEY
     assert rotated.client_key == other.client_key
     assert result(await call(al, "me", {"IM-API-KEY": rotated.api_key, "IM-CLIENT-ID": "al"}))["appID"] == "other"
     await apps.remove("other")
     await running.refresh()
     assert (await call(al, "create_room", {"IM-API-KEY": rotated.api_key})).content == NO_API_KEY
+    assert (await call(al, "me", user)).content == NO_TOKEN
 
 
 async def test_browsers_may_call_from_anywhere(al: Imkit) -> None:

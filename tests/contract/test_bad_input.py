@@ -349,11 +349,11 @@ async def test_bad_users_of_the_backend(al: Imkit, given: bytes, expected: bytes
         ({"_id": "n", **{f"f{i}": i for i in range(33)}}, "at most 32 profile fields may be given"),
         (
             {"_id": "n", "token": "with space", "expirationDate": "2099-01-01"},
-            "token must have 8 to 4096 printable ASCII characters without spaces",
+            "token must have 16 to 4096 printable ASCII characters without spaces",
         ),
         (
-            {"_id": "n", "token": "short", "expirationDate": "2099-01-01"},
-            "token must have 8 to 4096 printable ASCII characters without spaces",
+            {"_id": "n", "token": "x" * 15, "expirationDate": "2099-01-01"},
+            "token must have 16 to 4096 printable ASCII characters without spaces",
         ),
     ],
 )

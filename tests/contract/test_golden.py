@@ -132,16 +132,16 @@ async def test_create_several_users(imkit: Imkit) -> None:
 
 
 async def test_bind_and_revoke_a_custom_token(al: Imkit) -> None:
-    bound = await al.as_backend("PUT", "/admin/clients/al/token", {"token": "custom-token", "expirationDate": "2099-01-01T00:00:00Z"})
+    bound = await al.as_backend("PUT", "/admin/clients/al/token", {"token": "the-custom-token", "expirationDate": "2099-01-01T00:00:00Z"})
     assert bound.json()["result"] == {
-        "token": "custom-token",
+        "token": "the-custom-token",
         "client": "al",
         "expirationDate": "2099-01-01T00:00:00.000Z",
         "expirationDateMS": 4070908800000,
     }
-    revoked = await al.as_backend("DELETE", "/admin/clients/al/token", {"token": "custom-token"})
+    revoked = await al.as_backend("DELETE", "/admin/clients/al/token", {"token": "the-custom-token"})
     assert seen(revoked) == ok(
-        '{"data":[{"token":"custom-token","createdAt":"ISO","updatedAt":"ISO","expirationDate":"ISO","expirationDateMS":MS}]}'
+        '{"data":[{"token":"the-custom-token","createdAt":"ISO","updatedAt":"ISO","expirationDate":"ISO","expirationDateMS":MS}]}'
     )
 
 
@@ -265,7 +265,7 @@ async def test_refusals_of_rooms_and_messages(al: Imkit, method: str, path: str,
 NO_CLIENT = '404 {"RC":404,"RM":"Not Found","error":{"code":"CLIENT_NOT_FOUND","message":"Client not found"}}'
 NO_SUCH_TOKEN = '404 {"RC":404,"RM":"Not Found","error":{"code":"TOKEN_NOT_FOUND","message":"Token not found"}}'
 CONFLICT = '409 {"RC":409,"RM":"Conflict","error":{"code":"TOKEN_CONFLICT","message":"The token belongs to another client"}}'
-BINDING = {"token": "custom-token", "expirationDate": "2099-01-01T00:00:00Z"}
+BINDING = {"token": "the-custom-token", "expirationDate": "2099-01-01T00:00:00Z"}
 
 
 def bad_request(message: str, code: str = "INVALID_REQUEST") -> str:
@@ -275,17 +275,17 @@ def bad_request(message: str, code: str = "INVALID_REQUEST") -> str:
 @pytest.mark.parametrize(
     ("method", "path", "body", "expected"),
     [
-        ("PUT", "/admin/clients/none/token", BINDING | {"token": "custom-two"}, NO_CLIENT),
+        ("PUT", "/admin/clients/none/token", BINDING | {"token": "custom-token-two"}, NO_CLIENT),
         ("PUT", "/admin/clients/al/token", BINDING, CONFLICT),
         ("POST", "/admin/clients", {"_id": "al", "nickname": "New", **BINDING}, CONFLICT),
-        ("PUT", "/admin/clients/al/token", {"token": "custom-token"}, bad_request("expirationDate is required")),
+        ("PUT", "/admin/clients/al/token", {"token": "the-custom-token"}, bad_request("expirationDate is required")),
         ("PUT", "/admin/clients/al/token", BINDING | {"expirationDate": "soon"}, bad_request("expirationDate must be an ISO-8601 time")),
         ("PUT", "/admin/clients/al/token", BINDING | {"expirationDate": "2001-01-01"}, bad_request("expirationDate must be in the future")),
-        ("POST", "/admin/clients", {"_id": "al", "token": "custom-two"}, bad_request("expirationDate is required")),
+        ("POST", "/admin/clients", {"_id": "al", "token": "custom-token-two"}, bad_request("expirationDate is required")),
         ("POST", "/admin/clients", {"nickname": "x"}, bad_request("_id is required")),
         ("DELETE", "/admin/clients/none/token", None, NO_CLIENT),
         ("DELETE", "/admin/clients/al/token", {"token": "unknown-token"}, NO_SUCH_TOKEN),
-        ("DELETE", "/admin/clients/al/token", {"token": "custom-token"}, NO_SUCH_TOKEN),
+        ("DELETE", "/admin/clients/al/token", {"token": "the-custom-token"}, NO_SUCH_TOKEN),
     ],
 )
 async def test_refusals_of_users_and_tokens(al: Imkit, method: str, path: str, body: object, expected: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from service.store.directory import AppRegistry, NewApp
+from service.store.apps import AppRegistry, NewApp
 from service.wire.rate_limits import MAX_DEAR_CALLS
 from service.wire.rocketchat.routes import HANDLERS
 from tests.support.imkit import result
@@ -106,9 +106,9 @@ async def test_any_id_can_be_named_in_a_header(rocketchat: Rocketchat, user: str
 
 async def test_a_custom_token_of_the_backend(al: Rocketchat) -> None:
     """It works as an auth token, and logging out revokes it."""
-    bound = {"token": "custom-token", "expirationDate": "2099-01-01"}
+    bound = {"token": "the-custom-token", "expirationDate": "2099-01-01"}
     result(await al.backend.as_backend("PUT", "/admin/clients/al/token", bound))
-    headers = {"X-Auth-Token": "custom-token", "X-User-Id": "al"}
+    headers = {"X-Auth-Token": "the-custom-token", "X-User-Id": "al"}
     assert (await call(al, "rocketchat_subscriptions", headers)).status_code == 200
     assert (await call(al, "rocketchat_logout", headers)).status_code == 200
     assert seen(await call(al, "rocketchat_subscriptions", headers)) == NOT_LOGGED_IN
@@ -157,11 +157,11 @@ async def test_logging_in_finds_the_app_of_the_token(al: Rocketchat, other: NewA
 async def test_a_custom_token_of_two_apps_goes_with_the_user_it_is_sent_with(al: Rocketchat, other: NewApp) -> None:
     """The same text may be bound in each; the header says whose it is meant to be."""
     await foreign_token(al, other, "zoe")
-    bound = {"token": "custom-token", "expirationDate": "2099-01-01"}
+    bound = {"token": "the-custom-token", "expirationDate": "2099-01-01"}
     result(await al.backend.as_backend("PUT", "/admin/clients/al/token", bound))
     result(await al.backend.call("PUT", "/admin/clients/zoe/token", bound, {"IM-API-KEY": other.api_key}))
     for user, rooms in (("al", 1), ("zoe", 0), ("al", 1)):
-        answer = await call(al, "rocketchat_subscriptions", {"X-Auth-Token": "custom-token", "X-User-Id": user})
+        answer = await call(al, "rocketchat_subscriptions", {"X-Auth-Token": "the-custom-token", "X-User-Id": user})
         assert len(answer.json()["update"]) == rooms
 
 

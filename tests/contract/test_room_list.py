@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.store import lane
+from service.wire.imkit import room_list
 from tests.support.imkit import Imkit, result
 from tests.support.waiting import wait_until
 
@@ -133,6 +134,49 @@ async def test_a_long_list_leaves_the_store_to_others(al: Imkit, monkeypatch: py
     for number in range(300):
         await al.room(f"r{number}", "al")
     assert len(await listed(al)) == 303
+
+
+@pytest.mark.parametrize(("bound", "value", "shown"), [("MAX_ROOMS_LISTED", 2, 2), ("MAX_LIST_BYTES", 1, 1)])
+async def test_an_answer_ends_at_its_limits_and_skipping_leads_to_the_rest(
+    al: Imkit, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, shown: int
+) -> None:
+    """Whatever `limit` says; `totalCount` says how many there are."""
+    monkeypatch.setattr(room_list, bound, value)
+    for limit in (0, 3):
+        answer = result(await al.as_user("al", "GET", f"/rooms?limit={limit}"))
+        assert ([room["_id"] for room in answer["data"]], answer["totalCount"]) == (["b", "a"][:shown], 3)
+    assert await listed(al, skip=shown) == ["b", "a", "c"][shown:][:shown]
+
+
+async def test_an_answer_has_at_most_one_mebibyte(al: Imkit) -> None:
+    """40 rooms of 40 kB each are in several answers, every one of them once."""
+    long = {f"f{number}": "x" * 4000 for number in range(10)}
+    for number in range(40):
+        await al.room(f"r{number}", "al", **long)
+    seen: list[str] = []
+    while True:
+        answer = await al.as_user("al", "GET", "/rooms", params={"skip": len(seen)})
+        assert len(answer.content) < room_list.MAX_LIST_BYTES + 100
+        page = result(answer)["data"]
+        if not page:
+            break
+        seen += [room["_id"] for room in page]
+    assert sorted(seen) == sorted(["a", "b", "c", *(f"r{number}" for number in range(40))])
+
+
+async def test_only_the_rooms_of_the_page_are_fetched(al: Imkit) -> None:
+    """Profiles and members of the others are not read: as many whole hashes for one room of 3 as for one of 103."""
+
+    async def hashes_read() -> int:
+        await al.caller.command("CONFIG", "RESETSTAT", key="")
+        assert len(await listed(al, limit=1)) == 1
+        lines = (await al.caller.command("INFO", "commandstats", key="")).decode().splitlines()
+        return int(next(line for line in lines if line.startswith("cmdstat_hgetall:")).partition("calls=")[2].partition(",")[0])
+
+    before = await hashes_read()
+    for number in range(100):
+        await al.room(f"r{number}", "al")
+    assert await hashes_read() == before
 
 
 async def test_a_stranger_to_all_rooms_gets_an_empty_list(imkit: Imkit) -> None:

@@ -66,10 +66,24 @@ def test_known_signatures(token: str, request_time: str, expected: str) -> None:
     assert sign(token, request_time) == expected
     url = Url(sign=expected, time=request_time)
     for off_s in (-60, 0, 60):
-        Door(token=token, now=lambda off_s=off_s: int(request_time) + off_s).check(url)
+        Door(token=token, now=lambda off_s=off_s: int(request_time) + off_s).check(url, [])
     for off_s in (-61, 61):
         with pytest.raises(Unsigned):
-            Door(token=token, now=lambda off_s=off_s: int(request_time) + off_s).check(url)
+            Door(token=token, now=lambda off_s=off_s: int(request_time) + off_s).check(url, [])
+
+
+def test_what_the_old_token_signed_is_good_while_it_is_set() -> None:
+    """For a minute as well, and nothing that neither has signed."""
+    door = Door(token="new-token", old_token="old-token", now=lambda: 1_700_000_000.0)
+    for token in ("new-token", "old-token"):
+        door.check(Url(sign=sign(token, "1700000000"), time="1700000000"))
+        with pytest.raises(Unsigned):
+            door.check(Url(sign=sign(token, "1699999939"), time="1699999939"))
+    for token in ("", "None", "other-token"):
+        with pytest.raises(Unsigned):
+            door.check(Url(sign=sign(token, "1700000000"), time="1700000000"))
+    with pytest.raises(Unsigned):
+        Door(token="new-token", now=lambda: 1_700_000_000.0).check(Url(sign=sign("", "1700000000"), time="1700000000"))
 
 
 async def test_a_signed_callback_is_taken(tencent: Tencent) -> None:
@@ -127,6 +141,7 @@ async def test_the_token_is_enough(tencent: Tencent) -> None:
 @pytest.mark.parametrize("tencent_settings", [{"tencent_sdkappid": SDKAPPID}])
 async def test_on_this_machine_the_app_is_enough(tencent: Tencent) -> None:
     """Without a token nobody signs; that is for trying things out on a loopback address."""
+    tencent.imkit.client.base_url = "http://127.0.0.1:8080"
     assert (await tencent.send(COMMAND, BODY, Sign=None, RequestTime=None)).content == OK
     assert (await tencent.send(COMMAND, BODY, SdkAppid=5)).content == FOREIGN
 

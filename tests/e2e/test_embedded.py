@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from service import embedded, leash
+from service import embedded, leash, machine
 from service.embedded import EmbeddedError, EmbeddedServer, running, socket_path
 from tests.support.processes import is_running
 from tests.support.servers import server_binary, short_directory
@@ -68,7 +68,7 @@ def test_it_is_configured_to_lose_nothing_and_let_nobody_in(server: EmbeddedServ
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
-        "maxmemory": "0",
+        "maxmemory": str((machine.memory_bytes() // 2) & ~0xFFFFF),
         "maxmemory-policy": "noeviction",
         "busy-reply-threshold": "200",
         "enable-debug-command": "no",

@@ -55,7 +55,7 @@ OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: 
 async def test_who_offers_another_protocol_loses_no_body(backend: Backend) -> None:
     """A call whose body is optional would do something else than was asked for: here, revoke every token."""
     token = await backend.token("ann")
-    path, body = "/admin/clients/ann/token", json.dumps({"token": "another-token"})
+    path, body = "/admin/clients/ann/token", json.dumps({"token": "another-token-of-ann"})
     last = request("GET", "/healthz", headers="Connection: close\r\n")
     answers = answer_to(backend.url, request("DELETE", path, body, OFFER) + request("GET", "/me/badge", headers=OFFER) + last)
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"404", b"200", b"200"]

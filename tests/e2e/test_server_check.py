@@ -37,6 +37,7 @@ def launch(directory: Path) -> Iterator[Launch]:
         place.mkdir(exist_ok=True)
         socket = place / "s.sock"
         sound = ["--port", "0", "--unixsocket", str(socket), "--dir", str(place), "--appendonly", "yes", "--save", ""]
+        sound += ["--busy-reply-threshold", "200"]
         processes.append(
             subprocess.Popen(
                 [server_binary(), *sound, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent()
@@ -166,6 +167,24 @@ def test_it_keeps_snapshots_only(launch: Launch) -> None:
     """Usable, but whoever runs it should know what a crash costs."""
     (warning,) = check(launch("--appendonly", "no", "--save", "3600 1")).warnings
     assert "a crash loses what was read since the last one" in warning
+
+
+@pytest.mark.parametrize(("threshold", "how_long"), [("5000", "for 5000 ms"), ("0", "for as long as it runs")])
+def test_it_is_silent_while_a_script_runs(launch: Launch, threshold: str, how_long: str) -> None:
+    """The default of every server: nothing can be done about a slow script for so long."""
+    (warning,) = check(launch("--busy-reply-threshold", threshold)).warnings
+    expected = f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"
+    assert warning == expected
+
+
+def test_it_has_become_full(launch: Launch) -> None:
+    """Starting must be possible, or nothing could be deleted."""
+    url = launch()
+    with admin(url) as client:
+        client.function_load('#!lua name=readstate_x\nredis.register_function("readstate_x", function() return 1 end)')
+        client.config_set("maxmemory", 1)
+    (warning,) = check(url).warnings
+    assert warning == "the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"
 
 
 def test_it_is_a_replica(launch: Launch, directory: Path) -> None:

@@ -132,16 +132,16 @@ async def test_repeating_changes_nothing(store: RedisStore, app: str) -> None:
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_above_the_fan_out_limit_it_is_the_same(store: RedisStore, app: str) -> None:
-    """Up to a thousand members."""
+    """Up to 200 members."""
     await a_room_with(store, app, "m1")
     assert await acknowledge(store, app, "bob", "m1") == ["m1"]
     assert await readers(store, app, "m1") == ["bob"]
 
 
 async def test_refusals_come_in_order_room_member_size(store: RedisStore, app: str) -> None:
-    """A room of a thousand members is small enough, a larger one is not."""
+    """A room of 200 members is small enough, a larger one is not."""
     await refused(store, app, RoomUnknown, acknowledge(store, app, "zoe", "m1"))
-    crowd = tuple(f"p{number}" for number in range(999))
+    crowd = tuple(f"p{number}" for number in range(199))
     await a_room_with(store, app, "m1", members=("ann", *crowd))
     await refused(store, app, NotMember, acknowledge(store, app, "zoe", "m1"))
     assert await acknowledge(store, app, "p1", "m1") == ["m1"]

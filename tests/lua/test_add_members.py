@@ -1,7 +1,12 @@
 """add_members.lua: who joins starts at the head, with nothing unread."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from service.errors import RoomUnknown
+from service.store.connect import Caller, Part
 from service.store.redis_store import RedisStore
+from service.store.scripts import Script
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted, unread_of
 
@@ -27,3 +32,34 @@ async def test_only_those_who_were_not_members_are_answered(store: RedisStore, a
 async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str) -> None:
     """Nothing is created on the way."""
     await refused(store, app, RoomUnknown, store.add_members(app=app, room="r", members=["ann"]))
+
+
+async def test_many_members_come_and_go_in_lots_and_all_are_answered(store: RedisStore, app: str) -> None:
+    """A call of 1,000 does not keep the store busy for all of them at once; the room crosses the limit and comes back."""
+    names = [f"m{number}" for number in range(1000)]
+    assert await store.create_room(app=app, room="r", tags=["a"], profile={}, members=names[:600])
+    assert not await store.create_room(app=app, room="r", tags=[], profile={}, members=names[500:700])
+    assert await store.add_members(app=app, room="r", members=names) == names[700:]
+    room = await store.room(app=app, room="r", user=names[999])
+    assert (room.member_count, room.tags, room.me is not None) == (1000, ("a",), True)
+    assert await store.remove_members(app=app, room="r", members=[*names[10:], "stranger"]) == names[10:]
+    await posted(store, app)
+    assert [await store.badge(app=app, user=user, tags=["a"]) for user in (names[0], names[999])] == [1, 0]
+    assert await store.audit_room(app=app, room="r", repair=False) == []
+
+
+async def test_the_members_of_a_lot_are_bounded(store: RedisStore, caller: Caller, app: str) -> None:
+    """Whatever one call names, no script is given more than 100."""
+    seen: list[int] = []
+    call = caller.call
+
+    async def counting(script: Script, keys: Sequence[str], args: Sequence[Part], **more: Any) -> Any:
+        if script.name in ("create_room", "add_members", "remove_members"):
+            seen.append(sum(1 for arg in args if str(arg).startswith("member")))
+        return await call(script, keys, args, **more)
+
+    caller.call = counting  # type: ignore[method-assign]
+    names = [f"member{number}" for number in range(1000)]
+    await store.create_room(app=app, room="r", tags=[], profile={}, members=names)
+    await store.remove_members(app=app, room="r", members=names)
+    assert seen == [100] * 20

@@ -1,5 +1,7 @@
 """badges_by_tags.lua: unread per tag, and each room once in the total."""
 
+import pytest
+
 from service.domain.types import TagBadges
 from service.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
@@ -29,3 +31,17 @@ async def test_without_tags_every_tag_on_the_users_rooms_is_answered(store: Redi
 async def test_a_user_without_rooms_has_no_tags(store: RedisStore, app: str) -> None:
     """An empty answer, not an error."""
     assert await store.badges_by_tags(app=app, user="nobody", tags=[]) == TagBadges(0, {})
+
+
+@pytest.mark.parametrize("fanout_limit", [1])
+async def test_more_large_rooms_than_one_script_asks_are_all_counted(store: RedisStore, app: str) -> None:
+    """A script asks 256 of them; the others are asked one by one, and nothing is counted twice or left out."""
+    for number in range(259):
+        await a_room(store, app, f"r{number}", tags=["a", f"of {number % 2}"])
+    await posted(store, app, "r0")
+    await posted(store, app, "r258")
+    await posted(store, app, "r7")
+    assert await store.badge(app=app, user="ann", tags=[]) == 3
+    assert await store.badge(app=app, user="ann", tags=["a", "of 0"]) == 2
+    assert await store.badges_by_tags(app=app, user="ann", tags=[]) == TagBadges(3, {"a": 3, "of 0": 2, "of 1": 1})
+    assert await store.badges_by_tags(app=app, user="ann", tags=["of 1", "c"]) == TagBadges(1, {"of 1": 1, "c": 0})

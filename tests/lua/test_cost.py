@@ -65,3 +65,23 @@ async def test_a_post_into_a_room_above_the_limit_touches_no_member(caller: Call
         await posted(store, app, room, message="x")
         counts.append(await commands(caller))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_looking_at_a_room_takes_as_many_commands_however_many_messages_were_deleted(
+    store: RedisStore, caller: Caller, app: str, newest_first: bool
+) -> None:
+    """The newest message that is left is not looked for one by one, and deleting the last of many does not do so either."""
+    await a_room(store, app)
+    names = [f"m{number}" for number in range(80)]
+    for name in names:
+        await posted(store, app, message=name)
+    costs = []
+    for victim in names[:0:-1] if newest_first else names[1:]:
+        await forget(caller)
+        await store.delete_message(app=app, room="r", message=victim)
+        costs.append(sum((await commands(caller)).values()))
+    assert max(costs) <= 25
+    await forget(caller)
+    assert (await store.room(app=app, room="r", user="ann")).last.message == "m0"  # type: ignore[union-attr]
+    assert sum((await commands(caller)).values()) <= 10

@@ -39,6 +39,34 @@ async def test_a_room_that_shrinks_comes_back_at_three_quarters(store: RedisStor
     assert not await is_derived(caller, app)
 
 
+@pytest.mark.parametrize(("tags", "derived"), [(8, False), (9, True)])
+async def test_a_room_with_many_tags_is_large_with_fewer_members(
+    store: RedisStore, caller: Caller, app: str, tags: int, derived: bool
+) -> None:
+    """Telling a member takes two cells and one for each tag: 32 cells are the limit here, and 24 the way back."""
+    await a_room(store, app, members=["ann", "bob", "cid"])
+    await posted(store, app, sender="bob")
+    names = [f"tag {number}" for number in range(tags)]
+    await store.set_tags(app=app, room="r", tags=names)
+    assert await is_derived(caller, app) is derived
+    assert (await store.badges_by_tags(app=app, user="ann", tags=[])).counts == dict.fromkeys(names, 1)
+    await store.set_tags(app=app, room="r", tags=names[:4])
+    assert not await is_derived(caller, app)
+    assert await store.badge(app=app, user="ann", tags=names[:2]) == 1
+    assert await store.audit_room(app=app, room="r", repair=False) == []
+
+
+@pytest.mark.parametrize(("tags", "derived"), [(7, True), (6, False)])
+async def test_a_room_comes_back_at_three_quarters_of_the_cells(
+    store: RedisStore, caller: Caller, app: str, tags: int, derived: bool
+) -> None:
+    """Three members with ten tags are above the limit. With seven tags they have 27 cells, with six the 24 of the way back."""
+    await a_room(store, app, members=["ann", "bob", "cid"], tags=[f"tag {number}" for number in range(10)])
+    assert await is_derived(caller, app)
+    await store.set_tags(app=app, room="r", tags=[f"tag {number}" for number in range(tags)])
+    assert await is_derived(caller, app) is derived
+
+
 async def test_the_order_by_cursors_is_kept_while_the_room_is_large(store: RedisStore, caller: Caller, app: str) -> None:
     """Small again, the room has none until somebody asks, and then for an hour."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan"])

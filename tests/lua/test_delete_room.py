@@ -3,6 +3,7 @@
 import pytest
 
 from service.errors import RoomUnknown
+from service.store import redis_store
 from service.store.connect import Caller
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
@@ -54,3 +55,67 @@ async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, caller:
     assert (await store.delete_all_messages(app=app, room="r")).count == 0
     assert await store.set_unread(app=app, room="r", user="ann", count=3) == 0
     assert (await posted(store, app)).seq == 4
+
+
+@pytest.fixture
+def large(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
+    """A store to which a room of six is a large one, and that tells two members at a time."""
+    monkeypatch.setattr(redis_store, "MEMBERS_AT_ONCE", 2)
+    return RedisStore(caller, fanout_limit=5)
+
+
+SEVEN = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
+
+
+async def test_the_members_of_a_large_room_lose_it_without_asking(large: RedisStore, caller: Caller, app: str) -> None:
+    """Nothing of theirs speaks of it but the stamp that keeps late news out, and nothing of the members stays with the room."""
+    await a_room(large, app, members=SEVEN, tags=["a"])
+    assert await large.delete_room(app=app, room="r")
+    key = Keys.room(app, "r")
+    assert [name for name in await contents(large, app) if name.startswith(key.encode())] == [key.encode()]
+    for member in SEVEN:
+        user = Keys.user(app, member)
+        assert await caller.command("EXISTS", user + ":d", key=user) == 0
+        assert await caller.command("ZRANGE", user + ":g", 0, -1, key=user) == [b"r"]
+        assert await large.audit_user(app=app, user=member, repair=False) == []
+
+
+async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(large: RedisStore, caller: Caller, app: str) -> None:
+    """Until then the members wait for a day at most, and who asks finds nothing meanwhile."""
+    await a_room(large, app, members=SEVEN)
+    key = Keys.room(app, "r")
+    assert await large._change("delete_room", app, "r", [app]) == [1, 7]
+    assert await large._change("sweep_room", app, "r", [app, 3]) == 4
+    assert 0 < await caller.command("TTL", key + ":g", key=key) <= 24 * 3600
+    assert [await large.rooms(app=app, user=member) for member in SEVEN] == [[]] * 7
+    assert not await large.delete_room(app=app, room="r")
+    assert await caller.command("EXISTS", key + ":g", key=key) == 0
+
+
+async def test_a_sweep_does_not_touch_the_room_that_was_made_anew(large: RedisStore, app: str) -> None:
+    """Who is in it stays in it; the others hear that they are not."""
+    await a_room(large, app, members=SEVEN)
+    await large._change("delete_room", app, "r", [app])
+    await a_room(large, app, members=["ann", "zoe"], tags=["new"])
+    await posted(large, app)
+    assert await large._change("sweep_room", app, "r", [app, 100]) == 0
+    assert [await large.rooms(app=app, user=member) for member in ("ann", "zoe", "bob")] == [["r"], ["r"], []]
+    assert [await large.badge(app=app, user=member, tags=["new"]) for member in ("ann", "zoe", "bob")] == [1, 1, 0]
+    await large.outbox.idle()
+    for member in (*SEVEN, "zoe"):
+        assert await large.audit_user(app=app, user=member, repair=False) == []
+
+
+async def test_a_sweep_after_the_head_has_expired_says_that_the_room_is_gone(large: RedisStore, caller: Caller, app: str) -> None:
+    await a_room(large, app, members=SEVEN)
+    await large._change("delete_room", app, "r", [app])
+    key = Keys.room(app, "r")
+    await caller.command("DEL", key, key=key)
+    assert await large._change("sweep_room", app, "r", [app, 100]) == 0
+    assert [await large.rooms(app=app, user=member) for member in SEVEN] == [[]] * 7
+
+
+async def test_a_large_room_that_everybody_has_left_can_be_deleted(large: RedisStore, app: str) -> None:
+    await a_room(large, app, members=SEVEN)
+    await large.remove_members(app=app, room="r", members=SEVEN)
+    assert await large.delete_room(app=app, room="r")

@@ -1,9 +1,10 @@
 """Users and tokens in memory, and apps that a test changes at will: what tokens need, without a server."""
 
-import time
 from collections.abc import Mapping, Sequence
 
-from service.domain.identity import App, IssuedToken, Revocation, Session, User
+import msgspec
+
+from service.domain.identity import App, IssuedToken, Revocation, Revocations, Session, User
 from service.errors import TokenConflict, TokenUnknown, UserUnknown
 
 
@@ -30,13 +31,14 @@ class FixedApps:
 
 
 class ModelDirectory:
-    """`domain.identity.Directory` in memory. `asked` counts the questions about custom tokens."""
+    """`domain.identity.Directory` in memory. `asked` counts the questions about custom tokens; `now_s` is the store's clock."""
 
     def __init__(self) -> None:
+        self.now_s = 0
         self.known: dict[tuple[str, str], User] = {}
         self.tokens: dict[tuple[str, str], dict[str, tuple[IssuedToken, str]]] = {}
         self.bound: dict[tuple[str, str], Session] = {}
-        self.revoked: dict[str, list[Revocation]] = {}
+        self.revoked: dict[str, list[tuple[int, Revocation]]] = {}
         self.asked = 0
 
     async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User:
@@ -55,16 +57,15 @@ class ModelDirectory:
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None:
         self._of(app, user)[token_id] = (IssuedToken("", token_id, created_ms, expires_s), "")
 
-    async def bind_token(
-        self, *, app: str, user: str, digest: str, token_id: str, created_ms: int, expires_s: int, replaces: bool = False
-    ) -> None:
+    async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
         await self.user(app=app, user=user)
-        if self.bound.get((app, digest), Session(app, user, "", 0)).user != user:
+        held = self.bound.get((app, digest))
+        if held is not None and held.user != user and held.generation == generation:
             raise TokenConflict(digest)
         if replaces:
             self._revoke(app, user, [known for known, (_, custom) in self._of(app, user).items() if custom])
-        self.bound[app, digest] = Session(app, user, token_id, expires_s)
-        self._of(app, user)[token_id] = (IssuedToken("", token_id, created_ms, expires_s, bound=True), digest)
+        self.bound[app, digest] = Session(app, user, token.token_id, token.expires_s, generation)
+        self._of(app, user)[token.token_id] = (msgspec.structs.replace(token, token=""), digest)
 
     async def bound_token(self, *, app: str, digest: str) -> Session | None:
         self.asked += 1
@@ -76,8 +77,10 @@ class ModelDirectory:
             raise TokenUnknown(token_id)
         return self._revoke(app, user, [token_id] if token_id else list(self._of(app, user)))
 
-    async def revocations(self, *, app: str, since_ms: int) -> list[Revocation]:
-        return [one for one in self.revoked.get(app, []) if one.at_ms >= since_ms]
+    async def revocations(self, *, app: str, since: int) -> Revocations:
+        noted = self.revoked.get(app, [])
+        newest = max((position for position, _ in noted), default=0)
+        return Revocations(self.now_s, newest, [one for position, one in noted if position >= since])
 
     def _of(self, app: str, user: str) -> dict[str, tuple[IssuedToken, str]]:
         return self.tokens.setdefault((app, user), {})
@@ -86,5 +89,8 @@ class ModelDirectory:
         revoked = [self._of(app, user).pop(token_id) for token_id in token_ids]
         for token, digest in revoked:
             self.bound.pop((app, digest), None)
-            self.revoked.setdefault(app, []).append(Revocation(user, token.token_id, token.expires_s, time.time_ns() // 1_000_000))
+            noted = self.revoked.setdefault(app, [])
+            noted.append(
+                (max([position for position, _ in noted] + [self.now_s * 1000 - 1]) + 1, Revocation(user, token.token_id, token.expires_s))
+            )
         return [token for token, _ in revoked]

@@ -26,14 +26,17 @@ from tests.support.receipts import certainty, check_receipts, whole_list
 USERS = ("ann", "bob", "cid", "dan", "1e15")
 ROOMS = ("r1", "r:2", "0x10")
 TAGS = ("blue", "red", "ü 1")
+MANY_TAGS = sorted((*TAGS, *(f"tag {number}" for number in range(9))))  # with them two members are above the fan-out limit
 MESSAGES = tuple(f"m{number}" for number in range(8))
 LIMIT = 3
+CELLS = 8 * LIMIT  # members x (2 + tags) that a room may have below the fan-out limit
 JOURNAL_MOVES = 16
 
 users = st.sampled_from(USERS)
 rooms = st.sampled_from((ROOMS[0], ROOMS[0], *ROOMS))  # what happens in different rooms rarely meets
 groups = st.lists(users, max_size=5)
-tag_sets = st.sets(st.sampled_from(TAGS)).map(sorted)
+few_tags = st.sets(st.sampled_from(TAGS)).map(sorted)
+tag_sets = st.one_of(few_tags, few_tags, st.just(MANY_TAGS))
 picks = st.integers(0, 40)
 
 Copy = tuple[int, int, str, tuple[str, ...]]
@@ -77,9 +80,10 @@ class Copies:
 
     def _cross(self, name: str, room: ModelRoom | None) -> None:
         size = len(room.members) if room else 0
-        if size > LIMIT:
+        cells = size * (2 + len(room.tags)) if room else 0
+        if size > LIMIT or cells > CELLS:
             self.derived.add(name)
-        elif size <= LIMIT * 3 // 4:
+        elif size <= LIMIT * 3 // 4 and cells <= CELLS * 3 // 4:
             self.derived.discard(name)
 
     def _copy(self, name: str, room: ModelRoom | None, user: str) -> Copy:

@@ -26,7 +26,7 @@ from service.domain.types import (
 from service.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from tests.support.model_room import Message, ModelRoom, Stay, ref
 
-MAX_ACKNOWLEDGING = 1000  # members of a room in which single messages can be acknowledged
+MAX_ACKNOWLEDGING = 200  # members of a room in which single messages can be acknowledged
 GONE_KEPT_MS = 3600 * 1000
 
 
@@ -49,7 +49,9 @@ class ModelStore:
 
     # Rooms
 
-    async def create_room(self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]) -> bool:
+    async def create_room(
+        self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
+    ) -> bool:
         rooms = self._rooms(app)
         created = room not in rooms
         if created:
@@ -59,7 +61,7 @@ class ModelStore:
         self._announce_join(app, room, self._join(rooms[room], members))
         return created
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
+    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
         joined = self._join(self._room(app, room), members)
         self._announce_join(app, room, joined)
         return joined
@@ -72,7 +74,7 @@ class ModelStore:
             self._publish(app, Left(room, left), RoomChanged(room))
         return left
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str]) -> bool:
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
         there, wanted = self._room(app, room), tuple(sorted(set(tags)))
         changed = there.tags != wanted
         there.tags = wanted

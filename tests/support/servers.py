@@ -117,6 +117,7 @@ class Server:
 
     def _options(self) -> list[str]:
         options = ["--dir", str(self.directory), "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        options += ["--busy-reply-threshold", "1000"]
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         # The time-out is generous because a machine busy with other tests must not look like a dead node.

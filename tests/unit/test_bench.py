@@ -50,6 +50,8 @@ TINY = replace(
     memory_users=40,
     memory_rooms_each=(50,),
     many_users=400,
+    dear_rooms=100,
+    dear_rounds=1,
 )
 
 

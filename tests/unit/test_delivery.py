@@ -157,6 +157,66 @@ async def test_what_cannot_be_fetched_holds_nothing_up(scene: Scene, error: Exce
     assert scene.ann.sent == ["lastRead m1", "room r"]
 
 
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second takes a tenth of one."""
+    monkeypatch.setattr(delivery_module, "ROOM_EVERY_S", 0.1)
+
+
+async def test_changes_within_a_second_are_told_together_at_its_end(hurry: None) -> None:
+    """The first at once; what else happens in the room does not wait for them, nor does another room."""
+    scene = await Scene().open()
+    for number in range(5):
+        scene.tell(RoomChanged("r"), read(f"m{number}"))
+        await scene.settle()
+    scene.tell(RoomChanged("s"))
+    await scene.settle()
+    assert scene.bob.sent == ["room r", *(f"lastRead m{number}" for number in range(5)), "room s"]
+    scene.bob.sent.clear()
+    await asyncio.sleep(0.15)
+    await scene.settle()
+    assert scene.bob.sent == ["room r"]
+    assert scene.views.asked == ["r", "s", "r"]
+
+
+async def test_a_room_that_changes_all_the_time_is_told_at_an_even_pace(hurry: None) -> None:
+    scene = await Scene().open()
+    for _ in range(100):
+        scene.tell(RoomChanged("r"))
+        await asyncio.sleep(0.005)
+    assert 4 <= scene.ann.sent.count("room r") <= 8
+
+
+async def test_what_is_held_back_is_told_to_those_who_hear_the_room_then(hurry: None) -> None:
+    scene = await Scene().open()
+    scene.tell(RoomChanged("r"))
+    await scene.settle()
+    scene.tell(Left("r", ["bob"]), RoomChanged("r"))
+    await asyncio.sleep(0.15)
+    await scene.settle()
+    assert (scene.ann.sent, scene.bob.sent) == (["room r", "room r"], ["room r"])
+
+
+async def test_a_second_without_changes_leaves_no_timer_and_no_memory(hurry: None) -> None:
+    scene = await Scene().open()
+    scene.tell(RoomChanged("r"), RoomChanged("s"), RoomChanged("r"))
+    await scene.settle()
+    pace = scene.delivery._pace
+    assert (len(pace._told), pace._timer is None) == (2, False)
+    await asyncio.sleep(0.3)
+    assert (len(pace._told), len(pace._held), pace._timer) == (0, 0, None)
+
+
+async def test_what_is_held_back_when_the_service_stops_is_dropped(hurry: None) -> None:
+    scene = await Scene().open()
+    scene.tell(RoomChanged("r"))
+    await scene.settle()
+    scene.tell(RoomChanged("r"))
+    await scene.delivery.stop()
+    await asyncio.sleep(0.15)
+    assert scene.ann.sent == ["room r"]
+
+
 async def test_too_much_waiting_behind_a_fetch_gives_the_fetch_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays bounded, and only what was being fetched is lost."""
     monkeypatch.setattr(delivery_module, "MAX_WAITING", 10)

@@ -1,6 +1,7 @@
 """What is written in one turn of the event loop leaves in one write, in order, and before the end. Nobody is waited for for ever."""
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 from uvicorn import Config, Server
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service import http_protocol
-from service.http_protocol import GatheringTransport, HttpProtocol, WebSocketProtocol
+from service.http_protocol import Cycle, GatheringTransport, HttpProtocol, WebSocketProtocol
+from service.wire.reply import Reply
 from tests.support.waiting import wait_until_now
 
 
@@ -59,6 +63,44 @@ async def test_closing_sends_what_was_written_first() -> None:
 async def test_everything_else_is_the_real_transport() -> None:
     """Addresses, flow control, changing to another protocol."""
     assert GatheringTransport(Recording(), asyncio.get_running_loop()).get_extra_info("peername") == ("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("keep_alive", [True, False])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b'{"RC":0}'),
+        Reply(b"no", 404, media_type=b"text/plain"),
+        Reply(b"later", 503, headers=((b"retry-after", b"1"),)),
+        Reply(b"", 204),
+        Reply(b"bye", headers=((b"connection", b"close"),)),
+    ],
+)
+async def test_an_answer_is_what_uvicorn_would_make_of_it(reply: Reply, keep_alive: bool, method: str) -> None:
+    """To the byte, but for the order of the headers; and the connection goes on or ends as it would."""
+    seen = []
+    for kind in (RequestResponseCycle, Cycle):
+        transport, ended = Recording(), asyncio.Event()
+        cycle = kind(
+            scope={"type": "http", "method": method},  # type: ignore[typeddict-item]
+            transport=transport,
+            flow=FlowControl(transport),
+            logger=logging.getLogger(),
+            access_logger=logging.getLogger(),
+            access_log=False,
+            default_headers=[],
+            message_event=asyncio.Event(),
+            expect_100_continue=True,
+            keep_alive=keep_alive,
+            on_response=ended.set,
+        )
+        await reply({}, None, cycle.send)  # type: ignore[arg-type,typeddict-item]
+        top, _, rest = b"".join(piece for piece in transport.done if isinstance(piece, bytes)).partition(b"\r\n")
+        lines, _, body = rest.partition(b"\r\n\r\n")
+        seen.append((top, sorted(lines.split(b"\r\n")), body, transport.done[-1] == "closed", cycle.keep_alive, ended.is_set()))
+        assert (cycle.response_complete, cycle.waiting_for_100_continue) == (True, False)
+    assert seen[0] == seen[1]
 
 
 PATIENCE_S = 0.3

@@ -13,7 +13,7 @@ KEYS = {"LOAD_URL": "http://h:1/", "LOAD_API_KEY": "a", "LOAD_CLIENT_KEY": "c"}
 def a_ledger(*listeners: str) -> Ledger:
     ledger = Ledger()
     for listener in listeners:
-        ledger.listen(listener, ["room"])
+        ledger.listen(listener, ["room"], 0.0)
     return ledger
 
 
@@ -84,10 +84,23 @@ def test_a_failed_call_leaves_it_open(arrives: bool) -> None:
 def test_who_comes_later_is_owed_nothing_of_before() -> None:
     ledger = a_ledger("l1")
     ledger.cause(ONE, 10.0)
-    ledger.listen("l2", ["room"])
+    ledger.listen("l2", ["room"], 10.05)
     ledger.arrive("l1", ONE, 10.1)
     ledger.arrive("l2", ONE, 10.1)
     assert ledger.balance() == balance(arrived=2)
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_who_comes_while_a_post_is_under_way_is_owed_nothing_of_it(hears: bool) -> None:
+    """Its id comes with the answer: the notice may have gone out before they listened, or after."""
+    ledger = a_ledger("l1")
+    ledger.arrive("l1", ONE, 10.1)
+    ledger.listen("l2", ["room"], 10.2)
+    if hears:
+        ledger.arrive("l2", ONE, 10.3)
+    ledger.cause(ONE, 10.0)
+    assert ledger.due == 0
+    assert ledger.balance() == balance(arrived=1 + hears)
 
 
 def test_the_target_comes_from_the_environment() -> None:

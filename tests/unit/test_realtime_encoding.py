@@ -5,7 +5,16 @@ import json
 
 import pytest
 
-from service.wire.realtime.backlog import MAX_BYTES, MAX_PACKETS, SLOW_AT, Backlog
+from service.wire.realtime.backlog import (
+    MAX_BYTES,
+    MAX_PACKETS,
+    MAX_USER_BYTES,
+    SLOW_AT,
+    TAKEN_AT_ONCE_BYTES,
+    Allowance,
+    Allowances,
+    Backlog,
+)
 from service.wire.realtime.encoding import Encoding, Outgoing, as_argument, encode_json, load_json
 
 
@@ -108,3 +117,100 @@ def test_a_client_that_does_not_read_is_given_up(count: int, size: int) -> None:
     assert backlog.qsize() == 0
     backlog.put_nowait(None)
     assert backlog.get_nowait() is None
+
+
+class Sockets:
+    """The backlogs of one user, in their order; `cut` are the places of those that were given up."""
+
+    def __init__(self, count: int) -> None:
+        self.allowance = Allowance()
+        self.cut: list[int] = []
+        self.backlogs = [Backlog() for _ in range(count)]
+        for place, backlog in enumerate(self.backlogs):
+            backlog.count_towards(self.allowance)
+            backlog.on_full = lambda place=place: self.cut.append(place)  # type: ignore[misc]
+
+    def put(self, place: int, size: int) -> None:
+        self.backlogs[place].put_nowait(note("x" * size).packet(Encoding.RAW))
+
+    def counted(self) -> int:
+        """What should be counted: all that waits, but for the packet of each that is sent next."""
+        return sum(len(packet.encode()) for backlog in self.backlogs for packet in list(backlog._waiting.values())[1:])
+
+
+@pytest.mark.parametrize("size", [MAX_BYTES + 1, 10 * MAX_BYTES])
+def test_one_packet_alone_is_no_sign_of_slowness(size: int) -> None:
+    """However large it is, and whatever small ones come with it; a second one behind it is."""
+    sockets = Sockets(1)
+    sockets.put(0, size)
+    for _ in range(100):
+        sockets.put(0, 1_000)
+    assert sockets.cut == []
+    sockets.put(0, MAX_BYTES)
+    assert sockets.cut == [0]
+
+
+def test_one_packet_to_each_of_a_users_sockets_is_no_sign_of_slowness() -> None:
+    sockets = Sockets(100)
+    for place in range(100):
+        sockets.put(place, MAX_BYTES)
+    assert (sockets.cut, sockets.allowance.waiting) == ([], 0)
+
+
+def test_of_what_a_users_sockets_leave_together_the_one_that_leaves_most_pays() -> None:
+    """And only that one: the others have room again."""
+    sockets = Sockets(10)
+    for place in range(10):
+        sockets.put(place, 10)
+        for _ in range(3):
+            sockets.put(place, MAX_USER_BYTES // 40 + place)
+    assert sockets.cut == []
+    sockets.put(2, MAX_USER_BYTES // 20)
+    sockets.put(0, MAX_USER_BYTES // 5)
+    assert sockets.cut == [0]
+    sockets.put(1, 1_000)
+    sockets.put(0, 1_000)
+    assert sockets.cut == [0]
+    assert sockets.allowance.waiting == sockets.counted() <= MAX_USER_BYTES
+
+
+def test_what_is_counted_is_what_waits() -> None:
+    """Whatever is put, taken, superseded, given up, and wherever it is counted."""
+    sockets = Sockets(3)
+    for number in range(300):
+        place = number % 3
+        sockets.put(place, 100 + number)
+        sockets.backlogs[place].put_nowait(receipt(f"m{number}").packet(Encoding.RAW))
+        if number % 4 == 0:
+            sockets.backlogs[place].get_nowait()
+        assert sockets.allowance.waiting == sockets.counted() > 0 or number < 3
+    sockets.backlogs[0].give_up()
+    assert sockets.allowance.waiting == sockets.counted()
+    moved = sockets.backlogs.pop()
+    moved.count_towards(elsewhere := Allowance())
+    assert (sockets.allowance.waiting, elsewhere.waiting) == (sockets.counted(), moved.behind)
+    moved.count_towards(None)
+    assert elsewhere.waiting == 0
+    for backlog in sockets.backlogs:
+        drained(backlog)
+    assert sockets.allowance.waiting == 0
+
+
+def test_an_allowance_is_kept_for_as_long_as_it_counts_something() -> None:
+    allowances, backlog = Allowances(), Backlog()
+    backlog.count_towards(allowances.of("app", "ann"))
+    assert allowances.of("app", "ann") is allowances.of("app", "ann")
+    assert allowances.of("app", "bob") is not allowances.of("app", "ann")
+    backlog.count_towards(None)
+    assert len(allowances._allowances) == 0
+
+
+async def test_a_writer_takes_little_at_a_time() -> None:
+    """What it has taken is no longer counted, though a slow client may leave it with the writer."""
+    backlog = Backlog()
+    for _ in range(20):
+        backlog.put_nowait(note("x" * (TAKEN_AT_ONCE_BYTES // 4)).packet(Encoding.RAW))
+    sizes = []
+    while backlog.qsize():
+        sizes.append(len(await backlog.take()))
+    assert sizes == [4] * 5

@@ -110,6 +110,12 @@ def test_a_refusal_never_shows_a_secret() -> None:
     assert "geheim" not in refusal(API_KEY="geheim")
 
 
+@pytest.mark.parametrize(("old", "present"), [("TENCENT_OLD_KEY", "TENCENT_KEY"), ("TENCENT_OLD_TOKEN", "TENCENT_TOKEN")])
+def test_an_old_key_alone_is_refused(old: str, present: str) -> None:
+    """Without the present one nothing would be checked by it."""
+    assert f"READSTATE_{present}" in refusal(**{old: "o" * 32})
+
+
 def test_secrets_are_made_once_and_kept_for_their_owner(tmp_path: Path) -> None:
     settings = Settings(data_dir=str(tmp_path / "data"))
     first = settings.resolve()

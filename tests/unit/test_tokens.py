@@ -1,5 +1,9 @@
 """What a token is worth, and for how long; with a clock that the test holds."""
 
+import base64
+import hmac
+import json
+
 import pytest
 
 from service.domain import tokens as rules
@@ -20,10 +24,15 @@ class World:
         self.now = NOW
         self.apps = FixedApps(App("one", "key-one", "", 1), App("two", "key-two", "", 1))
         self.directory = ModelDirectory()
+        self.directory.now_s = int(NOW)
         self.tokens = self.worker()
 
-    def worker(self, secret: str = SECRET) -> Tokens:
-        return Tokens(self.directory, self.apps, secret=secret, now=lambda: self.now)
+    def worker(self, secret: str = SECRET, *, old_secret: str = "", off_s: float = 0.0) -> Tokens:
+        """Another one, on a host whose clock is `off_s` ahead."""
+        return Tokens(self.directory, self.apps, secret=secret, old_secret=old_secret, now=lambda: self.now + off_s)
+
+    def new_generation(self, generation: int, app: str = "one") -> None:
+        self.apps.apps[app] = App(app, f"key-{app}", "", generation)
 
 
 @pytest.fixture
@@ -38,7 +47,7 @@ async def issued(world: World, app: str = "one") -> str:
     return (await world.tokens.issue(app=app, user="al")).token
 
 
-async def bound(world: World, token: str = "custom-token", *, life_s: int = DAY_S, replaces: bool = False) -> str:
+async def bound(world: World, token: str = "the-custom-token", *, life_s: int = DAY_S, replaces: bool = False) -> str:
     await world.tokens.bind(app="one", user="al", token=token, expires_s=int(world.now) + life_s, replaces=replaces)
     return token
 
@@ -72,14 +81,14 @@ async def test_a_token_ends_with_its_life(world: World) -> None:
     assert not world.tokens.still_valid(session)
 
 
-async def test_rotating_an_app_voids_its_tokens_only(world: World) -> None:
+async def test_a_new_generation_voids_the_tokens_of_its_app_only(world: World) -> None:
     """Issued and custom ones, cached or not; sessions of open connections, too."""
     mine, custom, other = await issued(world), await bound(world), await issued(world, "two")
     sessions = [await world.tokens.verify("one", token) for token in (mine, custom)]
-    world.apps.apps["one"] = App("one", "key-one", "", 2)
+    world.new_generation(2)
     assert not any(world.tokens.still_valid(session) for session in sessions if session)
-    assert await world.tokens.verify("one", mine) is None
-    assert await world.worker().verify("one", mine) is None
+    for worker in (world.tokens, world.worker()):
+        assert [await worker.verify("one", token) for token in (mine, custom)] == [None, None]
     assert await world.tokens.verify("two", other) is not None
 
 
@@ -101,13 +110,140 @@ async def test_revoking_counts_here_at_once_and_elsewhere_after_a_look(world: Wo
     assert not elsewhere.still_valid(session)
 
 
+async def test_a_custom_token_may_be_bound_anew_in_a_new_generation(world: World) -> None:
+    """Also by another user: a void token has no owner."""
+    token = await bound(world)
+    world.new_generation(2)
+    await world.directory.upsert_user(app="one", user="bo", profile={})
+    await world.tokens.bind(app="one", user="bo", token=token, expires_s=int(NOW) + DAY_S)
+    session = await world.tokens.verify("one", token)
+    assert session is not None
+    assert session.user == "bo"
+
+
+async def test_tokens_of_the_old_secret_are_good_and_none_is_signed_with_it(world: World) -> None:
+    old = await issued(world)
+    changed = world.worker("n" * 32, old_secret=SECRET)
+    new = (await changed.issue(app="one", user="al")).token
+    assert [await changed.verify("one", token) is not None for token in (old, new)] == [True, True]
+    only_new, only_old = world.worker("n" * 32), world.worker()
+    assert [await only_new.verify("one", token) is not None for token in (old, new)] == [False, True]
+    assert [await only_old.verify("one", token) is not None for token in (old, new)] == [True, False]
+
+
+async def test_a_token_of_the_old_secret_is_revoked_like_any(world: World) -> None:
+    """And what is answered is signed with the new one."""
+    old = await issued(world)
+    changed = world.worker("n" * 32, old_secret=SECRET)
+    await changed.revoke(app="one", user="al", token=old)
+    assert await changed.verify("one", old) is None
+    await issued(world)
+    (revoked,) = await changed.revoke(app="one", user="al")
+    assert await world.worker("n" * 32).verify("one", revoked.token) is not None
+    assert await changed.verify("one", revoked.token) is None
+
+
+@pytest.mark.parametrize("off_s", [-3600, -60, 0, 60, 3600])
+async def test_a_revocation_is_heard_whatever_the_host_s_clock_says(world: World, off_s: float) -> None:
+    """Also after a newer one was heard."""
+    worker = world.worker(off_s=off_s)
+    tokens = [await issued(world) for _ in range(3)]
+    for token in tokens:
+        assert await worker.verify("one", token) is not None
+        await world.worker(off_s=-off_s).revoke(app="one", user="al", token=token)
+        await worker.learn_revocations()
+        assert await worker.verify("one", token) is None
+
+
+async def test_a_revocation_is_heard_from_a_store_that_went_back(world: World) -> None:
+    """A replica that took over knows less and has a clock of its own; what it notes from then on counts all the same."""
+    first, second = await issued(world), await issued(world)
+    elsewhere = world.worker()
+    await world.tokens.revoke(app="one", user="al", token=first)
+    await elsewhere.learn_revocations()
+    world.directory.revoked.clear()
+    world.directory.now_s -= 3600
+    await world.worker().revoke(app="one", user="al", token=second)
+    await elsewhere.learn_revocations()
+    assert await elsewhere.verify("one", second) is None
+
+
 async def test_a_revocation_is_remembered_no_longer_than_its_token(world: World) -> None:
     token = await issued(world)
     await world.tokens.revoke(app="one", user="al", token=token)
     world.directory.revoked.clear()
     world.now += 7 * DAY_S
+    world.directory.now_s = int(world.now)
     await world.tokens.learn_revocations()
     assert world.tokens._revoked == {}
+
+
+async def test_a_revocation_outlasts_a_clock_that_was_ahead_for_a_while(world: World) -> None:
+    token = await issued(world)
+    await world.tokens.revoke(app="one", user="al", token=token)
+    world.now += 8 * DAY_S
+    await world.tokens.learn_revocations()
+    world.now -= 8 * DAY_S
+    assert await world.tokens.verify("one", token) is None
+
+
+def signed(claims: object, header: str = '{"alg":"HS256","typ":"JWT"}') -> str:
+    """Whatever `claims` and `header` are, signed with the right key."""
+    body = claims if isinstance(claims, str) else json.dumps(claims)
+    text = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, body))
+    signature = hmac.digest(rules._key(SECRET.encode(), "one", 1), text.encode(), "sha256")
+    return f"{text}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+GOOD = {"id": "al", "jti": "1", "exp": int(NOW) + 60}
+
+
+async def test_what_is_signed_with_the_right_key_is_taken_when_it_makes_sense(world: World) -> None:
+    assert await world.tokens.verify("one", signed(GOOD)) is not None
+    assert await world.tokens.verify("one", signed(GOOD | {"nbf": int(NOW), "more": [1e300]})) is not None
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *(
+            f'{{"id":"al","jti":"1","exp":{number}}}'
+            for number in ("1e999", "-1e999", "NaN", "Infinity", "9" * 30, "9" * 400, "1e300", "-1")
+        ),
+        *(f'{{"id":"al","jti":"1","exp":4102444800,"nbf":{number}}}' for number in ("1e999", "NaN", "4102444800", '"x"', "null")),
+        *(GOOD | {"exp": odd} for odd in ("4102444800", True, None, [], {}, 253_402_300_800, 4102444800.5)),
+        *(GOOD | {"id": odd} for odd in (1, None, True, ["al"], {"al": 1}, "", "x" * 129, "a\0", "\ud800", "é" * 65)),
+        *(GOOD | {"jti": odd} for odd in (1, None, ["1"], "", "\udfff", "x" * 65, "a b", "é")),
+        *({name: value for name, value in GOOD.items() if name != missing} for missing in GOOD),
+        *("", "null", "[]", '"al"', "1", "{", "[" * 900, '{"id":' * 400),
+    ],
+)
+async def test_odd_claims_make_a_token_void(world: World, claims: object) -> None:
+    """Though they are signed with the right key. No exception, whatever they are."""
+    assert await world.tokens.verify("one", signed(claims)) is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("[]", "1", "{", "null", "[" * 900, "{}", '{"alg":["HS256"]}', '{"alg":{}}', '{"alg":1e999}', '{"alg":"none"}', '{"alg":"HS512"}'),
+        *(
+            f'{{"alg":"HS256",{more}}}'
+            for more in ('"crit":[[]]', '"crit":["exp"],"exp":1', '"kid":1', '"b64":false', '"b64":' + "9" * 5000)
+        ),
+    ],
+)
+async def test_odd_headers_make_a_token_void(world: World, header: str) -> None:
+    """Though they are signed with the right key."""
+    assert await world.tokens.verify("one", signed(GOOD, header)) is None
+
+
+async def test_what_no_header_can_hold_makes_a_token_void(world: World) -> None:
+    """Over a socket any text may come."""
+    head, _, rest = signed(GOOD).partition(".")
+    assert await world.tokens.verify("one", f"{head}.\ud800.{rest}") is None
+    assert await world.tokens.verify("one", f"{head}.\ud800") is None
+    assert await world.tokens.verify("one", "a.\ud800.b") is None
 
 
 async def test_revoked_issued_tokens_are_named_by_their_text(world: World) -> None:
@@ -129,10 +265,10 @@ async def test_a_custom_token_is_asked_for_once_in_a_while(world: World) -> None
 
 
 async def test_an_unknown_token_is_not_remembered_as_unknown(world: World) -> None:
-    assert await world.tokens.verify("one", "custom-token") is None
+    assert await world.tokens.verify("one", "the-custom-token") is None
     await bound(world)
-    assert await world.worker().verify("one", "custom-token") is not None
-    assert await world.tokens.verify("one", "custom-token") is not None
+    assert await world.worker().verify("one", "the-custom-token") is not None
+    assert await world.tokens.verify("one", "the-custom-token") is not None
 
 
 async def test_a_custom_token_ends_even_while_it_is_believed(world: World) -> None:
@@ -153,14 +289,16 @@ async def test_a_custom_token_voided_elsewhere_is_believed_for_at_most_four_seco
 
 async def test_replacing_voids_the_earlier_custom_tokens(world: World) -> None:
     kept = await issued(world)
-    await bound(world, "custom-one")
-    await bound(world, "custom-two")
-    await bound(world, "custom-three", replaces=True)
-    found = [await world.tokens.verify("one", token) for token in ("custom-one", "custom-two", "custom-three", kept)]
+    await bound(world, "custom-token-one")
+    await bound(world, "custom-token-two")
+    await bound(world, "custom-token-three", replaces=True)
+    found = [await world.tokens.verify("one", token) for token in ("custom-token-one", "custom-token-two", "custom-token-three", kept)]
     assert [session is not None for session in found] == [False, False, True, True]
 
 
-@pytest.mark.parametrize("token", ["", "seven77", "x" * 4097, "with space", "tab\tinside", "ünicode-token", "null\0null"])
+@pytest.mark.parametrize(
+    "token", ["", "x" * 15, "x" * 4097, "with a space inside", "with\ta-tab-inside", "an-ünicode-token", "null\0null-null-null"]
+)
 async def test_what_cannot_be_a_custom_token(world: World, token: str) -> None:
     with pytest.raises(Invalid):
         await bound(world, token)
@@ -176,9 +314,9 @@ async def test_a_custom_token_has_one_owner(world: World) -> None:
     await bound(world)
     await world.directory.upsert_user(app="one", user="bo", profile={})
     with pytest.raises(TokenConflict):
-        await world.tokens.bind(app="one", user="bo", token="custom-token", expires_s=int(NOW) + 1)
+        await world.tokens.bind(app="one", user="bo", token="the-custom-token", expires_s=int(NOW) + 1)
     with pytest.raises(UserUnknown):
-        await world.tokens.bind(app="one", user="nobody", token="custom-next", expires_s=int(NOW) + 1)
+        await world.tokens.bind(app="one", user="nobody", token="custom-token-next", expires_s=int(NOW) + 1)
 
 
 async def test_only_the_owner_s_token_is_revoked(world: World) -> None:

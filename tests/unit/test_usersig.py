@@ -90,6 +90,37 @@ def test_good_ones_pass_however_they_are_packed(usersig: str) -> None:
     assert refusal(usersig) == 0
 
 
+def test_what_the_old_key_signed_is_good_while_it_is_set() -> None:
+    """And what the new one signed; nothing else."""
+    changing = UserSigs(sdkappid=SDKAPPID, key="n" * 64, old_key=KEY, now=Clock())
+    changing.check(V1, ADMIN)
+    with pytest.raises(Refused):
+        UserSigs(sdkappid=SDKAPPID, key="n" * 64, now=Clock()).check(V1, ADMIN)
+    UserSigs(sdkappid=SDKAPPID, key=KEY, old_key="n" * 64, now=Clock()).check(V1, ADMIN)
+    with pytest.raises(Refused):
+        changing.check(WRONG_KEY, ADMIN)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"time": number} for number in (1e300, -1, 2**53, 2**70, "9" * 16, "-1", "\u0661", 1.5, True, None, [])),
+        *({"expire": number} for number in (0, "0", 1e300, -1, 2**53, "9" * 16, 1.5, True, None, {})),
+        *({"sdkappid": number} for number in (1e300, -1, 2**53, str(SDKAPPID) + " ", 1.5, None)),
+        *({name: text} for name in ("identifier", "sig", "ver") for text in ("\ud800", 1, None, [])),
+    ],
+)
+def test_odd_claims_are_refused_without_a_fault(odd: dict[str, Any]) -> None:
+    assert refusal(pack(claims(**odd))) != 0
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "9" * 3000, "1e-999", '"1e9"'])
+def test_numbers_that_python_does_not_take_are_refused_without_a_fault(number: str) -> None:
+    for name in ("time", "expire", "sdkappid"):
+        text = claims(**{name: "HERE"}).replace(b'"HERE"', number.encode())
+        assert refusal(pack(text)) != 0
+
+
 def test_the_mac_is_that_of_the_published_vectors() -> None:
     """The key is the text of its 64 digits, and `time` stands before `expire`."""
     assert unpack(V1).expected(KEY.encode()) == base64.b64encode(

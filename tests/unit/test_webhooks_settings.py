@@ -47,10 +47,20 @@ def test_what_cannot_work_is_refused_by_name(environ: dict[str, str], words: str
     assert words in refusal(**environ)
 
 
-def test_tencents_form_alone_takes_tencents_token() -> None:
-    """As incoming callbacks do."""
-    environ = {"WEBHOOK_TOKEN": "", "TENCENT_TOKEN": "tencent-token", "WEBHOOK_FORM": "tencent", "TENCENT_SDKAPPID": "1400000001"}
-    assert read(**environ).webhook_token is None
+@pytest.mark.parametrize("form", ["auto", "tencent", "both"])
+def test_tencents_form_needs_a_token_of_its_own(form: str) -> None:
+    """`Sign` goes along in the URL, which ends up in the receiver's logs: it must open nothing here."""
+    environ = {"WEBHOOK_FORM": form, "TENCENT_SDKAPPID": "1400000001", "WEBHOOK_TOKEN": "one-token", "TENCENT_TOKEN": "one-token"}
+    assert refusal(**environ).startswith("READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ")
+    assert "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN" in refusal(**{**environ, "WEBHOOK_TOKEN": ""})
+    assert read(**{**environ, "TENCENT_TOKEN": "another-token"}).webhook_form == form
+
+
+def test_one_token_is_enough_where_no_sign_is_sent() -> None:
+    """The native form covers the body."""
+    same = {"WEBHOOK_TOKEN": "one-token", "TENCENT_TOKEN": "one-token"}
+    assert read(**same).tencent_sdkappid is None
+    assert read(**same, TENCENT_SDKAPPID="1400000001", WEBHOOK_FORM="standard").webhook_form == "standard"
 
 
 def test_private_receivers_and_http_can_be_allowed() -> None:

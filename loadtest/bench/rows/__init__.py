@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from loadtest.bench.figures import Outcome
-from loadtest.bench.rows import http, latency, memory, posts, receipts, script, size
+from loadtest.bench.rows import dearest, http, latency, memory, posts, receipts, script, size
 from loadtest.bench.stage import Stage
 
 ROWS: dict[str, Callable[[Stage], Outcome]] = {
@@ -21,4 +21,5 @@ ROWS: dict[str, Callable[[Stage], Outcome]] = {
     "l": receipts.journal,
     "m": receipts.against_rows,
     "n": script.events,
+    "o": dearest.calls_at_the_limits,
 }

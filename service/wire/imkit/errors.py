@@ -80,6 +80,7 @@ RATE_LIMIT_EXCEEDED = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED")
 NOT_FOUND = Problem(404, "Not Found", "NOT_FOUND", "No such path")  # ours
 INTERNAL_ERROR = Problem(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")  # ours
 SERVICE_UNAVAILABLE = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
+STORE_FULL = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE")  # ours
 UNKNOWN_OUTCOME = Problem(  # ours
     503, "Service Unavailable", "SERVICE_UNAVAILABLE", "It is unknown whether this was done; ask for the present state before you repeat it"
 )
@@ -127,6 +128,8 @@ def explain(error: errors.ReadStateError, refusals: Refusals = REFUSALS) -> tupl
     if isinstance(error, errors.Refusal):
         problem = refusals.get(type(error)) or REFUSALS[type(error)]
         return problem, problem.message or str(error)
+    if isinstance(error, errors.StoreFull):
+        return STORE_FULL, str(error)
     problem = UNKNOWN_OUTCOME if isinstance(error, errors.UnknownOutcome) else SERVICE_UNAVAILABLE
     return problem, problem.message
 

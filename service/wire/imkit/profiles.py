@@ -14,6 +14,7 @@ ROOM_FIELDS = frozenset(
         "appID",
         "members",
         "memberProperties",
+        "partial",
         "unread",
         "status",
         "roomTags",

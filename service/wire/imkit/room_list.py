@@ -9,8 +9,8 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
-from service.domain.types import Room, Status
-from service.together import together
+from service.domain.types import RoomSummary, Status
+from service.together import lots
 from service.wire import costs
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
@@ -19,13 +19,15 @@ from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_QUERY, Refused
 from service.wire.imkit.messages import RoomsResult, Tags
 from service.wire.imkit.reply import ok
-from service.wire.imkit.views import people_in, personal, room_view
-from service.wire.reply import Reply
-from service.wire.rooms import find_members, find_rooms
+from service.wire.imkit.views import View, people_in, personal, room_view
+from service.wire.reply import Reply, encode
 from service.wire.times import unix_ms
 
+MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says
+MAX_LIST_BYTES = 1024 * 1024  # the same, except that one room is always listed
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer
+VIEWS_AT_ONCE = 20  # rooms that are made ready before everybody else has a turn
 MAX_REGEX_CHARS = 256
 
 Count = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
@@ -51,6 +53,7 @@ class _Query(Struct, frozen=True, forbid_unknown_fields=True):
     name: _Regex | None = None
 
 
+_Test = Callable[[RoomSummary], bool]
 _decode_query: Callable[[bytes], _Query] = msgspec.json.Decoder(_Query).decode
 _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -68,59 +71,86 @@ async def rooms(
 ) -> Reply:
     """The active rooms the caller is in. `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here.
 
+    An answer ends after 1,000 rooms or 1 MiB of JSON: `skip` what has come already and ask again until there are `totalCount`.
     `sort`: `lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, `-` in front to descend.
     `sortUnreadFirst` other than 0: rooms with something unread come first. `updatedAfter`: an ISO-8601 time or Unix milliseconds.
     `q`: JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`, taken for plain text, `$options`).
     """
     caller, desk = request.auth, request.desk
-    wanted, order, since_ms = _wanted(caller, q), _order(sort), _since_ms(updated_after)
+    query, order, since_ms = _query(caller, q), _order(sort), _since_ms(updated_after)
     if pref:
         _parse("pref", _decode_object, pref)
-    there = await _present(desk, caller)
-    request.charge(costs.of_list(len(there)))
-    kept = [room for room in there if wanted(room) and (since_ms is None or _touched_ms(room) > since_ms)]
+    tests = [*_tag_tests(query.room_tags), *_name_tests(query.name)]
+    if since_ms is not None:
+        tests.append(lambda room: _touched_ms(room) > since_ms)
+    by_name = query.name is not None or any(key is _name for key, _ in order)
+    names = await desk.read_state.rooms(app=caller.app, user=caller.user)
+    request.charge(costs.of_list(len(names)))
+    kept = await _present(desk, caller, names, tests, tags=query.room_tags is not None, fields=("name",) if by_name else ())
     for key, descending in reversed(order):
         kept.sort(key=key, reverse=descending)
     if sort_unread_first:
-        kept.sort(key=lambda room: not (room.me and room.me.unread))
-    page = kept[skip : skip + limit] if limit else kept[skip:]
-    return ok({"totalCount": len(kept), "data": await _views(desk, caller, page)})
+        kept.sort(key=lambda room: not room.me.unread)
+    page = kept[skip : skip + (limit or MAX_ROOMS_LISTED)][:MAX_ROOMS_LISTED]
+    return ok({"totalCount": len(kept), "data": await _views(desk, caller, [room.room for room in page])})
 
 
-async def _present(desk: Desk, caller: Caller) -> list[Room]:
-    """The caller's active rooms, as they are now."""
-    names = await desk.read_state.rooms(app=caller.app, user=caller.user)
-    found = await find_rooms(desk.read_state, app=caller.app, rooms=names, user=caller.user)
-    return [room for room in found if room.status is Status.ACTIVE]
+async def _present(
+    desk: Desk, caller: Caller, names: Sequence[str], tests: Sequence[_Test], *, tags: bool, fields: Sequence[str]
+) -> list[RoomSummary]:
+    """Those of the caller's rooms `names` that are active and pass all `tests`, as they are now."""
+    kept: list[RoomSummary] = []
+    for lot in lots(names):
+        found = await desk.read_state.room_summary_each(app=caller.app, rooms=lot, user=caller.user, tags=tags, fields=fields)
+        there = (room for room in found if room is not None and room.status is Status.ACTIVE)
+        kept += [room for room in there if all(test(room) for test in tests)]
+    return kept
 
 
-async def _views(desk: Desk, caller: Caller, page: Sequence[Room]) -> list[dict[str, Any]]:
+async def _views(desk: Desk, caller: Caller, page: Sequence[str]) -> list[msgspec.Raw]:
+    """The rooms of the page as JSON, as far as they have room in one answer."""
     shown = min(MAX_MEMBERS_LISTED, max(2, MAX_LISTED_TOGETHER // max(1, len(page))))
-    states = await together(lambda room: find_members(desk.read_state, app=caller.app, room=room.room, limit=shown), page)
-    everybody = set[str]().union(*(people_in(room, members) for room, members in zip(page, states, strict=True)))
+    views: list[msgspec.Raw] = []
+    size = 0
+    for lot in lots(page, VIEWS_AT_ONCE):
+        for view in await _views_of(desk, caller, lot, shown):
+            encoded = encode(view)
+            size += len(encoded)
+            if views and size > MAX_LIST_BYTES:
+                return views
+            views.append(msgspec.Raw(encoded))
+    return views
+
+
+async def _views_of(desk: Desk, caller: Caller, rooms: Sequence[str], shown: int) -> list[View]:
+    found = await desk.read_state.room_each(app=caller.app, rooms=rooms, user=caller.user)
+    there = [room for room in found if room is not None and room.me is not None]
+    states = await desk.read_state.members_each(app=caller.app, rooms=[room.room for room in there], limit=shown)
+    everybody = set[str]().union(*(people_in(room, members) for room, members in zip(there, states, strict=True)))
     people = await desk.people.find(caller.app, everybody)
-    views = (room_view(caller.app, room, members, people, properties=False) for room, members in zip(page, states, strict=True))
-    return [personal(view, room, caller.user) for view, room in zip(views, page, strict=True)]
+    return [
+        personal(room_view(caller.app, room, members, people, properties=False), room, caller.user)
+        for room, members in zip(there, states, strict=True)
+    ]
 
 
-def _wanted(caller: Caller, query: str) -> Callable[[Room], bool]:
-    """What `q` asks of a room. Raises Refused for a form that is not understood."""
-    if not query:
-        return lambda room: True
-    asked = _parse("q", _decode_query, query)
+def _query(caller: Caller, text: str) -> _Query:
+    """What `q` asks for. Raises Refused for a form that is not understood."""
+    if not text:
+        return _Query()
+    asked: _Query = _parse("q", _decode_query, text)
     if asked.members not in (None, caller.user):
         raise Refused(INVALID_QUERY, "q.members must be the caller")
-    tests = [*_tag_tests(asked.room_tags), *_name_tests(asked.name)]
-    return lambda room: all(test(room) for test in tests)
+    return asked
 
 
-def _tag_tests(tags: str | _TagSet | None) -> list[Callable[[Room], bool]]:
+def _tag_tests(tags: str | _TagSet | None) -> list[_Test]:
     if tags is None:
         return []
     if isinstance(tags, str):
         return [lambda room: tags in room.tags]
     any_of, all_of = tags.any_of, tags.all_of
-    tests: list[Callable[[Room], bool]] = []
+    tests: list[_Test] = []
     if any_of is not None:
         tests.append(lambda room: not set(any_of).isdisjoint(room.tags))
     if all_of is not None:
@@ -128,7 +158,7 @@ def _tag_tests(tags: str | _TagSet | None) -> list[Callable[[Room], bool]]:
     return tests
 
 
-def _name_tests(name: _Regex | None) -> list[Callable[[Room], bool]]:
+def _name_tests(name: _Regex | None) -> list[_Test]:
     """The pattern is taken for plain text: a regular expression of somebody else's could keep a worker busy for ever."""
     if name is None:
         return []
@@ -139,7 +169,7 @@ def _name_tests(name: _Regex | None) -> list[Callable[[Room], bool]]:
     return [lambda room: text in fold(_name(room))]
 
 
-def _name(room: Room) -> str:
+def _name(room: RoomSummary) -> str:
     name = msgspec.json.decode(room.profile.get("name", b'""'))
     return name if isinstance(name, str) else ""
 
@@ -161,20 +191,20 @@ def _since_ms(text: str) -> int | None:
         raise Refused(INVALID_QUERY, "updatedAfter must be an ISO-8601 time or Unix milliseconds") from None
 
 
-def _touched_ms(room: Room) -> int:
-    return max(room.created_ms, room.last.at_ms if room.last else 0)
+def _touched_ms(room: RoomSummary) -> int:
+    return max(room.created_ms, room.last_ms)
 
 
-_SORT_KEYS: dict[str, Callable[[Room], Any]] = {
-    "lastMessage": lambda room: room.last.at_ms if room.last else 0,
+_SORT_KEYS: dict[str, Callable[[RoomSummary], Any]] = {
+    "lastMessage": lambda room: room.last_ms,
     "createdTime": lambda room: room.created_ms,
     "createdTimeMS": lambda room: room.created_ms,
     "name": _name,
-    "unread": lambda room: room.me.unread if room.me else 0,
+    "unread": lambda room: room.me.unread,
 }
 
 
-def _order(sort: str) -> list[tuple[Callable[[Room], Any], bool]]:
+def _order(sort: str) -> list[tuple[Callable[[RoomSummary], Any], bool]]:
     """The fields to sort by, the most important first, each with whether it descends. Raises Refused."""
     fields = [(field.removeprefix("-"), field.startswith("-")) for field in sort.split()]
     unknown = [name for name, _ in fields if name not in _SORT_KEYS]

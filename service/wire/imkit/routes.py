@@ -41,17 +41,15 @@ HANDLERS = (
     admin.revoke_tokens,
 )
 
-# What browsers may send: names of today, and those that older clients still use.
+# What browsers may send: names of today, and those that older clients still use. A backend's key has no place in a browser.
 CORS_HEADERS = (
     "IM-CLIENT-KEY",
     "IM-Authorization",
     "IM-CLIENT-ID",
     "IM-Device-ID",
-    "IM-API-KEY",
     "x-timezone",
     "CLIENT_KEY",
     "Authorization",
-    "API_KEY",
 )
 
 SECURITY = {

@@ -11,7 +11,6 @@ import msgspec
 
 from service.domain.groups import GROUP_TYPE
 from service.domain.identity import User
-from service.domain.read_state import ReadState
 from service.domain.types import MemberState, MessageRef, Room
 from service.wire.people import People
 from service.wire.times import iso
@@ -133,13 +132,6 @@ def _managers(room: Room) -> Sequence[Any]:
 def _stored(room: Room, name: str) -> Any:
     text = room.profile.get(name)
     return msgspec.json.decode(text) if text is not None else None
-
-
-async def room_for_everybody(read_state: ReadState, people: People, app: str, room: str) -> View:
-    """The room as it is broadcast in a `room` event: members as objects, no per-user fields. Raises RoomUnknown."""
-    present = await read_state.room(app=app, room=room)
-    members = await read_state.members(app=app, room=room)
-    return room_view(app, present, members, await people.find(app, people_in(present, members)))
 
 
 async def message_for_everybody(people: People, app: str, room: str, message: str, sender: str, at_ms: int, body: str) -> View:

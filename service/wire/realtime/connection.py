@@ -1,6 +1,7 @@
 """One socket: how it wants to be spoken to, whose it is, and how it ends."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ from engineio import packet as engine
 from msgspec import Struct
 
 from service.domain.identity import Session
-from service.wire.realtime.backlog import Backlog
+from service.wire.realtime.backlog import Allowance, Backlog
 from service.wire.realtime.encoding import Encoding, Outgoing, as_argument
 from service.wire.realtime.frames import Bucket, Wire
 
@@ -48,6 +49,9 @@ class Connection:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(AUTHENTICATE_WITHIN_S, self.end, TOO_LATE)
+        # The library's own pings are a task for each connection, which outlives it by up to a whole interval.
+        socket.schedule_ping = self._ping_later
+        self._pinging: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self.wire: Wire | None = None  # None while it is long-polling
         self.client_key = client_key  # named in the handshake
@@ -71,6 +75,10 @@ class Connection:
         else:
             wait_s = min(seconds_left, LONGEST_TIMER_S)  # the loop's timers are not made for years
             self._timer = self._loop.call_later(wait_s, self.expect_end, seconds_left - wait_s)
+
+    def count_towards(self, allowance: Allowance) -> None:
+        """What waits for this client is part of what its user may leave waiting."""
+        self._backlog.count_towards(allowance)
 
     def send(self, outgoing: Outgoing) -> None:
         self._backlog.put_nowait(outgoing.packet(self.encoding))
@@ -104,10 +112,27 @@ class Connection:
     def gone(self) -> None:
         """The transport is no more."""
         self.end(GONE)
-        self._backlog.on_full = _nobody  # the library keeps the backlog until the next ping would have been due
+        self._backlog.on_full = self._socket.schedule_ping = _nobody
+        self._backlog.count_towards(None)
+        if self._pinging is not None:
+            self._pinging.cancel()
+
+    def _ping_later(self) -> None:
+        """The client has come, or has answered the last ping: one ping is awaited at a time."""
+        if self._socket.last_ping:
+            self._socket.last_ping = None
+            self._pinging = self._loop.call_later(self._socket.server.ping_interval, self._ping)
+
+    def _ping(self) -> None:
+        self._socket.last_ping = time.time()
+        self._backlog.put_nowait(engine.Packet(engine.PING))
 
     def _close_polling(self) -> None:
-        self._closing = asyncio.ensure_future(self._socket.close(wait=False))
+        self._closing = asyncio.ensure_future(self._leave_polling())
+
+    async def _leave_polling(self) -> None:
+        await self._socket.close(wait=False)
+        self._socket.server.sockets.pop(self.sid, None)  # the library would look for it now and then, and keep it until then
 
 
 def _nobody() -> None:

@@ -2,6 +2,9 @@
 
 Most notices say everything themselves and are passed on at once. A message needs the sender's profile and a changed room its present
 state; while those are fetched, what happens in that room waits behind, and other rooms do not.
+
+A room that changes again and again is told once in ROOM_EVERY_S: the first change at once, those that follow together at the end of the
+time, by the state that the room has then. Who hears the room changes at once all the same.
 """
 
 import asyncio
@@ -25,10 +28,12 @@ from service.errors import Fault, Refusal
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import Connection
 from service.wire.realtime.encoding import Outgoing, encode_json
+from service.wire.realtime.pace import Pace
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 1_000  # notices of one room behind a fetch
+ROOM_EVERY_S = 1.0  # between two `room` events of one room
 
 MessageView = Callable[[str, MessagePosted], Awaitable[bytes]]  # (app, notice) -> JSON; may raise ReadStateError
 RoomView = Callable[[str, str], Awaitable[bytes]]  # (app, room) -> JSON; may raise ReadStateError
@@ -61,6 +66,7 @@ class Delivery:
         self._revoked = revoked
         self._fetching: dict[tuple[str, str], _Fetching] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pace: Pace[tuple[str, str]] = Pace(ROOM_EVERY_S, lambda key: self.deliver(key[0], RoomChanged(key[1])))
 
     def deliver(self, app: str, notice: Notice) -> None:
         """Pass a notice on, or let it wait its turn. Never waits itself."""
@@ -81,6 +87,7 @@ class Delivery:
 
     async def stop(self) -> None:
         """Drop what waits."""
+        self._pace.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -99,8 +106,10 @@ class Delivery:
                 self._audience.left(app, room, members)
             case RoomDeleted(room):
                 self._audience.room_deleted(app, room)
-            case MessagePosted(room) | RoomChanged(room):
+            case MessagePosted(room):
                 return not self._audience.hears(app, room)
+            case RoomChanged(room):
+                return not self._audience.hears(app, room) or self._pace.holds_back((app, room))
         return True
 
     async def _work_off(self, app: str, room: str, fetching: _Fetching) -> None:
@@ -132,6 +141,8 @@ class Delivery:
             self._lost(event, error)
         else:
             self._send(app, room, Outgoing(event, fetching.fetch.result()))
+            if event == "room":
+                self._pace.told((app, room))
 
     def _lost(self, event: str, error: BaseException) -> None:
         if isinstance(error, Refusal):

@@ -21,6 +21,7 @@ from service.wire.imkit.call import Caller
 from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, Problem, Refused, explain
 from service.wire.imkit.reply import ok
 from service.wire.realtime.audience import Audience
+from service.wire.realtime.backlog import Allowances
 from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection
 from service.wire.realtime.encoding import Encoding
 from service.wire.realtime.requests import COSTS, Request
@@ -48,6 +49,7 @@ class Events:
         self._notices = notices
         self._audience = audience
         self._requests = requests
+        self._allowances = Allowances()
 
     async def said(self, connection: Connection, event: str, args: list[Any], ack_id: int | None) -> None:
         """One event. Never raises for what the client said."""
@@ -145,6 +147,7 @@ class Events:
         if before is None or (before.app, before.user) != (session.app, session.user):
             await self._admit(connection, session)
             connection.session = session
+            connection.count_towards(self._allowances.of(session.app, session.user))
             if before is not None:
                 self._audience.dismiss(before.app, before.user, connection)
                 await self._notices.leave(before.app)

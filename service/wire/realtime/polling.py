@@ -13,6 +13,7 @@ from service.wire.body import ClientGone, read_body
 from service.wire.realtime.connection import VIOLATION
 from service.wire.realtime.frames import Event, Receive, Send, objection_to_post, packets_in
 from service.wire.realtime.protocol import SocketServer
+from service.wire.reply import PRIVATE
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +94,14 @@ class _Answer:
 
     async def send(self, event: Event) -> None:
         self._begun = True
+        if event["type"] == "http.response.start":
+            event = {**event, "headers": [*event["headers"], *PRIVATE]}
         await self._send(event)
 
     async def refuse(self, reason: str) -> None:
         if not self._begun:
-            await refuse(self.send, reason)
+            self._begun = True
+            await refuse(self._send, reason)
 
 
 async def refuse(send: Send, reason: str, status: int = 400, *more: tuple[bytes, bytes]) -> None:
@@ -107,6 +111,7 @@ async def refuse(send: Send, reason: str, status: int = 400, *more: tuple[bytes,
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
         (b"access-control-allow-origin", b"*"),
+        *PRIVATE,
         *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

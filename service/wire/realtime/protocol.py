@@ -4,12 +4,14 @@ Its client manager, handlers and emits are not used: who hears what is in `audie
 This file leans on inner methods of python-socketio and python-engineio, which is why their versions are pinned.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import engineio
 import socketio
+from engineio.exceptions import QueueEmpty
 from socketio import packet as packets
 
 from service.domain.limits import MAX_BODY_BYTES
@@ -71,6 +73,8 @@ class _Manager(socketio.AsyncManager):  # type: ignore[misc]
 
 
 class _Engine(engineio.AsyncServer):  # type: ignore[misc]
+    headers = ""  # what pages may send
+
     def create_queue(self, *_: Any, **__: Any) -> Backlog:
         return Backlog()
 
@@ -78,11 +82,29 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
         # Whatever a client sends is the client's affair.
         self.logger.debug(message)
 
+    def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
+        """As for all other calls: the library would let pages send whatever headers they ask for."""
+        asked = "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
+        headers: list[tuple[str, str]] = super()._cors_headers({name: value for name, value in environ.items() if name != asked})
+        return [*headers, ("Access-Control-Allow-Headers", self.headers)] if asked in environ else headers
+
 
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
-    """The server of namespace "/". `transports`: "websocket" and perhaps "polling". Times in seconds."""
+    """The server of namespace "/". `transports`: "websocket" and perhaps "polling". Times in seconds.
 
-    def __init__(self, speaker: Speaker, *, ping_interval: int, ping_timeout: int, origins: str | list[str], transports: list[str]) -> None:
+    Pages of `origins` may send `headers`, and no cookies.
+    """
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        *,
+        ping_interval: int,
+        ping_timeout: int,
+        origins: str | list[str],
+        headers: Iterable[str],
+        transports: list[str],
+    ) -> None:
         super().__init__(
             client_manager=_Manager(),
             serializer=_Packet,
@@ -96,8 +118,10 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             ping_timeout=ping_timeout,
             max_http_buffer_size=MAX_BODY_BYTES,
             cors_allowed_origins=origins,
+            cors_credentials=False,
             transports=transports,
         )
+        self.eio.headers = ", ".join(headers)
         self._speaker = speaker
         self._connections: dict[str, Connection] = {}
 
@@ -127,11 +151,23 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         socket = self.eio.sockets[eio_sid]
         self._connections[eio_sid] = connection = self._speaker.opened(socket, environ)
-        if connection.wire is not None:
-            # The library's own makes a task for each look at the queue (before Python 3.12), a third of the cost of a delivery. Its
-            # time-out is of no use to a websocket: whatever ends the connection ends the backlog.
-            socket.poll = socket.queue.take
+        # The library's own makes a task for each look at the queue (before Python 3.12), a third of the cost of a delivery, and takes
+        # all that waits. Its time-out is of no use to a websocket: whatever ends the connection ends the backlog.
+        socket.poll = socket.queue.take if connection.wire is not None else self._patiently(socket.queue)
         self.environ[eio_sid] = {}  # the library keeps one per connection; nothing of it is needed
+
+    def _patiently(self, backlog: Backlog) -> Callable[[], Awaitable[list[Any]]]:
+        """How a long-polling request waits: until a ping must have come."""
+        patience_s = self.eio.ping_interval + self.eio.ping_timeout
+
+        async def take() -> list[Any]:
+            try:
+                async with asyncio.timeout(patience_s):
+                    return await backlog.take()
+            except TimeoutError:
+                raise QueueEmpty from None
+
+        return take
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         connection = self._connections.pop(eio_sid, None)

@@ -22,6 +22,8 @@ from service.wire import costs
 from service.wire.addresses import Held, client_address
 from service.wire.desk import Desk
 from service.wire.imkit import views
+from service.wire.imkit.room_event import room_event
+from service.wire.imkit.routes import CORS_HEADERS
 from service.wire.realtime import polling
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import INVALID_TOKEN, STATE_LOST, STOPPING, TOO_SLOW, Connection, Farewell
@@ -70,6 +72,7 @@ class Realtime:
             ping_interval=ping_interval_s,
             ping_timeout=ping_timeout_s,
             origins="*" if cors_origins == "*" else [origin.strip() for origin in cors_origins.split(",")],
+            headers=("Content-Type", *CORS_HEADERS),
             transports=["websocket", "polling"] if self._polling else ["websocket"],
         )
         self._checker: asyncio.Task[None] | None = None
@@ -202,10 +205,7 @@ class Realtime:
             return encode_json(views.message_view(app, posted.room, posted.message, sender, posted.at_ms, posted.body))
 
     async def _room_view(self, app: str, room: str) -> bytes:
-        async def view() -> bytes:
-            return encode_json(await views.room_for_everybody(self._desk.read_state, self._desk.people, app, room))
-
-        return await _insist(view)
+        return await _insist(lambda: room_event(self._desk.read_state, self._desk.people, app, room))
 
     async def _repair(self, app: str) -> None:
         lost = await self._audience.reload(app)

@@ -130,7 +130,8 @@ def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
         return problem.reply("" if problem.error else str(error))
     if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
         problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME
-        return problem.reply(headers=((b"retry-after", b"%d" % error.retry_after_s),))
+        text = str(error) if isinstance(error, errors.StoreFull) else ""
+        return problem.reply(text, ((b"retry-after", b"%d" % error.retry_after_s),))
     if isinstance(error, ClientGone):
         return NOT_SERVED.reply()  # nobody is left to read it
     if isinstance(error, HTTPException) and error.status_code < 500:

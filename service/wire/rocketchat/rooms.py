@@ -14,14 +14,15 @@ from msgspec import Struct
 
 from service.domain import direct
 from service.domain.identity import Session, User
-from service.domain.types import Room
-from service.together import together
+from service.domain.types import Room, RoomSummary
+from service.together import lots
 from service.wire import rooms as wire_rooms
 from service.wire.desk import Desk
 from service.wire.rocketchat.people import person, text
 
 Kind = Literal["c", "p", "d"]
 
+_FIELDS = ("roomType", "t", "name")  # of the profile, of which a kind and a name are made
 _DIRECT = b'"direct"'
 _KINDS: Mapping[bytes, Kind] = {b'"c"': "c", b'"p"': "p", b'"d"': "d"}
 
@@ -33,14 +34,14 @@ class Name(Struct, frozen=True):
     full: str
 
 
-def kind(room: Room) -> Kind:
+def kind(room: Room | RoomSummary) -> Kind:
     """The room's kind."""
     if direct.TAG in room.tags or room.profile.get("roomType") == _DIRECT:
         return "d"
     return _KINDS.get(room.profile.get("t", b""), "c")
 
 
-def own_name(room: Room) -> str:
+def own_name(room: Room | RoomSummary) -> str:
     """The name that the room itself has."""
     return text(room.profile, "name") or room.room
 
@@ -50,36 +51,41 @@ async def find_room(desk: Desk, session: Session, room: str) -> Room | None:
     return await wire_rooms.find_room(desk.read_state, app=session.app, room=room, user=session.user)
 
 
-async def find_rooms(desk: Desk, session: Session, rooms: Sequence[str]) -> list[Room]:
+async def find_summaries(desk: Desk, session: Session, rooms: Sequence[str]) -> list[RoomSummary]:
     """Those of `rooms` that the caller is in, in the same order."""
-    return await wire_rooms.find_rooms(desk.read_state, app=session.app, rooms=rooms, user=session.user)
+    found = await desk.read_state.room_summary_each(app=session.app, rooms=rooms, user=session.user, tags=True, fields=_FIELDS)
+    return [room for room in found if room is not None]
 
 
 async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) -> Room | None:
     """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at. O(own rooms)"""
     own = sorted(await desk.read_state.rooms(app=session.app, user=session.user))
-    return next((room for room in await find_rooms(desk, session, own) if kind(room) == wanted and own_name(room) == name), None)
+    for lot in lots(own):
+        for room in await find_summaries(desk, session, lot):
+            if kind(room) == wanted and own_name(room) == name:
+                return await find_room(desk, session, room.room)
+    return None
 
 
-async def names(desk: Desk, session: Session, rooms: Sequence[Room]) -> list[Name]:
+async def names(desk: Desk, session: Session, rooms: Sequence[RoomSummary]) -> list[Name]:
     """The name of each of `rooms`, for the caller."""
-    nameless = [room for room in rooms if kind(room) == "d" and not text(room.profile, "name")]
-    found = await together(lambda room: _other(desk, session, room), nameless)
-    known = await desk.people.find(session.app, set(found) - {""})
-    others = {room.room: other for room, other in zip(nameless, found, strict=True)}
+    nameless = [room.room for room in rooms if kind(room) == "d" and not text(room.profile, "name")]
+    others = await _others(desk, session, nameless)
+    known = await desk.people.find(session.app, set(others.values()) - {""})
     return [_name(room, others.get(room.room, ""), known) for room in rooms]
 
 
-def _name(room: Room, other: str, known: Mapping[str, User | None]) -> Name:
+def _name(room: RoomSummary, other: str, known: Mapping[str, User | None]) -> Name:
     if not other:
         return Name(own_name(room), own_name(room))
     somebody = person(other, known.get(other))
     return Name(somebody.username, somebody.name)
 
 
-async def _other(desk: Desk, session: Session, room: Room) -> str:
-    """The other member of a direct room; "" when nobody else is there."""
-    pair: Sequence[str] | None = direct.direct_pair(room.room)
-    if pair is None:
-        pair = [state.member for state in await wire_rooms.find_members(desk.read_state, app=session.app, room=room.room, limit=2)]
-    return next((member for member in pair if member != session.user), "")
+async def _others(desk: Desk, session: Session, rooms: Sequence[str]) -> dict[str, str]:
+    """The other member of each of these direct rooms; "" when nobody else is there."""
+    pairs: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
+    asked = [room for room, pair in pairs.items() if pair is None]
+    for room, members in zip(asked, await desk.read_state.members_each(app=session.app, rooms=asked, limit=2), strict=True):
+        pairs[room] = [state.member for state in members]
+    return {room: next((member for member in pair or () if member != session.user), "") for room, pair in pairs.items()}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from litestar import HttpMethod
 
 from service.domain.identity import Session
-from service.domain.types import Room
 from service.errors import NotMember, RoomUnknown
+from service.together import lots
 from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.rocketchat.call import Call, call
@@ -24,7 +24,7 @@ from service.wire.rocketchat.messages import (
     SubscriptionsAnswer,
 )
 from service.wire.rocketchat.people import person
-from service.wire.rocketchat.rooms import find_room, find_rooms, names
+from service.wire.rocketchat.rooms import find_summaries, names
 from service.wire.rocketchat.views import changed_ms, subscription, subscription_id
 from service.wire.times import iso, unix_ms
 
@@ -59,10 +59,7 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
 async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
     """One room of the caller; null for a room that is not there or not the caller's."""
     desk, session = request.desk, request.auth
-    room = await find_room(desk, session, given.room)
-    if room is None or room.me is None:
-        return SubscriptionAnswer(None)
-    return SubscriptionAnswer((await _subscriptions(desk, session, [room], {}))[0])
+    return SubscriptionAnswer(next(iter(await _subscriptions(desk, session, [given.room], {})), None))
 
 
 @call(HttpMethod.GET, "/subscriptions.get", "rocketchat_subscriptions", SubscriptionsAnswer, ManySubscriptions, cost=costs.LIST)
@@ -74,22 +71,21 @@ async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnsw
     found = await desk.read_state.subscriptions(app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0)
     changed = dict(found.changed)
     request.charge(costs.of_list(len(changed)))
-    rooms = await find_rooms(desk, session, sorted(changed))
     removed = [(room, at_ms) for room, at_ms in found.removed if given.since and at_ms > since_ms]
     return SubscriptionsAnswer(
-        update=await _subscriptions(desk, session, rooms, changed),
+        update=[one for lot in lots(sorted(changed)) for one in await _subscriptions(desk, session, lot, changed)],
         remove=[RemovedSubscription(subscription_id(room, session.user), iso(at_ms)) for room, at_ms in sorted(removed)],
     )
 
 
-async def _subscriptions(desk: Desk, session: Session, rooms: Sequence[Room], changed: dict[str, int]) -> list[Subscription]:
-    """The caller's view of each of `rooms`, which the caller is in; `changed` says when they changed, where that is known."""
+async def _subscriptions(desk: Desk, session: Session, asked: Sequence[str], changed: dict[str, int]) -> list[Subscription]:
+    """The caller's view of those of the rooms `asked` that the caller is in; `changed` says when they changed, where that is known."""
+    rooms = await find_summaries(desk, session, asked)
     called = await names(desk, session, rooms)
     owner = person(session.user, (await desk.people.find(session.app, [session.user]))[session.user])
     return [
-        subscription(session, room, room.me, name, owner, changed.get(room.room) or changed_ms(room, room.me))
+        subscription(session, room, name, owner, changed.get(room.room) or changed_ms(room))
         for room, name in zip(rooms, called, strict=True)
-        if room.me is not None
     ]
 
 

@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from service.domain.identity import Session
-from service.domain.types import MemberState, Room, Status
+from service.domain.types import MemberState, RoomSummary, Status
 from service.wire.rocketchat.messages import Person, Subscription
 from service.wire.rocketchat.rooms import Name, kind
 from service.wire.times import iso
@@ -14,8 +14,9 @@ def subscription_id(room: str, user: str) -> str:
     return room + user
 
 
-def subscription(session: Session, room: Room, me: MemberState, name: Name, owner: Person, changed_ms: int) -> Subscription:
+def subscription(session: Session, room: RoomSummary, name: Name, owner: Person, changed_ms: int) -> Subscription:
     """A room as its member sees it; `changed_ms` is when its state for the member last changed."""
+    me = room.me
     seen_ms = last_seen_ms(me)
     return Subscription(
         id=subscription_id(room.room, session.user),
@@ -38,6 +39,6 @@ def last_seen_ms(me: MemberState) -> int:
     return me.marked_ms or (me.moved_ms if me.has_read else 0)
 
 
-def changed_ms(room: Room, me: MemberState) -> int:
+def changed_ms(room: RoomSummary) -> int:
     """When the room last changed for the member, as far as the room itself tells."""
-    return max(room.created_ms, me.moved_ms, room.last.at_ms if room.last else 0)
+    return max(room.created_ms, room.me.moved_ms, room.last_ms)

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
 from service.domain.limits import new_id
-from service.errors import ReadStateError, TooManyRequests
+from service.errors import ReadStateError, StoreFull, TooManyRequests
 from service.wire.body import BadBody, ClientGone
 from service.wire.reply import Reply
 from service.wire.tencent.codes import (
@@ -73,7 +73,7 @@ def _explain(scope: Any, opt: Mapping[str, Any], error: Exception) -> tuple[Code
         return error.code, str(error)
     if isinstance(error, ReadStateError):
         code = code_of(error, family)
-        return code, "" if code.info else str(error)
+        return code, "" if code.info and not isinstance(error, StoreFull) else str(error)
     if isinstance(error, BadBody):
         return _explain_body(str(error), family, opt["blames"])
     if isinstance(error, ValidationException | ClientGone):

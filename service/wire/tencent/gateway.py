@@ -39,6 +39,7 @@ class Access(Struct, frozen=True, kw_only=True):
     app: str  # our name of the app
     sdkappid: int | None = None
     key: str | None = None
+    old_key: str | None = None  # good as well
     admins: frozenset[str] = frozenset()
     rate_limit: int = 0  # calls of one command in a second; 0: any number
 
@@ -50,7 +51,7 @@ class Gateway:
         self._access = access
         self._usersigs: UserSigs | None = None
         if access.sdkappid is not None and access.key is not None:
-            self._usersigs = UserSigs(sdkappid=access.sdkappid, key=access.key, now=now)
+            self._usersigs = UserSigs(sdkappid=access.sdkappid, key=access.key, old_key=access.old_key, now=now)
 
     @property
     def app(self) -> str:

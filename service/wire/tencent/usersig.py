@@ -69,12 +69,13 @@ _decode_claims = msgspec.json.Decoder(_Claims).decode
 class UserSigs:
     """Tells good signatures from bad ones, and remembers the good ones until they expire.
 
-    `key` is used as the text that it is: its hexadecimal digits are not decoded. `now` gives Unix seconds.
+    `key` is used as the text that it is: its hexadecimal digits are not decoded. What was signed with `old_key` is good as well.
+    `now` gives Unix seconds.
     """
 
-    def __init__(self, *, sdkappid: int, key: str, now: Callable[[], float] = time) -> None:
+    def __init__(self, *, sdkappid: int, key: str, old_key: str | None = None, now: Callable[[], float] = time) -> None:
         self._sdkappid = sdkappid
-        self._key = key.encode()
+        self._keys = [given.encode() for given in (key, old_key) if given]
         self._now = now
         self._known: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
 
@@ -102,7 +103,8 @@ class UserSigs:
             raise Refused(SIGNATURE_OF_ANOTHER)
         if self._now() >= claims.ends_s:
             raise Refused(SIGNATURE_EXPIRED)
-        if not hmac.compare_digest(claims.expected(self._key), claims.signature.encode()):
+        signature = claims.signature.encode()
+        if not any(hmac.compare_digest(claims.expected(key), signature) for key in self._keys):
             raise Refused(SIGNATURE_WRONG)
 
 

@@ -11,7 +11,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from service.domain.limits import MAX_BATCH_BODY_BYTES
-from service.errors import Refusal, TooManyRequests, Unavailable, UnknownOutcome
+from service.errors import Refusal, StoreFull, TooManyRequests, Unavailable, UnknownOutcome
 from service.wire.body import BadBody
 from service.wire.reply import Reply, encode
 from service.wire.tencent.callbacks.door import ForeignApp, Unsigned
@@ -55,7 +55,8 @@ def _explain(error: Exception) -> Reply | None:
         case Refusal():
             return _fail(str(error), error.code)
         case Unavailable() | UnknownOutcome():
-            return _fail("The store is out of reach; send it again", UNAVAILABLE, 503, (b"retry-after", b"%d" % error.retry_after_s))
+            info = str(error) if isinstance(error, StoreFull) else "The store is out of reach; send it again"
+            return _fail(info, UNAVAILABLE, 503, (b"retry-after", b"%d" % error.retry_after_s))
         case RequestEntityTooLarge():
             return _fail(f"A body must have at most {MAX_BATCH_BODY_BYTES} bytes", "PAYLOAD_TOO_LARGE")
         case MethodNotAllowedException():

@@ -40,7 +40,7 @@ def callback_handler(access: Access, door: Door, desk: Callable[[], Desk]) -> HT
         """Take in one callback of Tencent IM. The sender is let in before its body is read."""
         url, address = Url.read(request.scope["query_string"]), client_address(request.scope)
         try:
-            door.check(url)
+            door.check(url, request.scope["headers"])
         except Unsigned:
             (desk().credentials.missed if url.sign else desk().credentials.absent)(address)
             raise
@@ -49,14 +49,14 @@ def callback_handler(access: Access, door: Door, desk: Callable[[], Desk]) -> HT
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:
             return OK  # nobody hears it
-        await _carry_out(Ingest(desk().read_state, access.app, access.admins), url, body)
+        await _carry_out(Ingest(desk().read_state, access.app, access.admins), door, url, body)
         return OK
 
     return tencent_callback
 
 
-async def _carry_out(ingest: Ingest, url: Url, body: bytes) -> None:
-    """Raises BadBody and what the operations raise."""
+async def _carry_out(ingest: Ingest, door: Door, url: Url, body: bytes) -> None:
+    """Raises BadBody, Unsigned and what the operations raise."""
     named: str | None = decode(_named, body).command
     name = named or url.command
     if not name or (url.command and url.command != name):
@@ -65,4 +65,5 @@ async def _carry_out(ingest: Ingest, url: Url, body: bytes) -> None:
     if command is None:
         logger.debug("a callback that means nothing here", extra={"command": name[:64]})
         return
+    await door.check_fresh(ingest.read_state, ingest.app, url, name, body)
     await command.carry_out(ingest, body)

@@ -21,6 +21,8 @@ from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.callbacks.order import begins, has_ended, membership
 from service.wire.tencent.naming import message_of_seq, time_ms
 
+MAX_TEXT_CHARS = 16_384  # pushed of a message; Tencent's have at most 12 KB
+
 _RECALLED = '{"message":"","messageType":"recall"}'
 
 
@@ -116,10 +118,10 @@ class _Element(Struct, frozen=True):
 
 
 def pushed(msg_body: Any) -> str:
-    """What devices on our own sockets are shown of a message: its text, as far as it is text."""
+    """What devices on our own sockets are shown of a message: its text, as far as it is text, up to MAX_TEXT_CHARS."""
     try:
         elements = msgspec.convert(msg_body, list[_Element])
     except msgspec.ValidationError:
         elements = []
     text = "".join(element.content.text for element in elements)
-    return msgspec.json.encode({"messageType": "text", "message": text}).decode()
+    return msgspec.json.encode({"messageType": "text", "message": text[:MAX_TEXT_CHARS]}).decode()

@@ -1,0 +1,81 @@
+-- tag_sets: which distinct tag sets a user's counted rooms carry (:s), and which tags are in them (:k), so that a tag that is in no set
+-- any more is found without a look at the other sets, and how many there are is known at once.
+--@include lib/tags
+
+local WEIGHT = "" -- field of :k, and no tag: the weight of all distinct sets together
+local EACH_TAG_WEIGHS = 20 -- beside its bytes: what walking over it takes
+
+-- What a tag set adds to the work of a question about several tags.
+local function weight_of(tags)
+    return #tags + EACH_TAG_WEIGHS * count_tags(tags)
+end
+
+-- A set has come (by 1) or gone (by -1). Returns its tags that are in no set now.
+local function count_set(key, tags, by)
+    local names = tags_in(tags)
+    local have, keep, drop = redis.call("HMGET", key, unpack(names)), {}, {}
+    for i, tag in ipairs(names) do
+        local sets = (have[i] or 0) + by
+        if sets > 0 then
+            keep[#keep + 1] = tag
+            keep[#keep + 1] = sets
+        else
+            drop[#drop + 1] = tag
+        end
+    end
+    if #keep > 0 then
+        redis.call("HSET", key, unpack(keep))
+    end
+    if #drop > 0 then
+        redis.call("HDEL", key, unpack(drop))
+    end
+    if redis.call("HINCRBY", key, WEIGHT, by * weight_of(tags)) == 0 then
+        redis.call("HDEL", key, WEIGHT)
+    end
+    return drop
+end
+
+-- A user's side that an older version has written has sets without :k.
+local function make_tags(key)
+    for _, set in ipairs(redis.call("HKEYS", key .. ":s")) do
+        count_set(key .. ":k", set, 1)
+    end
+end
+
+-- The first room with this set is counted now.
+local function note_set(key, tags)
+    if redis.call("EXISTS", key .. ":k") == 0 then
+        make_tags(key)
+    else
+        count_set(key .. ":k", tags, 1)
+    end
+end
+
+-- No counted room carries this set any more: forget it, and the counters of its tags that are in no other set.
+local function forget_set(key, tags)
+    if redis.call("EXISTS", key .. ":k") == 0 then
+        make_tags(key)
+    end
+    redis.call("HDEL", key .. ":s", tags)
+    local fields = { "s" .. tags }
+    for _, tag in ipairs(count_set(key .. ":k", tags, -1)) do
+        fields[#fields + 1] = "t" .. tag
+    end
+    redis.call("HDEL", key, unpack(fields))
+end
+
+-- How many distinct tags there are, and the weight of the sets.
+local function tags_of_user(key)
+    local fields = redis.call("HLEN", key .. ":k")
+    return math.max(fields - 1, 0), tonumber(redis.call("HGET", key .. ":k", WEIGHT) or 0)
+end
+
+-- How many rooms a user is in, frozen and derived ones included: what is in the hash besides the sums, sets, tags and those left.
+local function rooms_of_user(key)
+    local fields = redis.call("HLEN", key)
+    if fields == 0 then
+        return 0
+    end
+    local tags = tags_of_user(key)
+    return fields - 1 - redis.call("HLEN", key .. ":s") - tags - redis.call("ZCARD", key .. ":g")
+end

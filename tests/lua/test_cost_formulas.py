@@ -1,0 +1,713 @@
+"""Each script costs what its header says, in a small world and at the limits of the README: commands and turns, no clock.
+
+Two sizes, so that a product that the formula does not name is seen. On both plans, whose scripts differ; each on one server, where all
+that a script does can be counted.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from service.domain.types import Filter, Status
+from service.store import scripts
+from service.store.connect import Caller, connect
+from service.store.keys import Keys
+from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
+from service.store.scripts import Plan
+from service.store.states import SEPARATOR
+from tests.support.costs import Cost, Counting, allowed, with_turns_counted
+from tests.support.events import an_event, cleared, shard_of, written
+from tests.support.rooms import posted
+from tests.support.servers import Server
+
+NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
+FANOUT_LIMIT = 256
+KEEP = "1024 7776000000"
+FORGOTTEN_AT_ONCE = 16  # rooms that a user left, when they leave another one
+
+ON_THE_SPLIT_PLAN = {"owed"}
+SLACK = 25  # so many more may be allowed than are counted at the limits, besides three times as many
+
+Sizes = dict[str, int]
+
+
+class World:
+    """A store in which one script is counted."""
+
+    def __init__(self, caller: Caller, app: str, script: str, *, large: bool) -> None:
+        self.caller = caller
+        self.app = app
+        self.large = large
+        self.script = script
+        self.store = RedisStore(caller, fanout_limit=FANOUT_LIMIT, message_history=2000)
+        self._counting = Counting(caller)
+
+    @property
+    def counted(self) -> list[Cost]:
+        return self._counting.counted
+
+    def of(self, small: int, large: int) -> int:
+        """The size that is tried."""
+        return large if self.large else small
+
+    async def count(self, work: Awaitable[Any]) -> Any:
+        """Do `work`, in which the script that is tried runs."""
+        await self.store.outbox.idle()
+        return await self._counting.of(self.script, work)
+
+    async def run(self, key: str, *args: str | int | bytes) -> Any:
+        """The script by itself, counted."""
+        return await self.count(self.caller.call(self.caller.scripts[self.script], [key], list(args)))
+
+    async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:
+        """Room r of so many members who are all in `others` further rooms of one tag each, and so have as many tag sets. Its members."""
+        names = people(members)
+        for number in range(others):
+            await self.store.create_room(app=self.app, room=f"other{number}", tags=[f"o{number}"], profile={}, members=names)
+        await self.store.create_room(app=self.app, room="r", tags=many(prefix, tags), profile={}, members=names)
+        await self.store.outbox.idle()
+        return names
+
+    async def long_gone(self, names: Sequence[str], count: int = FORGOTTEN_AT_ONCE) -> None:
+        """Let so many rooms that these users left over an hour ago be forgotten next."""
+        for name in names:
+            key = Keys.user(self.app, name)
+            await self.caller.command("ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key)
+
+    async def messages(self, count: int, *, room: str = "r", sender: str = "", prefix: str = "m") -> list[str]:
+        """So many messages in the room."""
+        names = [f"{prefix}{number:05}" for number in range(count)]
+        for name in names:
+            await posted(self.store, self.app, room, message=name, sender=sender)
+        return names
+
+    async def rooms(self, count: int, *, tags: int = 1, shared: int = 0, derived: bool = False) -> list[str]:
+        """Rooms of ann's, each with tags of its own and some that all have; above the fan-out limit, or hers alone. One message in each."""
+        names = many("d" if derived else "r", count)
+        crowd = people(FANOUT_LIMIT + 1) if derived else []
+        for name in names:
+            await self.store.create_room(
+                app=self.app, room=name, tags=[*many("all", shared), *many(f"{name}t", tags)], profile={}, members=["ann", *crowd]
+            )
+            await posted(self.store, self.app, name)
+        await self.store.outbox.idle()
+        return names
+
+
+def people(count: int) -> list[str]:
+    return [f"p{number:04}" for number in range(count)]
+
+
+def many(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{number:03}" for number in range(count)]
+
+
+Case = Callable[[World], Awaitable[Sizes]]
+CASES: dict[str, Case] = {}
+
+
+def case(script: str) -> Callable[[Case], Case]:
+    """The way in which a script is tried: makes a world, runs the script in it, and answers the sizes that its formula names."""
+
+    def register(function: Case) -> Case:
+        CASES[script] = function
+        return function
+
+    return register
+
+
+# Rooms and members
+
+
+@case("create_room")
+async def _create_room(world: World) -> Sizes:
+    lot, fields, tags = world.of(10, MEMBERS_AT_ONCE), world.of(1, 32), world.of(1, 4)
+    profile = dict.fromkeys(many("f", fields), b"1")
+    await world.count(world.store.create_room(app=world.app, room="r", tags=many("t", tags), profile=profile, members=people(lot)))
+    return {"lot": lot, "fields": fields, "tags": tags}
+
+
+@case("add_members")
+async def _add_members(world: World) -> Sizes:
+    """Crossing the fan-out limit, so that everybody is told; all of them come back, so that journals go on."""
+    members, lot, tags, sets = FANOUT_LIMIT, world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)
+    await world.room(members, tags=tags, others=sets - 1)
+    back = [f"back{number}" for number in range(lot)]
+    await world.store.remove_members(app=world.app, room="r", members=people(lot))
+    await world.store.add_members(app=world.app, room="r", members=back)
+    last = (await world.messages(1))[0]
+    for member in back:
+        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+    await posted(world.store, world.app)
+    await world.store.remove_members(app=world.app, room="r", members=back)
+    await world.store.add_members(app=world.app, room="r", members=people(lot))
+    await world.count(world.store.add_members(app=world.app, room="r", members=back))
+    return {"lot": lot, "members": members, "tags": tags, "sets": sets}
+
+
+@case("remove_members")
+async def _remove_members(world: World) -> Sizes:
+    """Crossing back below the fan-out limit; everybody has read, so that stays are kept."""
+    lot, tags, sets = world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)
+    members = FANOUT_LIMIT * 3 // 4
+    await world.room(members, tags=tags, others=sets - 1)
+    leaving = [f"leaving{number}" for number in range(lot)]
+    await world.store.add_members(app=world.app, room="r", members=leaving)
+    await world.store.add_members(app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)])
+    await world.store.remove_members(app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)])
+    last = (await world.messages(1))[0]
+    for member in leaving:
+        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+    await world.long_gone(leaving)
+    await world.count(world.store.remove_members(app=world.app, room="r", members=leaving))
+    return {"lot": lot, "members": members, "tags": tags, "sets": sets}
+
+
+@case("set_tags")
+async def _set_tags(world: World) -> Sizes:
+    members, tags, sets = world.of(5, 60), world.of(2, 15), world.of(2, 10)
+    await world.room(members, tags=tags, others=sets - 1)
+    await posted(world.store, world.app)
+    await world.count(world.store.set_tags(app=world.app, room="r", tags=many("n", tags)))
+    return {"members": members, "tags": tags, "sets": sets}
+
+
+@case("set_status")
+async def _set_status(world: World) -> Sizes:
+    members, tags, sets = world.of(5, 60), world.of(2, 15), world.of(2, 10)
+    await world.room(members, tags=tags, others=sets - 1)
+    await posted(world.store, world.app)
+    await world.count(world.store.set_status(app=world.app, room="r", status=Status.FROZEN))
+    await world.count(world.store.set_status(app=world.app, room="r", status=Status.ACTIVE))
+    return {"members": members, "tags": tags, "sets": sets}
+
+
+@case("set_profile")
+async def _set_profile(world: World) -> Sizes:
+    fields = world.of(1, 32)
+    await world.room(2)
+    await world.count(world.store.set_profile(app=world.app, room="r", profile=dict.fromkeys(many("f", fields), b"1")))
+    return {"fields": fields}
+
+
+@case("delete_room")
+async def _delete_room(world: World) -> Sizes:
+    members, tags, sets = world.of(5, 60), world.of(2, 15), world.of(2, 10)
+    await world.room(members, tags=tags, others=sets - 1)
+    await posted(world.store, world.app)
+    await world.long_gone(people(members))
+    await world.count(world.store.delete_room(app=world.app, room="r"))
+    await world.room(FANOUT_LIMIT + 1)
+    await world.count(world.store.delete_room(app=world.app, room="r"))
+    return {"members": members, "tags": tags, "sets": sets}
+
+
+@case("sweep_room")
+async def _sweep_room(world: World) -> Sizes:
+    await world.long_gone(await world.room(FANOUT_LIMIT + world.of(10, 244)))
+    await world.count(world.store.delete_room(app=world.app, room="r"))
+    return {"limit": MEMBERS_AT_ONCE}
+
+
+@case("members")
+async def _members(world: World) -> Sizes:
+    """Of a small room, which is put in order first; everybody has read something else, and something was deleted."""
+    members = world.of(10, 250)
+    names = await world.room(members)
+    messages = await world.messages(members)
+    for name, message in zip(names, messages, strict=True):
+        await world.store.mark_read(app=world.app, room="r", user=name, message=message)
+    await world.store.delete_message(app=world.app, room="r", message=messages[-1])
+    await world.count(world.store.members(app=world.app, room="r", limit=1000))
+    return {"members": members, "limit": members}
+
+
+@case("room")
+async def _room(world: World) -> Sizes:
+    await a_marked_room(world)
+    await world.count(world.store.room(app=world.app, room="r", user=people(1)[0]))
+    return {}
+
+
+@case("room_summary")
+async def _room_summary(world: World) -> Sizes:
+    await a_marked_room(world)
+    fields = many("f", world.of(1, 32))
+    await world.count(world.store.room_summary_each(app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields))
+    return {}
+
+
+async def a_marked_room(world: World) -> None:
+    """With many deleted messages at its end, and marked as unread by its first member."""
+    await world.room(2, tags=world.of(1, 50))
+    names = await world.messages(world.of(3, 1000))
+    await world.store.mark_read(app=world.app, room="r", user=people(1)[0], message=names[0])
+    await world.store.mark_unread(app=world.app, room="r", user=people(1)[0], message=names[1])
+    for name in names[2:]:
+        await world.store.delete_message(app=world.app, room="r", message=name)
+
+
+# Messages
+
+
+@case("post")
+async def _post(world: World) -> Sizes:
+    """Until messages are forgotten, and with them who has left and their journals; one was deleted, so holes are looked at."""
+    members, tags, left, history = world.of(5, 100), world.of(1, 4), world.of(2, 150), 100
+    world.store = RedisStore(world.caller, fanout_limit=FANOUT_LIMIT, message_history=history)
+    names = await world.room(members, tags=tags)
+    gone = [f"gone{number}" for number in range(left)]
+    await world.store.add_members(app=world.app, room="r", members=gone)
+    for message in await world.messages(16, prefix="read"):
+        for member in gone:
+            await world.store.mark_read(app=world.app, room="r", user=member, message=message)
+    await world.store.remove_members(app=world.app, room="r", members=gone)
+    for number in range(2 * history):
+        message = (await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else ""))).message
+        if number == history:
+            await world.store.delete_message(app=world.app, room="r", message=message)
+    return {"members": members, "tags": tags, "left": left, "forgotten": 64}
+
+
+@case("edit_message")
+async def _edit_message(world: World) -> Sizes:
+    await world.room(world.of(2, 250))
+    await world.count(world.store.edit_message(app=world.app, room="r", message=(await world.messages(3))[0], body="{}"))
+    return {}
+
+
+@case("delete_message")
+async def _delete_message(world: World) -> Sizes:
+    members, tags = world.of(5, 250), world.of(1, 4)
+    await world.room(members, tags=tags)
+    names = await world.messages(world.of(3, 30))
+    for name in [*names[::3], *names[1::3], *names[2::3]]:
+        await world.count(world.store.delete_message(app=world.app, room="r", message=name))
+    return {"members": members, "tags": tags}
+
+
+@case("recall_message")
+async def _recall_message(world: World) -> Sizes:
+    members, tags = world.of(5, 250), world.of(1, 4)
+    await world.room(members, tags=tags)
+    for name in await world.messages(world.of(3, 10)):
+        await world.count(world.store.recall_message(app=world.app, room="r", message=name, body="{}"))
+    return {"members": members, "tags": tags}
+
+
+@case("delete_all_messages")
+async def _delete_all_messages(world: World) -> Sizes:
+    members, tags = world.of(5, 250), world.of(1, 4)
+    await world.room(members, tags=tags)
+    await world.messages(world.of(3, 100))
+    await world.count(world.store.delete_all_messages(app=world.app, room="r"))
+    return {"members": members, "tags": tags}
+
+
+@case("message_sender")
+async def _message_sender(world: World) -> Sizes:
+    await world.room(2)
+    await world.count(world.store.message_sender(app=world.app, room="r", message=(await world.messages(world.of(2, 100)))[0]))
+    return {}
+
+
+# Reading
+
+
+@case("mark_read")
+async def _mark_read(world: World) -> Sizes:
+    """Each message by itself, so that chunks of the journal are put away and forgotten."""
+    names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
+    world.store = RedisStore(world.caller, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True)
+    messages = await world.messages(world.of(20, 100))
+    await world.store.delete_message(app=world.app, room="r", message=messages[-1])
+    await world.store.mark_unread(app=world.app, room="r", user=names[0], message=messages[-3])
+    for message in messages:
+        await world.count(world.store.mark_read(app=world.app, room="r", user=names[0], message=message))
+    return {"tags": tags}
+
+
+@case("mark_read_until")
+async def _mark_read_until(world: World) -> Sizes:
+    names = await world.room(2, tags=(tags := world.of(1, 4)))
+    newer = world.of(10, 1000)
+    for number in range(newer + 1):
+        await world.store.post(
+            app=world.app,
+            room="r",
+            sender="",
+            message=f"m{number:05}",
+            countable=True,
+            body="{}",
+            sender_must_be_member=False,
+            sent_ms=1_000_000 + number,
+        )
+    await world.count(world.store.mark_read_until(app=world.app, room="r", user=names[0], until_ms=1_000_000))
+    return {"newer": newer, "tags": tags}
+
+
+@case("mark_unread")
+async def _mark_unread(world: World) -> Sizes:
+    names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
+    messages = await world.messages(world.of(3, 300))
+    for message in messages[1:]:
+        await world.store.delete_message(app=world.app, room="r", message=message)
+    await world.count(world.store.mark_unread(app=world.app, room="r", user=names[0], message=""))
+    return {"tags": tags}
+
+
+@case("set_unread")
+async def _set_unread(world: World) -> Sizes:
+    """Through rows of deleted messages, single ones and long ones."""
+    messages = world.of(20, 1000)
+    names = await world.room(2, tags=(tags := world.of(1, 4)))
+    sent = await world.messages(messages)
+    for number in (*range(0, messages // 2, 2), *range(messages // 2, messages - messages // 10)):
+        await world.store.delete_message(app=world.app, room="r", message=sent[number])
+    for count in (0, 1, messages // 10, messages // 8, messages // 4, messages):
+        await world.count(world.store.set_unread(app=world.app, room="r", user=names[0], count=count))
+    return {"messages": messages, "tags": tags}
+
+
+@case("restore_cursor")
+async def _restore_cursor(world: World) -> Sizes:
+    names = await world.room(2, tags=(tags := world.of(1, 4)))
+    await world.messages(world.of(20, 100))
+    for seq in range(1, world.of(20, 100)):
+        await world.run(Keys.room(world.app, "r"), world.app, names[0], seq, KEEP)
+    return {"tags": tags}
+
+
+@case("acknowledge")
+async def _acknowledge(world: World) -> Sizes:
+    members, messages = world.of(5, 200), world.of(5, 100)
+    names = await world.room(members)
+    sent = await world.messages(messages)
+    for name in names[:-1]:
+        await world.store.acknowledge(app=world.app, room="r", user=name, messages=sent)
+    await world.count(world.store.acknowledge(app=world.app, room="r", user=names[-1], messages=sent))
+    return {"messages": messages, "acknowledged": members}
+
+
+# Receipts
+
+
+@case("receipts")
+async def _receipts(world: World) -> Sizes:
+    """Those who acknowledged the message, then members with long journals, then those who have left, in pages of all sizes."""
+    members, moves = world.of(4, 120), world.of(5, 60)
+    names = await world.room(members)
+    (message,) = await world.messages(1, sender=names[0])
+    for name in names[: members // 3]:
+        await world.store.acknowledge(app=world.app, room="r", user=name, messages=[message])
+    for name in names[members // 4 :]:
+        await world.store.mark_read(app=world.app, room="r", user=name, message=message)
+    ask = {"app": world.app, "room": "r", "message": message}
+    pages = [await world.store.receipts(**ask, which=Filter.READ, limit=limit, page="") for limit in (1, 1000)]
+    later = await world.store.receipts(**ask, which=Filter.READ, limit=members + 1, page="")
+    for number in range(moves):
+        newer = (await posted(world.store, world.app, message=f"n{number:04}")).message
+        for name in names[1:]:
+            await world.store.mark_read(app=world.app, room="r", user=name, message=newer)
+    await world.store.remove_members(app=world.app, room="r", members=names[members // 2 :])
+    for which in Filter:
+        page = ""
+        while page or which:
+            found = await world.count(world.store.receipts(**ask, which=which, limit=1000 if page else members // 3, page=page))
+            page = found.next
+            if not page:
+                break
+    for begun in (*pages, later):
+        if begun.next:
+            await world.count(world.store.receipts(**ask, which=Filter.READ, limit=1000, page=begun.next))
+    return {"members": members, "acknowledged": members // 3, "limit": members, "chunks": moves // 16, "walked": members * moves}
+
+
+@case("receipt_counts")
+async def _receipt_counts(world: World) -> Sizes:
+    members, messages = world.of(5, 200), world.of(5, 25)
+    names = await world.room(members)
+    sent = await world.messages(messages)
+    for name in names:
+        await world.store.acknowledge(app=world.app, room="r", user=name, messages=sent)
+    await world.store.remove_members(app=world.app, room="r", members=names[members // 2 :])
+    await world.count(world.store.receipt_counts(app=world.app, room="r", messages=sent))
+    return {"members": members, "messages": messages, "acknowledged": members}
+
+
+# A user's side
+
+
+@case("apply")
+async def _apply(world: World) -> Sizes:
+    """A room is retagged, leaves and comes back, for a user who has many tag sets."""
+    tags, sets = world.of(2, 100), world.of(2, 200)
+    await world.rooms(sets - 1)
+    await world.long_gone(["ann"])
+    for revision, prefix, state in ((2**50, "a", 1), (2**50 + 1, "b", 1), (2**50 + 2, "b", 2), (2**50 + 3, "b", 3), (2**50 + 4, "b", 1)):
+        await world.run(Keys.user(world.app, "ann"), "new", revision, 1, SEPARATOR.join(many(prefix, tags)), 0, 5, state)
+    return {"tags": tags, "sets": sets}
+
+
+@case("badge")
+async def _badge(world: World) -> Sizes:
+    sets, shared, derived = world.of(3, 100), world.of(2, 90), world.of(1, 10)
+    await world.rooms(sets, shared=shared)
+    await world.rooms(derived, shared=shared, derived=True)
+    await world.count(world.store.badge(app=world.app, user="ann", tags=[]))
+    await world.count(world.store.badge(app=world.app, user="ann", tags=[*many("all", shared), "nowhere"]))
+    return {"sets": sets, "asked": shared + 1, "tags": shared + 1, "derived": derived}
+
+
+@case("badges_by_tags")
+async def _badges_by_tags(world: World) -> Sizes:
+    """Every tag, then as many unknown ones as a question may hold."""
+    sets, tags, derived, asked = world.of(3, 100), world.of(2, 10), world.of(1, 10), world.of(2, 100)
+    await world.rooms(sets, tags=tags)
+    await world.rooms(derived, tags=tags, derived=True)
+    await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=[]))
+    await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
+    return {"sets": sets, "tags": tags, "derived": derived, "asked": asked}
+
+
+@case("rooms")
+async def _rooms(world: World) -> Sizes:
+    rooms = await world.rooms(world.of(3, 300))
+    await world.count(world.store.rooms(app=world.app, user="ann"))
+    return {"rooms": len(rooms), "tags": len(rooms)}
+
+
+@case("subscriptions")
+async def _subscriptions(world: World) -> Sizes:
+    rooms = await world.rooms(world.of(3, 300))
+    await world.count(world.store.subscriptions(app=world.app, user="ann", since_ms=0))
+    return {"rooms": len(rooms), "tags": len(rooms)}
+
+
+@case("copies")
+async def _copies(world: World) -> Sizes:
+    rooms = await world.rooms(world.of(3, 300))
+    await world.run(Keys.user(world.app, "ann"))
+    await world.run(Keys.user(world.app, "ann"), *rooms)
+    return {"rooms": len(rooms), "tags": len(rooms)}
+
+
+@case("audit_counters")
+async def _audit_counters(world: World) -> Sizes:
+    """Of a user whose counters are all wrong."""
+    rooms = await world.rooms(world.of(3, 100), tags=(tags := world.of(1, 5)))
+    key = Keys.user(world.app, "ann")
+    for room in rooms:
+        await world.caller.command("HINCRBY", key + ":s", SEPARATOR.join(many(f"{room}t", tags)), 1, key=key)
+        for tag in many(f"{room}t", tags):
+            await world.caller.command("HINCRBY", key, f"t{tag}", 1, key=key)
+    await world.run(key, 1)
+    return {"rooms": len(rooms), "tags": tags}
+
+
+# Debts, and what an audit asks
+
+
+@case("owed")
+async def _owed(world: World) -> Sizes:
+    owed = world.of(10, 250)
+    await world.room(owed)
+    key = Keys.room(world.app, "r")
+    for name in people(owed):
+        await world.caller.command("HSET", key + ":o", name, 1, key=key)
+    await world.run(key, world.app)
+    return {"owed": owed}
+
+
+@case("settle")
+async def _settle(world: World) -> Sizes:
+    key, told = Keys.room(world.app, "r"), people(world.of(10, 1000))
+    for name in told:
+        await world.caller.command("HSET", key + ":o", name, 1, key=key)
+    assert await world.run(key, 1, *told) == 0
+    return {"members": len(told)}
+
+
+@case("snapshot")
+async def _snapshot(world: World) -> Sizes:
+    names = await world.room(world.of(10, 250))
+    await world.messages(3)
+    await world.store.delete_message(app=world.app, room="r", message="m00002")
+    await world.run(Keys.room(world.app, "r"), *names)
+    return {"members": len(names)}
+
+
+@case("retell")
+async def _retell(world: World) -> Sizes:
+    """To users who have lost everything."""
+    members = world.of(10, 250)
+    names = await world.room(members, tags=(tags := world.of(1, 4)))
+    for name in names:
+        await world.caller.command("DEL", (key := Keys.user(world.app, name)), key=key)
+    await world.run(Keys.room(world.app, "r"), world.app, 0, *names)
+    return {"members": members, "tags": tags}
+
+
+@case("audit_head")
+async def _audit_head(world: World) -> Sizes:
+    await world.room(world.of(2, 250))
+    for message in await world.messages(world.of(2, 100)):
+        await world.store.delete_message(app=world.app, room="r", message=message)
+    await world.run(Keys.room(world.app, "r"), 1)
+    return {}
+
+
+# Small ones
+
+
+@case("note_newest")
+async def _note_newest(world: World) -> Sizes:
+    await world.count(world.store.note_newest(app=world.app, what="x", at_ms=1))
+    return {}
+
+
+@case("take")
+async def _take(world: World) -> Sizes:
+    await world.count(world.store.take(app=world.app, what="x", limit=1, window_ms=1000))
+    return {}
+
+
+# Events
+
+
+@case("take_events")
+async def _take_events(world: World) -> Sizes:
+    shard, _ = await events(world, world.of(3, 256))
+    await world.run(shard, "me", 1000, 256, 100, 1000)
+    return {"entries": 256, "limit": 100}
+
+
+@case("settle_events")
+async def _settle_events(world: World) -> Sizes:
+    shard, pairs = await taken(world, world.of(3, 100))
+    outcomes = [part for pair in pairs for part in (pair, 1, 1, "delivered", 0, "")]
+    await world.run(shard, *outcomes)
+    return {"outcomes": len(pairs)}
+
+
+@case("replay_events")
+async def _replay_events(world: World) -> Sizes:
+    shard, pairs = await taken(world, world.of(3, 200))
+    for pair in pairs:
+        waiting = await world.caller.command("HGET", shard + ":q", pair, key=shard)
+        await world.caller.command("HSET", shard + ":x", pair, waiting, key=shard)
+    await world.run(shard, *pairs)
+    return {"pairs": len(pairs)}
+
+
+@case("share_events")
+async def _share_events(world: World) -> Sizes:
+    for holder in people(world.of(1, 50)):
+        await world.run(Keys.deliverers, holder, 1000)
+    return {}
+
+
+@case("leave_events")
+async def _leave_events(world: World) -> Sizes:
+    shard, _ = await taken(world, 1)
+    await world.run(shard, "me")
+    return {}
+
+
+async def events(world: World, count: int) -> tuple[str, list[str]]:
+    """So many events in the stream of a shard: its key, and their pairs."""
+    await cleared(world.caller)
+    made = [an_event(world.app, member) for member in people(count)]
+    await written(world.caller, *made)
+    return Keys.events(shard_of(made[0])), [SEPARATOR.join((event.app, event.room, event.member)) for event in made]
+
+
+async def taken(world: World, count: int) -> tuple[str, list[str]]:
+    """The same, when they have been taken and wait."""
+    shard, pairs = await events(world, count)
+    await world.caller.call(world.caller.scripts["take_events"], [shard], ["me", 1000, 1000, 1000, 1000])
+    return shard, pairs
+
+
+@pytest.fixture(params=["atomic", "split"])
+def plan(request: pytest.FixtureRequest) -> Plan:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest_asyncio.fixture
+async def caller(server: Server, plan: Plan, lua_dir: Path | None) -> AsyncIterator[Caller]:
+    """One server, whatever the plan, with scripts that count."""
+    caller = await connect(server.url, lua=lua_dir)
+    caller.plan = plan
+    caller.scripts = with_turns_counted(scripts.load_scripts(plan, lua_dir))
+    yield caller
+    await caller.close()
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_script_costs_what_its_header_says(name: str, caller: Caller, app: str, *, large: bool, lua_dir: Path | None) -> None:
+    """And not far less: a formula that allows any number is none."""
+    if name in ON_THE_SPLIT_PLAN and caller.plan == "atomic":
+        pytest.skip("is called on the split plan only")
+    assert name in CASES, f"nothing tries {name}.lua: add a case that runs it at its limits"
+    world = World(caller, app, name, large=large)
+    sizes = await CASES[name](world)
+    await world.store.outbox.idle()
+    limit = allowed(((lua_dir or scripts.lua_dir()) / f"{name}.lua").read_text(), sizes)
+    assert world.counted, f"{name}.lua did not run"
+    commands, turns = max(one.commands for one in world.counted), max(one.turns for one in world.counted)
+    assert commands <= limit.commands, f"{commands} commands, and the header allows {limit.commands} with {sizes}"
+    assert turns <= limit.turns, f"{turns} turns, and the header allows {limit.turns} with {sizes}"
+    if large and caller.plan == "atomic":
+        assert limit.commands <= 3 * commands + SLACK, f"{commands} commands, but the header allows {limit.commands} with {sizes}"
+        assert limit.turns <= 3 * turns + SLACK, f"{turns} turns, but the header allows {limit.turns} with {sizes}"
+
+
+LOOPS = """\
+#!lua flags=no-writes
+--@include lib/one
+-- for x in y do: a comment
+local text = "while true do repeat for do"
+for _ in string.gmatch("a b c", "%a") do
+    for number = 1, 2 do one() end
+end
+local left = 4
+while left > 0 do left = left - 1 end
+repeat left = left + 1 until left > 4
+return text
+"""
+ONE = "local function one()\n    do\n        for _ = 1, 10 do\n        end\n    end\nend\n"
+
+
+async def test_the_turns_of_all_loops_are_counted_and_nothing_else(server: Server, tmp_path: Path) -> None:
+    """Three of the first, two in each of them and ten in the library for each of those, four, and five that end below."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "one.lua").write_text(ONE)
+    (tmp_path / "loops.lua").write_text(LOOPS)
+    caller = await connect(server.url)
+    caller.scripts = with_turns_counted(scripts.load_scripts("atomic", tmp_path))
+    counting = Counting(caller)
+    await counting.of("loops", caller.call(caller.scripts["loops"], ["k"], []))
+    await caller.close()
+    assert counting.counted == [Cost(commands=0, turns=3 + 3 * 2 + 3 * 2 * 10 + 4 + 5)]
+
+
+@pytest.mark.parametrize(
+    ("header", "cost"),
+    [
+        ("-- Cost       commands <= 2 + members, turns <= 3 * log(tags)", Cost(7, 9)),
+        ("-- Cost       commands <= max(members, tags),\n--            turns <= tags / 2", Cost(7, 3)),
+    ],
+)
+def test_a_formula_is_read(header: str, cost: Cost) -> None:
+    assert allowed(header, {"members": 5, "tags": 7}) == cost
+
+
+@pytest.mark.parametrize("header", ["-- Cost       O(members)", "-- Cost       commands <= 2, turns <= rooms"])
+def test_a_header_without_a_formula_or_with_unknown_names_fails(header: str) -> None:
+    with pytest.raises(AssertionError, match=r"header has no line|names rooms"):
+        allowed(header, {"members": 5})

@@ -1,0 +1,16 @@
+"""note_worker.lua: which workers run, by the store's clock."""
+
+import asyncio
+
+from service.store.connect import Caller
+from service.store.keys import Keys
+from tests.lua.conftest import Run
+
+
+async def test_workers_see_each_other_until_one_is_silent(run: Run, caller: Caller) -> None:
+    await caller.command("DEL", Keys.workers, key=Keys.workers)
+    assert await run("note_worker", Keys.workers, 60_000, "one") == [b"one"]
+    assert await run("note_worker", Keys.workers, 60_000, "two") == [b"one", b"two"]
+    await asyncio.sleep(0.2)
+    assert await run("note_worker", Keys.workers, 100, "two") == [b"two"]
+    assert 0 < await caller.command("PTTL", Keys.workers, key=Keys.workers) <= 100

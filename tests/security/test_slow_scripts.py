@@ -1,0 +1,171 @@
+"""A script that keeps a server busy is ended by the service, as long as it has written nothing."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from service.app import create_app
+from service.errors import Unavailable
+from service.settings import Settings
+from service.store.connect import connect
+from service.store.keys import Keys
+from service.store.scripts import Library, Script
+from tests.support.imkit import Imkit, Lifespan
+from tests.support.servers import Cluster, Server, short_directory
+from tests.support.waiting import wait_until
+
+DIGEST = "0123456789abcdef"
+LIBRARY = f"""#!lua name=slow
+local function busy(keys, args)
+    local begun = os.clock()
+    while os.clock() - begun < tonumber(args[1]) do end
+    return "ended by itself"
+end
+redis.register_function("readstate_endless_{DIGEST}", function() while true do end end)
+redis.register_function("readstate_written_{DIGEST}", function(keys, args)
+    redis.call("SET", keys[1], "written")
+    return busy(keys, args)
+end)
+redis.register_function("foreign", busy)
+"""
+
+
+@pytest.fixture(params=["server", "cluster"])
+def nodes(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+    """Servers that say soon that they are busy, with scripts that are slow."""
+    with short_directory() as directory:
+        if request.param == "cluster":
+            cluster: Cluster = request.getfixturevalue("cluster")
+            nodes = cluster.nodes
+        else:
+            nodes = [Server(directory / "one")]
+            nodes[0].start()
+        for node in nodes:
+            with node.client() as client:
+                client.config_set("busy-reply-threshold", 200)
+                client.function_load(LIBRARY, replace=True)
+        yield nodes
+        for node in nodes:
+            with node.client() as client:
+                client.function_delete("slow")
+                client.config_set("busy-reply-threshold", 1000)
+        if request.param == "server":
+            nodes[0].stop()
+
+
+@pytest_asyncio.fixture
+async def running(nodes: list[Server], settings: Settings, app: str) -> AsyncIterator[Imkit]:
+    """A service on these servers."""
+    service = create_app(msgspec.structs.replace(settings, redis_url=nodes[0].url))
+    caller = await connect(nodes[0].url)
+    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+        yield Imkit(service, client, caller)
+    await caller.close()
+
+
+def node_of(nodes: list[Server], key: str) -> Server:
+    """The one that has `key`: the others refuse to say anything of it."""
+    for node in nodes:
+        with node.client() as client, contextlib.suppress(redis.ResponseError):
+            client.exists(key)
+            return node
+    raise AssertionError(f"no node has {key}")
+
+
+async def called_elsewhere(node: Server, function: str, *arguments: object) -> Any:
+    """What a client that is none of ours hears."""
+
+    def call() -> Any:
+        # One that waits for as long as it takes, and says everything once.
+        with redis.Redis.from_url(node.url, socket_timeout=None, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                return client.fcall(function, 1, KEY, *arguments)
+            except redis.ResponseError as error:
+                return str(error)
+
+    return await asyncio.to_thread(call)
+
+
+KEY = Keys.user("default", "al")
+
+
+async def killed(running: Imkit, script: str) -> float:
+    name = f'readstate_scripts_killed_total{{script="{script}"}} '
+    lines = (await running.call("GET", "/metrics")).text.splitlines()
+    return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), 0.0)
+
+
+async def test_an_endless_script_of_whomever_is_ended_and_the_service_goes_on(
+    running: Imkit, nodes: list[Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its caller may be a process that is gone. Who asks meanwhile waits, and is answered."""
+    await running.sign_in("al")
+    node, before = node_of(nodes, KEY), await killed(running, "endless")
+    caplog.clear()
+    calling = asyncio.create_task(called_elsewhere(node, f"readstate_endless_{DIGEST}"))
+    await asyncio.sleep(0.05)
+    begun = time.monotonic()
+    assert await running.badge("al") == 0
+    assert time.monotonic() - begun < 1.5
+    assert "Script killed by user" in await calling
+    assert await killed(running, "endless") >= before + 1
+    assert any("the script endless was ended: it ran for" in record.getMessage() for record in caplog.records)
+
+
+async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done(nodes: list[Server]) -> None:
+    """Whether it writes or not: one that has written is not ended."""
+    caller = await connect(nodes[0].url)
+    endless = Script(
+        name="endless", function=f"readstate_endless_{DIGEST}", lib=Library(name="slow", text=b""), writes=True, when_full=False
+    )
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="took too long"):
+        await caller.call(endless, [KEY], [])
+    assert time.monotonic() - begun < 1.5
+    assert await caller.call(caller.scripts["badge"], [KEY], ["default", "al"]) == [0, []]
+    await caller.close()
+
+
+async def test_a_script_that_has_written_is_left_to_end_and_readiness_says_why(
+    running: Imkit, nodes: list[Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    key_node, before = node_of(nodes, KEY), await killed(running, "written")
+    caplog.clear()
+    calling = asyncio.create_task(called_elsewhere(key_node, f"readstate_written_{DIGEST}", "1.5"))
+
+    async def says_why() -> bool:
+        ready = await running.call("GET", "/readyz")
+        return ready.status_code == 503 and "BUSY" in ready.text
+
+    await wait_until(says_why, "readiness to say that the server is busy", timeout_s=2)
+    while not calling.done():
+        await says_why()
+        await asyncio.sleep(0.05)
+    assert await calling == b"ended by itself"
+    with key_node.client() as client:
+        assert client.getdel(KEY) == b"written"
+    assert await killed(running, "written") == before
+    told = [record for record in caplog.records if "the script written runs for" in record.getMessage()]
+    # The service and the caller of this test look separately, and each says it once.
+    assert 1 <= len(told) <= 2
+    assert (await running.call("GET", "/readyz")).text == "ready\n"
+
+
+async def test_a_script_of_somebody_else_is_left_alone(running: Imkit, nodes: list[Server]) -> None:
+    """Whose functions do not begin with our prefix: the server has other users."""
+    node = node_of(nodes, KEY)
+    calling = asyncio.create_task(called_elsewhere(node, "foreign", "1.5"))
+    while not calling.done():
+        await running.call("GET", "/readyz")
+        await asyncio.sleep(0.05)
+    assert await calling == b"ended by itself"

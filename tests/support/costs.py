@@ -1,0 +1,110 @@
+"""What scripts cost, counted without a clock: the commands that they run, and the turns of their loops.
+
+A header says it as `-- Cost       commands <= 9 + 4 * members, turns <= members` (see service/store/scripts.py).
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.store.connect import Caller, Part
+from service.store.scripts import Script
+
+FORMULA = re.compile(r"^-- Cost +commands <= (?P<commands>.+),(?:\n-- +| )turns <= (?P<turns>.+)$", re.MULTILINE)
+FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "log": lambda count: math.ceil(math.log2(count + 1))}
+_OWN = {"fcall", "info", "config|resetstat", "function|load"}  # what the counting itself runs
+_TOKENS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|\b(?:for|while|do|repeat)\b")
+
+
+class Cost(Struct, frozen=True, order=True):
+    """Of one run of a script."""
+
+    commands: int
+    turns: int
+
+
+def allowed(header: str, sizes: Mapping[str, int]) -> Cost:
+    """What a script's header allows for these sizes. Raises AssertionError when it says nothing or names something else."""
+    formula = FORMULA.search(header)
+    assert formula is not None, "the header has no line `-- Cost       commands <= ..., turns <= ...`"
+    return Cost(commands=_evaluated(formula["commands"], sizes), turns=_evaluated(formula["turns"], sizes))
+
+
+def _evaluated(formula: str, sizes: Mapping[str, int]) -> int:
+    unknown = set(re.findall(r"[a-z_]+", formula)) - sizes.keys() - FUNCTIONS.keys()
+    assert not unknown, f"{formula!r} names {', '.join(sorted(unknown))}; known are {', '.join(sorted(sizes))}"
+    return math.floor(eval(formula, {"__builtins__": {}}, {**FUNCTIONS, **sizes}))
+
+
+def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:
+    """The same scripts, which count their turns; the script "turns" tells how many there were since it was asked last."""
+    library = next(iter(scripts.values())).lib
+    before = library.name.rpartition("_")[2]
+    digest = hashlib.sha1(library.text, usedforsecurity=False).hexdigest()[:15] + "c"
+    head, _, code = library.text.decode().replace(before, digest).partition("\n")
+    tell = f'redis.register_function("readstate_turns_{digest}", function() local turns = TURNS; TURNS = 0; return turns end)'
+    text = "\n".join([head, "local TURNS = 0", _counting(code), tell])
+    made = replace(library, name=library.name.replace(before, digest), text=text.encode())
+    counted = {name: replace(script, function=script.function.replace(before, digest), lib=made) for name, script in scripts.items()}
+    turns = Script(name="turns", function=f"readstate_turns_{digest}", lib=made, writes=True, when_full=False)
+    return counted | {"turns": turns}
+
+
+def _counting(code: str) -> str:
+    """Lua with a count at the beginning of each loop's body."""
+    heads = 0
+
+    def counted(token: re.Match[str]) -> str:
+        nonlocal heads
+        word = token[0]
+        heads += word in ("for", "while")
+        if word == "repeat" or (word == "do" and heads):
+            heads -= word == "do"
+            return f"{word} TURNS = TURNS + 1; "
+        return word
+
+    return _TOKENS.sub(counted, code)
+
+
+class Counting:
+    """A caller's calls, of which those of one script are counted while `of` waits."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._call = caller.call
+        self._script = ""
+        self.counted: list[Cost] = []
+        caller.call = self._one  # type: ignore[method-assign]
+        caller.call_each = self._each  # type: ignore[method-assign]
+
+    async def of(self, script: str, work: Awaitable[Any]) -> Any:
+        """What `work` gives; every run of `script` in it is counted."""
+        self._script = script
+        try:
+            return await work
+        finally:
+            self._script = ""
+
+    async def _one(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        if script.name != self._script:
+            return await self._call(script, keys, args, repeatable=repeatable)
+        turns = self._caller.scripts["turns"]
+        await self._call(turns, [keys[0]], [])
+        await self._caller.command("CONFIG", "RESETSTAT", key=keys[0])
+        reply = await self._call(script, keys, args, repeatable=repeatable)
+        commands = await self._commands(keys[0])
+        self.counted.append(Cost(commands, await self._call(turns, [keys[0]], [])))
+        return reply
+
+    async def _each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        return [await self._one(script, [key], args) for key, args in calls]
+
+    async def _commands(self, key: str) -> int:
+        lines = (await self._caller.command("INFO", "commandstats", key=key)).decode().splitlines()
+        counts = {line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines[1:]}
+        return sum(count for name, count in counts.items() if name not in _OWN)
