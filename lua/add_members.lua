@@ -5,7 +5,8 @@
 -- ARGV[1]    app
 -- ARGV[2]    limit     fan-out limit in members
 -- ARGV[3]    journal   "<moves kept> <ms kept>"
--- ARGV[4..]  members
+-- ARGV[4]    made      "1": only a room that a client made, "0": only another, "": any
+-- ARGV[5..]  members
 --
 -- Reply      those who were not members before
 -- Errors     ROOM_UNKNOWN    nothing was written
@@ -19,9 +20,9 @@
 --@plan
 
 local room = load_head(KEYS[1])
-if not room or room.deleted then
+if not room or room.deleted or made_otherwise(room, ARGV[4]) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local joined = add_members(room, 4, tonumber(ARGV[2]), ARGV[3])
+local joined = add_members(room, 5, #ARGV, tonumber(ARGV[2]), ARGV[3])
 announce_joined(room, joined)
 return finish(room, joined)

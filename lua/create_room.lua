@@ -1,26 +1,36 @@
 #!lua
--- create_room: create a room unless it exists, and add members.
+-- create_room: create a room unless it exists, and add members. What a client made, a backend that
+-- makes it takes over.
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
--- ARGV[2]    tags      canonical tag set, only for a new room
--- ARGV[3]    limit     fan-out limit in members
--- ARGV[4]    journal   "<moves kept> <ms kept>"
--- ARGV[5]    fields    how many profile field names and values follow, only for a new room
--- ARGV[6..]  profile: name, JSON, ...; then members
+-- ARGV[2]    tags       canonical tag set; of a room that stays as it is passed over
+-- ARGV[3]    limit      fan-out limit in members
+-- ARGV[4]    journal    "<moves kept> <ms kept>"
+-- ARGV[5]    by_client  1 or 0; 1: a room that exists stays as it is, and nobody is added
+-- ARGV[6]    fields     how many profile field names and values follow; the same
+-- ARGV[7]    joining    how many of the members named join in this script, the first ones
+-- ARGV[8..]  profile: name, JSON, ...; then members
 --
--- Reply      created   1 or 0
--- Publishes  joined, then room, when somebody joined
+-- Reply      1 created, 0 it existed, 2 it is being taken over: call again
+-- Publishes  left, joined, then room, when somebody left or joined, or the room was taken over
 -- Cost       commands <= 12 + fields + lot * (6 + tags), turns <= 8 + fields + tags + lot * max(6, 2 + tags)
 --@include lib/room
---@include lib/news
---@include lib/notices
---@include lib/crossing
 --@include lib/membership
+--@include lib/takeover
 --@plan
 
 local room = load_head(KEYS[1])
-local fields = tonumber(ARGV[5])
+local fields, limit, keep = tonumber(ARGV[6]), tonumber(ARGV[3]), ARGV[4]
+local first, last = 8 + fields, 7 + fields + tonumber(ARGV[7])
+
+local function set_profile()
+    redis.call("UNLINK", room.key .. ":f")
+    for i = 8, 7 + fields, 2 do
+        redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
+    end
+end
+
 local created = not room or room.deleted
 if created then
     -- A deleted room's head goes on counting, so that late news of it is recognised as old.
@@ -30,12 +40,17 @@ if created then
     room.born, room.tags = room.rev, ARGV[2]
     room.active, room.deleted, room.derived, room.size = true, false, false, 0
     room.floor, room.floor_seq, room.dead, room.top_hole = room.ord, room.seq, 0, 0
+    room.by_client = ARGV[5] == "1"
     redis.call("UNLINK", room.key)
     save_head(room)
-    for i = 6, 5 + fields, 2 do
-        redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
-    end
+    set_profile()
+elseif ARGV[5] == "1" then
+    tell_owed(room)
+    return finish(room, 0)
+elseif room.by_client then
+    set_profile()
+    return finish(room, take_over(room, ARGV[2], first, last, limit, keep) and 2 or 0)
 end
-local joined = add_members(room, 6 + fields, tonumber(ARGV[3]), ARGV[4])
+local joined = add_members(room, first, last, limit, keep)
 announce_joined(room, joined)
 return finish(room, created and 1 or 0)

@@ -3,6 +3,7 @@
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
+-- ARGV[2]    made    "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      { deleted, left }   deleted: 1 or 0; left: members of a room above the fan-out limit whom sweep_room has yet to tell
 -- Publishes  gone, when deleted
@@ -20,7 +21,7 @@ local room = load_head(KEYS[1])
 if not room then
     return finish({ rev = 0, born = 0, tags = "" }, { 0, 0 })
 end
-if room.deleted then
+if room.deleted or made_otherwise(room, ARGV[2]) then
     tell_owed(room)
     return finish(room, { 0, redis.call("HLEN", room.key .. ":g") })
 end
@@ -35,7 +36,7 @@ room.deleted, room.derived, room.size, room.tags, room.newest = true, false, 0, 
 redis.call("UNLINK", room.key)
 save_head(room)
 redis.call("EXPIRE", room.key, HEAD_KEPT_S)
-for _, suffix in ipairs({ ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":h", ":f" }) do
+for _, suffix in ipairs({ ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":h", ":f", ":n" }) do
     redis.call("UNLINK", room.key .. suffix)
 end
 tell_anew(room, members)

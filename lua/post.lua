@@ -12,6 +12,7 @@
 -- ARGV[8]    history         messages remembered
 -- ARGV[9]    journal         "<moves kept> <ms kept>"
 -- ARGV[10]   sent_ms         when it was sent by the poster's clock, 0: now
+-- ARGV[11]   made            "1": only into a room that a client made, "0": another, "": any
 --
 -- Reply      { message, seq, ordinal, at_ms, created, moved }
 --            moved: counters of members that it moved, two and one for each tag
@@ -25,6 +26,7 @@
 --@include lib/news
 --@include lib/notices
 --@include lib/crossing
+--@include lib/tags
 --@include lib/history
 --@include lib/until
 --@plan
@@ -32,7 +34,7 @@
 local TRIM_EVERY = 64 -- posts
 
 local room, record = load_head_and_record(KEYS[1], ARGV[2])
-if not room or room.deleted then
+if not room or room.deleted or made_otherwise(room, ARGV[11]) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local sender, message, countable = ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -78,8 +80,7 @@ end
 local moved = 0
 if crossed or (countable == 1 and not room.derived) then
     tell_members(room)
-    local _, tags = string.gsub(room.tags, "[^" .. TAG_SEPARATOR .. "]+", "")
-    moved = room.size * (2 + tags)
+    moved = room.size * (2 + count_tags(room.tags))
 elseif cursor then
     tell_member(room, sender, room.seq, room.ord)
 end

@@ -10,6 +10,7 @@
 -- ARGV[5]    place     in part q how many are done; else the cursor of the last one looked at, -1 for none
 -- ARGV[6]    last      and their name
 -- ARGV[7]    since     room clock at the first page, -1: this is the first
+-- ARGV[8]    after     seq; messages up to it are unknown
 --
 -- Reply      { seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people }
 --            now: room clock; part, place, last: where the next page begins, part "" at the end
@@ -31,7 +32,7 @@ if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local seq, sender, at_ms, sender_joined = receipted(room, ARGV[1])
-if not seq then
+if not seq or seq <= tonumber(ARGV[8]) then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local wants_read, limit = ARGV[2] == "read", tonumber(ARGV[3])

@@ -4,7 +4,8 @@
 -- KEYS[1]    room
 -- ARGV[1]    app
 -- ARGV[2]    limit     fan-out limit in members
--- ARGV[3..]  members
+-- ARGV[3]    made      "1": only a room that a client made, "0": only another, "": any
+-- ARGV[4..]  members    of those who were only invited, the invitation ends
 --
 -- Reply      those who were members
 -- Errors     ROOM_UNKNOWN    nothing was written
@@ -17,16 +18,18 @@
 --@include lib/crossing
 --@include lib/notices
 --@include lib/stays
+--@include lib/invitations
 --@plan
 
 local room = load_head(KEYS[1])
-if not room or room.deleted then
+if not room or room.deleted or made_otherwise(room, ARGV[3]) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local left = {}
 local before = room.rev
 raise_revision(room)
-for i = 3, #ARGV do
+strike_out_invitations(room, 4, #ARGV)
+for i = 4, #ARGV do
     local packed = load_record(room, ARGV[i])
     if packed then
         end_stay(room, ARGV[i], packed)

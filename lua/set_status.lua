@@ -4,6 +4,7 @@
 -- KEYS[1]    room
 -- ARGV[1]    app
 -- ARGV[2]    status    1 active, 0 frozen
+-- ARGV[3]    made      "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      changed   1 or 0
 -- Errors     ROOM_UNKNOWN    nothing was written
@@ -18,7 +19,7 @@
 --@plan
 
 local room = load_head(KEYS[1])
-if not room or room.deleted then
+if not room or room.deleted or made_otherwise(room, ARGV[3]) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local active = ARGV[2] == "1"

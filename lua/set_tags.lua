@@ -5,6 +5,7 @@
 -- ARGV[1]    app
 -- ARGV[2]    tags      canonical tag set
 -- ARGV[3]    limit     fan-out limit in members; a room with more tags passes it sooner
+-- ARGV[4]    made      "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      changed   1 or 0
 -- Errors     ROOM_UNKNOWN    nothing was written
@@ -20,7 +21,7 @@
 --@plan
 
 local room = load_head(KEYS[1])
-if not room or room.deleted then
+if not room or room.deleted or made_otherwise(room, ARGV[4]) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local changed = room.tags ~= ARGV[2]

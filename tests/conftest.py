@@ -16,6 +16,7 @@ from tests.support.servers import Cluster, Server, short_directory
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run what is too long for every change, with larger counts")
     parser.addoption("--lua-dir", type=Path, default=None, help="take the scripts from this directory (how mutants are tried)")
+    parser.addoption("--fuzz", default="", help="SEED, or SEED:NUMBER for one case alone, of the requests that are made at random")
     parser.addoption("--programs", type=int, default=None, help="number of random programs of each stateful test")
 
 

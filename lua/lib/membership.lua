@@ -4,24 +4,33 @@
 --@include lib/crossing
 --@include lib/notices
 --@include lib/stays
+--@include lib/invitations
 
--- Add the members in ARGV from `first` on, each at the head with nothing unread. Returns those who were not members before.
-local function add_members(room, first, limit, keep)
+-- Begin a stay at the head, with nothing unread, for each in ARGV from `first` to `last`. Returns
+-- those who were not members before.
+local function begin_stays(room, first, last, keep)
     local joined = {}
-    local before = room.rev
-    raise_revision(room)
     local returning = redis.call("EXISTS", room.key .. ":x") == 1
-    for i = first, #ARGV do
+    for i = first, last do
         if begin_stay(room, ARGV[i], returning, keep) then
             joined[#joined + 1] = ARGV[i]
         end
     end
+    strike_out_invitations(room, first, last)
+    room.size = room.size + #joined
+    return joined
+end
+
+-- Add the members in ARGV from `first` to `last`. Returns those who were not members before.
+local function add_members(room, first, last, limit, keep)
+    local before = room.rev
+    raise_revision(room)
+    local joined = begin_stays(room, first, last, keep)
     if #joined == 0 then
         room.rev = before
         tell_owed(room)
         return joined
     end
-    room.size = room.size + #joined
     local crossed = cross_if_due(room, limit)
     save_head(room)
     if crossed then

@@ -11,6 +11,7 @@ local HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
 local FROZEN_FLAG = 1
 local DELETED_FLAG = 2
 local DERIVED_FLAG = 4
+local BY_CLIENT_FLAG = 8
 
 local function read_head(key, packed)
     if not packed then
@@ -26,7 +27,8 @@ local function read_head(key, packed)
         born = born, -- revision at which the room was created
         active = flags % 2 == 0, -- false: frozen
         deleted = flags % 4 >= DELETED_FLAG,
-        derived = flags >= DERIVED_FLAG, -- above the fan-out limit: the members' copies count nothing
+        derived = flags % 8 >= DERIVED_FLAG, -- above the fan-out limit: the members' copies count nothing
+        by_client = flags >= BY_CLIENT_FLAG, -- a client made it: a backend that makes a room of this id takes it over
         size = size, -- members
         floor = floor, -- ordinals up to here were deleted together
         floor_seq = floor_seq, -- and so were the messages up to this seq
@@ -38,6 +40,7 @@ end
 
 local function pack_head(room)
     local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0) + (room.derived and DERIVED_FLAG or 0)
+        + (room.by_client and BY_CLIENT_FLAG or 0)
     return struct.pack(
         HEAD_LAYOUT, room.rev, room.born, room.seq, room.ord, room.size, room.floor, room.floor_seq, room.dead, room.top_hole,
         flags, #room.newest, room.newest
@@ -57,6 +60,13 @@ end
 
 local function save_head(room)
     redis.call("HSET", room.key, HEAD, pack_head(room))
+end
+
+-- Whether the room was made otherwise than the caller has seen it: "1" by a client, "0" not by one,
+-- "" either way. What a caller may do depends on it, and a backend may have taken the room over
+-- meanwhile.
+local function made_otherwise(room, seen)
+    return seen ~= "" and (seen == "1") ~= room.by_client
 end
 
 -- A new revision: above the last one and never behind the server's clock, so that a room that a failover set back

@@ -60,6 +60,18 @@ local function move_counters(key, tags, rooms, by)
     end
 end
 
+-- Forget some of the rooms that were left before a revision.
+local function forget_gone(key, before)
+    local rooms = redis.call("ZRANGEBYSCORE", key .. ":g", "-inf", before, "LIMIT", 0, 16)
+    if #rooms > 0 then
+        redis.call("ZREM", key .. ":g", unpack(rooms))
+        for i, room in ipairs(rooms) do
+            rooms[i] = "r" .. room
+        end
+        redis.call("HDEL", key, unpack(rooms))
+    end
+end
+
 -- Move a room between being counted, derived, frozen and gone, or from one tag set to another: everything but the sums.
 local function recount(key, news, old_state, old_tags, old_unread, state, unread)
     if old_state == ACTIVE then
@@ -78,10 +90,7 @@ local function recount(key, news, old_state, old_tags, old_unread, state, unread
         redis.call("SADD", key .. ":d", news.id)
     elseif state == GONE then
         redis.call("ZADD", key .. ":g", news.rev, news.id)
-        for _, old in ipairs(redis.call("ZRANGEBYSCORE", key .. ":g", "-inf", news.rev - GONE_KEPT, "LIMIT", 0, 16)) do
-            redis.call("HDEL", key, "r" .. old)
-            redis.call("ZREM", key .. ":g", old)
-        end
+        forget_gone(key, news.rev - GONE_KEPT)
     end
 end
 

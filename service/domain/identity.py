@@ -81,6 +81,9 @@ class Directory(Protocol):
     async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
         """Those of `users` that are known, by id."""
 
+    async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
+        """Those of `users` that there are."""
+
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None: ...
     async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
         """Bind a custom token (hex SHA-256) in the app's present generation; `replaces`: the user's other custom tokens are revoked.

@@ -17,6 +17,7 @@ from service.domain.types import (
     Deleted,
     Drift,
     Filter,
+    Made,
     MemberState,
     Posted,
     Reading,
@@ -55,7 +56,11 @@ class ReadState:
     ) -> tuple[str, bool]:
         """Create a room (an empty `room`: under a fresh id) and add `members`. Returns its id and whether it is new.
 
-        A room that exists keeps its tags, profile, messages and cursors; the named members are added. Raises Invalid, LimitReached.
+        A room that exists keeps its tags, profile, messages and cursors; the named members are added,
+        unless it is a client that asks (`by_client`): then nothing changes. A room that a client made is
+        taken over when a backend makes it: it gets the tags and the profile, who is not among `members`
+        leaves, invitations end; messages stay, and so do the cursors of those who stay. Raises Invalid,
+        LimitReached.
         """
         room = check_id("room", room) if room else new_id()
         created = await self._store.create_room(
@@ -68,35 +73,57 @@ class ReadState:
         )
         return room, created
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
+    # `made`: as the caller has seen the room when it was decided that they may change it
+    # (`Room.made`). A room that has changed hands meanwhile is unknown to them.
+
+    async def add_members(
+        self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> list[str]:
         """Add members; each starts at the head, with nothing unread. Returns those that were not members before.
 
         `by_client`: not on the backend's behalf, so that half of the limits on a user holds. Raises Invalid, RoomUnknown, LimitReached.
         """
-        return await self._store.add_members(app=app, room=room, members=check_members("members", members), by_client=by_client)
+        members = check_members("members", members)
+        return await self._store.add_members(app=app, room=room, members=members, by_client=by_client, made=made)
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        """Remove members; the room leaves their badges in the same step. Returns those that were members. Raises RoomUnknown."""
-        return await self._store.remove_members(app=app, room=room, members=check_members("members", members))
+    async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        """Let users join by themselves (`Room.invited`) until they have, or are removed.
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
+        Returns those that were not invited before.
+
+        They are no members; members are passed over. A room keeps 1,000 open invitations.
+        Raises Invalid, RoomUnknown, LimitReached.
+        """
+        return await self._store.invite(app=app, room=room, users=check_members("members", users), made=made)
+
+    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        """Remove members; the room leaves their badges in the same step.
+
+        Returns those that were members. Raises RoomUnknown.
+
+        Of those who were only invited, the invitation ends.
+        """
+        return await self._store.remove_members(app=app, room=room, members=check_members("members", members), made=made)
+
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
         """Replace the room's tags; every member's per-tag badges follow. True when they changed.
 
         Raises Invalid, RoomUnknown, LimitReached.
         """
-        return await self._store.set_tags(app=app, room=room, tags=check_room_tags("roomTags", tags), by_client=by_client)
+        tags = check_room_tags("roomTags", tags)
+        return await self._store.set_tags(app=app, room=room, tags=tags, by_client=by_client, made=made)
 
-    async def set_status(self, *, app: str, room: str, status: Status) -> bool:
+    async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
         """Freeze or thaw the room: frozen, it is neither counted nor listed. True when it changed. Raises RoomUnknown."""
-        return await self._store.set_status(app=app, room=room, status=status)
+        return await self._store.set_status(app=app, room=room, status=status, made=made)
 
-    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes]) -> None:
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
         """Set some profile fields (name -> JSON text); the others stay. Raises RoomUnknown."""
-        await self._store.set_profile(app=app, room=room, profile=profile)
+        await self._store.set_profile(app=app, room=room, profile=profile, made=made)
 
-    async def delete_room(self, *, app: str, room: str) -> bool:
+    async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
         """Delete the room, its messages and its members' states. False when there was none."""
-        return await self._store.delete_room(app=app, room=room)
+        return await self._store.delete_room(app=app, room=room, made=made)
 
     # Messages
 
@@ -111,6 +138,7 @@ class ReadState:
         body: str = "{}",
         sender_must_be_member: bool = False,
         sent_ms: int = 0,
+        made: Made = Made.ANYHOW,
     ) -> Posted:
         """Append a message. The sender's own cursor moves to it; every other member has one more unread if it is countable.
 
@@ -133,6 +161,7 @@ class ReadState:
             body=body,
             sender_must_be_member=sender_must_be_member,
             sent_ms=sent_ms,
+            made=made,
         )
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
@@ -151,9 +180,12 @@ class ReadState:
         """Empty the room: nothing of it is unread for anybody; cursors stay. Raises RoomUnknown."""
         return await self._store.delete_all_messages(app=app, room=room)
 
-    async def message_sender(self, *, app: str, room: str, message: str) -> str:
-        """Who sent a message ("" for nobody). Raises RoomUnknown, MessageUnknown."""
-        return await self._store.message_sender(app=app, room=room, message=message)
+    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
+        """Who sent a message ("" for nobody). Messages up to the seq `after` count as unknown.
+
+        Raises RoomUnknown, MessageUnknown.
+        """
+        return await self._store.message_sender(app=app, room=room, message=message, after=after)
 
     # Reading
 
@@ -208,27 +240,33 @@ class ReadState:
     # Receipts
 
     async def receipts(
-        self, *, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 50, page: str = ""
+        self, *, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 50, page: str = "", after: int = 0
     ) -> Receipts:
         """Who has, or has not, read a message: up to `limit` (1 to 1,000) people. `page`: "" first, then the `next` of the answer before.
 
         A page may be shorter than `limit` without being the last. Nobody who had read the message when the first page was asked for is
         left out, however people read on meanwhile, and nobody comes twice (in the first 256 pages between which anything happened).
+        Messages up to the seq `after` count as unknown; for a member it is where they joined.
         Raises Invalid, RoomUnknown, MessageUnknown (also for a deleted or recalled message).
         """
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
             raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
-        return await self._store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page)
+        return await self._store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page, after=after)
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
-        """How many have read each of up to 100 messages; None for one that is unknown, deleted or recalled. Raises Invalid, RoomUnknown."""
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
+        """How many have read each of up to 100 messages; None for one that is unknown, deleted or recalled.
+
+        Messages up to the seq `after` count as unknown. Raises Invalid, RoomUnknown.
+        """
         _check_many("messages", messages)
-        return await self._store.receipt_counts(app=app, room=room, messages=messages)
+        return await self._store.receipt_counts(app=app, room=room, messages=messages, after=after)
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:
-        """The room that a message is in, for dialects that name messages alone. Rooms of `user` are searched whole, others for a day.
+        """The room of `user` that a message is in, for dialects that name messages alone.
 
-        With the same id in several rooms, one of the user's own is answered. Raises MessageUnknown.
+        With the same id in several, any of them.
+
+        Raises MessageUnknown, after as many questions to the store for a message of strangers as for none.
         """
         return await self._store.find_message(app=app, user=user, message=message)
 

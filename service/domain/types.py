@@ -13,6 +13,14 @@ class Status(Enum):
     FROZEN = 0
 
 
+class Made(Enum):
+    """Who must have made a room for a change to happen. A backend may have taken it over meanwhile."""
+
+    ANYHOW = ""
+    BY_CLIENT = "1"
+    NOT_BY_CLIENT = "0"
+
+
 class Reading(Struct, frozen=True):
     """The answer to "mark read"."""
 
@@ -115,6 +123,7 @@ class MemberState(Struct, frozen=True):
     moved_ms: int = 0  # when the cursor last moved, joining included
     has_read: bool = False  # whether there ever was a real read
     marked_ms: int = 0  # time of the message from which the member has marked the room as unread by hand; 0: no such mark
+    joined: int = 0  # seq at which they joined: messages up to it do not concern them
 
 
 class Room(Struct, frozen=True):
@@ -129,6 +138,13 @@ class Room(Struct, frozen=True):
     member_count: int
     last: MessageRef | None
     me: MemberState | None  # the asking user's own state; None for a stranger
+    invited: bool = False  # the asking user is no member and may become one by joining
+    by_client: bool = False  # a client made it, and no backend has taken it over
+
+    @property
+    def made(self) -> Made:
+        """For changes that shall happen only while the room is in the hands in which it was seen."""
+        return Made.BY_CLIENT if self.by_client else Made.NOT_BY_CLIENT
 
 
 class RoomSummary(Struct, frozen=True):

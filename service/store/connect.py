@@ -20,7 +20,10 @@ from service.store.slow_scripts import GuardedLane
 
 Part = str | int | bytes
 
-REFUSALS = {refusal.code: refusal for refusal in (errors.RoomUnknown, errors.MessageUnknown, errors.NotMember, errors.RoomTooLarge)}
+REFUSALS = {
+    refusal.code: refusal
+    for refusal in (errors.RoomUnknown, errors.MessageUnknown, errors.NotMember, errors.RoomTooLarge, errors.LimitReached)
+}
 # Error replies that say that nothing was done and that it may be different in a moment.
 PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
 # ... and those that somebody must look into.

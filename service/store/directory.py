@@ -88,6 +88,11 @@ class RedisDirectory:
         profiles = await asyncio.gather(*(self._profile(Keys.user_profile(app, user)) for user in users))
         return {user: msgspec.structs.replace(found, user=user) for user, found in zip(users, profiles, strict=True) if found}
 
+    async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
+        keys = [Keys.user_profile(app, user) for user in users]
+        there = await asyncio.gather(*(self._caller.command("EXISTS", key, key=key) for key in keys))
+        return {user for user, exists in zip(users, there, strict=True) if exists}
+
     async def _profile(self, key: str) -> User | None:
         fields = _pairs(await self._caller.command("HGETALL", key, key=key))
         if not fields:

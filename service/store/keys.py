@@ -21,6 +21,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
     :g      hash    the members of a large room that was deleted, as they were, until they have been told; for a day
+    :n      set     who is invited, and is no member yet
     :o      hash    member -> revision still owed to that member's slot (split plan only; empty at rest)
     :w      hash    revision -> event not yet handed over to those who deliver webhooks (split plan only; empty at rest)
 

@@ -60,7 +60,7 @@ _decode = msgspec.msgpack.Decoder(Token).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
+async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str, after: int) -> Receipts:
     """One page; see ReadState.receipts."""
     token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
     if which is Filter.UNREAD and token.part != "c":
@@ -69,7 +69,7 @@ async def receipts_page(caller: Caller, room_key: str, message: str, which: Filt
     if token.marks:
         since = token.marks[0].at
         await asyncio.sleep(SURELY_LATER_S)
-    args = [message, which.value, limit, token.part, token.place, token.last, since]
+    args = [message, which.value, limit, token.part, token.place, token.last, since, after]
     reply = await caller.call(caller.scripts["receipts"], [room_key], args)
     seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people = reply
     next_token = Token(part.decode(), int(place), last.decode(), revision, token.marks)

@@ -11,6 +11,7 @@ from service.domain.types import (
     Deleted,
     Drift,
     Filter,
+    Made,
     MemberState,
     MessageRef,
     Posted,
@@ -42,7 +43,9 @@ USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 MEMBERS_AT_ONCE = 100  # who come or go in one script
 RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 NEWEST_KEPT_MS = 30 * 86_400_000
-MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found by anybody
+MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without searching
+MAX_INVITATIONS = 1000  # open ones of a room
+_TAKING_OVER = 2  # what create_room.lua answers when it has to be called again
 
 
 class RedisStore:
@@ -77,38 +80,47 @@ class RedisStore:
     ) -> bool:
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         fields: list[Part] = [part for item in profile.items() for part in item]
-        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, len(fields), *fields]
-        created = bool(await self._change("create_room", app, room, [*args, *members[:MEMBERS_AT_ONCE]]) == 1)
-        if rest := members[MEMBERS_AT_ONCE:]:
+        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, int(by_client), len(fields)]
+        first, rest = members[:MEMBERS_AT_ONCE], members[MEMBERS_AT_ONCE:]
+        args += [len(first), *fields, *members]
+        while (reply := await self._change("create_room", app, room, args)) == _TAKING_OVER:
+            pass  # so many leave at a time
+        if rest and (reply == 1 or not by_client):
             # A room that is deleted meanwhile was made, and is gone.
             with contextlib.suppress(RoomUnknown):
-                await self._change_members("add_members", app, room, [app, self._limit, self._journal], rest)
-        return created
+                await self._change_members("add_members", app, room, [app, self._limit, self._journal, Made.ANYHOW.value], rest)
+        return bool(reply == 1)
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
+    async def add_members(
+        self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> list[str]:
         tags = (await self.room(app=app, room=room, user="")).tags
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        return await self._change_members("add_members", app, room, [app, self._limit, self._journal], members)
+        return await self._change_members("add_members", app, room, [app, self._limit, self._journal, made.value], members)
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        return await self._change_members("remove_members", app, room, [app, self._limit], members)
+    async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        args = [MAX_INVITATIONS, made.value, *users]
+        return _texts(await self._caller.call(self._scripts["invite"], [Keys.room(app, room)], args))
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
+    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        return await self._change_members("remove_members", app, room, [app, self._limit, made.value], members)
+
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
         if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
             key = Keys.room(app, room)
             members = [_text(field) for field in await self._caller.command("HKEYS", key, key=key) if field]  # "" is the head
             await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit]) == 1)
+        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit, made.value]) == 1)
 
-    async def set_status(self, *, app: str, room: str, status: Status) -> bool:
-        return bool(await self._change("set_status", app, room, [app, status.value]) == 1)
+    async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
+        return bool(await self._change("set_status", app, room, [app, status.value, made.value]) == 1)
 
-    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes]) -> None:
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
         fields: list[Part] = [part for item in profile.items() for part in item]
-        await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, *fields])
+        await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, made.value, *fields])
 
-    async def delete_room(self, *, app: str, room: str) -> bool:
-        deleted, left = await self._change("delete_room", app, room, [app])
+    async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
+        deleted, left = await self._change("delete_room", app, room, [app, made.value])
         # The room is gone, whatever becomes of this: who is not told finds out when they next ask for it.
         with contextlib.suppress(Fault):
             while left > 0:
@@ -118,10 +130,20 @@ class RedisStore:
     # Messages
 
     async def post(
-        self, *, app: str, room: str, sender: str, message: str, countable: bool, body: str, sender_must_be_member: bool, sent_ms: int = 0
+        self,
+        *,
+        app: str,
+        room: str,
+        sender: str,
+        message: str,
+        countable: bool,
+        body: str,
+        sender_must_be_member: bool,
+        sent_ms: int = 0,
+        made: Made = Made.ANYHOW,
     ) -> Posted:
         kept: list[Part] = [self._limit, self._history, self._journal]
-        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms]
+        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms, made.value]
         posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
         if posted.created:
             key = Keys.message(app, posted.message)
@@ -142,8 +164,8 @@ class RedisStore:
     async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
         return Deleted(count=await self._change("delete_all_messages", app, room, [app]))
 
-    async def message_sender(self, *, app: str, room: str, message: str) -> str:
-        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message]))
+    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
+        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message, after]))
 
     # Reading
 
@@ -171,13 +193,14 @@ class RedisStore:
 
     # Receipts
 
-    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
-        return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page)
+    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0) -> Receipts:
+        return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page, after)
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
-        calls = [(Keys.room(app, room), lot) for lot in lots(messages, RECEIPTS_COUNTED_AT_ONCE)] or [(Keys.room(app, room), ())]
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
+        key = Keys.room(app, room)
+        calls: list[tuple[str, list[Part]]] = [(key, [after, *lot]) for lot in lots(messages, RECEIPTS_COUNTED_AT_ONCE)]
         counts: list[Any] = []
-        for reply in await self._caller.call_each(self._scripts["receipt_counts"], calls):
+        for reply in await self._caller.call_each(self._scripts["receipt_counts"], calls or [(key, [after])]):
             if isinstance(reply, ReadStateError):
                 raise reply
             counts += reply
@@ -186,16 +209,14 @@ class RedisStore:
     async def find_message(self, *, app: str, user: str, message: str) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._caller.command("GET", key, key=key) or b"")
-        if noted and not await self._with_message(app, [noted], message):
-            noted = ""
-        if noted and await self._among(app, user, [noted]):
+        # Also asked when nothing is noted, so that a message of strangers costs as much as one that
+        # is not there.
+        if await self._among(app, user, [noted]) and await self._with_message(app, [noted], message):
             return noted
         for lot in lots(await self.rooms(app=app, user=user)):
             if there := await self._with_message(app, lot, message):
                 return there[0]
-        if not noted:
-            raise MessageUnknown(message)
-        return noted
+        raise MessageUnknown(message)
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
         changed, derived, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
@@ -306,7 +327,7 @@ class RedisStore:
 
     async def _with_message(self, app: str, rooms: Sequence[str], message: str) -> list[str]:
         """Those of the rooms that hold this message."""
-        replies = await self._ask_each("message_sender", app, rooms, [message], unknown=(RoomUnknown, MessageUnknown))
+        replies = await self._ask_each("message_sender", app, rooms, [message, 0], unknown=(RoomUnknown, MessageUnknown))
         return [room for room, reply in zip(rooms, replies, strict=True) if reply != []]
 
     async def _among(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
@@ -348,7 +369,7 @@ def _rooms_at(flat: Sequence[Any]) -> tuple[tuple[str, int], ...]:
 
 
 def _room(room: str, user: str, reply: Sequence[Any]) -> Room:
-    active, tags, created_ms, seq, members, profile, last, me = reply
+    active, tags, created_ms, seq, members, profile, last, me, invited, by_client = reply
     return Room(
         room=room,
         status=Status(active),
@@ -358,7 +379,9 @@ def _room(room: str, user: str, reply: Sequence[Any]) -> Room:
         seq=seq,
         member_count=members,
         last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
-        me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5]) if me else None,
+        me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5], me[6]) if me else None,
+        invited=invited == 1,
+        by_client=by_client == 1,
     )
 
 

@@ -90,7 +90,7 @@ async def test_items_are_answered_one_by_one(al: Imkit) -> None:
     assert [item.get("result") or item["error"]["code"] for item in answer["results"]] == [
         {"room": "r", "lastRead": "m2", "unread": 1},
         "ROOM_NOT_FOUND",
-        "NOT_ROOM_MEMBER",
+        "ROOM_NOT_FOUND",
         "ROOM_NOT_FOUND",
         {"room": "s", "lastRead": "n1", "unread": 0},
         {"room": "r", "lastRead": "m2", "unread": 1},

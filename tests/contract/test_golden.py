@@ -92,8 +92,12 @@ async def test_rooms(al: Imkit) -> None:
 
 async def test_a_room_created_by_the_backend_lists_members_by_id(imkit: Imkit) -> None:
     answer = await imkit.as_backend("POST", "/rooms/", {"_id": "r", "members": ["al", "al"], "roomTags": ["work"], "name": "Room"})
-    expected = f'{{"roomType":"group","name":"Room",{ROOM},"members":["al"],"memberProperties":[{{"client":"al","badge":0}}]}}'
+    expected = (
+        f'{{"roomType":"group","name":"Room",{ROOM},"members":["al"],"memberProperties":[{{"client":"al","badge":0}}],"created":true}}'
+    )
     assert seen(answer) == ok(expected)
+    answer = await imkit.as_backend("POST", "/rooms/", {"_id": "r", "members": ["al"]})
+    assert seen(answer) == ok(expected.replace('"created":true', '"created":false'))
 
 
 async def test_create_and_join(imkit: Imkit) -> None:
@@ -236,16 +240,24 @@ NO_DELETER = (
         ("DELETE", "/rooms/none", None, NO_ROOM),
         ("DELETE", "/rooms/none/messages/m1", None, NO_ROOM),
         ("POST", "/rooms/none/message", {"message": "x"}, STRANGER),
-        ("PUT", "/rooms/theirs/lastRead", {"message": "m1"}, STRANGER),
+        ("PUT", "/rooms/theirs/lastRead", {"message": "t1"}, NOT_FOUND),
         ("GET", "/rooms/theirs", None, STRANGER),
-        ("POST", "/rooms/theirs/members", {"invitees": ["bo"]}, STRANGER),
-        ("POST", "/rooms/theirs/delete/members", {"members": ["cy"]}, STRANGER),
+        ("POST", "/rooms/theirs/join", None, NO_ROOM),
+        ("POST", "/rooms/theirs/members", {"invitees": ["bo"]}, NO_ROOM),
+        ("POST", "/rooms/theirs/delete/members", {"members": ["cy"]}, NO_ROOM),
+        ("POST", "/rooms/theirs/delete/members", {"members": ["al"]}, NO_ROOM),
         ("POST", "/rooms/theirs/message", {"message": "x"}, STRANGER),
         ("POST", "/rooms/theirs/message", {"_id": "t1", "message": "x"}, STRANGER),
-        ("PUT", "/rooms/theirs", {"name": "x"}, NO_MANAGER),
-        ("DELETE", "/rooms/theirs", None, NO_MANAGER),
-        ("DELETE", "/rooms/theirs/messages/t1", None, NO_DELETER),
-        ("DELETE", "/rooms/theirs/messages/_all", None, NO_DELETER),
+        ("PUT", "/rooms/theirs", {"name": "x"}, NO_ROOM),
+        ("DELETE", "/rooms/theirs", None, NO_ROOM),
+        ("DELETE", "/rooms/theirs/messages/t1", None, NO_ROOM),
+        ("DELETE", "/rooms/theirs/messages/_all", None, NO_ROOM),
+        ("POST", "/rooms/ours/members", {"invitees": ["bo"]}, NO_MANAGER),
+        ("POST", "/rooms/ours/delete/members", {"members": ["cy"]}, NO_MANAGER),
+        ("PUT", "/rooms/ours", {"name": "x"}, NO_MANAGER),
+        ("DELETE", "/rooms/ours", None, NO_MANAGER),
+        ("DELETE", "/rooms/ours/messages/o1", None, NO_DELETER),
+        ("DELETE", "/rooms/ours/messages/_all", None, NO_DELETER),
         ("PUT", "/rooms/r/lastRead", {"message": "t1"}, NOT_FOUND),
         ("PUT", "/rooms/r/lastRead", {"message": "none"}, NOT_FOUND),
         ("DELETE", "/rooms/r/messages/none", None, NO_MESSAGE),
@@ -257,6 +269,8 @@ async def test_refusals_of_rooms_and_messages(al: Imkit, method: str, path: str,
     """Unknown rooms, strangers and foreign messages, in the words of each call; nothing is written."""
     await al.room("theirs", "cy")
     await al.post("theirs", "cy", "t1")
+    await al.room("ours", "al", "cy")
+    await al.post("ours", "cy", "o1")
     before = await al.everything()
     assert seen(await al.as_user("al", method, path, body)) == expected
     assert await al.everything() == before

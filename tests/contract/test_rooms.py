@@ -10,6 +10,7 @@ from service.domain.limits import MAX_PROFILE_FIELDS
 from service.settings import Settings
 from tests.support.imkit import Imkit, refusal, result
 
+NO_ROOM = refusal(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
 NO_MANAGER = refusal(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this")
 
 
@@ -25,6 +26,13 @@ async def properties(imkit: Imkit, room: str = "r") -> dict[str, tuple[int, str 
     """Badge and cursor of each member."""
     shown = result(await imkit.as_backend("GET", f"/rooms/{room}"))["memberProperties"]
     return {one["client"]: (one["badge"], one.get("lastRead")) for one in shown}
+
+
+async def opened(imkit: Imkit, *users: str) -> None:
+    """Everybody may join room r, and there are `users` to bring in."""
+    result(await imkit.as_backend("PUT", "/rooms/r", {"opening": 1}))
+    for user in users:
+        await imkit.sign_in(user)
 
 
 async def last_type(imkit: Imkit, room: str = "r") -> str:
@@ -102,6 +110,7 @@ async def test_a_batch_of_one_room_keeps_its_order(al: Imkit) -> None:
 
 
 async def test_joining_starts_at_the_head(al: Imkit) -> None:
+    await opened(al)
     assert result(await al.as_user("di", "POST", "/rooms/r/join"))["unread"] == 0
     assert (await properties(al))["di"] == (0, None)
     await al.post("r", "al", "m2")
@@ -111,6 +120,7 @@ async def test_joining_starts_at_the_head(al: Imkit) -> None:
 
 async def test_a_form_body_on_join_is_no_obstacle(al: Imkit) -> None:
     """Older clients post an empty form."""
+    await opened(al)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     token = await al.sign_in("di")
     answer = await al.call("POST", "/rooms/r/join", b"", headers | {"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": token})
@@ -125,26 +135,29 @@ async def test_leaving_and_being_removed(al: Imkit) -> None:
 
 
 async def test_adding_members(al: Imkit) -> None:
+    await opened(al, "di")
     result(await al.as_user("cy", "POST", "/rooms/r/members", {"invitees": ["di", "di", "cy"]}))
     assert set(await properties(al)) == {"al", "bo", "cy", "di"}
 
 
 async def test_the_invited_are_members_only_when_they_join(al: Imkit) -> None:
     """Except in a direct room, where there is nothing to ask."""
+    await al.sign_in("di")
     result(await al.as_user("al", "POST", "/rooms/r/members", {"invitees": ["di"], "invitationRequired": True}))
     assert "di" not in await properties(al)
-    await al.room("d", "al", roomType="direct")
+    result(await al.as_user("di", "POST", "/rooms/r/join"))
+    assert "di" in await properties(al)
+    await al.room("d", "al", roomType="direct", owner="al")
     result(await al.as_user("al", "POST", "/rooms/d/members", {"invitees": ["di"], "invitationRequired": True}))
     assert "di" in await properties(al, "d")
 
 
 async def test_a_closed_room_takes_nobody_in_by_itself(al: Imkit) -> None:
-    """`opening` 0: only the owner, the managers and the backend bring people."""
-    result(await al.as_user("al", "PUT", "/rooms/r", {"opening": 0}))
-    assert (await al.as_user("di", "POST", "/rooms/r/join")).content == NO_MANAGER
-    assert (await al.as_user("di", "POST", "/rooms/createAndJoin", {"_id": "r"})).content == NO_MANAGER
-    assert (await al.as_user("cy", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "di"})).content == NO_MANAGER
-    result(await al.as_user("cy", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "bo"}))
+    """Without `opening` 1: only the owner, the managers and the backend bring people."""
+    assert (await al.as_user("di", "POST", "/rooms/r/join")).content == NO_ROOM
+    assert (await al.as_user("di", "POST", "/rooms/createAndJoin", {"_id": "r"})).content == NO_ROOM
+    result(await al.as_user("cy", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "di"}))
+    assert set(await properties(al)) == {"al", "bo", "cy"}
     assert (await al.as_user("cy", "POST", "/rooms/r/members", {"invitees": ["di"]})).content == NO_MANAGER
     assert (await al.as_user("cy", "POST", "/rooms/r/delete/members", {"members": ["bo"]})).content == NO_MANAGER
     result(await al.as_user("cy", "POST", "/rooms/r/join"))
@@ -182,12 +195,23 @@ async def test_creating_a_room_that_exists_only_adds_members(al: Imkit) -> None:
     room = result(await al.as_backend("POST", "/rooms", again))
     assert (room["roomTags"], room["owner"], set(room["members"])) == (["work"], "al", {"al", "bo", "cy", "di"})
     assert "name" not in room
-    room = result(await al.as_user("ed", "POST", "/rooms/createAndJoin", {**again, "invitee": "fi"}))
+    assert room["created"] is False
+    room = result(await al.as_backend("POST", "/rooms/createAndJoin", {**again, "invitee": "fi"}, user="ed"))
     assert (room["owner"], room["unread"]) == ("al", 0)
     assert await properties(al) == {"al": (0, "m1"), "bo": (1, None), "cy": (1, None), "di": (0, None), "ed": (0, None), "fi": (0, None)}
 
 
+async def test_a_client_that_creates_a_room_that_exists_joins_it(al: Imkit) -> None:
+    """No more than that: whom it names is not brought in."""
+    await opened(al, "fi")
+    again = {"_id": "r", "members": ["di"], "roomTags": ["other"], "owner": "ed", "invitee": "fi"}
+    room = result(await al.as_user("ed", "POST", "/rooms/createAndJoin", again))
+    assert (room["roomTags"], room["owner"]) == (["work"], "al")
+    assert set(await properties(al)) == {"al", "bo", "cy", "ed"}
+
+
 async def test_whoever_creates_a_room_owns_it(imkit: Imkit) -> None:
+    await imkit.sign_in("bo")
     room = result(await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"invitee": ["bo"], "roomTags": ["x"]}))
     assert re.fullmatch("[0-9a-f]{24}", room["_id"])
     assert {member["_id"] for member in room["members"]} == {"al", "bo"}
@@ -219,6 +243,7 @@ async def test_a_manager_s_name_is_not_a_part_of_another(imkit: Imkit, method: s
 
 
 async def test_system_messages_are_off_by_default(al: Imkit) -> None:
+    await opened(al, "ed")
     await al.as_user("di", "POST", "/rooms/r/join")
     await al.as_user("di", "POST", "/rooms/r/members", {"invitees": ["ed"]})
     assert await al.badge("bo") == 1
@@ -226,6 +251,7 @@ async def test_system_messages_are_off_by_default(al: Imkit) -> None:
 
 async def test_system_messages_count_for_everybody_but_the_actor(al: Imkit) -> None:
     said = {"systemMessage": True}
+    await opened(al, "ed", "fi")
     await al.as_user("di", "POST", "/rooms/r/join", said)
     assert (await al.badge("bo"), await al.badge("di"), await last_type(al)) == (2, 0, "di")
     await al.as_user("bo", "POST", "/rooms/r/members", {"invitees": ["ed", "fi"], **said})
@@ -239,6 +265,7 @@ async def test_system_messages_count_for_everybody_but_the_actor(al: Imkit) -> N
 
 
 async def test_system_messages_of_creation(imkit: Imkit) -> None:
+    await imkit.sign_in("bo")
     await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "bo", "systemMessage": True})
     assert (await imkit.badge("al"), await imkit.badge("bo")) == (0, 1)
     await imkit.room("s", "al", "bo", owner="al", systemMessage=True)

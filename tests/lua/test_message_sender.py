@@ -16,6 +16,15 @@ async def test_the_sender_is_remembered_also_of_a_deleted_message(store: RedisSt
     assert await store.message_sender(app=app, room="r", message="n") == ""
 
 
+async def test_a_message_before_a_place_is_unknown(store: RedisStore, app: str) -> None:
+    """For who joined there."""
+    await a_room(store, app)
+    for message in ("m", "n"):
+        await posted(store, app, message=message, sender="ann")
+    await refused(store, app, MessageUnknown, store.message_sender(app=app, room="r", message="m", after=1))
+    assert await store.message_sender(app=app, room="r", message="n", after=1) == "ann"
+
+
 async def test_unknown_rooms_and_messages_are_refused(store: RedisStore, app: str) -> None:
     """Room first, then message."""
     await refused(store, app, RoomUnknown, store.message_sender(app=app, room="r", message="m"))

@@ -24,7 +24,7 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
     """A worker died after the room's script: nobody's badge knows of the message yet."""
     await a_room(store, app)
     await store.outbox.idle()
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0)
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "")
     assert await store.badge(app=app, user="ann", tags=[]) == 0
     await store.outbox.pay(app, "r")
     assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
@@ -33,7 +33,7 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
 async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: str) -> None:
     """The client of the dead worker asks again, and finds everything done when it is answered."""
     await a_room(store, app)
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0)
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "")
     assert not (await posted(store, app, message="m")).created
     assert await store.badge(app=app, user="ann", tags=[]) == 1
 
@@ -75,7 +75,7 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Ru
     sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
     await a_room(store, app, sound)
     await store.outbox.idle()
-    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0)
+    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "")
     await caller.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await caller.command("ZADD", shard, 0, f"{app}:broken", key=shard)
     await store.outbox.recover(older_than_s=-10)

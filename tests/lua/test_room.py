@@ -32,6 +32,21 @@ async def test_the_last_message_is_one_that_is_still_there(store: RedisStore, ap
     assert (await store.room(app=app, room="r", user="")).last is None
 
 
+async def test_a_member_is_told_where_they_joined(store: RedisStore, app: str) -> None:
+    """What came before does not concern them; who comes back has joined anew."""
+    await a_room(store, app, members=["ann"])
+    await posted(store, app)
+    await store.add_members(app=app, room="r", members=["bob"])
+    await store.remove_members(app=app, room="r", members=["ann"])
+    await posted(store, app)
+    await store.add_members(app=app, room="r", members=["ann"])
+    joined = {}
+    for user in ("ann", "bob"):
+        me = (await store.room(app=app, room="r", user=user)).me
+        joined[user] = me and me.joined
+    assert joined == {"ann": 2, "bob": 1}
+
+
 async def test_a_stranger_has_no_state(store: RedisStore, app: str) -> None:
     """What a stranger may see is not decided here."""
     await a_room(store, app)

@@ -46,6 +46,17 @@ MUTATIONS = [
         "pack_record(room.seq, room.ord, room.seq, room.seq, room_clock(room), 0, 0,",
     ),
     Mutation("lib/stays.lua", '"HSETNX"', '"HSET"'),
+    # Rooms that change hands, and invitations
+    Mutation("lib/takeover.lua", "    room.by_client = #left == LEAVE_AT_ONCE\n", "    room.by_client = false\n"),
+    Mutation("lib/takeover.lua", "not named[member] and", ""),
+    Mutation("lib/takeover.lua", '    redis.call("UNLINK", room.key .. ":n")\n', ""),
+    Mutation("lib/takeover.lua", "    tell_anew(room, left)\n", ""),
+    Mutation("lib/takeover.lua", "room.tags, room.active = tags, true", "room.tags = tags"),
+    Mutation("lib/room.lua", "flags % 8 >= DERIVED_FLAG", "flags >= DERIVED_FLAG"),
+    Mutation("lib/room.lua", 'return seen ~= "" and', 'return seen == "1" and'),
+    Mutation("lib/membership.lua", "    strike_out_invitations(room, first)\n", ""),
+    Mutation("invite.lua", "not load_record(room, user) and", ""),
+    Mutation("delete_room.lua", ', ":n" }', " }"),
     # Receipts
     Mutation("lib/receipts.lua", "or kind >= RECALLED then", "then"),
     Mutation("lib/receipts.lua", "            read = read - 1\n", ""),

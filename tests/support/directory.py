@@ -35,24 +35,27 @@ class ModelDirectory:
 
     def __init__(self) -> None:
         self.now_s = 0
-        self.known: dict[tuple[str, str], User] = {}
+        self.people: dict[tuple[str, str], User] = {}
         self.tokens: dict[tuple[str, str], dict[str, tuple[IssuedToken, str]]] = {}
         self.bound: dict[tuple[str, str], Session] = {}
         self.revoked: dict[str, list[tuple[int, Revocation]]] = {}
         self.asked = 0
 
     async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User:
-        before = self.known.get((app, user))
-        self.known[app, user] = User(user, {**(before.profile if before else {}), **profile}, 0)
-        return self.known[app, user]
+        before = self.people.get((app, user))
+        self.people[app, user] = User(user, {**(before.profile if before else {}), **profile}, 0)
+        return self.people[app, user]
 
     async def user(self, *, app: str, user: str) -> User:
-        if (app, user) not in self.known:
+        if (app, user) not in self.people:
             raise UserUnknown(user)
-        return self.known[app, user]
+        return self.people[app, user]
 
     async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
-        return {user: self.known[app, user] for user in users if (app, user) in self.known}
+        return {user: self.people[app, user] for user in users if (app, user) in self.people}
+
+    async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
+        return {user for user in users if (app, user) in self.people}
 
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None:
         self._of(app, user)[token_id] = (IssuedToken("", token_id, created_ms, expires_s), "")

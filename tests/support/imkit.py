@@ -86,10 +86,9 @@ class Imkit:
 
     async def everything(self) -> dict[str, bytes]:
         """Every key and what it holds, to see that nothing was written. Left out is what workers note of themselves all the time."""
-        stored: dict[str, bytes] = {}
-        for key in sorted(set(await self.caller.command("KEYS", "*", key="")) - {Keys.workers.encode()}):
-            stored[key.decode()] = await self.caller.command("DUMP", key, key=key.decode())
-        return stored
+        keys = sorted(set(await self.caller.command("KEYS", "*", key="")) - {Keys.workers.encode()})
+        held = await asyncio.gather(*(self.caller.command("DUMP", key, key=key.decode()) for key in keys))
+        return {key.decode(): value for key, value in zip(keys, held, strict=True)}
 
 
 def result(answer: httpx.Response) -> Any:

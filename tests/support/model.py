@@ -13,6 +13,7 @@ from service.domain.types import (
     Deleted,
     Drift,
     Filter,
+    Made,
     MemberState,
     Posted,
     Reading,
@@ -23,10 +24,11 @@ from service.domain.types import (
     Subscriptions,
     TagBadges,
 )
-from service.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
+from service.errors import Invalid, LimitReached, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from tests.support.model_room import Message, ModelRoom, Stay, ref
 
 MAX_ACKNOWLEDGING = 200  # members of a room in which single messages can be acknowledged
+MAX_INVITATIONS = 1000
 GONE_KEPT_MS = 3600 * 1000
 
 
@@ -54,50 +56,84 @@ class ModelStore:
     ) -> bool:
         rooms = self._rooms(app)
         created = room not in rooms
+        if not created and by_client:
+            return False
+        if not created and rooms[room].by_client:
+            self._take_over(app, room, tags, profile, members)
+            return False
         if created:
             before = self.buried.pop((app, room), None)
             head, ordinal = (before.head, before.ordinal) if before else (0, 0)
-            rooms[room] = ModelRoom(self._now_ms(), head, ordinal, tuple(sorted(set(tags))), dict(profile), floor=ordinal)
+            rooms[room] = ModelRoom(
+                self._now_ms(), head, ordinal, tuple(sorted(set(tags))), dict(profile), floor=ordinal, by_client=by_client
+            )
         self._announce_join(app, room, self._join(rooms[room], members))
         return created
 
-    async def add_members(self, *, app: str, room: str, members: Sequence[str], by_client: bool = False) -> list[str]:
-        joined = self._join(self._room(app, room), members)
+    def _take_over(self, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]) -> None:
+        """The room becomes what the backend says; messages stay, and cursors of those who do."""
+        there = self._rooms(app)[room]
+        left = sorted(set(there.members) - set(members))
+        for member in left:
+            there.leave(member)
+            self._removed[app, room, member] = self._now_ms()
+        there.invited.clear()
+        joined = self._join(there, members)
+        there.tags, there.profile = tuple(sorted(set(tags))), dict(profile)
+        there.status, there.by_client = Status.ACTIVE, False
+        changes = [*([Left(room, left)] if left else []), *([Joined(room, joined)] if joined else [])]
+        self._publish(app, *changes, RoomChanged(room))
+
+    async def add_members(
+        self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> list[str]:
+        joined = self._join(self._room(app, room, made), members)
         self._announce_join(app, room, joined)
         return joined
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str]) -> list[str]:
-        there = self._room(app, room)
+    async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        there = self._room(app, room, made)
+        invited = [user for user in dict.fromkeys(users) if user not in there.members and user not in there.invited]
+        if len(there.invited) + len(invited) > MAX_INVITATIONS and invited:
+            raise LimitReached
+        there.invited.update(invited)
+        return invited
+
+    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+        there = self._room(app, room, made)
+        there.invited.difference_update(members)
         left = [member for member in dict.fromkeys(members) if there.leave(member)]
         self._removed.update({(app, room, member): self._now_ms() for member in left})
         if left:
             self._publish(app, Left(room, left), RoomChanged(room))
         return left
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False) -> bool:
-        there, wanted = self._room(app, room), tuple(sorted(set(tags)))
+    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
+        there, wanted = self._room(app, room, made), tuple(sorted(set(tags)))
         changed = there.tags != wanted
         there.tags = wanted
         self._announce_change(app, room, changed)
         return changed
 
-    async def set_status(self, *, app: str, room: str, status: Status) -> bool:
-        there = self._room(app, room)
+    async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
+        there = self._room(app, room, made)
         changed = there.status is not status
         there.status = status
         self._announce_change(app, room, changed)
         return changed
 
-    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes]) -> None:
-        there = self._room(app, room)
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
+        there = self._room(app, room, made)
         changed = any(there.profile.get(name) != value for name, value in profile.items())
         there.profile.update(profile)
         self._announce_change(app, room, changed)
 
-    async def delete_room(self, *, app: str, room: str) -> bool:
-        there = self._rooms(app).pop(room, None)
-        if there is None:
+    async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
+        try:
+            there = self._room(app, room, made)
+        except RoomUnknown:
             return False
+        del self._rooms(app)[room]
         self.buried[app, room] = there
         self._removed.update({(app, room, member): self._now_ms() for member in there.members})
         self._publish(app, RoomDeleted(room))
@@ -116,8 +152,9 @@ class ModelStore:
         body: str,
         sender_must_be_member: bool,
         sent_ms: int = 0,
+        made: Made = Made.ANYHOW,
     ) -> Posted:
-        there = self._room(app, room)
+        there = self._room(app, room, made)
         if sender_must_be_member and sender not in there.members:
             raise NotMember(sender)
         for known in there.messages:
@@ -167,8 +204,11 @@ class ModelStore:
             self._publish(app, MessageDeleted(room, "_all"))
         return Deleted(len(present))
 
-    async def message_sender(self, *, app: str, room: str, message: str) -> str:
-        return self._room(app, room).find(message).sender
+    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
+        known = self._room(app, room).find(message)
+        if known.seq <= after:
+            raise MessageUnknown(message)
+        return known.sender
 
     # Reading
 
@@ -219,10 +259,12 @@ class ModelStore:
 
     # Receipts
 
-    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str) -> Receipts:
+    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0) -> Receipts:
         """A page is named by how many people the pages before it held."""
         there = self._room(app, room)
         known = there.find_whole(message)
+        if known.seq <= after:
+            raise MessageUnknown(message)
         counted = there.receipt_count(known)
         readers, non_readers = sorted(there.readers(known), key=repr), sorted(there.non_readers(known))
         asked = len(readers if which is Filter.READ else non_readers)
@@ -238,9 +280,9 @@ class ModelStore:
             next=str(last) if last < asked else "",
         )
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str]) -> list[ReceiptCount | None]:
+    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
         there = self._room(app, room)
-        whole = {known.id: known for known in there.messages if known.whole}
+        whole = {known.id: known for known in there.messages if known.whole and known.seq > after}
         return [there.receipt_count(whole[message]) if message in whole else None for message in messages]
 
     async def find_message(self, *, app: str, user: str, message: str) -> str:
@@ -250,10 +292,9 @@ class ModelStore:
         raise MessageUnknown(message)
 
     def rooms_with(self, app: str, user: str, message: str) -> list[str]:
-        """The user's rooms that know the message, else the others that do."""
-        found = [room for room, there in self._rooms(app).items() if any(known.id == message for known in there.messages)]
-        own = [room for room in found if user in self._rooms(app)[room].members]
-        return own or found
+        """The user's rooms that know the message."""
+        mine = {room: there for room, there in self._rooms(app).items() if user in there.members}
+        return [room for room, there in mine.items() if any(known.id == message for known in there.messages)]
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
         """As coarse as may be: everything that happened in a room changed it for all who are in it."""
@@ -298,6 +339,8 @@ class ModelStore:
             len(there.members),
             ref(newest) if (newest := there.newest()) else None,
             there.state(user) if user in there.members else None,
+            user in there.invited,
+            there.by_client,
         )
 
     async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
@@ -323,11 +366,11 @@ class ModelStore:
     def _rooms(self, app: str) -> dict[str, ModelRoom]:
         return self.worlds.setdefault(app, {})
 
-    def _room(self, app: str, room: str) -> ModelRoom:
-        try:
-            return self._rooms(app)[room]
-        except KeyError:
-            raise RoomUnknown(room) from None
+    def _room(self, app: str, room: str, made: Made = Made.ANYHOW) -> ModelRoom:
+        there = self._rooms(app).get(room)
+        if there is None or made is (Made.NOT_BY_CLIENT if there.by_client else Made.BY_CLIENT):
+            raise RoomUnknown(room)
+        return there
 
     def _stay(self, app: str, room: str, user: str) -> tuple[ModelRoom, Stay]:
         there = self._room(app, room)
@@ -351,6 +394,7 @@ class ModelStore:
     def _join(self, there: ModelRoom, members: Sequence[str]) -> list[str]:
         now_ms = self._now_ms()
         joined = [member for member in dict.fromkeys(members) if member not in there.members]
+        there.invited.difference_update(members)
         there.members.update({member: Stay(there.head, there.ordinal, now_ms) for member in joined})
         return joined
 

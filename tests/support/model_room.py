@@ -82,6 +82,8 @@ class ModelRoom:
     messages: list[Message] = field(default_factory=list)
     members: dict[str, Stay] = field(default_factory=dict)
     ended: list[tuple[str, Stay]] = field(default_factory=list)  # of those who left, whether or not they came back
+    invited: set[str] = field(default_factory=set)  # no members yet
+    by_client: bool = False  # made by a client, and taken over by no backend
     until: dict[str, int] = field(default_factory=dict)  # up to what time somebody has read, as they said while there were no more than two
 
     def find(self, message: str) -> Message:
@@ -146,6 +148,7 @@ class ModelRoom:
             stay.moved_ms,
             stay.read > 0,
             stay.marked_ms,
+            stay.baseline,
         )
 
     def readers(self, message: Message) -> list[Receipt]:

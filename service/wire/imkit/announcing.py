@@ -10,6 +10,11 @@ import msgspec
 from service.wire.desk import Desk
 from service.wire.imkit.call import Caller
 
+# What only the service says: no client sends a message of these types.
+SYSTEM_TYPES = frozenset(
+    {"joinRoom", "leaveRoom", "addMember", "addMembers", "deleteMember", "deleteMembers", "cancelInvitations", "assignAdmin"}
+)
+
 
 async def announce(desk: Desk, caller: Caller, room: str, message_type: str, members: Sequence[str]) -> None:
     """Post a system message about `members` in the caller's name; the backend in nobody's name posts without a sender."""

@@ -3,43 +3,57 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
+from service.domain.direct import direct_pair, is_direct
 from service.domain.limits import check_members
 from service.wire import costs
-from service.wire.imkit.access import check_may_come_in, check_member, check_open
+from service.wire.imkit.access import check_known, check_may_bring, check_member, check_pair, check_people_limit, check_superuser, seen
 from service.wire.imkit.announcing import added, announce, removed
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import Invitees, JoinRoom, Leavers, RoomResult
-from service.wire.imkit.rooms import shown
+from service.wire.imkit.rooms import come_in, must_accept, shown
 from service.wire.reply import Reply
 
 
 @post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
 async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | None] = None) -> Reply:
-    """Be in the room from here on, with nothing unread. Harmless for a member."""
+    """Be in the room from here on, with nothing unread.
+
+    For the invited, and for everybody if the room is open.
+
+    Harmless for a member.
+    """
     caller, desk = request.auth, request.desk
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     request.charge(costs.of_members(before.member_count))
-    if before.me is None:
-        check_may_come_in(caller, room)
-        check_open(caller, before)
-    joined = await desk.read_state.add_members(app=caller.app, room=room, members=[caller.user])
-    if joined and data and data.system_message:
-        await announce(desk, caller, room, "joinRoom", joined)
-    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+    return await come_in(desk, caller, before, (), announced=data is not None and data.system_message is True)
 
 
 @post("/rooms/{room:str}/members", **documented("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
 async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitees]) -> Reply:
-    """Bring people into the room. For members and the backend; those who must be invited first join by themselves."""
+    """Bring people into the room: users that the backend has created.
+
+    For its owner, its managers and the backend; if open, for members.
+
+    With `invitationRequired` they are members only when they join by themselves.
+    """
     caller, desk = request.auth, request.desk
     members = check_members("invitees", data.invitees)
+    check_people_limit(desk, caller, "invitees", members)
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     request.charge(costs.of_members(before.member_count))
-    check_member(caller, before)
-    check_open(caller, before)
-    if not data.invitation_required or before.profile.get("roomType") == b'"direct"':
-        joined = await desk.read_state.add_members(app=caller.app, room=room, members=members)
+    check_may_bring(desk, caller, before)
+    direct = is_direct(room, before.tags, before.profile)
+    if direct and not caller.backend:
+        # Beside the two of its id, those who are there are the two.
+        states = () if direct_pair(room) else await desk.read_state.members(app=caller.app, room=room)
+        check_pair(caller, room, [*members, *(state.member for state in states)])
+    await check_known(desk, caller, "invitees", members)
+    made = seen(caller, before)
+    if not direct and must_accept(desk, caller, data.invitation_required):
+        await desk.read_state.invite(app=caller.app, room=room, users=members, made=made)
+    else:
+        joined = await desk.read_state.add_members(app=caller.app, room=room, members=members, by_client=not caller.backend, made=made)
         if joined and data.system_message:
             await announce(desk, caller, room, added(joined), joined)
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
@@ -47,15 +61,21 @@ async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitee
 
 @post("/rooms/{room:str}/delete/members", **documented("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
 async def remove_members(request: Call, room: FromPath[str], data: JSONBody[Leavers]) -> Reply:
-    """Take people out of the room; the own id alone is to leave. For members and the backend; in a closed room others go by its owner."""
+    """Take people out of the room, or take back their invitations.
+
+    For its owner, its managers and the backend.
+
+    The own id alone is to leave, which every member may.
+    """
     caller, desk = request.auth, request.desk
     members = check_members("members", data.members)
+    check_people_limit(desk, caller, "members", members)
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     request.charge(costs.of_members(before.member_count))
     check_member(caller, before)
     if members != [caller.user]:
-        check_open(caller, before)
-    left = await desk.read_state.remove_members(app=caller.app, room=room, members=members)
+        check_superuser(caller, before)
+    left = await desk.read_state.remove_members(app=caller.app, room=room, members=members, made=seen(caller, before))
     if left and data.system_message:
         await announce(desk, caller, room, removed(caller, left), left)
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))

@@ -69,7 +69,7 @@ class JoinRoom(Struct, frozen=True):
 
 
 class Invitees(Struct, frozen=True):
-    """POST /rooms/:id/members. With `invitationRequired` nobody is a member before joining, so nothing changes yet."""
+    """POST /rooms/:id/members. With `invitationRequired` they are invited, and members only when they join."""
 
     invitees: list[str]
     system_message: bool | None = field(name="systemMessage", default=None)
@@ -300,6 +300,7 @@ class CreatedRoomResult(_Room, frozen=True):
     """The same in the answer to POST /rooms/, where members are ids."""
 
     members: list[str]
+    created: bool  # ours: false for a room that existed
 
 
 class RoomsResult(Struct, frozen=True):

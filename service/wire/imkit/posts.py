@@ -19,12 +19,14 @@ from service.wire import costs
 from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.access import check_superuser
+from service.wire.imkit.announcing import SYSTEM_TYPES
 from service.wire.imkit.body import free_fields
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import (
     INSUFFICIENT_PERMISSION,
     INSUFFICIENT_PERMISSIONS,
+    INVALID_BODY,
     MISSING_PARAMETER,
     NOT_ROOM_MEMBER,
     SERVICE_UNAVAILABLE,
@@ -90,6 +92,8 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall)."""
     caller, desk = request.auth, request.desk
     text = message_body(body)
+    if data.message_type in SYSTEM_TYPES and not caller.backend:
+        raise Refused(INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another")
     if data.id is not None:
         sender = await _check_may_change(request, room, data.id)
         message, at_ms = data.id, await _change(desk, caller, room, data.id, text, recall=data.message_type == RECALL)

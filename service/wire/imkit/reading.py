@@ -7,7 +7,7 @@ from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from service.domain.types import Reading
-from service.errors import Invalid, MessageUnknown, ReadStateError, RoomUnknown
+from service.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from service.wire import costs
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
@@ -33,7 +33,8 @@ from service.wire.imkit.messages import (
 from service.wire.imkit.reply import Failure, Ok, ok
 from service.wire.reply import Reply
 
-READ_REFUSALS: Refusals = {RoomUnknown: ROOM_OR_MESSAGE_NOT_FOUND, MessageUnknown: ROOM_OR_MESSAGE_NOT_FOUND}
+# A stranger is told what is told of a room that does not exist.
+READ_REFUSALS: Refusals = dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), ROOM_OR_MESSAGE_NOT_FOUND)
 
 
 @put(

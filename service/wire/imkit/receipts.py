@@ -7,11 +7,11 @@ from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from service.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
-from service.domain.types import Filter, Receipt
+from service.domain.types import Filter, Receipt, Room
 from service.errors import Invalid
 from service.wire import costs
 from service.wire.imkit.access import check_member
-from service.wire.imkit.call import Call, Who
+from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
 from service.wire.imkit.messages import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
@@ -36,15 +36,17 @@ async def receipts(
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_RECEIPTS_PER_PAGE)] = PAGE,
     page: FromQuery[str] = "",
 ) -> Reply:
-    """Who has read a message and since when, or (`filter=unread`) who has not. For members and the backend.
+    """Who has read a message and since when, or (`filter=unread`) who has not.
+
+    For the backend, and for members since they joined.
 
     `page` is the `next` of the page before. A page may be short without being the last; the last has no `next`.
     """
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
     caller, read_state = request.auth, request.desk.read_state
-    check_member(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
-    found = await read_state.receipts(app=caller.app, room=room, message=message, which=Filter(which), limit=limit, page=page)
+    after = _after(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
+    found = await read_state.receipts(app=caller.app, room=room, message=message, which=Filter(which), limit=limit, page=page, after=after)
     people = [_reader(receipt) for receipt in found.readers] if which == "read" else [Member(name) for name in found.non_readers]
     posted = found.message
     counts = (found.read, found.unread, found.left)
@@ -60,15 +62,26 @@ async def receipt_counts(
     room: FromPath[str],
     messages: Annotated[list[str] | None, QueryParameter(description="Required: up to 100 ids, by commas; a comma in an id is %2C")] = None,
 ) -> Reply:
-    """How many have read each of several messages. For members and the backend. Messages that are unknown or deleted are left out."""
+    """How many have read each of several messages.
+
+    For the backend, and for members since they joined.
+
+    Messages that are unknown or deleted are left out.
+    """
     caller, read_state = request.auth, request.desk.read_state
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
         raise Refused(MISSING_PARAMETER, "messages is required")
-    check_member(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
-    counts = await read_state.receipt_counts(app=caller.app, room=room, messages=asked)
+    after = _after(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
+    counts = await read_state.receipt_counts(app=caller.app, room=room, messages=asked, after=after)
     data = [MessageReceipts(count.message, count.read, count.unread, count.left) for count in counts if count is not None]
     return ok(ReceiptCountsResult(room, data))
+
+
+def _after(caller: Caller, room: Room) -> int:
+    """The seq at which a member joined: messages up to it are unknown to them. Raises RoomUnknown."""
+    check_member(caller, room)
+    return room.me.joined if room.me and not caller.backend else 0
 
 
 def _reader(receipt: Receipt) -> Reader:

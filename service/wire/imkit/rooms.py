@@ -4,36 +4,53 @@ from collections.abc import Sequence
 
 from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody, RawBody
+from msgspec.structs import replace
 
+from service.domain.direct import is_direct
 from service.domain.limits import check_id, check_members, check_tags
 from service.domain.types import MemberState, Room, Status
 from service.errors import RoomUnknown
 from service.wire import costs
 from service.wire.desk import Desk
-from service.wire.imkit.access import check_may_come_in, check_member, check_superuser
+from service.wire.imkit.access import (
+    check_known,
+    check_pair,
+    check_people_limit,
+    check_shown,
+    check_stays_direct,
+    check_superuser,
+    check_tag_limit,
+    seen,
+)
 from service.wire.imkit.announcing import added, announce
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
 from service.wire.imkit.profiles import merged, room_profile
 from service.wire.imkit.reply import ok
-from service.wire.imkit.views import is_closed, people_in, personal, room_view
+from service.wire.imkit.views import people_in, personal, room_view
 from service.wire.reply import Reply, encode
-from service.wire.rooms import find_room
+from service.wire.rooms import find_room, may_join, may_take
 
 
 @get("/rooms/{room:str}", **documented("room", Who.EITHER, RoomResult, statuses=(404,)))
 async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     present = await request.desk.read_state.room(app=request.auth.app, room=room, user=request.auth.user)
-    check_member(request.auth, present)
+    check_shown(request.auth, present)
     request.charge(costs.of_members(present.member_count))
     return await shown(request.desk, request.auth, present)
 
 
 @post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
 async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
-    """Create a room; nobody but `members` is in it. One that exists is returned unchanged, with `members` added."""
+    """Create a room; nobody but `members` is in it.
+
+    One that exists is returned unchanged, with `members` added.
+
+    A room that a client made is taken over: it becomes as the call says, and who is not named leaves.
+    `created` says whether the room is new.
+    """
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
     members = check_members("members", wanted.members or ())
     actor = Caller(caller.app, caller.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None)
@@ -45,29 +62,49 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     states = await desk.read_state.members(app=caller.app, room=room)
     view = await _view(desk, caller, present, states)
-    return ok({**view, "members": [state.member for state in states]})
+    return ok({**view, "members": [state.member for state in states], "created": created})
 
 
-@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult, optional_body=True, cost=costs.JOIN))
+@post("/rooms/createAndJoin", **documented("create_and_join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
-    """Create a room and be in it, with the invitees; its creator owns it. One that exists is joined as it is."""
+    """Create a room and be in it, with the invitees; its creator owns it.
+
+    One that exists is joined as it is, as by `join`.
+
+    A client names users that the backend has created. With `invitationRequired` they are members only
+    when they join.
+    """
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
+    given = _id(wanted)
     profile = merged("a room", {"owner": encode(caller.user)}, room_profile(body))
-    invitees = [] if wanted.invitation_required and profile.get("roomType") != b'"direct"' else _invitees(wanted)
-    members = check_members("invitee", [caller.user, *invitees])
-    check_tags("roomTags", wanted.room_tags or ())
-    before = await find_room(desk.read_state, app=caller.app, room=wanted.id, user=caller.user) if wanted.id else None
-    if wanted.id and (before is None or before.me is None):
-        check_may_come_in(caller, wanted.id)
+    others = [user for user in check_members("invitee", [caller.user, *_invitees(wanted)]) if user != caller.user]
+    tags = check_tags("roomTags", wanted.room_tags or ())
+    check_people_limit(desk, caller, "invitee", others)
+    check_tag_limit(desk, caller, tags)
+    before = await find_room(desk.read_state, app=caller.app, room=given, user=caller.user) if given else None
     if before is not None:
-        await _check_open(desk, caller, before, members)
+        return await come_in(desk, caller, before, others if caller.backend else (), announced=wanted.system_message is True)
+    if not caller.backend and not may_take(given, caller.user):
+        raise RoomUnknown(given)
+    direct = is_direct(given, tags, profile)
+    if direct:
+        check_pair(caller, given, others)
+    await check_known(desk, caller, "invitee", others)
+    asked = not direct and must_accept(desk, caller, wanted.invitation_required)
+    members = [caller.user] if asked else [caller.user, *others]
     room, created = await desk.read_state.create_room(
-        app=caller.app, room=_id(wanted), tags=wanted.room_tags or (), profile=profile, members=members
+        app=caller.app, room=given, tags=tags, profile=profile, members=members, by_client=not caller.backend
     )
-    if wanted.system_message and (created or before is None or before.me is None):
-        others = members[1:]
-        await announce(desk, caller, room, added(others) if others else "joinRoom", others or members)
-    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    if not created:  # somebody else was quicker
+        return await come_in(desk, caller, present, (), announced=wanted.system_message is True)
+    if asked and others:
+        await desk.read_state.invite(app=caller.app, room=room, users=others, made=present.made)
+    if wanted.system_message:
+        brought = members[1:]
+        await announce(desk, caller, room, added(brought) if brought else "joinRoom", brought or members)
+        present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    return await shown(desk, caller, present)
 
 
 @put("/rooms/{room:str}", **documented("update_room", Who.EITHER, RoomResult, statuses=(404,), cost=costs.CHANGE))
@@ -76,17 +113,20 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     caller, desk = request.auth, request.desk
     profile = room_profile(body)
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
+    check_tag_limit(desk, caller, tags or ())
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_superuser(caller, present)
     if tags is not None or data.status is not None:
         request.charge(costs.of_change(present, tags or ()))
-    merged("a room", present.profile, profile)
-    if profile:
-        await desk.read_state.set_profile(app=caller.app, room=room, profile=profile)
+    wanted = replace(present, profile=merged("a room", present.profile, profile), tags=present.tags if tags is None else tags)
+    check_stays_direct(caller, present, wanted)
+    made = seen(caller, present)
     if tags is not None:
-        await desk.read_state.set_tags(app=caller.app, room=room, tags=tags)
+        await desk.read_state.set_tags(app=caller.app, room=room, tags=tags, by_client=not caller.backend, made=made)
+    if profile:
+        await desk.read_state.set_profile(app=caller.app, room=room, profile=profile, made=made)
     if data.status is not None:
-        await desk.read_state.set_status(app=caller.app, room=room, status=Status(data.status))
+        await desk.read_state.set_status(app=caller.app, room=room, status=Status(data.status), made=made)
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
 
 
@@ -94,10 +134,35 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
     caller, desk = request.auth, request.desk
-    check_superuser(caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
-    if not await desk.read_state.delete_room(app=caller.app, room=room):
+    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_superuser(caller, present)
+    if not await desk.read_state.delete_room(app=caller.app, room=room, made=seen(caller, present)):
         raise RoomUnknown(room)
     return ok(RoomDeletedResult(1, 1))
+
+
+async def come_in(desk: Desk, caller: Caller, room: Room, others: Sequence[str], *, announced: bool) -> Reply:
+    """Let the caller into a room that exists, if they may come in by themselves. Raises RoomUnknown.
+
+    `others` come along when a backend says so.
+    """
+    if not caller.backend and room.me is None and not may_join(room, caller.user, desk.client_rules):
+        raise RoomUnknown(room.room)
+    coming = [*others] if room.me else [caller.user, *others]
+    if coming:
+        joined = await desk.read_state.add_members(
+            app=caller.app, room=room.room, members=coming, by_client=not caller.backend, made=seen(caller, room)
+        )
+        if joined and announced:
+            brought = [user for user in joined if user != caller.user]
+            await announce(desk, caller, room.room, added(brought) if brought else "joinRoom", brought or joined)
+        room = await desk.read_state.room(app=caller.app, room=room.room, user=caller.user)
+    return await shown(desk, caller, room)
+
+
+def must_accept(desk: Desk, caller: Caller, asked: bool | None) -> bool:
+    """Whether people become members only by joining: when asked for, and as set up for those whom clients bring."""
+    return asked is True or (desk.client_rules.invited_must_accept and not caller.backend)
 
 
 async def shown(desk: Desk, caller: Caller, room: Room) -> Reply:
@@ -110,15 +175,6 @@ async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberS
     people = await desk.people.find(caller.app, people_in(room, states))
     view = room_view(caller.app, room, states, people)
     return personal(view, room, caller.user) if caller.user else view
-
-
-async def _check_open(desk: Desk, caller: Caller, room: Room, members: Sequence[str]) -> None:
-    """Into a closed room nobody comes who is not in it already, unless by its owner or managers. Raises Refused."""
-    others = set(members) - ({caller.user} if room.me else set())
-    if others and is_closed(room):
-        states = await desk.read_state.members(app=caller.app, room=room.room)
-        if not others.issubset(state.member for state in states):
-            check_superuser(caller, room)
 
 
 def _id(wanted: NewRoom) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from service.domain.groups import GROUP_TYPE
 from service.domain.identity import User
 from service.domain.types import MemberState, MessageRef, Room
 from service.wire.people import People
@@ -113,15 +112,8 @@ def _times(at_ms: int) -> View:
 
 
 def is_superuser(room: Room, user: str) -> bool:
-    """Whether `user` owns or manages the room."""
-    return bool(user) and (_stored(room, "owner") == user or user in _managers(room))
-
-
-def is_closed(room: Room) -> bool:
-    """Whether only the owner and the managers bring people in: `opening` 0 and, unless it is given, any group of Tencent's."""
-    if "opening" not in room.profile:
-        return GROUP_TYPE in room.profile
-    return _stored(room, "opening") in (0, False)
+    """Whether `user`, for whom the room was read, is a member who owns or manages it."""
+    return room.me is not None and (_stored(room, "owner") == user or user in _managers(room))
 
 
 def _managers(room: Room) -> Sequence[Any]:

@@ -13,6 +13,7 @@ from service.wire.rocketchat.errors import FORBIDDEN, Problem, Refused
 from service.wire.rocketchat.messages import CountersAnswer, DirectCounters, RoomCounters
 from service.wire.rocketchat.rooms import Kind, find_by_name, find_room, kind, own_name
 from service.wire.rocketchat.views import last_seen_ms
+from service.wire.rooms import is_open
 from service.wire.times import iso
 
 _UNKNOWN = "error-room-not-found"
@@ -51,7 +52,10 @@ async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
 
 
 async def _room(request: Call, given: RoomCounters, wanted: Kind, unknown: Problem) -> Room:
-    """The room of the wanted kind that is asked about. Raises Refused."""
+    """The room of the wanted kind that is asked about. Of others only an open one is there.
+
+    Raises Refused.
+    """
     desk, session = request.desk, request.auth
     _check_user(session, given.user)
     room = None
@@ -59,7 +63,7 @@ async def _room(request: Call, given: RoomCounters, wanted: Kind, unknown: Probl
         room = await find_room(desk, session, given.room)
     elif given.name:
         room = await find_by_name(desk, session, given.name, wanted)
-    if room is None or kind(room) != wanted:
+    if room is None or kind(room) != wanted or not (room.me or is_open(room, desk.client_rules)):
         raise Refused(unknown)
     return room
 
@@ -68,10 +72,8 @@ async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnsw
     session = request.auth
     _check_user(session, given.user)
     room = await find_room(request.desk, session, given.room)
-    if room is None or kind(room) != "d":
+    if room is None or kind(room) != "d" or room.me is None:
         raise Refused(NO_DIRECT)
-    if room.me is None:
-        raise Refused(FORBIDDEN)
     seen_ms = last_seen_ms(room.me) if room.last else 0
     return _counters(room, room.me, seen_ms)
 

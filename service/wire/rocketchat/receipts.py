@@ -1,7 +1,8 @@
 """GET chat.getMessageReadReceipts: who has read a message, and since when (apidocs/get-message-read-receipts).
 
-The sender comes first, with the message's own time; the others by the time at which they had read it, then by id. Who left after reading
-keeps the receipt; who joined later has none. Without `offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
+The sender comes first, with the message's own time; the others by the time at which they had read
+it, then by id. Who left after reading keeps the receipt; who joined later has none and sees none.
+Without `offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
 """
 
 from litestar import HttpMethod
@@ -37,25 +38,25 @@ Read = tuple[str, int]  # who, and since when (Unix ms)
     cost=costs.RECEIPTS,
 )
 async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
-    """Who has read a message of a room that the caller is in, and since when.
+    """Who has read a message that came into a room of the caller since they joined, and since when.
 
     With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means all from `offset` on.
     """
     desk, session = request.desk, request.auth
-    room, _ = await room_of_message(desk, session, given.message)
+    room, me = await room_of_message(desk, session, given.message)
     request.charge(costs.of_members(room.member_count, at_most=MAX_RECEIPTS))
-    page = _page(await _all(desk, session, room.room, given.message), given.offset, given.count)
+    page = _page(await _all(desk, session, room.room, given.message, me.joined), given.offset, given.count)
     people = await desk.people.find(session.app, {reader for reader, _ in page})
     return MessageReceiptsAnswer([_receipt(room.room, given.message, read, people.get(read[0])) for read in page])
 
 
-async def _all(desk: Desk, session: Session, room: str, message: str) -> list[Read]:
-    """Everybody who has read the message, in the order of this dialect."""
+async def _all(desk: Desk, session: Session, room: str, message: str, after: int) -> list[Read]:
+    """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
     found: dict[str, int] = {}
     page: Receipts | None = None
     while page is None or (page.next and len(found) < MAX_RECEIPTS):
         page = await desk.read_state.receipts(
-            app=session.app, room=room, message=message, limit=MAX_RECEIPTS_PER_PAGE, page=page.next if page else ""
+            app=session.app, room=room, message=message, limit=MAX_RECEIPTS_PER_PAGE, page=page.next if page else "", after=after
         )
         for receipt in page.readers:
             # A message may carry its sender's clock, and nobody has read it before it was there.

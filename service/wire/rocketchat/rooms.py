@@ -1,10 +1,12 @@
 """What a room is in this dialect's words: its kind and its name, and which room a request means.
 
-Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) with the tag `direct` or the profile field `roomType`
-"direct", else its profile field `t` when that is "c" (channel), "p" (private group) or "d", else `c`. Whatever the kind, only members
-see into a room. channels.counters serves `c` alone, groups.counters `p` alone and im.counters `d` alone, as the original does.
+Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) as `domain.direct` says,
+by its id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d"; else `p` (private group)
+with `t` "p", else `c` (channel). channels.counters serves `c` alone, groups.counters `p` alone and
+im.counters `d` alone, as the original does. Whatever the kind, only members see into a room.
 
-Names. A room is called by its profile field `name`; a direct room without one after the other member; else by its id.
+Names. A direct room is called after the other member, whatever it says itself; any other room by its
+profile field `name`, else by its id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +21,11 @@ from service.together import lots
 from service.wire import rooms as wire_rooms
 from service.wire.desk import Desk
 from service.wire.rocketchat.people import person, text
+from service.wire.rooms import is_private
 
 Kind = Literal["c", "p", "d"]
 
 _FIELDS = ("roomType", "t", "name")  # of the profile, of which a kind and a name are made
-_DIRECT = b'"direct"'
-_KINDS: Mapping[bytes, Kind] = {b'"c"': "c", b'"p"': "p", b'"d"': "d"}
 
 
 class Name(Struct, frozen=True):
@@ -36,9 +37,9 @@ class Name(Struct, frozen=True):
 
 def kind(room: Room | RoomSummary) -> Kind:
     """The room's kind."""
-    if direct.TAG in room.tags or room.profile.get("roomType") == _DIRECT:
+    if direct.is_direct(room.room, room.tags, room.profile):
         return "d"
-    return _KINDS.get(room.profile.get("t", b""), "c")
+    return "p" if is_private(room) else "c"
 
 
 def own_name(room: Room | RoomSummary) -> str:
@@ -69,15 +70,16 @@ async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) ->
 
 async def names(desk: Desk, session: Session, rooms: Sequence[RoomSummary]) -> list[Name]:
     """The name of each of `rooms`, for the caller."""
-    nameless = [room.room for room in rooms if kind(room) == "d" and not text(room.profile, "name")]
-    others = await _others(desk, session, nameless)
+    others = await _others(desk, session, [room.room for room in rooms if kind(room) == "d"])
     known = await desk.people.find(session.app, set(others.values()) - {""})
-    return [_name(room, others.get(room.room, ""), known) for room in rooms]
+    return [_name(room, others.get(room.room), known) for room in rooms]
 
 
-def _name(room: RoomSummary, other: str, known: Mapping[str, User | None]) -> Name:
+def _name(room: RoomSummary, other: str | None, known: Mapping[str, User | None]) -> Name:
+    """`other`: the other member of a direct room, "" without one; None for any other room."""
     if not other:
-        return Name(own_name(room), own_name(room))
+        name = own_name(room) if other is None else room.room
+        return Name(name, name)
     somebody = person(other, known.get(other))
     return Name(somebody.username, somebody.name)
 

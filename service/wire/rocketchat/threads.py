@@ -14,5 +14,6 @@ from service.wire.rocketchat.visible import refusals, room_of_message
 @call(HttpMethod.POST, "/chat.readThread", "rocketchat_read_thread", Done, ReadThread, refusals=refusals("readThreads"))
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
-    await room_of_message(request.desk, request.auth, given.message)
+    room, me = await room_of_message(request.desk, request.auth, given.message)
+    await request.desk.read_state.message_sender(app=request.auth.app, room=room.room, message=given.message, after=me.joined)
     return Done()

@@ -30,7 +30,7 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
     Done,
     UnreadRoom,
     UnreadFrom,
-    refusals={RoomUnknown: NO_MESSAGE, MessageUnknown: NO_MESSAGE, NotMember: NO_SUBSCRIPTION},
+    refusals=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
     """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
@@ -43,17 +43,17 @@ async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
 
 
 async def _unread_from(desk: Desk, session: Session, message: str) -> None:
-    """Raises Refused for a message that the caller cannot see or has sent, NotMember for somebody who has never read."""
+    """Raises Refused for a message that the caller cannot see or has sent, and for who has never read."""
     try:
         room, me = await room_of_message(desk, session, message)
-        ref = (await desk.read_state.receipts(app=session.app, room=room.room, message=message, limit=1)).message
-    except (RoomUnknown, MessageUnknown):
+        found = await desk.read_state.receipts(app=session.app, room=room.room, message=message, limit=1, after=me.joined)
+    except (RoomUnknown, NotMember, MessageUnknown):
         raise Refused(NOT_ALLOWED) from None
-    if ref.sender == session.user:
+    if found.message.sender == session.user:
         raise Refused(NOT_ALLOWED)
     if not last_seen_ms(me):
-        raise NotMember(session.user)
-    if not _is_unread(ref, me):
+        raise Refused(NO_SUBSCRIPTION)
+    if not _is_unread(found.message, me):
         await desk.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
 
 

@@ -10,22 +10,24 @@ from service.wire.rocketchat.errors import Problem, Refusals
 
 
 class Visible(NamedTuple):
-    """A room that the caller is in."""
+    """A room that the caller is in. Messages up to `me.joined` are unknown to them."""
 
     room: Room
     me: MemberState
 
 
 def refusals(method: str) -> Refusals:
-    """What `room_of_message` raises, in the words of the original's `method`."""
+    """What `room_of_message` raises, in the words of the original's `method`.
+
+    What is not the caller's is as if it were not there.
+    """
     invalid_message = Problem.coded("error-invalid-message", "Invalid message", method=method)
-    invalid_room = Problem.coded("error-invalid-room", "Invalid room", method=method)
     # A room that was deleted has taken its messages along.
-    return {MessageUnknown: invalid_message, RoomUnknown: invalid_message, NotMember: invalid_room}
+    return dict.fromkeys((MessageUnknown, RoomUnknown, NotMember), invalid_message)
 
 
 async def room_of_message(desk: Desk, session: Session, message: str) -> Visible:
-    """The room that a message is in, for its members. Raises MessageUnknown, RoomUnknown, NotMember."""
+    """The caller's room that a message is in. Raises MessageUnknown, RoomUnknown, NotMember."""
     name = await desk.read_state.find_message(app=session.app, user=session.user, message=message)
     room = await desk.read_state.room(app=session.app, room=name, user=session.user)
     if room.me is None:

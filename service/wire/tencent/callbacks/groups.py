@@ -21,7 +21,7 @@ _EVERY_MESSAGE = 2**31
 
 async def open_group(ingest: Ingest, body: InGroup, members: Sequence[str]) -> None:
     """The room of a group or topic that a callback speaks of, made when it is first needed, and `members` in it."""
-    if body.topic_id and not await _is_there(ingest, body.room):
+    if body.topic_id and not await ingest.is_there(body.room):
         await open_topic(ingest, body)
     await ingest.let_in(body.room, members, body.profile)
 
@@ -46,7 +46,7 @@ async def group_created(ingest: Ingest, body: GroupCreated) -> None:
 
 async def members_joined(ingest: Ingest, body: Joined) -> None:
     """Members came, into all topics too. A group that nobody has heard of begins with them."""
-    if not await _is_there(ingest, body.group) and await is_over(ingest, body):
+    if not await ingest.is_there(body.group) and await is_over(ingest, body):
         return
     members = await came(ingest, body.group, body.members, body.at_ms)
     await _let_in(ingest, body, members)
@@ -79,14 +79,6 @@ async def _take_out(ingest: Ingest, body: InGroup, members: Sequence[str]) -> No
         for some in in_calls(members):
             with suppress(RoomUnknown):
                 await ingest.read_state.remove_members(app=ingest.app, room=room, members=some)
-
-
-async def _is_there(ingest: Ingest, room: str) -> bool:
-    try:
-        await ingest.read_state.room(app=ingest.app, room=room)
-    except RoomUnknown:
-        return False
-    return True
 
 
 async def _begin_at_the_start(ingest: Ingest, room: str, member: str) -> None:

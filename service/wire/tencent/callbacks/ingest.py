@@ -1,4 +1,8 @@
-"""What everything that takes callbacks in works with."""
+"""What everything that takes callbacks in works with.
+
+What Tencent tells of is the backend's word: a room that a client has made under one of its ids is not
+there, and is taken over when the room of the conversation or group is made.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +10,7 @@ from msgspec import Struct
 
 from service.domain.limits import MAX_MEMBERS_PER_CALL
 from service.domain.read_state import ReadState
+from service.domain.types import Made
 from service.errors import RoomUnknown
 from service.wire.tencent.naming import DIRECT_TAG, room_of_pair
 
@@ -29,10 +34,17 @@ class Ingest(Struct, frozen=True):
         joined: list[str] = []
         for some in in_calls(members):
             try:
-                joined += await self.read_state.add_members(app=self.app, room=room, members=some)
+                joined += await self.read_state.add_members(app=self.app, room=room, members=some, made=Made.NOT_BY_CLIENT)
             except RoomUnknown:
                 await self.read_state.create_room(app=self.app, room=room, profile=profile, members=some)
         return joined
+
+    async def is_there(self, room: str) -> bool:
+        """Whether the room of a conversation or group is made."""
+        try:
+            return not (await self.read_state.room(app=self.app, room=room)).by_client
+        except RoomUnknown:
+            return False
 
 
 def in_calls(members: Sequence[str]) -> list[Sequence[str]]:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from service.domain.groups import has_unread
+from service.domain.types import Made
 from service.errors import MessageUnknown, NotMember, RoomUnknown
 from service.together import together
 from service.wire.tencent.callbacks.bodies import DirectRecalled, DirectSent, GroupRecalled, GroupSent, believable
@@ -38,6 +39,7 @@ async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
         message=body.msg_key,
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
+        made=Made.NOT_BY_CLIENT,
     )
     try:
         await post(sender_must_be_member=True)
@@ -60,6 +62,7 @@ async def group_sent(ingest: Ingest, body: GroupSent) -> None:
         countable=has_unread(body.kind or ""),
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
+        made=Made.NOT_BY_CLIENT,
     )
     is_person = bool(sender) and sender not in ingest.admins
     try:

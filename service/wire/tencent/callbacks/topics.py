@@ -3,6 +3,8 @@
 Which topics there are is kept as the profile of a room without members.
 """
 
+from contextlib import suppress
+
 from service.domain.groups import known_type
 from service.errors import RoomUnknown
 from service.wire.rooms import KEPT
@@ -60,7 +62,8 @@ async def _enter(ingest: Ingest, group: str, topic: str, state: bytes) -> None:
 
 
 async def _members_of(ingest: Ingest, group: str) -> list[str]:
-    try:
-        return [state.member for state in await ingest.read_state.members(app=ingest.app, room=group, limit=MAX_MEMBERS)]
-    except RoomUnknown:
+    if not await ingest.is_there(group):
         return []
+    with suppress(RoomUnknown):
+        return [state.member for state in await ingest.read_state.members(app=ingest.app, room=group, limit=MAX_MEMBERS)]
+    return []
