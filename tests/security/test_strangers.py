@@ -275,6 +275,7 @@ HEAVY: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("request_of", HEAVY.values(), ids=HEAVY)
+@pytest.mark.full
 def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(service: ServiceProcess, request_of: Callable[[], bytes]) -> None:
     """By the time that its process has used, which another's load does not change. The best of three rounds."""
     request, worker, times = request_of(), worker_of(service), 10
