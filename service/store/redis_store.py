@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -204,14 +204,16 @@ class RedisStore:
         counts = itertools.chain.from_iterable(all_or_raise(replies))
         return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
 
-    async def find_message(self, *, app: str, user: str, message: str) -> str:
+    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._caller.command("GET", key, key=key) or b"")
         # Also asked when nothing is noted, so that a message of strangers costs as much as one that
         # is not there.
         if await self._among(app, user, [noted]) and await self._with_message(app, [noted], message):
             return noted
-        for lot in lots(await self.rooms(app=app, user=user)):
+        own = await self.rooms(app=app, user=user)
+        searching(len(own))
+        for lot in lots(own):
             if there := await self._with_message(app, lot, message):
                 return there[0]
         raise MessageUnknown(message)

@@ -34,7 +34,7 @@ _COUNTERS_PER_UNIT: Final = 64  # each member has two, and one for each tag
 
 
 def of_list(rooms: int) -> int:
-    """What the rooms of a list cost beside LIST."""
+    """What the rooms of a list cost beside LIST, or of a search beside READ."""
     return rooms // _ROOMS_PER_UNIT
 
 
