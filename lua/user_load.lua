@@ -7,7 +7,7 @@
 --
 -- Reply      { is_in, rooms, tags, weight, new_tags, new_weight }   is_in: 1 for a member of that room; rooms, frozen and derived ones
 --            included; tags: distinct ones on counted rooms; weight: of their distinct tag sets; new_*: what the room's tags would add
--- Cost       O(tags of the room)
+-- Cost       commands <= 10, turns <= 2 * tags
 --@include lib/copies
 --@include lib/tag_sets
 
