@@ -419,6 +419,21 @@ async def test_only_those_who_manage_a_room_remove_others(world: Imkit, opening:
     assert await members_of(world) == set()
 
 
+async def test_members_learn_of_no_message_before_they_joined_by_trying_to_change_it(world: Imkit) -> None:
+    """Those who manage the room may change it, whenever they came."""
+    await world.room("r", "eve")
+    await world.post("r", "ann", "m2")
+
+    async def tried(user: str, message: str, kind: str) -> httpx.Response:
+        return await world.as_user(user, "POST", at("r", "/message"), {"_id": message, "messageType": kind, "message": "mine"})
+
+    for kind in ("text", "recall"):
+        assert (await tried("eve", "m1", kind)).content == (await tried("eve", "none", kind)).content == NO_MESSAGE
+        assert (await tried("eve", "m2", kind)).content == NO_MANAGER
+    result(await world.as_backend("PUT", "/rooms/r", {"managers": ["eve"]}))
+    result(await tried("eve", "m1", "recall"))
+
+
 async def test_members_see_no_receipts_of_messages_before_they_joined(world: Imkit) -> None:
     """They are as unknown as what never was, also after coming back."""
     result(await world.as_user("cid", "POST", "/rooms/r/delete/members", {"members": ["cid"]}))

@@ -60,7 +60,10 @@ async def find_summaries(desk: Desk, session: Session, rooms: Sequence[str]) -> 
 
 
 async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) -> Room | None:
-    """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at. O(own rooms)"""
+    """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at.
+
+    O(own rooms), for which the caller pays.
+    """
     own = sorted(await desk.read_state.rooms(app=session.app, user=session.user))
     limits = desk.rate_limits
     limits.charge(session.app, session.user, costs.of_list(len(own)))
