@@ -156,7 +156,8 @@ async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, n
     assert (await filled.as_user("bo", "GET", "/me/badge")).status_code == 401
     assert registry.by_api_key(stolen.api_key.encode()) is None
     known = registry.by_api_key(rotated.api_key.encode())
-    assert known is not None and known.app == "stolen"
+    assert known is not None
+    assert known.app == "stolen"
     assert registry.get("shut") is None
     limit(nodes, 0)
     with pytest.raises(Invalid):

@@ -195,6 +195,8 @@ def test_no_dear_call_takes_the_express_road() -> None:
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("", ""),
         ("no:address", "no:address"),
+        ("n" * 9000, "n" * 64),
+        ("n:" * 9000, "n:" * 32),
     ],
 )
 def test_an_address_is_counted_as_what_one_household_has(address: str, network: str) -> None:
