@@ -39,9 +39,7 @@ class UserLimits:
         self._rooms = rooms
         self._tags = tags
 
-    async def check(
-        self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True
-    ) -> None:
+    async def check(self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True) -> None:
         """Whether `room` with `tags` may be on the side of each of `users`. Raises LimitReached for the first one who has no room.
 
         `retags`: whether the room may get other tags, which concerns its members as well.
