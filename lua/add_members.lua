@@ -11,10 +11,9 @@
 -- Reply      those who were not members before
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  joined, then room, when somebody joined
--- Cost       commands <= 20 + members * (8 + 2 * tags) + lot * 12,
---            turns <= 20 + members * max(6, 2 * tags + 2 * sets) + lot * 8
---            members: those there were, when the room passes the fan-out limit; sets: tag sets of
---            one of them
+-- Cost       commands <= 20 + members * 13 + lot * 25,
+--            turns <= 20 + 6 * tags + members * (6 + 4 * tags) + lot * (8 + 3 * tags)
+--            members: those there were, when the room passes the fan-out limit
 --@include lib/room
 --@include lib/membership
 --@plan

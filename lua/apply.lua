@@ -11,8 +11,7 @@
 -- ARGV[7]    state      as in lib/states.lua
 --
 -- Reply      { total, derived, ahead }   the user's counted total, number of derived rooms, and a cursor that the room has lost (or 0)
--- Cost       commands <= 12 + 3 * tags + 2 * 16, turns <= 20 + 5 * tags + 2 * sets
---            sets: tag sets of the user
+-- Cost       commands <= 23, turns <= 24 + 13 * tags
 --@include lib/user
 
 local news = news_of(ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4])

@@ -5,7 +5,7 @@
 -- ARGV[1]    repair   1 or 0
 --
 -- Reply      { counter, stored, expected, ... }   values as strings, "" for absent
--- Cost       commands <= 6 + rooms * (1 + tags), turns <= 14 + rooms * (12 + 10 * tags)
+-- Cost       commands <= 8 + rooms * (2 + 2 * tags), turns <= 24 + rooms * (18 + 17 * tags)
 --@include lib/user
 
 local key = KEYS[1]
@@ -95,14 +95,10 @@ for i = 1, #flat_sets, 2 do
     stored_sets[flat_sets[i]] = flat_sets[i + 1]
 end
 compare("set:", stored_sets, sets, write_hash(key .. ":s"))
-local tags, weight = {}, 0
+local names = {}
 for set in pairs(sets) do
-    weight = weight + weight_of(set)
-    for tag in each_tag(set) do
-        tags[tag] = (tags[tag] or 0) + 1
-    end
+    names[#names + 1] = set
 end
-tags[WEIGHT] = weight > 0 and weight or nil
 local stored_tags = {}
 local flat_tags = redis.call("HGETALL", key .. ":k")
 for i = 1, #flat_tags, 2 do
@@ -110,7 +106,7 @@ for i = 1, #flat_tags, 2 do
 end
 -- Where an older version has written there is no :k yet, which is no difference.
 if #flat_tags > 0 then
-    compare("tag:", stored_tags, tags, write_hash(key .. ":k"))
+    compare("tag:", stored_tags, tags_of_sets(names), write_hash(key .. ":k"))
 end
 compare("derived:", members_of(redis.call("SMEMBERS", key .. ":d")), derived, function(room, value)
     redis.call(value == "" and "SREM" or "SADD", key .. ":d", room)

@@ -14,7 +14,11 @@
 --
 -- Reply      1 created, 0 it existed, 2 it is being taken over: call again
 -- Publishes  left, joined, then room, when somebody left or joined, or the room was taken over
--- Cost       commands <= 12 + fields + lot * (6 + tags), turns <= 8 + fields + tags + lot * max(6, 2 + tags)
+-- Cost       commands <= 26 + fields + 21 * members + 31 * left + 25 * lot,
+--            turns <= 30 + fields + named + (1 + members + left + lot) * (19 + 7 * tags)
+--            fields: of the profile; members: those there were, when the room passes the fan-out
+--            limit or is taken over, who stay; left: who leave, 100 at a time; named: in the call,
+--            of whom the lot joins
 --@include lib/room
 --@include lib/membership
 --@include lib/takeover

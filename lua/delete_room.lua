@@ -7,10 +7,8 @@
 --
 -- Reply      { deleted, left }   deleted: 1 or 0; left: members of a room above the fan-out limit whom sweep_room has yet to tell
 -- Publishes  gone, when deleted
--- Cost       commands <= 24 + members * (9 + 2 * tags + 2 * 16),
---            turns <= 16 + members * (2 + 2 * tags + 2 * sets + 16)
---            members: up to the fan-out limit, above it sweep_room tells them; sets: tag sets of
---            one of them
+-- Cost       commands <= 26 + members * 23, turns <= 16 + 4 * tags + members * (19 + 4 * tags)
+--            members: up to the fan-out limit, above it sweep_room tells them
 --@include lib/room
 --@include lib/sweeping
 --@include lib/news

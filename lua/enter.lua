@@ -6,6 +6,6 @@
 -- ARGV[1..]  score and member, in turn
 --
 -- Reply      how many were not in it
--- Cost       O(members entered x log members)
+-- Cost       commands <= 1, turns <= 0
 
 return redis.call("ZADD", KEYS[1], unpack(ARGV))

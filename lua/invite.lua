@@ -8,7 +8,7 @@
 --
 -- Reply      those who were not invited before
 -- Errors     ROOM_UNKNOWN, LIMIT_REACHED    nothing was written
--- Cost       O(users)
+-- Cost       commands <= 3 + 2 * users + users / 1000, turns <= 1 + users + users / 1000
 --@include lib/invitations
 
 local TOO_MANY_INVITED = "LIMIT_REACHED the room has too many open invitations; take some back, by removing the invited"

@@ -6,7 +6,7 @@
 -- ARGV[2]    note
 --
 -- Reply      { note, ... }   of all workers
--- Cost       O(workers); 5 commands
+-- Cost       commands <= 5, turns <= 0
 --@include lib/clock
 
 local now = now_ms()

@@ -21,7 +21,8 @@
 -- Cost       commands <= 20 + 3 * members + 7 * left + forgotten,
 --            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten
 --            members: up to the fan-out limit, above it none is told; left, forgotten: stays of
---            former members and messages beyond what is remembered, every 64 posts
+--            former members and messages beyond what is remembered, every 64 posts. The first post
+--            after the limit was set otherwise may tell all members of it: 13 commands for each
 --@include lib/room
 --@include lib/news
 --@include lib/notices

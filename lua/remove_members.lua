@@ -10,8 +10,8 @@
 -- Reply      those who were members
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  left, then room, when somebody left
--- Cost       commands <= 20 + lot * (14 + 2 * 16) + members * (5 + tags),
---            turns <= 20 + lot * (6 + 16) + members * (5 + tags)
+-- Cost       commands <= 20 + lot * 32 + members * 13,
+--            turns <= 20 + 6 * tags + lot * (19 + 4 * tags) + members * (6 + 4 * tags)
 --            members: those who stay, when the room comes back below the fan-out limit
 --@include lib/room
 --@include lib/news

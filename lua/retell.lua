@@ -7,7 +7,8 @@
 -- ARGV[3..]  members    whoever they are: strangers hear that they are not in the room
 --
 -- Reply      1
--- Cost       commands <= 6 + members * (8 + tags), turns <= 8 + tags + members * max(6, 2 + tags)
+-- Cost       commands <= 6 + members * 25,
+--            turns <= 8 + 6 * tags + members * max(19 + 4 * tags, 4 + 7 * tags)
 --@include lib/room
 --@include lib/news
 --@plan

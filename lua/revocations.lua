@@ -5,7 +5,7 @@
 -- ARGV[1]    since
 --
 -- Reply      { now in Unix s, newest position or 0, { packed (user, token id, Unix s of its end), ... } }
--- Cost       O(reply + log revocations); 3 commands
+-- Cost       commands <= 3, turns <= 0
 --@include lib/clock
 
 local newest = redis.call("ZRANGE", KEYS[1], -1, -1, "WITHSCORES")[2]

@@ -6,7 +6,7 @@
 -- ARGV[2..]  revocations   packed
 --
 -- Reply      position      the store's time in ms, or one more than the last
--- Cost       O(tokens log revocations); at most 4 + tokens commands
+-- Cost       commands <= 4 + tokens, turns <= 20 + tokens
 --@include lib/clock
 
 local now = now_ms()

@@ -9,10 +9,8 @@
 -- Reply      changed   1 or 0
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
--- Cost       commands <= 6 + members * (7 + 2 * tags),
---            turns <= 2 + 2 * tags + members * (1 + 2 * tags + 2 * sets)
---            members: up to the fan-out limit, above it none is told; sets: tag sets of one of
---            them
+-- Cost       commands <= 6 + members * 13, turns <= 4 + 6 * tags + members * (5 + 4 * tags)
+--            members: up to the fan-out limit, above it none is told
 --@include lib/room
 --@include lib/news
 --@include lib/notices

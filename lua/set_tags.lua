@@ -10,10 +10,8 @@
 -- Reply      changed   1 or 0
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
--- Cost       commands <= 6 + members * (9 + 3 * tags),
---            turns <= 2 + 2 * tags + members * (1 + 3 * tags + 2 * sets)
---            members: up to the fan-out limit, above it none is told; sets: tag sets of one of
---            them
+-- Cost       commands <= 10 + members * 20, turns <= 10 + 6 * tags + members * (6 + 7 * tags)
+--            members: up to the fan-out limit, above it none is told
 --@include lib/room
 --@include lib/news
 --@include lib/crossing

@@ -6,7 +6,7 @@
 -- ARGV[2]    limit    how many
 --
 -- Reply      how many are left
--- Cost       commands <= 8 + limit * (6 + 2 * 16), turns <= 4 + limit * (5 + 16)
+-- Cost       commands <= 8 + limit * 15, turns <= 4 + limit * 18
 --@include lib/sweeping
 --@include lib/news
 --@plan

@@ -35,13 +35,31 @@ local function count_set(key, tags, by)
     return drop
 end
 
+-- What :k holds for these sets: in how many of them each tag is, and their weight.
+local function tags_of_sets(sets)
+    local counts, weight = {}, 0
+    for _, set in ipairs(sets) do
+        weight = weight + weight_of(set)
+        for tag in each_tag(set) do
+            counts[tag] = (counts[tag] or 0) + 1
+        end
+    end
+    counts[WEIGHT] = weight > 0 and weight or nil
+    return counts
+end
+
 -- A user's side that an older version has written has sets without :k. True when it was made now, from all sets there are.
 local function make_missing_tags(key)
     if redis.call("EXISTS", key .. ":k") == 1 then
         return false
     end
-    for _, set in ipairs(redis.call("HKEYS", key .. ":s")) do
-        count_set(key .. ":k", set, 1)
+    local fields = {}
+    for tag, count in pairs(tags_of_sets(redis.call("HKEYS", key .. ":s"))) do
+        fields[#fields + 1] = tag
+        fields[#fields + 1] = count
+    end
+    for i = 1, #fields, 1000 do
+        redis.call("HSET", key .. ":k", unpack(fields, i, math.min(i + 999, #fields)))
     end
     return true
 end

@@ -51,6 +51,7 @@ local function take_over(room, tags, first, last, limit, keep)
     else
         tell_anew(room, joined)
     end
+    tell_owed(room)
     if #left > 0 then
         publish("left", room_of(room.key), left)
     end

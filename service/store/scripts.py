@@ -24,6 +24,10 @@ What a script costs at most stands in its header, as `-- Cost       commands <= 
 that it runs, and how often the bodies of its loops are entered, those of the libraries and of `string.gmatch` included. The formulas
 are Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where it is not plain. `members` and
 `lot` are users, `tags` those of a room. tests/lua/test_cost_formulas.py runs each script at its limits and counts.
+
+Two things come on top. On the split plan, a call that is repeated tells up to 500 members whom the
+room still owes news, with two commands and five turns each. And where an older version has written a
+user's side, the first tag set that comes or goes takes one walk over all of that user's tag sets.
 """
 
 import hashlib

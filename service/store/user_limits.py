@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from service.errors import LimitReached, ReadStateError
-from service.store.connect import Caller
+from service.errors import LimitReached
+from service.store.connect import Caller, all_or_raise
 from service.store.keys import Keys
 from service.store.states import SEPARATOR
+from service.together import lots
 
 ASKED_AT_ONCE = 250  # users
 WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 more for each tag
@@ -45,8 +46,7 @@ class UserLimits:
         `retags`: whether the room may get other tags, which concerns its members as well.
         """
         share = 2 if by_client else 1
-        for start in range(0, len(users), ASKED_AT_ONCE):
-            lot = users[start : start + ASKED_AT_ONCE]
+        for lot in lots(users, ASKED_AT_ONCE):
             for user, load in zip(lot, await self._loads(app, room, lot, tags), strict=True):
                 if load.is_in and not retags:
                     continue
@@ -57,10 +57,7 @@ class UserLimits:
         joined = SEPARATOR.join(tags)
         calls = [(Keys.user(app, user), (room, joined)) for user in users]
         replies = await self._caller.call_each(self._caller.scripts["user_load"], calls)
-        for reply in replies:
-            if isinstance(reply, ReadStateError):
-                raise reply
-        return [_Load(*reply) for reply in replies]
+        return [_Load(*reply) for reply in all_or_raise(replies)]
 
     def _check_rooms(self, user: str, load: _Load, limit: int) -> None:
         if not load.is_in and load.rooms >= limit:

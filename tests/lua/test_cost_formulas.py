@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -26,6 +27,7 @@ from tests.support.servers import Server
 NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 FANOUT_LIMIT = 256
 KEEP = "1024 7776000000"
+LEAVE_AT_ONCE = 100  # of a room that is taken over
 FORGOTTEN_AT_ONCE = 16  # rooms that a user left, when they leave another one
 
 ON_THE_SPLIT_PLAN = {"owed"}
@@ -124,10 +126,23 @@ def case(script: str) -> Callable[[Case], Case]:
 
 @case("create_room")
 async def _create_room(world: World) -> Sizes:
-    lot, fields, tags = world.of(10, MEMBERS_AT_ONCE), world.of(1, 32), world.of(1, 4)
-    profile = dict.fromkeys(many("f", fields), b"1")
-    await world.count(world.store.create_room(app=world.app, room="r", tags=many("t", tags), profile=profile, members=people(lot)))
-    return {"lot": lot, "fields": fields, "tags": tags}
+    """By a client, then taken over by a backend: some stay, some leave, and some come who had left it."""
+    lot, fields, tags, members, named = world.of(10, MEMBERS_AT_ONCE), world.of(1, 32), world.of(1, 4), world.of(5, 100), world.of(20, 1000)
+    room = {"app": world.app, "room": "r", "profile": dict.fromkeys(many("f", fields), b"1")}
+    back, stay, leave = many("back", lot), people(members), many("leave", LEAVE_AT_ONCE)
+    await world.count(world.store.create_room(**room, tags=many("old", tags), members=back, by_client=True))
+    last = (await world.messages(1))[0]
+    for member in back:
+        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+    await world.store.remove_members(app=world.app, room="r", members=back)
+    await world.store.add_members(app=world.app, room="r", members=[*stay, *leave])
+    last = (await world.messages(1, prefix="n"))[0]
+    for member in leave:
+        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+    await world.long_gone(leave)
+    others = many("new", named - lot - members)
+    await world.count(world.store.create_room(**room, tags=many("t", tags), members=[*back, *stay, *others]))
+    return {"lot": lot, "fields": fields, "tags": tags, "members": members, "left": LEAVE_AT_ONCE, "named": named}
 
 
 @case("add_members")
@@ -145,7 +160,7 @@ async def _add_members(world: World) -> Sizes:
     await world.store.remove_members(app=world.app, room="r", members=back)
     await world.store.add_members(app=world.app, room="r", members=people(lot))
     await world.count(world.store.add_members(app=world.app, room="r", members=back))
-    return {"lot": lot, "members": members, "tags": tags, "sets": sets}
+    return {"lot": lot, "members": members, "tags": tags}
 
 
 @case("remove_members")
@@ -163,7 +178,15 @@ async def _remove_members(world: World) -> Sizes:
         await world.store.mark_read(app=world.app, room="r", user=member, message=last)
     await world.long_gone(leaving)
     await world.count(world.store.remove_members(app=world.app, room="r", members=leaving))
-    return {"lot": lot, "members": members, "tags": tags, "sets": sets}
+    return {"lot": lot, "members": members, "tags": tags}
+
+
+@case("invite")
+async def _invite(world: World) -> Sizes:
+    users = world.of(10, 1000)
+    await world.room(2)
+    await world.count(world.store.invite(app=world.app, room="r", users=people(users)[2:]))
+    return {"users": users - 2}
 
 
 @case("set_tags")
@@ -172,7 +195,7 @@ async def _set_tags(world: World) -> Sizes:
     await world.room(members, tags=tags, others=sets - 1)
     await posted(world.store, world.app)
     await world.count(world.store.set_tags(app=world.app, room="r", tags=many("n", tags)))
-    return {"members": members, "tags": tags, "sets": sets}
+    return {"members": members, "tags": tags}
 
 
 @case("set_status")
@@ -182,7 +205,7 @@ async def _set_status(world: World) -> Sizes:
     await posted(world.store, world.app)
     await world.count(world.store.set_status(app=world.app, room="r", status=Status.FROZEN))
     await world.count(world.store.set_status(app=world.app, room="r", status=Status.ACTIVE))
-    return {"members": members, "tags": tags, "sets": sets}
+    return {"members": members, "tags": tags}
 
 
 @case("set_profile")
@@ -202,7 +225,7 @@ async def _delete_room(world: World) -> Sizes:
     await world.count(world.store.delete_room(app=world.app, room="r"))
     await world.room(FANOUT_LIMIT + 1)
     await world.count(world.store.delete_room(app=world.app, room="r"))
-    return {"members": members, "tags": tags, "sets": sets}
+    return {"members": members, "tags": tags}
 
 
 @case("sweep_room")
@@ -449,7 +472,7 @@ async def _apply(world: World) -> Sizes:
     await world.long_gone(["ann"])
     for revision, prefix, state in ((2**50, "a", 1), (2**50 + 1, "b", 1), (2**50 + 2, "b", 2), (2**50 + 3, "b", 3), (2**50 + 4, "b", 1)):
         await world.run(Keys.user(world.app, "ann"), "new", revision, 1, SEPARATOR.join(many(prefix, tags)), 0, 5, state)
-    return {"tags": tags, "sets": sets}
+    return {"tags": tags}
 
 
 @case("badge")
@@ -465,12 +488,21 @@ async def _badge(world: World) -> Sizes:
 @case("badges_by_tags")
 async def _badges_by_tags(world: World) -> Sizes:
     """Every tag, then as many unknown ones as a question may hold."""
-    sets, tags, derived, asked = world.of(3, 100), world.of(2, 10), world.of(1, 10), world.of(2, 100)
+    sets, tags, derived, asked = world.of(3, 90), world.of(2, 10), world.of(1, 10), world.of(2, 100)
     await world.rooms(sets, tags=tags)
     await world.rooms(derived, tags=tags, derived=True)
     await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=[]))
     await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
     return {"sets": sets, "tags": tags, "derived": derived, "asked": asked}
+
+
+@case("user_load")
+async def _user_load(world: World) -> Sizes:
+    """Of a member, and with tags that are new."""
+    tags = world.of(2, 100)
+    await world.rooms(world.of(3, 300))
+    await world.run(Keys.user(world.app, "ann"), "r000", SEPARATOR.join(many("new", tags)))
+    return {"tags": tags}
 
 
 @case("rooms")
@@ -500,10 +532,12 @@ async def _audit_counters(world: World) -> Sizes:
     """Of a user whose counters are all wrong."""
     rooms = await world.rooms(world.of(3, 100), tags=(tags := world.of(1, 5)))
     key = Keys.user(world.app, "ann")
+    await world.caller.command("HINCRBY", key + ":k", "", 1, key=key)
     for room in rooms:
         await world.caller.command("HINCRBY", key + ":s", SEPARATOR.join(many(f"{room}t", tags)), 1, key=key)
         for tag in many(f"{room}t", tags):
             await world.caller.command("HINCRBY", key, f"t{tag}", 1, key=key)
+            await world.caller.command("HINCRBY", key + ":k", tag, 1, key=key)
     await world.run(key, 1)
     return {"rooms": len(rooms), "tags": tags}
 
@@ -546,7 +580,7 @@ async def _retell(world: World) -> Sizes:
     members = world.of(10, 250)
     names = await world.room(members, tags=(tags := world.of(1, 4)))
     for name in names:
-        await world.caller.command("DEL", (key := Keys.user(world.app, name)), key=key)
+        await world.caller.command("DEL", *(Keys.user(world.app, name) + part for part in ("", ":s", ":k")), key=Keys.user(world.app, name))
     await world.run(Keys.room(world.app, "r"), world.app, 0, *names)
     return {"members": members, "tags": tags}
 
@@ -561,6 +595,37 @@ async def _audit_head(world: World) -> Sizes:
 
 
 # Small ones
+
+
+@case("enter")
+async def _enter(world: World) -> Sizes:
+    await world.run(Keys.owing(0), 1, "room")
+    return {}
+
+
+@case("note_worker")
+async def _note_worker(world: World) -> Sizes:
+    for note in people(world.of(1, 50)):
+        await world.run(Keys.workers, 1000, note)
+    return {}
+
+
+@case("revoke")
+async def _revoke(world: World) -> Sizes:
+    """First tokens whose end has passed, so that the oldest are forgotten."""
+    tokens = world.of(2, 1000)
+    for ends in (1, 2**31):
+        await world.run(Keys.revocations(world.app), 0, *(msgspec.msgpack.encode((user, "token", ends)) for user in people(tokens)))
+    return {"tokens": tokens}
+
+
+@case("revocations")
+async def _revocations(world: World) -> Sizes:
+    key = Keys.revocations(world.app)
+    for number in range(world.of(1, 100)):
+        await world.caller.command("ZADD", key, number + 1, number, key=key)
+    await world.run(key, 0)
+    return {}
 
 
 @case("note_newest")

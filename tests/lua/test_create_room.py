@@ -3,11 +3,15 @@
 What a client made, a backend takes over.
 """
 
+from collections.abc import Sequence
+
 import pytest
 
 from service.domain.types import Made, Status
-from service.store.connect import Caller
-from service.store.redis_store import RedisStore
+from service.store.connect import Caller, Part
+from service.store.keys import Keys
+from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
+from service.store.states import SEPARATOR
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted, unread_of
 
@@ -92,25 +96,75 @@ async def test_what_a_backend_made_is_not_taken_over_again(store: RedisStore, ap
     assert (room.tags, room.profile, room.member_count) == (("a", "b"), {"owner": b'"ann"'}, 3)
 
 
-@pytest.mark.parametrize("fanout_limit", [4, 256, 1000])
-@pytest.mark.parametrize("squatters", [249, 250, 251, 700])
-async def test_a_large_room_is_taken_over_in_steps(store: RedisStore, caller: Caller, app: str, squatters: int) -> None:
-    """At most 250 leave at once. The mark goes last: a repeat goes on where a crash ended it."""
-    await made_by_a_client(store, app, "ann", *(f"eve{number}" for number in range(squatters)))
-    await posted(store, app)
-    key = f"{{r:{app}:r}}"
-    args = [app, "a", store._limit, store._journal, 0, 0, "ann", "bob"]
-    reply = await store.outbox.change("create_room", app, "r", args)
-    room = await store.room(app=app, room="r", user="ann")
-    assert (room.by_client, reply) == ((True, 2) if squatters >= 250 else (False, 0))
-    assert room.member_count == 2 + max(0, squatters - 250)
-    assert not await store.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"])
+async def is_taken_over_by(store: RedisStore, app: str, members: Sequence[str], gone: Sequence[str]) -> None:
+    """One message was posted before: those who have been in the room since then have it unread."""
     await store.outbox.idle()
     room = await store.room(app=app, room="r", user="ann")
-    assert (room.by_client, room.member_count, await caller.command("HLEN", key, key=key)) == (False, 2, 3)
-    assert await store.badge(app=app, user="ann", tags=["a"]) == 1
-    assert await store.badge(app=app, user=f"eve{squatters - 1}", tags=[]) == 0
+    assert (room.by_client, room.tags, room.profile) == (False, ("a", "b"), {"owner": b'"ann"'})
+    assert {member.member for member in await store.members(app=app, room="r", limit=1000)} == set(members)
+    assert room.member_count == len(members)
+    assert await store.badge(app=app, user="ann", tags=["a", "b"]) == 1
     assert await store.audit_room(app=app, room="r", repair=False) == []
+    for user in (members[0], members[-1], *gone):
+        assert await store.audit_user(app=app, user=user, repair=False) == []
+    for user in (gone[0], gone[-1]):
+        assert (await store.rooms(app=app, user=user), await store.badge(app=app, user=user, tags=[])) == ([], 0)
+
+
+async def first_script(store: RedisStore, caller: Caller, app: str, members: Sequence[str]) -> object:
+    """The script of `taken_over` alone, after which the service dies: on the split plan its news is told to no member."""
+    args: list[Part] = [app, SEPARATOR.join(("a", "b")), store._limit, store._journal, 0, 2, min(len(members), MEMBERS_AT_ONCE)]
+    reply = await caller.call(caller.scripts["create_room"], [Keys.room(app, "r")], [*args, "owner", b'"ann"', *members])
+    return reply if caller.plan == "atomic" else reply[0]
+
+
+@pytest.mark.parametrize("fanout_limit", [4, 256, 1000])
+@pytest.mark.parametrize("others", [99, 100, 101, 300])
+async def test_a_large_room_is_taken_over_in_steps(store: RedisStore, caller: Caller, app: str, others: int) -> None:
+    """At most 100 leave at once. The mark goes last: a repeat goes on where a crash ended it."""
+    leaving = [f"eve{number}" for number in range(others)]
+    await made_by_a_client(store, app, "ann", *leaving)
+    await posted(store, app)
+    reply = await first_script(store, caller, app, ["ann", "bob"])
+    room = await store.room(app=app, room="r", user="ann")
+    assert (room.by_client, reply) == ((True, 2) if others >= 100 else (False, 0))
+    assert room.member_count == 2 + max(0, others - 100)
+    assert not await taken_over(store, app, "ann", "bob")
+    await is_taken_over_by(store, app, ["ann", "bob"], leaving)
+
+
+@pytest.mark.parametrize("fanout_limit", [4, 256, 1000])
+@pytest.mark.parametrize("scripts_done", [0, 1, 2])
+async def test_a_take_over_with_many_members_goes_on_after_a_crash(store: RedisStore, caller: Caller, app: str, scripts_done: int) -> None:
+    """150 are named, of whom 41 have been in the room before, with 150 others."""
+    leaving = [f"eve{number}" for number in range(150)]
+    named = ["ann", *(f"member{number:03}" for number in range(149))]
+    await made_by_a_client(store, app, "ann", *leaving, *named[109:])
+    await posted(store, app)
+    for done in range(scripts_done):
+        assert await first_script(store, caller, app, named) == (2 if done == 0 else 0)
+    assert not await taken_over(store, app, *named)
+    await is_taken_over_by(store, app, named, leaving)
+    assert await unread_of(store, app, "member148") == 1
+    assert await unread_of(store, app, "member000") == 0
+
+
+@pytest.mark.parametrize("fanout_limit", [4, 120, 256, 1000])
+async def test_members_beyond_the_first_lot_come_in_after_a_crash(store: RedisStore, caller: Caller, app: str, fanout_limit: int) -> None:
+    """Of a new room, and of one that was taken over: the next call adds them, and tells them and the others."""
+    named = ["ann", *(f"member{number:03}" for number in range(249))]
+    await made_by_a_client(store, app, "ann", "eve")
+    await posted(store, app)
+    assert await first_script(store, caller, app, named) == 0
+    lot: list[Part] = [app, fanout_limit, store._journal, "", *named[100:200]]
+    await caller.call(caller.scripts["add_members"], [Keys.room(app, "r")], lot)
+    assert not await taken_over(store, app, *named)
+    await is_taken_over_by(store, app, named, ["eve"])
+    await store.delete_room(app=app, room="r")
+    assert await first_script(store, caller, app, named) == 1
+    await posted(store, app)
+    assert not await taken_over(store, app, *named)
+    await is_taken_over_by(store, app, named, ["eve"])
 
 
 async def test_invitations_of_a_client_end_when_a_backend_takes_the_room(store: RedisStore, app: str) -> None:

@@ -21,6 +21,7 @@ from service.errors import StoreFull
 from service.settings import Settings
 from service.store.connect import connect
 from service.store.memory import StoreMemory
+from service.wire import operating
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.processes import ServiceProcess
@@ -145,7 +146,8 @@ async def test_a_full_store_lets_everything_be_deleted_and_then_heals(filled: Im
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service looks at the memory several times a second."""
+    """The service looks at the memory several times a second, and each answer is found anew."""
+    monkeypatch.setattr(operating, "REUSED_S", 0)
     monkeypatch.setattr(joined, "POLL_S", 0.1)
     monkeypatch.setattr(joined, "MEMORY_TURNS", 1)
 

@@ -249,7 +249,7 @@ def test_who_does_not_take_answers_gets_no_more_until_they_are_taken() -> None:
     lines[1].closed = True
     lines[2].left = LARGE_BYTES
     untaken.check("ann")
-    assert not untaken
+    assert not untaken.transports
 
 
 def test_who_took_everything_and_never_calls_again_is_forgotten() -> None:
@@ -258,4 +258,4 @@ def test_who_took_everything_and_never_calls_again_is_forgotten() -> None:
         line = Line(MAX_BYTES)
         untaken.note(number, line)
         line.closed = True
-    assert len(untaken._transports) <= 2
+    assert len(untaken.transports) <= 2

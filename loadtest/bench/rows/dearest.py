@@ -18,7 +18,7 @@ from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from loadtest.bench.stage import Stage, run
 from service.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
 from service.store.directory import RedisDirectory
-from service.store.redis_store import FANOUT_LIMIT, USER_TAG_LIMIT, RedisStore
+from service.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
 from service.wire.rocketchat.routes import PATH as ROCKETCHAT
 
 MOST_SCRIPT_MS = 25.0
@@ -58,7 +58,7 @@ def calls_at_the_limits(stage: Stage) -> Outcome:
     """Each call some rounds, while somebody else asks the worker for a sign of life again and again."""
     keys = Keys(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
     with valkey(DRIVER_CORE) as server:
-        environ = {"READSTATE_REDIS_URL": server.url, "READSTATE_WORKERS": "1", **keys.environ()}
+        environ = {"READSTATE_REDIS_URL": server.url, "READSTATE_WORKERS": "1", **keys.environ(), **_twice_the_limits()}
         token = run(_make(server, keys, stage.lengths.dear_rooms))
         with http_server("service", environ, SERVER_CORE) as service:
             say("the dearest calls, one after the other")
@@ -79,6 +79,11 @@ def calls_at_the_limits(stage: Stage) -> Outcome:
             *(_line(name, cost) for name, cost in sorted(costs.items(), key=lambda item: -median(item[1].store))),
         ),
     )
+
+
+def _twice_the_limits() -> dict[str, str]:
+    """Clients may fill half of a user's limits. Of twice the limits that is all that a backend may fill of them as they are."""
+    return {"READSTATE_USER_ROOM_LIMIT": str(2 * USER_ROOM_LIMIT), "READSTATE_USER_TAG_LIMIT": str(2 * USER_TAG_LIMIT)}
 
 
 def _line(name: str, cost: Cost) -> tuple[str, ...]:
