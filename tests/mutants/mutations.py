@@ -54,7 +54,7 @@ MUTATIONS = [
     Mutation("lib/takeover.lua", "room.tags, room.active = tags, true", "room.tags = tags"),
     Mutation("lib/room.lua", "flags % 8 >= DERIVED_FLAG", "flags >= DERIVED_FLAG"),
     Mutation("lib/room.lua", 'return seen ~= "" and', 'return seen == "1" and'),
-    Mutation("lib/membership.lua", "    strike_out_invitations(room, first)\n", ""),
+    Mutation("lib/membership.lua", "    strike_out_invitations(room, first, last)\n", ""),
     Mutation("invite.lua", "not load_record(room, user) and", ""),
     Mutation("delete_room.lua", ', ":n" }', " }"),
     # Receipts
@@ -145,15 +145,18 @@ MUTATIONS = [
     Mutation("lib/user.lua", '        redis.call("PERSIST", key)\n', ""),
     Mutation("lib/tag_sets.lua", "        if sets > 0 then", "        if sets > 1 then"),
     Mutation("lib/tag_sets.lua", "by * weight_of(tags)) == 0", "by * #tags) == 0"),
-    Mutation("lib/tag_sets.lua", "        make_tags(key)\n    else\n", "    else\n"),
-    Mutation("lib/tag_sets.lua", '        make_tags(key)\n    end\n    redis.call("HDEL"', '    end\n    redis.call("HDEL"'),
+    Mutation("lib/tag_sets.lua", "    if not make_missing_tags(key) then", "    if true then"),
+    Mutation("lib/tag_sets.lua", '    make_missing_tags(key)\n    redis.call("HDEL"', '    redis.call("HDEL"'),
+    Mutation("lib/tag_sets.lua", '        if sets == "1" and not kept[going[i]] then', '        if sets == "1" then'),
+    Mutation("lib/tag_sets.lua", 'redis.call("HGET", key .. ":s", old) ~= "1"', "false"),
+    Mutation("audit_counters.lua", "if #flat_tags > 0 then", "if true then"),
     Mutation("lib/tag_sets.lua", ' - redis.call("ZCARD", key .. ":g")', ""),
     Mutation("lib/plan_atomic.lua", "            elsewhere[#elsewhere + 1] = id\n", ""),
     Mutation("user_load.lua", "is_in = state ~= GONE", "is_in = state == ACTIVE"),
     Mutation("lib/user.lua", " - (old_state == DERIVED and 1 or 0)", ""),
     Mutation("lib/user.lua", " - (old_state == ACTIVE and old_unread or 0)", ""),
     Mutation(
-        "lib/user.lua", "    for i = 3, #fields do\n        write[2 * i] = have", "    for i = 4, #fields do\n        write[2 * i] = have"
+        "lib/user.lua", "    for i = 3, #fields do\n        write[2 * i] = (have", "    for i = 4, #fields do\n        write[2 * i] = (have"
     ),
     # The order by cursors, and the head among the members
     Mutation("lib/order.lua", "    if not room.derived then\n        index(room)", "    if false then\n        index(room)"),
