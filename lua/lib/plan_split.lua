@@ -32,6 +32,9 @@ local function finish(room, reply)
     return { reply, room.rev, room.born, room.tags, news, events }
 end
 
+-- Rooms are asked by the caller, each in its slot.
+local function ask_room() end
+
 -- The rooms are elsewhere: their names are handed to the caller.
 local function ask_derived(user)
     return {}, redis.call("SMEMBERS", KEYS[1] .. ":d")

@@ -41,6 +41,7 @@ JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
+DERIVED_AT_ONCE = 256  # rooms that one script asks for their unread; as in lua/lib/plan_atomic.lua
 MEMBERS_AT_ONCE = 100  # who come or go in one script
 RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 NEWEST_KEPT_MS = 30 * 86_400_000
@@ -334,6 +335,8 @@ class RedisStore:
 
     async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
         """Unread and tags of each active room among `rooms` that the user is a member of."""
+        if self._caller.plan == "atomic":
+            return await self._ask_derived_here(app, user, rooms)
 
         async def ask(room: bytes) -> Any:
             return await self._caller.call(self._scripts["snapshot"], [Keys.room(app, _text(room))], [user])
@@ -342,6 +345,14 @@ class RedisStore:
         for _, tags, active, (_, _, unread, state, _, _) in await together(ask, rooms):
             if active and state != State.GONE:
                 found.append((int(unread), frozenset(_tags(tags))))
+        return found
+
+    async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
+        """The same on one server, where a script reaches them from the user: DERIVED_AT_ONCE in one."""
+        found: list[tuple[int, frozenset[str]]] = []
+        for lot in lots(rooms, DERIVED_AT_ONCE):
+            replies = await self._caller.call(self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *lot])
+            found += [(int(unread), frozenset(_tags(tags))) for unread, tags in replies]
         return found
 
 

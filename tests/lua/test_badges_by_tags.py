@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domain.types import TagBadges
+from service.domain.types import Status, TagBadges
 from service.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
@@ -35,7 +35,7 @@ async def test_a_user_without_rooms_has_no_tags(store: RedisStore, app: str) -> 
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_more_large_rooms_than_one_script_asks_are_all_counted(store: RedisStore, app: str) -> None:
-    """A script asks 256 of them; the others are asked one by one, and nothing is counted twice or left out."""
+    """A script asks 256 of them; the others are asked by further ones, and nothing is counted twice or left out."""
     for number in range(259):
         await a_room(store, app, f"r{number}", tags=["a", f"of {number % 2}"])
     await posted(store, app, "r0")
@@ -45,3 +45,16 @@ async def test_more_large_rooms_than_one_script_asks_are_all_counted(store: Redi
     assert await store.badge(app=app, user="ann", tags=["a", "of 0"]) == 2
     assert await store.badges_by_tags(app=app, user="ann", tags=[]) == TagBadges(3, {"a": 3, "of 0": 2, "of 1": 1})
     assert await store.badges_by_tags(app=app, user="ann", tags=["of 1", "c"]) == TagBadges(1, {"of 1": 1, "c": 0})
+
+
+@pytest.mark.parametrize("fanout_limit", [1])
+async def test_of_more_large_rooms_frozen_ones_and_those_of_others_count_nothing(store: RedisStore, app: str) -> None:
+    """As among the first 256."""
+    for number in range(258):
+        await a_room(store, app, f"r{number}", tags=["a"])
+        await posted(store, app, f"r{number}")
+    await store.set_status(app=app, room="r0", status=Status.FROZEN)
+    await store.set_status(app=app, room="r257", status=Status.FROZEN)
+    await store.delete_room(app=app, room="r100")
+    assert await store.badge(app=app, user="ann", tags=[]) == 255
+    assert await store.badges_by_tags(app=app, user="ann", tags=["a"]) == TagBadges(255, {"a": 255})

@@ -17,7 +17,7 @@ from service.store import scripts
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect
 from service.store.keys import Keys
-from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
+from service.store.redis_store import DERIVED_AT_ONCE, MEMBERS_AT_ONCE, RedisStore
 from service.store.scripts import Plan
 from service.store.states import SEPARATOR
 from tests.support.costs import Cost, Counting, allowed, with_turns_counted
@@ -495,6 +495,15 @@ async def _badges_by_tags(world: World) -> Sizes:
     await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=[]))
     await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
     return {"sets": sets, "tags": tags, "derived": derived, "asked": asked}
+
+
+@case("derived_unread")
+async def _derived_unread(world: World) -> Sizes:
+    derived = world.of(2, DERIVED_AT_ONCE)
+    await world.rooms(derived, tags=2, derived=True)
+    names = await world.store.rooms(app=world.app, user="ann")
+    await world.run(Keys.user(world.app, "ann"), world.app, "ann", *names)
+    return {"derived": derived}
 
 
 @case("user_load")
