@@ -104,7 +104,10 @@ local flat_tags = redis.call("HGETALL", key .. ":k")
 for i = 1, #flat_tags, 2 do
     stored_tags[flat_tags[i]] = flat_tags[i + 1]
 end
-compare("tag:", stored_tags, tags_of_sets(names), write_hash(key .. ":k"))
+-- Where an older version has written there is no :k yet, which is no difference.
+if #flat_tags > 0 then
+    compare("tag:", stored_tags, tags_of_sets(names), write_hash(key .. ":k"))
+end
 compare("derived:", members_of(redis.call("SMEMBERS", key .. ":d")), derived, function(room, value)
     redis.call(value == "" and "SREM" or "SADD", key .. ":d", room)
 end)

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- sweep_room: tell some of those who were members of a large room when it was deleted what the room says of them now.
 --
 -- KEYS[1]    room

@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from service import metrics
 from service.domain.client_rules import ClientRules
+from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
@@ -240,11 +241,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
     async with AsyncExitStack() as stack:
         caller = await _patiently(lambda: connect(str(settings.redis_url)))
         stack.push_async_callback(caller.close)
-        store = RedisStore(
-            caller,
-            **settings.bounds(),
-            events=settings.webhook_url is not None,
-        )
+        store = RedisStore(caller, **settings.bounds(), events=settings.webhook_url is not None)
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
         apps = AppRegistry(
@@ -254,36 +251,15 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
             old_client_key=settings.old_client_key,
             old_api_key=settings.old_api_key,
         )
-        directory = RedisDirectory(caller)
-        tokens = Tokens(
-            directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days
-        )
-        rate_limits = RateLimits(
-            user=settings.user_rate_limit,
-            app=settings.app_rate_limit,
-            backend=settings.backend_rate_limit,
-            address=settings.address_rate_limit,
-            several_apps=apps.several,
-        )
-        desk = Desk(
-            ReadState(store),
-            directory,
-            apps,
-            tokens,
-            People(directory),
-            rate_limits,
-            Credentials(tokens, rate_limits),
-            _client_rules(settings),
-            settings.lastread_badge_scope,
-        )
+        desk = _desk(settings, ReadState(store), RedisDirectory(caller), apps)
         memory = StoreMemory(caller)
-        await _learn(apps, tokens)
+        await _learn(apps, desk.tokens)
         workers = Workers(caller, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
         await memory.look()
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, tokens, caller, memory)))
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, desk.tokens, caller, memory)))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -299,6 +275,28 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         await realtime.start()
         stack.push_async_callback(realtime.stop)
         yield Parts(desk, realtime, lambda: why_not_ready(caller), workers, memory)  # type: ignore[arg-type]
+
+
+def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Desk:
+    tokens = Tokens(directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days)
+    rate_limits = RateLimits(
+        user=settings.user_rate_limit,
+        app=settings.app_rate_limit,
+        backend=settings.backend_rate_limit,
+        address=settings.address_rate_limit,
+        several_apps=apps.several,
+    )
+    return Desk(
+        read_state,
+        directory,
+        apps,
+        tokens,
+        People(directory),
+        rate_limits,
+        Credentials(tokens, rate_limits),
+        _client_rules(settings),
+        settings.lastread_badge_scope,
+    )
 
 
 def _shared_keys(settings: Settings) -> dict[str, Key]:
@@ -362,10 +360,10 @@ async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memo
             if turn % MEMORY_TURNS == 0:
                 await memory.look()
         except Fault as error:
-            logger.warning("apps and revocations could not be looked at: %s", error)
+            logger.warning("apps, revocations and memory could not be looked at: %s", error)
         except Exception:
             # Going on without ever hearing of a revocation again would be worse than trying once more.
-            logger.exception("apps and revocations could not be looked at")
+            logger.exception("apps, revocations and memory could not be looked at")
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

@@ -41,6 +41,8 @@ MAX_FRAGMENTS = 1024
 # So long, up to twice, a client may take for a request, or between two moments at which it takes some of its answer.
 PATIENCE_S = 60.0
 
+# Chunks, or parts of the stream, that one body may come in: each takes a turn of the parser, however short it is.
+MAX_PIECES = 4096
 # So long, and for so many bytes, what a client goes on sending is read and dropped once it has its last answer.
 LINGER_S = 2.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
@@ -179,6 +181,7 @@ class HttpProtocol(HttpToolsProtocol):
     _look_later: asyncio.TimerHandle
     _place: Place
     _refusal: tuple[int, str] | None = None  # what is wrong with the request that is being parsed
+    _pieces = 0  # in which the body of the request has come so far
     _dropped = 0  # bytes that came after the last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -215,6 +218,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._asked(True)
+        self._pieces = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -237,6 +241,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            self._stop_parsing(400, f"A body must come in at most {MAX_PIECES} pieces.")
         super().on_body(body)
 
     def on_message_complete(self) -> None:

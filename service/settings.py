@@ -219,7 +219,7 @@ _KEYS = (
     *("api_key", "old_api_key", "client_key", "old_client_key", "token_secret", "old_token_secret"),
     *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
 )
-# Callbacks may be signed alike in both directions.
+# But for these: _check_webhook refuses them where both sign in Tencent's form.
 _MAY_BE_EQUAL = [{one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")]
 
 _TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)

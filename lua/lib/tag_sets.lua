@@ -48,8 +48,11 @@ local function tags_of_sets(sets)
     return counts
 end
 
--- A user's side that an older version has written has sets without :k.
-local function make_tags(key)
+-- A user's side that an older version has written has sets without :k. True when it was made now, from all sets there are.
+local function make_missing_tags(key)
+    if redis.call("EXISTS", key .. ":k") == 1 then
+        return false
+    end
     local fields = {}
     for tag, count in pairs(tags_of_sets(redis.call("HKEYS", key .. ":s"))) do
         fields[#fields + 1] = tag
@@ -58,28 +61,45 @@ local function make_tags(key)
     for i = 1, #fields, 1000 do
         redis.call("HSET", key .. ":k", unpack(fields, i, math.min(i + 999, #fields)))
     end
+    return true
 end
 
 -- The first room with this set is counted now.
 local function note_set(key, tags)
-    if redis.call("EXISTS", key .. ":k") == 0 then
-        make_tags(key)
-    else
+    if not make_missing_tags(key) then
         count_set(key .. ":k", tags, 1)
     end
 end
 
 -- No counted room carries this set any more: forget it, and the counters of its tags that are in no other set.
 local function forget_set(key, tags)
-    if redis.call("EXISTS", key .. ":k") == 0 then
-        make_tags(key)
-    end
+    make_missing_tags(key)
     redis.call("HDEL", key .. ":s", tags)
     local fields = { "s" .. tags }
     for _, tag in ipairs(count_set(key .. ":k", tags, -1)) do
         fields[#fields + 1] = "t" .. tag
     end
     redis.call("HDEL", key, unpack(fields))
+end
+
+-- How many distinct tags there would be more, and what the sets would weigh more, if a room that is counted with `old` ("" for none)
+-- had `tags` instead, which no counted room has. Below 0 when they get fewer.
+local function gain_of(key, old, tags)
+    local names, kept, more, weight = tags_in(tags), {}, 0, weight_of(tags)
+    for i, sets in ipairs(redis.call("HMGET", key .. ":k", unpack(names))) do
+        kept[names[i]] = true
+        more = more + (sets and 0 or 1)
+    end
+    if old == "" or redis.call("HGET", key .. ":s", old) ~= "1" then
+        return more, weight
+    end
+    local going = tags_in(old)
+    for i, sets in ipairs(redis.call("HMGET", key .. ":k", unpack(going))) do
+        if sets == "1" and not kept[going[i]] then
+            more = more - 1
+        end
+    end
+    return more, weight - weight_of(old)
 end
 
 -- How many distinct tags there are, and the weight of the sets.

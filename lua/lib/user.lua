@@ -152,7 +152,7 @@ local function apply(key, news, cursor, unread, state)
     local write = news.write
     write[2], write[4] = copy, sums
     for i = 3, #fields do
-        write[2 * i] = have[i] + more
+        write[2 * i] = (have[i] or 0) + more
     end
     redis.call("HSET", key, unpack(write))
     return total, derived, ahead

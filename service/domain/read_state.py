@@ -1,6 +1,6 @@
 """What can be done with read state, said once for every dialect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from service.domain.limits import (
     MAX_MEMBERS_SHOWN,
@@ -261,14 +261,15 @@ class ReadState:
         _check_many("messages", messages)
         return await self._store.receipt_counts(app=app, room=room, messages=messages, after=after)
 
-    async def find_message(self, *, app: str, user: str, message: str) -> str:
+    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
         """The room of `user` that a message is in, for dialects that name messages alone.
 
         With the same id in several, any of them.
 
+        When it is not known at once, the user's rooms are searched: `searching` is told before how many they are.
         Raises MessageUnknown, after as many questions to the store for a message of strangers as for none.
         """
-        return await self._store.find_message(app=app, user=user, message=message)
+        return await self._store.find_message(app=app, user=user, message=message, searching=searching)
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
         """The user's rooms (frozen ones included) that changed for them after `since_ms` (Unix ms), and those that they are no longer in.

@@ -125,8 +125,7 @@ class AppRegistry:
             await self._caller.command("SET", key, known.api_key_digest, "EX", keep_old_for_s, key=key)
         else:
             await self._forget_old_key(app)
-        stored = _pack(_StoredApp(new.client_key, _digest(new.api_key), known.generation))
-        await self._caller.command("HSET", Keys.apps, app, stored, key=Keys.apps)
+        await self._set(Keys.apps, app, _pack(_StoredApp(new.client_key, _digest(new.api_key), known.generation)))
         return new
 
     async def end_tokens(self, app: str) -> None:
@@ -143,7 +142,7 @@ class AppRegistry:
         """Shut an app out; what it stored stays. Raises Invalid."""
         known = await self._stored(app)
         # So that its name is known as one that was used, whichever version has added it.
-        await self._caller.command("HSETNX", Keys.generations, app, known.generation, key=Keys.generations)
+        await self._set(Keys.generations, app, known.generation, how="HSETNX")
         await self._caller.command("HDEL", Keys.apps, app, key=Keys.apps)
         await self._forget_old_key(app)
 
@@ -166,8 +165,12 @@ class AppRegistry:
     async def _begin_generation(self, app: str) -> int:
         """A generation that no token of the app has been of."""
         generation = 1 + secrets.randbelow(_GENERATIONS - 1)
-        await self._caller.command("HSET", Keys.generations, app, generation, key=Keys.generations)
+        await self._set(Keys.generations, app, generation)
         return generation
+
+    async def _set(self, key: str, app: str, value: bytes | int, how: str = "HSET") -> None:
+        """Also when the store is full: who has filled it must be locked out."""
+        await self._caller.call(self._caller.scripts["set_field"], [key], [app, value, how])
 
     async def _forget_old_key(self, app: str) -> None:
         key = Keys.old_api_key(app)

@@ -114,6 +114,14 @@ def reply_or_raise(reply: Any) -> Any:
     raise ScriptFailed(text)
 
 
+def all_or_raise(replies: list[Any]) -> list[Any]:
+    """What `call_each` answered, if none of it is a refusal or fault; else raises the first one."""
+    for reply in replies:
+        if isinstance(reply, errors.ReadStateError):
+            raise reply
+    return replies
+
+
 def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
     """What becomes of a call whose reply never came: without writing it has done nothing, whatever became of it."""
     return error if script.writes else errors.Unavailable("the store did not answer")

@@ -22,6 +22,7 @@ from service.domain.events import ReadEvent
 from service.store.connect import Caller, Part
 from service.store.keys import EVENT_SHARDS, Keys
 from service.store.states import SEPARATOR
+from service.together import lots
 
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
 ENTRIES_AT_ONCE = 256  # taken from a stream in one script: a few milliseconds
@@ -97,8 +98,8 @@ class RedisEvents:
         for shard in range(EVENT_SHARDS):
             # All are listed first: the walk of a hash that shrinks meanwhile may leave some out.
             pairs = [_pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted]
-            for begin in range(0, len(pairs), _LETTERS_AT_ONCE):
-                replayed += await self._run("replay_events", Keys.events(shard), pairs[begin : begin + _LETTERS_AT_ONCE])
+            for lot in lots(pairs, _LETTERS_AT_ONCE):
+                replayed += await self._run("replay_events", Keys.events(shard), lot)
         return replayed
 
     @property

@@ -46,7 +46,7 @@ members have been told. A user who is in no room has a side for one more day.
     a:workers              zset    digests of the keys that each running worker has, by the time of its last sign of life in ms
     {a:<app>}:o            string  SHA-256 of the API key before, for as long as it is accepted
     {a:<app>}:v            zset    revocations by position, a time in ms that no two calls share
-    {t:<app>:<digest>}     hash    a custom token; expires by itself
+    {t:<app>:<digest>}     string  a custom token; expires by itself
     {m:<app>:<message>}    string  the room of a message, for a day
     {q:<app>:<what>}       string  calls in a window of time
     {l:<app>:<digest>}     string  when something happened last, for 30 days

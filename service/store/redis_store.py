@@ -1,8 +1,9 @@
 """Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
 
 import contextlib
+import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ from service.domain.types import (
 )
 from service.errors import Fault, MessageUnknown, ReadStateError, Refusal, RoomUnknown
 from service.store.audit import Audit
-from service.store.connect import Caller, Part
+from service.store.connect import Caller, Part, all_or_raise
 from service.store.keys import Keys
 from service.store.outbox import Outbox
 from service.store.receipts import receipts_page
@@ -95,7 +96,7 @@ class RedisStore:
         self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
     ) -> list[str]:
         tags = (await self.room(app=app, room=room, user="")).tags
-        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
+        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client, retags=False)
         return await self._change_members("add_members", app, room, [app, self._limit, self._journal, made.value], members)
 
     async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
@@ -199,21 +200,20 @@ class RedisStore:
     async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
         key = Keys.room(app, room)
         calls: list[tuple[str, list[Part]]] = [(key, [after, *lot]) for lot in lots(messages, RECEIPTS_COUNTED_AT_ONCE)]
-        counts: list[Any] = []
-        for reply in await self._caller.call_each(self._scripts["receipt_counts"], calls or [(key, [after])]):
-            if isinstance(reply, ReadStateError):
-                raise reply
-            counts += reply
+        replies = await self._caller.call_each(self._scripts["receipt_counts"], calls or [(key, [after])])
+        counts = itertools.chain.from_iterable(all_or_raise(replies))
         return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
 
-    async def find_message(self, *, app: str, user: str, message: str) -> str:
+    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._caller.command("GET", key, key=key) or b"")
         # Also asked when nothing is noted, so that a message of strangers costs as much as one that
         # is not there.
         if await self._among(app, user, [noted]) and await self._with_message(app, [noted], message):
             return noted
-        for lot in lots(await self.rooms(app=app, user=user)):
+        own = await self.rooms(app=app, user=user)
+        searching(len(own))
+        for lot in lots(own):
             if there := await self._with_message(app, lot, message):
                 return there[0]
         raise MessageUnknown(message)
@@ -292,12 +292,7 @@ class RedisStore:
         replies: list[Any] = []
         for lot in lots(rooms):
             replies += await self._caller.call_each(self._scripts[script], [(Keys.room(app, room), args) for room in lot])
-        for at, reply in enumerate(replies):
-            if isinstance(reply, unknown):
-                replies[at] = []
-            elif isinstance(reply, ReadStateError):
-                raise reply
-        return replies
+        return all_or_raise([[] if isinstance(reply, unknown) else reply for reply in replies])
 
     async def _change_members(self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]) -> list[str]:
         """Run a script for some members after the others, so that none keeps the store busy for long; all that the runs answer."""
@@ -321,8 +316,10 @@ class RedisStore:
     async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
         """Those of the rooms that the user's side lists as derived that are there; one that was deleted meanwhile is taken off the list."""
         there = await self._among(app, user, rooms)
-        for room in set(rooms).difference(there):
-            await self.outbox.change("retell", app, room, [app, 0, user])
+        # Who only asks is answered, whatever becomes of this: a full store takes nothing, and the next one to ask tries again.
+        with contextlib.suppress(Fault):
+            for room in set(rooms).difference(there):
+                await self.outbox.change("retell", app, room, [app, 0, user])
         return there
 
     async def _with_message(self, app: str, rooms: Sequence[str], message: str) -> list[str]:

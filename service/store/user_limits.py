@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from service.errors import LimitReached, ReadStateError
-from service.store.connect import Caller
+from service.errors import LimitReached
+from service.store.connect import Caller, all_or_raise
 from service.store.keys import Keys
 from service.store.states import SEPARATOR
+from service.together import lots
 
 ASKED_AT_ONCE = 250  # users
 WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 more for each tag
@@ -39,12 +40,16 @@ class UserLimits:
         self._rooms = rooms
         self._tags = tags
 
-    async def check(self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool) -> None:
-        """Whether `room` with `tags` may be on the side of each of `users`. Raises LimitReached for the first one who has no room."""
+    async def check(self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True) -> None:
+        """Whether `room` with `tags` may be on the side of each of `users`. Raises LimitReached for the first one who has no room.
+
+        `retags`: whether the room may get other tags, which concerns its members as well.
+        """
         share = 2 if by_client else 1
-        for start in range(0, len(users), ASKED_AT_ONCE):
-            lot = users[start : start + ASKED_AT_ONCE]
+        for lot in lots(users, ASKED_AT_ONCE):
             for user, load in zip(lot, await self._loads(app, room, lot, tags), strict=True):
+                if load.is_in and not retags:
+                    continue
                 self._check_rooms(user, load, self._rooms // share)
                 self._check_tags(user, load, self._tags // share, WEIGHT_LIMIT // share)
 
@@ -52,17 +57,14 @@ class UserLimits:
         joined = SEPARATOR.join(tags)
         calls = [(Keys.user(app, user), (room, joined)) for user in users]
         replies = await self._caller.call_each(self._caller.scripts["user_load"], calls)
-        for reply in replies:
-            if isinstance(reply, ReadStateError):
-                raise reply
-        return [_Load(*reply) for reply in replies]
+        return [_Load(*reply) for reply in all_or_raise(replies)]
 
     def _check_rooms(self, user: str, load: _Load, limit: int) -> None:
         if not load.is_in and load.rooms >= limit:
             raise LimitReached(f"{user} is in as many rooms as this call may bring a user into ({limit}); they have to leave one first")
 
     def _check_tags(self, user: str, load: _Load, tags: int, weight: int) -> None:
-        if load.new_tags and load.tags + load.new_tags > tags:
+        if load.new_tags > 0 and load.tags + load.new_tags > tags:
             raise LimitReached(f"the rooms of {user} would carry more than {tags} distinct tags; use fewer or other ones")
-        if load.new_weight and load.weight + load.new_weight > weight:
+        if load.new_weight > 0 and load.weight + load.new_weight > weight:
             raise LimitReached(f"the distinct tag sets on the rooms of {user} would be too large together; use fewer or shorter tags")

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 WARN_EVERY_S = 60.0
+MAX_CHARS = 64  # of what a proxy passes on that is no address
 
 _V6_NETWORK_BYTES = 8  # a household or a machine has a /64, and may use any address of it
 
@@ -26,11 +27,11 @@ def client_address(scope: Mapping[str, Any]) -> str:
 def network_of(address: str) -> str:
     """What an address is counted as: an IPv6 address as its /64, one that stands for IPv4 as that."""
     if ":" not in address:
-        return address
+        return address[:MAX_CHARS]
     try:
         known = ip_address(address.partition("%")[0])
     except ValueError:
-        return address[:64]
+        return address[:MAX_CHARS]
     if not isinstance(known, IPv6Address):
         return address
     if known.ipv4_mapped is not None:

@@ -1,4 +1,4 @@
-"""What each kind of call costs, and how large a query a path takes: the one place where it can be compared.
+"""What each kind of call costs: the one place where it can be compared.
 
 A unit is about a quarter of a millisecond of a worker and the store together: what a badge costs. Handlers name their cost beside
 their route. What is known only later (how many rooms were listed, how many members a room has) is charged after the call.
@@ -34,7 +34,7 @@ _COUNTERS_PER_UNIT: Final = 64  # each member has two, and one for each tag
 
 
 def of_list(rooms: int) -> int:
-    """What the rooms of a list cost beside LIST."""
+    """What the rooms of a list cost beside LIST, or of a search beside READ."""
     return rooms // _ROOMS_PER_UNIT
 
 

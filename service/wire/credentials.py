@@ -89,7 +89,7 @@ class Credentials:
         if not trusted and (wait_s := self._misses.take(address)):
             raise too_many("This address", wait_s)
         try:
-            found = await asyncio.gather(*(self._ask(app, token, digest, trusted=trusted) for app in apps))
+            found = await asyncio.gather(*(self._ask(app, token, digest, trusted=trusted, was_ours=was_ours) for app in apps))
         except ReadStateError:
             if not trusted:
                 self._misses.charge(address, -1)
@@ -98,7 +98,7 @@ class Credentials:
             self._misses.charge(address, -1)
         return dict(zip(apps, found, strict=True))
 
-    async def _ask(self, app: str, token: str, digest: bytes, *, trusted: bool) -> Session | None:
+    async def _ask(self, app: str, token: str, digest: bytes, *, trusted: bool, was_ours: bool) -> Session | None:
         key = (app, digest)
         until_s, bindings = self._wrong.get(key, (0.0, 0))
         # What was bound through this worker since then is not hidden.
@@ -109,8 +109,9 @@ class Credentials:
         session = await self._tokens.look_up(app, token)
         if session is None:
             self._good.pop(key, None)
-            # In quiet times nothing is remembered: a token that is bound elsewhere counts at once here as well.
-            if is_guessed_at:
+            # In quiet times nothing is remembered: a token that is bound elsewhere counts at once here as
+            # well. One that is good in another app is not counted, so it must not cost a question a call.
+            if is_guessed_at or was_ours:
                 _remember(self._wrong, key, (self._now() + WRONG_FOR_S, bindings))
             return None
         _remember(self._good, key, None)

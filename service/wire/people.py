@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from service.domain.identity import Directory, User
-from service.together import AT_ONCE
+from service.together import lots
 
 BELIEVED_S = 2.0
 MAX_KNOWN = 20_000
@@ -31,8 +31,7 @@ class People:
             elif user not in found:
                 missing.append(user)
                 found[user] = None
-        for start in range(0, len(missing), AT_ONCE):
-            lot = missing[start : start + AT_ONCE]
+        for lot in lots(missing):
             asked = await self._directory.users(app=app, users=lot)
             for user in lot:
                 found[user] = asked.get(user)

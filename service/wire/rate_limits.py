@@ -40,15 +40,16 @@ class Buckets(Generic[Key]):
         """
         if not self._unit_s:
             return 0.0
-        now = self._now()
-        missing_s = self._full_at.get(key, now) - now
-        if missing_s < 0:
-            missing_s = 0.0
-        cost_s = cost * self._unit_s
-        wait_s = min(missing_s, missing_s + cost_s - self._capacity_s)
-        if wait_s > 0:
-            return wait_s
-        self._set(key, now, missing_s + cost_s)
+        now, buckets = self._now(), self._full_at
+        full_at = buckets.get(key, 0.0)
+        left_at = (full_at if full_at > now else now) + cost * self._unit_s  # when it is full again after this
+        if left_at - now > self._capacity_s and full_at > now:
+            return min(full_at - now, left_at - now - self._capacity_s)
+        buckets[key] = left_at
+        if full_at:
+            buckets.move_to_end(key)
+        elif len(buckets) > MAX_BUCKETS:
+            self._forget_one(now)
         return 0.0
 
     def charge(self, key: Key, cost: float) -> float:
@@ -57,20 +58,17 @@ class Buckets(Generic[Key]):
             return 0.0
         now = self._now()
         missing_s = max(0.0, self._full_at.get(key, now) - now) + cost * self._unit_s
-        if missing_s > 0:
-            self._set(key, now, missing_s)
-        else:
+        if missing_s <= 0:
             self._full_at.pop(key, None)
-        return max(0.0, missing_s - self._capacity_s)
-
-    def __len__(self) -> int:
-        return len(self._full_at)
-
-    def _set(self, key: Key, now: float, missing_s: float) -> None:
+            return 0.0
         self._full_at[key] = now + missing_s
         self._full_at.move_to_end(key)
         if len(self._full_at) > MAX_BUCKETS:
             self._forget_one(now)
+        return max(0.0, missing_s - self._capacity_s)
+
+    def __len__(self) -> int:
+        return len(self._full_at)
 
     def _forget_one(self, now: float) -> None:
         """A full one if there is one among those that were not used for longest."""
@@ -113,9 +111,10 @@ class RateLimits:
             self._refuse_if(self._backends.take(app, cost), "The backend")
             return
         key = (app, user)
-        if self.untaken:
+        if self.untaken.transports:
             self.untaken.check(key)
-        self._refuse_if(self._users.take(key, cost), "The user")
+        if wait_s := self._users.take(key, cost):
+            raise too_many("The user", wait_s)
         if self._several_apps() and (wait_s := self._apps.take(app, cost)):
             self._users.charge(key, -cost)
             self._refuse_if(wait_s, "The app")

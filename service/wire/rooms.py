@@ -10,7 +10,6 @@ from service.errors import RoomUnknown
 
 KEPT = "tencent·"  # begins the ids of rooms in which a dialect keeps something; no id of Tencent's holds a letter beyond ASCII
 
-
 _OPENED = (1, "1", "true")  # what the profile field `opening` may be; True is 1
 _CLOSED = (0, "0", "false")
 

@@ -29,36 +29,33 @@ class Untaken(Generic[Key]):
     """The connections that had more than LARGE_BYTES left, by the user who was answered."""
 
     def __init__(self) -> None:
-        self._transports: OrderedDict[Key, set[Transport]] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._transports)
+        self.transports: OrderedDict[Key, set[Transport]] = OrderedDict()
 
     def note(self, key: Key, transport: Transport) -> None:
         """`transport` has much left to send to the user."""
-        self._transports.setdefault(key, set()).add(transport)
+        self.transports.setdefault(key, set()).add(transport)
         # Who took everything and never called again is found here, a few at a time.
         for _ in range(_LOOKS):
-            oldest = next(iter(self._transports))
-            self._transports.move_to_end(oldest)
+            oldest = next(iter(self.transports))
+            self.transports.move_to_end(oldest)
             self._forget_taken(oldest)
-            if not self._transports:
+            if not self.transports:
                 return
 
     def check(self, key: Key) -> None:
         """Raises TooManyRequests when more than MAX_BYTES wait for the user."""
-        if key in self._transports and self._forget_taken(key) > MAX_BYTES:
+        if key in self.transports and self._forget_taken(key) > MAX_BYTES:
             raise TooManyRequests("Answers that were sent have not been taken; read them first", 1)
 
     def _forget_taken(self, key: Key) -> int:
         """Forget the connections of a user that have taken what they had left; how many bytes wait on the others."""
         left = 0
-        transports = self._transports[key]
+        transports = self.transports[key]
         for transport in list(transports):
             size = 0 if transport.is_closing() else transport.get_write_buffer_size()
             if size <= LARGE_BYTES:
                 transports.discard(transport)
             left += size
         if not transports:
-            del self._transports[key]
+            del self.transports[key]
         return left

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from service.domain.types import Reading, Status
+from service.domain.types import Posted, Reading, Status
 from service.errors import ReadStateError
 from service.store.connect import Caller, connect
 from service.store.redis_store import RedisStore
@@ -118,7 +119,12 @@ class Play:
 
 
 def answer_without_badge(answer: Any) -> Any:
-    """On a cluster the badge is asked for later than the room: another operation may have come between."""
+    """On a cluster the badge is asked for later than the room: another operation may have come between.
+
+    How many counters a post has moved is a matter of cost, which the model knows nothing of.
+    """
+    if isinstance(answer, Posted):
+        return replace(answer, moved=0)
     if isinstance(answer, Reading):
         return (answer.message, answer.seq, answer.moved, answer.unread)
     return answer

@@ -76,14 +76,14 @@ def test_what_the_old_token_signed_is_good_while_it_is_set() -> None:
     """For a minute as well, and nothing that neither has signed."""
     door = Door(token="new-token", old_token="old-token", now=lambda: 1_700_000_000.0)
     for token in ("new-token", "old-token"):
-        door.check(Url(sign=sign(token, "1700000000"), time="1700000000"))
+        door.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
         with pytest.raises(Unsigned):
-            door.check(Url(sign=sign(token, "1699999939"), time="1699999939"))
+            door.check(Url(sign=sign(token, "1699999939"), time="1699999939"), [])
     for token in ("", "None", "other-token"):
         with pytest.raises(Unsigned):
-            door.check(Url(sign=sign(token, "1700000000"), time="1700000000"))
+            door.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
     with pytest.raises(Unsigned):
-        Door(token="new-token", now=lambda: 1_700_000_000.0).check(Url(sign=sign("", "1700000000"), time="1700000000"))
+        Door(token="new-token", now=lambda: 1_700_000_000.0).check(Url(sign=sign("", "1700000000"), time="1700000000"), [])
 
 
 async def test_a_signed_callback_is_taken(tencent: Tencent) -> None:

@@ -160,11 +160,11 @@ def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
     ids=["path", "headers", "header", "trailers", "trailer"],
 )
 def test_a_request_without_an_end_is_cut_off(data_dir: Path, beginning: bytes, more: bytes) -> None:
-    """Whoever sends it need not be known: without a limit, a worker would keep all of it."""
+    """Its sender need not be known: without a limit, a worker would keep all of it. What comes behind the answer is dropped."""
     with ServiceProcess(data_dir) as service:
         host, port = service.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection, pytest.raises(OSError):
-            connection.sendall(beginning + more * 200)
+            connection.sendall(beginning + more * 400)
         assert service.get("/readyz")[0] == 200
 
 
@@ -306,7 +306,7 @@ def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Serve
 def test_apps_are_added_while_the_service_runs(data_dir: Path) -> None:
     """A new app's keys work within seconds; a rotated key ends; a removed app is out."""
     settings = {"data_dir": data_dir}
-    with ServiceProcess(data_dir) as service:
+    with ServiceProcess(data_dir, address_rate_limit=0) as service:
         added = run_command("apps", "add", "acme", settings=settings)
         keys = dict(line.rsplit(maxsplit=1) for line in added.stdout.splitlines())
         wait_until_now(lambda: is_let_in(service, keys["API key"]), "the new app to be known")

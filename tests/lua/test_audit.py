@@ -28,7 +28,7 @@ DAMAGES: list[tuple[str, Sequence[str | int | bytes], str]] = [
     ("user", ("HDEL", "{}:k", "b"), "tag:b"),
     ("user", ("HSET", "{}:k", "ghost", 1), "tag:ghost"),
     ("user", ("HINCRBY", "{}:k", "", 1), "tag:"),
-    ("user", ("DEL", "{}:k"), "tag:a"),
+    ("user", ("HDEL", "{}:k", ""), "tag:"),
     ("user", ("SADD", "{}:d", "ghost"), "derived:ghost"),
     ("user", ("ZADD", "{}:g", 5, "ghost"), "gone:ghost"),
     ("user", ("HDEL", "{}", "rr"), "state"),
@@ -123,3 +123,25 @@ async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, a
     assert (flat[0], *flat[2:]) == (b"r", 0, 1, State.ACTIVE, b"a\x1fb")
     assert await run("copies", USER(app, "ann"), "r") == flat
     assert await run("copies", USER(app, "ann"), "nowhere") == []
+
+
+async def test_what_an_older_version_has_written_is_no_difference(store: RedisStore, caller: Caller, app: str) -> None:
+    """It kept no tags of the sets; they are made with the next set that comes or goes."""
+    await sound_room(store, app)
+    for user in ("ann", "bob"):
+        await caller.command("DEL", USER(app, user) + ":k", key=USER(app, user))
+    assert await audit(store, app, repair=True) == []
+    await store.set_tags(app=app, room="r", tags=["b", "c"])
+    assert await audit(store, app, repair=False) == []
+    assert await store.badge(app=app, user="ann", tags=["c"]) == 1
+
+
+async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(store: RedisStore, caller: Caller, app: str) -> None:
+    """What follows it is right, and the audit mends the rest."""
+    await sound_room(store, app)
+    key = USER(app, "ann")
+    await caller.command("HDEL", key, "ta", key=key)
+    await posted(store, app)
+    assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [2, 2]
+    assert [drift.what for drift in await audit(store, app, repair=True)] == ["ta"]
+    assert await store.badge(app=app, user="ann", tags=["a"]) == 2

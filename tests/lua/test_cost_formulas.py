@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from service.domain.types import Filter, Status
 from service.store import scripts
+from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect
 from service.store.keys import Keys
 from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
@@ -631,6 +632,12 @@ async def _revocations(world: World) -> Sizes:
 @case("note_newest")
 async def _note_newest(world: World) -> Sizes:
     await world.count(world.store.note_newest(app=world.app, what="x", at_ms=1))
+    return {}
+
+
+@case("set_field")
+async def _set_field(world: World) -> Sizes:
+    await world.count(AppRegistry(world.caller, client_key="c", api_key="a").end_tokens(FIRST_APP))
     return {}
 
 

@@ -119,3 +119,33 @@ async def test_a_large_room_that_everybody_has_left_can_be_deleted(large: RedisS
     await a_room(large, app, members=SEVEN)
     await large.remove_members(app=app, room="r", members=SEVEN)
     assert await large.delete_room(app=app, room="r")
+
+
+async def test_a_large_room_is_deleted_and_its_members_are_told_although_the_store_is_full(
+    large: RedisStore, caller: Caller, app: str
+) -> None:
+    """What was kept of it for them goes."""
+    await a_room(large, app, members=SEVEN)
+    key = Keys.room(app, "r")
+    await caller.each_node("CONFIG", "SET", "maxmemory", 1)
+    try:
+        assert await large.delete_room(app=app, room="r")
+        assert await caller.command("EXISTS", key + ":g", key=key) == 0
+    finally:
+        await caller.each_node("CONFIG", "SET", "maxmemory", 0)
+
+
+async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_gone(large: RedisStore, caller: Caller, app: str) -> None:
+    """It is taken off the list when there is room again."""
+    await a_room(large, app, members=SEVEN)
+    await a_room(large, app, "other", members=SEVEN)
+    await large._change("delete_room", app, "r", [app, ""])
+    key = Keys.user(app, "ann")
+    await caller.each_node("CONFIG", "SET", "maxmemory", 1)
+    try:
+        assert await large.rooms(app=app, user="ann") == ["other"]
+        assert await caller.command("SCARD", key + ":d", key=key) == 2
+    finally:
+        await caller.each_node("CONFIG", "SET", "maxmemory", 0)
+    assert await large.rooms(app=app, user="ann") == ["other"]
+    assert await caller.command("SCARD", key + ":d", key=key) == 1

@@ -108,6 +108,42 @@ async def test_the_rooms_of_a_user_carry_so_many_tags_and_no_more(few: RedisStor
     await refused(few, app, LimitReached, new)
 
 
+async def test_at_the_limit_a_room_may_get_other_tags_in_place_of_its_own(few: RedisStore, app: str) -> None:
+    """As many as go, where no other room carries them; not one more."""
+    await few.create_room(app=app, room="r1", tags=["a", "b", "c"], profile={}, members=["ann"])
+    await few.create_room(app=app, room="r2", tags=["c", "d", "e", "f"], profile={}, members=["ann"])
+    more = few.set_tags(app=app, room="r1", tags=["x", "y", "z"])  # c stays with the other one
+    await refused(few, app, LimitReached, more)
+    assert await few.set_tags(app=app, room="r1", tags=["c", "x", "y"])
+    await few.create_room(app=app, room="r3", tags=["c", "x", "y"], profile={}, members=["ann"])
+    await refused(few, app, LimitReached, few.set_tags(app=app, room="r1", tags=["z"]))  # so do x and y
+    assert await few.set_tags(app=app, room="r1", tags=["x"])
+
+
+async def test_at_the_limit_tag_sets_may_become_lighter(store: RedisStore, app: str) -> None:
+    for number in range(250):
+        await a_room(store, app, f"r{number}", members=["ann"], tags=[f"{number:03d}" + "x" * 3977])
+    assert await store.set_tags(app=app, room="r0", tags=["light"])
+    await refused(store, app, LimitReached, store.set_tags(app=app, room="r0", tags=["x" * 3981]))
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_at_the_limit_members_may_be_named_again(few: RedisStore, app: str, others: int) -> None:
+    """Also in a room whose tags are not counted: one that is frozen or large."""
+    await few.create_room(app=app, room="r1", tags=["x"], profile={}, members=["ann", "bob", *["cid", "dan"][:others]])
+    await few.set_status(app=app, room="r1", status=Status.FROZEN)
+    await few.create_room(app=app, room="r2", tags=list("abcdef"), profile={}, members=["ann"])
+    assert await few.add_members(app=app, room="r1", members=["ann", "eve"]) == ["eve"]
+
+
+async def test_rooms_that_an_older_version_has_counted_are_not_mistaken(store: RedisStore, caller: Caller, run: Run, app: str) -> None:
+    """Its tags are no rooms, and its tags are known."""
+    await a_room(store, app, "r1", tags=["a", "b"])
+    key = Keys.user(app, "ann")
+    await caller.command("DEL", f"{key}:k", key=key)
+    assert await load(run, app, "ann", "new", "b\x1fc") == [0, 1, 2, 3 + 40, 1, 3 + 40]
+
+
 async def test_tag_sets_are_bounded_by_what_walking_them_takes(store: RedisStore, app: str) -> None:
     """However few they are: here 250 of 4,000 each, bytes and 20 for the tag."""
     assert WEIGHT_LIMIT == 250 * 4000

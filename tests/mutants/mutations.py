@@ -166,8 +166,11 @@ MUTATIONS = [
     Mutation("lib/user.lua", '        redis.call("PERSIST", key)\n', ""),
     Mutation("lib/tag_sets.lua", "        if sets > 0 then", "        if sets > 1 then"),
     Mutation("lib/tag_sets.lua", "by * weight_of(tags)) == 0", "by * #tags) == 0"),
-    Mutation("lib/tag_sets.lua", "        make_tags(key)\n    else\n", "    else\n"),
-    Mutation("lib/tag_sets.lua", '        make_tags(key)\n    end\n    redis.call("HDEL"', '    end\n    redis.call("HDEL"'),
+    Mutation("lib/tag_sets.lua", "    if not make_missing_tags(key) then", "    if true then"),
+    Mutation("lib/tag_sets.lua", '    make_missing_tags(key)\n    redis.call("HDEL"', '    redis.call("HDEL"'),
+    Mutation("lib/tag_sets.lua", '        if sets == "1" and not kept[going[i]] then', '        if sets == "1" then'),
+    Mutation("lib/tag_sets.lua", 'redis.call("HGET", key .. ":s", old) ~= "1"', "false"),
+    Mutation("audit_counters.lua", "if #flat_tags > 0 then", "if true then"),
     Mutation("lib/tag_sets.lua", ' - redis.call("ZCARD", key .. ":g")', ""),
     Mutation("lib/plan_atomic.lua", "            elsewhere[#elsewhere + 1] = id\n", ""),
     Mutation("lib/tag_sets.lua", ' - redis.call("HLEN", key .. ":s")', ""),
@@ -176,12 +179,12 @@ MUTATIONS = [
     Mutation("lib/tag_sets.lua", "counts[tag] = (counts[tag] or 0) + 1", "counts[tag] = 1"),
     Mutation("lib/tag_sets.lua", '        fields[#fields + 1] = "t" .. tag\n', ""),
     Mutation("lib/tag_sets.lua", '    redis.call("HDEL", key .. ":s", tags)\n', ""),
-    Mutation("user_load.lua", "(have[i] and 0 or 1)", "1"),
+    Mutation("lib/tag_sets.lua", "more = more + (sets and 0 or 1)", "more = more + 1"),
     Mutation("user_load.lua", "is_in = state ~= GONE", "is_in = state == ACTIVE"),
     Mutation("lib/user.lua", " - (old_state == DERIVED and 1 or 0)", ""),
     Mutation("lib/user.lua", " - (old_state == ACTIVE and old_unread or 0)", ""),
     Mutation(
-        "lib/user.lua", "    for i = 3, #fields do\n        write[2 * i] = have", "    for i = 4, #fields do\n        write[2 * i] = have"
+        "lib/user.lua", "    for i = 3, #fields do\n        write[2 * i] = (have", "    for i = 4, #fields do\n        write[2 * i] = (have"
     ),
     # The order by cursors, and the head among the members
     Mutation("lib/order.lua", "    if not room.derived then\n        index(room)", "    if false then\n        index(room)"),

@@ -17,7 +17,7 @@ import pytest
 from service.app import create_app
 from service.domain.identity import IssuedToken
 from service.settings import Settings
-from service.store.directory import AppRegistry, NewApp
+from service.store.apps import AppRegistry, NewApp
 from service.wire.imkit.reading import EXPRESSES
 from service.wire.realtime.requests import REQUESTS
 from service.wire.tencent.callbacks.commands import COMMANDS

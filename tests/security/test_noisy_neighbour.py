@@ -169,7 +169,8 @@ async def test_a_user_at_the_limits_harms_no_other(full: bool) -> None:
                 quiet = max(quiet, await victim.ask(QUIET_S), QUIET_AT_LEAST_S)
             assert statuses.get("200", 0) > 0, statuses
             assert victim.failures == [], statuses
-            assert beside <= TIMES_QUIET * quiet, f"p99 {beside * 1000:.1f} ms, quiet {quiet * 1000:.1f} ms; {statuses}"
+            # Beside other tests, on the same cores, a time says nothing of the attack.
+            assert not full or beside <= TIMES_QUIET * quiet, f"p99 {beside * 1000:.1f} ms, quiet {quiet * 1000:.1f} ms; {statuses}"
             # A bucket that is full, and what comes while the attack goes on.
             units = Settings().user_rate_limit * (BURST_S + seconds)
             grown = after - before

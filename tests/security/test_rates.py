@@ -84,6 +84,28 @@ async def test_one_user_s_lists_of_rooms_are_bounded_whatever_they_send(imkit: I
     assert 1000 // each <= done <= 1000 // each + 10
 
 
+@pytest.mark.parametrize("limits", [{"user_rate_limit": 10}])
+@pytest.mark.parametrize(
+    ("method", "call", "given"),
+    [
+        ("GET", "channels.counters", {"roomName": "nowhere"}),
+        ("GET", "chat.getMessageReadReceipts", {"messageId": "nowhere"}),
+        ("POST", "subscriptions.unread", {"firstUnreadMessage": {"_id": "nowhere"}}),
+        ("POST", "chat.readThread", {"tmid": "nowhere"}),
+    ],
+)
+async def test_who_has_their_rooms_searched_pays_for_each(
+    imkit: Imkit, rocketchat: Rocketchat, method: str, call: str, given: dict[str, object]
+) -> None:
+    """A message or a name that is not known at once costs what a list of the rooms does."""
+    for number in range(40):
+        await imkit.room(f"r{number}", "ann")
+    asked = [await (rocketchat.get("ann", call, **given) if method == "GET" else rocketchat.post("ann", call, given)) for _ in range(15)]
+    done = [answer.status_code for answer in asked].count(400)
+    assert done <= 100 // costs.of_list(40) + 1
+    assert [answer.status_code for answer in asked[done:]] == [429] * (15 - done)
+
+
 @pytest.mark.parametrize("limits", [{"user_rate_limit": 0}])
 async def test_few_dear_calls_of_a_user_run_at_once(imkit: Imkit) -> None:
     await imkit.room("r", "ann", "ben")

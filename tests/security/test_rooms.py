@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from service.domain.direct import direct_room
+from service.domain.read_state import ReadState
 from service.domain.types import Made
 from service.settings import Settings
 from service.wire.imkit.announcing import SYSTEM_TYPES
@@ -311,6 +312,27 @@ async def test_a_call_that_was_allowed_in_the_room_of_a_client_is_not_in_that_of
         assert "opening" not in shown
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["members", "invited"])
+async def test_a_room_that_is_taken_over_while_a_client_makes_it_is_closed_to_whom_they_bring(
+    world: Imkit, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    """Between the steps of that call; the answer tells nothing of the room of the backend."""
+    create_room = ReadState.create_room
+
+    async def taken_over(read_state: ReadState, **room: Any) -> tuple[str, bool]:
+        made = await create_room(read_state, **room)
+        if room.get("by_client"):
+            await create_room(read_state, app=room["app"], room=made[0], members=["ann"])
+        return made
+
+    monkeypatch.setattr(ReadState, "create_room", taken_over)
+    body = {"_id": "s", "invitee": ["cid"], "invitationRequired": asked}
+    assert (await world.as_user("eve", "POST", "/rooms/createAndJoin", body)).content == NO_ROOM
+    for user in ("cid", "eve"):
+        assert (await world.as_user(user, "POST", "/rooms/s/join")).content == NO_ROOM
+    assert await members_of(world, "s") == {"ann"}
+
+
 async def test_who_takes_an_id_first_does_not_keep_the_group_of_tencents(world: Imkit) -> None:
     await squatted(world, "@TGS#sq", "cid")
     await Tencent(world).tell(told.group_created("@TGS#sq", "ann", "ben", kind="Private"))
@@ -395,6 +417,21 @@ async def test_only_those_who_manage_a_room_remove_others(world: Imkit, opening:
     result(await world.as_user("ann", "POST", "/rooms/r/delete/members", {"members": ["ben"]}))
     result(await world.as_backend("POST", "/rooms/r/delete/members", {"members": ["ann"]}))
     assert await members_of(world) == set()
+
+
+async def test_members_learn_of_no_message_before_they_joined_by_trying_to_change_it(world: Imkit) -> None:
+    """Those who manage the room may change it, whenever they came."""
+    await world.room("r", "eve")
+    await world.post("r", "ann", "m2")
+
+    async def tried(user: str, message: str, kind: str) -> httpx.Response:
+        return await world.as_user(user, "POST", at("r", "/message"), {"_id": message, "messageType": kind, "message": "mine"})
+
+    for kind in ("text", "recall"):
+        assert (await tried("eve", "m1", kind)).content == (await tried("eve", "none", kind)).content == NO_MESSAGE
+        assert (await tried("eve", "m2", kind)).content == NO_MANAGER
+    result(await world.as_backend("PUT", "/rooms/r", {"managers": ["eve"]}))
+    result(await tried("eve", "m1", "recall"))
 
 
 async def test_members_see_no_receipts_of_messages_before_they_joined(world: Imkit) -> None:

@@ -20,6 +20,7 @@ from service.settings import Settings
 from service.store.connect import connect
 from service.store.keys import Keys
 from service.store.scripts import Library, Script
+from service.wire import operating
 from tests.support.imkit import Imkit, Lifespan
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
@@ -64,8 +65,9 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
 
 
 @pytest_asyncio.fixture
-async def running(nodes: list[Server], settings: Settings, app: str) -> AsyncIterator[Imkit]:
-    """A service on these servers."""
+async def running(nodes: list[Server], settings: Settings, app: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Imkit]:
+    """A service on these servers. What it answers to operators is found anew each time."""
+    monkeypatch.setattr(operating, "REUSED_S", 0)
     service = create_app(msgspec.structs.replace(settings, redis_url=nodes[0].url))
     caller = await connect(nodes[0].url)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from service.http_protocol import MAX_PIECES
 from service.settings import Settings, SettingsError
 from service.wire import costs, query_limits
 from service.wire.credentials import MISSES_AT_ONCE
@@ -194,6 +195,14 @@ def test_a_request_has_at_most_128_headers(service: ServiceProcess) -> None:
     assert answer_to(service.url, get("/", "a: b\r\n" * 200)) == (431, "A request must have at most 128 headers.")
 
 
+def test_a_body_comes_in_at_most_4096_pieces(service: ServiceProcess) -> None:
+    """Each is a turn of the parser. Refused before the rest is read."""
+    head = f"POST /messages HTTP/1.1\r\nHost: x\r\n{AS_BACKEND}Transfer-Encoding: chunked\r\n\r\n".encode()
+    assert answer_to(service.url, head + b"1\r\n \r\n" * MAX_PIECES + b"0\r\n\r\n")[0] == 400
+    refused = (400, "A body must come in at most 4096 pieces.")
+    assert answer_to(service.url, head + b"1\r\n \r\n" * (MAX_PIECES + 1) + b"0\r\n\r\n") == refused
+
+
 @pytest.mark.parametrize(
     ("path", "limit"),
     [
@@ -275,6 +284,7 @@ HEAVY: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("request_of", HEAVY.values(), ids=HEAVY)
+@pytest.mark.full
 def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(service: ServiceProcess, request_of: Callable[[], bytes]) -> None:
     """By the time that its process has used, which another's load does not change. The best of three rounds."""
     request, worker, times = request_of(), worker_of(service), 10

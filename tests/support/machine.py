@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from service.domain.types import Drift, Filter, Made, MemberState, Status
+from service.domain.types import Drift, Filter, Made, MemberState, Posted, Status
 from service.errors import MessageUnknown, ReadStateError
 from service.store.connect import Caller
 from service.store.keys import Keys
@@ -78,6 +78,10 @@ class Copies:
     def changed_since(self, user: str, since_ms: int) -> set[str]:
         """Rooms whose copy has visibly changed after that, gone ones included."""
         return {name for (name, who), at_ms in self.changed_ms.items() if who == user and at_ms > since_ms}
+
+    def forget(self, user: str) -> None:
+        self.versions.pop(user, None)
+        self.changed_ms = {pair: at_ms for pair, at_ms in self.changed_ms.items() if pair[1] != user}
 
     def _cross(self, name: str, room: ModelRoom | None) -> None:
         size = len(room.members) if room else 0
@@ -228,6 +232,11 @@ class ReadStateMachine(RuleBasedStateMachine):
     def forget_scripts(self) -> None:
         self.run(self.bench.caller.each_node("FUNCTION", "FLUSH"))
 
+    @rule()
+    def let_a_day_pass_for_users_in_no_room(self) -> None:
+        """Their sides end by themselves: versions begin anew, and what they left is forgotten."""
+        self.run(self._end_sides())
+
     @rule(roll=st.integers(0, 1000))
     def restart(self, roll: int) -> None:
         if roll % self.bench.restart_odds == 7:
@@ -252,8 +261,18 @@ class ReadStateMachine(RuleBasedStateMachine):
             self.times[:0] = await self._noted_ms(arguments["room"], arguments["user"], began)
         if method == "acknowledge" and real and not isinstance(real, type):
             self.times = [await self._acknowledged_ms(arguments["room"], arguments["user"], real[0], began)]
-        assert real == await outcome_of(getattr(self.model, method)(**arguments)), f"{method} answered otherwise than the model"
+        expected, large = await outcome_of(getattr(self.model, method)(**arguments)), set(self.copies.derived)
         self.copies.follow(self.model.worlds.get(self.app, {}), self.times[-1])
+        if isinstance(expected, Posted):
+            expected = replace(expected, moved=self._moved(arguments["room"], expected, large))
+        assert real == expected, f"{method} answered otherwise than the model"
+
+    def _moved(self, room: str, posted: Posted, large: set[str]) -> int:
+        """Counters that a post moves: those of all members, when it counts for them or the room was `large` and is not, or the reverse."""
+        there = self.model.worlds[self.app][room]
+        crossed, is_large = (room in large) != (room in self.copies.derived), room in self.copies.derived
+        told = posted.created and (crossed or (there.find(posted.message).countable and not is_large))
+        return len(there.members) * (2 + len(there.tags)) if told else 0
 
     async def _set_times(self, room: str, before: int, began: int, *, created: bool) -> None:
         """The model's clock shows the time of the room's revision; if that is a new one, it is of this very moment."""
@@ -283,6 +302,13 @@ class ReadStateMachine(RuleBasedStateMachine):
         noted = int(await self.bench.caller.command("HGET", f"{key}:u", f"{user}{SEPARATOR}", key=key))
         assert max(known, began // 1000) <= noted <= max(known, await self._server_us(room) // 1000)
         return [noted]
+
+    async def _end_sides(self) -> None:
+        for user in USERS:
+            key = Keys.user(self.app, user)
+            if await self.bench.caller.command("TTL", key, key=key) >= 0:
+                await self.bench.caller.command("DEL", key, f"{key}:g", key=key)
+                self.copies.forget(user)
 
     def next_time(self) -> int:
         """What the model asks: of a room that is created its birth first, of somebody who reads everything until when."""
@@ -337,6 +363,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         await self.store.outbox.idle()
         assert [drift for drifts in await asyncio.gather(*self.audits()) for drift in drifts] == []
         await self._check_versions()
+        await self._check_ends()
         self.check_cursors()
 
     def audits(self) -> Iterator[Coroutine[Any, Any, list[Drift]]]:
@@ -405,6 +432,19 @@ class ReadStateMachine(RuleBasedStateMachine):
         stored = await asyncio.gather(*(self.bench.caller.command("HGET", key, "", key=key) for key in keys))
         found = {user: int.from_bytes((value or b"")[:6]) for user, value in zip(USERS, stored, strict=True)}
         assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, "a version did not rise by one for each change"
+
+    async def _check_ends(self) -> None:
+        """The side of a user who is in a room stays; of one who is in none nothing is there that does not end."""
+        keys = [(Keys.user(self.app, user), suffix) for user in USERS for suffix in ("", ":g", ":s", ":k", ":d")]
+        ends = iter(await asyncio.gather(*(self.bench.caller.command("TTL", key + suffix, key=key) for key, suffix in keys)))
+        for user in USERS:
+            side, gone, *counted = (next(ends) for _ in range(5))
+            if await self.model.rooms(app=self.app, user=user):
+                assert side == -1, "the side of a member ends"
+                assert {gone, *counted} <= {-1, -2}, "a part of it ends"
+            else:
+                assert -1 not in (side, gone), "the side of a user who is in no room stays"
+                assert counted == [-2, -2, -2], "of what is counted something is left"
 
     def check_cursors(self) -> None:
         """The model's, but it was just seen to equal the store's. Not even leaving and coming back sets a cursor back."""

@@ -285,7 +285,7 @@ class ModelStore:
         whole = {known.id: known for known in there.messages if known.whole and known.seq > after}
         return [there.receipt_count(whole[message]) if message in whole else None for message in messages]
 
-    async def find_message(self, *, app: str, user: str, message: str) -> str:
+    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
         """Any of those that `rooms_with` names would do."""
         for room in self.rooms_with(app, user, message):
             return room

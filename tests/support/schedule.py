@@ -36,6 +36,9 @@ class SteppedCaller:
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
         return await self._wait(script.name, lambda: self._caller.call(script, keys, args, repeatable=repeatable))
 
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        return list(await self._wait(script.name, lambda: self._caller.call_each(script, calls)))
+
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         return await self._wait(str(parts[0]), lambda: self._caller.command(*parts, key=key, repeatable=repeatable))
 

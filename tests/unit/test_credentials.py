@@ -90,8 +90,8 @@ async def test_good_tokens_pass_however_many_wrong_ones_their_address_has(world:
 
 async def test_a_good_token_counts_as_no_miss(world: World) -> None:
     for number in range(5 * MISSES_AT_ONCE):
-        await world.bind(f"u{number}", f"custom-token-{number}")
-        assert await world.user(f"custom-token-{number}") == f"u{number}"
+        await world.bind(f"u{number}", f"custom-token-{number:04}")
+        assert await world.user(f"custom-token-{number:04}") == f"u{number}"
 
 
 async def test_a_token_that_has_ended_counts_as_no_miss(world: World) -> None:
@@ -211,8 +211,8 @@ async def test_without_a_rate_nobody_is_slowed_down() -> None:
 async def test_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
     for number in range(30):
-        await world.bind(f"u{number}", f"custom-token-{number}")
-        await world.user(f"custom-token-{number}")
+        await world.bind(f"u{number}", f"custom-token-{number:04}")
+        await world.user(f"custom-token-{number:04}")
         await world.miss(1, f"address-{number}")
     await guess(world)
     assert len(world.credentials._good) == len(world.credentials._wrong) == 10

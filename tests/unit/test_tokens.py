@@ -344,3 +344,44 @@ async def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatc
     for token in [*tokens, *tokens]:
         assert await world.tokens.verify("one", token) is not None
     assert len(world.tokens._issued) == 3
+
+
+async def test_a_forged_token_is_decoded_for_no_app(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a call does not name its app, a stranger's token is held against all of them."""
+    other = World()
+    other.tokens = other.worker("z" * 32)
+    await other.directory.upsert_user(app="one", user="al", profile={})
+    forged, good = await issued(other), await issued(world)
+    decoded = []
+    decode = rules._JWS.decode
+
+    def counted(token: str, *arguments: object, **more: object) -> object:
+        decoded.append(token)
+        return decode(token, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rules._JWS, "decode", counted)
+    text, _, signature = good.rpartition(".")
+    for number in range(100):
+        world.new_generation(number, app=f"app-{number}")
+        for token in (
+            forged,
+            f"{text}.",
+            f"{text}.{signature[::-1]}",
+            f"{text}\udc80.{signature}",
+            f"{text}.é",
+            "..",
+            f"{text}.{'=' * 99}",
+        ):
+            assert world.tokens.known(f"app-{number}", token) is None
+    assert decoded == []
+    assert world.tokens.known("one", good) is not None
+    assert decoded == [good]
+
+
+@pytest.mark.parametrize("user", ['"' * 128, "\U0001f600" * 32, "é" * 64])
+async def test_a_token_of_the_longest_id_is_good(world: World, user: str) -> None:
+    await world.directory.upsert_user(app="one", user=user, profile={})
+    token = (await world.tokens.issue(app="one", user=user)).token
+    session = await world.worker().verify("one", token)
+    assert session is not None
+    assert session.user == user

@@ -23,10 +23,12 @@ async def announce(desk: Desk, caller: Caller, room: str, message_type: str, mem
 
 
 def added(members: Sequence[str]) -> str:
+    """The type of a message about `members` whom the actor has brought."""
     return "addMember" if len(members) == 1 else "addMembers"
 
 
 def removed(caller: Caller, members: Sequence[str]) -> str:
+    """The type of a message about `members` who are gone."""
     if list(members) == [caller.user]:
         return "leaveRoom"
     return "deleteMember" if len(members) == 1 else "deleteMembers"

@@ -17,6 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Send
 from msgspec import Struct
 
+from service.wire import costs
 from service.wire.body import BadBody, decode, read_body
 from service.wire.desk import Desk
 from service.wire.imkit.call import BareCall
@@ -64,9 +65,11 @@ class Express(Struct, frozen=True):
 
 
 class Expresses:
-    """All hot calls."""
+    """All hot calls. Raises ValueError for a dear one: only the framework's road bounds how many of those run at once."""
 
     def __init__(self, *expresses: Express) -> None:
+        if any(express.handler.opt["cost"] >= costs.DEAR for express in expresses):
+            raise ValueError("a dear call takes the framework's road")
         self._exact = {(express.method, express.prefix): express for express in expresses if express.suffix is None}
         self._with_id = {express.method: express for express in expresses if express.suffix is not None}
 

@@ -66,8 +66,8 @@ async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
         caller = _backend(desk, who, given, scope)
     else:
         caller = await _client(desk, given, scope)
-    desk.rate_limits.take(caller.app, caller.payer, opt["cost"])
-    scope["payer"] = caller.app, caller.payer
+    app, user = scope["payer"] = caller.app, caller.payer
+    desk.rate_limits.take(app, user, opt["cost"])
     return caller
 
 

@@ -11,7 +11,7 @@ from service.wire.imkit.announcing import added, announce, removed
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import Invitees, JoinRoom, Leavers, RoomResult
-from service.wire.imkit.rooms import come_in, must_accept, shown
+from service.wire.imkit.rooms import check_may_come_in, come_in, must_accept, shown
 from service.wire.reply import Reply
 
 
@@ -25,6 +25,7 @@ async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | Non
     """
     caller, desk = request.auth, request.desk
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_may_come_in(desk, caller, before)
     request.charge(costs.of_members(before.member_count))
     return await come_in(desk, caller, before, (), announced=data is not None and data.system_message is True)
 
@@ -41,8 +42,8 @@ async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitee
     members = check_members("invitees", data.invitees)
     check_people_limit(desk, caller, "invitees", members)
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    request.charge(costs.of_members(before.member_count))
     check_may_bring(desk, caller, before)
+    request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
     if direct and not caller.backend:
         # Beside the two of its id, those who are there are the two.
@@ -71,10 +72,10 @@ async def remove_members(request: Call, room: FromPath[str], data: JSONBody[Leav
     members = check_members("members", data.members)
     check_people_limit(desk, caller, "members", members)
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    request.charge(costs.of_members(before.member_count))
     check_member(caller, before)
     if members != [caller.user]:
         check_superuser(caller, before)
+    request.charge(costs.of_members(before.member_count))
     left = await desk.read_state.remove_members(app=caller.app, room=room, members=members, made=seen(caller, before))
     if left and data.system_message:
         await announce(desk, caller, room, removed(caller, left), left)

@@ -44,7 +44,7 @@ from service.wire.imkit.messages import (
     RoomMessage,
 )
 from service.wire.imkit.reply import Failure, Ok, ok
-from service.wire.imkit.views import message_for_everybody, message_view
+from service.wire.imkit.views import is_superuser, message_for_everybody, message_view
 from service.wire.reply import Reply
 from service.wire.times import iso
 
@@ -193,9 +193,11 @@ async def _check_may_change(request: Call, room: str, message: str) -> str:
         raise Refused(NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     sender = await desk.read_state.message_sender(app=caller.app, room=room, message=message)
-    if sender != caller.user:
-        check_superuser(caller, present, INSUFFICIENT_PERMISSIONS)
-    return sender
+    if sender == caller.user or caller.backend or is_superuser(present, caller.user):
+        return sender
+    # What was posted before they joined is not there for them.
+    await desk.read_state.message_sender(app=caller.app, room=room, message=message, after=present.me.joined)
+    raise Refused(INSUFFICIENT_PERMISSIONS)
 
 
 async def _change(desk: Desk, caller: Caller, room: str, message: str, body: str, *, recall: bool) -> int:

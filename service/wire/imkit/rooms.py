@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from service.domain.direct import is_direct
 from service.domain.limits import check_id, check_members, check_tags
-from service.domain.types import MemberState, Room, Status
+from service.domain.types import Made, MemberState, Room, Status
 from service.errors import RoomUnknown
 from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.imkit.access import (
     check_known,
+    check_member,
     check_pair,
     check_people_limit,
     check_shown,
@@ -99,11 +100,13 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     if not created:  # somebody else was quicker
         return await come_in(desk, caller, present, (), announced=wanted.system_message is True)
     if asked and others:
-        await desk.read_state.invite(app=caller.app, room=room, users=others, made=present.made)
+        made = Made.ANYHOW if caller.backend else Made.BY_CLIENT
+        await desk.read_state.invite(app=caller.app, room=room, users=others, made=made)
     if wanted.system_message:
         brought = members[1:]
         await announce(desk, caller, room, added(brought) if brought else "joinRoom", brought or members)
         present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_member(caller, present)  # a backend may have taken the room over meanwhile
     return await shown(desk, caller, present)
 
 
@@ -141,13 +144,18 @@ async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     return ok(RoomDeletedResult(1, 1))
 
 
+def check_may_come_in(desk: Desk, caller: Caller, room: Room) -> None:
+    """Members, who may join by themselves, and the backend only. Raises RoomUnknown."""
+    if not caller.backend and room.me is None and not may_join(room, caller.user, desk.client_rules):
+        raise RoomUnknown(room.room)
+
+
 async def come_in(desk: Desk, caller: Caller, room: Room, others: Sequence[str], *, announced: bool) -> Reply:
     """Let the caller into a room that exists, if they may come in by themselves. Raises RoomUnknown.
 
     `others` come along when a backend says so.
     """
-    if not caller.backend and room.me is None and not may_join(room, caller.user, desk.client_rules):
-        raise RoomUnknown(room.room)
+    check_may_come_in(desk, caller, room)
     coming = [*others] if room.me else [caller.user, *others]
     if coming:
         joined = await desk.read_state.add_members(
@@ -157,6 +165,7 @@ async def come_in(desk: Desk, caller: Caller, room: Room, others: Sequence[str],
             brought = [user for user in joined if user != caller.user]
             await announce(desk, caller, room.room, added(brought) if brought else "joinRoom", brought or joined)
         room = await desk.read_state.room(app=caller.app, room=room.room, user=caller.user)
+        check_member(caller, room)  # as above
     return await shown(desk, caller, room)
 
 

@@ -38,7 +38,7 @@ class TooManySockets(TooManyRequests):
     """The user has as many sockets as one may have."""
 
     def __init__(self) -> None:
-        super().__init__("Too many connections of this user", RETRY_SOCKET_S)
+        super().__init__("Too many sockets of this user; close some of them first", RETRY_SOCKET_S)
 
 
 class Events:

@@ -68,6 +68,7 @@ def objection_to_post(body: bytes) -> str:
 
 
 def packets_in(body: bytes) -> int:
+    """How many packets the body of a long-polling POST holds."""
     return body.count(_SEPARATOR.encode()) + 1
 
 

@@ -130,7 +130,7 @@ class Realtime:
         except TooManyRequests as error:
             return str(error), 429, (b"retry-after", b"%d" % error.retry_after_s)
         if connection is None and not self._held.has_room(address):
-            return "Too many sockets of this address", 429, (b"retry-after", b"60")
+            return "Too many sockets of this address; close some of them first", 429, (b"retry-after", b"60")
         return None
 
     async def _serve_websocket(self, scope: Event, receive: Receive, send: Send) -> None:

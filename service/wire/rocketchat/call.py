@@ -14,6 +14,7 @@ from msgspec import Struct
 from service.domain.identity import Session
 from service.wire import body as wire_body
 from service.wire import costs
+from service.wire.addresses import client_address
 from service.wire.desk import Desk
 from service.wire.reply import Reply
 from service.wire.rocketchat.documented import documented
@@ -64,6 +65,8 @@ def call(
             try:
                 form = fit(given, forms, strict=strict)
             except Misfit as error:
+                if not signed_in:
+                    request.desk.credentials.absent(client_address(request.scope))
                 raise Refused(wrong, wrong.error or str(error)) from None
             for name, problem in (empty or {}).items():
                 if not given.get(name):

@@ -36,10 +36,13 @@ class Homes:
         if session is not None and _is(session, user):
             return session
         self._apps.pop((token, user), None)
-        for session in await desk.credentials.sessions(desk.apps.all(), token, address):
+        found = await desk.credentials.sessions(desk.apps.all(), token, address)
+        for session in found:
             if _is(session, user):
                 self._remember(token, user, session.app)
                 return session
+        if found:  # a good token under a wrong name
+            desk.credentials.missed(address)
         return None
 
     def _remember(self, token: str, user: bytes, app: str) -> None:

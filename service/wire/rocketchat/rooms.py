@@ -18,6 +18,7 @@ from service.domain import direct
 from service.domain.identity import Session, User
 from service.domain.types import Room, RoomSummary
 from service.together import lots
+from service.wire import costs
 from service.wire import rooms as wire_rooms
 from service.wire.desk import Desk
 from service.wire.rocketchat.people import person, text
@@ -59,12 +60,18 @@ async def find_summaries(desk: Desk, session: Session, rooms: Sequence[str]) -> 
 
 
 async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) -> Room | None:
-    """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at. O(own rooms)"""
+    """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at.
+
+    O(own rooms), for which the caller pays.
+    """
     own = sorted(await desk.read_state.rooms(app=session.app, user=session.user))
-    for lot in lots(own):
-        for room in await find_summaries(desk, session, lot):
-            if kind(room) == wanted and own_name(room) == name:
-                return await find_room(desk, session, room.room)
+    limits = desk.rate_limits
+    limits.charge(session.app, session.user, costs.of_list(len(own)))
+    with limits.at_once(session.app, session.user, costs.LIST):
+        for lot in lots(own):
+            for room in await find_summaries(desk, session, lot):
+                if kind(room) == wanted and own_name(room) == name:
+                    return await find_room(desk, session, room.room)
     return None
 
 

@@ -23,12 +23,15 @@ async def login(request: Call, given: Login) -> LoginAnswer:
     desk, token, address = request.desk, given.resume or given.password, client_address(request.scope)
     if not token:
         desk.credentials.absent(address)
-    for session in await desk.credentials.sessions(desk.apps.all(), token, address) if token else ():
+    found = await desk.credentials.sessions(desk.apps.all(), token, address) if token else ()
+    for session in found:
+        desk.rate_limits.take(session.app, session.user, costs.PROFILE)
         # Not from the cache: a name that was given this moment is one to log in by.
         known = (await desk.directory.users(app=session.app, users=[session.user])).get(session.user)
         if given.resume or _is_named(given, session, known):
-            desk.rate_limits.take(session.app, session.user, costs.PROFILE)
             return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
+    if found:  # a good token under a wrong name
+        desk.credentials.missed(address)
     raise Refused(LOGIN_FAILED)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from service.domain.identity import Session
 from service.domain.types import MemberState, Room
 from service.errors import MessageUnknown, NotMember, RoomUnknown
+from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.rocketchat.errors import Problem, Refusals
 
@@ -27,8 +28,15 @@ def refusals(method: str) -> Refusals:
 
 
 async def room_of_message(desk: Desk, session: Session, message: str) -> Visible:
-    """The caller's room that a message is in. Raises MessageUnknown, RoomUnknown, NotMember."""
-    name = await desk.read_state.find_message(app=session.app, user=session.user, message=message)
+    """The caller's room that a message is in; they pay for a search of their rooms.
+
+    Raises MessageUnknown, RoomUnknown, NotMember.
+    """
+
+    def pay(rooms: int) -> None:
+        desk.rate_limits.charge(session.app, session.user, costs.of_list(rooms))
+
+    name = await desk.read_state.find_message(app=session.app, user=session.user, message=message, searching=pay)
     room = await desk.read_state.room(app=session.app, room=name, user=session.user)
     if room.me is None:
         raise NotMember(session.user)

@@ -76,7 +76,8 @@ def routes_of(service: Service) -> list[Route]:
             for method in sorted(getattr(handler, "http_methods", ())):
                 documented = document["paths"].get(path, {}).get("get" if method == "HEAD" else method.lower(), {})
                 found.append(_route(method, path, handler, documented))
-    return found
+    # The framework's order is another one in each process, and a seed must give the same requests in each.
+    return sorted(found, key=lambda route: (route.path, route.method))
 
 
 def _route(method: str, path: str, handler: Any, documented: dict[str, Any]) -> Route:

@@ -12,6 +12,7 @@ from service.domain.limits import MAX_MEMBERS_PER_CALL
 from service.domain.read_state import ReadState
 from service.domain.types import Made
 from service.errors import RoomUnknown
+from service.together import lots
 from service.wire.tencent.naming import DIRECT_TAG, room_of_pair
 
 
@@ -48,5 +49,5 @@ class Ingest(Struct, frozen=True):
 
 
 def in_calls(members: Sequence[str]) -> list[Sequence[str]]:
-    """The same members, as many at a time as an operation takes; nobody at all is one call, too."""
-    return [members[i : i + MAX_MEMBERS_PER_CALL] for i in range(0, len(members) or 1, MAX_MEMBERS_PER_CALL)]
+    """The same members, as many at a time as an operation takes; no members are one call, too."""
+    return list(lots(members, MAX_MEMBERS_PER_CALL)) or [()]

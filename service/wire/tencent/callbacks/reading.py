@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from service.domain.direct import direct_pair
 from service.domain.limits import MAX_RECEIPT_MESSAGES
 from service.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
-from service.together import together
+from service.together import lots, together
 from service.wire.tencent.callbacks.bodies import AllRead, DirectRead, DirectReceipts, GroupReadTo, GroupReceipts, believable
 from service.wire.tencent.callbacks.ingest import Ingest
 from service.wire.tencent.naming import message_of_seq, room_of_pair, time_ms
@@ -68,8 +68,8 @@ async def _read_until(ingest: Ingest, room: str, user: str, until_ms: int) -> No
 
 
 async def _acknowledge(ingest: Ingest, room: str, user: str, messages: Sequence[str]) -> None:
-    for i in range(0, len(messages), MAX_RECEIPT_MESSAGES):
+    for lot in lots(messages, MAX_RECEIPT_MESSAGES):
         try:
-            await ingest.read_state.acknowledge(app=ingest.app, room=room, user=user, messages=messages[i : i + MAX_RECEIPT_MESSAGES])
+            await ingest.read_state.acknowledge(app=ingest.app, room=room, user=user, messages=lot)
         except (RoomUnknown, NotMember, RoomTooLarge):
             return

@@ -1,0 +1,125 @@
+"""What a call costs the store is paid for: also where it is refused, and where credentials are good and what comes with them is not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+import httpx
+import pytest
+
+from service.settings import Settings
+from service.store.apps import AppRegistry
+from service.wire.credentials import MISSES_AT_ONCE
+from service.wire.rate_limits import MAX_DEAR_CALLS
+from tests.support.imkit import CLIENT_KEY, Imkit
+from tests.support.rocketchat import PATH, Rocketchat
+from tests.support.tencent import with_tencent
+
+OTHER_APPS = 5
+BOUND = "custom-token-of-ann-1"
+
+Ask = Callable[[int], Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return with_tencent(settings)
+
+
+def round_trips(imkit: Imkit) -> int:
+    return int(imkit.service.parts.desk.directory._caller.round_trips)
+
+
+async def with_other_apps(imkit: Imkit) -> str:
+    """A token of ann; there are several apps in which tokens may be good."""
+    registry: AppRegistry = imkit.service.parts.desk.apps
+    for number in range(OTHER_APPS):
+        await registry.add(f"other-{number}")
+    await registry.refresh()
+    return await imkit.sign_in("ann")
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["issued", "bound"])
+@pytest.mark.parametrize("way", ["client key", "no client key", "rocketchat", "rocketchat login"])
+async def test_a_good_token_with_something_wrong_beside_it_is_counted_and_does_not_ask_all_apps_again(
+    imkit: Imkit, way: str, bound: bool
+) -> None:
+    token = await with_other_apps(imkit)
+    if bound:
+        body = {"token": BOUND, "expirationDate": "2099-01-01T00:00:00Z"}
+        assert (await imkit.as_backend("PUT", "/admin/clients/ann/token", body)).status_code == 200
+        token = BOUND
+
+    async def ask(number: int) -> httpx.Response:
+        match way:
+            case "client key":
+                return await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": f"wrong-{number}", "IM-Authorization": token})
+            case "no client key":
+                return await imkit.call("GET", "/me", headers={"IM-Authorization": token})
+            case "rocketchat":
+                return await imkit.client.get(
+                    f"{PATH}/subscriptions.getOne?roomId=r", headers={"X-Auth-Token": token, "X-User-Id": f"wrong-{number}"}
+                )
+        return await imkit.client.post(f"{PATH}/login", json={"user": f"wrong-{number}", "password": token})
+
+    before, asked = round_trips(imkit), 2 * MISSES_AT_ONCE
+    answers = [await ask(number) for number in range(asked)]
+    assert {answer.status_code for answer in answers[:MISSES_AT_ONCE]} == {403 if "client key" in way else 401}
+    assert answers[-1].status_code == 429
+    assert answers[-1].headers["retry-after"] == "1"
+    profiles = asked if way == "rocketchat login" else 0
+    # All apps are asked once a second at most, however often one asks.
+    assert round_trips(imkit) - before <= profiles + 3 * (OTHER_APPS + 1)
+    good = await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token})
+    assert good.status_code == 200
+
+
+async def test_a_login_without_the_form_of_one_counts(imkit: Imkit) -> None:
+    answers = [await imkit.client.post(f"{PATH}/login", json={"user": 1}) for _ in range(1500)]
+    assert answers[0].status_code == 401
+    assert answers[-1].status_code == 429
+
+
+async def test_logging_in_is_paid_for_before_the_store_is_asked_who_that_is(imkit: Imkit) -> None:
+    token = await imkit.sign_in("ann")
+    for number in count():
+        before = round_trips(imkit)
+        if (await imkit.client.post(f"{PATH}/login", json={"resume": token})).status_code == 429:
+            break
+        assert number < 1000
+    assert round_trips(imkit) == before
+
+
+async def test_finding_a_room_by_its_name_costs_as_a_list_of_rooms_does(imkit: Imkit, rocketchat: Rocketchat) -> None:
+    for number in range(200):
+        await imkit.room(f"r{number}", "ann", name=f"name {number}")
+    for call in ("channels.counters", "groups.counters"):
+        answers = [await rocketchat.get("ann", call, roomName="none") for _ in range(40)]
+        assert [answer.status_code for answer in answers].count(429) >= 15
+
+
+async def test_rooms_are_looked_for_by_name_a_few_times_at_once(imkit: Imkit, rocketchat: Rocketchat) -> None:
+    """What such a call costs is known when it is under way."""
+    for number in range(120):
+        await imkit.room(f"r{number}", "ann")
+    await imkit.sign_in("ann")
+    answers = await asyncio.gather(*(rocketchat.get("ann", "channels.counters", roomName="none") for _ in range(12)))
+    assert sorted(answer.status_code for answer in answers) == [400] * MAX_DEAR_CALLS + [429] * (12 - MAX_DEAR_CALLS)
+    assert (await rocketchat.get("ann", "channels.counters", roomName="r1")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("join", {}), ("members", {"invitees": ["ann"]}), ("members", {"invitees": ["none"]}), ("delete/members", {"members": ["ann"]})],
+)
+async def test_a_stranger_does_not_learn_from_the_price_whether_a_room_is_there(imkit: Imkit, path: str, body: object) -> None:
+    """A large room that is not theirs costs what an unknown one does."""
+    await imkit.room("large", *(f"u{number}" for number in range(900)))
+
+    async def calls(user: str, room: str) -> int:
+        for number in count():
+            if (await imkit.as_user(user, "POST", f"/rooms/{room}/{path}", body)).status_code == 429:
+                return number
+        raise AssertionError
+
+    assert abs(await calls("eve", "large") - await calls("eva", "none")) <= 1
