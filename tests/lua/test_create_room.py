@@ -4,16 +4,19 @@ What a client made, a backend takes over.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from service.domain.notices import Joined, Left, RoomChanged, decode_notice
 from service.domain.types import Made, Status
-from service.store.connect import Caller, Part
+from service.store.connect import Caller, Part, connect
 from service.store.keys import Keys
 from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
 from service.store.states import SEPARATOR
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted, unread_of
+from tests.support.servers import Server
 
 
 async def test_a_new_room_has_its_tags_profile_and_members(store: RedisStore, app: str) -> None:
@@ -165,6 +168,20 @@ async def test_members_beyond_the_first_lot_come_in_after_a_crash(store: RedisSt
     await posted(store, app)
     assert not await taken_over(store, app, *named)
     await is_taken_over_by(store, app, named, ["eve"])
+
+
+async def test_a_take_over_is_announced(server: Server, app: str, lua_dir: Path | None) -> None:
+    """To those who leave, so that they get nothing that follows; to those who come, and that the room has changed."""
+    caller = await connect(server.url, lua=lua_dir)
+    store = RedisStore(caller)
+    await made_by_a_client(store, app, "eve", "bob")
+    with server.client() as client, client.pubsub() as ear:
+        ear.subscribe(Keys.notices(app))
+        assert ear.get_message(timeout=10)["type"] == "subscribe"
+        await taken_over(store, app, "ann", "bob")
+        heard = [decode_notice(ear.get_message(timeout=10)["data"]) for _ in range(3)]
+    await caller.close()
+    assert heard == [Left("r", ["eve"]), Joined("r", ["ann"]), RoomChanged("r")]
 
 
 async def test_invitations_of_a_client_end_when_a_backend_takes_the_room(store: RedisStore, app: str) -> None:

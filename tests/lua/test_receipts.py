@@ -196,6 +196,34 @@ async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(
     assert await caller.command("EXISTS", *(f"{key}:{suffix}" for suffix in "xye"), key=key) == 0
 
 
+async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(store: RedisStore, caller: Caller, app: str) -> None:
+    """All of it, from the first chunk on."""
+    await a_room(store, app, members=["ann", "bob"])
+    for _ in range(50):
+        await posted(store, app, sender="bob")
+    await store.remove_members(app=app, room="r", members=["bob"])
+    key = Keys.room(app, "r") + ":j"
+    assert {field.partition(b"\x1f")[0] for field in await caller.command("HKEYS", key, key=key)} == {b"bob"}
+    for _ in range(256):
+        await posted(store, app)
+    assert await caller.command("EXISTS", key, key=key) == 0
+
+
+async def test_a_later_stay_keeps_its_receipts_when_an_earlier_one_is_forgotten(store: RedisStore, app: str) -> None:
+    """Of somebody who came back and left again."""
+    await a_message(store, app, readers=["bob"])
+    await store.remove_members(app=app, room="r", members=["bob"])
+    await store.add_members(app=app, room="r", members=["bob"])
+    messages = [(await posted(store, app, sender="ann")).message for _ in range(120)]
+    await store.mark_read(app=app, room="r", user="bob", message=messages[-1])
+    await store.remove_members(app=app, room="r", members=["bob"])
+    for _ in range(80):
+        await posted(store, app, sender="ann")
+    await refused(store, app, MessageUnknown, whole_list(store, app, "r", messages[0]))
+    (receipt,) = (await whole_list(store, app, "r", messages[-1])).readers
+    assert (receipt.member, receipt.left, receipt.exact) == ("bob", True, True)
+
+
 # Pages
 
 
