@@ -57,7 +57,7 @@ class Ledger:
     def cause(self, notice: Notice, at: float) -> list[float]:
         """A call begun at `at` makes this notice due. Returns the latencies of those that have arrived already.
 
-        Whoever began to listen while the call was under way may have come too late for its notice, and is
+        Who began to listen while the call was under way may have come too late for its notice, and is
         owed none.
         """
         self._caused.add(notice)

@@ -7,13 +7,13 @@
 -- ARGV[2]    tags       canonical tag set; of a room that stays as it is passed over
 -- ARGV[3]    limit      fan-out limit in members
 -- ARGV[4]    journal    "<moves kept> <ms kept>"
--- ARGV[5]    by_client  1 or 0; 1: a room that exists stays as it is, and nobody is added
+-- ARGV[5]    by_client  1 or 0; 1: a room that exists stays as it is, and no member is added
 -- ARGV[6]    fields     how many profile field names and values follow; the same
 -- ARGV[7]    joining    how many of the members named join in this script, the first ones
 -- ARGV[8..]  profile: name, JSON, ...; then members
 --
 -- Reply      1 created, 0 it existed, 2 it is being taken over: call again
--- Publishes  left, joined, then room, when somebody left or joined, or the room was taken over
+-- Publishes  left, joined, then room, when members left or joined, or the room was taken over
 -- Cost       commands <= 26 + fields + 21 * members + 31 * left + 25 * lot,
 --            turns <= 30 + fields + named + (1 + members + left + lot) * (19 + 7 * tags)
 --            fields: of the profile; members: those there were, when the room passes the fan-out

@@ -178,7 +178,7 @@ class Service:
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
 
     def _refuse_path(self, scope: Any) -> Reply:
-        """The answer to a path that is malformed, whoever asks."""
+        """The answer to a malformed path, for any caller."""
         try:
             self._charge_stranger(scope)
         except TooManyRequests as error:
@@ -213,7 +213,7 @@ class Service:
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
         """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
         scope: Any = request.scope
-        if isinstance(error, HTTPException) and "auth" not in scope:  # no call that anybody was let in to
+        if isinstance(error, HTTPException) and "auth" not in scope:  # no call that a caller was let in to
             try:
                 self._charge_stranger(scope)
             except TooManyRequests as refusal:

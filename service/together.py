@@ -11,7 +11,7 @@ Answer = TypeVar("Answer")
 
 
 def lots(items: Sequence[Asked], size: int = AT_ONCE) -> Iterator[Sequence[Asked]]:
-    """`items` in lots of `size`. What waits for the store between two of them gives everybody else a turn."""
+    """`items` in lots of `size`. What waits for the store between two of them gives other callers a turn."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

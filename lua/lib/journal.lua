@@ -122,7 +122,7 @@ local function moves_since(room, member, cursor, at, moves, tail, since)
     return trail
 end
 
--- Forget the journal of somebody who has had so many moves. Returns how many chunks that were.
+-- Forget the journal of a member who has had so many moves. Returns how many chunks that were.
 local function forget_journal(room, member, moves)
     local key, field = room.key .. ":j", member .. SEPARATOR
     local last = math.floor(moves / CHUNK) - 1

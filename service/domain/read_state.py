@@ -319,7 +319,7 @@ class ReadState:
         return await self._store.room_each(app=app, rooms=rooms, user=user)
 
     async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
-        """As `members` for several; nobody for a room that does not exist."""
+        """As `members` for several; an empty list for a room that does not exist."""
         return await self._store.members_each(app=app, rooms=rooms, limit=limit)
 
     async def room_summary_each(

@@ -1,7 +1,7 @@
 """Limits on what is kept for one user, looked at before a room is to be added to their side or gets other tags.
 
 Questions about a user cost what their rooms and tags are, and other people bring them into rooms: so both are bounded. Clients
-may fill half of what backends may: a client cannot use up what a backend needs to bring somebody in.
+may fill half of what backends may: a client cannot use up what a backend needs to bring a user in.
 
 Two calls at once may each pass and end a little above a limit. A room that falls back below the fan-out limit brings its tags
 without being asked.

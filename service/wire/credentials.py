@@ -83,7 +83,7 @@ class Credentials:
         return good
 
     async def _look_up(self, apps: Sequence[str], token: str, address: str, *, was_ours: bool) -> dict[str, Session | None]:
-        """Ask for a custom token in `apps`. One that nobody has heard of here is counted as wrong until it is found."""
+        """Ask for a custom token in `apps`. One that is new here is counted as wrong until it is found."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         trusted = was_ours or any((app, digest) in self._good for app in apps)
         if not trusted and (wait_s := self._misses.take(address)):
@@ -125,7 +125,7 @@ class Credentials:
         if delay_s <= 0:
             return False
         if delay_s > MAX_DELAY_S:
-            self._app_misses.charge(app, -1)  # nobody waits for longer, so no more is owed
+            self._app_misses.charge(app, -1)  # no call waits for longer, so no more is owed
         if self._delayed[app] >= MAX_DELAYED:
             raise too_many("This app", MAX_DELAY_S)
         self._delayed[app] += 1

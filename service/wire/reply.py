@@ -7,7 +7,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 JSON = b"application/json; charset=utf-8"
-# Answers are somebody's own: no cache keeps them, and no browser takes them for anything but what they say they are.
+# Answers are for their caller alone: no cache keeps them, and no browser takes them for anything but what they say they are.
 PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 encode = msgspec.json.Encoder().encode

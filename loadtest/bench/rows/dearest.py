@@ -51,11 +51,11 @@ class Cost:
     store: list[float] = field(default_factory=list)  # in all its scripts
     script: float = 0.0  # the longest
     worker: float = 0.0  # CPU
-    held: list[float] = field(default_factory=list)  # how long somebody else waited for the worker at most
+    held: list[float] = field(default_factory=list)  # how long another caller waited for the worker at most
 
 
 def calls_at_the_limits(stage: Stage) -> Outcome:
-    """Each call some rounds, while somebody else asks the worker for a sign of life again and again."""
+    """Each call some rounds, while another caller asks the worker for a sign of life again and again."""
     keys = Keys(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
     with valkey(DRIVER_CORE) as server:
         environ = {"READSTATE_REDIS_URL": server.url, "READSTATE_WORKERS": "1", **keys.environ(), **_twice_the_limits()}
@@ -160,7 +160,7 @@ CALLS = (
 
 
 def _measure(service: HttpServer, server: Valkey, keys: Keys, token: str, call: Call, rounds: int) -> Cost:
-    """In turn alone, for the costs, and beside somebody else, for their waiting; first once for nothing, so that all is cached."""
+    """In turn alone, for the costs, and beside another caller, for their waiting; first once for nothing, so that all is cached."""
     cost, workers = Cost(), service.workers()
     headers = {"IM-CLIENT-KEY": keys.client_key, "IM-Authorization": token, "X-User-Id": ANN, "X-Auth-Token": token}
     connection = http.client.HTTPConnection(service.host, service.port, timeout=30)
@@ -201,7 +201,7 @@ async def _prepared(server: Valkey, prepare: Callable[[RedisStore], Awaitable[ob
 
 @contextmanager
 def _bystander(service: HttpServer) -> Iterator[list[float]]:
-    """Somebody who asks for a sign of life again and again: how long each answer took, in milliseconds."""
+    """A caller who asks for a sign of life again and again: how long each answer took, in milliseconds."""
     waits: list[float] = []
     done = threading.Event()
     ready = threading.Event()

@@ -19,7 +19,7 @@ from service.wire.reply import Reply
 async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread.
 
-    For the invited, and for everybody if the room is open.
+    For the invited, and for every user if the room is open.
 
     Harmless for a member.
     """

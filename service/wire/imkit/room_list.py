@@ -27,7 +27,7 @@ MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says
 MAX_LIST_BYTES = 1024 * 1024  # the same, except that one room is always listed
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer
-VIEWS_AT_ONCE = 20  # rooms that are made ready before everybody else has a turn
+VIEWS_AT_ONCE = 20  # rooms that are made ready before other callers have a turn
 MAX_REGEX_CHARS = 256
 
 Count = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]

@@ -45,7 +45,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
 
 @post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
 async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
-    """Create a room; nobody but `members` is in it.
+    """Create a room; only `members` are in it.
 
     One that exists is returned unchanged, with `members` added.
 
@@ -97,7 +97,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
         app=caller.app, room=given, tags=tags, profile=profile, members=members, by_client=not caller.backend
     )
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    if not created:  # somebody else was quicker
+    if not created:  # another call was quicker
         return await come_in(desk, caller, present, (), announced=wanted.system_message is True)
     if asked and others:
         made = Made.ANYHOW if caller.backend else Made.BY_CLIENT

@@ -92,7 +92,7 @@ def _name(room: RoomSummary, other: str | None, known: Mapping[str, User | None]
 
 
 async def _others(desk: Desk, session: Session, rooms: Sequence[str]) -> dict[str, str]:
-    """The other member of each of these direct rooms; "" when nobody else is there."""
+    """The other member of each of these direct rooms; "" when there is no other."""
     pairs: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
     asked = [room for room, pair in pairs.items() if pair is None]
     for room, members in zip(asked, await desk.read_state.members_each(app=session.app, rooms=asked, limit=2), strict=True):
