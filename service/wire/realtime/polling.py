@@ -105,7 +105,7 @@ class _Answer:
 
 
 async def refuse(send: Send, reason: str, status: int = 400, *more: tuple[bytes, bytes]) -> None:
-    """`status` with the reason as text. Any page may read it: it tells nothing about any user, and why a connection fails is hard to see."""
+    """`status` with the reason as text. Any page may read it: it says nothing about users, and why a connection fails is hard to see."""
     body = reason.encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
