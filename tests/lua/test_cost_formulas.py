@@ -499,7 +499,7 @@ async def _badges_by_tags(world: World) -> Sizes:
 
 @case("derived_unread")
 async def _derived_unread(world: World) -> Sizes:
-    derived = world.of(2, DERIVED_AT_ONCE)
+    derived = world.of(2, DERIVED_AT_ONCE // 4)
     await world.rooms(derived, tags=2, derived=True)
     names = await world.store.rooms(app=world.app, user="ann")
     await world.run(Keys.user(world.app, "ann"), world.app, "ann", *names)
