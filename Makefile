@@ -25,8 +25,8 @@ run: .venv ## serve on 127.0.0.1:8080 with an embedded Valkey; data is kept in .
 demo: .venv ## replay a small sample of traffic against a service of its own and check every count
 	$(BIN)/python -m service.replay.demo
 
-test: .venv ## the tests that every change must pass, two at a time: many of them wait
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+test: .venv ## the tests that every change must pass, three at a time: many of them wait
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 test-all: .venv ## every test, the long ones too
 	$(BIN)/pytest --full

@@ -28,6 +28,7 @@ from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
+from service.http_protocol import GatheringTransport
 from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
@@ -207,7 +208,7 @@ class Service:
     def _note_untaken(self, scope: Any, send: Any) -> None:
         """Remember a connection that has much left to send to a user. ASGI has no word for it; uvicorn's `send` knows its transport."""
         transport = getattr(getattr(send, "__self__", None), "transport", None)
-        if transport is not None and transport.get_write_buffer_size() > LARGE_BYTES and scope.get("payer", ("", ""))[1]:
+        if isinstance(transport, GatheringTransport) and transport.has_much_left(LARGE_BYTES) and scope.get("payer", ("", ""))[1]:
             self.parts.desk.rate_limits.untaken.note(scope["payer"], transport)
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:

@@ -62,6 +62,7 @@ class GatheringTransport:
         self._transport = transport
         self._loop = loop
         self._waiting: list[bytes] = []
+        self._left = 0  # bytes that the client had not taken when something was written last
         self.is_asked = False  # the client is in the middle of a request
         self.lingers = False  # closed for us, while the client may still send
 
@@ -90,12 +91,17 @@ class GatheringTransport:
         """With what waits for the end of the turn."""
         return self._transport.get_write_buffer_size() + sum(map(len, self._waiting))
 
+    def has_much_left(self, size: int) -> bool:
+        """Whether more than `size` bytes may be left to send, from what is known anyway: nearly every answer asks for it."""
+        return self._left > size or (bool(self._waiting) and len(self._waiting[-1]) > size)
+
     def _flush(self) -> None:
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
-        # Whoever answers a client waits for it, but for what the protocols say by themselves: the pong to each ping.
-        if self._transport.get_write_buffer_size() > MAX_UNTAKEN_BYTES:
+        self._left = self._transport.get_write_buffer_size()
+        # An answer waits for its client; what the protocols say by themselves does not: the pong to each ping.
+        if self._left > MAX_UNTAKEN_BYTES:
             self._transport.abort()
             return
         # uvloop's word for a client that went away in this turn.
@@ -179,13 +185,15 @@ class HttpProtocol(HttpToolsProtocol):
     _beside_body = 0  # bytes of it after the piece of the stream in which it began
     _seen: tuple[Any, int] = (None, 0)  # at the last look: the scope of the request, and how much the client had not taken
     _look_later: asyncio.TimerHandle
+    _gathering: GatheringTransport
     _place: Place
     _refusal: tuple[int, str] | None = None  # what is wrong with the request that is being parsed
     _pieces = 0  # in which the body of the request has come so far
     _dropped = 0  # bytes that came after the last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(GatheringTransport(transport, self.loop))  # type: ignore[arg-type]
+        self._gathering = GatheringTransport(transport, self.loop)
+        super().connection_made(self._gathering)  # type: ignore[arg-type]
         self._look_later = self.loop.call_later(PATIENCE_S, self._look)
         self._place = Place(self.config, self.client)
         if not self._place.is_free:
@@ -197,7 +205,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._gathering.lingers:
             self._dropped += len(data)
             if self._dropped > MAX_LINGER_BYTES:
                 self.transport.abort()
@@ -208,7 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._parse(data)
         except httptools.HttpParserError:
             # The client's doing, and no line in the log: there could be any number of them.
-            self._asked(True)  # the rest of what the client says cannot be told from its beginning
+            self._gathering.is_asked = True  # the rest of what the client says cannot be told from its beginning
             self._refuse(*(self._refusal or (400, "Invalid HTTP request received.")))
             return
         if self.scope is not self._counted:
@@ -216,21 +224,22 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._beside_body > MAX_BESIDE_BODY_BYTES:
             self._refuse(431, f"Beside its body a request must have at most {MAX_BESIDE_BODY_BYTES} bytes.")
 
-    def on_message_begin(self) -> None:
-        self._asked(True)
-        self._pieces = 0
-        super().on_message_begin()
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= HEADERS:
+        # uvicorn's, written out: a call for each header of each request is felt.
+        headers = self.headers
+        if len(headers) >= HEADERS:
             self._stop_parsing(431, f"A request must have at most {HEADERS} headers.")
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._passes_over_upgrade():
             return
         if reason := objection(self.url):
             self._stop_parsing(414, reason)
+        self._gathering.is_asked, self._pieces = True, 0
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             self._stop_parsing(400, _TOO_MANY)
@@ -248,19 +257,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._passes_over_upgrade():
-            self._asked(False)
+            self._gathering.is_asked = False
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
         self._look_later.cancel()
-        self._asked(False)
+        self._gathering.is_asked = False
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
         protocol.place = self._place
-
-    def _asked(self, begins: bool) -> None:
-        transport: Any = self.transport
-        transport.is_asked = begins
 
     def _stop_parsing(self, status: int, reason: str) -> None:
         """To be called while parsing: the parser makes an HttpParserError of what is raised here."""

@@ -73,7 +73,7 @@ class AppRegistry:
         return len(self._apps) > 1
 
     def by_client_key(self, client_key: bytes) -> App | None:
-        return self._by_client_key.get(_sha256(client_key))
+        return self._by_client_key.get(client_key)
 
     def by_api_key(self, api_key: bytes) -> App | None:
         return self._by_api_key.get(_sha256(api_key))
@@ -189,11 +189,12 @@ class AppRegistry:
 
     def _take(self, apps: Sequence[App], old_digests: Mapping[bytes, App]) -> None:
         self._apps = {app.app: app for app in apps}
-        self._by_client_key = {_sha256(app.client_key.encode()): app for app in reversed(apps)}
+        self._by_client_key = {app.client_key.encode(): app for app in reversed(apps)}
         self._by_api_key = {**old_digests, **{bytes.fromhex(app.api_key_digest): app for app in reversed(apps)}}
-        for keys, old in ((self._by_client_key, self._old_client_key), (self._by_api_key, self._old_api_key)):
-            if old:
-                keys.setdefault(_sha256(old.encode()), apps[0])
+        if self._old_client_key:
+            self._by_client_key.setdefault(self._old_client_key.encode(), apps[0])
+        if self._old_api_key:
+            self._by_api_key.setdefault(_sha256(self._old_api_key.encode()), apps[0])
 
 
 def _app(name: str, stored: bytes, generations: Mapping[str, bytes]) -> App:
