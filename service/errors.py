@@ -9,7 +9,7 @@ ReadStateError
 │   ├── RoomTooLarge   the room has more members than this call is for
 │   ├── UserUnknown    no such user in this app
 │   ├── TokenUnknown   no such token of this user
-│   ├── TokenConflict  the token already belongs to somebody else
+│   ├── TokenConflict  the token already belongs to another user
 │   ├── LimitReached   a limit on what is kept for one user or room is reached
 │   └── TooManyRequests the caller, their app or their address asks too much at once; repeat after `retry_after_s`
 └── Fault              ours, or the store's

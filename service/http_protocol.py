@@ -1,7 +1,7 @@
 """HTTP as a worker speaks it: uvicorn's, with limits on what a client may make a worker hold, and one write for each answer.
 
 The limits. uvicorn keeps the line, the headers and the trailers of a request however long they are, and what a client does not take,
-of whoever it may be. It waits for the rest of a request for ever, and for ever with a client that does not read its answer. And it lets
+known or not. It waits for the rest of a request for ever, and for ever with a client that does not read its answer. And it lets
 one peer have all the connections that a worker can have.
 
 The end. uvicorn closes as soon as it has answered. A client that is still sending a body then hears of a reset and not of the answer, so

@@ -34,6 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for item in items:
         if item.get_closest_marker("full"):
+            # Too long for every change; `make test-all` runs them.
             item.add_marker(pytest.mark.skip(reason="only with --full"))
 
 

@@ -181,7 +181,7 @@ class ReadState:
         return await self._store.delete_all_messages(app=app, room=room)
 
     async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
-        """Who sent a message ("" for nobody). Messages up to the seq `after` count as unknown.
+        """Who sent a message ("" for one without a sender). Messages up to the seq `after` count as unknown.
 
         Raises RoomUnknown, MessageUnknown.
         """

@@ -31,10 +31,12 @@ def test_a_link_is_followed_to_where_the_data_are(tmp_path: Path) -> None:
 
 
 def test_a_directory_like_tmp_is_a_safe_parent(tmp_path: Path) -> None:
-    """Its sticky bit lets everybody make entries, and nobody touch those of others."""
+    """Its sticky bit lets all users make entries, and each touch only their own."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
-    Settings(data_dir=str(tmp_path / "shared" / "data")).resolve()
+    resolved = Settings(data_dir=str(tmp_path / "shared" / "data")).resolve()
+    assert resolved.data_dir == str(tmp_path / "shared" / "data")
+    assert (tmp_path / "shared" / "data").stat().st_mode & 0o777 == 0o700
 
 
 def test_serve_does_not_start_where_others_could_replace_its_data(tmp_path: Path) -> None:

@@ -122,8 +122,10 @@ class TestOpenRooms:
         return msgspec.structs.replace(settings, rooms_open=True)
 
     async def test_every_user_joins_a_room_that_says_nothing(self, world: Imkit) -> None:
-        result(await world.as_user("eve", "POST", "/rooms/r/join"))
-        result(await world.as_user("eve", "POST", "/rooms/r/members", {"invitees": ["cid"]}))
+        joined = result(await world.as_user("eve", "POST", "/rooms/r/join"))
+        assert "eve" in {member["_id"] for member in joined["members"]}
+        brought = result(await world.as_user("eve", "POST", "/rooms/r/members", {"invitees": ["cid"]}))
+        assert "cid" in {member["_id"] for member in brought["members"]}
 
     @pytest.mark.parametrize("opening", [0, False, "0", "false", "FALSE"])
     async def test_nobody_joins_a_room_that_says_that_it_is_closed(self, world: Imkit, opening: Any) -> None:
@@ -646,7 +648,8 @@ async def test_a_user_is_known_from_the_moment_they_are_created(world: Imkit) ->
     body = {"invitees": ["new"]}
     await refused(world, "ann", "POST", "/rooms/r/members", body)
     await world.as_backend("POST", "/admin/clients", {"_id": "new"})
-    result(await world.as_user("ann", "POST", "/rooms/r/members", body))
+    room = result(await world.as_user("ann", "POST", "/rooms/r/members", body))
+    assert "new" in {member["_id"] for member in room["members"]}
 
 
 class TestLimits:
