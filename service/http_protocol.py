@@ -136,6 +136,8 @@ class Cycle(RequestResponseCycle, TakesWhole):
             return False
         head = _head(status, media_type)
         for header in headers:
+            if header[0] == b"connection":
+                return False
             head += b"%b: %b\r\n" % header
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
