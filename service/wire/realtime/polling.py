@@ -15,15 +15,14 @@ from service.wire.body import ClientGone, read_body
 from service.wire.realtime.connection import Connection, Farewell
 from service.wire.realtime.packets import NOOP, POLICY_VIOLATION, SEPARATOR, Packet, Violation, packets_of
 from service.wire.realtime.sessions import Sessions
-from service.wire.reply import PRIVATE
+from service.wire.reply import Headers, Reply
 
 logger = logging.getLogger(__name__)
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
-Headers = Sequence[tuple[bytes, bytes]]
 
+_TEXT = b"text/plain; charset=utf-8"
 _NOOP = Packet(NOOP)
 _WAITS = "a request for packets waits already"
 _POSTS = "another request with packets is being dealt with"
@@ -68,20 +67,12 @@ class PollingLine:
 class Answer:
     """The answer to one request, with `headers` for the page that sent it."""
 
-    def __init__(self, send: Send, headers: Headers) -> None:
-        self._send = send
+    def __init__(self, scope: Any, receive: Any, send: Any, headers: Headers) -> None:
+        self._request = (scope, receive, send)
         self._headers = headers
 
     async def give(self, body: bytes, status: int = 200, more: Headers = ()) -> None:
-        headers = [
-            (b"content-length", b"%d" % len(body)),
-            (b"content-type", b"text/plain; charset=utf-8"),
-            *PRIVATE,
-            *self._headers,
-            *more,
-        ]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        await Reply(body, status, more_headers=(*self._headers, *more), media_type=_TEXT)(*self._request)
 
     async def refuse(self, reason: str, status: int = 400, more: Headers = ()) -> None:
         await self.give(reason.encode(), status, more)

@@ -29,9 +29,10 @@ from service.wire.realtime.connection import INVALID_TOKEN, STATE_LOST, STOPPING
 from service.wire.realtime.delivery import Delivery
 from service.wire.realtime.encoding import encode_json
 from service.wire.realtime.events import Events
+from service.wire.realtime.polling import Event, Receive
 from service.wire.realtime.requests import REQUESTS
 from service.wire.realtime.sessions import Sessions
-from service.wire.realtime.websocket import Event, Receive, Send
+from service.wire.reply import Headers
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ STOP_WITHIN_S = 10.0
 GAP_SPREAD_S = 5.0  # within which connections are closed that may have missed something
 MAX_PARAMETERS = 32
 
-Headers = tuple[tuple[bytes, bytes], ...]
+Send = Callable[[Event], Awaitable[None]]
 Refusal = tuple[str, int, Headers]  # why, status, headers
 
 TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {query_limits.PLAIN} bytes together"
@@ -123,7 +124,7 @@ class Realtime:
             else:
                 await self._serve_websocket(scope, receive, send, connection)
             return
-        answer = polling.Answer(send, self._cors_headers(scope, refused=refusal is not None))
+        answer = polling.Answer(scope, receive, send, self._cors_headers(scope, refused=refusal is not None))
         if refusal:
             await answer.refuse(*refusal)
         elif scope["method"] == "OPTIONS":

@@ -6,19 +6,15 @@ frames (`service.http_protocol`), by the name FRAMES among the extensions of the
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
 
 from service.wire.realtime.connection import GONE, STATE_LOST, Connection, Farewell
 from service.wire.realtime.packets import POLICY_VIOLATION, PROBE, PROBED, UPGRADE, Packet, Violation
-from service.wire.realtime.polling import PollingLine
+from service.wire.realtime.polling import PollingLine, Receive
 from service.wire.realtime.sessions import Sessions
 
 logger = logging.getLogger(__name__)
-
-Event = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
 
 FRAMES = "readstate.frames"
 UPGRADE_WITHIN_S = 10.0
