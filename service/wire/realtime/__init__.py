@@ -13,6 +13,7 @@
     pace        a room that changes often is told of once in a while
     events      what clients may say: conf, auth2, chat message, lastRead
     requests    those of them that are calls of the HTTP API
+    admission   which requests get as far as a session
     server      joins these
 
 Towards the client nothing is promised twice: a notice is sent at most once, and state is fetched.

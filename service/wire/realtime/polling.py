@@ -29,12 +29,12 @@ _POSTS = "another request with packets is being dealt with"
 
 
 class PollingLine:
-    """See `connection.Line`: ready while a GET waits. `gone` is called when the session is no more."""
+    """See `connection.Line`: ready while a GET waits. `on_gone` is called when the session is no more."""
 
     says_close: ClassVar[bool] = True
 
-    def __init__(self, gone: Callable[[], None]) -> None:
-        self._gone = gone
+    def __init__(self) -> None:
+        self.on_gone: Callable[[], None] = lambda: None
         self._waiting: asyncio.Future[Sequence[Packet]] | None = None
         self.is_posting = False  # a POST is being dealt with
         self.is_moving = False  # there is a websocket that the session may move to
@@ -61,7 +61,7 @@ class PollingLine:
 
     def cut(self) -> None:
         self.release()
-        self._gone()
+        self.on_gone()
 
 
 class Answer:

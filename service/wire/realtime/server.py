@@ -10,20 +10,19 @@ the connections are closed one after the other: what was missed is not made up f
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from urllib.parse import parse_qs
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from service import metrics
 from service.domain.notices import MessagePosted, TokensRevoked
 from service.domain.ports import Notices
-from service.errors import Fault, TooManyRequests
-from service.wire import costs, query_limits
+from service.errors import Fault
 from service.wire.addresses import Held, client_address
 from service.wire.desk import Desk
 from service.wire.imkit import views
 from service.wire.imkit.room_event import room_event
-from service.wire.imkit.routes import CORS_HEADERS
 from service.wire.realtime import polling, websocket
+from service.wire.realtime.admission import Admission, Refusal, client_key, may_send, query_of
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import INVALID_TOKEN, STATE_LOST, STOPPING, TOO_SLOW, Connection, Farewell, Line
 from service.wire.realtime.delivery import Delivery
@@ -40,17 +39,9 @@ PATH = "/socket.io/"
 CHECK_S = 2.0  # between two looks at whether tokens are still valid
 STOP_WITHIN_S = 10.0
 GAP_SPREAD_S = 5.0  # within which connections are closed that may have missed something
-MAX_PARAMETERS = 32
+STOPS: Refusal = ("the service is stopping", 400, ())
 
 Send = Callable[[Event], Awaitable[None]]
-Refusal = tuple[str, int, Headers]  # why, status, headers
-
-TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {query_limits.PLAIN} bytes together"
-WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
-
-_CLIENT_KEY_HEADERS = (b"im-client-key", b"client-key", b"client_key", b"im_client_key")
-_CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
-_ANY_PAGE = ((b"access-control-allow-origin", b"*"),)  # refusals say nothing about users, and why a connection fails is hard to see
 
 
 class Realtime:
@@ -69,8 +60,7 @@ class Realtime:
     ) -> None:
         self._desk = desk
         self._held = Held("sockets", address_socket_limit)
-        self._transports = ("polling", "websocket") if workers == 1 else ("websocket",)
-        self._origins = frozenset(origin.strip() for origin in cors_origins.split(","))
+        self._admission = Admission(desk.rate_limits, self._held, polling=workers == 1, origins=cors_origins)
         self._audience: Audience[Connection] = Audience(self._rooms_of)
         self._delivery = Delivery(self._audience, message_view=self._message_view, room_view=self._room_view, revoked=self._revoked)
         self._events = Events(desk, notices, self._audience, REQUESTS)
@@ -114,112 +104,44 @@ class Realtime:
     # ASGI
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        query = _query_of(scope)
+        query = query_of(scope)
         connection = self.sessions.get(query.get("sid", ""))
-        refusal = self._refusal(scope, query, connection)
+        refusal = STOPS if self._stopping else self._admission.refusal(scope, query, connection)
         if scope["type"] == "websocket":
             await receive()
             if refusal:
                 await _refuse_websocket(send, *refusal)
             else:
-                await self._serve_websocket(scope, receive, send, connection)
+                await self._serve_websocket(scope, query, receive, send, connection)
             return
-        answer = polling.Answer(scope, receive, send, self._cors_headers(scope, refused=refusal is not None))
+        answer = polling.Answer(scope, receive, send, self._admission.headers(scope, refused=refusal is not None))
         if refusal:
             await answer.refuse(*refusal)
         elif scope["method"] == "OPTIONS":
-            await answer.give(b"", 200, _may_send(CORS_HEADERS))
-        elif connection is not None:
-            await polling.serve(self.sessions, connection, scope["method"], receive, answer)
+            await answer.give(b"", 200, may_send())
         else:
-            opened = self._open(scope, lambda sid: polling.PollingLine(lambda: self._gone(sid)), ["websocket"])
-            await polling.serve(self.sessions, opened, scope["method"], receive, answer)
+            if connection is None:
+                line = polling.PollingLine()
+                connection = self._open(scope, query, line, ["websocket"])
+                line.on_gone = partial(self.sessions.gone, connection)
+            await polling.serve(self.sessions, connection, scope["method"], receive, answer)
 
-    async def _serve_websocket(self, scope: Event, receive: Receive, send: Send, connection: Connection | None) -> None:
+    async def _serve_websocket(
+        self, scope: Event, query: Mapping[str, str], receive: Receive, send: Send, connection: Connection | None
+    ) -> None:
         pipe: websocket.Pipe = scope["extensions"][websocket.FRAMES]
         await send({"type": "websocket.accept"})
         if connection is None:
-            opened = self._open(scope, lambda _: websocket.WebSocketLine(pipe), [])
-            await websocket.serve(self.sessions, pipe, receive, opened)
+            connection = self._open(scope, query, websocket.WebSocketLine(pipe), [])
+            await websocket.serve(self.sessions, pipe, receive, connection)
         elif await websocket.upgrade(pipe, receive, connection):
             await websocket.serve(self.sessions, pipe, receive, connection)
 
-    def _open(self, scope: Event, make_line: Callable[[str], Line], upgrades: list[str]) -> Connection:
+    def _open(self, scope: Event, query: Mapping[str, str], line: Line, upgrades: list[str]) -> Connection:
         address = client_address(scope)
         self._held.hold(address)
         metrics.OPEN_SOCKETS.inc()
-        return self.sessions.open(make_line, upgrades, client_key=_client_key(scope), address=address)
-
-    def _gone(self, sid: str) -> None:
-        if connection := self.sessions.get(sid):
-            self.sessions.gone(connection)
-
-    # Who is refused
-
-    def _refusal(self, scope: Event, query: Mapping[str, str], connection: Connection | None) -> Refusal | None:
-        """Why a request is refused."""
-        if self._stopping:
-            return "the service is stopping", 400, ()
-        if len(scope["query_string"]) > query_limits.PLAIN or scope["query_string"].count(b"&") >= MAX_PARAMETERS:
-            return TOO_MANY_PARAMETERS, 400, ()
-        if refusal := self._too_many(client_address(scope), connection):
-            return refusal
-        if reason := self._objection(scope, query, connection):
-            return reason, 403 if scope["type"] == "websocket" else 400, ()
-        return None
-
-    def _too_many(self, address: str, connection: Connection | None) -> Refusal | None:
-        """Too much comes from the address, or it would hold one socket too many. What has a session passes."""
-        if connection is not None and connection.session is not None:
-            return None
-        try:
-            self._desk.rate_limits.take_address(address, costs.UNKNOWN if connection else costs.HANDSHAKE)
-        except TooManyRequests as error:
-            return str(error), 429, ((b"retry-after", b"%d" % error.retry_after_s),)
-        if connection is None and not self._held.has_room(address):
-            return "Too many sockets of this address; close some of them first", 429, ((b"retry-after", b"60"),)
-        return None
-
-    def _objection(self, scope: Event, query: Mapping[str, str], connection: Connection | None) -> str:
-        """What is wrong with a request, "" when nothing is. See engine.io-protocol, "Query parameters"."""
-        is_websocket = scope["type"] == "websocket"
-        method = "GET" if is_websocket else scope["method"]
-        transport = query.get("transport", "")
-        if not self._is_welcome(_header(scope, b"origin")):
-            return "pages of this origin may not connect"
-        if method == "OPTIONS":
-            return ""
-        if "polling" not in self._transports and not is_websocket:
-            return WEBSOCKET_ONLY
-        if method not in ("GET", "POST"):
-            return "only GET and POST are spoken here"
-        if query.get("EIO") != "4":
-            return "EIO must be 4: connect with version 3 or 4 of socket.io-client"
-        if transport not in self._transports:
-            return f"transport must be one of {', '.join(self._transports)}"
-        if (transport == "websocket") != is_websocket:
-            return "transport must say how the request is made"
-        if is_websocket and websocket.FRAMES not in scope.get("extensions", ()):
-            return "this server offers no websockets"
-        if "j" in query:
-            return "JSONP is not spoken here"
-        if connection is None and ("sid" in query or method == "POST"):
-            return "no such session"
-        return ""
-
-    # Pages
-
-    def _is_welcome(self, origin: str) -> bool:
-        return not origin or "*" in self._origins or origin in self._origins
-
-    def _cors_headers(self, scope: Event, *, refused: bool) -> Headers:
-        """No page is invited to send cookies."""
-        origin = _header(scope, b"origin")
-        if not self._is_welcome(origin):
-            return ()
-        if refused:
-            return _ANY_PAGE
-        return ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")) if origin else ()
+        return self.sessions.open(line, upgrades, client_key=client_key(scope, query), address=address)
 
     # What sessions tell
 
@@ -316,29 +238,3 @@ async def _insist(view: Callable[[], Awaitable[bytes]]) -> bytes:
 def _is_ours(record: logging.LogRecord) -> bool:
     """uvicorn reports a frame that is not UTF-8 as an error, with a traceback. It is the client's, and the connection is closed."""
     return not str(record.msg).startswith("Invalid UTF-8")
-
-
-def _may_send(headers: Iterable[str]) -> Headers:
-    """What a page is told that it may send."""
-    names = ", ".join(["Content-Type", *headers]).encode()
-    return ((b"access-control-allow-methods", b"OPTIONS, GET, POST"), (b"access-control-allow-headers", names))
-
-
-def _query_of(scope: Event) -> Mapping[str, str]:
-    """The parameters of a request, the first of each name; none when there are more than MAX_PARAMETERS."""
-    try:
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in query.items()}
-
-
-def _header(scope: Event, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")
-
-
-def _client_key(scope: Event) -> str:
-    """The client key that the handshake named, in a header or in the query; "" for none."""
-    query = _query_of(scope)
-    named = [_header(scope, name) for name in _CLIENT_KEY_HEADERS] + [query.get(name, "") for name in _CLIENT_KEY_PARAMETERS]
-    return next(filter(None, named), "")

@@ -6,7 +6,6 @@ Whatever carries the packets (websocket, polling) gives them to `hear` one by on
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -69,10 +68,10 @@ class Sessions:
     def all(self) -> list[Connection]:
         return list(self._open.values())
 
-    def open(self, make_line: Callable[[str], Line], upgrades: list[str], *, client_key: str, address: str) -> Connection:
-        """A session begins, with the packet that opens it. `make_line` gets its id."""
+    def open(self, line: Line, upgrades: list[str], *, client_key: str, address: str) -> Connection:
+        """A session begins, with the packet that opens it. `upgrades`: the transports that it may move to."""
         sid = secrets.token_urlsafe(15)
-        connection = Connection(sid, self, make_line(sid), Bucket(self._loop.time), client_key=client_key, address=address)
+        connection = Connection(sid, self, line, Bucket(self._loop.time), client_key=client_key, address=address)
         self._open[sid] = connection
         self.deadlines.put(connection)
         self.pings.put(connection)
