@@ -14,7 +14,7 @@ Natural = Annotated[int, Meta(ge=0)]
 # Requests. What forbids unknown fields does so because every generation of the original does.
 
 
-class MessageReceipts(Struct, frozen=True):
+class MessageReceipts(Struct, frozen=True, forbid_unknown_fields=True):
     """GET chat.getMessageReadReceipts"""
 
     message: str = field(name="messageId", default="")  # required, but its absence is told in words of its own
@@ -66,11 +66,25 @@ class ManySubscriptions(Struct, frozen=True, forbid_unknown_fields=True):
     since: str = field(name="updatedSince", default="")  # ISO-8601; "": all
 
 
-class RoomCounters(Struct, frozen=True):
-    """GET channels.counters and groups.counters"""
+class ChannelCounters(Struct, frozen=True):
+    """GET channels.counters"""
 
     room: str | UnsetType = field(name="roomId", default=UNSET)
     name: str | UnsetType = field(name="roomName", default=UNSET)
+    user: str = field(name="userId", default="")
+
+
+class GroupCounters(Struct, frozen=True, forbid_unknown_fields=True):
+    """GET groups.counters"""
+
+    room: str = field(name="roomId")
+    user: str = field(name="userId", default="")
+
+
+class NamedGroupCounters(Struct, frozen=True, forbid_unknown_fields=True):
+    """GET groups.counters, the room by its name"""
+
+    name: str = field(name="roomName")
     user: str = field(name="userId", default="")
 
 
@@ -87,11 +101,18 @@ class ReadThread(Struct, frozen=True, forbid_unknown_fields=True):
     message: str = field(name="tmid")
 
 
+class LoginName(Struct, frozen=True):
+    """A user, as the `user` of a login may name one."""
+
+    username: str = ""  # or id
+    email: str = ""
+
+
 class Login(Struct, frozen=True):
-    """POST login: a token as `resume`, or as the `password` of the user that is named in one of three ways"""
+    """POST login: a token as `resume`, or as the `password` of the user that is named in one of four ways"""
 
     resume: str = ""
-    user: str = ""  # username, e-mail address or id
+    user: str | LoginName = ""  # as a text: username, e-mail address or id
     username: str = ""  # or id
     email: str = ""
     password: str = ""
@@ -137,6 +158,7 @@ class MessageReceipt(Struct, frozen=True):
     user_id: str = field(name="userId")
     message: str = field(name="messageId")
     ts: str
+    updated_at: str = field(name="_updatedAt")  # a receipt never changes: the same as `ts`
     user: Person | UnsetType = UNSET  # no key for a user that the directory does not know
 
 
