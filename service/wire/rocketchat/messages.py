@@ -131,7 +131,7 @@ class Done(Struct, frozen=True):
     success: Literal[True] = True
 
 
-class Failure(Struct, frozen=True, kw_only=True):
+class FailureAnswer(Struct, frozen=True, kw_only=True):
     """Any refusal or fault."""
 
     success: Literal[False] = False
@@ -163,6 +163,8 @@ class MessageReceipt(Struct, frozen=True):
 
 
 class MessageReceiptsAnswer(Struct, frozen=True):
+    """Who has read a message."""
+
     receipts: list[MessageReceipt]
     success: Literal[True] = True
 
@@ -188,6 +190,8 @@ class Subscription(Struct, frozen=True, kw_only=True):
 
 
 class SubscriptionAnswer(Struct, frozen=True):
+    """One room as the caller sees it."""
+
     subscription: Subscription | None  # None: no such room, or the caller is not in it
     success: Literal[True] = True
 
@@ -200,6 +204,8 @@ class RemovedSubscription(Struct, frozen=True):
 
 
 class SubscriptionsAnswer(Struct, frozen=True):
+    """The caller's rooms, and those that they have left."""
+
     update: list[Subscription]
     remove: list[RemovedSubscription]
     success: Literal[True] = True
@@ -219,22 +225,30 @@ class CountersAnswer(Struct, frozen=True, kw_only=True):
 
 
 class LoggedIn(Struct, frozen=True):
+    """Who has logged in, and with which token."""
+
     user: str = field(name="userId")
     token: str = field(name="authToken")
     me: Person
 
 
 class LoginAnswer(Struct, frozen=True, kw_only=True):
+    """A token that is good."""
+
     status: Literal["success"] = "success"
     data: LoggedIn
     success: Literal[True] = True
 
 
 class LoggedOut(Struct, frozen=True):
+    """A word for people."""
+
     message: str = "You've been logged out!"
 
 
 class LogoutAnswer(Struct, frozen=True, kw_only=True):
+    """A token that has ended."""
+
     status: Literal["success"] = "success"
     data: LoggedOut
     success: Literal[True] = True

@@ -14,6 +14,7 @@ from service.wire.rocketchat import counters, receipts, session, subscriptions, 
 from service.wire.rocketchat.call import Call
 from service.wire.rocketchat.gate import Gate, Homes
 from service.wire.rocketchat.reply import JSON
+from service.wire.rocketchat.vocabulary import DIALECT
 
 PATH = "/api/v1"
 
@@ -56,7 +57,7 @@ def rocketchat_router(rate_limit: int, desk: Callable[[], Desk]) -> Router:
         calls[path].append(call)
     extra = [handler for path, those in calls.items() for handler in _extra(path, those)]
     gate = DefineMiddleware(Gate, desk=desk, homes=Homes())
-    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt={"rate_limit": rate_limit})
+    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt={"rate_limit": rate_limit}, tags=[DIALECT.tag])
 
 
 def _extra(path: str, calls: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
