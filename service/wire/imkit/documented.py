@@ -51,7 +51,8 @@ def documented(
 
     `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
     `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
-    `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs).
+    `needed` are query parameters that the handler itself asks for when they are missing;
+    `cost` is what its caller pays (see costs).
     """
     responses = {200: ResponseSpec(data_container=_envelope(result), description="Done", generate_examples=False)}
     for status in sorted({400, 401, 403, 413, 429, 503, *statuses}):
@@ -71,7 +72,10 @@ def documented(
 
 
 def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operation]:
-    """An operation whose body may be missing, or whose parameters may not: the framework reads off a handler what it checks itself."""
+    """An operation whose body may be missing, or whose parameters may not.
+
+    The framework reads off a handler what it checks itself, and these are checked by the handler.
+    """
 
     @dataclass
     class Said(Operation):
@@ -79,8 +83,11 @@ def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operatio
             if optional_body and self.request_body is not None:
                 self.request_body.required = False  # type: ignore[union-attr]
             for parameter in self.parameters or ():
-                if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema) and parameter.name in needed:
-                    parameter.required, parameter.schema.default = True, None
+                if not isinstance(parameter, Parameter) or parameter.name not in needed:
+                    continue
+                parameter.required = True
+                if isinstance(parameter.schema, Schema):
+                    parameter.schema.default = None
 
     return Said
 

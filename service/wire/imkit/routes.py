@@ -73,7 +73,8 @@ def imkit_router(desk: Callable[[], Desk]) -> Router:
         for path in handler.paths:
             methods[path].update(handler.http_methods)
     options = [_options(path, allowed) for path, allowed in methods.items()]
-    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[DefineMiddleware(Gate, desk=desk)], tags=[DIALECT.tag])
+    gate = DefineMiddleware(Gate, desk=desk)
+    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
 
 
 def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
