@@ -51,8 +51,7 @@ def documented(
 
     `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
     `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
-    `needed` are query parameters that the handler itself asks for when they are missing;
-    `cost` is what its caller pays (see costs).
+    `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs).
     """
     responses = {200: ResponseSpec(data_container=_envelope(result), description="Done", generate_examples=False)}
     for status in sorted({400, 401, 403, 413, 429, 503, *statuses}):
