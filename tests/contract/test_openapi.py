@@ -18,6 +18,7 @@ from tests.support.served import served
 from tests.support.servers import Server
 
 EXAMPLES = 20  # of each operation
+LONGEST_URL = 64 * 1024  # characters
 OTHER_DIALECTS = "^/(v4|api|tencent)/"  # each has tests of its own
 
 
@@ -45,7 +46,12 @@ def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
     if case.path == "/me/badge":
         # In a query `false` is a string, and one string is a list of one, whatever JSON Schema says.
         excluded.append(negative_data_rejection)
-    case.call_and_validate(base_url=url, headers=headers, excluded_checks=excluded)
+    answer = case.call(base_url=url, headers=headers)
+    if len(answer.request.url or "") > LONGEST_URL:
+        return  # the server refuses it before the call is known (tests/e2e/test_hostile_http.py)
+    if answer.status_code == 413:
+        excluded.append(negative_data_rejection)  # what is too large is refused before it is looked at
+    case.validate_response(answer, headers=headers, excluded_checks=excluded)
 
 
 def test_every_call_is_documented(url: str) -> None:

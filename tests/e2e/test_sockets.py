@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import socketio
+import websockets
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, Device, device, faults
 from tests.support.processes import ServiceProcess
@@ -295,6 +296,18 @@ async def test_a_bad_token_in_the_handshake_is_told_by_an_object(backend: Backen
     await phone.close()
     (error,) = errors
     assert error["data"]["error"] == {"code": code, "message": error["message"]}
+
+
+async def test_after_a_bad_token_the_same_connection_may_bring_a_good_one(backend: Backend) -> None:
+    """Closed it would be opened again by some clients, with the same token, for ever."""
+    token = await backend.token(fresh("ann"))
+    url = backend.url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    async with websockets.connect(url, compression=None) as connection:
+        await connection.recv()
+        for one, beginning in (("nonsense", '44{"message":'), (token, "40{"), ("nonsense", "431[")):
+            await connection.send(f'40{{"token":"{one}"}}')
+            await connection.send('421["conf",{"encoding":"rot13"}]')
+            assert str(await connection.recv()).startswith(beginning)
 
 
 async def test_a_handshake_without_a_token_leaves_auth2_to_come(backend: Backend) -> None:

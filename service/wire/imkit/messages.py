@@ -177,6 +177,8 @@ class ReadManyResult(Struct, frozen=True):
 
 
 class BadgeResult(Struct, frozen=True):
+    """Unread messages over all rooms of the caller that were asked about."""
+
     badge: int
 
 
@@ -230,6 +232,8 @@ class MessageReceipts(Struct, frozen=True):
 
 
 class ReceiptCountsResult(Struct, frozen=True):
+    """The counts of several messages of a room. Unknown and deleted ones are left out."""
+
     room: str
     data: list[MessageReceipts]
 
@@ -304,11 +308,15 @@ class CreatedRoomResult(_Room, frozen=True):
 
 
 class RoomsResult(Struct, frozen=True):
+    """A page of the caller's rooms."""
+
     total_count: int = field(name="totalCount")
     data: list[RoomResult]
 
 
 class RoomDeletedResult(Struct, frozen=True):
+    """A room that was deleted."""
+
     n: int
     ok: int
 
@@ -347,6 +355,8 @@ class BatchResult(Struct, frozen=True):
 
 
 class MessagesDeletedResult(Struct, frozen=True):
+    """What was deleted of a room's messages."""
+
     deleted_count: int = field(name="deletedCount")
     room_id: str = field(name="roomID")
     message_id: str = field(name="messageID")
@@ -355,6 +365,8 @@ class MessagesDeletedResult(Struct, frozen=True):
 
 
 class TokenResult(Struct, frozen=True):
+    """A token of a user."""
+
     token: str
     client: str
     expiration_date: str = field(name="expirationDate")
@@ -372,10 +384,14 @@ class RevokedToken(Struct, frozen=True):
 
 
 class RevokedTokensResult(Struct, frozen=True):
+    """Tokens that ended."""
+
     data: list[RevokedToken]
 
 
 class UsersResult(Struct, frozen=True):
+    """Users as they are now."""
+
     total_count: int = field(name="totalCount")
     data: list[UserResult]
 

@@ -141,9 +141,9 @@ class Connection:
             return
         # A final goodbye makes the client close by itself. A close packet in the same answer would, in some clients, overtake the ack
         # that says why.
-        if farewell.final and self.is_connected:
+        if farewell.final:
             self._put(_DISCONNECT)
-        elif self.line.says_close and not farewell.final:
+        elif self.line.says_close:
             self._put(_CLOSE)
         self._backlog.is_sealed = True
         self._host.lingers.put(self)

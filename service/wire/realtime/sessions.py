@@ -43,7 +43,7 @@ class Speaker(Protocol):
     def closed(self, connection: Connection) -> None: ...
     def ends(self, connection: Connection, farewell: Farewell) -> None: ...
     async def introduced(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, Farewell | None]:
-        """The handshake named a token: what `auth2` would answer to it, and why the connection has to end if it does."""
+        """The handshake named a token: what `auth2` would answer to it, and why the connection would have to end, if so."""
 
     async def said(self, connection: Connection, said: Said) -> None: ...
 
@@ -159,11 +159,13 @@ class Sessions:
             return
         if auth.get("token") is not None:
             answer, farewell = await self._speaker.introduced(connection, auth)
-            if farewell is not None:
-                if farewell.final:
-                    error = {"message": _failure(answer).error.message, "data": msgspec.Raw(answer)}
-                    connection.tell(MESSAGE + CONNECT_ERROR + encode_json(error).decode())
+            if farewell is not None and not farewell.final:
                 connection.end(farewell)
+                return
+            if farewell is not None:
+                # Not closed: a client may try another token, and some would come back with this one again and again.
+                error = {"message": _failure(answer).error.message, "data": msgspec.Raw(answer)}
+                connection.tell(MESSAGE + CONNECT_ERROR + encode_json(error).decode())
                 return
         connection.is_connected = True
         connection.tell(MESSAGE + CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode())

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from service import errors
 from service.wire.body import ClientGone
 from service.wire.reply import Reply
-from service.wire.rocketchat.messages import Failure
+from service.wire.rocketchat.messages import FailureAnswer
 from service.wire.rocketchat.reply import Headers, reply
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Problem(Struct, frozen=True):
     def reply(self, error: str = "", headers: Headers = ()) -> Reply:
         """The answer; `error` stands in for the problem's own text."""
         text = error or self.error
-        failure = Failure(
+        failure = FailureAnswer(
             error=text,
             error_type=self.code if self.typed else UNSET,
             details=self.details or UNSET,
