@@ -17,9 +17,9 @@ from service.app import Service, create_app
 from service.domain.notices import CursorMoved
 from service.http_protocol import PIECE_BYTES, HttpProtocol, WebSocketProtocol
 from service.settings import Settings
+from service.wire.realtime import connections as connections_module
 from service.wire.realtime import events as events_module
 from service.wire.realtime import server as server_module
-from service.wire.realtime import sessions as sessions_module
 from service.wire.realtime.connection import GONE, Connection
 from service.wire.realtime.server import Realtime
 from tests.security.asgi_socket import AsgiSocket
@@ -43,11 +43,11 @@ class Inside:
 
     def remains(self) -> dict[str, Any]:
         """Everything that is kept per connection, per user or per room."""
-        sessions = self.realtime.sessions
+        connections = self.realtime.connections
         return {
-            "connections": sessions.all(),
+            "connections": connections.all(),
             "to be done later": [
-                len(delay) for delay in (sessions.pings, sessions.pongs, sessions.deadlines, sessions.lingers) if len(delay)
+                len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers) if len(delay)
             ],
             "addresses": self.realtime._held._held,
             "people": self.realtime._audience._people,
@@ -116,8 +116,8 @@ async def until_closed(connection: websockets.ClientConnection) -> int | None:
 
 @pytest.mark.parametrize("frames", [[], ["40"], ["40", '42["typing"]']], ids=["open", "connected", "talking"])
 async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str]) -> None:
-    assert inside.realtime.sessions.deadlines.after_s <= 30  # ruling R34
-    inside.realtime.sessions.deadlines.after_s = 0.5
+    assert inside.realtime.connections.deadlines.after_s <= 30  # ruling R34
+    inside.realtime.connections.deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for frame in frames:
             await connection.send(frame)
@@ -126,14 +126,14 @@ async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, fr
 
 
 async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend) -> None:
-    inside.realtime.sessions.deadlines.after_s = 0.5
+    inside.realtime.connections.deadlines.after_s = 0.5
     async with device(backend, "ann") as phone:
         await asyncio.sleep(1.0)
         assert phone.client.connected
 
 
 async def test_what_waits_for_auth2_in_vain_is_answered_at_the_end(inside: Inside) -> None:
-    inside.realtime.sessions.deadlines.after_s = 0.5
+    inside.realtime.connections.deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for packet in ("40", '427["lastRead",{"room":"r","message":"m"}]'):
             await connection.send(packet)
@@ -215,7 +215,7 @@ async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Insid
                 while not str(await connection.recv()).startswith("437"):
                     pass
         await inside.until_nothing_remains()
-        await asyncio.sleep(sessions_module.LINGER_S + 0.5)
+        await asyncio.sleep(connections_module.LINGER_S + 0.5)
         gc.collect()
         return sum(isinstance(thing, Connection) for thing in gc.get_objects())
 
@@ -258,13 +258,13 @@ async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
         await connection.recv()
         connection.transport.write((b"\x81\x81" + bytes(4) + b"3") * 50_000)
         await asyncio.sleep(1.0)
-        (session,) = inside.realtime.sessions.all()
+        (session,) = inside.realtime.connections.all()
         protocol: Any = session.line._pipe  # type: ignore[attr-defined]
         assert protocol.queue.qsize() <= PIECE_BYTES
         assert not protocol.queue.empty()
         connection.transport.abort()
     # What is not read does not tell that the client is gone.
-    inside.realtime.sessions.end_now(session, GONE)
+    inside.realtime.connections.end_now(session, GONE)
     await inside.until_nothing_remains()
 
 

@@ -286,19 +286,19 @@ async def open_sockets(backend: Backend) -> int:
 
 async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit) -> None:
     """They need no connection, so nothing else ends them. What is left is no session, no timer and no task."""
-    sessions = imkit.service.parts.realtime.sessions
-    sessions.deadlines.after_s, sessions.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
+    connections = imkit.service.parts.realtime.connections
+    connections.deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
     tasks = len(asyncio.all_tasks())
     for _ in range(100):
         await opened(imkit)
-    assert len(sessions.all()) == 100
+    assert len(connections.all()) == 100
     assert len(asyncio.all_tasks()) < tasks + 20, "a session costs a task"
 
     async def gone() -> bool:
-        return not sessions.all()
+        return not connections.all()
 
     await wait_until(gone, "the sessions to go", timeout_s=5)
-    assert [len(delay) for delay in (sessions.pings, sessions.pongs, sessions.deadlines, sessions.lingers)] == [0] * 4
+    assert [len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)] == [0] * 4
 
 
 async def opened(imkit: Imkit) -> str:

@@ -5,7 +5,7 @@
     backlog     what waits to be sent to one socket, and to one user, bounded
     connection  one socket: who it is, how it is closed
     delay       one clock for many sockets
-    sessions    all connections: what clients say reaches them in order
+    connections all of them: what clients say reaches them in order
     websocket   what carries packets: a websocket, from the start or later
     polling     ... or one long-polling request after the other
     audience    which sockets hear which room

@@ -13,8 +13,8 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from service.domain.limits import MAX_BODY_BYTES
 from service.wire.body import ClientGone, read_body
 from service.wire.realtime.connection import Connection, Farewell
+from service.wire.realtime.connections import Connections
 from service.wire.realtime.packets import NOOP, POLICY_VIOLATION, SEPARATOR, Packet, Violation, packets_of
-from service.wire.realtime.sessions import Sessions
 from service.wire.reply import Headers, Reply
 
 logger = logging.getLogger(__name__)
@@ -78,16 +78,16 @@ class Answer:
         await self.give(reason.encode(), status, more)
 
 
-async def serve(sessions: Sessions, connection: Connection, method: str, receive: Receive, answer: Answer) -> None:
+async def serve(connections: Connections, connection: Connection, method: str, receive: Receive, answer: Answer) -> None:
     """One request of a session. `method` is GET or POST."""
     line = connection.line
     try:
         if not isinstance(line, PollingLine):
             await answer.refuse("the session has moved to a websocket")
         elif method == "POST":
-            await _post(sessions, connection, line, receive, answer)
+            await _post(connections, connection, line, receive, answer)
         else:
-            await _poll(sessions, connection, line, receive, answer)
+            await _poll(connections, connection, line, receive, answer)
     except ClientGone:
         pass
     except Exception:
@@ -96,9 +96,9 @@ async def serve(sessions: Sessions, connection: Connection, method: str, receive
         await answer.refuse("Something went wrong on our side", 500)
 
 
-async def _poll(sessions: Sessions, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
+async def _poll(connections: Connections, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
     if line.is_ready():
-        sessions.end_now(connection, Farewell(POLICY_VIOLATION, _WAITS))
+        connections.end_now(connection, Farewell(POLICY_VIOLATION, _WAITS))
         await answer.refuse(_WAITS)
         return
     packets = line.wait()
@@ -106,7 +106,7 @@ async def _poll(sessions: Sessions, connection: Connection, line: PollingLine, r
     if line.is_probed:
         line.release()  # the client waits for the end of this request before it moves
     if not packets.done() and not await _comes(packets, receive):
-        sessions.gone(connection)  # nobody is there to take what was to come
+        connections.gone(connection)  # nobody is there to take what was to come
         return
     await answer.give(SEPARATOR.encode().join([packet.text for packet in packets.result()]))
 
@@ -126,7 +126,7 @@ async def _until_left(receive: Receive) -> None:
         pass
 
 
-async def _post(sessions: Sessions, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
+async def _post(connections: Connections, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
     if connection.ended:
         await answer.refuse("the session has ended")  # what waits for it may still be fetched
         return
@@ -135,11 +135,11 @@ async def _post(sessions: Sessions, connection: Connection, line: PollingLine, r
             raise Violation(_POSTS)
         line.is_posting = True
         try:
-            stays = await _take(sessions, connection, receive)
+            stays = await _take(connections, connection, receive)
         finally:
             line.is_posting = False
     except Violation as violation:
-        sessions.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
+        connections.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
         await answer.refuse(str(violation))
         return
     if not stays:
@@ -147,13 +147,13 @@ async def _post(sessions: Sessions, connection: Connection, line: PollingLine, r
     await answer.give(b"ok")
 
 
-async def _take(sessions: Sessions, connection: Connection, receive: Receive) -> bool:
+async def _take(connections: Connections, connection: Connection, receive: Receive) -> bool:
     """Deal with the packets of a POST; False when the client takes its leave."""
     try:
         body = await read_body(receive)
     except RequestEntityTooLarge:
         raise Violation(f"longer than {MAX_BODY_BYTES} bytes") from None
     for text in packets_of(body):
-        if not await sessions.hear(connection, text):
+        if not await connections.hear(connection, text):
             return False
     return True

@@ -25,12 +25,12 @@ from service.wire.realtime import polling, websocket
 from service.wire.realtime.admission import Admission, Refusal, client_key, may_send, query_of
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import INVALID_TOKEN, STATE_LOST, STOPPING, TOO_SLOW, Connection, Farewell, Line
+from service.wire.realtime.connections import Connections
 from service.wire.realtime.delivery import Delivery
 from service.wire.realtime.encoding import encode_json
 from service.wire.realtime.events import Events
 from service.wire.realtime.polling import Event, Receive
 from service.wire.realtime.requests import REQUESTS
-from service.wire.realtime.sessions import Sessions
 from service.wire.reply import Headers
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Realtime:
         self._delivery = Delivery(self._audience, message_view=self._message_view, room_view=self._room_view, revoked=self._revoked)
         self._events = Events(desk, notices, self._audience, REQUESTS)
         self.said, self.introduced = self._events.said, self._events.introduced
-        self.sessions = Sessions(self, ping_interval_s=ping_interval_s, ping_timeout_s=ping_timeout_s)
+        self.connections = Connections(self, ping_interval_s=ping_interval_s, ping_timeout_s=ping_timeout_s)
         self._checker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Future[None]] = set()
         self._closings: set[asyncio.Task[None]] = set()  # after gaps
@@ -83,13 +83,13 @@ class Realtime:
         To be called before the server waits for the requests that it is answering: among them are those of long-polling clients.
         """
         self._stopping = True
-        for connection in self.sessions.all():
-            self.sessions.end_now(connection, STOPPING)
+        for connection in self.connections.all():
+            self.connections.end_now(connection, STOPPING)
 
     async def stop(self) -> None:
         """The same, and wait until all are gone, at most STOP_WITHIN_S. Doing it twice is the same as once."""
         self.begin_stop()
-        if self.sessions.all():
+        if self.connections.all():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), STOP_WITHIN_S)
         if self._checker is not None:
@@ -99,13 +99,13 @@ class Realtime:
         for closing in self._closings:
             closing.cancel()
         await asyncio.gather(*self._tasks, *self._closings, return_exceptions=True)
-        self.sessions.stop()
+        self.connections.stop()
 
     # ASGI
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         query = query_of(scope)
-        connection = self.sessions.get(query.get("sid", ""))
+        connection = self.connections.get(query.get("sid", ""))
         refusal = STOPS if self._stopping else self._admission.refusal(scope, query, connection)
         if scope["type"] == "websocket":
             await receive()
@@ -123,8 +123,8 @@ class Realtime:
             if connection is None:
                 line = polling.PollingLine()
                 connection = self._open(scope, query, line, ["websocket"])
-                line.on_gone = partial(self.sessions.gone, connection)
-            await polling.serve(self.sessions, connection, scope["method"], receive, answer)
+                line.on_gone = partial(self.connections.gone, connection)
+            await polling.serve(self.connections, connection, scope["method"], receive, answer)
 
     async def _serve_websocket(
         self, scope: Event, query: Mapping[str, str], receive: Receive, send: Send, connection: Connection | None
@@ -133,22 +133,22 @@ class Realtime:
         await send({"type": "websocket.accept"})
         if connection is None:
             connection = self._open(scope, query, websocket.WebSocketLine(pipe), [])
-            await websocket.serve(self.sessions, pipe, receive, connection)
+            await websocket.serve(self.connections, pipe, receive, connection)
         elif await websocket.upgrade(pipe, receive, connection):
-            await websocket.serve(self.sessions, pipe, receive, connection)
+            await websocket.serve(self.connections, pipe, receive, connection)
 
     def _open(self, scope: Event, query: Mapping[str, str], line: Line, upgrades: list[str]) -> Connection:
         address = client_address(scope)
         self._held.hold(address)
         metrics.OPEN_SOCKETS.inc()
-        return self.sessions.open(line, upgrades, client_key=client_key(scope, query), address=address)
+        return self.connections.open(line, upgrades, client_key=client_key(scope, query), address=address)
 
-    # What sessions tell
+    # What connections tell
 
     def closed(self, connection: Connection) -> None:
         metrics.OPEN_SOCKETS.dec()
         self._held.release(connection.address)
-        if self._stopping and not self.sessions.all():
+        if self._stopping and not self.connections.all():
             self._all_gone.set()
 
     def ends(self, connection: Connection, farewell: Farewell) -> None:
@@ -187,7 +187,7 @@ class Realtime:
     async def _repair(self, app: str) -> None:
         """Notices of `app` were missed. Who hears what is mended first; then each connection is closed, at an even pace."""
         metrics.NOTICE_GAPS.inc()
-        concerned = [connection for connection in self.sessions.all() if connection.session and connection.session.app == app]
+        concerned = [connection for connection in self.connections.all() if connection.session and connection.session.app == app]
         for connection in await self._audience.reload(app):
             connection.end(STATE_LOST)
         if concerned:
@@ -216,7 +216,7 @@ class Realtime:
         """A notice of a revocation can be lost, and an app can be removed: so everybody is looked at now and then."""
         while True:
             await asyncio.sleep(CHECK_S)
-            for connection in self.sessions.all():
+            for connection in self.connections.all():
                 if connection.session is not None and not self._desk.tokens.still_valid(connection.session):
                     connection.end(INVALID_TOKEN)
 

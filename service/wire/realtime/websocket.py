@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol
 
 from service.wire.realtime.connection import GONE, STATE_LOST, Connection, Farewell
+from service.wire.realtime.connections import Connections
 from service.wire.realtime.packets import POLICY_VIOLATION, PROBE, PROBED, UPGRADE, Packet, Violation
 from service.wire.realtime.polling import PollingLine, Receive
-from service.wire.realtime.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -55,27 +55,27 @@ class WebSocketLine:
         self._pipe.abort()
 
 
-async def serve(sessions: Sessions, pipe: Pipe, receive: Receive, connection: Connection) -> None:
+async def serve(connections: Connections, pipe: Pipe, receive: Receive, connection: Connection) -> None:
     """Deal with what comes on a websocket that was accepted, until it is closed. The connection ends with it."""
     pipe.on_writable = connection.flush
     try:
-        await _hear(sessions, receive, connection)
+        await _hear(connections, receive, connection)
     except Exception:
         logger.exception("a websocket failed")
         connection.end(STATE_LOST)
         connection.flush()
     finally:
         pipe.on_writable = _nobody
-        sessions.gone(connection)
+        connections.gone(connection)
 
 
-async def _hear(sessions: Sessions, receive: Receive, connection: Connection) -> None:
+async def _hear(connections: Connections, receive: Receive, connection: Connection) -> None:
     while (event := await receive())["type"] != "websocket.disconnect":
         try:
             text = event.get("text")
             if text is None and not connection.ended:
                 raise Violation("binary frames are not spoken here")
-            if not await sessions.hear(connection, text or ""):
+            if not await connections.hear(connection, text or ""):
                 connection.end(GONE)
         except Violation as violation:
             connection.end(Farewell(POLICY_VIOLATION, str(violation)))

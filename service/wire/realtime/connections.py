@@ -48,7 +48,7 @@ class Speaker(Protocol):
     async def said(self, connection: Connection, said: Said) -> None: ...
 
 
-class Sessions:
+class Connections:
     """See the module. To be made inside the running loop. Times in seconds."""
 
     def __init__(self, speaker: Speaker, *, ping_interval_s: float, ping_timeout_s: float) -> None:
