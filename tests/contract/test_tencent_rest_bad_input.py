@@ -153,7 +153,7 @@ async def test_accounts(tencent: Tencent, command: str, field: str, missing: int
         await refused(tencent, command, changed(command, **{field: wrong}), 60015)
     for impossible in ("", "x" * 33, "a\0", "a\n", "\na", "a\x7f", "é", "日本", "\U0001f600"):
         info = await refused(tencent, command, changed(command, **{field: impossible}), missing)
-        assert info == f"{field} must have 1 to 32 characters of printable ASCII"
+        assert info == f"{field} must have 1 to 32 characters of printable ASCII, and not be . or .."
 
 
 @pytest.mark.parametrize("command", GROUPS)

@@ -21,6 +21,7 @@ _SECURITY: dict[Who, list[dict[str, list[str]]]] = {
     Who.CLIENT: [*BY_TOKEN, {"apiKey": [], "clientId": []}],
     Who.EITHER: [*BY_TOKEN, {"apiKey": []}],
     Who.BACKEND: [{"apiKey": []}],
+    Who.TOKENS: [{"clientKey": []}, {"apiKey": []}],
 }
 _MEANINGS = {
     400: "Something is missing or malformed; nothing was done",
@@ -45,20 +46,32 @@ def documented(
     optional_body: bool = False,
     max_body_bytes: int = MAX_BODY_BYTES,
     cost: int = costs.READ,
+    query: Sequence[str] | None = None,
+    or_else: type[msgspec.Struct] | None = None,
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
     `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
     `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
-    `cost` is what its caller pays (see costs).
+    `cost` is what its caller pays (see costs); `query` has the names that the query of a call may have,
+    None when others are passed over; `or_else` is another kind of result that a parameter may ask for.
     """
-    responses = {200: ResponseSpec(data_container=_envelope(result), description="Done", generate_examples=False)}
+    answer: Any = _envelope(result) | _envelope(or_else) if or_else else _envelope(result)
+    responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
     for status in sorted({400, 401, 403, 413, 429, 503, *statuses}):
         responses[status] = ResponseSpec(data_container=Failure, description=_MEANINGS[status], generate_examples=False)
     return {
-        "opt": {"operation": operation, "who": who, "refusals": refusals or {}, "bad_body": bad_body, "cost": cost},
+        "opt": {
+            "operation": operation,
+            "who": who,
+            "refusals": refusals or {},
+            "bad_body": bad_body,
+            "cost": cost,
+            "query": query,
+            "max_body_bytes": max_body_bytes,
+        },
         "operation_id": operation,
-        "operation_class": _OptionalBody if optional_body else Operation,
+        "operation_class": _OptionalBody if optional_body else _EitherAnswer if or_else else Operation,
         "responses": responses,
         "security": _SECURITY[who],
         "status_code": 200,
@@ -76,6 +89,16 @@ class _OptionalBody(Operation):
     def __post_init__(self) -> None:
         if self.request_body is not None:
             self.request_body.required = False  # type: ignore[union-attr]
+
+
+@dataclass
+class _EitherAnswer(Operation):
+    """An operation with two kinds of results. An empty list is of both, which the framework's `oneOf` would forbid."""
+
+    def __post_init__(self) -> None:
+        answer: Any = (self.responses or {})["200"]
+        for media in answer.content.values():
+            media.schema.any_of, media.schema.one_of = media.schema.one_of, None
 
 
 @cache

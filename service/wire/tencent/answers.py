@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from service.domain.limits import new_id
 from service.errors import ReadStateError, StoreFull, TooManyRequests
-from service.wire.body import BadBody, ClientGone
+from service.wire.body import BadBody, ClientGone, Wrong
 from service.wire.reply import Reply
 from service.wire.tencent.codes import (
     ACCOUNT_NOT_TEXT,
@@ -75,6 +75,8 @@ def _explain(scope: Any, opt: Mapping[str, Any], error: Exception) -> tuple[Code
         code = code_of(error, family)
         return code, "" if code.info and not isinstance(error, StoreFull) else str(error)
     if isinstance(error, BadBody):
+        if error.wrong is Wrong.FIELD and "unknown field" in str(error):
+            return family.illegal, error.hint
         return _explain_body(str(error), family, opt["blames"])
     if isinstance(error, ValidationException | ClientGone):
         return family.body_unreadable, ""  # there is no body at all, or not the whole of it
@@ -108,7 +110,7 @@ def _explain_body(text: str, family: Family, blames: Mapping[str, Code]) -> tupl
     if missing or ("got `null`" in text and not is_item):
         return code, f"{names[-1]} is required"
     if "regex" in text:
-        return code, f"{names[-1]} must have 1 to {MAX_ACCOUNT_BYTES} characters of printable ASCII"
+        return code, f"{names[-1]} must have 1 to {MAX_ACCOUNT_BYTES} characters of printable ASCII, and not be . or .."
     if names[-1].endswith("_Account") and "got `" in text:
         return ACCOUNT_NOT_TEXT, text
     return code, text
