@@ -43,10 +43,11 @@ from service.wire.cors import cors_config
 from service.wire.credentials import Credentials
 from service.wire.desk import Desk
 from service.wire.imkit import routes as imkit_routes
+from service.wire.imkit import vocabulary as imkit_vocabulary
 from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
 from service.wire.imkit.gate import SLASH_STANDS_IN
 from service.wire.imkit.reading import EXPRESSES
-from service.wire.openapi import openapi_config
+from service.wire.openapi.config import DescribedStructs, openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.people import People
 from service.wire.rate_limits import RateLimits
@@ -54,7 +55,9 @@ from service.wire.realtime.server import Realtime
 from service.wire.reply import Reply
 from service.wire.rocketchat import errors as rocketchat_errors
 from service.wire.rocketchat import routes as rocketchat_routes
+from service.wire.rocketchat import vocabulary as rocketchat_vocabulary
 from service.wire.tencent import answers as tencent_answers
+from service.wire.tencent import vocabulary as tencent_vocabulary
 from service.wire.tencent.callbacks import answers as callback_answers
 from service.wire.tencent.callbacks.door import Door, is_loopback
 from service.wire.tencent.callbacks.handler import callback_handler
@@ -132,7 +135,12 @@ class Service:
             ),
             exception_handlers={HTTPException: self._answer, Exception: self._answer},
             lifespan=[self._lifespan],
-            openapi_config=openapi_config(_version(), {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY}),
+            openapi_config=openapi_config(
+                _version(),
+                {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY},
+                [imkit_vocabulary.DIALECT, rocketchat_vocabulary.DIALECT, tencent_vocabulary.DIALECT],
+            ),
+            plugins=[DescribedStructs()],
             logging_config=None,
         )
 

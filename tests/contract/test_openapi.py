@@ -2,25 +2,24 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlencode
 
 import httpx
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance, unsupported_method
 
 from service.app import create_app
 from service.settings import Settings
 from service.wire.imkit.routes import HANDLERS
-from service.wire.query_limits import LONG
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server
 
 EXAMPLES = 20  # of each operation
 WITH_CALLS_THAT_ARE_NOT_OFFERED = {"/me", "/messages", "/admin/clients", "/rooms/{room}/messages/{message}"}  # of IMKit's: 404, not 405
+LONGEST_URL = 64 * 1024  # characters
 OTHER_DIALECTS = "^/(v4|api|tencent)/"  # each has tests of its own
 
 
@@ -43,7 +42,6 @@ def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
 
     Not asked: that everything the document allows is accepted, since ids and tags have rules that JSON Schema cannot say.
     """
-    assume(len(urlencode(case.query or {}, doseq=True)) <= LONG)  # beyond it a query is refused before it is looked at
     headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
     excluded = [positive_data_acceptance, ignored_auth]
     if case.path in WITH_CALLS_THAT_ARE_NOT_OFFERED:
@@ -51,7 +49,12 @@ def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
     if case.path == "/me/badge":
         # In a query `false` is a string, and one string is a list of one, whatever JSON Schema says.
         excluded.append(negative_data_rejection)
-    case.call_and_validate(base_url=url, headers=headers, excluded_checks=excluded)
+    answer = case.call(base_url=url, headers=headers)
+    if len(answer.request.url or "") > LONGEST_URL:
+        return  # the server refuses it before the call is known (tests/e2e/test_hostile_http.py)
+    if answer.status_code == 413:
+        excluded.append(negative_data_rejection)  # what is too large is refused before it is looked at
+    case.validate_response(answer, headers=headers, excluded_checks=excluded)
 
 
 def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
@@ -59,7 +62,7 @@ def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
     operations = {one["operationId"]: one for methods in schema.raw_schema["paths"].values() for one in methods.values()}
     for handler in HANDLERS:
         parameters = operations[handler.opt["operation"]].get("parameters", ())
-        documented = {one["name"] for one in parameters if one["in"] == "query"} - {"roomTags[]"}
+        documented = {one["name"] for one in parameters if one["in"] == "query"}
         taken = handler.opt["query"]
         assert documented == {name for name in taken or () if not name.endswith("[]")}, handler.opt["operation"]
         assert taken is not None or not documented

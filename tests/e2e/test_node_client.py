@@ -4,8 +4,6 @@ import asyncio
 import base64
 import json
 import secrets
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,13 +12,12 @@ from typing import Any
 import pytest
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, faults
+from tests.support.node import needs_node, npm_ci
 from tests.support.processes import ServiceProcess
 from tests.support.servers import short_directory
 from tests.support.waiting import wait_until
 
-HERE = Path(__file__).parent
-
-pytestmark = pytest.mark.skipif(shutil.which("node") is None or shutil.which("npm") is None, reason="Node.js and npm are not installed")
+pytestmark = needs_node
 
 VUE = {"transports": ["websocket", "webtransport"], "forceBase64": True}  # options of the newest web client
 SDK = {"transports": ["websocket"]}
@@ -31,16 +28,7 @@ PLAIN: dict[str, Any] = {}  # as in two of the documentation's examples: long-po
 def client_js() -> Iterator[Path]:
     """The client's script, beside what it needs, outside the checkout."""
     with short_directory() as directory:
-        for name in ("package.json", "package-lock.json", "client.js"):
-            shutil.copy(HERE / name, directory)
-        done = subprocess.run(
-            ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        done = npm_ci(directory, "client.js")
         assert done.returncode == 0, done.stdout + done.stderr
         yield directory / "client.js"
 

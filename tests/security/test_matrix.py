@@ -110,6 +110,7 @@ ROWS: dict[str, list[Row]] = {
     "rocketchat_dm_counters": [Row(IN_A_ROOM, query={"roomId": ROOM}, room="d")],
     "rocketchat_login": [Row(OPEN, {"user": "al", "password": "a-guess-at-a-token"})],
     "rocketchat_logout": [Row(OWN, {})],
+    "rocketchat_logout_by_get": [Row(OWN)],
     "rocketchat_read_thread": [Row(IN_A_ROOM, {"tmid": MESSAGE})],
     "admin_set_msg_read": [Row(SERVER, {"Report_Account": "al", "Peer_Account": "bo"})],
     "get_c2c_unread_msg_num": [Row(SERVER, {"To_Account": "al"})],

@@ -199,6 +199,8 @@ class ReadManyResult(Struct, frozen=True):
 
 
 class BadgeResult(Struct, frozen=True):
+    """Unread messages over all rooms of the caller that were asked about."""
+
     badge: int
 
 
@@ -288,6 +290,8 @@ class MessageReceipts(Struct, frozen=True):
 
 
 class ReceiptCountsResult(Struct, frozen=True):
+    """The counts of several messages of a room. Unknown and deleted ones are left out."""
+
     room: str
     data: list[MessageReceipts]
 
@@ -383,7 +387,7 @@ class RoomUnread(Struct, frozen=True, omit_defaults=True):
 
 
 class RoomsResult(Struct, frozen=True):
-    """`totalCount` counts all pages."""
+    """A page of the caller's rooms."""
 
     total_count: int = field(name="totalCount")
     data: list[RoomResult]
@@ -397,6 +401,8 @@ class RoomsUnreadResult(Struct, frozen=True):
 
 
 class RoomDeletedResult(Struct, frozen=True):
+    """A room that was deleted."""
+
     n: int
     ok: int
 
@@ -435,6 +441,8 @@ class BatchResult(Struct, frozen=True):
 
 
 class MessagesDeletedResult(Struct, frozen=True):
+    """What was deleted of a room's messages."""
+
     deleted_count: int = field(name="deletedCount")
     room_id: str = field(name="roomID")
     message_id: str = field(name="messageID")
@@ -443,6 +451,8 @@ class MessagesDeletedResult(Struct, frozen=True):
 
 
 class TokenResult(Struct, frozen=True):
+    """A token of a user."""
+
     token: str
     client: str
     expiration_date: str = field(name="expirationDate")
@@ -460,10 +470,14 @@ class RevokedToken(Struct, frozen=True):
 
 
 class RevokedTokensResult(Struct, frozen=True):
+    """Tokens that ended."""
+
     data: list[RevokedToken]
 
 
 class UsersResult(Struct, frozen=True):
+    """Users as they are now."""
+
     total_count: int = field(name="totalCount")
     data: list[UserResult]
 

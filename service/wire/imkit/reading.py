@@ -88,7 +88,7 @@ def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
 async def badge(
     request: Call,
     room_tags: Annotated[list[str] | None, QueryParameter(name="roomTags")] = None,
-    room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]")] = None,
+    room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]", include_in_schema=False)] = None,
 ) -> Reply:
     """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
     caller = request.auth

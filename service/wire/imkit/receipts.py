@@ -1,5 +1,6 @@
 """Who has read a message, and since when. IMKit itself has no such calls; these are ours, in its envelope."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -69,6 +70,7 @@ async def receipts(
         ReceiptCountsResult,
         refusals=_REFUSALS,
         statuses=(404,),
+        needed=("messages",),
         cost=costs.RECEIPTS,
         query=("messages",),
     ),
@@ -76,7 +78,7 @@ async def receipts(
 async def receipt_counts(
     request: Call,
     room: FromPath[str],
-    messages: Annotated[list[str] | None, QueryParameter(description="Required: up to 100 ids, by commas; a comma in an id is %2C")] = None,
+    messages: FromQuery[Sequence[str]] = (),
 ) -> Reply:
     """How many have read each of several messages.
 

@@ -11,6 +11,7 @@ from litestar.openapi.spec import SecurityScheme
 from service.wire.desk import Desk
 from service.wire.imkit import admin, badges, me, members, posts, reading, receipts, room_list, rooms
 from service.wire.imkit.gate import Gate
+from service.wire.imkit.vocabulary import DIALECT
 from service.wire.reply import Reply
 
 HANDLERS = (
@@ -78,7 +79,7 @@ def imkit_router(desk: Callable[[], Desk]) -> Router:
         for path in handler.paths:
             methods[path].update(handler.http_methods)
     options = [_options(path, allowed) for path, allowed in methods.items()]
-    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[DefineMiddleware(Gate, desk=desk)])
+    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[DefineMiddleware(Gate, desk=desk)], tags=[DIALECT.tag])
 
 
 def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
