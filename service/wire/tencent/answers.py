@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from service.domain.limits import new_id
 from service.errors import ReadStateError, StoreFull, TooManyRequests
-from service.wire.body import BadBody, ClientGone, Wrong
+from service.wire.body import BadBody, ClientGone
 from service.wire.reply import Reply
 from service.wire.tencent.codes import (
     ACCOUNT_NOT_TEXT,
@@ -75,8 +75,6 @@ def _explain(scope: Any, opt: Mapping[str, Any], error: Exception) -> tuple[Code
         code = code_of(error, family)
         return code, "" if code.info and not isinstance(error, StoreFull) else str(error)
     if isinstance(error, BadBody):
-        if error.wrong is Wrong.FIELD and "unknown field" in str(error):
-            return family.illegal, error.hint
         return _explain_body(str(error), family, opt["blames"])
     if isinstance(error, ValidationException | ClientGone):
         return family.body_unreadable, ""  # there is no body at all, or not the whole of it

@@ -1,7 +1,6 @@
 """The wire types of Tencent's REST API. Names and meanings are those of its documentation and of the published clients.
 
-Requests ignore fields they do not know, as the original does, but for one. Where clients differ in a field's type, all that are in use
-are taken.
+Requests ignore fields they do not know, as the original does. Where clients differ in a field's type, all that are in use are taken.
 """
 
 from typing import Annotated, Literal
@@ -31,8 +30,8 @@ class SetMsgRead(Struct, frozen=True):
     read_time: float | str | None = field(name="MsgReadTime", default=None)  # Unix seconds; a string in the documentation
 
 
-class GetUnread(Struct, frozen=True, forbid_unknown_fields=True):
-    """openim/get_c2c_unread_msg_num. A misspelt Peer_Account would be answered with the total."""
+class GetUnread(Struct, frozen=True):
+    """openim/get_c2c_unread_msg_num"""
 
     account: Account = field(name="To_Account")
     peers: Annotated[list[str], Meta(max_length=MAX_PEERS)] | str | None = field(name="Peer_Account", default=None)
