@@ -17,9 +17,9 @@ from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from litestar import Litestar, Request
+from litestar import HttpMethod, Litestar, Request
 from litestar.exceptions import HTTPException
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
@@ -126,7 +126,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready, self._warnings),
+                *operating_handlers(self._why_not_ready, self._warnings, _version()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -172,6 +172,8 @@ class Service:
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
         if express := EXPRESSES.find(scope):
             await express[0].serve(self.parts.desk, express[1], scope, receive, send)
         elif _words(scope["path"]) is answer and not _clean(scope):
@@ -389,6 +391,17 @@ async def _stop(task: "asyncio.Task[None]") -> None:
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
     """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
     return next((dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)), answer)
+
+
+def _without_body(send: Send) -> Send:
+    """`send` for HEAD: what GET would answer, with its length, and without its body."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def _clean(scope: Scope) -> bool:

@@ -190,7 +190,7 @@ async def test_logging_in_with_a_form(al: Rocketchat, name: str) -> None:
 async def test_bodies_over_the_limit(al: Rocketchat, call: str) -> None:
     before = await stored(al)
     answer = await al.post("al", call, b'{"rid":"r","x":"' + b"x" * MAX_BODY_BYTES + b'"}')
-    assert seen(answer) == failed("The body is too large", status=413)
+    assert seen(answer) == failed("The body must have at most 65536 bytes", status=413)
     assert await stored(al) == before
 
 

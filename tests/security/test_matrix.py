@@ -72,7 +72,13 @@ ROWS: dict[str, list[Row]] = {
     "mark_read_many": [Row(OWN, {"items": [ITEM]})],
     "badge": [Row(OWN), Row(OWN, query={"roomTags": "x"})],
     "badges_by_tags": [Row(OWN, {})],
-    "rooms": [Row(OWN)],
+    "badges": [Row(BACKEND, {"clients": ["al"]}), Row(BACKEND, {"tokens": ["a-guess-at-a-token-of-al"]})],
+    "rooms": [Row(OWN), Row(OWN, query={"fields": "unread"})],
+    "room_ids": [Row(OWN)],
+    "count_messages": [Row(IN_A_ROOM), Row(IN_A_ROOM, query={"timeInMS": "1"})],
+    "member": [Row(IN_A_ROOM)],
+    "add_member": [Row(IN_A_ROOM)],
+    "remove_member": [Row(IN_A_ROOM, room="p")],
     "room": [Row(IN_A_ROOM, told_apart=True)],
     "create_room": [Row(BACKEND, {"_id": ROOM})],
     "create_and_join": [Row(OWN, {}), Row(IN_A_ROOM, {"_id": ROOM, "invitee": ["eve"]}, makes=True)],
@@ -141,10 +147,10 @@ ROWS: dict[str, list[Row]] = {
         )
         for command in sorted(COMMANDS)
     ],
-    **{name: [Row(OPEN)] for name in ("options", "healthz", "readyz", "metrics", "GET /schema", "GET /schema/openapi.json")},
+    **{name: [Row(OPEN)] for name in ("options", "index", "healthz", "readyz", "metrics", "GET /schema", "GET /schema/openapi.json")},
     "GET /schema/{path}": [Row(OPEN)],
     **{f"OPTIONS {path}": [Row(OPEN)] for path in ("/schema", "/schema/openapi.json", "/schema/{path}", "/tencent/callbacks")},
-    **{f"OPTIONS {path}": [Row(OPEN)] for path in ("/healthz", "/readyz", "/metrics")},
+    **{f"OPTIONS {path}": [Row(OPEN)] for path in ("/", "/healthz", "/readyz", "/metrics")},
 }
 EVENTS: dict[str, list[dict[str, Any]]] = {
     "lastRead": [{"room": ROOM, "message": MESSAGE}],
@@ -391,12 +397,15 @@ async def refused_auth2(socket: AsgiSocket, acks: list[str]) -> list[Any]:
 async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:
     """The words of the document, which knows no 403 for it."""
     answer = await world.as_user("eve", "PUT", "/rooms/c-al/lastRead", {"message": "m-c-al"})
-    assert (answer.status_code, answer.content) == (404, refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found"))
+    assert (answer.status_code, answer.content) == (
+        404,
+        refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"),
+    )
 
 
 async def test_who_is_in_a_room_may_do_what_strangers_may_not(world: Imkit) -> None:
     """The rows are right: what is refused above is done for the owner. What ends a message or a room comes last."""
-    endings = ("send", "delete_message", "update_room", "remove_members", "delete_room")
+    endings = ("send", "delete_message", "update_room", "remove_members", "delete_room", "remove_member")
     in_a_room = [(route, row) for route in ROUTES for row in ROWS[route.operation] if row.kind == IN_A_ROOM]
     for route, row in sorted(in_a_room, key=lambda one: endings.index(one[0].operation) if one[0].operation in endings else -1):
         answer = await Cell(world, OWNER, row, world.tokens["al"]).call(route, known=True)

@@ -21,6 +21,7 @@ _SECURITY: dict[Who, list[dict[str, list[str]]]] = {
     Who.CLIENT: [*BY_TOKEN, {"apiKey": [], "clientId": []}],
     Who.EITHER: [*BY_TOKEN, {"apiKey": []}],
     Who.BACKEND: [{"apiKey": []}],
+    Who.TOKENS: [{"clientKey": []}, {"apiKey": []}],
 }
 _MEANINGS = {
     400: "Something is missing or malformed; nothing was done",
@@ -46,18 +47,31 @@ def documented(
     needed: Collection[str] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
     cost: int = costs.READ,
+    query: Sequence[str] | None = None,
+    or_else: type[msgspec.Struct] | None = None,
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
     `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
     `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
-    `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs).
+    `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs);
+    `query` has the names that the query of a call may have, None when others are passed over; `or_else` is another kind of result that a
+    parameter may ask for.
     """
-    responses = {200: ResponseSpec(data_container=_envelope(result), description="Done", generate_examples=False)}
+    answer: Any = _envelope(result) | _envelope(or_else) if or_else else _envelope(result)
+    responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
     for status in sorted({400, 401, 403, 413, 429, 503, *statuses}):
         responses[status] = ResponseSpec(data_container=Failure, description=_MEANINGS[status], generate_examples=False)
     return {
-        "opt": {"operation": operation, "who": who, "refusals": refusals or {}, "bad_body": bad_body, "cost": cost},
+        "opt": {
+            "operation": operation,
+            "who": who,
+            "refusals": refusals or {},
+            "bad_body": bad_body,
+            "cost": cost,
+            "query": query,
+            "max_body_bytes": max_body_bytes,
+        },
         "operation_id": operation,
         "operation_class": _operation(needed, optional_body=optional_body),
         "responses": responses,

@@ -9,7 +9,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
 from service.wire.desk import Desk
-from service.wire.imkit import admin, me, members, posts, reading, receipts, room_list, rooms
+from service.wire.imkit import admin, badges, me, members, posts, reading, receipts, room_list, rooms
 from service.wire.imkit.gate import Gate
 from service.wire.imkit.vocabulary import DIALECT
 from service.wire.reply import Reply
@@ -19,8 +19,11 @@ HANDLERS = (
     reading.mark_read_many,
     reading.badge,
     reading.badges_by_tags,
+    badges.badges,
     room_list.rooms,
+    room_list.room_ids,
     rooms.room,
+    rooms.count_messages,
     rooms.create_room,
     rooms.create_and_join,
     rooms.update_room,
@@ -28,6 +31,9 @@ HANDLERS = (
     members.join,
     members.add_members,
     members.remove_members,
+    members.add_member,
+    members.remove_member,
+    members.member,
     receipts.receipts,
     receipts.receipt_counts,
     posts.send,

@@ -43,6 +43,11 @@ FIELDS = {
     # reading
     "badge": Field("Unread messages over all rooms of the user", 3),
     "totalBadge": Field("Unread messages in all rooms with any of the tags, a room with several counted once", 4),
+    "BadgesAsked.tokens": Field("A token of each of up to 20 users: those who are signed in on one device", [_TOKEN]),
+    "BadgesAsked.clients": Field("The ids of up to 200 users; for backends, instead of `tokens`", ["ann", "ben"]),
+    "BadgesResult.data": Field("Each user once, in the order given"),
+    "BadgesResult.totalBadge": Field("The sum of them", 3),
+    "MemberResult.badge": Field("Unread messages of the room", 0),
     "unread": Field("Unread messages of the room", 0),
     "lastRead": Field("The id of the newest message that the user has read in the room", "m1"),
     "items": Field("Rooms, and in each the newest message that was read"),
@@ -91,6 +96,14 @@ FIELDS = {
     "created": Field("Whether it is new; false when it existed", True),
     "totalCount": Field("How many there are in all, on this page or not", 1),
     "RoomsResult.data": Field("The rooms of this page"),
+    "RoomsUnreadResult.data": Field("The rooms of this page, of each what a list of badges needs"),
+    "RoomIdsResult.data": Field("The ids of the rooms of this page", ["garden"]),
+    "RoomUnread.lastMessage": Field("The newest message; missing in a room without any"),
+    "joinedAt": Field("When the member joined, in ISO 8601; only until they have read something"),
+    "joinedAtMS": Field("When the caller joined, in Unix milliseconds; only until they have read something"),
+    "MessageTime._id": Field("The message's id", "m1"),
+    "timeInMS": Field("Unix milliseconds: messages sent after it are counted; without it all are", _AT_MS),
+    "CountResult.count": Field("How many messages there are", 1),
     "n": Field("How many rooms were deleted", 1),
     "ok": Field("1: it was done", 1),
     "skip": Field("How many rooms to leave out at the beginning"),
@@ -101,6 +114,7 @@ FIELDS = {
     ),
     "updatedAfter": Field("Only rooms that have changed since: an ISO 8601 time or Unix milliseconds", _AT),
     "sortUnreadFirst": Field("Other than 0: rooms with something unread come first", 1),
+    "fields": Field("`unread`: only what a list of badges needs, in less than a tenth of the bytes", "unread"),
     "q": Field(
         "JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` "
         "(`$regex`, taken for plain text, and `$options`)",
@@ -165,6 +179,8 @@ FREE = frozenset(
 _MESSAGE = {"_id": "m1", "room": "garden", "sender": "ann", "messageType": "text", "message": "The tomatoes are up!"}
 
 REQUESTS = {
+    "badges": {"clients": ["ann", "ben"]},
+    "add_member": {"systemMessage": False},
     "badges_by_tags": {"tags": ["home", "work"]},
     "create_room": {"_id": "garden", "name": "Garden", "roomTags": ["home"], "members": ["ann", "ben"]},
     "create_and_join": {"_id": "garden", "name": "Garden", "invitee": ["ben"]},

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from msgspec import UNSET, Struct
 
 from service import errors
+from service.domain.limits import MAX_BODY_BYTES
 from service.wire.body import ClientGone
 from service.wire.reply import Reply
 from service.wire.rocketchat.messages import FailureAnswer
@@ -75,7 +76,7 @@ SLOW_DOWN = (
 )
 NOT_FOUND = Problem(404, "not-found", "API endpoint does not exist")  # ours
 NOT_ALLOWED = Problem(405, "method-not-allowed", "Method not allowed; the Allow header names those that are")  # ours
-TOO_LARGE = Problem(413, "too-large", "The body is too large")  # ours
+TOO_LARGE = Problem(413, "too-large", f"The body must have at most {MAX_BODY_BYTES} bytes")  # ours
 NOT_SERVED = Problem(400, "bad-request", "The request is not understood")  # ours
 INTERNAL_ERROR = Problem(500, "INTERNAL_ERROR", "Internal server error")
 UNAVAILABLE = Problem(503, "SERVICE_UNAVAILABLE", "Service unavailable: nothing was done; try again")  # ours

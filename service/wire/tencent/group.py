@@ -108,7 +108,7 @@ async def group_msg_receipt(request: Call, data: JSONBody[SendReceipts]) -> Repl
 async def _room(request: Call, group: str, member: str = "") -> Room:
     """The room of a group. Raises Refused."""
     if not is_group(group):
-        raise Refused(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII")
+        raise Refused(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or ..")
     try:
         return await request.read_state.room(app=request.auth, room=room_of_group(group), user=member)
     except RoomUnknown:
