@@ -142,7 +142,7 @@ def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("said", ["", "40", '40\x1e42["typing"]'], ids=["open", "connected", "talking"])
 def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: str) -> None:
-    """It is answered in a way that tells the client to come back; nothing is lost of what runs, so no line says that it was."""
+    """It is answered in a way that tells the client to come back, and no line of the log says that it was ended."""
     with (
         ServiceProcess(data_dir) as service,
         httpx.Client(base_url=service.url, params={"EIO": "4", "transport": "polling"}, timeout=40) as client,
