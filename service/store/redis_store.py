@@ -142,10 +142,15 @@ class RedisStore:
         body: str,
         sender_must_be_member: bool,
         sent_ms: int = 0,
+        by_time: bool = False,
+        move_cursor: bool = True,
+        as_last: bool = True,
+        notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
         kept: list[Part] = [self._limit, self._history, self._journal]
         args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms, made.value]
+        args += [int(by_time), int(move_cursor), int(as_last), int(notify)]
         posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
         if posted.created:
             key = Keys.message(app, posted.message)
@@ -163,11 +168,16 @@ class RedisStore:
     async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
         return Deleted(count=await self._change("recall_message", app, room, [app, message, body]))
 
-    async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
-        return Deleted(count=await self._change("delete_all_messages", app, room, [app]))
+    async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
+        deleted, more = 0, True
+        while more:  # so many are looked at in one script
+            count, more, first = await self._change("delete_messages", app, room, [app, before, before_ms])
+            deleted += count
+        return Deleted(deleted, _text(first))
 
-    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
-        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message, after]))
+    async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
+        seq, sender, at_ms = await self._caller.call(self._scripts["message"], [Keys.room(app, room)], [message, after])
+        return MessageRef(message, seq, _text(sender), at_ms)
 
     # Reading
 
@@ -325,7 +335,7 @@ class RedisStore:
 
     async def _with_message(self, app: str, rooms: Sequence[str], message: str) -> list[str]:
         """Those of the rooms that hold this message."""
-        replies = await self._ask_each("message_sender", app, rooms, [message, 0], unknown=(RoomUnknown, MessageUnknown))
+        replies = await self._ask_each("message", app, rooms, [message, 0], unknown=(RoomUnknown, MessageUnknown))
         return [room for room, reply in zip(rooms, replies, strict=True) if reply != []]
 
     async def _among(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
@@ -419,5 +429,5 @@ def _reading(reply: Sequence[Any]) -> Reading:
 
 
 def _posted(reply: Sequence[Any]) -> Posted:
-    message, seq, ordinal, at_ms, created, *moved = reply
-    return Posted(message=_text(message), seq=seq, ordinal=ordinal, at_ms=at_ms, created=created == 1, moved=sum(moved))
+    message, seq, ordinal, at_ms, created, moved, sender = reply
+    return Posted(_text(message), seq, ordinal, at_ms, created == 1, moved, _text(sender))

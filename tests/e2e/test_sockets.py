@@ -111,10 +111,16 @@ async def test_a_deleted_message_and_an_emptied_room_are_told(backend: Backend) 
         room = await backend.room(fresh("room"), ann)
         message = await backend.post(room, ann)
         await backend.post(room, ann)
+        last = await backend.post(room, ann)
         await backend.call("DELETE", f"/rooms/{room}/messages/{message}")
+        await backend.call("DELETE", f"/rooms/{room}/messages?before={last}")
         await backend.call("DELETE", f"/rooms/{room}/messages/_all")
-        told = await phone.until("messageDeleted", 2, room)
-    assert told == [{"room": room, "messageID": message}, {"room": room, "messageID": "_all"}]
+        told = await phone.until("messageDeleted", 3, room)
+    assert told == [
+        {"room": room, "messageID": message},
+        {"room": room, "messageID": "_before", "before": last},
+        {"room": room, "messageID": "_all"},
+    ]
 
 
 async def test_a_changed_room_is_told_without_what_is_personal(backend: Backend) -> None:

@@ -71,6 +71,12 @@ INSUFFICIENT_PERMISSION = Problem(403, "Permission denied", "INSUFFICIENT_PERMIS
 ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
 ROOM_OR_MESSAGE_NOT_FOUND = Problem(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
 MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
+NO_SUCH_POINT = Problem(  # ours
+    404,
+    "Not Found",
+    "MESSAGE_NOT_FOUND",
+    "before must be the id of a message that is remembered, an ISO-8601 time or 13 digits of Unix milliseconds",
+)
 ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
 LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
 CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")

@@ -107,6 +107,11 @@ def message_view(app: str, room: str, message: str, sender: View | str | None, a
     }
 
 
+def stored_message(app: str, room: str, message: str, sender: str, at_ms: int) -> View:
+    """What is kept of a message of the backend."""
+    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender or None, **_times(at_ms)}
+
+
 def _times(at_ms: int) -> View:
     return {"messageTime": iso(at_ms), "messageTimeMS": at_ms, "createdAtMS": at_ms}
 

@@ -98,8 +98,9 @@ class Delivery:
             case CursorMoved(room, member, message):
                 payload = encode_json({"roomID": room, "memberID": member, "messageID": message})
                 self._send(app, room, Outgoing("lastRead", payload, (room, member)))
-            case MessageDeleted(room, message):
-                self._send(app, room, Outgoing("messageDeleted", encode_json({"room": room, "messageID": message})))
+            case MessageDeleted(room, message, first):
+                deleted = {"room": room, "messageID": message} | ({"before": first} if first else {})
+                self._send(app, room, Outgoing("messageDeleted", encode_json(deleted)))
             case Joined(room, members):
                 self._audience.joined(app, room, members)
             case Left(room, members):
