@@ -41,6 +41,13 @@ def user_view(app: str, user: User) -> View:
     }
 
 
+def with_me(room: Room, members: Sequence[MemberState]) -> Sequence[MemberState]:
+    """`members`, of whom there may be more, and in any case the one for whom the room was read."""
+    if room.me is None or any(state.member == room.me.member for state in members):
+        return members
+    return [*members, room.me]
+
+
 def people_in(room: Room, members: Iterable[MemberState]) -> set[str]:
     """Everybody whose profile the view of a room shows."""
     return {state.member for state in members} | ({room.last.sender} if room.last and room.last.sender else set())
