@@ -17,7 +17,9 @@ the parser stops behind the head of the request, and uvicorn takes what follows,
 import asyncio
 import contextlib
 from collections.abc import Collection
+from functools import cache
 from ipaddress import ip_address, ip_network
+from random import random
 from typing import Any, ClassVar
 
 import httptools
@@ -28,7 +30,7 @@ from websockets.frames import CloseCode, Frame
 
 from service.wire.addresses import Held, network_of
 from service.wire.query_limits import HEADERS, objection
-from service.wire.reply import JSON, PRIVATE
+from service.wire.reply import PRIVATE, Headers, TakesWhole
 
 # Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
 MAX_BESIDE_BODY_BYTES = 256 * 1024
@@ -47,7 +49,11 @@ MAX_PIECES = 4096
 LINGER_S = 2.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
 
-KNOWN_LINES = {(name, value): b"%b: %b\r\n" % (name, value) for name, value in ((b"content-type", JSON), *PRIVATE)}
+# A connection is left alone for so long after each refusal in a row for too many requests, times their number.
+PAUSE_STEP_S = 0.01
+MAX_PAUSE_S = 1.0
+TOO_MANY_REQUESTS = 429
+
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
 _BAD_HANDSHAKE = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
@@ -64,6 +70,7 @@ class GatheringTransport:
         self._waiting: list[bytes] = []
         self._left = 0  # bytes that the client had not taken when something was written last
         self.is_asked = False  # the client is in the middle of a request
+        self.refused = 0  # answers in a row that said that there were too many requests
         self.lingers = False  # closed for us, while the client may still send
 
     def write(self, data: bytes) -> None:
@@ -112,33 +119,54 @@ class GatheringTransport:
         return getattr(self._transport, name)
 
 
-class Cycle(RequestResponseCycle):
-    """uvicorn's, which looks through the name and the value of every header of every answer. Those of `Reply` are known."""
+class Cycle(RequestResponseCycle, TakesWhole):
+    """uvicorn's, which looks through the name and the value of every header of every answer. Those of a Reply are known to be sound."""
 
-    async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start" and not self.response_started:
-            head = self._head(message)
-            if head is not None:
-                self.response_started, self.waiting_for_100_continue = True, False
-                self.transport.write(head)
-                return
-        await super().send(message)
+    def take_whole(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
+        """As `send` would, for an answer that nothing is unusual about."""
+        if (
+            self.response_started
+            or self.flow.write_paused
+            or self.disconnected
+            or not self.keep_alive
+            or self.access_log
+            or self.default_headers
+            or self.scope["method"] == "HEAD"
+        ):
+            return False
+        head = _head(status, media_type)
+        for header in headers:
+            if header[0] == b"connection":
+                return False
+            head += b"%b: %b\r\n" % header
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self.message_event.set()
+        if status == TOO_MANY_REQUESTS:
+            self._go_on_later()
+        else:
+            self.transport.refused = 0  # type: ignore[attr-defined]
+            self.on_response()
+        return True
 
-    def _head(self, message: Any) -> bytes | None:
-        """The head of an answer with known headers and a length, on a connection that goes on; None for any other one."""
-        if self.flow.write_paused or self.disconnected or not self.keep_alive or self.access_log or self.default_headers:
-            return None
-        (name, length), *others = message["headers"]
-        if name != b"content-length":
-            return None
-        head = STATUS_LINE[message["status"]]
-        for header in others:
-            line = KNOWN_LINES.get(header)
-            if line is None:
-                return None
-            head += line
-        self.expected_content_length, self.chunked_encoding = int(length), False
-        return b"%bcontent-length: %b\r\n\r\n" % (head, length)
+    def _go_on_later(self) -> None:
+        """Refusals cost a worker as much as answers. A client that goes on after many in a row is read less and less often.
+
+        Other users' calls may come by the same connection, from a proxy: each that is answered ends the row.
+        """
+        transport: Any = self.transport
+        transport.refused += 1
+        self.flow.pause_reading()
+        pause_s = min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
+        # Not all connections of a client at the same moment.
+        asyncio.get_running_loop().call_later(pause_s * (0.5 + random() / 2), self.on_response)
+
+
+@cache
+def _head(status: int, media_type: bytes) -> bytes:
+    """The first line and the headers of every Reply of a kind; there are as many as the code names."""
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % header for header in ((b"content-type", media_type), *PRIVATE))
 
 
 class ServerConfig(Config):

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from service.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
 from service.settings import Settings
 from service.wire import costs
 from service.wire.rate_limits import MAX_DEAR_CALLS
@@ -207,6 +209,22 @@ async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backe
         assert [answer["RC"] for answer in answers][:9] == [0] * 9
         assert answers[-1]["RC"] == 429
         await uma.until_closed()
+
+
+async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(service: ServiceProcess, backend: Backend) -> None:
+    """Each refusal costs a worker what an answer does. The pauses have a lower bound, so this is no question of the machine's speed."""
+    headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": await backend.token("vera")}
+    refusals = 20
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, limits=httpx.Limits(max_connections=1)) as client:
+        while (await client.get("/rooms")).status_code == 200:
+            pass
+        begin = time.monotonic()
+        assert {(await client.get("/rooms")).status_code for _ in range(refusals)} == {429}
+        assert time.monotonic() - begin >= PAUSE_STEP_S / 2 * sum(range(1, refusals))
+        # Others are not held up, and neither is the connection for longer than its pause.
+        assert (await backend.call("GET", "/me/badge", token=await backend.token("wanda")))["RC"] == 0
+        async with asyncio.timeout(MAX_PAUSE_S * 10):
+            assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -> None:

@@ -83,6 +83,6 @@ def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
     @route(path, http_method=[HttpMethod.OPTIONS], status_code=200, opt={"operation": "options"}, include_in_schema=False)
     async def options() -> Reply:
         """Which methods the path takes. A browser's preflight is answered before it gets here."""
-        return Reply(b"", headers=((b"allow", allow),))
+        return Reply(b"", more_headers=((b"allow", allow),))
 
     return options

@@ -113,7 +113,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
     found = _answer(opt, error)
     scope["outcome"] = found.code
     # Who was counted is told where the count stands, also when the call itself failed.
-    found.raw_headers += scope.get("rate_headers", ())
+    found.more_headers += scope.get("rate_headers", ())
     if found.status == 500:
         logger.error("unexpected failure", exc_info=error, extra={"method": scope["method"], "operation": opt.get("operation", "")})
     return found

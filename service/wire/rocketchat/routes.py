@@ -71,7 +71,7 @@ def _extra(call: HTTPRouteHandler) -> list[HTTPRouteHandler]:
     @route(path, http_method=HttpMethod.OPTIONS, opt={"operation": "options"}, status_code=200, include_in_schema=False)
     async def options() -> Reply:
         """Which methods the path takes. A browser's preflight is answered before it gets here."""
-        return Reply(b"", headers=((b"allow", allow),))
+        return Reply(b"", more_headers=((b"allow", allow),))
 
     # The framework makes an OPTIONS of its own for a path that has none when its first handler comes.
     return [options, *handlers]
