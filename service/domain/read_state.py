@@ -319,6 +319,10 @@ class ReadState:
         """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid."""
         return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags))
 
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        """The badges of `users`, with every change of `room` in them of which there has been a notice."""
+        return await self._store.badges_after(app=app, room=room, users=users)
+
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str] = ()) -> TagBadges:
         """Unread per tag; without `tags`, for every tag on the user's active rooms. Raises Invalid."""
         return await self._store.badges_by_tags(app=app, user=user, tags=check_tags("tags", tags))

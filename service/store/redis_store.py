@@ -251,6 +251,11 @@ class RedisStore:
                 unread += count
         return int(unread)
 
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        await self.outbox.tell_owed(app, room)
+        badges = await together(lambda user: self.badge(app=app, user=user, tags=()), users)
+        return dict(zip(users, badges, strict=True))
+
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
         reply = await self._caller.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
         total, flat, elsewhere = reply

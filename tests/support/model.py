@@ -334,6 +334,9 @@ class ModelStore:
     async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
         return sum(there.unread(user) for there in self._counted(app, user) if set(tags) <= set(there.tags))
 
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        return {user: await self.badge(app=app, user=user, tags=()) for user in users}
+
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
         counted = self._counted(app, user)
         asked = set(tags) or {tag for there in counted for tag in there.tags}
