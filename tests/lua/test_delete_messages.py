@@ -83,7 +83,7 @@ async def test_what_stands_before_a_message_is_unread_for_no_member(store: Redis
     assert [await unread_of(store, app, user) for user in ("ann", "bob", "cid")] == [3, 3, 1]
     assert [await store.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob", "cid")] == [3, 3, 1]
     assert (await store.mark_read(app=app, room="r", user="ann", message="m2")).unread == 3
-    assert await store.audit_all(repair=False) == []
+    assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, app: str) -> None:
@@ -99,7 +99,7 @@ async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, 
     assert (await store.delete_messages(app=app, room="r", before="quiet")).count == 2
     assert await unread_of(store, app, "ann") == 0
     assert (await store.delete_messages(app=app, room="r")).count == 1
-    assert await store.audit_all(repair=False) == []
+    assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_repeating_it_changes_nothing(store: RedisStore, app: str) -> None:
@@ -133,7 +133,7 @@ async def test_a_large_room_is_done_in_few_commands(caller: Caller, app: str, fa
     assert (await store.delete_messages(app=app, room="r", before="m7")).count == 7
     assert {key: value for key, value in (await contents(store, app)).items() if key.startswith(b"{u:")} == sides
     assert [await store.badge(app=app, user=user, tags=[]) for user in users[:3]] == [3, 3, 3]
-    assert await store.audit_all(repair=False) == []
+    assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ async def test_a_post_may_leave_its_senders_cursor_alone(store: RedisStore, app:
     assert [await unread_of(store, app, user) for user in ("ann", "bob")] == unread
     assert [await store.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == unread
     assert (await store.mark_read(app=app, room="r", user="ann", message="m")).unread == 0
-    assert await store.audit_all(repair=False) == []
+    assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: RedisStore, app: str) -> None:
