@@ -10,7 +10,7 @@ was missed is not replayed and nothing is made up for it: clients fetch state wh
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +22,7 @@ from service.wire import costs
 from service.wire.addresses import Held, client_address
 from service.wire.desk import Desk
 from service.wire.imkit import views
-from service.wire.imkit.room_event import room_event
+from service.wire.imkit.room_event import left_event, room_event
 from service.wire.imkit.routes import CORS_HEADERS
 from service.wire.realtime import polling
 from service.wire.realtime.audience import Audience
@@ -64,7 +64,13 @@ class Realtime:
         self._held = Held("sockets", address_socket_limit)
         self._polling = workers == 1
         self._audience: Audience[Connection] = Audience(self._rooms_of)
-        self._delivery = Delivery(self._audience, message_view=self._message_view, room_view=self._room_view, revoked=self._revoked)
+        self._delivery = Delivery(
+            self._audience,
+            message_view=self._message_view,
+            room_view=self._room_view,
+            left_views=self._left_views,
+            revoked=self._revoked,
+        )
         self._events = Events(desk, notices, self._audience, REQUESTS)
         self.said = self._events.said
         self._sockets = SocketServer(
@@ -206,6 +212,12 @@ class Realtime:
 
     async def _room_view(self, app: str, room: str) -> bytes:
         return await _insist(lambda: room_event(self._desk.read_state, self._desk.people, app, room))
+
+    async def _left_views(self, app: str, room: str, users: Sequence[str], deleted: bool) -> dict[str, bytes]:
+        badges: Mapping[str, int] = {}
+        with contextlib.suppress(Fault):  # that they are out matters more than their badge
+            badges = await self._desk.read_state.badges_after(app=app, room=room, users=users)
+        return {user: left_event(app, room, badges.get(user), deleted=deleted) for user in users}
 
     async def _repair(self, app: str) -> None:
         lost = await self._audience.reload(app)
