@@ -70,7 +70,7 @@ def serve(settings: Settings) -> int:
             server = EmbeddedServer(Path(settings.data_dir), logger.warning, settings.embedded_memory_mb)
             server.start()
             stack.callback(server.stop)
-            settings = msgspec.structs.replace(settings, redis_url=server.url)
+            settings = msgspec.structs.replace(settings, redis_url=server.url, embedded_memory_mb=None)
         facts = asyncio.run(check_server(str(settings.redis_url)))
         for warning in facts.warnings:
             logger.warning(warning)
