@@ -2,35 +2,38 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import uvloop
 
 from service import logs
 from service.domain.deliveries import DeadLetter
-from service.domain.read_state import ReadState
 from service.domain.types import Drift
-from service.embedded import EmbeddedError, running
+from service.embedded import EmbeddedError
 from service.errors import Invalid, ReadStateError, UserUnknown
+from service.existing_store import existing_store
 from service.leash import end_with_parent
 from service.settings import Settings, SettingsError
 from service.store.apps import FIRST_APP, AppRegistry, NewApp
-from service.store.connect import Caller, connect
+from service.store.audit import Audit, Looked
+from service.store.connect import Caller
 from service.store.directory import RedisDirectory
 from service.store.events import RedisEvents
+from service.store.keys import Keys
 from service.store.redis_store import RedisStore
-from service.store.server_check import ServerRefused, check_server
+from service.store.server_check import ServerRefused
 
 DRIFT_FOUND, CANNOT, INTERRUPTED = 1, 2, 130
 MAX_OVERLAP_S = 90 * 86_400  # for which a rotated key may be kept
 HEARD_WITHIN_S = 5  # by every worker
+
+logger = logging.getLogger("readstate")
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -69,7 +72,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="recompute what is stored and print every difference; exit code 1 if there was one")
     audit.add_argument("--repair", action="store_true", help="mend what differs")
-    audit.add_argument("--app", type=_text, default=FIRST_APP, help="app of the user or room (default: %(default)s)")
+    audit.add_argument("--app", type=_text, help=f"only this app; with --user or --room theirs (default: {FIRST_APP})")
     one = audit.add_mutually_exclusive_group()
     one.add_argument("--user", type=_text, help="only this user")
     one.add_argument("--room", type=_text, help="only this room")
@@ -152,21 +155,41 @@ def _serve(_args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
-    drifts = asyncio.run(_find_drifts(args))
+    drifts, looked = asyncio.run(_find_drifts(args))
     for drift in drifts:
         print(_line(drift))
-    print(f"{len(drifts)} differences{' mended' if args.repair and drifts else ''}", file=sys.stderr)
+    _tell(f"looked at {_many(looked.rooms, 'room')}, {_many(looked.users, 'user')} and {_many(looked.values, 'value')}")
+    _tell(f"{_many(len(drifts), 'difference')}{' mended' if args.repair and drifts else ''}")
     return DRIFT_FOUND if drifts else 0
 
 
-async def _find_drifts(args: argparse.Namespace) -> list[Drift]:
-    async with _connected() as (caller, settings):
-        read_state = ReadState(RedisStore(caller, **settings.bounds()))
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
+    async with existing_store(_tell) as (caller, settings):
+        audit = Audit(caller, RedisStore(caller, **settings.bounds()).outbox)
+        if args.user is None and args.room is None and args.app is None:
+            return await audit.everything(args.repair), audit.looked
+        app = args.app or FIRST_APP
+        await _registry(caller, settings).check(app)
         if args.user is not None:
-            return await read_state.audit_user(app=args.app, user=args.user, repair=args.repair)
+            await _check_user(caller, app, args.user)
+            return await audit.user(app, args.user, args.repair), audit.looked
         if args.room is not None:
-            return await read_state.audit_room(app=args.app, room=args.room, repair=args.repair)
-        return await read_state.audit_all(repair=args.repair)
+            drifts = await audit.room(app, args.room, args.repair)
+            if not audit.looked.rooms:
+                raise Invalid("room", f"there is no room {args.room} in app {app}")
+            return drifts, audit.looked
+        return await audit.everything(args.repair, app), audit.looked
+
+
+async def _check_user(caller: Caller, app: str, user: str) -> None:
+    """Raises Invalid unless the user was created, or is in a room."""
+    key = Keys.user(app, user)
+    if not await RedisDirectory(caller).known(app=app, users=[user]) and not await caller.command("EXISTS", key, key=key):
+        raise Invalid("user", f"there is no user {user} in app {app}")
 
 
 def _line(drift: Drift) -> str:
@@ -176,8 +199,8 @@ def _line(drift: Drift) -> str:
 
 def _change_apps(args: argparse.Namespace) -> int:
     async def change() -> None:
-        async with _registry() as registry:
-            await args.change(registry, args)
+        async with existing_store(_tell) as (caller, settings):
+            await args.change(_registry(caller, settings), args)
 
     asyncio.run(change())
     return 0
@@ -202,8 +225,8 @@ def _print_keys(new: NewApp) -> None:
 
 def _end_tokens(args: argparse.Namespace) -> int:
     async def end() -> None:
-        async with _connected() as (caller, settings):
-            registry = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+        async with existing_store(_tell) as (caller, settings):
+            registry = _registry(caller, settings)
             if args.user is None:
                 await registry.end_tokens(args.app)
             else:
@@ -225,9 +248,13 @@ async def _end_tokens_of(caller: Caller, app: str, user: str) -> None:
 
 def _list_apps(_args: argparse.Namespace) -> int:
     async def show() -> None:
-        async with _registry() as registry:
-            for app in await registry.list():
-                print(f"{app.app}\t{app.client_key}")
+        async with existing_store(_tell) as (caller, settings):
+            for app in await _registry(caller, settings).list():
+                print(f"{app.app}\t{app.client_key or '-'}")
+            if not settings.client_key:
+                _tell(
+                    f"the client key of {FIRST_APP} is not known here; it is in READSTATE_CLIENT_KEY of the service, or its data directory"
+                )
 
     asyncio.run(show())
     return 0
@@ -239,9 +266,11 @@ def _deliver(args: argparse.Namespace) -> int:
     if args.parent is not None:
         end_with_parent(args.parent, signal.SIGTERM)
 
+    logs.configure(Settings.from_environ(os.environ).log_level)
+
     async def run() -> None:
-        async with _connected() as (caller, settings):
-            logs.configure(settings.log_level)
+        # It may be started together with the service itself.
+        async with existing_store(logger.info, served=False) as (caller, settings):
             await deliver(caller, settings)
 
     uvloop.run(run())
@@ -250,7 +279,7 @@ def _deliver(args: argparse.Namespace) -> int:
 
 def _list_dead_letters(_args: argparse.Namespace) -> int:
     async def show() -> None:
-        async with _connected() as (caller, _):
+        async with existing_store(_tell) as (caller, _):
             async for letter in RedisEvents(caller).dead_letters():
                 print(_letter_line(letter))
 
@@ -266,41 +295,26 @@ def _letter_line(letter: DeadLetter) -> str:
 
 def _replay_dead_letters(args: argparse.Namespace) -> int:
     async def replay() -> None:
-        async with _connected() as (caller, _):
-            replayed = await RedisEvents(caller).replay(None if args.all else args.id)
+        async with existing_store(_tell) as (caller, _):
+            events = RedisEvents(caller)
+            if not args.all:
+                await _check_dead(events, args.id)
+            replayed = await events.replay(None if args.all else args.id)
             print(f"{replayed} of the dead letters wait for delivery again")
 
     asyncio.run(replay())
     return 0
 
 
-@asynccontextmanager
-async def _registry() -> AsyncIterator[AppRegistry]:
-    async with _connected() as (caller, settings):
-        yield AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+async def _check_dead(events: RedisEvents, ids: Sequence[str]) -> None:
+    """Raises Invalid unless all of these are dead letters."""
+    known = {letter.event.id async for letter in events.dead_letters()}
+    if missing := [one for one in ids if one not in known]:
+        raise Invalid("id", f"there is no dead letter {' nor '.join(missing)}; `readstate webhooks list` prints those that there are")
 
 
-@asynccontextmanager
-async def _connected() -> AsyncIterator[tuple[Caller, Settings]]:
-    """The store that the settings name. The embedded server is started for the time being if no service runs on its data."""
-    settings = Settings.from_environ(os.environ).resolve()
-    if settings.redis_url is None:
-        with running(Path(settings.data_dir), _tell, settings.embedded_memory_mb) as url:
-            async with _caller(url) as caller:
-                yield caller, settings
-    else:
-        async with _caller(settings.redis_url) as caller:
-            yield caller, settings
-
-
-@asynccontextmanager
-async def _caller(url: str) -> AsyncIterator[Caller]:
-    await check_server(url)
-    caller = await connect(url)
-    try:
-        yield caller
-    finally:
-        await caller.close()
+def _registry(caller: Caller, settings: Settings) -> AppRegistry:
+    return AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
 
 
 def _tell(sentence: str) -> None:

@@ -251,6 +251,11 @@ def forget_socket(directory: Path) -> None:
         (directory / "socket").unlink(missing_ok=True)
 
 
+def holds_data(directory: Path) -> bool:
+    """Whether an embedded server has been started on this directory before. Makes nothing."""
+    return any((directory / "appendonlydir").glob("*.manifest"))
+
+
 @contextmanager
 def running(data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> Iterator[str]:
     """The URL of the embedded server of `data_dir`: the one that serves there now, else one started for the time of the block."""

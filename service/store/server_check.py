@@ -78,6 +78,17 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
         await client.aclose()
 
 
+async def has_served(url: str) -> bool:
+    """Whether a service has used the server (or the cluster) at `url`: its scripts stay there. Raises ServerRefused."""
+    client = _client(url)
+    try:
+        return bool(await client.function_list(f"{PREFIX}*"))
+    except redis.RedisError as error:
+        raise ServerRefused(f"the server at {without_password(url)} does not say which functions it knows ({error})") from None
+    finally:
+        await client.aclose()
+
+
 def is_answering(url: str) -> bool:
     """Whether a server listens at `url` and has loaded its data."""
     try:
@@ -133,8 +144,8 @@ def _check_options(url: str) -> None:
     try:
         _client(url).connection_pool.make_connection()
     except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
-        name = re.search("argument '([a-z_]+)'", str(error))
-        why = f"there is no option {name[1]} for {urlsplit(url).scheme}://" if name else str(error).rstrip(".")
+        unknown = re.search("argument '([a-z_]+)'", str(error))
+        why = f"there is no option {unknown[1]} for {urlsplit(url).scheme}://" if unknown else str(error).rstrip(".")
         raise ServerRefused(f"READSTATE_REDIS_URL cannot be used: {why}; correct what stands behind its `?`, or remove it") from None
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -298,68 +297,6 @@ def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Serve
     run = run_command("serve", settings={"data_dir": data_dir, "port": 0, "redis_url": url})
     assert (run.returncode, run.stdout) == (1, "")
     assert "hgetall" in run.stderr
-
-
-# The other commands
-
-
-def test_apps_are_added_while_the_service_runs(data_dir: Path) -> None:
-    """A new app's keys work within seconds; a rotated key ends; a removed app is out."""
-    settings = {"data_dir": data_dir}
-    with ServiceProcess(data_dir, address_rate_limit=0) as service:
-        added = run_command("apps", "add", "acme", settings=settings)
-        keys = dict(line.rsplit(maxsplit=1) for line in added.stdout.splitlines())
-        wait_until_now(lambda: is_let_in(service, keys["API key"]), "the new app to be known")
-        assert run_command("apps", "list", settings=settings).stdout.splitlines()[1] == f"acme\t{keys['client key']}"
-        assert run_command("apps", "rotate", "acme", settings=settings).returncode == 0
-        wait_until_now(lambda: not is_let_in(service, keys["API key"]), "the old key to end")
-        assert run_command("apps", "remove", "acme", settings=settings).returncode == 0
-        assert len(run_command("apps", "list", settings=settings).stdout.splitlines()) == 1
-
-
-def is_let_in(service: ServiceProcess, api_key: str) -> bool:
-    try:
-        token_of(service, "ada", api_key)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code not in (401, 403):
-            raise
-        return False
-    return True
-
-
-@pytest.mark.parametrize("arguments", [("add", "default"), ("add", "No Such Name"), ("rotate", "nobody"), ("remove", "nobody")])
-def test_apps_that_cannot_be_changed_are_one_line(data_dir: Path, arguments: tuple[str, str]) -> None:
-    run = run_command("apps", *arguments, settings={"data_dir": data_dir})
-    assert run.returncode == 2
-    assert len(run.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("arguments", [("audit", "--user", "\udcff"), ("audit", "--app", "\udcff"), ("webhooks", "replay", "\udcff")])
-def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple[str, ...]) -> None:
-    """Not with the exit code of an audit that has found something."""
-    run = run_command(*arguments, settings={"data_dir": data_dir})
-    assert run.returncode == 2
-    assert "Traceback" not in run.stderr
-
-
-def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:
-    """On the data of a service that is not running, and of one user."""
-    with ServiceProcess(data_dir) as service:
-        for user in ("ada", "ben"):
-            token_of(service, user)
-        post(service, "/rooms/createAndJoin", {"_id": "room", "invitee": "ben"}, API_KEY=service.api_key, CLIENT_ID="ada")
-        assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
-        with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
-            assert client.exists("{u:default:ada}")
-            client.hset("{u:default:ada}", "", bytes([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]))
-    found = run_command("audit", settings={"data_dir": data_dir})
-    assert found.returncode == 1
-    assert found.stdout.startswith("app default user ada ")
-    assert found.stdout.endswith(": stored 7, right is 0\n")
-    assert run_command("audit", "--user", "ben", settings={"data_dir": data_dir}).returncode == 0
-    assert run_command("audit", "--user", "ada", "--repair", settings={"data_dir": data_dir}).returncode == 1
-    assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
 
 
 def test_no_command_is_answered_with_the_commands() -> None:

@@ -1,4 +1,4 @@
-"""A store behind TLS with a certificate of an authority of one's own. The Valkey that we ship speaks no TLS, so it stands behind a proxy that does."""
+"""A store behind TLS, with a certificate of one's own authority: our Valkey speaks no TLS, so a proxy in front of it does."""
 
 import asyncio
 import contextlib
