@@ -261,12 +261,14 @@ def _list_apps(_args: argparse.Namespace) -> int:
 
 
 def _deliver(args: argparse.Namespace) -> int:
-    from service.deliver import deliver
+    from service.deliver import check_receiver, deliver
 
     if args.parent is not None:
         end_with_parent(args.parent, signal.SIGTERM)
 
-    logs.configure(Settings.from_environ(os.environ).log_level)
+    settings = Settings.from_environ(os.environ)
+    check_receiver(settings)
+    logs.configure(settings.log_level)
 
     async def run() -> None:
         # It may be started together with the service itself.
