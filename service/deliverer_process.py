@@ -44,7 +44,7 @@ class DelivererProcess:
     def _run(self) -> str:
         """Run one until it ends or is to stop. Returns how it went, in words that follow its name."""
         # In a session of its own: Ctrl-C at the terminal is for us, and we stop it when the workers have stopped.
-        command = [sys.executable, "-m", "service.cli", "deliver", "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "service", "deliver", "--parent", str(os.getpid())]
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -115,6 +116,71 @@ def test_it_stops_when_told_to_and_leaves_nothing_behind(data_dir: Path, how: si
     assert not (data_dir / "valkey.sock").exists()
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0])
+def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(data_dir: Path, how: signal.Signals, moment_s: float) -> None:
+    """As the signal ends a program, so that a shell and systemd see what it was. Ctrl-C goes to the workers as well."""
+    service = ServiceProcess(data_dir)
+    service.launch()
+    time.sleep(moment_s)
+    # Before our first line Python has the word.
+    wait_until_now(lambda: data_dir.exists() or not catches(service.pid, signal.SIGINT), "our own code to run")
+    started = children_of(service.pid)
+    begun = time.monotonic()
+    os.killpg(service.pid, how)
+    code = service.wait(10)
+    assert code == (0 if service.printed else -how)
+    assert time.monotonic() - begun < 5
+    assert not any("Traceback" in line or "Error" in line for line in service.logged), service.logged
+    wait_until_now(lambda: not any(map(is_running, started)), "every process to be gone")
+
+
+def catches(pid: int, signum: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal (Linux)."""
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signum - 1) & 1)
+
+
+def test_it_does_not_wait_for_a_store_that_is_away_when_it_is_told_to_stop(data_dir: Path) -> None:
+    """Its workers, which wait for the store, have nothing to finish."""
+    with short_directory() as directory:
+        server = Server(directory / "own")
+        server.start()
+        service = ServiceProcess(data_dir, redis_url=server.url)
+        service.launch()
+        wait_until_now(lambda: bool(workers_of(service)), "a worker to be started", timeout_s=30)
+        server.kill()
+        time.sleep(2)
+        begun = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert service.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - begun < 5
+
+
+def test_the_log_tells_of_start_and_stop(data_dir: Path) -> None:
+    with ServiceProcess(data_dir, workers=2) as service:
+        url = service.url
+        wait_until_now(lambda: bool(lines_of(service, "ready")), "the line")
+    (ready,) = lines_of(service, "ready")
+    assert (ready["level"], f"http://{ready['address']}", ready["workers"]) == ("info", url, 2)
+    assert [line["level"] for line in lines_of(service, "told to stop by SIGTERM") + lines_of(service, "stopped")] == ["info", "info"]
+
+
+def lines_of(service: ServiceProcess, beginning: str) -> list[dict[str, object]]:
+    """The lines of its log whose message begins so."""
+    lines = [json.loads(line) for line in service.logged if line.startswith("{")]
+    return [line for line in lines if line["message"].startswith(beginning)]
+
+
+def replaced(service: ServiceProcess, process: str) -> float:
+    """How often one of these processes was started again, as /metrics says."""
+    found = re.search(
+        rf'^readstate_processes_replaced_total{{process="{process}"}} (\S+)$', service.get("/metrics")[1].decode(), re.MULTILINE
+    )
+    assert found is not None
+    return float(found[1])
+
+
 def test_it_can_be_stopped_before_it_is_ready(data_dir: Path) -> None:
     service = ServiceProcess(data_dir)
     service.launch()
@@ -192,6 +258,9 @@ def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
         wait_until_now(lambda: len(workers_of(service) - before) == 1, "a new worker", timeout_s=30)
         wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready", timeout_s=30)
         assert {whoami(service, token) for _ in range(20)} == {"ada"}
+        wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it")
+        (line,) = lines_of(service, f"worker {min(before)} ended with -9; worker ")
+        assert line["level"] == "warning"
 
 
 def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
@@ -204,6 +273,8 @@ def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
         wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready again", timeout_s=30)
         assert whoami(service, token) == "ada"
         assert server_of(service) != before
+        wait_until_now(lambda: replaced(service, "store") == 1, "the metric to count it")
+        assert replaced(service, "worker") == 0
 
 
 def test_a_server_of_ones_own_is_used_and_left_running(data_dir: Path, server: Server) -> None:
@@ -245,7 +316,16 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
         sentence = refusal(data_dir=data_dir, port=port)
     assert sentence.startswith(f"cannot listen on 127.0.0.1 port {port} (Address already in use")
     assert "READSTATE_PORT" in sentence
+    assert sentence.count(str(port)) == 1
     assert not (data_dir / "valkey.sock").exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_another_readstate_on_the_port_is_called_so(data_dir: Path, host: str) -> None:
+    with ServiceProcess(data_dir) as service:
+        port = int(service.url.rpartition(":")[2])
+        sentence = refusal(data_dir=data_dir.with_name("other"), port=port, host=host)
+    assert sentence == f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another"
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
@@ -263,6 +343,7 @@ def test_a_bad_value_is_refused(data_dir: Path) -> None:
 
 def test_a_data_directory_that_others_can_read_is_refused(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o755)
+    (data_dir / "something").touch()
     assert refusal(data_dir=data_dir, port=0) == f"{data_dir} is open to other users of this machine; run `chmod 700 {data_dir}`"
 
 
