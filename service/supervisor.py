@@ -39,7 +39,7 @@ from service.deliverer_process import DelivererProcess
 from service.embedded import EmbeddedServer
 from service.http_protocol import HttpProtocol, ServerConfig, WebSocketProtocol
 from service.leash import end_with_parent
-from service.settings import Settings
+from service.settings import PREFIX, Settings
 from service.stopping import SIGNALS, Stopped, interrupts_held_back
 from service.store.server_check import ServerFacts, check_server
 
@@ -87,6 +87,8 @@ def serve(settings: Settings) -> int:
         # Each worker keeps its numbers in a file there, so that whichever is asked can add them up.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
         # The workers are new processes: they read the settings as this one did.
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            del os.environ[name]
         os.environ.update(settings.environ())
         for process in ("worker", *(("deliverer",) if settings.webhook_url is not None else ()), *(("store",) if embedded else ())):
             _count_replaced(process, 0)
