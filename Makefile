@@ -11,7 +11,7 @@ help: ## list these targets
 
 # Two installations, one upon the other: what serving needs, and what the other targets need. The stamps are written last,
 # so that an installation that was interrupted is done again.
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install
 
 .venv/serving: requirements.txt requirements-build.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("readstate needs Python 3.11 or newer; name one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
