@@ -68,13 +68,20 @@ class EmbeddedError(Exception):
 class EmbeddedServer:
     """A Valkey that lives as long as this object is started.
 
-    `report` is told in a sentence when it died and comes back. `memory_mb` is its maxmemory in MiB; None:
-    MEMORY_SHARE of the machine's.
+    `report` is told in a sentence when it died and comes back, and what else an operator should know; `on_death` is called when
+    it died. `memory_mb` is its maxmemory in MiB; None: MEMORY_SHARE of the machine's.
     """
 
-    def __init__(self, data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        report: Callable[[str], None],
+        memory_mb: int | None = None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
         self._directory = data_dir.absolute()
         self._report = report
+        self._on_death = on_death
         self._memory_mb = memory_mb or int(machine.memory_bytes() * MEMORY_SHARE) >> 20
         self._log = self._directory / "valkey.log"
         self._owned: int | None = None
@@ -137,6 +144,7 @@ class EmbeddedServer:
             if code == REFUSES_ITS_FILES and self._mended():
                 continue
             self._failed.set()
+            self._on_death()
             pause_s = FIRST_PAUSE_S if time.monotonic() - begun > HEALTHY_AFTER_S else min(pause_s * 2, LONGEST_PAUSE_S)
             self._report(f"the embedded server ended with {code}: {self._why}; it is started again in {pause_s:.1f} s")
             self._stopping.wait(pause_s)

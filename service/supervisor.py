@@ -20,9 +20,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from errno import EADDRINUSE
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -75,7 +75,7 @@ def serve(settings: Settings) -> int:
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if embedded:
-            server = EmbeddedServer(Path(settings.data_dir), _reporter("store"), settings.embedded_memory_mb)
+            server = EmbeddedServer(Path(settings.data_dir), logger.warning, settings.embedded_memory_mb, partial(_count_replaced, "store"))
             stack.callback(server.stop)
             server.start()
             settings = msgspec.structs.replace(settings, redis_url=server.url, embedded_memory_mb=None)
@@ -93,7 +93,7 @@ def serve(settings: Settings) -> int:
         for process in ("worker", *(("deliverer",) if settings.webhook_url is not None else ()), *(("store",) if embedded else ())):
             _count_replaced(process, 0)
         if settings.webhook_url is not None:
-            deliverer = DelivererProcess(_reporter("deliverer"))
+            deliverer = DelivererProcess(logger.warning, partial(_count_replaced, "deliverer"))
             stack.callback(deliverer.stop)
             deliverer.start()
         workers = Workers(settings, listener)
@@ -108,17 +108,8 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _reporter(process: str) -> Callable[[str], None]:
-    """What logs that a process died and is started again, and counts it."""
-
-    def report(sentence: str) -> None:
-        logger.warning(sentence)
-        _count_replaced(process)
-
-    return report
-
-
 def _count_replaced(process: str, times: int = 1) -> None:
+    """A worker, the deliverer or the embedded store died, and another one takes its place."""
     # That module may be imported only when the directory for the numbers is named.
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from service import metrics

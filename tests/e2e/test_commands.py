@@ -1,5 +1,8 @@
 """The commands that look after a service: on its store and on no other, with what they print and how they fail."""
 
+import signal
+import sys
+import time
 import urllib.error
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -146,6 +149,19 @@ def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple
     run = run_command(*arguments, settings={"data_dir": data_dir})
     assert run.returncode == 2
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("moment_s", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("arguments", [("audit",), ("webhooks", "list")], ids=" ".join)
+def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], moment_s: float) -> None:
+    """The server that it may have started goes with it, so that the next one can begin at once."""
+    run = ServiceProcess(stopped, command=[sys.executable, "-m", "service", *arguments])
+    run.launch()
+    time.sleep(moment_s)
+    run.signal(signal.SIGINT)
+    assert run.wait(10) in (-signal.SIGINT, 0)
+    assert not any("Traceback" in line for line in run.logged)
+    assert command("audit", data_dir=stopped).returncode == 0
 
 
 # The audit
