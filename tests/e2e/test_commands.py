@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from service.embedded import socket_path
-from tests.e2e.test_start import post, token_of
+from tests.e2e.test_start import catches, post, token_of
 from tests.support.processes import ServiceProcess, run_command
 from tests.support.servers import Server, free_port, short_directory
 from tests.support.waiting import wait_until_now
@@ -158,6 +158,8 @@ def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], mome
     run = ServiceProcess(stopped, command=[sys.executable, "-m", "service", *arguments])
     run.launch()
     time.sleep(moment_s)
+    # Before our first line Python has the word.
+    wait_until_now(lambda: bool(run.logged) or not catches(run.pid, signal.SIGINT), "our own code to run")
     run.signal(signal.SIGINT)
     assert run.wait(10) in (-signal.SIGINT, 0)
     assert not any("Traceback" in line for line in run.logged)
