@@ -266,7 +266,9 @@ def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
 def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
     with ServiceProcess(data_dir) as service:
         token, before = token_of(service, "ada"), server_of(service)
-        with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
+        with redis.Redis(unix_socket_path=str(socket_path(data_dir)), single_connection_client=True) as client:
+            # It waits for what its own connection has written, and so for all that was written before.
+            client.set("nothing-of-ours", "", px=1)
             client.execute_command("WAITAOF", 1, 0, 5000)
         os.kill(before, signal.SIGKILL)
         wait_until_now(lambda: not is_running(before), "the server to be gone")
