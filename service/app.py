@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from litestar import HttpMethod, Litestar, Request
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
@@ -28,7 +28,7 @@ from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
-from service.http_protocol import GatheringTransport
+from service.http_protocol import BEGIN_STOP, GatheringTransport
 from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
@@ -83,7 +83,7 @@ class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
     desk: Desk
-    realtime: ASGIApp
+    realtime: Realtime
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
     memory: StoreMemory
@@ -155,13 +155,18 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: Any = scope["type"]
         if kind == "lifespan":
+            scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
         elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
-            await self.parts.realtime(scope, receive, send)
+            await self.parts.realtime(scope, receive, send)  # type: ignore[arg-type]
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
             await self._http(scope, receive, send)
+
+    def _begin_stop(self) -> None:
+        if self._parts:
+            self._parts.realtime.begin_stop()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""
@@ -287,7 +292,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)
 
 
 def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Desk:
