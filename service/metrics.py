@@ -27,6 +27,11 @@ REQUESTS = Histogram(
 )
 ROUND_TRIPS = Counter("readstate_redis_round_trips", "Batches of commands written to Redis.")
 SCRIPTS_KILLED = Counter("readstate_scripts_killed", "Scripts that ran too long and were ended, by script.", ["script"])
+PROCESSES_REPLACED = Counter(
+    "readstate_processes_replaced",
+    "Processes that died and were started again: worker, deliverer, or store (the embedded one).",
+    ["process"],
+)
 STORE_MEMORY = Gauge("readstate_store_memory_bytes", "Memory that the fullest server uses.", multiprocess_mode="livemostrecent")
 STORE_MEMORY_LIMIT = Gauge("readstate_store_memory_limit_bytes", "Its maxmemory; 0: none.", multiprocess_mode="livemostrecent")
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")

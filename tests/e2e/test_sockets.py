@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ import websockets
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, Device, device, faults
 from tests.support.processes import ServiceProcess
-from tests.support.servers import Server, short_directory
+from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
 
 QUIET_S = 0.3  # what has not come after this long is not coming
@@ -112,10 +113,69 @@ async def test_a_deleted_message_and_an_emptied_room_are_told(backend: Backend) 
         room = await backend.room(fresh("room"), ann)
         message = await backend.post(room, ann)
         await backend.post(room, ann)
+        last = await backend.post(room, ann)
         await backend.call("DELETE", f"/rooms/{room}/messages/{message}")
+        await backend.call("DELETE", f"/rooms/{room}/messages?before={last}")
         await backend.call("DELETE", f"/rooms/{room}/messages/_all")
-        told = await phone.until("messageDeleted", 2, room)
-    assert told == [{"room": room, "messageID": message}, {"room": room, "messageID": "_all"}]
+        told = await phone.until("messageDeleted", 3, room)
+    assert told == [
+        {"room": room, "messageID": message},
+        {"room": room, "messageID": "_before", "before": last},
+        {"room": room, "messageID": "_all"},
+    ]
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A service on either plan."""
+    if request.param == "one server":
+        yield request.getfixturevalue("live").url
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    settings = {"redis_url": cluster.url, "workers": 2, "api_key": API_KEY, "client_key": CLIENT_KEY, "fanout_limit": 3}
+    with short_directory() as directory, ServiceProcess(directory / "data", **settings) as process:
+        yield process.url
+
+
+@pytest.mark.parametrize("others", [0, 4], ids=["a few", "above the fan-out limit of the cluster"])
+async def test_who_is_out_of_a_room_hears_so_on_all_devices_with_the_new_badge(url: str, others: int) -> None:
+    """Taken out, left, deleted: `left` in a last `room` event, and the badge without what was unread there."""
+    ann, ben = fresh("ann"), fresh("ben")
+    crowd = [fresh("crowd") for _ in range(others)]
+    async with AsyncExitStack() as stack:
+        backend = await stack.enter_async_context(Backend(url))
+        phone, laptop = [await stack.enter_async_context(device(backend, ben)) for _ in range(2)]
+        token, rooms = await backend.token(ben), [await backend.room(fresh("room"), ann, ben, *crowd) for _ in range(7)]
+        for room in rooms:
+            await backend.post(room, ann)
+        for number, room in enumerate(rooms[:6]):
+            if number % 3 == 0:
+                await backend.remove(room, ben)
+            elif number % 3 == 1:
+                await backend.call("POST", f"/rooms/{room}/delete/members", {"members": [ben]}, token=token)
+            else:
+                await backend.call("DELETE", f"/rooms/{room}")
+            last = {"_id": room, "id": room, "appID": "default", "members": [], "partial": True, "left": True}
+            last |= ({"deleted": True} if number % 3 == 2 else {}) | {"unread": 0, "badge": 6 - number}
+            for hearer in (phone, laptop):
+                await hearer.until_heard("room", last)
+        await backend.post(rooms[0], ann)
+        message = await backend.post(rooms[6], ann)
+        for hearer in (phone, laptop):
+            await hearer.until("chat message", 2, rooms[6])
+            assert hearer.heard[-1][1].get("_id", message) == message
+            assert [told for told in hearer.heard if rooms[0] in str(told)][-1][1]["left"]
+
+
+async def test_who_stays_hears_the_room_as_it_is_now(backend: Backend) -> None:
+    ann, ben = fresh("ann"), fresh("ben")
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann, ben)
+        await phone.until("room", 1, room)
+        await backend.remove(room, ben)
+        told = (await phone.until("room", 2, room))[-1]
+    assert [member["_id"] for member in told["members"]] == [ann]
+    assert "left" not in told
 
 
 async def test_a_changed_room_is_told_without_what_is_personal(backend: Backend) -> None:

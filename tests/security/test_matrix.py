@@ -93,6 +93,7 @@ ROWS: dict[str, list[Row]] = {
     "post": [Row(BACKEND, {"room": ROOM, "sender": "al"})],
     "post_batch": [Row(BACKEND, {"messages": [{"room": ROOM, "sender": "al"}]})],
     "delete_message": [Row(IN_A_ROOM)],
+    "delete_messages": [Row(BACKEND, query={"before": MESSAGE})],
     "me": [Row(OWN)],
     "logout": [Row(OWN)],
     "upsert_user": [Row(BACKEND, {"_id": "al"})],

@@ -131,6 +131,14 @@ class Device:
         await wait_until(enough, f"{count} x {event} (heard: {[name for name, _ in self.heard]})")
         return self.told(event, room)
 
+    async def until_heard(self, event: str, payload: Any) -> None:
+        """Return when exactly this was heard."""
+
+        async def heard() -> bool:
+            return (event, payload) in self.heard
+
+        await wait_until(heard, f"{event} {payload} (heard: {self.told(event)[-3:]})")
+
     async def until_closed(self, timeout_s: float = 10.0) -> None:
         async def closed() -> bool:
             return not self.client.connected and self.client.eio.state == "disconnected"

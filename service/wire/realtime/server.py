@@ -11,7 +11,7 @@ state when they connect.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from service import metrics
@@ -21,7 +21,7 @@ from service.errors import Fault
 from service.wire.addresses import Held, client_address
 from service.wire.desk import Desk
 from service.wire.imkit import views
-from service.wire.imkit.room_event import room_event
+from service.wire.imkit.room_event import left_event, room_event
 from service.wire.realtime import polling, websocket
 from service.wire.realtime.admission import Admission, Refusal, client_key, may_send, query_of
 from service.wire.realtime.audience import Audience
@@ -67,6 +67,7 @@ class Realtime:
             self._audience,
             message_view=self._message_view,
             room_view=self._room_view,
+            left_views=self._left_views,
             revoked=self._revoked,
         )
         self._events = Events(desk, notices, self._audience, REQUESTS)
@@ -190,6 +191,12 @@ class Realtime:
 
     async def _room_view(self, app: str, room: str) -> bytes:
         return await _insist(lambda: room_event(self._desk.read_state, self._desk.people, app, room))
+
+    async def _left_views(self, app: str, room: str, users: Sequence[str], deleted: bool) -> dict[str, bytes]:
+        badges: Mapping[str, int] = {}
+        with contextlib.suppress(Fault):  # that they are out matters more than their badge
+            badges = await self._desk.read_state.badges_after(app=app, room=room, users=users)
+        return {user: left_event(app, room, badges.get(user), deleted=deleted) for user in users}
 
     async def _repair(self, app: str) -> None:
         """Notices of `app` were missed: mend who hears what, then close each connection, at an even pace."""
