@@ -17,9 +17,9 @@ from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from litestar import Litestar, Request
+from litestar import HttpMethod, Litestar, Request
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
@@ -28,7 +28,7 @@ from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
-from service.http_protocol import GatheringTransport
+from service.http_protocol import BEGIN_STOP, GatheringTransport
 from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
@@ -44,10 +44,11 @@ from service.wire.cors import cors_config
 from service.wire.credentials import Credentials
 from service.wire.desk import Desk
 from service.wire.imkit import routes as imkit_routes
+from service.wire.imkit import vocabulary as imkit_vocabulary
 from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
 from service.wire.imkit.gate import SLASH_STANDS_IN
 from service.wire.imkit.reading import EXPRESSES
-from service.wire.openapi import openapi_config
+from service.wire.openapi.config import DescribedStructs, openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.people import People
 from service.wire.rate_limits import RateLimits
@@ -55,7 +56,9 @@ from service.wire.realtime.server import Realtime
 from service.wire.reply import Reply
 from service.wire.rocketchat import errors as rocketchat_errors
 from service.wire.rocketchat import routes as rocketchat_routes
+from service.wire.rocketchat import vocabulary as rocketchat_vocabulary
 from service.wire.tencent import answers as tencent_answers
+from service.wire.tencent import vocabulary as tencent_vocabulary
 from service.wire.tencent.callbacks import answers as callback_answers
 from service.wire.tencent.callbacks.door import Door, is_loopback
 from service.wire.tencent.callbacks.handler import callback_handler
@@ -80,7 +83,7 @@ class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
     desk: Desk
-    realtime: ASGIApp
+    realtime: Realtime
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
     memory: StoreMemory
@@ -125,7 +128,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready, self._warnings),
+                *operating_handlers(self._why_not_ready, self._warnings, _version()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -134,7 +137,12 @@ class Service:
             ),
             exception_handlers={HTTPException: self._answer, Exception: self._answer},
             lifespan=[self._lifespan],
-            openapi_config=openapi_config(_version(), {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY}),
+            openapi_config=openapi_config(
+                _version(),
+                {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY},
+                [imkit_vocabulary.DIALECT, rocketchat_vocabulary.DIALECT, tencent_vocabulary.DIALECT],
+            ),
+            plugins=[DescribedStructs()],
             logging_config=None,
         )
 
@@ -147,13 +155,18 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: Any = scope["type"]
         if kind == "lifespan":
+            scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
         elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
-            await self.parts.realtime(scope, receive, send)
+            await self.parts.realtime(scope, receive, send)  # type: ignore[arg-type]
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
             await self._http(scope, receive, send)
+
+    def _begin_stop(self) -> None:
+        if self._parts:
+            self._parts.realtime.begin_stop()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""
@@ -161,6 +174,8 @@ class Service:
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
         if express := EXPRESSES.find(scope):
             await express[0].serve(self.parts.desk, express[1], scope, receive, send)
         elif _words(scope["path"]) is answer and not _clean(scope):
@@ -277,7 +292,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)
 
 
 def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Desk:
@@ -385,6 +400,17 @@ async def _stop(task: "asyncio.Task[None]") -> None:
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
     """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
     return next((dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)), answer)
+
+
+def _without_body(send: Send) -> Send:
+    """`send` for HEAD: what GET would answer, with its length, and without its body."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def _clean(scope: Scope) -> bool:

@@ -16,8 +16,10 @@ the parser stops behind the head of the request, and uvicorn takes what follows,
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import cache
 from ipaddress import ip_address, ip_network
+from random import random
 from typing import Any, ClassVar
 
 import httptools
@@ -25,10 +27,12 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 from service.wire.addresses import Held, network_of
 from service.wire.query_limits import HEADERS, objection
-from service.wire.reply import JSON, PRIVATE
+from service.wire.realtime.websocket import FRAMES
+from service.wire.reply import PRIVATE, Headers, TakesWhole
 
 # Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
 MAX_BESIDE_BODY_BYTES = 256 * 1024
@@ -47,7 +51,18 @@ MAX_PIECES = 4096
 LINGER_S = 2.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
 
-KNOWN_LINES = {(name, value): b"%b: %b\r\n" % (name, value) for name, value in ((b"content-type", JSON), *PRIVATE)}
+# What a client sends on a WebSocket is made into messages so many bytes at a time, when those before were taken: a message of four
+# bytes costs a hundred times as much as one.
+PIECE_BYTES = 4096
+
+# Under this name in the state of the lifespan: what to call when the server begins to stop.
+BEGIN_STOP = "readstate.begin_stop"
+
+# A connection is left alone for so long after each refusal in a row for too many requests, times their number.
+PAUSE_STEP_S = 0.01
+MAX_PAUSE_S = 1.0
+TOO_MANY_REQUESTS = 429
+
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
 _BAD_HANDSHAKE = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
@@ -64,6 +79,7 @@ class GatheringTransport:
         self._waiting: list[bytes] = []
         self._left = 0  # bytes that the client had not taken when something was written last
         self.is_asked = False  # the client is in the middle of a request
+        self.refused = 0  # answers in a row that said that there were too many requests
         self.lingers = False  # closed for us, while the client may still send
 
     def write(self, data: bytes) -> None:
@@ -112,33 +128,54 @@ class GatheringTransport:
         return getattr(self._transport, name)
 
 
-class Cycle(RequestResponseCycle):
-    """uvicorn's, which looks through the name and the value of every header of every answer. Those of `Reply` are known."""
+class Cycle(RequestResponseCycle, TakesWhole):
+    """uvicorn's, which looks through the name and the value of every header of every answer. Those of a Reply are known to be sound."""
 
-    async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start" and not self.response_started:
-            head = self._head(message)
-            if head is not None:
-                self.response_started, self.waiting_for_100_continue = True, False
-                self.transport.write(head)
-                return
-        await super().send(message)
+    def take_whole(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
+        """As `send` would, for an answer that nothing is unusual about."""
+        if (
+            self.response_started
+            or self.flow.write_paused
+            or self.disconnected
+            or not self.keep_alive
+            or self.access_log
+            or self.default_headers
+            or self.scope["method"] == "HEAD"
+        ):
+            return False
+        head = _head(status, media_type)
+        for header in headers:
+            if header[0] == b"connection":
+                return False
+            head += b"%b: %b\r\n" % header
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self.message_event.set()
+        if status == TOO_MANY_REQUESTS:
+            self._go_on_later()
+        else:
+            self.transport.refused = 0  # type: ignore[attr-defined]
+            self.on_response()
+        return True
 
-    def _head(self, message: Any) -> bytes | None:
-        """The head of an answer with known headers and a length, on a connection that goes on; None for any other one."""
-        if self.flow.write_paused or self.disconnected or not self.keep_alive or self.access_log or self.default_headers:
-            return None
-        (name, length), *others = message["headers"]
-        if name != b"content-length":
-            return None
-        head = STATUS_LINE[message["status"]]
-        for header in others:
-            line = KNOWN_LINES.get(header)
-            if line is None:
-                return None
-            head += line
-        self.expected_content_length, self.chunked_encoding = int(length), False
-        return b"%bcontent-length: %b\r\n\r\n" % (head, length)
+    def _go_on_later(self) -> None:
+        """Refusals cost a worker as much as answers. A client that goes on after many in a row is read less and less often.
+
+        Other users' calls may come by the same connection, from a proxy: each that is answered ends the row.
+        """
+        transport: Any = self.transport
+        transport.refused += 1
+        self.flow.pause_reading()
+        pause_s = min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
+        # Not all connections of a client at the same moment.
+        asyncio.get_running_loop().call_later(pause_s * (0.5 + random() / 2), self.on_response)
+
+
+@cache
+def _head(status: int, media_type: bytes) -> bytes:
+    """The first line and the headers of every Reply of a kind; there are as many as the code names."""
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % header for header in ((b"content-type", media_type), *PRIVATE))
 
 
 class ServerConfig(Config):
@@ -267,6 +304,10 @@ class HttpProtocol(HttpToolsProtocol):
         protocol: Any = self.transport.get_protocol()
         protocol.place = self._place
 
+    def shutdown(self) -> None:
+        _begin_stop(self.app_state)
+        super().shutdown()
+
     def _stop_parsing(self, status: int, reason: str) -> None:
         """To be called while parsing: the parser makes an HttpParserError of what is raised here."""
         self._refusal = (status, reason)
@@ -323,10 +364,25 @@ class HttpProtocol(HttpToolsProtocol):
         return self.cycle is None or self.scope is not self.cycle.scope or self.cycle.more_body or self.cycle.response_complete
 
 
+def _begin_stop(state: dict[str, Any]) -> None:
+    """Tell the application that the server stops, before it waits for the end of what runs: long-polling requests, for example."""
+    state.get(BEGIN_STOP, _nothing)()
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, and takes a message in any number of parts."""
+    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number of parts, and
+    any number of messages in one piece.
+
+    An application that has finished frames for many sockets finds it in the scope as the extension FRAMES (`realtime.websocket.Pipe`).
+    """
 
     place: Place | None = None
+    on_writable: Callable[[], None]
+    _unread: bytes | memoryview = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.on_writable = _nothing
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.place is not None:
@@ -334,15 +390,28 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self.handshake_initiated and not self.transport.is_closing():
+        self._unread = b"".join((self._unread, data)) if self._unread else data
+        self._parse()
+        if not self._unread and not self.handshake_initiated and not self.transport.is_closing():
             self.transport.write(_BAD_HANDSHAKE)
             self.transport.close()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._unread:
+            self._parse()
+        return message
 
     async def send(self, message: Any) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True  # else uvicorn reports that it was not
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: Any = self.scope["extensions"]
+            extensions[FRAMES] = self
 
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:
@@ -352,3 +421,51 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
             self.handle_parser_exception()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.on_writable()
+
+    def shutdown(self) -> None:
+        _begin_stop(self.app_state)
+        super().shutdown()
+
+    def _parse(self) -> None:
+        while self._unread and (self.queue.empty() or self.close_sent) and not self.transport.is_closing():
+            unread = memoryview(self._unread)
+            self._unread = unread[PIECE_BYTES:]
+            super().data_received(unread[:PIECE_BYTES])  # type: ignore[arg-type]
+        if self._unread and not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    # What an application may do without waiting
+
+    def is_writable(self) -> bool:
+        """Whether the client takes what is written. When it does so again, `on_writable` is called."""
+        return self.writable.is_set() and not self.close_sent and not self.transport.is_closing()
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write finished frames; only while it is writable."""
+        self.transport.write(frames)
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Close with a close frame, and the connection when the client has answered it or LINGER_S are over. What came is still read."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def abort(self) -> None:
+        """Cut the connection, whatever was not sent yet."""
+        self.transport.abort()
+
+
+def _nothing() -> None:
+    pass

@@ -37,6 +37,7 @@ STORE_MEMORY_LIMIT = Gauge("readstate_store_memory_limit_bytes", "Its maxmemory;
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
 NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
 NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])
+NOTICE_GAPS = Counter("readstate_notice_gaps", "Times that a worker may have missed notices of an app.")
 WEBHOOKS_DELIVERED = Counter("readstate_webhooks_delivered", "Webhooks that were accepted, by form; none: nothing to tell.", ["form"])
 WEBHOOKS_FAILED = Counter("readstate_webhooks_failed", "Attempts to deliver a webhook that failed, by reason.", ["reason"])
 WEBHOOKS_DEAD = Counter("readstate_webhooks_dead", "Events that were given up and became dead letters.")

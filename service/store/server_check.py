@@ -21,6 +21,7 @@ from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from service.store.addresses import with_address
 from service.store.keys import Keys
 from service.store.scripts import PREFIX
 
@@ -228,7 +229,7 @@ async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> Serv
         primaries.setdefault((host, port), first)
     warnings: list[str] = []
     for (host, port), slot in primaries.items():
-        warnings += await _check_node(_at(url, host, port), slot)
+        warnings += await _check_node(with_address(url, host, port), slot)
     return ServerFacts(_product(info), True, len(primaries), tuple(dict.fromkeys(warnings)))
 
 
@@ -339,14 +340,6 @@ async def _ask(question: Callable[[], Any]) -> Any:
 def _key_in(slot: int) -> str:
     """A name that lies in `slot`."""
     return next(f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot)
-
-
-def _at(url: str, host: str, port: int) -> str:
-    """`url` with another host (empty: the same) and port; user, password and options stay."""
-    parts = urlsplit(url)
-    user, at, _ = parts.netloc.rpartition("@")
-    host = host or parts.hostname or ""
-    return urlunsplit((parts.scheme, f"{user}{at}{f'[{host}]' if ':' in host else host}:{port}", "", parts.query, ""))
 
 
 def without_password(url: str) -> str:

@@ -52,6 +52,30 @@ async def test_alive_and_ready(imkit: Imkit) -> None:
     assert ready.headers["content-type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/metrics", "/schema", "/me/badge", "/rooms", "/rooms/r", "/none", "/api/v1/none"]
+)
+async def test_head_answers_as_get_does_without_a_body(imkit: Imkit, path: str) -> None:
+    """Uptime checkers ask so."""
+    await imkit.room("r", "al")
+    headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
+    get, head = await imkit.call("GET", path, None, headers), await imkit.call("HEAD", path, None, headers)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    if path != "/metrics":  # which has changed meanwhile
+        assert head.headers["content-length"] == str(len(get.content))
+
+
+async def test_head_is_for_what_get_is_for(imkit: Imkit) -> None:
+    assert (await imkit.call("HEAD", "/rooms/r/lastRead")).status_code == 405
+
+
+async def test_the_root_says_where_the_service_is_described(imkit: Imkit) -> None:
+    answer = await imkit.call("GET", "/")
+    assert (answer.status_code, answer.json()["service"], answer.json()["schema"]) == (200, "readstate", "/schema")
+    assert answer.json()["version"] == (await imkit.call("GET", answer.json()["schema"])).json()["info"]["version"]
+
+
 async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: Imkit) -> None:
     """A server that was started again has none; nobody's call has to wait for them."""
     await imkit.caller.each_node("FUNCTION", "FLUSH")

@@ -8,8 +8,10 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from websockets.exceptions import ConnectionClosed
@@ -201,6 +203,35 @@ def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
             assert close_code(websocket) in (1001, 1012)
         assert service.wait(25) == 0
         assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("said", ["", "40", '40\x1e42["typing"]'], ids=["open", "connected", "talking"])
+def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: str) -> None:
+    """It is answered in a way that tells the client to come back; nothing is lost of what runs, so no line says that it was."""
+    with (
+        ServiceProcess(data_dir) as service,
+        httpx.Client(base_url=service.url, params={"EIO": "4", "transport": "polling"}, timeout=40) as client,
+        ThreadPoolExecutor() as threads,
+    ):
+
+        def request(method: str, body: str = "") -> tuple[int, str]:
+            answer = client.request(method, "/socket.io/", content=body)
+            return answer.status_code, answer.text
+
+        client.params = client.params.set("sid", json.loads(request("GET")[1][1:])["sid"])
+        if said:
+            assert request("POST", said) == (200, "ok")
+            assert request("GET")[1].startswith("40{")
+        waiting = threads.submit(request, "GET")
+        time.sleep(0.5)
+        assert not waiting.done()
+        begun = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert waiting.result(10) == (200, "1")
+        assert time.monotonic() - begun < 1.5
+        assert service.wait(10) == 0
+        assert time.monotonic() - begun < 3
+    assert not [line for line in service.logged if '"level": "error"' in line]
 
 
 def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from service.domain.limits import MAX_BADGES_PER_CALL
+from service.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
 from service.settings import Settings
 from service.wire import costs
 from service.wire.rate_limits import MAX_DEAR_CALLS
@@ -129,6 +132,40 @@ async def test_a_backend_has_no_limit_by_default(imkit: Imkit) -> None:
         assert result(await imkit.as_backend("GET", "/me/badge", user="ann")) == {"badge": 0}
 
 
+@pytest.mark.parametrize("limits", [{"backend_rate_limit": 10}])
+async def test_badges_of_many_cost_a_backend_more(imkit: Imkit) -> None:
+    body = {"clients": [f"u{number}" for number in range(MAX_BADGES_PER_CALL)]}
+    answers = [await imkit.as_backend("POST", "/badges", body) for _ in range(3)]
+    assert 1 + costs.of_badges(MAX_BADGES_PER_CALL) >= 100
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+
+
+async def test_each_user_pays_for_their_own_badge(imkit: Imkit) -> None:
+    """Whoever asks with their tokens; the backend's rate is not touched."""
+    tokens = [await imkit.sign_in(user) for user in ("ann", "ben")]
+    key = {"IM-CLIENT-KEY": "client-key-of-the-app"}
+    both = [(await imkit.call("POST", "/badges", {"tokens": tokens}, key)).status_code for _ in range(10 * RATE + 1)]
+    assert both == [200] * 10 * RATE + [429]
+    for user in ("ann", "ben"):
+        assert (await imkit.as_user(user, "GET", "/me/badge")).status_code == 429
+    cy = await imkit.sign_in("cy")
+    assert (await imkit.call("POST", "/badges", {"tokens": [cy]}, key)).status_code == 200
+
+
+@pytest.mark.parametrize("limits", [{"user_rate_limit": 10}])
+async def test_counting_messages_by_their_times_costs_what_is_looked_at(imkit: Imkit) -> None:
+    await imkit.room("r", "ann")
+    for lot in range(4):
+        items = [{"room": "r", "sender": "ben", "_id": f"m{lot}-{number}"} for number in range(500)]
+        result(await imkit.as_backend("POST", "/messages/batch", {"messages": items}))
+    answers = [await imkit.as_user("ann", "GET", "/rooms/r/count?timeInMS=1") for _ in range(15)]
+    done = [answer.status_code for answer in answers].count(200)
+    each = costs.READ + costs.of_count(2000)
+    assert each >= 10
+    assert 100 // each <= done <= 100 // each + 2
+    assert costs.of_count(10**6) == costs.of_count(10_000)
+
+
 async def test_in_rocketchat_s_form(imkit: Imkit, rocketchat: Rocketchat) -> None:
     await imkit.room("r", "ann", t="c")
     while (refused := await rocketchat.get("ann", "subscriptions.getOne", roomId="r")).status_code == 200:
@@ -207,6 +244,22 @@ async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backe
         assert [answer["RC"] for answer in answers][:9] == [0] * 9
         assert answers[-1]["RC"] == 429
         await uma.until_closed()
+
+
+async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(service: ServiceProcess, backend: Backend) -> None:
+    """Each refusal costs a worker what an answer does. The pauses have a lower bound, so this is no question of the machine's speed."""
+    headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": await backend.token("vera")}
+    refusals = 20
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, limits=httpx.Limits(max_connections=1)) as client:
+        while (await client.get("/rooms")).status_code == 200:
+            pass
+        begin = time.monotonic()
+        assert {(await client.get("/rooms")).status_code for _ in range(refusals)} == {429}
+        assert time.monotonic() - begin >= PAUSE_STEP_S / 2 * sum(range(1, refusals))
+        # Others are not held up, and neither is the connection for longer than its pause.
+        assert (await backend.call("GET", "/me/badge", token=await backend.token("wanda")))["RC"] == 0
+        async with asyncio.timeout(MAX_PAUSE_S * 10):
+            assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -> None:

@@ -72,9 +72,9 @@ async def test_everything_else_is_the_real_transport() -> None:
     [
         Reply(b'{"RC":0}'),
         Reply(b"no", 404, media_type=b"text/plain"),
-        Reply(b"later", 503, headers=((b"retry-after", b"1"),)),
+        Reply(b"later", 503, more_headers=((b"retry-after", b"1"),)),
         Reply(b"", 204),
-        Reply(b"bye", headers=((b"connection", b"close"),)),
+        Reply(b"bye", more_headers=((b"connection", b"close"),)),
     ],
 )
 async def test_an_answer_is_what_uvicorn_would_make_of_it(reply: Reply, keep_alive: bool, method: str) -> None:

@@ -34,9 +34,9 @@ def fail(code: Code, info: str = "", *, request_id: str = "", retry_after_s: int
     """A failure, in the words of `info` or else of `code`; with Retry-After, in seconds, if given."""
     reply = _reply(Fail(ErrorInfo=info or code.info, ErrorCode=code.number), str(code.number), request_id or new_id())
     if retry_after_s is not None:
-        reply.raw_headers.append((b"retry-after", b"%d" % retry_after_s))
+        reply.more_headers += ((b"retry-after", b"%d" % retry_after_s),)
     return reply
 
 
 def _reply(envelope: Any, outcome: str, request_id: str) -> Reply:
-    return Reply(encode(envelope), code=outcome, headers=((b"x-request-id", request_id.encode()),))
+    return Reply(encode(envelope), code=outcome, more_headers=((b"x-request-id", request_id.encode()),))
