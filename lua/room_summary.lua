@@ -3,13 +3,14 @@
 --
 -- KEYS[1]    room
 -- ARGV[1]    user
--- ARGV[2]    tags     1: with the room's tags
+-- ARGV[2]    parts    0: what is below without tags and last_read; 1: with the room's tags; 2: with both
 -- ARGV[3..]  fields   of the profile that are wanted
 --
--- Reply      { active, created_ms, last_ms, unread, moved_ms, has_read, marked_ms, tags, profile }
---            last_ms: of the newest message that is still there, 0 without any; profile: { JSON or nil, ... } in the order of `fields`;
+-- Reply      { active, created_ms, last, unread, moved_ms, has_read, marked_ms, tags, profile, last_read }
+--            last: the newest message that is still there, { message, seq, sender, at_ms } or {}; profile: { JSON or nil, ... } in
+--            the order of `fields`; last_read: message id, or "" without a real read;
 --            {} when there is no such room, or the user is no member of it
--- Cost       commands <= 10, turns <= 4
+-- Cost       commands <= 11, turns <= 4
 --@include lib/room
 --@include lib/history
 
@@ -25,11 +26,12 @@ end
 return {
     room.active and 1 or 0,
     math.floor(room.born / 1000),
-    last_message(room)[4] or 0,
+    last_message(room),
     unread_after(room, ord),
     math.floor(room.born / 1000) + at,
     read > 0 and 1 or 0,
     marked_since(room, ARGV[1], marked),
-    ARGV[2] == "1" and room.tags or "",
+    ARGV[2] ~= "0" and room.tags or "",
     profile,
+    ARGV[2] == "2" and message_at(room, read) or "",
 }

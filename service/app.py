@@ -17,9 +17,9 @@ from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from litestar import Litestar, Request
+from litestar import HttpMethod, Litestar, Request
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
@@ -28,7 +28,7 @@ from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
-from service.http_protocol import GatheringTransport
+from service.http_protocol import BEGIN_STOP, GatheringTransport
 from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
@@ -37,16 +37,18 @@ from service.store.memory import StoreMemory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.store.workers import Key, Workers
+from service.store.writes import StoreWrites
 from service.wire import costs
 from service.wire.addresses import client_address
 from service.wire.cors import cors_config
 from service.wire.credentials import Credentials
 from service.wire.desk import Desk
 from service.wire.imkit import routes as imkit_routes
+from service.wire.imkit import vocabulary as imkit_vocabulary
 from service.wire.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
 from service.wire.imkit.gate import SLASH_STANDS_IN
 from service.wire.imkit.reading import EXPRESSES
-from service.wire.openapi import openapi_config
+from service.wire.openapi.config import DescribedStructs, openapi_config
 from service.wire.operating import operating_handlers
 from service.wire.people import People
 from service.wire.rate_limits import RateLimits
@@ -54,7 +56,9 @@ from service.wire.realtime.server import Realtime
 from service.wire.reply import Reply
 from service.wire.rocketchat import errors as rocketchat_errors
 from service.wire.rocketchat import routes as rocketchat_routes
+from service.wire.rocketchat import vocabulary as rocketchat_vocabulary
 from service.wire.tencent import answers as tencent_answers
+from service.wire.tencent import vocabulary as tencent_vocabulary
 from service.wire.tencent.callbacks import answers as callback_answers
 from service.wire.tencent.callbacks.door import Door, is_loopback
 from service.wire.tencent.callbacks.handler import callback_handler
@@ -79,10 +83,11 @@ class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
     desk: Desk
-    realtime: ASGIApp
+    realtime: Realtime
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
     memory: StoreMemory
+    writes: StoreWrites
 
 
 def create_app(settings: Settings) -> "Service":
@@ -123,7 +128,7 @@ class Service:
                 tencent_router(tencent_access(settings), lambda: self.parts.desk),
                 callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
                 rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
-                *operating_handlers(self._why_not_ready, self._warnings),
+                *operating_handlers(self._why_not_ready, self._warnings, _version()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -132,7 +137,12 @@ class Service:
             ),
             exception_handlers={HTTPException: self._answer, Exception: self._answer},
             lifespan=[self._lifespan],
-            openapi_config=openapi_config(_version(), {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY}),
+            openapi_config=openapi_config(
+                _version(),
+                {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY},
+                [imkit_vocabulary.DIALECT, rocketchat_vocabulary.DIALECT, tencent_vocabulary.DIALECT],
+            ),
+            plugins=[DescribedStructs()],
             logging_config=None,
         )
 
@@ -145,13 +155,18 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: Any = scope["type"]
         if kind == "lifespan":
+            scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
         elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
-            await self.parts.realtime(scope, receive, send)
+            await self.parts.realtime(scope, receive, send)  # type: ignore[arg-type]
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
             await self._http(scope, receive, send)
+
+    def _begin_stop(self) -> None:
+        if self._parts:
+            self._parts.realtime.begin_stop()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""
@@ -159,6 +174,8 @@ class Service:
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
         if express := EXPRESSES.find(scope):
             await express[0].serve(self.parts.desk, express[1], scope, receive, send)
         elif _words(scope["path"]) is answer and not _clean(scope):
@@ -231,7 +248,7 @@ class Service:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
     def _warnings(self) -> list[str]:
-        return [*self._parts.workers.warnings(), *self._parts.memory.warnings()] if self._parts else []
+        return [*self._parts.workers.warnings(), *self._parts.memory.warnings(), *self._parts.writes.warnings()] if self._parts else []
 
 
 @asynccontextmanager
@@ -253,14 +270,14 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
             old_api_key=settings.old_api_key,
         )
         desk = _desk(settings, ReadState(store), RedisDirectory(caller), apps)
-        memory = StoreMemory(caller)
+        memory, writes = StoreMemory(caller), StoreWrites(caller)
         await _learn(apps, desk.tokens)
         workers = Workers(caller, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
         await memory.look()
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, desk.tokens, caller, memory)))
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, desk.tokens, caller, memory, writes)))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -275,7 +292,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller), workers, memory)  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)
 
 
 def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Desk:
@@ -328,10 +345,16 @@ async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
             await asyncio.sleep(CONNECT_EVERY_S)
 
 
-async def why_not_ready(caller: Caller) -> str:
-    """Why requests cannot be served now: the store does not answer or does not take the scripts; "" when they can."""
+async def why_not_ready(caller: Caller, writes: StoreWrites) -> str:
+    """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
+
+    A store that is full is ready: it answers, and what makes room is done.
+    """
     try:
         async with asyncio.timeout(READY_WITHIN_S):
+            refusal = await writes.look()
+            if refusal and not writes.is_full():
+                return f"the store refuses writes: {refusal}"
             # A server that was started anew, or a new node, may not know the scripts.
             await load_functions(caller)
     except TimeoutError:
@@ -346,10 +369,10 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory) -> None:
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory, writes: StoreWrites) -> None:
     """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
 
-    Every MEMORY_TURNS times also how full it is.
+    Every MEMORY_TURNS times also how full it is, and whether it takes writes.
     """
     counted = 0
     for turn in itertools.count(1):
@@ -360,6 +383,7 @@ async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memo
             await _learn(apps, tokens)
             if turn % MEMORY_TURNS == 0:
                 await memory.look()
+                await writes.look()
         except Fault as error:
             logger.warning("apps, revocations and memory could not be looked at: %s", error)
         except Exception:
@@ -376,6 +400,17 @@ async def _stop(task: "asyncio.Task[None]") -> None:
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
     """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
     return next((dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)), answer)
+
+
+def _without_body(send: Send) -> Send:
+    """`send` for HEAD: what GET would answer, with its length, and without its body."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def _clean(scope: Scope) -> bool:

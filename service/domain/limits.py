@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from service.errors import Invalid
 
 MAX_ID_BYTES = 128  # rooms, users, messages; UTF-8
+FOLDED_IDS = frozenset({".", ".."})  # what clients take out of a path before they send it
 MAX_TAG_CHARS = 256
 MAX_TAGS = 100  # per room and per question
 MAX_ROOM_TAGS_BYTES = 4 * 1024  # of all tags of a room together
@@ -14,6 +15,9 @@ MAX_POSTS_PER_BATCH = 500
 MAX_READS_PER_CALL = 200
 MAX_RECEIPTS_PER_PAGE = 1000
 MAX_RECEIPT_MESSAGES = 100  # per question for counts
+MAX_BADGES_PER_CALL = 200  # users
+MAX_TOKENS_PER_CALL = 20  # of several users on one device
+MESSAGES_COUNTED = 10_000  # the newest, by their times
 MAX_BODY_BYTES = 64 * 1024  # of one request or frame
 MAX_BATCH_BODY_BYTES = 1024 * 1024
 MAX_NESTING = 64  # levels of lists and objects in a profile or a message; Python reads some hundreds
@@ -26,10 +30,13 @@ MAX_PROFILE_NAME_BYTES = 64
 def check_id(field: str, value: str) -> str:
     """Return `value` when it can name a room, user or message, else raise Invalid.
 
-    An id is 1 to 128 bytes of UTF-8 without control characters. It is never read as a number.
+    An id is 1 to 128 bytes of UTF-8 without control characters. It is never read as a number. Nor is
+    it `.` or `..`: what clients send to /messages/.. arrives as a call about the room.
     """
     if not value or len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         raise Invalid(field, f"{field} must have 1 to {MAX_ID_BYTES} bytes")
+    if value in FOLDED_IDS:
+        raise Invalid(field, f"{field} must not be {value}: no path can name it")
     if not value.isprintable() and any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value):
         raise Invalid(field, f"{field} must not contain control characters")
     return value

@@ -278,6 +278,14 @@ class ReadState:
         _check_many("messages", messages)
         return await self._store.receipt_counts(app=app, room=room, messages=messages, after=after)
 
+    async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
+        """How many messages were sent after `since_ms` (Unix ms; 0: at any time), deleted ones left out. Raises RoomUnknown.
+
+        Messages up to the seq `after` count as unknown. By their times only the newest 10,000 are counted, as far as the room
+        remembers them; without a time all.
+        """
+        return await self._store.count_messages(app=app, room=room, since_ms=since_ms, after=after)
+
     async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
         """The room of `user` that a message is in, for dialects that name messages alone.
 
@@ -319,6 +327,10 @@ class ReadState:
         """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid."""
         return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags))
 
+    async def badge_each(self, *, app: str, users: Sequence[str]) -> list[int]:
+        """As `badge` without tags, for each of several users; 0 for one who is unknown."""
+        return await self._store.badge_each(app=app, users=users)
+
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         """The badges of `users`, with every change of `room` in them of which there has been a notice."""
         return await self._store.badges_after(app=app, room=room, users=users)
@@ -344,13 +356,14 @@ class ReadState:
         return await self._store.members_each(app=app, rooms=rooms, limit=limit)
 
     async def room_summary_each(
-        self, *, app: str, rooms: Sequence[str], user: str, tags: bool = False, fields: Sequence[str] = ()
+        self, *, app: str, rooms: Sequence[str], user: str, tags: bool = False, fields: Sequence[str] = (), last_read: bool = False
     ) -> list[RoomSummary | None]:
         """What choosing among `rooms` needs; None for one that does not exist or that the user is no member of.
 
-        Tags only with `tags`, and of the profile only `fields`: both may be large.
+        Tags only with `tags`, and of the profile only `fields`: both may be large. With `last_read` also which message they have
+        read last, and the tags.
         """
-        return await self._store.room_summary_each(app=app, rooms=rooms, user=user, tags=tags, fields=fields)
+        return await self._store.room_summary_each(app=app, rooms=rooms, user=user, tags=tags, fields=fields, last_read=last_read)
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         """Ids of all rooms that the user is a member of, frozen ones included, in no particular order."""

@@ -83,6 +83,10 @@ class Tokens:
         self._heard: dict[str, int] = {}  # the newest position, by app
         self.bindings = 0  # how often a custom token was bound through this worker
 
+    def usual_expiry_s(self) -> int:
+        """When a token ends (Unix seconds) of which nothing else is said: after `life_days`."""
+        return int(self._now()) + self._life_s
+
     async def issue(self, *, app: str, user: str) -> IssuedToken:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
         created_ms = int(self._now() * 1000)

@@ -155,10 +155,15 @@ class RoomSummary(Struct, frozen=True):
     room: str
     status: Status
     created_ms: int
-    last_ms: int  # time of the newest message that is still there, 0 without any
+    last: MessageRef | None  # the newest message that is still there
     tags: tuple[str, ...]  # sorted, distinct; empty unless asked for
     profile: Mapping[str, bytes]  # of the fields asked for those that there are, as JSON text
-    me: MemberState  # without the position: `cursor` is 0, `last_read` None
+    me: MemberState  # without the position: `cursor` is 0; `last_read` is None unless asked for
+
+    @property
+    def last_ms(self) -> int:
+        """The time of the newest message, 0 without any."""
+        return self.last.at_ms if self.last else 0
 
 
 class Change(Enum):

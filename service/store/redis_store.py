@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from service.domain.limits import MESSAGES_COUNTED
 from service.domain.types import (
     Deleted,
     Drift,
@@ -44,6 +45,8 @@ USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 DERIVED_AT_ONCE = 256  # rooms that one script asks for their unread; as in lua/lib/plan_atomic.lua
 MEMBERS_AT_ONCE = 100  # who come or go in one script
 RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
+BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms above the fan-out limit
+MESSAGES_COUNTED_AT_ONCE = 500  # messages in one script
 NEWEST_KEPT_MS = 30 * 86_400_000
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without searching
 MAX_INVITATIONS = 1000  # open ones of a room
@@ -251,10 +254,18 @@ class RedisStore:
                 unread += count
         return int(unread)
 
+    async def badge_each(self, *, app: str, users: Sequence[str]) -> list[int]:
+        badges: list[int] = []
+        for lot in lots(users, BADGES_AT_ONCE):
+            calls = [(Keys.user(app, user), (app, user)) for user in lot]
+            replies = all_or_raise(await self._caller.call_each(self._scripts["badge"], calls))
+            for user, (unread, elsewhere) in zip(lot, replies, strict=True):
+                badges.append(unread + sum(count for count, _ in await self._ask_derived(app, user, elsewhere)))
+        return badges
+
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         await self.outbox.tell_owed(app, room)
-        badges = await together(lambda user: self.badge(app=app, user=user, tags=()), users)
-        return dict(zip(users, badges, strict=True))
+        return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
         reply = await self._caller.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
@@ -275,10 +286,20 @@ class RedisStore:
         return [_room(room, user, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
 
     async def room_summary_each(
-        self, *, app: str, rooms: Sequence[str], user: str, tags: bool, fields: Sequence[str]
+        self, *, app: str, rooms: Sequence[str], user: str, tags: bool, fields: Sequence[str], last_read: bool = False
     ) -> list[RoomSummary | None]:
-        replies = await self._ask_each("room_summary", app, rooms, [user, int(tags), *fields])
+        replies = await self._ask_each("room_summary", app, rooms, [user, 2 if last_read else int(tags), *fields])
         return [_summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
+
+    async def count_messages(self, *, app: str, room: str, since_ms: int, after: int) -> int:
+        count = below = 0
+        for _ in range(MESSAGES_COUNTED // MESSAGES_COUNTED_AT_ONCE):
+            args = [since_ms, after, below, MESSAGES_COUNTED_AT_ONCE]
+            more, below = await self._caller.call(self._scripts["count_messages"], [Keys.room(app, room)], args)
+            count += more
+            if not below:
+                break
+        return count
 
     async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
         return _members(await self._caller.call(self._scripts["members"], [Keys.room(app, room)], [limit]))
@@ -401,23 +422,28 @@ def _room(room: str, user: str, reply: Sequence[Any]) -> Room:
         created_ms=created_ms,
         seq=seq,
         member_count=members,
-        last=MessageRef(message=_text(last[0]), seq=last[1], sender=_text(last[2]), at_ms=last[3]) if last else None,
+        last=_message_ref(last),
         me=MemberState(user, me[0], me[1], _text(me[2]) or None, me[3], me[4] == 1, me[5], me[6]) if me else None,
         invited=invited == 1,
         by_client=by_client == 1,
     )
 
 
+def _message_ref(reply: Sequence[Any]) -> MessageRef | None:
+    """A message as scripts answer it, {} for none."""
+    return MessageRef(message=_text(reply[0]), seq=reply[1], sender=_text(reply[2]), at_ms=reply[3]) if reply else None
+
+
 def _summary(room: str, user: str, fields: Sequence[str], reply: Sequence[Any]) -> RoomSummary:
-    active, created_ms, last_ms, unread, moved_ms, has_read, marked_ms, tags, profile = reply
+    active, created_ms, last, unread, moved_ms, has_read, marked_ms, tags, profile, last_read = reply
     return RoomSummary(
         room=room,
         status=Status(active),
         created_ms=created_ms,
-        last_ms=last_ms,
+        last=_message_ref(last),
         tags=_tags(tags),
         profile={name: value for name, value in zip(fields, profile, strict=True) if value is not None},
-        me=MemberState(user, 0, unread, None, moved_ms, has_read == 1, marked_ms),
+        me=MemberState(user, 0, unread, _text(last_read) or None, moved_ms, has_read == 1, marked_ms),
     )
 
 

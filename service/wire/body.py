@@ -1,6 +1,7 @@
 """Bodies of requests: read within a limit, decoded strictly, the same for every dialect."""
 
 from collections.abc import Awaitable, Callable, Generator
+from enum import Enum
 from typing import Any, ClassVar
 
 import msgspec
@@ -11,10 +12,26 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from service.domain.limits import MAX_BODY_BYTES
+from service.wire.body_hints import hint
+
+_ENDS_EARLY = "Input data was truncated"  # msgspec's words
+
+
+class Wrong(Enum):
+    """What is wrong with a body."""
+
+    TEXT = "text"  # it cannot be read as JSON
+    VALUE = "value"  # it can, and a value in it is not what it should be
+    FIELD = "field"  # a field is missing or unknown
 
 
 class BadBody(Exception):
-    """The body is not the JSON that the call takes; the message says where."""
+    """The body is not the JSON that the call takes; the message says where, and `hint` what to send instead ("" if that is plain)."""
+
+    def __init__(self, message: str, wrong: Wrong = Wrong.TEXT, hint: str = "") -> None:
+        super().__init__(message)
+        self.wrong = wrong
+        self.hint = hint
 
 
 class ClientGone(Exception):
@@ -51,12 +68,24 @@ def decode(decoder: Callable[[bytes], Any], value: bytes) -> Any:
     """Decode JSON. Raises BadBody for whatever is wrong with it, bad UTF-8 and deep nesting included."""
     try:
         return decoder(value)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error), value, decoder) from None
     except msgspec.DecodeError as error:
-        raise BadBody(str(error)) from None
+        text = str(error)
+        raise BadBody("JSON is malformed: it ends too early" if text == _ENDS_EARLY else text) from None
     except UnicodeDecodeError:
         raise BadBody("The body must be UTF-8") from None
     except RecursionError:
         raise BadBody("The body is nested too deeply") from None
+
+
+def _misfit(text: str, value: bytes, decoder: Callable[[bytes], Any]) -> BadBody:
+    """JSON that is not of the decoder's type."""
+    wrong = Wrong.FIELD if text.startswith(("Object missing", "Object contains")) else Wrong.VALUE
+    try:
+        return BadBody(text, wrong, hint(text, value, decoder.__self__.type))  # type: ignore[attr-defined]  # a Decoder's method
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return BadBody(text, wrong)  # msgspec stopped before it came to what is no JSON
 
 
 class StrictJson(AbstractDTO[Any]):

@@ -7,7 +7,7 @@ their route. What is known only later (how many rooms were listed, how many memb
 from collections.abc import Sequence
 from typing import Final
 
-from service.domain.limits import MAX_MEMBERS_SHOWN
+from service.domain.limits import MAX_MEMBERS_SHOWN, MESSAGES_COUNTED
 from service.domain.types import Room
 
 READ: Final = 1  # a badge, one room, a cursor moved
@@ -24,10 +24,11 @@ DEAR: Final = 20  # from here on only a few calls of one user run at once
 UNKNOWN: Final = 1  # an unknown path, refused credentials, a preflight
 HANDSHAKE: Final = 2  # of a socket, or of a long-polling session
 DOCUMENT: Final = 10  # /metrics, /schema
-STRANGERS: Final = {"metrics": DOCUMENT, "schema": DOCUMENT}  # by the first word of the path
+STRANGERS: Final = {"": UNKNOWN, "metrics": DOCUMENT, "schema": DOCUMENT}  # by the first word of the path
 
 _ROOMS_PER_UNIT: Final = 4  # in a list
 _READS_PER_UNIT: Final = 2  # of many in one call
+_COUNTED_PER_UNIT: Final = 200  # messages
 _MEMBERS_PER_UNIT: Final = 32  # in the view of a room
 _TOLD: Final = 256  # members
 _COUNTERS_PER_UNIT: Final = 64  # each member has two, and one for each tag
@@ -41,6 +42,16 @@ def of_list(rooms: int) -> int:
 def of_reads(reads: int) -> int:
     """What the reads of one call cost beside READ."""
     return reads // _READS_PER_UNIT
+
+
+def of_badges(users: int) -> int:
+    """What the badges of several users cost beside READ."""
+    return users // _READS_PER_UNIT
+
+
+def of_count(messages: int) -> int:
+    """What it costs beside READ to count messages by their times, of which so many are looked at."""
+    return min(messages, MESSAGES_COUNTED) // _COUNTED_PER_UNIT
 
 
 def of_members(members: int, at_most: int = MAX_MEMBERS_SHOWN) -> int:

@@ -10,7 +10,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from service import metrics
-from service.wire.reply import Reply
+from service.wire.reply import Reply, encode
 
 _TEXT = b"text/plain; charset=utf-8"
 
@@ -43,14 +43,19 @@ class Reused(Generic[_Answer]):
             self._until_s = self._now() + REUSED_S
 
 
-def operating_handlers(why_not_ready: Ready, warnings: Warnings) -> list[HTTPRouteHandler]:
-    """/healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served.
+def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -> list[HTTPRouteHandler]:
+    """/, /healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served.
 
     `warnings` gives sentences about what an operator should see to while requests are served.
     """
     readiness = Reused(why_not_ready)
     # In a thread: to add up the numbers of all workers takes longer than the event loop may stand still.
     numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
+
+    @get("/", opt={"operation": "index"}, include_in_schema=False)
+    async def index() -> Reply:
+        """What this is, and where it is described."""
+        return Reply(encode({"service": "readstate", "version": version, "schema": "/schema"}))
 
     @get("/healthz", opt={"operation": "healthz"}, include_in_schema=False)
     async def healthz() -> Reply:
@@ -71,4 +76,4 @@ def operating_handlers(why_not_ready: Ready, warnings: Warnings) -> list[HTTPRou
         """All numbers in Prometheus' text format, summed over the workers."""
         return Reply(await numbers.get(), media_type=metrics.CONTENT_TYPE.encode())
 
-    return [healthz, readyz, measured]
+    return [index, healthz, readyz, measured]

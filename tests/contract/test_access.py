@@ -11,11 +11,19 @@ from service.wire.imkit.call import Who
 from service.wire.imkit.routes import HANDLERS
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
 
-NO_TOKEN = refusal(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
-NO_API_KEY = refusal(401, "Unauthorized", "INVALID_API_KEY", "Invalid or missing API key")
-NO_CLIENT_KEY = refusal(403, "Forbidden", "INVALID_CLIENT_KEY", "Invalid or missing client key")
+BAD_TOKEN = refusal(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
+NO_TOKEN = refusal(
+    401,
+    "Unauthorized",
+    "INVALID_TOKEN",
+    "No token was sent: clients send IM-CLIENT-KEY and IM-Authorization with the user's token, backends IM-API-KEY",
+)
+BAD_API_KEY = refusal(401, "Unauthorized", "INVALID_API_KEY", "Invalid or missing API key")
+NO_API_KEY = refusal(401, "Unauthorized", "INVALID_API_KEY", "This call is for backends: send the API key in IM-API-KEY")
+BAD_CLIENT_KEY = refusal(403, "Forbidden", "INVALID_CLIENT_KEY", "Invalid or missing client key")
+NO_CLIENT_KEY = refusal(403, "Forbidden", "INVALID_CLIENT_KEY", "No client key was sent: send it in IM-CLIENT-KEY")
 STRANGER = refusal(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
-NOT_FOUND = refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
+NOT_FOUND = refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it")
 NO_ROOM = refusal(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
 NO_CLIENT = refusal(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
 NO_TOKEN_OF_THAT_USER = refusal(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
@@ -26,8 +34,11 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "mark_read_many": ("PUT", "/me/lastReads", {"items": [{"room": "r", "message": "m1"}]}),
     "badge": ("GET", "/me/badge", None),
     "badges_by_tags": ("POST", "/badges/byRoomTags", {}),
+    "badges": ("POST", "/badges", {"clients": ["al"]}),
     "rooms": ("GET", "/rooms", None),
+    "room_ids": ("GET", "/rooms/ids", None),
     "room": ("GET", "/rooms/r", None),
+    "count_messages": ("GET", "/rooms/r/count?timeInMS=1", None),
     "create_room": ("POST", "/rooms", {}),
     "create_and_join": ("POST", "/rooms/createAndJoin", {}),
     "update_room": ("PUT", "/rooms/r", {"name": "x"}),
@@ -35,6 +46,9 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "join": ("POST", "/rooms/r/join", None),
     "add_members": ("POST", "/rooms/r/members", {"invitees": ["bo"]}),
     "remove_members": ("POST", "/rooms/r/delete/members", {"members": ["al"]}),
+    "add_member": ("POST", "/rooms/r/members/bo", None),
+    "remove_member": ("DELETE", "/rooms/r/members/al", None),
+    "member": ("GET", "/rooms/r/members/al", None),
     "receipts": ("GET", "/rooms/r/messages/m1/receipts", None),
     "receipt_counts": ("GET", "/rooms/r/receipts?messages=m1", None),
     "send": ("POST", "/rooms/r/message", {"message": "x"}),
@@ -51,7 +65,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
 }
 WHO: dict[str, Who] = {handler.opt["operation"]: handler.opt["who"] for handler in HANDLERS}
 BACKEND_ONLY = [name for name, who in WHO.items() if who is Who.BACKEND]
-FOR_USERS = [name for name, who in WHO.items() if who is not Who.BACKEND]
+FOR_USERS = [name for name, who in WHO.items() if who in (Who.CLIENT, Who.EITHER)]
 
 
 def test_every_operation_is_in_the_matrix() -> None:
@@ -85,22 +99,46 @@ async def test_calls_of_users_need_a_token_and_then_a_client_key(al: Imkit, oper
     token, nonsense = al.tokens["al"], b"not json"
     assert await refused(al, operation, {}, nonsense) == NO_TOKEN
     assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY}, nonsense) == NO_TOKEN
-    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token + "x"}, nonsense) == NO_TOKEN
-    assert await refused(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": "wrong"}, nonsense) == NO_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token + "x"}, nonsense) == BAD_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": "wrong"}, nonsense) == BAD_TOKEN
     assert await refused(al, operation, {"IM-Authorization": token}, nonsense) == NO_CLIENT_KEY
-    assert await refused(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": token}, nonsense) == NO_CLIENT_KEY
-    assert await refused(al, operation, {"IM-API-KEY": "wrong", "IM-CLIENT-ID": "al"}, nonsense) == NO_API_KEY
-    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong", "IM-CLIENT-ID": "al"}, nonsense) == NO_CLIENT_KEY
+    assert await refused(al, operation, {"IM-CLIENT-KEY": "wrong", "IM-Authorization": token}, nonsense) == BAD_CLIENT_KEY
+    assert await refused(al, operation, {"IM-API-KEY": "wrong", "IM-CLIENT-ID": "al"}, nonsense) == BAD_API_KEY
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong", "IM-CLIENT-ID": "al"}, nonsense) == BAD_CLIENT_KEY
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "bearer  ", ""])
+@pytest.mark.parametrize("name", ["Authorization", "IM-Authorization"])
+async def test_who_sends_no_token_is_told_which_headers_to_send(al: Imkit, name: str, header: str) -> None:
+    """Nothing was sent that could have expired."""
+    assert await refused(al, "badge", {"IM-CLIENT-KEY": CLIENT_KEY, name: header}) == NO_TOKEN
+
+
+async def test_badges_of_several_need_the_client_key_and_a_good_token_or_the_backend_s_key(al: Imkit, other: NewApp) -> None:
+    mine, foreign = {"tokens": [al.tokens["al"]]}, {"IM-CLIENT-KEY": other.client_key}
+    assert await refused(al, "badges", {}, mine) == NO_CLIENT_KEY
+    assert await refused(al, "badges", {"IM-CLIENT-KEY": "wrong"}, mine) == BAD_CLIENT_KEY
+    assert await refused(al, "badges", foreign, mine) == BAD_TOKEN
+    assert await refused(al, "badges", {"IM-API-KEY": other.api_key}, mine) == BAD_TOKEN
+    assert await refused(al, "badges", {"IM-CLIENT-KEY": CLIENT_KEY}, {"tokens": [al.tokens["al"] + "x"]}) == BAD_TOKEN
+    assert await refused(al, "badges", {"IM-API-KEY": "wrong"}) == BAD_API_KEY
+    # To name others takes the backend's key, whatever token comes along.
+    said = refusal(401, "Unauthorized", "INVALID_API_KEY", "clients is for backends: send IM-API-KEY, or give tokens")
+    for token in ({}, {"IM-Authorization": al.tokens["al"]}):
+        assert await refused(al, "badges", {"IM-CLIENT-KEY": CLIENT_KEY, **token}) == said
+    revoked = al.tokens["al"]
+    await al.as_backend("DELETE", "/admin/clients/al/token", {"token": revoked})
+    assert await refused(al, "badges", {"IM-CLIENT-KEY": CLIENT_KEY}, {"tokens": [revoked]}) == BAD_TOKEN
 
 
 @pytest.mark.parametrize("operation", BACKEND_ONLY)
 async def test_calls_of_the_backend_need_its_key(al: Imkit, operation: str) -> None:
     nonsense = b"not json"
     assert await refused(al, operation, {}, nonsense) == NO_API_KEY
-    assert await refused(al, operation, {"IM-API-KEY": "wrong"}, nonsense) == NO_API_KEY
+    assert await refused(al, operation, {"IM-API-KEY": "wrong"}, nonsense) == BAD_API_KEY
     assert await refused(al, operation, {"IM-API-KEY": ""}, nonsense) == NO_API_KEY
     assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}, nonsense) == NO_API_KEY
-    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong"}, nonsense) == NO_CLIENT_KEY
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong"}, nonsense) == BAD_CLIENT_KEY
 
 
 @pytest.mark.parametrize("operation", [name for name, who in WHO.items() if who is Who.CLIENT])
@@ -110,7 +148,9 @@ async def test_the_backend_names_a_user_for_calls_of_users(al: Imkit, operation:
 
 
 async def test_logging_out_is_for_tokens(al: Imkit) -> None:
-    assert await refused(al, "logout", {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}) == NO_TOKEN
+    said = "A token ends by the call that carries it: send it in IM-Authorization, without IM-API-KEY"
+    expected = refusal(401, "Unauthorized", "INVALID_TOKEN", said)
+    assert await refused(al, "logout", {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}) == expected
 
 
 @pytest.mark.parametrize(
@@ -146,6 +186,10 @@ FOREIGN: dict[str, bytes] = {
     "room": NO_ROOM,
     "receipts": NO_ROOM,
     "receipt_counts": NO_ROOM,
+    "count_messages": NO_ROOM,
+    "add_member": NO_ROOM,
+    "remove_member": NO_ROOM,
+    "member": NO_ROOM,
     "update_room": NO_ROOM,
     "delete_room": NO_ROOM,
     "join": NO_ROOM,
@@ -170,9 +214,9 @@ async def test_tokens_and_keys_of_two_apps_do_not_go_together(al: Imkit, other: 
     """The other app's client key makes our token void, and the other app's token is nothing here."""
     backend = {"IM-API-KEY": other.api_key}
     foreign = result(await al.call("POST", "/admin/clients", {"_id": "al", "issueAccessToken": True}, backend))["token"]
-    assert await refused(al, operation, {"IM-CLIENT-KEY": other.client_key, "IM-Authorization": al.tokens["al"]}) == NO_TOKEN
-    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": foreign}) == NO_TOKEN
-    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": other.client_key, "IM-CLIENT-ID": "al"}) == NO_CLIENT_KEY
+    assert await refused(al, operation, {"IM-CLIENT-KEY": other.client_key, "IM-Authorization": al.tokens["al"]}) == BAD_TOKEN
+    assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": foreign}) == BAD_TOKEN
+    assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": other.client_key, "IM-CLIENT-ID": "al"}) == BAD_CLIENT_KEY
 
 
 async def test_another_app_counts_its_own(al: Imkit, other: NewApp) -> None:
@@ -182,6 +226,8 @@ async def test_another_app_counts_its_own(al: Imkit, other: NewApp) -> None:
     assert result(await call(al, "create_room", backend, {"_id": "r", "members": ["al"]}))["appID"] == "other"
     assert result(await call(al, "badge", backend)) == {"badge": 0}
     assert result(await call(al, "badges_by_tags", backend)) == {"totalBadge": 0, "data": {}}
+    assert result(await call(al, "badges", backend)) == {"data": [{"client": "al", "badge": 0}], "totalBadge": 0}
+    assert result(await call(al, "room_ids", backend)) == {"totalCount": 1, "data": ["r"]}
     assert result(await call(al, "delete_room", backend)) == {"n": 1, "ok": 1}
     assert await al.badge("al") == 1
 
@@ -206,13 +252,13 @@ async def test_apps_come_and_go_while_the_service_runs(al: Imkit, other: NewApp,
     rotated = await apps.rotate("other")
     await running.refresh()
     assert result(await call(al, "me", user))["appID"] == "other"
-    assert (await call(al, "create_room", backend)).content == NO_API_KEY
+    assert (await call(al, "create_room", backend)).content == BAD_API_KEY
     assert rotated.client_key == other.client_key
     assert result(await call(al, "me", {"IM-API-KEY": rotated.api_key, "IM-CLIENT-ID": "al"}))["appID"] == "other"
     await apps.remove("other")
     await running.refresh()
-    assert (await call(al, "create_room", {"IM-API-KEY": rotated.api_key})).content == NO_API_KEY
-    assert (await call(al, "me", user)).content == NO_TOKEN
+    assert (await call(al, "create_room", {"IM-API-KEY": rotated.api_key})).content == BAD_API_KEY
+    assert (await call(al, "me", user)).content == BAD_TOKEN
 
 
 async def test_browsers_may_call_from_anywhere(al: Imkit) -> None:

@@ -1,11 +1,12 @@
 """Every documented answer, byte for byte. Times, fresh ids and tokens are replaced by what they are; everything else stands as sent."""
 
 import re
+import time
 
 import httpx
 import pytest
 
-from tests.support.imkit import Imkit
+from tests.support.imkit import CLIENT_KEY, Imkit
 
 _VARIES = (
     (re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"'), '"ISO"'),
@@ -90,6 +91,62 @@ async def test_rooms(al: Imkit) -> None:
     assert seen(await al.as_user("al", "GET", "/rooms")) == ok(f'{{"totalCount":1,"data":[{room}]}}')
 
 
+async def test_rooms_with_what_badges_need(al: Imkit) -> None:
+    room = '{"_id":"r","unread":1,"roomTags":["work"],"joinedAtMS":MS,"lastMessage":{"_id":"m1","messageTimeMS":MS}}'
+    assert seen(await al.as_user("al", "GET", "/rooms?fields=unread")) == ok(f'{{"totalCount":1,"data":[{room}]}}')
+    await al.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m1"})
+    room = '{"_id":"r","unread":0,"roomTags":["work"],"lastRead":"m1","lastMessage":{"_id":"m1","messageTimeMS":MS}}'
+    assert seen(await al.as_user("al", "GET", "/rooms?fields=unread")) == ok(f'{{"totalCount":1,"data":[{room}]}}')
+
+
+async def test_room_ids(al: Imkit) -> None:
+    await al.room("newer", "al")
+    await al.room("frozen", "al")
+    await al.as_backend("PUT", "/rooms/frozen", {"status": 0})
+    await al.post("newer", "bo", "n1")
+    assert seen(await al.as_user("al", "GET", "/rooms/ids")) == ok('{"totalCount":2,"data":["newer","r"]}')
+    assert seen(await al.as_user("al", "GET", "/rooms/ids?skip=1&limit=5")) == ok('{"totalCount":2,"data":["r"]}')
+    assert seen(await al.as_user("al", "GET", "/rooms/ids?limit=1")) == ok('{"totalCount":2,"data":["newer"]}')
+
+
+async def test_count_of_messages(al: Imkit) -> None:
+    at_ms = (await al.as_user("al", "GET", "/rooms/r")).json()["result"]["lastMessage"]["messageTimeMS"]
+    for query, count in (("", 1), ("?timeInMS=0", 1), (f"?timeInMS={at_ms - 1}", 1), (f"?timeInMS={at_ms}", 0)):
+        assert seen(await al.as_user("al", "GET", f"/rooms/r/count{query}")) == ok(f'{{"count":{count}}}')
+        assert seen(await al.as_backend("GET", f"/rooms/r/count{query}")) == ok(f'{{"count":{count}}}')
+
+
+async def test_one_member(al: Imkit) -> None:
+    """When they joined is said until they have read something."""
+    assert seen(await al.as_user("al", "GET", "/rooms/r/members/al")) == ok('{"client":"al","badge":1,"joinedAt":"ISO"}')
+    await al.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m1"})
+    await al.post("r", "bo", "m2")
+    assert seen(await al.as_backend("GET", "/rooms/r/members/al")) == ok('{"client":"al","badge":1,"lastRead":"m1"}')
+
+
+async def test_one_member_comes_and_goes(al: Imkit) -> None:
+    await al.sign_in("bo")
+    room = (await al.as_user("al", "POST", "/rooms/r/members/bo", {})).json()["result"]
+    assert {member["_id"] for member in room["members"]} == {"al", "bo"}
+    again = await al.as_user("al", "POST", "/rooms/r/members/bo")
+    assert len(again.json()["result"]["members"]) == 2
+    left = (await al.as_user("al", "DELETE", "/rooms/r/members/bo", {})).json()["result"]
+    assert [member["_id"] for member in left["members"]] == ["al"]
+
+
+async def test_badges_of_several(al: Imkit) -> None:
+    """As a backend by id, as a client by token; who is unknown has 0."""
+    await al.sign_in("bo")
+    answer = await al.as_backend("POST", "/badges/", {"clients": ["al", "nobody", "al", "bo"]})
+    expected = '{"data":[{"client":"al","badge":1},{"client":"nobody","badge":0},{"client":"bo","badge":0}],"totalBadge":1}'
+    assert seen(answer) == ok(expected)
+    body = {"tokens": [al.tokens["bo"], al.tokens["al"], "no-token-of-anybody", al.tokens["al"]]}
+    expected = ok('{"data":[{"client":"bo","badge":0},{"client":"al","badge":1}],"totalBadge":1}')
+    assert seen(await al.call("POST", "/badges/", body, {"IM-CLIENT-KEY": CLIENT_KEY})) == expected
+    assert seen(await al.as_backend("POST", "/badges", body)) == expected
+    assert seen(await al.call("POST", "/badges/", {"tokens": ["no-token-of-anybody"]}, {"IM-CLIENT-KEY": CLIENT_KEY})) == NO_TOKEN
+
+
 async def test_a_room_created_by_the_backend_lists_members_by_id(imkit: Imkit) -> None:
     answer = await imkit.as_backend("POST", "/rooms/", {"_id": "r", "members": ["al", "al"], "roomTags": ["work"], "name": "Room"})
     expected = (
@@ -147,6 +204,19 @@ async def test_bind_and_revoke_a_custom_token(al: Imkit) -> None:
     assert seen(revoked) == ok(
         '{"data":[{"token":"the-custom-token","createdAt":"ISO","updatedAt":"ISO","expirationDate":"ISO","expirationDateMS":MS}]}'
     )
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/admin/clients"), ("PUT", "/admin/clients/al/token")])
+async def test_a_custom_token_without_a_date_lives_as_long_as_an_issued_one(al: Imkit, method: str, path: str) -> None:
+    """The JavaScript library names none."""
+    await al.as_backend(method, path, {"_id": "al", "token": "the-custom-token"})
+    (bound,) = [one for one in await ended(al) if one["token"] == "the-custom-token"]
+    assert 0 <= bound["expirationDateMS"] - (int(time.time()) + 7 * 86_400) * 1000 + 60_000 <= 60_000
+
+
+async def ended(imkit: Imkit) -> list[dict[str, object]]:
+    """The custom token of al, revoked."""
+    return (await imkit.as_backend("DELETE", "/admin/clients/al/token", {"token": "the-custom-token"})).json()["result"]["data"]
 
 
 async def test_revoking_all_tokens_names_the_issued_ones(al: Imkit) -> None:
@@ -238,9 +308,12 @@ async def test_logout(al: Imkit) -> None:
     assert seen(await al.as_user("al", "GET", "/me/badge")) == NO_TOKEN
 
 
-NOT_FOUND = '404 {"RC":404,"RM":"Not Found","error":{"code":"ROOM_NOT_FOUND","message":"Room or message not found"}}'
+_NOT_FOUND = '404 {"RC":404,"RM":"Not Found","error":{"code":"ROOM_NOT_FOUND","message":"Room or message not found: %s"}}'
+NO_ROOM_TO_READ = _NOT_FOUND % "there is no such room, or you are not in it"
+NO_MESSAGE_TO_READ = _NOT_FOUND % "the room has no such message, or no longer remembers it"
 NO_ROOM = '404 {"RC":404,"RM":"Room not found","error":{"code":"ROOM_NOT_FOUND","message":"Room not found"}}'
 NO_MESSAGE = '404 {"RC":404,"RM":"Not Found","error":{"code":"MESSAGE_NOT_FOUND","message":"Message not found"}}'
+NO_MEMBER = '404 {"RC":404,"RM":"Not Found","error":{"code":"CLIENT_NOT_FOUND","message":"The room has no such member"}}'
 STRANGER = '403 {"RC":403,"RM":"Forbidden","error":{"code":"NOT_ROOM_MEMBER","message":"You are not a member of this room"}}'
 NO_MANAGER = (
     '403 {"RC":403,"RM":"Forbidden","error":{"code":"INSUFFICIENT_PERMISSIONS","message":"Only the owner or a manager may do this"}}'
@@ -253,7 +326,7 @@ NO_DELETER = (
 @pytest.mark.parametrize(
     ("method", "path", "body", "expected"),
     [
-        ("PUT", "/rooms/none/lastRead", {"message": "m1"}, NOT_FOUND),
+        ("PUT", "/rooms/none/lastRead", {"message": "m1"}, NO_ROOM_TO_READ),
         ("GET", "/rooms/none", None, NO_ROOM),
         ("POST", "/rooms/none/join", None, NO_ROOM),
         ("POST", "/rooms/none/members", {"invitees": ["bo"]}, NO_ROOM),
@@ -262,7 +335,7 @@ NO_DELETER = (
         ("DELETE", "/rooms/none", None, NO_ROOM),
         ("DELETE", "/rooms/none/messages/m1", None, NO_ROOM),
         ("POST", "/rooms/none/message", {"message": "x"}, STRANGER),
-        ("PUT", "/rooms/theirs/lastRead", {"message": "t1"}, NOT_FOUND),
+        ("PUT", "/rooms/theirs/lastRead", {"message": "t1"}, NO_ROOM_TO_READ),
         ("GET", "/rooms/theirs", None, STRANGER),
         ("POST", "/rooms/theirs/join", None, NO_ROOM),
         ("POST", "/rooms/theirs/members", {"invitees": ["bo"]}, NO_ROOM),
@@ -272,6 +345,16 @@ NO_DELETER = (
         ("POST", "/rooms/theirs/message", {"_id": "t1", "message": "x"}, STRANGER),
         ("PUT", "/rooms/theirs", {"name": "x"}, NO_ROOM),
         ("DELETE", "/rooms/theirs", None, NO_ROOM),
+        ("GET", "/rooms/none/count", None, NO_ROOM),
+        ("GET", "/rooms/theirs/count?timeInMS=1", None, NO_ROOM),
+        ("GET", "/rooms/none/members/cy", None, NO_ROOM),
+        ("GET", "/rooms/theirs/members/cy", None, NO_ROOM),
+        ("GET", "/rooms/r/members/cy", None, NO_MEMBER),
+        ("POST", "/rooms/theirs/members/bo", None, NO_ROOM),
+        ("POST", "/rooms/ours/members/bo", None, NO_MANAGER),
+        ("DELETE", "/rooms/theirs/members/cy", None, NO_ROOM),
+        ("DELETE", "/rooms/theirs/members/al", None, NO_ROOM),
+        ("DELETE", "/rooms/ours/members/cy", None, NO_MANAGER),
         ("DELETE", "/rooms/theirs/messages/t1", None, NO_ROOM),
         ("DELETE", "/rooms/theirs/messages/_all", None, NO_ROOM),
         ("POST", "/rooms/ours/members", {"invitees": ["bo"]}, NO_MANAGER),
@@ -280,8 +363,8 @@ NO_DELETER = (
         ("DELETE", "/rooms/ours", None, NO_MANAGER),
         ("DELETE", "/rooms/ours/messages/o1", None, NO_DELETER),
         ("DELETE", "/rooms/ours/messages/_all", None, NO_DELETER),
-        ("PUT", "/rooms/r/lastRead", {"message": "t1"}, NOT_FOUND),
-        ("PUT", "/rooms/r/lastRead", {"message": "none"}, NOT_FOUND),
+        ("PUT", "/rooms/r/lastRead", {"message": "t1"}, NO_MESSAGE_TO_READ),
+        ("PUT", "/rooms/r/lastRead", {"message": "none"}, NO_MESSAGE_TO_READ),
         ("DELETE", "/rooms/r/messages/none", None, NO_MESSAGE),
         ("POST", "/rooms/r/message", {"_id": "none", "message": "x"}, NO_MESSAGE),
         ("POST", "/rooms/r/message", {"_id": "none", "messageType": "recall"}, NO_MESSAGE),
@@ -314,10 +397,9 @@ def bad_request(message: str, code: str = "INVALID_REQUEST") -> str:
         ("PUT", "/admin/clients/none/token", BINDING | {"token": "custom-token-two"}, NO_CLIENT),
         ("PUT", "/admin/clients/al/token", BINDING, CONFLICT),
         ("POST", "/admin/clients", {"_id": "al", "nickname": "New", **BINDING}, CONFLICT),
-        ("PUT", "/admin/clients/al/token", {"token": "the-custom-token"}, bad_request("expirationDate is required")),
         ("PUT", "/admin/clients/al/token", BINDING | {"expirationDate": "soon"}, bad_request("expirationDate must be an ISO-8601 time")),
         ("PUT", "/admin/clients/al/token", BINDING | {"expirationDate": "2001-01-01"}, bad_request("expirationDate must be in the future")),
-        ("POST", "/admin/clients", {"_id": "al", "token": "custom-token-two"}, bad_request("expirationDate is required")),
+        ("POST", "/admin/clients", BINDING | {"_id": "al", "expirationDate": ""}, bad_request("expirationDate must be an ISO-8601 time")),
         ("POST", "/admin/clients", {"nickname": "x"}, bad_request("_id is required")),
         ("DELETE", "/admin/clients/none/token", None, NO_CLIENT),
         ("DELETE", "/admin/clients/al/token", {"token": "unknown-token"}, NO_SUCH_TOKEN),

@@ -25,7 +25,8 @@ async def al(rocketchat: Rocketchat) -> Rocketchat:
 
 
 def receipt(message: str, user: str, person: str) -> str:
-    return f'{{"_id":"{message}{user}","roomId":"r","userId":"{user}","messageId":"{message}","ts":"ISO","user":{person}}}'
+    ids = f'"_id":"{message}{user}","roomId":"r","userId":"{user}","messageId":"{message}"'
+    return f'{{{ids},"ts":"ISO","_updatedAt":"ISO","user":{person}}}'
 
 
 def subscription(*, ls: bool = False, alert: bool = False, unread: int = 0) -> str:
@@ -52,7 +53,7 @@ async def test_receipts(al: Rocketchat) -> None:
     await al.read("al", "r")
     answer = await al.get("al", "chat.getMessageReadReceipts", messageId="m1")
     assert seen(answer) == f'200 {{"receipts":[{receipt("m1", "bo", BO)},{receipt("m1", "al", AL)}],"success":true}}'
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert all(one["_updatedAt"] == one["ts"] for one in answer.json()["receipts"])
     assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
 
 
@@ -226,7 +227,7 @@ async def test_group_counters_of_no_group(al: Rocketchat) -> None:
     for query in ({"roomId": "x"}, {"roomId": "r"}, {"roomName": "Room"}):
         assert seen(await al.get("al", "groups.counters", **query)) == expected
     nothing = coded("error-room-param-not-provided", r"The parameter \"roomId\" or \"roomName\" is required")
-    for query in ({}, {"roomId": ""}, {"roomName": ""}):
+    for query in ({"roomId": ""}, {"roomName": ""}):
         assert seen(await al.get("al", "groups.counters", **query)) == nothing
 
 
@@ -280,6 +281,9 @@ async def test_login(al: Rocketchat) -> None:
         {"username": "albert", "password": token},
         {"username": "al", "password": token},
         {"email": "al@example.org", "password": token},
+        {"user": {"username": "albert"}, "password": token},
+        {"user": {"username": "al"}, "password": token},
+        {"user": {"email": "al@example.org"}, "password": token},
     ):
         answer = await al.client.post(f"{PATH}/login", json=body)
         assert seen(answer) == expected
@@ -302,7 +306,14 @@ async def test_login(al: Rocketchat) -> None:
         {"password": "{token}"},
         {"user": "", "password": "{token}"},
         {"user": "al", "password": {"digest": "{token}", "algorithm": "sha-256"}},
-        {"user": {"username": "al"}, "password": "{token}"},
+        {"user": {"username": "bo"}, "password": "{token}"},
+        {"user": {"username": "al"}, "password": "wrong"},
+        {"user": {"username": "al"}},
+        {"user": {"email": "al"}, "password": "{token}"},
+        {"user": {"username": ["al"]}, "password": "{token}"},
+        {"user": {"_id": "al"}, "password": "{token}"},
+        {"user": {}, "password": "{token}"},
+        {"user": ["al"], "password": "{token}"},
     ],
 )
 async def test_login_that_proves_nothing(al: Rocketchat, body: object) -> None:
@@ -313,9 +324,11 @@ async def test_login_that_proves_nothing(al: Rocketchat, body: object) -> None:
     assert seen(answer) == '401 {"success":false,"error":"Unauthorized","status":"error","message":"Unauthorized"}'
 
 
-async def test_logout_revokes_this_token_only(al: Rocketchat) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_logout_revokes_this_token_only(al: Rocketchat, method: str) -> None:
+    """By either method: older clients use GET."""
     first, second = al.backend.tokens["al"], await al.backend.sign_in("al")
-    answer = await al.client.post(f"{PATH}/logout", headers={"X-Auth-Token": first, "X-User-Id": "al"})
+    answer = await al.client.request(method, f"{PATH}/logout", headers={"X-Auth-Token": first, "X-User-Id": "al"})
     assert seen(answer) == '200 {"status":"success","data":{"message":"You\'ve been logged out!"},"success":true}'
     for token, status in ((first, 401), (second, 200)):
         answer = await al.client.get(f"{PATH}/subscriptions.get", headers={"X-Auth-Token": token, "X-User-Id": "al"})
@@ -338,7 +351,12 @@ async def test_unknown_paths(al: Rocketchat, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "call", "allow"), [("GET", "subscriptions.read", {"OPTIONS", "POST"}), ("PUT", "login", {"OPTIONS", "POST"})]
+    ("method", "call", "allow"),
+    [
+        ("GET", "subscriptions.read", {"OPTIONS", "POST"}),
+        ("PUT", "login", {"OPTIONS", "POST"}),
+        ("PUT", "logout", {"GET", "HEAD", "OPTIONS", "POST"}),
+    ],
 )
 async def test_wrong_methods(al: Rocketchat, method: str, call: str, allow: set[str]) -> None:
     answer = await al.client.request(method, f"{PATH}/{call}")
@@ -351,6 +369,10 @@ async def test_head_and_options(al: Rocketchat) -> None:
     answer = await al.client.head(f"{PATH}/subscriptions.get", headers=await al.headers("cy"))
     assert (answer.status_code, answer.headers["content-length"]) == (200, "40")
     assert (await al.client.head(f"{PATH}/subscriptions.get")).status_code == 401
-    for call, allow in (("subscriptions.get", "GET, HEAD, OPTIONS"), ("subscriptions.read", "OPTIONS, POST")):
+    for call, allow in (
+        ("subscriptions.get", "GET, HEAD, OPTIONS"),
+        ("subscriptions.read", "OPTIONS, POST"),
+        ("logout", "GET, HEAD, OPTIONS, POST"),
+    ):
         answer = await al.client.options(f"{PATH}/{call}")
         assert (answer.status_code, answer.headers["allow"], answer.content) == (200, allow, b"")

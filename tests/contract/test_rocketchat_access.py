@@ -31,6 +31,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "rocketchat_dm_counters": ("GET", "dm.counters", {"roomId": "r"}),
     "rocketchat_read_thread": ("POST", "chat.readThread", {"tmid": "m1"}),
     "rocketchat_logout": ("POST", "logout", {}),
+    "rocketchat_logout_by_get": ("GET", "logout", {}),
 }
 OPEN = {"rocketchat_login"}
 
@@ -85,6 +86,21 @@ async def test_a_session_is_let_in(al: Rocketchat, operation: str) -> None:
     """Names of headers in any case."""
     answer = await call(al, operation, {"x-auth-token": al.backend.tokens["al"], "x-user-id": "al"})
     assert answer.status_code != 401
+
+
+@pytest.mark.parametrize("operation", CALLS)
+async def test_the_content_type_is_the_originals(al: Rocketchat, operation: str) -> None:
+    """Exactly, without a charset: its own tests compare the whole value. Of answers, refusals and OPTIONS."""
+    headers = await al.headers("al")
+    _, path, _ = CALLS[operation]
+    answers = [
+        await call(al, operation, {}),
+        await call(al, operation, headers, {"nonsense": "1"}),
+        await call(al, operation, headers),
+        await al.client.patch(f"{PATH}/{path}"),
+        await al.client.options(f"{PATH}/{path}"),
+    ]
+    assert [answer.headers["content-type"] for answer in answers] == ["application/json"] * len(answers)
 
 
 @pytest.mark.parametrize(

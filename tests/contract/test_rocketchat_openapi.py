@@ -76,4 +76,5 @@ def test_what_a_call_takes_is_documented(url: str) -> None:
     body = paths[f"{PATH}/subscriptions.read"]["post"]["requestBody"]
     assert set(body["content"]) == {"application/json", "application/x-www-form-urlencoded"}
     forms = body["content"]["application/json"]["schema"]["anyOf"]
-    assert [form["required"] for form in forms] == [["rid"], ["roomId"]]
+    schemas = [schema.raw_schema["components"]["schemas"][form["$ref"].rpartition("/")[2]] for form in forms]
+    assert [form["required"] for form in schemas] == [["rid"], ["roomId"]]

@@ -102,7 +102,7 @@ async def test_a_user_that_the_directory_does_not_know_has_no_user_object(al: Ro
     await al.backend.post("s", "ghost", "s1")
     await al.read("al", "s")
     ghost, known = await entries(al, "s1")
-    assert set(ghost) == {"_id", "roomId", "userId", "messageId", "ts"}
+    assert set(ghost) == {"_id", "roomId", "userId", "messageId", "ts", "_updatedAt"}
     assert known["user"] == {"_id": "al", "username": "al", "name": "Al"}
 
 

@@ -75,6 +75,58 @@ async def test_pages(al: Imkit) -> None:
     assert result(await al.as_user("al", "GET", "/rooms?limit=1"))["totalCount"] == 3
 
 
+async def test_fields_unread_is_the_same_list(al: Imkit) -> None:
+    """Filtered, sorted and paged alike."""
+    for query in (
+        {},
+        {"sort": "name"},
+        {"sortUnreadFirst": 1},
+        {"skip": 1, "limit": 1},
+        {"q": {"roomTags": "work"}},
+        {"q": {"name": {"$regex": "bet"}}},
+    ):
+        assert await listed(al, fields="unread", **query) == await listed(al, **query)
+    whole = {room["_id"]: room for room in result(await al.as_user("al", "GET", "/rooms"))["data"]}
+    for room in result(await al.as_user("al", "GET", "/rooms?fields=unread"))["data"]:
+        expected = whole[room["_id"]]
+        assert (room["unread"], room["roomTags"]) == (expected["unread"], expected["roomTags"])
+        last = expected.get("lastMessage")
+        assert room.get("lastMessage") == (last and {name: last[name] for name in ("_id", "messageTimeMS")})
+
+
+async def test_fields_unread_says_what_was_read_last_or_when_one_joined(al: Imkit) -> None:
+    before = {room["_id"]: room for room in result(await al.as_user("al", "GET", "/rooms?fields=unread"))["data"]}
+    created = result(await al.as_user("al", "GET", "/rooms/a"))["createdTimeMS"]
+    assert (before["a"].get("lastRead"), before["a"]["joinedAtMS"]) == (None, created)
+    assert (before["b"]["lastRead"], before["b"].get("joinedAtMS")) == ("b1", None)  # al's own message
+    await al.as_user("al", "PUT", "/rooms/a/lastRead", {"message": "a1"})
+    after = {room["_id"]: room for room in result(await al.as_user("al", "GET", "/rooms?fields=unread"))["data"]}
+    assert (after["a"]["lastRead"], after["a"]["unread"], after["a"].get("joinedAtMS")) == ("a1", 0, None)
+
+
+async def test_fields_unread_takes_250_bytes_a_room(imkit: Imkit) -> None:
+    """With ids of 36 characters for rooms and 24 for messages, two tags, and a hundred members in each."""
+    members = [f"5be660651a71681534245{number:03x}" for number in range(100)]
+    for number in range(20):
+        room = f"3f2504e0-4f89-11d3-9a0c-0305e82c{number:04x}"
+        await imkit.room(room, *members, tags=("customer-care", "europe"), name="A room with a name", cover="https://example.com/cover.png")
+        for message in range(3):
+            await imkit.post(room, members[1], f"5be7edaced649e42234f{number:02x}{message:02x}")
+        read = {"message": f"5be7edaced649e42234f{number:02x}00"}
+        result(await imkit.as_backend("PUT", f"/rooms/{room}/lastRead", read, user=members[0]))
+    answer = await imkit.as_backend("GET", "/rooms?fields=unread", user=members[0])
+    assert {room["unread"] for room in result(answer)["data"]} == {2}
+    assert len(answer.content) <= 20 * 250
+
+
+async def test_fields_unread_ends_where_an_answer_does(al: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room_list, "MAX_LIST_BYTES", 250)
+    answer = result(await al.as_user("al", "GET", "/rooms?fields=unread"))
+    assert (answer["totalCount"], [room["_id"] for room in answer["data"]]) == (3, ["b", "a"])
+    monkeypatch.setattr(room_list, "MAX_LIST_BYTES", 1)
+    assert len(result(await al.as_user("al", "GET", "/rooms?fields=unread"))["data"]) == 1
+
+
 async def test_updated_after(al: Imkit) -> None:
     last = result(await al.as_user("al", "GET", "/rooms/a"))["lastMessage"]
     for moment in (last["messageTimeMS"], last["messageTime"], last["messageTime"].replace("Z", "+00:00")):

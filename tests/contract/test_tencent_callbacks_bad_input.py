@@ -17,7 +17,7 @@ from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, Tencent, fail, running
 
 ACCOUNT = "Expected `str` matching regex "
-GROUP = "GroupId must have 1 to 95 printable ASCII characters, TopicId up to 96"
+GROUP = "GroupId must have 1 to 95 printable ASCII characters, TopicId up to 96; they must not be . or .."
 KEY = "MsgKey must be MsgSeq_MsgRandom_MsgTime"
 
 EVERY = [

@@ -144,6 +144,21 @@ async def test_required_fields(tencent: Tencent, command: str, field: str, expec
         assert await refused(tencent, command, changed(command, **{field: missing}), expected) == f"{field} is required"
 
 
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("Peer_Acount", "Peer_Acount is no field of this call; did you mean Peer_Account?"),
+        ("peer_account", "peer_account is no field of this call; did you mean Peer_Account?"),
+        ("PeerAccount", "PeerAccount is no field of this call; did you mean Peer_Account?"),
+    ],
+)
+async def test_a_peer_under_another_name_is_not_answered_with_the_total(tencent: Tencent, field: str, expected: str) -> None:
+    info = await refused(tencent, UNREAD, {"To_Account": "al", field: ["bo"]}, FAMILY[UNREAD][1])
+    assert info == expected
+    # What cannot be read is no field of any name.
+    assert code(await tencent.call(UNREAD, b'{"To_Account":"al","\xff":1}')) in (0, FAMILY[UNREAD][0])
+
+
 @pytest.mark.parametrize(("command", "field", "missing"), ACCOUNTS)
 async def test_accounts(tencent: Tencent, command: str, field: str, missing: int) -> None:
     """Of the wrong type they have a code of their own; one that cannot be is a missing one."""
@@ -151,16 +166,16 @@ async def test_accounts(tencent: Tencent, command: str, field: str, missing: int
         if (command, field) == (UNREAD, "Peer_Account") and isinstance(wrong, list):
             continue
         await refused(tencent, command, changed(command, **{field: wrong}), 60015)
-    for impossible in ("", "x" * 33, "a\0", "a\n", "\na", "a\x7f", "é", "日本", "\U0001f600"):
+    for impossible in ("", "x" * 33, "a\0", "a\n", "\na", "a\x7f", "é", "日本", "\U0001f600", ".", ".."):
         info = await refused(tencent, command, changed(command, **{field: impossible}), missing)
-        assert info == f"{field} must have 1 to 32 characters of printable ASCII"
+        assert info == f"{field} must have 1 to 32 characters of printable ASCII, and not be . or .."
 
 
 @pytest.mark.parametrize("command", GROUPS)
 async def test_groups(tencent: Tencent, command: str) -> None:
     for wrong in (5, True, ["g"], {}):
         await refused(tencent, command, changed(command, GroupId=wrong), 10004)
-    for impossible in ("", "x" * 96, "@TGS#_g@TOPIC#_" + "x" * 82, "g\0", "g\n", "é"):
+    for impossible in ("", "x" * 96, "@TGS#_g@TOPIC#_" + "x" * 82, "g\0", "g\n", "é", ".", ".."):
         await refused(tencent, command, changed(command, GroupId=impossible), 10015)
     for unknown in ("x" * 95, "@TGS#_g@TOPIC#_" + "x" * 81, "G", "g ", " ", "*", "direct:", "direct:9:a:b"):
         await refused(tencent, command, changed(command, GroupId=unknown), 10010)

@@ -1,10 +1,12 @@
-"""Published clients of Rocket.Chat against a real service: PyPI's rocketchat_API in its two newest versions, and npm's REST client."""
+"""Published clients of Rocket.Chat against a real service: PyPI's rocketchat_API in its two newest versions, and npm's REST client.
+
+And real answers against Rocket.Chat's own schemas of them, those of npm's @rocket.chat/core-typings.
+"""
 
 import asyncio
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,6 +18,7 @@ import pytest
 
 from service.domain.direct import TAG, direct_room
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend
+from tests.support.node import ABSENT, npm_ci
 from tests.support.processes import ServiceProcess
 from tests.support.servers import short_directory
 
@@ -63,20 +66,37 @@ def python_client(version: str) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def node_client() -> Iterator[Client]:
-    """Runs calls through @rocket.chat/api-client, outside the checkout."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
+def packages() -> Iterator[Path]:
+    """The directory of the scripts that use Rocket.Chat's packages of npm."""
+    if ABSENT:
         pytest.skip("Node.js and npm are not installed")
     with short_directory() as directory:
-        for name in ("package.json", "package-lock.json", "rocketchat.js"):
-            shutil.copy(HERE / name, directory)
-        installed("npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", cwd=directory)
-        yield lambda **asked: answers("node", str(directory / "rocketchat.js"), json.dumps(asked))
+        check(npm_ci(directory, "rocketchat.js", "typings.js"))
+        yield directory
 
 
-def installed(*command: str, cwd: Path | None = None) -> None:
-    """Install something; without a network the test cannot be made."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240, check=False)
+@pytest.fixture(scope="module")
+def node_client(packages: Path) -> Client:
+    """Runs calls through @rocket.chat/api-client."""
+    return lambda **asked: answers("node", str(packages / "rocketchat.js"), json.dumps(asked))
+
+
+@pytest.fixture(scope="module")
+def misfits(packages: Path) -> Callable[[str, list[Answer]], list[list[str]]]:
+    """What of each value does not fit the schema that is named."""
+
+    def check_values(schema: str, values: list[Answer]) -> list[Any]:
+        return answers("node", str(packages / "typings.js"), json.dumps({"schema": schema, "values": values}))
+
+    return check_values
+
+
+def installed(*command: str) -> None:
+    check(subprocess.run(command, capture_output=True, text=True, timeout=240, check=False))
+
+
+def check(done: subprocess.CompletedProcess[str]) -> None:
+    """Whether something was installed; without a network the test cannot be made."""
     if done.returncode and any(sign in done.stdout + done.stderr for sign in _NO_NETWORK):
         pytest.skip("there is no network to install the client from")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -268,8 +288,21 @@ async def test_the_rest_client_of_npm(world: World, node_client: Client) -> None
     assert (bad["status"], bad["error"]["errorType"]) == (400, "invalid-params")
 
 
-async def test_logging_out_with_the_rest_client_of_npm(one_worker: World, node_client: Client) -> None:
-    calls = [["post", "/v1/logout", {}], ["get", "/v1/subscriptions.get", {}]]
+@pytest.mark.parametrize("name", ["username", "email"])
+async def test_logging_in_with_the_rest_client_of_npm(world: World, node_client: Client, name: str) -> None:
+    """With the user as an object, as the types of the original have it."""
+    await world.backend.call("POST", "/admin/clients", {"_id": world.ann, "email": f"{world.ann}@example.org"})
+    token, user = world.tokens[world.ann], world.ann if name == "username" else f"{world.ann}@example.org"
+    calls = [["post", "/v1/login", {"user": {name: user}, "password": token}]]
+    (found,) = await asyncio.to_thread(node_client, url=world.url, user="", token="", calls=calls)
+    assert found["answer"]["status"] == "success"
+    assert (found["answer"]["data"]["userId"], found["answer"]["data"]["authToken"]) == (world.ann, token)
+
+
+@pytest.mark.parametrize("method", ["post", "get"])
+async def test_logging_out_with_the_rest_client_of_npm(one_worker: World, node_client: Client, method: str) -> None:
+    """By GET, too, as @rocket.chat/sdk 0.2.9 does it."""
+    calls = [[method, "/v1/logout", {}], ["get", "/v1/subscriptions.get", {}]]
     session = {"url": one_worker.url, "user": one_worker.ann, "token": one_worker.tokens[one_worker.ann]}
     out, gone = await asyncio.to_thread(node_client, **session, calls=calls)
     assert out["answer"]["status"] == "success"
@@ -289,3 +322,26 @@ async def test_many_readers_for_the_rest_client_of_npm(world: World, node_client
     assert [len(page) for page in paged] == [50, 50, 20, 0]
     assert [user for page in paged for user in page] == everybody
     assert sorted(everybody) == sorted([world.bob, *others])
+
+
+async def test_answers_fit_the_schemas_of_the_original(world: World, misfits: Callable[[str, list[Answer]], list[list[str]]]) -> None:
+    """Subscriptions of rooms of each kind, unread, read and marked; receipts of one who is known and one who is not."""
+    ann, ghost = world.ann, f"ghost-{world.ann}"
+    direct = direct_room(ann, world.bob)
+    await world.backend.call("POST", "/rooms/", {"_id": direct, "members": [ann, world.bob], "roomTags": [TAG]})
+    await world.backend.call("POST", "/rooms/", {"_id": f"p-{world.room}", "members": [ann], "t": "p"})
+    await world.backend.add(world.room, ghost)
+    message = await world.backend.post(world.room, ghost)
+    headers = {"X-Auth-Token": world.tokens[ann], "X-User-Id": ann}
+    async with httpx.AsyncClient(base_url=f"{world.url}/api/v1", headers=headers, timeout=60) as client:
+        subscriptions = (await client.get("/subscriptions.get")).json()["update"]
+        for path, body in (("read", {"rid": world.room}), ("unread", {"roomId": world.room})):
+            assert (await client.post(f"/subscriptions.{path}", json=body)).status_code == 200
+            answer = await client.get("/subscriptions.getOne", params={"roomId": world.room})
+            subscriptions.append(answer.json()["subscription"])
+        receipts = (await client.get("/chat.getMessageReadReceipts", params={"messageId": message})).json()["receipts"]
+    assert (len(subscriptions), {one["t"] for one in subscriptions}) == (5, {"c", "p", "d"})
+    assert [("user" in one, one["userId"]) for one in receipts] == [(False, ghost), (True, ann)]
+    assert await asyncio.to_thread(misfits, "ISubscription", subscriptions) == [[]] * 5
+    assert await asyncio.to_thread(misfits, "IReadReceiptWithUser", receipts) == [[]] * 2
+    assert await asyncio.to_thread(misfits, "IReadReceiptWithUser", [{**receipts[0], "_updatedAt": "today"}]) != [[]]

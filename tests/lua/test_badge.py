@@ -33,3 +33,15 @@ async def test_apps_are_separate_worlds(store: RedisStore, app: str) -> None:
     await a_room(store, app)
     await posted(store, app)
     assert await store.badge(app=f"{app}-2", user="ann", tags=[]) == 0
+
+
+async def test_the_badges_of_several_are_those_of_each(store: RedisStore, app: str) -> None:
+    """In their order, also beside rooms above the fan-out limit, and more than are asked at once."""
+    people = [f"p{number:02}" for number in range(60)]
+    await a_room(store, app, "small", members=people[:3])
+    await a_room(store, app, "large", members=[*people, *(f"q{number}" for number in range(300))])
+    for room, sender in (("small", "p00"), ("small", ""), ("large", "p01")):
+        await posted(store, app, room, sender=sender)
+    asked = ["p02", "nobody", *people]
+    assert await store.badge_each(app=app, users=asked) == [await store.badge(app=app, user=user, tags=[]) for user in asked]
+    assert (await store.badge_each(app=app, users=asked))[:5] == [3, 0, 2, 2, 3]

@@ -260,7 +260,9 @@ async def _room(world: World) -> Sizes:
 async def _room_summary(world: World) -> Sizes:
     await a_marked_room(world)
     fields = many("f", world.of(1, 32))
-    await world.count(world.store.room_summary_each(app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields))
+    await world.count(
+        world.store.room_summary_each(app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields, last_read=True)
+    )
     return {}
 
 
@@ -356,6 +358,15 @@ async def _message(world: World) -> Sizes:
     await world.room(2)
     await world.count(world.store.message(app=world.app, room="r", message=(await world.messages(world.of(2, 100)))[0]))
     return {}
+
+
+@case("count_messages")
+async def _count_messages(world: World) -> Sizes:
+    await world.room(2)
+    names = await world.messages(messages := world.of(3, 500))
+    await world.store.delete_message(app=world.app, room="r", message=names[0])
+    await world.count(world.store.count_messages(app=world.app, room="r", since_ms=1, after=0))
+    return {"messages": messages}
 
 
 # Reading

@@ -31,6 +31,26 @@ async def test_tags_and_fields_are_given_only_when_asked_for(store: RedisStore, 
     assert (found.tags, found.profile, found.last_ms) == ((), {}, 0)
 
 
+async def test_with_what_was_read_last(store: RedisStore, app: str) -> None:
+    """Nothing before a real read: joining is none, and its time is known."""
+    await a_room(store, app, tags=["a"])
+    await posted(store, app, message="m1")
+
+    async def found() -> tuple[tuple[str, ...], str | None, bool]:
+        (room,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=False, fields=(), last_read=True)
+        assert room is not None
+        assert room.last is not None
+        assert room.last.message == "m1"
+        return room.tags, room.me.last_read, room.me.has_read
+
+    assert await found() == (("a",), None, False)
+    await store.mark_read(app=app, room="r", user="ann", message="m1")
+    assert await found() == (("a",), "m1", True)
+    (room,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=())
+    assert room is not None
+    assert room.me.last_read is None
+
+
 async def test_a_stranger_sees_none_and_neither_does_anybody_of_a_deleted_room(store: RedisStore, app: str) -> None:
     await a_room(store, app)
     for stranger in ("zoe", ""):

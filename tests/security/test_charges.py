@@ -7,6 +7,7 @@ from itertools import count
 import httpx
 import pytest
 
+from service.domain.limits import MAX_TOKENS_PER_CALL
 from service.settings import Settings
 from service.store.apps import AppRegistry
 from service.wire.credentials import MISSES_AT_ONCE
@@ -72,6 +73,24 @@ async def test_a_good_token_with_something_wrong_beside_it_is_counted_and_does_n
     assert round_trips(imkit) - before <= profiles + 3 * (OTHER_APPS + 1)
     good = await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token})
     assert good.status_code == 200
+
+
+async def test_guesses_at_tokens_in_a_body_are_counted_each(imkit: Imkit) -> None:
+    """POST /badges takes many at once, and only a key that is public."""
+
+    async def guess(first: int) -> int:
+        body = {"tokens": [f"a-guess-at-a-token-{number:04}" for number in range(first, first + MAX_TOKENS_PER_CALL)]}
+        return (await imkit.call("POST", "/badges", body, {"IM-CLIENT-KEY": CLIENT_KEY})).status_code
+
+    token = await imkit.sign_in("ann")
+    answers = [await guess(number * MAX_TOKENS_PER_CALL) for number in range(3)]
+    assert answers == [401, 429, 429]
+    before = round_trips(imkit)
+    assert await guess(1000) == 429
+    assert round_trips(imkit) == before
+    # A good token passes however many wrong ones came from its address.
+    good = await imkit.call("POST", "/badges", {"tokens": [token]}, {"IM-CLIENT-KEY": CLIENT_KEY})
+    assert good.json()["result"]["totalBadge"] == 0
 
 
 async def test_a_login_without_the_form_of_one_counts(imkit: Imkit) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from service.domain.limits import MAX_BADGES_PER_CALL
 from service.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
 from service.settings import Settings
 from service.wire import costs
@@ -129,6 +130,40 @@ async def test_a_backend_has_a_rate_of_its_own(imkit: Imkit) -> None:
 async def test_a_backend_has_no_limit_by_default(imkit: Imkit) -> None:
     for _ in range(20 * RATE):
         assert result(await imkit.as_backend("GET", "/me/badge", user="ann")) == {"badge": 0}
+
+
+@pytest.mark.parametrize("limits", [{"backend_rate_limit": 10}])
+async def test_badges_of_many_cost_a_backend_more(imkit: Imkit) -> None:
+    body = {"clients": [f"u{number}" for number in range(MAX_BADGES_PER_CALL)]}
+    answers = [await imkit.as_backend("POST", "/badges", body) for _ in range(3)]
+    assert 1 + costs.of_badges(MAX_BADGES_PER_CALL) >= 100
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+
+
+async def test_each_user_pays_for_their_own_badge(imkit: Imkit) -> None:
+    """Whoever asks with their tokens; the backend's rate is not touched."""
+    tokens = [await imkit.sign_in(user) for user in ("ann", "ben")]
+    key = {"IM-CLIENT-KEY": "client-key-of-the-app"}
+    both = [(await imkit.call("POST", "/badges", {"tokens": tokens}, key)).status_code for _ in range(10 * RATE + 1)]
+    assert both == [200] * 10 * RATE + [429]
+    for user in ("ann", "ben"):
+        assert (await imkit.as_user(user, "GET", "/me/badge")).status_code == 429
+    cy = await imkit.sign_in("cy")
+    assert (await imkit.call("POST", "/badges", {"tokens": [cy]}, key)).status_code == 200
+
+
+@pytest.mark.parametrize("limits", [{"user_rate_limit": 10}])
+async def test_counting_messages_by_their_times_costs_what_is_looked_at(imkit: Imkit) -> None:
+    await imkit.room("r", "ann")
+    for lot in range(4):
+        items = [{"room": "r", "sender": "ben", "_id": f"m{lot}-{number}"} for number in range(500)]
+        result(await imkit.as_backend("POST", "/messages/batch", {"messages": items}))
+    answers = [await imkit.as_user("ann", "GET", "/rooms/r/count?timeInMS=1") for _ in range(15)]
+    done = [answer.status_code for answer in answers].count(200)
+    each = costs.READ + costs.of_count(2000)
+    assert each >= 10
+    assert 100 // each <= done <= 100 // each + 2
+    assert costs.of_count(10**6) == costs.of_count(10_000)
 
 
 async def test_in_rocketchat_s_form(imkit: Imkit, rocketchat: Rocketchat) -> None:

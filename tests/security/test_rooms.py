@@ -21,7 +21,7 @@ from tests.support.rocketchat import Rocketchat
 from tests.support.tencent_callbacks import Tencent, with_callbacks
 
 NO_ROOM = refusal(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
-NOT_FOUND = refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
+NOT_FOUND = refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it")
 NO_MESSAGE = refusal(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
 STRANGER = refusal(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
 NO_MANAGER = refusal(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this")

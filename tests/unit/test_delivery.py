@@ -11,7 +11,8 @@ from service.errors import RoomUnknown, Unavailable
 from service.wire.realtime import delivery as delivery_module
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.delivery import Delivery
-from service.wire.realtime.encoding import Encoding, Outgoing
+from service.wire.realtime.encoding import Encoding
+from service.wire.realtime.packets import Outgoing
 
 APP = "demo"
 
@@ -23,7 +24,7 @@ class Socket:
         self.sent: list[str] = []
 
     def send(self, outgoing: Outgoing) -> None:
-        event, payload = json.loads(outgoing.packet(Encoding.RAW).encode()[2:])
+        event, payload = json.loads(outgoing.packet(Encoding.RAW).text[2:])
         self.sent.append(f"{event} {payload.get('messageID') or payload.get('_id')}{' ' + payload['left'] if 'left' in payload else ''}")
 
 
@@ -218,9 +219,9 @@ async def test_a_second_without_changes_leaves_no_timer_and_no_memory(hurry: Non
     scene.tell(RoomChanged("r"), RoomChanged("s"), RoomChanged("r"))
     await scene.settle()
     pace = scene.delivery._pace
-    assert (len(pace._told), pace._timer is None) == (2, False)
+    assert (len(pace._told), pace._told._timer is None) == (2, False)
     await asyncio.sleep(0.3)
-    assert (len(pace._told), len(pace._held), pace._timer) == (0, 0, None)
+    assert (len(pace._told), len(pace._held), pace._told._timer) == (0, 0, None)
 
 
 async def test_what_is_held_back_when_the_service_stops_is_dropped(hurry: None) -> None:

@@ -14,22 +14,22 @@ from service.wire.tencent.naming import (
 )
 
 
-@pytest.mark.parametrize("name", ["a", " ", "~" * 32, "a b", "0", "1e15", "dramon1"])
+@pytest.mark.parametrize("name", ["a", " ", "~" * 32, "a b", "0", "1e15", "dramon1", "...", ".a", "a."])
 def test_accounts(name: str) -> None:
     assert is_account(name)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 33, "a\n", "\na", "a\nb", "a\0", "\x7f", "é", "\u00a0", "日本"])
+@pytest.mark.parametrize("name", ["", "x" * 33, "a\n", "\na", "a\nb", "a\0", "\x7f", "é", "\u00a0", "日本", ".", ".."])
 def test_no_accounts(name: str) -> None:
     assert not is_account(name)
 
 
-@pytest.mark.parametrize("name", ["@TGS#1", "x" * 95, "@TGS#_g@TOPIC#_t", "@TGS#_g@TOPIC#_" + "x" * 81, "direct:", "direct:x"])
+@pytest.mark.parametrize("name", ["@TGS#1", "x" * 95, "@TGS#_g@TOPIC#_t", "@TGS#_g@TOPIC#_" + "x" * 81, "direct:", "direct:x", "..."])
 def test_groups(name: str) -> None:
     assert is_group(name)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 96, "@TOPIC#_" + "x" * 89, "g\n", "é", "direct:" + "9" * 5000])
+@pytest.mark.parametrize("name", ["", "x" * 96, "@TOPIC#_" + "x" * 89, "g\n", "é", "direct:" + "9" * 5000, ".", ".."])
 def test_no_groups(name: str) -> None:
     assert not is_group(name)
 

@@ -92,6 +92,11 @@ def check_stays_direct(caller: Caller, before: Room, after: Room) -> None:
         raise Invalid("roomType", "a direct room stays one" if was else "a direct room is for two: the room must have two members")
 
 
+def known_since(caller: Caller, room: Room) -> int:
+    """The seq at which a member joined: messages up to it are unknown to them, and none to the backend."""
+    return room.me.joined if room.me and not caller.backend else 0
+
+
 def seen(caller: Caller, room: Room) -> Made:
     """For changes that need the room to be in the hands in which the caller's right was found."""
     return Made.ANYHOW if caller.backend else room.made

@@ -39,11 +39,14 @@ _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
     **documented("upsert_user", Who.BACKEND, UserResult, cost=costs.PROFILE, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(409,)),
 )
 async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> Reply:
-    """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own (`token`, `expirationDate`)."""
+    """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own (`token`, `expirationDate`).
+
+    Without `expirationDate` the backend's own lives as long as an issued one.
+    """
     app, desk = request.auth.app, request.desk
     user, profile = check_id("_id", data.id), user_profile(body)
     binds = data.token is not None and not data.issue_access_token
-    expires_s = expiry(data.expiration_date) if binds else 0
+    expires_s = expiry(desk, data.expiration_date) if binds else 0
     if binds:
         await desk.tokens.check_bindable(app=app, user=user, token=data.token or "", expires_s=expires_s)
     view = await _upsert(desk, app, user, profile)
@@ -78,7 +81,7 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
 )
 async def bind_token(request: Call, user: FromPath[str], data: JSONBody[TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""
-    expires_s = expiry(data.expiration_date)
+    expires_s = expiry(request.desk, data.expiration_date)
     token = await request.desk.tokens.bind(app=request.auth.app, user=user, token=data.token, expires_s=expires_s, replaces=True)
     return ok(TokenResult(token.token, user, iso(token.expires_s * 1000), token.expires_s * 1000))
 
@@ -96,10 +99,10 @@ async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[Token
     return ok(RevokedTokensResult([_revoked(one) for one in revoked]))
 
 
-def expiry(text: str | None) -> int:
-    """`expirationDate`, an ISO-8601 time, as Unix seconds. Raises Invalid."""
-    if not text:
-        raise Invalid("expirationDate", "expirationDate is required")
+def expiry(desk: Desk, text: str | None) -> int:
+    """`expirationDate`, an ISO-8601 time, as Unix seconds; without one that of a token issued now. Raises Invalid."""
+    if text is None:
+        return desk.tokens.usual_expiry_s()
     try:
         return unix_ms(text) // 1000
     except ValueError:

@@ -104,7 +104,7 @@ async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
         done = await post_one(desk, caller, data, item)
         return Ok(result=BatchPosted(done.message, done.message, data.room, done.sender or None, done.at_ms, done.created))
     except BadBody as error:
-        problem, message = explain_body(str(error))
+        problem, message = explain_body(error)
         return problem.envelope(message)
     except Refused as error:
         return error.problem.envelope(str(error))

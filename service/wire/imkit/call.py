@@ -16,6 +16,7 @@ class Who(Enum):
     CLIENT = "client"  # a user with a token, or the backend in a user's name (IM-API-KEY with IM-CLIENT-ID)
     EITHER = "either"  # the same, or the backend in nobody's name
     BACKEND = "backend"  # the backend alone
+    TOKENS = "tokens"  # users whose tokens are in the body, by the client key, or the backend
 
 
 class Caller(Struct, frozen=True):

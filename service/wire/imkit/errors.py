@@ -6,16 +6,18 @@ ours and say so below.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Request
-from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 from msgspec import UNSET, Struct
 
 from service import errors
-from service.wire.body import BadBody, ClientGone
+from service.domain.limits import MAX_BODY_BYTES
+from service.wire.body import BadBody, ClientGone, Wrong
+from service.wire.imkit.not_offered import is_not_offered
 from service.wire.imkit.reply import Error, Failure, failure
 from service.wire.reply import Reply
 
@@ -32,6 +34,10 @@ class Problem(Struct, frozen=True):
 
     def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
         return failure(self.status, self.rm, self.code, self.message or message, headers)
+
+    def saying(self, message: str) -> Reply:
+        """The same with another message than its own."""
+        return failure(self.status, self.rm, self.code, message)
 
     def reply_to(self, error: errors.ReadStateError, message: str) -> Reply:
         """The same for an error of the domain, with when to try again if it says so."""
@@ -54,22 +60,44 @@ class Refused(Exception):
 
 
 INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
+NO_TOKEN = Problem(
+    401,
+    "Unauthorized",
+    "INVALID_TOKEN",
+    "No token was sent: clients send IM-CLIENT-KEY and IM-Authorization with the user's token, backends IM-API-KEY",
+)
+NO_TOKEN_TO_END = Problem(
+    401, "Unauthorized", "INVALID_TOKEN", "A token ends by the call that carries it: send it in IM-Authorization, without IM-API-KEY"
+)
 INVALID_API_KEY = Problem(401, "Unauthorized", "INVALID_API_KEY", "Invalid or missing API key")
+NO_API_KEY = Problem(401, "Unauthorized", "INVALID_API_KEY", "This call is for backends: send the API key in IM-API-KEY")
+NO_API_KEY_FOR_CLIENTS = Problem(401, "Unauthorized", "INVALID_API_KEY", "clients is for backends: send IM-API-KEY, or give tokens")
 INVALID_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "Invalid or missing client key")
+NO_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "No client key was sent: send it in IM-CLIENT-KEY")
 INVALID_USER_ID = Problem(400, "Bad Request", "INVALID_USER_ID")
 MISSING_PARAMETER = Problem(400, "Bad Request", "MISSING_PARAMETER")
 INVALID_BODY = Problem(400, "Bad Request", "INVALID_BODY")
 INVALID_QUERY = Problem(400, "Bad Request", "INVALID_QUERY")
 INVALID_REQUEST = Problem(400, "Bad Request", "INVALID_REQUEST")
 INVALID_PATH = Problem(400, "Bad Request", "INVALID_PATH", "The path must be percent-encoded UTF-8 without control characters")  # ours
-MESSAGE_REQUIRED = Problem(400, "Bad Request", "MISSING_PARAMETER", "message is required")
 INVALID_ROOM_TAGS = Problem(400, "Invalid parameters", "INVALID_ROOM_TAGS", "Room tags must be valid strings")
+SEVERAL_ROOM_TAGS = Problem(
+    400,
+    "Invalid parameters",
+    "INVALID_ROOM_TAGS",
+    "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). A tag with a comma or in brackets is sent as roomTags[]",
+)
 INVALID_TAGS = Problem(400, "Invalid parameters", "INVALID_TAGS", "Tags must be an array of strings")
 NOT_ROOM_MEMBER = Problem(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
 INSUFFICIENT_PERMISSIONS = Problem(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this")
 INSUFFICIENT_PERMISSION = Problem(403, "Permission denied", "INSUFFICIENT_PERMISSION", "Only the owner or a manager may do this")
 ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
-ROOM_OR_MESSAGE_NOT_FOUND = Problem(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found")
+ROOM_TO_READ_NOT_FOUND = Problem(
+    404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"
+)
+MESSAGE_TO_READ_NOT_FOUND = Problem(
+    404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: the room has no such message, or no longer remembers it"
+)
 MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
 NO_SUCH_POINT = Problem(  # ours
     404,
@@ -79,9 +107,11 @@ NO_SUCH_POINT = Problem(  # ours
 )
 ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
 LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
+MEMBER_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "The room has no such member")
 CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
 TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
 TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
+PAYLOAD_TOO_LARGE = Problem(413, "Request Entity Too Large", "PAYLOAD_TOO_LARGE")  # ours
 RATE_LIMIT_EXCEEDED = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED")
 NOT_FOUND = Problem(404, "Not Found", "NOT_FOUND", "No such path")  # ours
 INTERNAL_ERROR = Problem(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")  # ours
@@ -109,8 +139,9 @@ REFUSALS: Refusals = {
     errors.TooManyRequests: RATE_LIMIT_EXCEEDED,
 }
 
-_FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
+_FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+_PLACE = re.compile(r" - at `\$.*`$")
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
@@ -122,6 +153,8 @@ def answer_in(scope: Any, error: Exception) -> Reply:
     """The same, for a call without a request object."""
     handler = scope.get("route_handler")
     opt: Mapping[str, Any] = handler.opt if handler else {}
+    if isinstance(error, MethodNotAllowedException) and is_not_offered(scope["method"], scope["path"]):
+        error = NotFoundException()
     reply = _answer(opt, error)
     scope["outcome"] = reply.code
     if reply.status == 500:
@@ -140,11 +173,22 @@ def explain(error: errors.ReadStateError, refusals: Refusals = REFUSALS) -> tupl
     return problem, problem.message
 
 
-def explain_body(text: str, bad_body: Problem | None = None) -> tuple[Problem, str]:
-    """The problem of a body that could not be decoded: msgspec's `text`, or what the call always says (`bad_body`)."""
+def explain_body(error: BadBody, bad_body: Problem | None = None) -> tuple[Problem, str]:
+    """The problem of a body that could not be decoded, and its message.
+
+    `bad_body`: what the call always calls it. Its message, if any, is said of wrong values; what else
+    is wrong is said as it is.
+    """
+    text = str(error)
     missing = _MISSING_FIELD.search(text)
     problem = bad_body or (MISSING_PARAMETER if missing else INVALID_BODY)
-    return problem, problem.message or (f"{missing[1]} is required" if missing else text)
+    if problem.message and error.wrong is Wrong.VALUE:
+        return problem, problem.message
+    if error.wrong is Wrong.FIELD and not missing:
+        place = _PLACE.search(text)
+        return problem, error.hint + (place[0] if place else "")
+    said = f"{missing[1]} is required" if missing else text
+    return problem, f"{said}; {error.hint}" if error.hint else said
 
 
 def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
@@ -154,14 +198,14 @@ def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
     if isinstance(error, Refused):
         return error.problem.reply(str(error))
     if isinstance(error, BadBody):
-        problem, message = explain_body(str(error), opt.get("bad_body"))
-        return problem.reply(message)
+        problem, message = explain_body(error, opt.get("bad_body"))
+        return problem.saying(message)
     if isinstance(error, ClientGone):
         return INVALID_BODY.reply("The body is not complete")  # nobody is left to read it
     if isinstance(error, ValidationException):
         return _invalid_parameter(opt, error)
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return _framework_error(error)
+        return _framework_error(opt, error)
     return INTERNAL_ERROR.reply()
 
 
@@ -169,21 +213,22 @@ def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Re
     """A missing body, or a query parameter of the wrong type."""
     details = error.extra if isinstance(error.extra, list) else []
     if any(detail.get("key") == "data" for detail in details):
-        problem, message = explain_body("A JSON body is required", opt.get("bad_body"))
-        return problem.reply(message)
-    names = ", ".join(_as_sent(str(detail.get("key"))) for detail in details)
+        problem, message = explain_body(BadBody("A JSON body is required"), opt.get("bad_body"))
+        return problem.saying(message)
+    names = ", ".join(_as_sent(str(detail.get("key")), opt.get("query") or ()) for detail in details)
     return INVALID_QUERY.reply(f"Invalid query parameter: {names}" if names else error.detail)
 
 
-def _as_sent(name: str) -> str:
-    """A parameter's name as clients write it: updatedAfter for updated_after."""
-    first, *rest = name.split("_")
-    return first + "".join(part.title() for part in rest)
+def _as_sent(name: str, known: Collection[str]) -> str:
+    """A parameter's name as clients write it, one of `known`: updatedAfter for updated_after."""
+    return next((one for one in known if one.casefold() == name.replace("_", "")), name)
 
 
-def _framework_error(error: HTTPException) -> Reply:
+def _framework_error(opt: Mapping[str, Any], error: HTTPException) -> Reply:
     if isinstance(error, NotFoundException):
         return NOT_FOUND.reply()
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return PAYLOAD_TOO_LARGE.reply(f"The body must have at most {opt.get('max_body_bytes', MAX_BODY_BYTES)} bytes")
     phrase = HTTPStatus(error.status_code).phrase
     code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
     allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())

@@ -22,7 +22,7 @@ from service.wire.body import BadBody, decode, read_body
 from service.wire.desk import Desk
 from service.wire.imkit.call import BareCall
 from service.wire.imkit.errors import answer_in
-from service.wire.imkit.gate import admit
+from service.wire.imkit.gate import admit, check_query
 from service.wire.reply import Reply
 
 MAX_FIELDS = 128  # of a query
@@ -46,11 +46,12 @@ class Express(Struct, frozen=True):
         try:
             caller = await admit(desk, opt, scope)
             arguments: dict[str, Any] = {"room": room} if self.suffix is not None else {}
+            if scope["query_string"] and opt["query"] is not None:
+                given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+                check_query(opt, given)
+                arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             if self.decoder is not None:
                 arguments["data"] = self._decode(await read_body(receive))
-            if self.query and scope["query_string"]:
-                given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-                arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             reply: Reply = await self.handler.fn(BareCall(caller, desk), **arguments)
         except Exception as error:
             reply = answer_in(scope, error)

@@ -4,7 +4,7 @@ Checked in this order, before the body is looked at: user token (401), client ke
 answer a 401 by fetching a new token, and would do so for ever.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -15,8 +15,20 @@ from service.errors import Invalid
 from service.wire.addresses import client_address
 from service.wire.body import until_gone
 from service.wire.desk import Desk
-from service.wire.imkit.call import Caller, Who
-from service.wire.imkit.errors import INVALID_API_KEY, INVALID_CLIENT_KEY, INVALID_TOKEN, INVALID_USER_ID, MISSING_PARAMETER, Refused
+from service.wire.imkit.call import Call, Caller, Who
+from service.wire.imkit.errors import (
+    INVALID_API_KEY,
+    INVALID_CLIENT_KEY,
+    INVALID_QUERY,
+    INVALID_TOKEN,
+    INVALID_USER_ID,
+    MISSING_PARAMETER,
+    NO_API_KEY,
+    NO_CLIENT_KEY,
+    NO_TOKEN,
+    Refused,
+)
+from service.wire.nearest import unknown
 
 # What an id with a slash in the path holds in its place until routing is over. No id may hold this character itself.
 SLASH_STANDS_IN = "\x1f"
@@ -43,6 +55,8 @@ class Gate:
         asked: Any = scope
         asked["desk"] = desk = self._desk()
         asked["auth"] = caller = await admit(desk, opt, scope)
+        if scope["query_string"]:
+            check_query(opt, Call(scope).query_params)
         with desk.rate_limits.at_once(caller.app, caller.payer, opt["cost"]):
             if SLASH_STANDS_IN in scope["path"]:
                 # A new dict: the framework keeps the one it made for the next request to the same path.
@@ -64,6 +78,8 @@ async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
     who = opt["who"]
     if who is Who.BACKEND or given.get(_API_KEY):
         caller = _backend(desk, who, given, scope)
+    elif who is Who.TOKENS:
+        return _somebody(desk, given, scope, opt["cost"])
     else:
         caller = await _client(desk, given, scope)
     app, user = scope["payer"] = caller.app, caller.payer
@@ -71,12 +87,32 @@ async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
     return caller
 
 
+def _somebody(desk: Desk, given: Mapping[str, bytes], scope: Any, cost: float) -> Caller:
+    """Who knows the client key, which is public: their address pays. Who they are is said by the tokens in the body."""
+    app = desk.apps.by_client_key(given.get(_CLIENT_KEY, b""))
+    if app is None:
+        desk.credentials.absent(client_address(scope))
+        raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+    desk.rate_limits.take_address(client_address(scope), cost)
+    return Caller(app.app, "", False, None)
+
+
+def check_query(opt: Mapping[str, Any], given: Iterable[str]) -> None:
+    """Whether a call takes these parameters: one that is misspelt must not change its meaning without a word. Raises Refused."""
+    known = opt["query"]
+    if known is None:
+        return
+    for name in given:
+        if name not in known:
+            raise Refused(INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")]))
+
+
 def _backend(desk: Desk, who: Who, given: dict[str, bytes], scope: Any) -> Caller:
     key = given.get(_API_KEY, b"")
     app = desk.apps.by_api_key(key)
     if app is None:
         (desk.credentials.missed if key else desk.credentials.absent)(client_address(scope))
-        raise Refused(INVALID_API_KEY)
+        raise Refused(INVALID_API_KEY if key else NO_API_KEY)
     if given.get(_CLIENT_KEY) and desk.apps.by_client_key(given[_CLIENT_KEY]) != app:
         raise Refused(INVALID_CLIENT_KEY)
     user = _client_id(given.get(_CLIENT_ID, b""))
@@ -103,7 +139,7 @@ async def _client(desk: Desk, given: dict[str, bytes], scope: Any) -> Caller:
     token = _token(given.get(_TOKEN, b""))
     if not token:
         desk.credentials.absent(client_address(scope))
-        raise Refused(INVALID_TOKEN)
+        raise Refused(NO_TOKEN)
     app = desk.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     session = desk.tokens.known(app.app, token) if app else None
     if session is None or not desk.tokens.still_valid(session):
@@ -113,11 +149,11 @@ async def _client(desk: Desk, given: dict[str, bytes], scope: Any) -> Caller:
         raise Refused(INVALID_TOKEN)
     if app is None:
         desk.credentials.missed(client_address(scope))
-        raise Refused(INVALID_CLIENT_KEY)
+        raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
     return Caller(app.app, session.user, False, session)
 
 
 def _token(header: bytes) -> str:
-    """The token, bare or after `Bearer `."""
+    """The token, bare or after `Bearer `; "" for a scheme without one."""
     text = header.decode("latin-1")
-    return text[7:].strip() if text[:7].lower() == "bearer " else text
+    return text[7:].strip() if text[:7].lower() in ("bearer ", "bearer") else text

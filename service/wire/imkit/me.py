@@ -5,7 +5,7 @@ from litestar import get, post
 from service.wire import costs
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import BY_TOKEN, documented
-from service.wire.imkit.errors import INVALID_TOKEN, Refused
+from service.wire.imkit.errors import NO_TOKEN_TO_END, Refused
 from service.wire.imkit.messages import Empty, UserResult
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import user_view
@@ -24,6 +24,6 @@ async def logout(request: Call) -> Reply:
     """Revoke the token this call was made with; its connections are closed. Not for API keys, which are no tokens."""
     session = request.auth.session
     if session is None:
-        raise Refused(INVALID_TOKEN)
+        raise Refused(NO_TOKEN_TO_END)
     await request.desk.tokens.end(session)
     return ok(Empty())

@@ -1,6 +1,6 @@
 """Coming and going: join, add and remove members (docs.imkit.io, Room Members)."""
 
-from litestar import post
+from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from service.domain.direct import direct_pair, is_direct
@@ -10,9 +10,12 @@ from service.wire.imkit.access import check_known, check_may_bring, check_member
 from service.wire.imkit.announcing import added, announce, removed
 from service.wire.imkit.call import Call, Who
 from service.wire.imkit.documented import documented
-from service.wire.imkit.messages import Invitees, JoinRoom, Leavers, RoomResult
+from service.wire.imkit.errors import MEMBER_NOT_FOUND, Refused
+from service.wire.imkit.messages import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
+from service.wire.imkit.reply import ok
 from service.wire.imkit.rooms import check_may_come_in, come_in, must_accept, shown
 from service.wire.reply import Reply
+from service.wire.times import iso
 
 
 @post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
@@ -38,8 +41,22 @@ async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitee
 
     With `invitationRequired` they are members only when they join by themselves.
     """
+    wishes = AddMember(data.system_message, data.invitation_required)
+    return await _bring(request, room, check_members("invitees", data.invitees), wishes)
+
+
+@post(
+    "/rooms/{room:str}/members/{user:str}",
+    **documented("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+)
+async def add_member(request: Call, room: FromPath[str], user: FromPath[str], data: JSONBody[AddMember | None] = None) -> Reply:
+    """Bring one user into the room, as `POST /rooms/:id/members` does."""
+    return await _bring(request, room, check_members("invitees", [user]), data or AddMember())
+
+
+async def _bring(request: Call, room: str, members: list[str], wishes: AddMember) -> Reply:
+    """Raises what the checks and the domain raise."""
     caller, desk = request.auth, request.desk
-    members = check_members("invitees", data.invitees)
     check_people_limit(desk, caller, "invitees", members)
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_may_bring(desk, caller, before)
@@ -51,11 +68,11 @@ async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitee
         check_pair(caller, room, [*members, *(state.member for state in states)])
     await check_known(desk, caller, "invitees", members)
     made = seen(caller, before)
-    if not direct and must_accept(desk, caller, data.invitation_required):
+    if not direct and must_accept(desk, caller, wishes.invitation_required):
         await desk.read_state.invite(app=caller.app, room=room, users=members, made=made)
     else:
         joined = await desk.read_state.add_members(app=caller.app, room=room, members=members, by_client=not caller.backend, made=made)
-        if joined and data.system_message:
+        if joined and wishes.system_message:
             await announce(desk, caller, room, added(joined), joined)
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
 
@@ -68,8 +85,21 @@ async def remove_members(request: Call, room: FromPath[str], data: JSONBody[Leav
 
     The own id alone is to leave, which every member may.
     """
+    return await _take_out(request, room, check_members("members", data.members), system_message=data.system_message is True)
+
+
+@delete(
+    "/rooms/{room:str}/members/{user:str}",
+    **documented("remove_member", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+)
+async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
+    """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
+    return await _take_out(request, room, check_members("members", [user]), system_message=False)
+
+
+async def _take_out(request: Call, room: str, members: list[str], *, system_message: bool) -> Reply:
+    """Raises what the checks and the domain raise."""
     caller, desk = request.auth, request.desk
-    members = check_members("members", data.members)
     check_people_limit(desk, caller, "members", members)
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_member(caller, before)
@@ -77,6 +107,21 @@ async def remove_members(request: Call, room: FromPath[str], data: JSONBody[Leav
         check_superuser(caller, before)
     request.charge(costs.of_members(before.member_count))
     left = await desk.read_state.remove_members(app=caller.app, room=room, members=members, made=seen(caller, before))
-    if left and data.system_message:
+    if left and system_message:
         await announce(desk, caller, room, removed(caller, left), left)
     return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+
+
+@get("/rooms/{room:str}/members/{user:str}", **documented("member", Who.EITHER, MemberResult, statuses=(404,)))
+async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
+    """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
+    caller, desk = request.auth, request.desk
+    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_member(caller, present)
+    if user != caller.user:
+        present = await desk.read_state.room(app=caller.app, room=room, user=user)
+    state = present.me
+    if state is None:
+        raise Refused(MEMBER_NOT_FOUND)
+    joined_at = None if state.has_read else iso(state.moved_ms)  # until then nothing else moves their cursor
+    return ok(MemberResult(user, state.unread, state.last_read, joined_at))

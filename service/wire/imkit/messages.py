@@ -1,6 +1,7 @@
 """The wire types of IMKit's HTTP API. Names and meanings are those of docs.imkit.io and of the published clients.
 
-Requests ignore fields they do not know, as the original does; rooms, users and messages keep such fields as given (`body.free_fields`).
+Requests ignore fields they do not know, as the original does, except where a misspelt one would change what is asked for without a
+word; rooms, users and messages keep such fields as given (`body.free_fields`).
 Results that carry free fields are built in `views`; the Structs here describe what they always have.
 """
 
@@ -8,7 +9,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from service.domain.limits import MAX_POSTS_PER_BATCH, MAX_READS_PER_CALL, MAX_TAG_CHARS, MAX_TAGS
+from service.domain.limits import (
+    MAX_BADGES_PER_CALL,
+    MAX_POSTS_PER_BATCH,
+    MAX_READS_PER_CALL,
+    MAX_TAG_CHARS,
+    MAX_TAGS,
+    MAX_TOKENS_PER_CALL,
+)
 
 Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARS)]
 Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
@@ -24,23 +32,30 @@ class MarkRead(Struct, frozen=True):
     message: NonEmpty  # _id of a message of the room
 
 
-class ReadItem(Struct, frozen=True):
+class ReadItem(Struct, frozen=True, forbid_unknown_fields=True):
     """One room of PUT /me/lastReads."""
 
     room: NonEmpty
     message: NonEmpty
 
 
-class MarkReadMany(Struct, frozen=True):
+class MarkReadMany(Struct, frozen=True, forbid_unknown_fields=True):
     """PUT /me/lastReads"""
 
     items: Annotated[list[ReadItem], Meta(min_length=1, max_length=MAX_READS_PER_CALL)]
 
 
-class TagsAsked(Struct, frozen=True):
+class TagsAsked(Struct, frozen=True, forbid_unknown_fields=True):
     """POST /badges/byRoomTags; without tags: every tag on the caller's rooms."""
 
     tags: list[Tag] | None = None
+
+
+class BadgesAsked(Struct, frozen=True, forbid_unknown_fields=True):
+    """POST /badges/: one of the two."""
+
+    tokens: Annotated[list[NonEmpty], Meta(min_length=1, max_length=MAX_TOKENS_PER_CALL)] | None = None
+    clients: Annotated[list[NonEmpty], Meta(min_length=1, max_length=MAX_BADGES_PER_CALL)] | None = None  # ours: user ids, for backends
 
 
 class NewRoom(Struct, frozen=True):
@@ -66,6 +81,13 @@ class JoinRoom(Struct, frozen=True):
     """POST /rooms/:id/join"""
 
     system_message: bool | None = field(name="systemMessage", default=None)
+
+
+class AddMember(Struct, frozen=True):
+    """POST /rooms/:id/members/:uid. As Invitees."""
+
+    system_message: bool | None = field(name="systemMessage", default=None)
+    invitation_required: bool | None = field(name="invitationRequired", default=None)
 
 
 class Invitees(Struct, frozen=True):
@@ -156,13 +178,13 @@ class NewUsers(Struct, frozen=True):
 
 
 class TokenBinding(Struct, frozen=True):
-    """PUT /admin/clients/:id/token"""
+    """PUT /admin/clients/:id/token. Without `expirationDate` the token lives as long as an issued one."""
 
     token: NonEmpty
-    expiration_date: NonEmpty = field(name="expirationDate")
+    expiration_date: NonEmpty | None = field(name="expirationDate", default=None)
 
 
-class TokenRevoking(Struct, frozen=True):
+class TokenRevoking(Struct, frozen=True, forbid_unknown_fields=True):
     """DELETE /admin/clients/:id/token; without `token` all of the user's."""
 
     token: NonEmpty | None = None
@@ -197,7 +219,45 @@ class ReadManyResult(Struct, frozen=True):
 
 
 class BadgeResult(Struct, frozen=True):
+    """Unread messages over all rooms of the caller that were asked about."""
+
     badge: int
+
+
+class UserBadge(Struct, frozen=True):
+    """The total of one user."""
+
+    client: str
+    badge: int
+
+
+class BadgesResult(Struct, frozen=True):
+    """The totals of several users, and their sum."""
+
+    data: list[UserBadge]
+    total_badge: int = field(name="totalBadge")
+
+
+class CountResult(Struct, frozen=True):
+    """How many messages of a room were sent after a time."""
+
+    count: int
+
+
+class RoomIdsResult(Struct, frozen=True):
+    """`totalCount` counts all pages."""
+
+    total_count: int = field(name="totalCount")
+    data: list[str]
+
+
+class MemberResult(Struct, frozen=True, omit_defaults=True):
+    """One member's read state. `lastRead` only after a first real read; before it `joinedAt` (ours) says since when they are a member."""
+
+    client: str
+    badge: int
+    last_read: str | None = field(name="lastRead", default=None)
+    joined_at: str | None = field(name="joinedAt", default=None)
 
 
 class TagBadgesResult(Struct, frozen=True):
@@ -250,6 +310,8 @@ class MessageReceipts(Struct, frozen=True):
 
 
 class ReceiptCountsResult(Struct, frozen=True):
+    """The counts of several messages of a room. Unknown and deleted ones are left out."""
+
     room: str
     data: list[MessageReceipts]
 
@@ -323,12 +385,44 @@ class CreatedRoomResult(_Room, frozen=True):
     created: bool  # ours: false for a room that existed
 
 
+class MessageTime(Struct, frozen=True):
+    """Which message, and when it was sent."""
+
+    mongo_id: str = field(name="_id")
+    message_time_ms: int = field(name="messageTimeMS")
+
+
+class RoomUnread(Struct, frozen=True, omit_defaults=True):
+    """What `fields=unread` shows of a room. `lastRead` only after a first real read; before it `joinedAtMS` says when the caller joined.
+
+    `lastMessage` is missing in a room without messages.
+    """
+
+    mongo_id: str = field(name="_id")
+    unread: int
+    room_tags: tuple[str, ...] = field(name="roomTags")
+    last_read: str | None = field(name="lastRead", default=None)
+    joined_at_ms: int | None = field(name="joinedAtMS", default=None)
+    last_message: MessageTime | None = field(name="lastMessage", default=None)
+
+
 class RoomsResult(Struct, frozen=True):
+    """A page of the caller's rooms."""
+
     total_count: int = field(name="totalCount")
     data: list[RoomResult]
 
 
+class RoomsUnreadResult(Struct, frozen=True):
+    """The same with `fields=unread`."""
+
+    total_count: int = field(name="totalCount")
+    data: list[RoomUnread]
+
+
 class RoomDeletedResult(Struct, frozen=True):
+    """A room that was deleted."""
+
     n: int
     ok: int
 
@@ -395,6 +489,8 @@ class MessagesDeletedResult(Struct, frozen=True):
 
 
 class TokenResult(Struct, frozen=True):
+    """A token of a user."""
+
     token: str
     client: str
     expiration_date: str = field(name="expirationDate")
@@ -412,10 +508,14 @@ class RevokedToken(Struct, frozen=True):
 
 
 class RevokedTokensResult(Struct, frozen=True):
+    """Tokens that ended."""
+
     data: list[RevokedToken]
 
 
 class UsersResult(Struct, frozen=True):
+    """Users as they are now."""
+
     total_count: int = field(name="totalCount")
     data: list[UserResult]
 

@@ -1,6 +1,6 @@
 """Which free fields of a body become a profile, and which belong to us."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from service.domain.limits import MAX_PROFILE_FIELDS, check_profile
 from service.errors import Invalid
@@ -32,6 +32,9 @@ ROOM_FIELDS = frozenset(
         "invitationRequired",
     ]
 )
+# Those that say what to do. In another spelling they would be kept, and nothing would be done.
+_ROOM_WISHES = ("members", "roomTags", "status", "invitee", "systemMessage", "invitationRequired")
+_USER_WISHES = ("issueAccessToken", "expirationDate")
 USER_FIELDS = frozenset(
     ["_id", "id", "appID", "mute", "updatedAt", "token", "issueAccessToken", "expirationDate", "expirationDateMS", "lastLoginTimeMS"]
 )
@@ -39,12 +42,25 @@ USER_FIELDS = frozenset(
 
 def room_profile(body: bytes) -> dict[str, bytes]:
     """The profile fields in the body of a call about a room. Raises BadBody, Invalid."""
-    return check_profile(free_fields(body, ROOM_FIELDS) if body else {})
+    return _check_spelling(check_profile(free_fields(body, ROOM_FIELDS) if body else {}), _ROOM_WISHES)
 
 
 def user_profile(body: bytes) -> dict[str, bytes]:
     """The profile fields in the body of a call about a user. Raises BadBody, Invalid."""
-    return check_profile(free_fields(body, USER_FIELDS))
+    return _check_spelling(check_profile(free_fields(body, USER_FIELDS)), _USER_WISHES)
+
+
+def _check_spelling(fields: dict[str, bytes], wishes: Collection[str]) -> dict[str, bytes]:
+    """The profile fields, none of which is a wish in other capitals, with other strokes, or without its last s. Raises Invalid."""
+    spelt = {_letters(wish): wish for wish in wishes}
+    for name in fields:
+        if wish := spelt.get(_letters(name)):
+            raise Invalid(name, f"{name} is no field of this call; did you mean {wish}?")
+    return fields
+
+
+def _letters(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "").rstrip("s")
 
 
 def merged(whose: str, present: Mapping[str, bytes], given: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -14,9 +14,12 @@ from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import (
     INVALID_ROOM_TAGS,
     INVALID_TAGS,
-    MESSAGE_REQUIRED,
-    ROOM_OR_MESSAGE_NOT_FOUND,
+    MESSAGE_TO_READ_NOT_FOUND,
+    MISSING_PARAMETER,
+    ROOM_TO_READ_NOT_FOUND,
+    SEVERAL_ROOM_TAGS,
     Refusals,
+    Refused,
     explain,
 )
 from service.wire.imkit.express import Express, Expresses
@@ -34,7 +37,11 @@ from service.wire.imkit.reply import Failure, Ok, ok
 from service.wire.reply import Reply
 
 # A stranger is told what is told of a room that does not exist.
-READ_REFUSALS: Refusals = dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), ROOM_OR_MESSAGE_NOT_FOUND)
+READ_REFUSALS: Refusals = {
+    RoomUnknown: ROOM_TO_READ_NOT_FOUND,
+    NotMember: ROOM_TO_READ_NOT_FOUND,
+    MessageUnknown: MESSAGE_TO_READ_NOT_FOUND,
+}
 
 
 @put(
@@ -44,7 +51,7 @@ READ_REFUSALS: Refusals = dict.fromkeys((RoomUnknown, NotMember, MessageUnknown)
         Who.CLIENT,
         ReadResult,
         refusals=READ_REFUSALS,
-        bad_body=MESSAGE_REQUIRED,
+        bad_body=MISSING_PARAMETER,
         statuses=(404,),
     ),
 )
@@ -74,16 +81,26 @@ def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
     return problem.envelope(message)
 
 
-@get("/me/badge", **documented("badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}))
+@get(
+    "/me/badge",
+    **documented("badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")),
+)
 async def badge(
     request: Call,
     room_tags: Annotated[list[str] | None, QueryParameter(name="roomTags")] = None,
-    room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]")] = None,
+    room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]", include_in_schema=False)] = None,
 ) -> Reply:
     """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
     caller = request.auth
+    if room_tags and any(map(_looks_like_several, room_tags)):
+        raise Refused(SEVERAL_ROOM_TAGS)
     tags = [*(room_tags or ()), *(room_tags_array or ())]
     return ok(BadgeResult(await request.desk.read_state.badge(app=caller.app, user=caller.user, tags=tags)))
+
+
+def _looks_like_several(tag: str) -> bool:
+    """Whether a value is rather a list of tags than one tag: separated by commas, in brackets, or as JSON."""
+    return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
 
 
 @post(
@@ -96,6 +113,7 @@ async def badge(
         bad_body=INVALID_TAGS,
         optional_body=True,
         cost=costs.TAGS,
+        query=(),
     ),
 )
 async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:

@@ -1,5 +1,6 @@
 """Who has read a message, and since when. IMKit itself has no such calls; these are ours, in its envelope."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -10,7 +11,7 @@ from service.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from service.domain.types import Filter, Receipt, Room
 from service.errors import Invalid
 from service.wire import costs
-from service.wire.imkit.access import check_member
+from service.wire.imkit.access import check_member, known_since
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
@@ -26,7 +27,15 @@ _REFUSALS: Refusals = {Invalid: INVALID_QUERY}
 
 @get(
     "/rooms/{room:str}/messages/{message:str}/receipts",
-    **documented("receipts", Who.EITHER, ReceiptsResult, refusals=_REFUSALS, statuses=(404,), cost=costs.RECEIPTS),
+    **documented(
+        "receipts",
+        Who.EITHER,
+        ReceiptsResult,
+        refusals=_REFUSALS,
+        statuses=(404,),
+        cost=costs.RECEIPTS,
+        query=("filter", "limit", "page"),
+    ),
 )
 async def receipts(
     request: Call,
@@ -55,12 +64,21 @@ async def receipts(
 
 @get(
     "/rooms/{room:str}/receipts",
-    **documented("receipt_counts", Who.EITHER, ReceiptCountsResult, refusals=_REFUSALS, statuses=(404,), cost=costs.RECEIPTS),
+    **documented(
+        "receipt_counts",
+        Who.EITHER,
+        ReceiptCountsResult,
+        refusals=_REFUSALS,
+        statuses=(404,),
+        needed=("messages",),
+        cost=costs.RECEIPTS,
+        query=("messages",),
+    ),
 )
 async def receipt_counts(
     request: Call,
     room: FromPath[str],
-    messages: Annotated[list[str] | None, QueryParameter(description="Required: up to 100 ids, by commas; a comma in an id is %2C")] = None,
+    messages: FromQuery[Sequence[str]] = (),
 ) -> Reply:
     """How many have read each of several messages.
 
@@ -81,7 +99,7 @@ async def receipt_counts(
 def _after(caller: Caller, room: Room) -> int:
     """The seq at which a member joined: messages up to it are unknown to them. Raises RoomUnknown."""
     check_member(caller, room)
-    return room.me.joined if room.me and not caller.backend else 0
+    return known_since(caller, room)
 
 
 def _reader(receipt: Receipt) -> Reader:

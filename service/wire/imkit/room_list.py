@@ -17,13 +17,15 @@ from service.wire.desk import Desk
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_QUERY, Refused
-from service.wire.imkit.messages import RoomsResult, Tags
+from service.wire.imkit.messages import MessageTime, RoomIdsResult, RoomsResult, RoomsUnreadResult, RoomUnread, Tags
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import View, people_in, personal, room_view, with_me
 from service.wire.reply import Reply, encode
 from service.wire.times import unix_ms
 
 MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says
+MAX_IDS_LISTED = 8000  # the same of ids alone
+UNREAD = "unread"  # what `fields` may be
 MAX_LIST_BYTES = 1024 * 1024  # the same, except that one room is always listed
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer
@@ -58,7 +60,17 @@ _decode_query: Callable[[bytes], _Query] = msgspec.json.Decoder(_Query).decode
 _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@get("/rooms", **documented("rooms", Who.CLIENT, RoomsResult, cost=costs.LIST))
+@get(
+    "/rooms",
+    **documented(
+        "rooms",
+        Who.CLIENT,
+        RoomsResult,
+        or_else=RoomsUnreadResult,
+        cost=costs.LIST,
+        query=("skip", "limit", "sort", "updatedAfter", "sortUnreadFirst", "q", "pref", "fields"),
+    ),
+)
 async def rooms(
     request: Call,
     skip: Count = 0,
@@ -68,8 +80,12 @@ async def rooms(
     sort_unread_first: Annotated[int, QueryParameter(name="sortUnreadFirst", ge=-(2**31), le=2**31 - 1)] = 0,
     q: Annotated[str, QueryParameter(max_length=16_384)] = "",
     pref: Annotated[str, QueryParameter(max_length=4096)] = "",
+    fields: Annotated[str | None, QueryParameter(enum=[UNREAD])] = None,
 ) -> Reply:
     """The active rooms the caller is in. `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here.
+
+    `fields=unread` answers what a list of badges needs and no more: of each room `_id`, `unread`, `lastRead`, `roomTags`, and of
+    `lastMessage` the id and the time.
 
     An answer ends after 1,000 rooms or 1 MiB of JSON: `skip` what has come already and ask again until there are `totalCount`.
     `sort`: `lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, `-` in front to descend.
@@ -80,46 +96,108 @@ async def rooms(
     query, order, since_ms = _query(caller, q), _order(sort), _since_ms(updated_after)
     if pref:
         _parse("pref", _decode_object, pref)
+    if fields not in (None, UNREAD):
+        raise Refused(INVALID_QUERY, f"fields must be {UNREAD}")
     tests = [*_tag_tests(query.room_tags), *_name_tests(query.name)]
     if since_ms is not None:
         tests.append(lambda room: _touched_ms(room) > since_ms)
     by_name = query.name is not None or any(key is _name for key, _ in order)
     names = await desk.read_state.rooms(app=caller.app, user=caller.user)
     request.charge(costs.of_list(len(names)))
-    kept = await _present(desk, caller, names, tests, tags=query.room_tags is not None, fields=("name",) if by_name else ())
+    kept = await _present(
+        desk,
+        caller,
+        names,
+        tests,
+        tags=query.room_tags is not None,
+        fields=("name",) if by_name else (),
+        last_read=fields == UNREAD,
+    )
     for key, descending in reversed(order):
         kept.sort(key=key, reverse=descending)
     if sort_unread_first:
         kept.sort(key=lambda room: not room.me.unread)
     page = kept[skip : skip + (limit or MAX_ROOMS_LISTED)][:MAX_ROOMS_LISTED]
+    if fields == UNREAD:
+        listed = _Listed()
+        all(map(listed.add, map(_unread, page)))
+        return ok({"totalCount": len(kept), "data": listed.rooms})
     return ok({"totalCount": len(kept), "data": await _views(desk, caller, [room.room for room in page])})
 
 
+@get("/rooms/ids", **documented("room_ids", Who.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
+async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
+    """The ids of the active rooms the caller is in, those with the newest messages first. `limit` 0: all.
+
+    An answer ends after 8,000: `skip` what has come already and ask again.
+    """
+    caller, desk = request.auth, request.desk
+    names = await desk.read_state.rooms(app=caller.app, user=caller.user)
+    request.charge(costs.of_list(len(names)))
+    kept = await _present(desk, caller, names, ())
+    kept.sort(key=lambda room: (room.last_ms, room.created_ms), reverse=True)
+    page = kept[skip : skip + (limit or MAX_IDS_LISTED)][:MAX_IDS_LISTED]
+    return ok(RoomIdsResult(len(kept), [room.room for room in page]))
+
+
 async def _present(
-    desk: Desk, caller: Caller, names: Sequence[str], tests: Sequence[_Test], *, tags: bool, fields: Sequence[str]
+    desk: Desk,
+    caller: Caller,
+    names: Sequence[str],
+    tests: Sequence[_Test],
+    *,
+    tags: bool = False,
+    fields: Sequence[str] = (),
+    last_read: bool = False,
 ) -> list[RoomSummary]:
     """Those of the caller's rooms `names` that are active and pass all `tests`, as they are now."""
     kept: list[RoomSummary] = []
     for lot in lots(names):
-        found = await desk.read_state.room_summary_each(app=caller.app, rooms=lot, user=caller.user, tags=tags, fields=fields)
+        found = await desk.read_state.room_summary_each(
+            app=caller.app, rooms=lot, user=caller.user, tags=tags, fields=fields, last_read=last_read
+        )
         there = (room for room in found if room is not None and room.status is Status.ACTIVE)
         kept += [room for room in there if all(test(room) for test in tests)]
     return kept
 
 
+class _Listed:
+    """Rooms as JSON, as many as have room in one answer."""
+
+    def __init__(self) -> None:
+        self.rooms: list[msgspec.Raw] = []
+        self._bytes = 0
+
+    def add(self, view: View | RoomUnread) -> bool:
+        """False when there is no room for it any more."""
+        encoded = encode(view)
+        self._bytes += len(encoded)
+        if self.rooms and self._bytes > MAX_LIST_BYTES:
+            return False
+        self.rooms.append(msgspec.Raw(encoded))
+        return True
+
+
+def _unread(room: RoomSummary) -> RoomUnread:
+    me, last = room.me, room.last
+    return RoomUnread(
+        room.room,
+        me.unread,
+        room.tags,
+        me.last_read,
+        None if me.has_read else me.moved_ms,
+        MessageTime(last.message, last.at_ms) if last else None,
+    )
+
+
 async def _views(desk: Desk, caller: Caller, page: Sequence[str]) -> list[msgspec.Raw]:
     """The rooms of the page as JSON, as far as they have room in one answer."""
     shown = min(MAX_MEMBERS_LISTED, max(2, MAX_LISTED_TOGETHER // max(1, len(page))))
-    views: list[msgspec.Raw] = []
-    size = 0
+    listed = _Listed()
     for lot in lots(page, VIEWS_AT_ONCE):
-        for view in await _views_of(desk, caller, lot, shown):
-            encoded = encode(view)
-            size += len(encoded)
-            if views and size > MAX_LIST_BYTES:
-                return views
-            views.append(msgspec.Raw(encoded))
-    return views
+        if not all(map(listed.add, await _views_of(desk, caller, lot, shown))):
+            break
+    return listed.rooms
 
 
 async def _views_of(desk: Desk, caller: Caller, rooms: Sequence[str], shown: int) -> list[View]:

@@ -1,15 +1,17 @@
 """One room: seen, created, changed, deleted (docs.imkit.io, Room Management)."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from litestar import delete, get, post, put
-from litestar.params import FromPath, JSONBody, RawBody
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec.structs import replace
 
 from service.domain.direct import is_direct
 from service.domain.limits import check_id, check_members, check_tags
 from service.domain.types import Made, MemberState, Room, Status
-from service.errors import RoomUnknown
+from service.errors import Invalid, RoomUnknown
 from service.wire import costs
 from service.wire.desk import Desk
 from service.wire.imkit.access import (
@@ -21,26 +23,50 @@ from service.wire.imkit.access import (
     check_stays_direct,
     check_superuser,
     check_tag_limit,
+    known_since,
     seen,
 )
 from service.wire.imkit.announcing import added, announce
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
-from service.wire.imkit.messages import CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
+from service.wire.imkit.messages import CountResult, CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
 from service.wire.imkit.profiles import merged, room_profile
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import people_in, personal, room_view, with_me
 from service.wire.reply import Reply, encode
 from service.wire.rooms import find_room, may_join, may_take
 
+NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms
+PATH_WORDS = NOT_OFFERED_OF_ROOMS | {"ids", "createAndJoin"}  # what follows /rooms/ in another call's path
+
 
 @get("/rooms/{room:str}", **documented("room", Who.EITHER, RoomResult, statuses=(404,)))
 async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
+    if room in NOT_OFFERED_OF_ROOMS:
+        raise NotFoundException
     present = await request.desk.read_state.room(app=request.auth.app, room=room, user=request.auth.user)
     check_shown(request.auth, present)
     request.charge(costs.of_members(present.member_count))
     return await shown(request.desk, request.auth, present)
+
+
+@get("/rooms/{room:str}/count", **documented("count_messages", Who.EITHER, CountResult, statuses=(404,), query=("timeInMS",)))
+async def count_messages(
+    request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
+) -> Reply:
+    """How many messages were sent after `timeInMS` (Unix milliseconds), or without it all; deleted ones are not counted.
+
+    For the backend, and for members since they joined. By their times the newest 10,000 are looked at,
+    as far as the room remembers them. Edits do not count: of them no time is kept.
+    """
+    caller, read_state = request.auth, request.desk.read_state
+    present = await read_state.room(app=caller.app, room=room, user=caller.user)
+    check_member(caller, present)
+    after = known_since(caller, present)
+    if time_in_ms or after:
+        request.charge(costs.of_count(present.seq - after))
+    return ok(CountResult(await read_state.count_messages(app=caller.app, room=room, since_ms=time_in_ms, after=after)))
 
 
 @post("/rooms", **documented("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
@@ -189,6 +215,8 @@ async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberS
 
 def _id(wanted: NewRoom) -> str:
     """The id asked for, "" for a fresh one. Raises Invalid."""
+    if wanted.id in PATH_WORDS:
+        raise Invalid("_id", f"_id must not be {wanted.id}: /rooms/{wanted.id} is another call")
     return check_id("_id", wanted.id) if wanted.id is not None else ""
 
 

@@ -9,8 +9,9 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
 from service.wire.desk import Desk
-from service.wire.imkit import admin, batch, me, members, posts, reading, receipts, room_list, rooms
+from service.wire.imkit import admin, badges, batch, me, members, posts, reading, receipts, room_list, rooms
 from service.wire.imkit.gate import Gate
+from service.wire.imkit.vocabulary import DIALECT
 from service.wire.reply import Reply
 
 HANDLERS = (
@@ -18,8 +19,11 @@ HANDLERS = (
     reading.mark_read_many,
     reading.badge,
     reading.badges_by_tags,
+    badges.badges,
     room_list.rooms,
+    room_list.room_ids,
     rooms.room,
+    rooms.count_messages,
     rooms.create_room,
     rooms.create_and_join,
     rooms.update_room,
@@ -27,6 +31,9 @@ HANDLERS = (
     members.join,
     members.add_members,
     members.remove_members,
+    members.add_member,
+    members.remove_member,
+    members.member,
     receipts.receipts,
     receipts.receipt_counts,
     posts.send,
@@ -73,7 +80,8 @@ def imkit_router(desk: Callable[[], Desk]) -> Router:
         for path in handler.paths:
             methods[path].update(handler.http_methods)
     options = [_options(path, allowed) for path, allowed in methods.items()]
-    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[DefineMiddleware(Gate, desk=desk)])
+    gate = DefineMiddleware(Gate, desk=desk)
+    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
 
 
 def _options(path: str, methods: set[str]) -> HTTPRouteHandler:

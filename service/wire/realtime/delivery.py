@@ -28,8 +28,9 @@ from service.domain.notices import (
 from service.errors import Fault, Refusal
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.connection import Connection
-from service.wire.realtime.encoding import Outgoing, encode_json
+from service.wire.realtime.encoding import encode_json
 from service.wire.realtime.pace import Pace
+from service.wire.realtime.packets import Outgoing
 
 logger = logging.getLogger(__name__)
 

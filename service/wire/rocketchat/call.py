@@ -22,7 +22,7 @@ from service.wire.rocketchat.errors import INVALID_BODY, INVALID_QUERY, REFUSALS
 from service.wire.rocketchat.query import read_body, read_query
 from service.wire.rocketchat.rate import count
 from service.wire.rocketchat.reply import reply
-from service.wire.rocketchat.schema import Misfit, fit
+from service.wire.rocketchat.schema import NOT_ANY_OF, Misfit, fit
 
 Answering = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the forms
 
@@ -49,12 +49,14 @@ def call(
     refusals: Refusals | None = None,
     misfit: Problem | None = None,
     empty: Mapping[str, Problem] | None = None,
+    unmatched: str = NOT_ANY_OF,
     cost: int = costs.READ,
 ) -> Callable[[Answering], HTTPRouteHandler]:
     """Make a route of a function that takes a request in one of `forms` and returns the body of the answer.
 
     `operation` is the name in metrics, logs and OpenAPI. `misfit` is what a request without the right form is told instead of the
-    validator's words, `empty` what it is told when a field is "". `refusals` are the call's own words for refusals of the domain.
+    validator's words, `empty` what it is told when a field is "", `unmatched` what stands behind those words
+    when there are several forms. `refusals` are the call's own words for refusals of the domain.
     `cost` is what its caller pays (see costs).
     """
     wrong = misfit or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
@@ -63,7 +65,7 @@ def call(
         async def handle(request: Call) -> Reply:
             given, strict = await _given(request)
             try:
-                form = fit(given, forms, strict=strict)
+                form = fit(given, forms, strict=strict, unmatched=unmatched)
             except Misfit as error:
                 if not signed_in:
                     request.desk.credentials.absent(client_address(request.scope))

@@ -10,8 +10,9 @@ from service.domain.identity import Session
 from service.domain.types import MemberState, Room, Status
 from service.wire.rocketchat.call import Call, call
 from service.wire.rocketchat.errors import FORBIDDEN, Problem, Refused
-from service.wire.rocketchat.messages import CountersAnswer, DirectCounters, RoomCounters
+from service.wire.rocketchat.messages import ChannelCounters, CountersAnswer, DirectCounters, GroupCounters, NamedGroupCounters
 from service.wire.rocketchat.rooms import Kind, find_by_name, find_room, kind, own_name
+from service.wire.rocketchat.schema import NOT_ONE_OF
 from service.wire.rocketchat.views import last_seen_ms
 from service.wire.rooms import is_open
 from service.wire.times import iso
@@ -25,18 +26,28 @@ NO_DIRECT = Problem.coded(_UNKNOWN, 'The required "roomId" param provided does n
 NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "roomId" or "roomName" is required')
 
 
-@call(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, RoomCounters)
-async def channel_counters(request: Call, given: RoomCounters) -> CountersAnswer:
+@call(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, ChannelCounters)
+async def channel_counters(request: Call, given: ChannelCounters) -> CountersAnswer:
     """The caller's counts in a channel, found by id, or by name among the caller's own."""
-    return _room_counters(await _room(request, given, "c", NO_CHANNEL), "channel")
+    room = await _room(request, "c", NO_CHANNEL, room=given.room or "", name=given.name or "", user=given.user)
+    return _room_counters(room, "channel")
 
 
-@call(HttpMethod.GET, "/groups.counters", "rocketchat_group_counters", CountersAnswer, RoomCounters)
-async def group_counters(request: Call, given: RoomCounters) -> CountersAnswer:
+@call(
+    HttpMethod.GET,
+    "/groups.counters",
+    "rocketchat_group_counters",
+    CountersAnswer,
+    GroupCounters,
+    NamedGroupCounters,
+    unmatched=NOT_ONE_OF,
+)
+async def group_counters(request: Call, given: GroupCounters | NamedGroupCounters) -> CountersAnswer:
     """The caller's counts in a private group, found by id, or by name among the caller's own."""
-    if not given.room and not given.name:
+    room, name = (given.room, "") if isinstance(given, GroupCounters) else ("", given.name)
+    if not room and not name:
         raise Refused(NO_PARAMETER)
-    return _room_counters(await _room(request, given, "p", NO_GROUP), "private group")
+    return _room_counters(await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user), "private group")
 
 
 @call(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", CountersAnswer, DirectCounters)
@@ -51,21 +62,21 @@ async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
     return await _direct_counters(request, given)
 
 
-async def _room(request: Call, given: RoomCounters, wanted: Kind, unknown: Problem) -> Room:
-    """The room of the wanted kind that is asked about. Of others only an open one is there.
+async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, name: str, user: str) -> Room:
+    """The room of the wanted kind, by its id or else by its name. Of others only an open one is there.
 
     Raises Refused.
     """
     desk, session = request.desk, request.auth
-    _check_user(session, given.user)
-    room = None
-    if given.room:
-        room = await find_room(desk, session, given.room)
-    elif given.name:
-        room = await find_by_name(desk, session, given.name, wanted)
-    if room is None or kind(room) != wanted or not (room.me or is_open(room, desk.client_rules)):
+    _check_user(session, user)
+    found = None
+    if room:
+        found = await find_room(desk, session, room)
+    elif name:
+        found = await find_by_name(desk, session, name, wanted)
+    if found is None or kind(found) != wanted or not (found.me or is_open(found, desk.client_rules)):
         raise Refused(unknown)
-    return room
+    return found
 
 
 async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnswer:

@@ -9,9 +9,7 @@ from litestar import HttpMethod
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody
 
-from service.wire.rocketchat.messages import Failure, Nothing
-
-TAG = "Rocket.Chat"
+from service.wire.rocketchat.messages import FailureAnswer, Nothing
 
 _MEANINGS = {
     400: "Something is missing, malformed or unknown; nothing was done",
@@ -36,29 +34,30 @@ def documented(
     """Arguments for a route decorator. `required` fields are so although their form has a default."""
     responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
     for status, meaning in _MEANINGS.items():
-        responses[status] = ResponseSpec(data_container=Failure, description=meaning, generate_examples=False)
+        responses[status] = ResponseSpec(data_container=FailureAnswer, description=meaning, generate_examples=False)
     schemas = [_schema(form, required) for form in forms if form is not Nothing]
     return {
         "operation_id": operation,
-        "operation_class": _asking(schemas, in_query=method is HttpMethod.GET),
+        "operation_class": _asking(schemas, in_query=method is HttpMethod.GET, signed_in=signed_in),
         "responses": responses,
         "security": [{"authToken": [], "userId": []}] if signed_in else [],
         "status_code": 200,
-        "tags": [TAG],
     }
 
 
-def _asking(schemas: list[dict[str, Any]], *, in_query: bool) -> type[Operation]:
+def _asking(schemas: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -> type[Operation]:
     """An operation that takes what `schemas` say. The framework reads that off a handler's arguments; ours has none."""
 
     @dataclass
     class Asking(Operation):
         def __post_init__(self) -> None:
+            if not signed_in:
+                self.security = []
             if in_query:
+                fields = {name: schema for whole in schemas for name, schema in whole["properties"].items()}
+                needed = [name for name in fields if all(name in whole.get("required", ()) for whole in schemas)]
                 self.parameters = [
-                    Parameter(name=name, param_in="query", schema=schema, required=name in whole.get("required", ()))
-                    for whole in schemas
-                    for name, schema in whole["properties"].items()
+                    Parameter(name=name, param_in="query", schema=schema, required=name in needed) for name, schema in fields.items()
                 ]
             elif schemas:
                 whole: Any = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}

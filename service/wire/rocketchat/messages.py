@@ -14,7 +14,7 @@ Natural = Annotated[int, Meta(ge=0)]
 # Requests. What forbids unknown fields does so because every generation of the original does.
 
 
-class MessageReceipts(Struct, frozen=True):
+class MessageReceipts(Struct, frozen=True, forbid_unknown_fields=True):
     """GET chat.getMessageReadReceipts"""
 
     message: str = field(name="messageId", default="")  # required, but its absence is told in words of its own
@@ -66,11 +66,25 @@ class ManySubscriptions(Struct, frozen=True, forbid_unknown_fields=True):
     since: str = field(name="updatedSince", default="")  # ISO-8601; "": all
 
 
-class RoomCounters(Struct, frozen=True):
-    """GET channels.counters and groups.counters"""
+class ChannelCounters(Struct, frozen=True):
+    """GET channels.counters"""
 
     room: str | UnsetType = field(name="roomId", default=UNSET)
     name: str | UnsetType = field(name="roomName", default=UNSET)
+    user: str = field(name="userId", default="")
+
+
+class GroupCounters(Struct, frozen=True, forbid_unknown_fields=True):
+    """GET groups.counters"""
+
+    room: str = field(name="roomId")
+    user: str = field(name="userId", default="")
+
+
+class NamedGroupCounters(Struct, frozen=True, forbid_unknown_fields=True):
+    """GET groups.counters, the room by its name"""
+
+    name: str = field(name="roomName")
     user: str = field(name="userId", default="")
 
 
@@ -87,11 +101,18 @@ class ReadThread(Struct, frozen=True, forbid_unknown_fields=True):
     message: str = field(name="tmid")
 
 
+class LoginName(Struct, frozen=True):
+    """A user, as the `user` of a login may name one."""
+
+    username: str = ""  # or id
+    email: str = ""
+
+
 class Login(Struct, frozen=True):
-    """POST login: a token as `resume`, or as the `password` of the user that is named in one of three ways"""
+    """POST login: a token as `resume`, or as the `password` of the user that is named in one of four ways"""
 
     resume: str = ""
-    user: str = ""  # username, e-mail address or id
+    user: str | LoginName = ""  # as a text: username, e-mail address or id
     username: str = ""  # or id
     email: str = ""
     password: str = ""
@@ -110,7 +131,7 @@ class Done(Struct, frozen=True):
     success: Literal[True] = True
 
 
-class Failure(Struct, frozen=True, kw_only=True):
+class FailureAnswer(Struct, frozen=True, kw_only=True):
     """Any refusal or fault."""
 
     success: Literal[False] = False
@@ -137,10 +158,13 @@ class MessageReceipt(Struct, frozen=True):
     user_id: str = field(name="userId")
     message: str = field(name="messageId")
     ts: str
+    updated_at: str = field(name="_updatedAt")  # a receipt never changes: the same as `ts`
     user: Person | UnsetType = UNSET  # no key for a user that the directory does not know
 
 
 class MessageReceiptsAnswer(Struct, frozen=True):
+    """Who has read a message."""
+
     receipts: list[MessageReceipt]
     success: Literal[True] = True
 
@@ -166,6 +190,8 @@ class Subscription(Struct, frozen=True, kw_only=True):
 
 
 class SubscriptionAnswer(Struct, frozen=True):
+    """One room as the caller sees it."""
+
     subscription: Subscription | None  # None: no such room, or the caller is not in it
     success: Literal[True] = True
 
@@ -178,6 +204,8 @@ class RemovedSubscription(Struct, frozen=True):
 
 
 class SubscriptionsAnswer(Struct, frozen=True):
+    """The caller's rooms, and those that they have left."""
+
     update: list[Subscription]
     remove: list[RemovedSubscription]
     success: Literal[True] = True
@@ -197,22 +225,30 @@ class CountersAnswer(Struct, frozen=True, kw_only=True):
 
 
 class LoggedIn(Struct, frozen=True):
+    """Who has logged in, and with which token."""
+
     user: str = field(name="userId")
     token: str = field(name="authToken")
     me: Person
 
 
 class LoginAnswer(Struct, frozen=True, kw_only=True):
+    """A token that is good."""
+
     status: Literal["success"] = "success"
     data: LoggedIn
     success: Literal[True] = True
 
 
 class LoggedOut(Struct, frozen=True):
+    """A word for people."""
+
     message: str = "You've been logged out!"
 
 
 class LogoutAnswer(Struct, frozen=True, kw_only=True):
+    """A token that has ended."""
+
     status: Literal["success"] = "success"
     data: LoggedOut
     success: Literal[True] = True

@@ -83,5 +83,6 @@ def _receipt(room: str, message: str, read: Read, known: User | None) -> Message
         user_id=reader,
         message=message,
         ts=iso(at_ms),
+        updated_at=iso(at_ms),
         user=person(reader, known) if known else UNSET,
     )

@@ -1,6 +1,7 @@
 """The routes of the dialect, and what the OpenAPI document and browsers have to know of them."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from litestar import HttpMethod, Router, route
 from litestar.handlers import HTTPRouteHandler
@@ -12,6 +13,8 @@ from service.wire.reply import Reply
 from service.wire.rocketchat import counters, receipts, session, subscriptions, threads, unread
 from service.wire.rocketchat.call import Call
 from service.wire.rocketchat.gate import Gate, Homes
+from service.wire.rocketchat.reply import JSON
+from service.wire.rocketchat.vocabulary import DIALECT
 
 PATH = "/api/v1"
 
@@ -27,6 +30,7 @@ HANDLERS = (
     counters.dm_counters,
     session.login,
     session.logout,
+    session.logout_by_get,
     threads.read_thread,
 )
 
@@ -47,31 +51,40 @@ def rocketchat_router(rate_limit: int, desk: Callable[[], Desk]) -> Router:
 
     `desk` gives what they work with; asked at each request.
     """
-    extra = [handler for call in HANDLERS for handler in _extra(call)]
+    calls: defaultdict[str, list[HTTPRouteHandler]] = defaultdict(list)
+    for call in HANDLERS:
+        (path,) = call.paths
+        calls[path].append(call)
+    extra = [handler for path, those in calls.items() for handler in _extra(path, those)]
     gate = DefineMiddleware(Gate, desk=desk, homes=Homes())
-    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt={"rate_limit": rate_limit})
+    opt = {"rate_limit": rate_limit}
+    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt=opt, tags=[DIALECT.tag])
 
 
-def _extra(call: HTTPRouteHandler) -> list[HTTPRouteHandler]:
-    """OPTIONS for the path of a call, and HEAD for one that is asked by GET."""
-    (path,), methods = call.paths, {*call.http_methods, HttpMethod.OPTIONS}
+def _extra(path: str, calls: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """OPTIONS for a path, and HEAD where one of its calls is asked by GET."""
+    methods = {HttpMethod.OPTIONS, *(method for call in calls for method in call.http_methods)}
     handlers = []
-    if HttpMethod.GET in methods:
-        methods.add(HttpMethod.HEAD)
-
-        @route(path, http_method=HttpMethod.HEAD, opt=call.opt, request_class=Call, status_code=200, include_in_schema=False)
-        async def head(request: Call) -> Reply:
-            """The same as GET; the server leaves the body out."""
-            reply: Reply = await call.fn(request)
-            return reply
-
-        handlers.append(head)
+    for call in calls:
+        if HttpMethod.GET in call.http_methods:
+            methods.add(HttpMethod.HEAD)
+            handlers.append(_head(path, call))
     allow = ", ".join(sorted(methods)).encode()
 
     @route(path, http_method=HttpMethod.OPTIONS, opt={"operation": "options"}, status_code=200, include_in_schema=False)
     async def options() -> Reply:
         """Which methods the path takes. A browser's preflight is answered before it gets here."""
-        return Reply(b"", more_headers=((b"allow", allow),))
+        return Reply(b"", more_headers=((b"allow", allow),), media_type=JSON)
 
     # The framework makes an OPTIONS of its own for a path that has none when its first handler comes.
     return [options, *handlers]
+
+
+def _head(path: str, call: HTTPRouteHandler) -> HTTPRouteHandler:
+    @route(path, http_method=HttpMethod.HEAD, opt=call.opt, request_class=Call, status_code=200, include_in_schema=False)
+    async def head(request: Call) -> Reply:
+        """The same as GET; the server leaves the body out."""
+        reply: Reply = await call.fn(request)
+        return reply
+
+    return head

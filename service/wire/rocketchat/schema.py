@@ -12,6 +12,10 @@ from msgspec import Struct
 
 SEPARATOR = "\n "
 
+# What stands behind the messages of all forms when none was matched; which of the two, the original says for each call.
+NOT_ANY_OF = "must match a schema in anyOf"
+NOT_ONE_OF = "must match exactly one schema in oneOf"
+
 # What was expected, as msgspec says it, and as the original does.
 _WORDS = {"`int` >= 0": "must be >= 0", "`int`": "must be integer", "`bool`": "must be boolean", "`str`": "must be string"}
 
@@ -22,8 +26,11 @@ class Misfit(Exception):
     """What was sent has none of the forms that the call takes; the message is what clients are told."""
 
 
-def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True) -> Form:
-    """`given` in the first form that it has. `strict` False: texts stand for numbers and booleans, as in a query. Raises Misfit."""
+def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True, unmatched: str = NOT_ANY_OF) -> Form:
+    """`given` in the first form that it has. `strict` False: texts stand for numbers and booleans, as in a query.
+
+    Raises Misfit; of several forms its last message is `unmatched`.
+    """
     messages = []
     for form in forms:
         message = _misfit(given, form, strict)
@@ -31,7 +38,7 @@ def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True) -> F
             return msgspec.convert(given, form, strict=strict)
         messages.append(message)
     if len(forms) > 1:
-        messages.append("must match a schema in anyOf")
+        messages.append(unmatched)
     raise Misfit(SEPARATOR.join(messages))
 
 

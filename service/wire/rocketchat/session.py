@@ -13,7 +13,7 @@ from service.wire import costs
 from service.wire.addresses import client_address
 from service.wire.rocketchat.call import Call, call
 from service.wire.rocketchat.errors import LOGIN_FAILED, Refused
-from service.wire.rocketchat.messages import LoggedIn, LoggedOut, Login, LoginAnswer, LogoutAnswer, Nothing
+from service.wire.rocketchat.messages import LoggedIn, LoggedOut, Login, LoginAnswer, LoginName, LogoutAnswer, Nothing
 from service.wire.rocketchat.people import person, text
 
 
@@ -38,6 +38,16 @@ async def login(request: Call, given: Login) -> LoginAnswer:
 @call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
 async def logout(request: Call, _: Nothing) -> LogoutAnswer:
     """Revoke the token that this call was made with; the user's other tokens stay."""
+    return await _end(request)
+
+
+@call(HttpMethod.GET, "/logout", "rocketchat_logout_by_get", LogoutAnswer, Nothing, cost=costs.PROFILE)
+async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
+    """The same as POST, for clients that log out by GET. A browser does not send the two headers by itself."""
+    return await _end(request)
+
+
+async def _end(request: Call) -> LogoutAnswer:
     await request.desk.tokens.end(request.auth)
     return LogoutAnswer(data=LoggedOut())
 
@@ -46,9 +56,10 @@ def _is_named(given: Login, session: Session, known: User | None) -> bool:
     """Whether the login names the user whose token it gives."""
     profile = known.profile if known else {}
     username, email = text(profile, "username"), text(profile, "email")
-    return _is_one_of(given.user, (session.user, username, email)) or (
-        _is_one_of(given.username, (session.user, username)) or _is_one_of(given.email, (email,))
-    )
+    if isinstance(given.user, str) and _is_one_of(given.user, (session.user, username, email)):
+        return True
+    named: list[Login | LoginName] = [given] if isinstance(given.user, str) else [given, given.user]
+    return any(_is_one_of(one.username, (session.user, username)) or _is_one_of(one.email, (email,)) for one in named)
 
 
 def _is_one_of(name: str, names: Collection[str]) -> bool:

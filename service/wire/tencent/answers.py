@@ -108,7 +108,7 @@ def _explain_body(text: str, family: Family, blames: Mapping[str, Code]) -> tupl
     if missing or ("got `null`" in text and not is_item):
         return code, f"{names[-1]} is required"
     if "regex" in text:
-        return code, f"{names[-1]} must have 1 to {MAX_ACCOUNT_BYTES} characters of printable ASCII"
+        return code, f"{names[-1]} must have 1 to {MAX_ACCOUNT_BYTES} characters of printable ASCII, and not be . or .."
     if names[-1].endswith("_Account") and "got `" in text:
         return ACCOUNT_NOT_TEXT, text
     return code, text

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Union
 
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation, SecurityScheme
@@ -30,9 +30,7 @@ def documented(
     `results` are what a success looks like; `blames` tells by the name of a field the code for whatever is wrong with it, where that is
     not the family's own. `cost` is what its caller pays (see costs).
     """
-    answers: Any = Fail
-    for result in results or (Ok,):
-        answers = answers | result
+    answers: Any = Union[*(results or (Ok,)), Fail]
     return {
         "path": f"/{family.service}/{command}",
         "opt": {"operation": command, "family": family, "blames": blames or {}, "cost": cost},

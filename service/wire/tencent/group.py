@@ -27,11 +27,11 @@ from service.wire.tencent.documented import documented
 from service.wire.tencent.messages import (
     GetReceiptDetail,
     GetReceipts,
+    GroupReceiptCounts,
     NonReader,
     Reader,
     ReadPage,
     ReceiptCounts,
-    ReceiptsResult,
     SendReceipts,
     SetUnread,
     UnreadPage,
@@ -55,7 +55,7 @@ async def set_unread_msg_num(request: Call, data: JSONBody[SetUnread]) -> Reply:
     return ok()
 
 
-@post(**documented("get_group_msg_receipt", GROUP, ReceiptsResult, cost=costs.RECEIPTS))
+@post(**documented("get_group_msg_receipt", GROUP, GroupReceiptCounts, cost=costs.RECEIPTS))
 async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> Reply:
     """How many members have read each of up to 50 messages of a group, and how many have not; the sender is in neither number."""
     room = await _room(request, data.group)
@@ -67,7 +67,7 @@ async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> R
             app=request.auth, room=room.room, messages=[message_of_seq(seq) for seq in distinct]
         )
         counts = dict(zip(distinct, found, strict=True))
-    return ok(ReceiptsResult(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs]))
+    return ok(GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs]))
 
 
 @post(**documented("get_group_msg_receipt_detail", GROUP, ReadPage, UnreadPage, cost=costs.RECEIPTS))
@@ -108,7 +108,7 @@ async def group_msg_receipt(request: Call, data: JSONBody[SendReceipts]) -> Repl
 async def _room(request: Call, group: str, member: str = "") -> Room:
     """The room of a group. Raises Refused."""
     if not is_group(group):
-        raise Refused(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII")
+        raise Refused(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or ..")
     try:
         return await request.read_state.room(app=request.auth, room=room_of_group(group), user=member)
     except RoomUnknown:

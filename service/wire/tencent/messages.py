@@ -137,7 +137,7 @@ class ReceiptCounts(Struct, frozen=True):
     UnreadNum: int
 
 
-class ReceiptsResult(Ok, frozen=True, kw_only=True):
+class GroupReceiptCounts(Ok, frozen=True, kw_only=True):
     """The counts of each message asked for, in their order."""
 
     GroupMsgReceiptList: list[ReceiptCounts]

@@ -7,6 +7,7 @@ community the room with the topic's id. A message is its `MsgKey` in a conversat
 import re
 
 from service.domain.direct import TAG, direct_pair, direct_room
+from service.domain.limits import FOLDED_IDS
 
 DIRECT_TAG = TAG  # of a one-to-one room
 
@@ -17,7 +18,7 @@ MAX_SEQ = 2**53 - 1
 _TOPIC_MARK = "@TOPIC#_"
 
 # Also for JSON Schema; the end is spelled so that Python lets no line break in front of it.
-ACCOUNT_PATTERN = rf"^[ -~]{{1,{MAX_ACCOUNT_BYTES}}}$(?!\n)"
+ACCOUNT_PATTERN = rf"^(?!\.\.?$)[ -~]{{1,{MAX_ACCOUNT_BYTES}}}$(?!\n)"
 _ACCOUNT = re.compile(ACCOUNT_PATTERN)
 _GROUP = re.compile(r"[\x20-\x7e]+")
 _MESSAGE_KEY = re.compile(r"(\d{1,10})_(\d{1,10})_(\d{1,12})", re.ASCII)
@@ -25,17 +26,17 @@ _U32 = 2**32
 
 
 def is_account(value: str) -> bool:
-    """Whether `value` can be a UserID: 1 to 32 bytes of printable ASCII, blanks included."""
+    """Whether `value` can be a UserID: 1 to 32 bytes of printable ASCII, blanks included, and not `.` or `..`."""
     return _ACCOUNT.search(value) is not None
 
 
 def is_group(value: str) -> bool:
     """Whether `value` can be a GroupId or TopicId: printable ASCII, below 96 bytes, for a topic up to 96.
 
-    The ids that rooms of two have here are no groups, so no call about groups reaches one.
+    The ids that rooms of two have here are no groups, so no call about groups reaches one. Nor are `.` and `..`.
     """
     most = MAX_TOPIC_BYTES if _TOPIC_MARK in value else MAX_GROUP_BYTES
-    return len(value) <= most and _GROUP.fullmatch(value) is not None and direct_pair(value) is None
+    return len(value) <= most and _GROUP.fullmatch(value) is not None and direct_pair(value) is None and value not in FOLDED_IDS
 
 
 def room_of_pair(one: str, other: str) -> str:

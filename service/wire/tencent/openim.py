@@ -7,13 +7,16 @@ import asyncio
 import re
 from time import time_ns
 
+import msgspec
 from litestar import post
-from litestar.params import JSONBody
+from litestar.params import JSONBody, RawBody
 from msgspec import UNSET
 
 from service.domain.read_state import ReadState
 from service.domain.types import Status
 from service.errors import NotMember, RoomUnknown
+from service.wire.body import decode
+from service.wire.nearest import nearest, unknown
 from service.wire.reply import Reply
 from service.wire.tencent.call import Call
 from service.wire.tencent.codes import (
@@ -43,6 +46,8 @@ from service.wire.tencent.reply import ok
 
 MAX_TIME_S = 10**11  # a larger number is one of milliseconds
 
+_UNREAD_FIELDS = ("To_Account", "Peer_Account")
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
 
 
@@ -68,11 +73,12 @@ async def admin_set_msg_read(request: Call, data: JSONBody[SetMsgRead]) -> Reply
         blames={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
     ),
 )
-async def get_c2c_unread_msg_num(request: Call, data: JSONBody[GetUnread]) -> Reply:
+async def get_c2c_unread_msg_num(request: Call, body: RawBody, data: JSONBody[GetUnread]) -> Reply:
     """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one conversations."""
     app, read_state = request.auth, request.read_state
     peers = list(dict.fromkeys([data.peers] if isinstance(data.peers, str) else data.peers or ()))
     if not peers:
+        _check_no_peers_meant(body)
         return ok(UnreadTotal(AllC2CUnreadMsgNum=await read_state.badge(app=app, user=data.account, tags=[DIRECT_TAG])))
     known = [peer for peer in peers if is_account(peer)]
     counts = await asyncio.gather(*(_unread(read_state, app, data.account, peer) for peer in known))
@@ -118,6 +124,13 @@ def read_until_ms(given: float | str | None) -> int:
         raise Refused(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds")
     until_ms = time_ms(int(seconds))
     return until_ms if seconds and until_ms < time_ns() // 1_000_000 else 0
+
+
+def _check_no_peers_meant(body: bytes) -> None:
+    """Other fields are passed over, but with Peer_Account misspelt the total would look like what was asked for. Raises Refused."""
+    for name in decode(_fields, body):
+        if name not in _UNREAD_FIELDS and nearest(name, _UNREAD_FIELDS) == "Peer_Account":
+            raise Refused(ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
 
 
 async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> int:

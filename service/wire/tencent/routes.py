@@ -11,6 +11,7 @@ from service.wire.tencent import group, openim
 from service.wire.tencent.codes import UNREADABLE_REQUEST
 from service.wire.tencent.gateway import Access, Gate, Gateway
 from service.wire.tencent.reply import fail
+from service.wire.tencent.vocabulary import DIALECT
 
 HANDLERS = (
     openim.admin_set_msg_read,
@@ -26,7 +27,7 @@ HANDLERS = (
 def tencent_router(access: Access, desk: Callable[[], Desk]) -> Router:
     """All commands, under /v4. `desk` gives what they work with; asked at each request."""
     gate = DefineMiddleware(Gate, gateway=Gateway(access), desk=desk)
-    return Router(path="/v4", route_handlers=[_options, *HANDLERS], middleware=[gate])
+    return Router(path="/v4", route_handlers=[_options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
 
 
 @route(

@@ -236,7 +236,7 @@ def believable(at_ms: int | None) -> int:
 
 def _check_group(group: str) -> None:
     if not is_group(group):
-        raise ValueError("GroupId must have 1 to 95 printable ASCII characters, TopicId up to 96")
+        raise ValueError("GroupId must have 1 to 95 printable ASCII characters, TopicId up to 96; they must not be . or ..")
 
 
 def _check_message_key(key: str) -> None:

@@ -9,6 +9,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Para
 from service.wire.tencent.callbacks.commands import COMMANDS
 from service.wire.tencent.callbacks.door import Url
 from service.wire.tencent.reply import Fail, Ok
+from service.wire.tencent.vocabulary import DIALECT
 
 _MEANINGS: dict[int, tuple[Any, str]] = {
     200: (Ok | Fail, "Done or passed over; or sending it again would not help"),
@@ -26,7 +27,13 @@ class _TakesCallback(Operation):
     def __post_init__(self) -> None:
         self.parameters = [Parameter(name=name, param_in="query", schema=_TEXT) for name in Url.__struct_encode_fields__]
         command = Schema(type=OpenAPIType.STRING, examples=sorted(COMMANDS))
-        body = Schema(type=OpenAPIType.OBJECT, properties={"CallbackCommand": command}, description="As Tencent IM documents the command")
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={"CallbackCommand": command},
+            additional_properties=True,
+            description="As Tencent IM documents the command",
+        )
+        self.security = []  # a signature, where a token is set, is in the URL and in no scheme
         self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
 
 
@@ -34,6 +41,7 @@ DOCUMENTED: dict[str, Any] = {
     "opt": {"operation": "tencent_callback"},
     "operation_id": "tencent_callback",
     "operation_class": _TakesCallback,
+    "tags": [DIALECT.tag],
     "responses": {
         status: ResponseSpec(data_container=answer, description=meaning, generate_examples=False)
         for status, (answer, meaning) in _MEANINGS.items()

@@ -1,0 +1,86 @@
+"""What to send instead of a body that was refused: worked out from the body and the type it should have had.
+
+Only who sends a wrong body waits for it.
+"""
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from service.wire.nearest import MAX_NAME_CHARS, nearest, unknown
+
+MAX_SHOWN_BYTES = 64  # of a value of the caller's in an answer
+MAX_NAMES = 32  # fields of the caller's that are compared with a missing one
+
+_PLACE = re.compile(r" - at `(\$.*)`$")
+_STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_MISSING = re.compile(r"^Object missing required field `(.+?)`")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(.+?)`( - at `\$.*`)?$", re.DOTALL)
+_LIST_WANTED = re.compile(r"^Expected `array[^`]*`, got `str`")
+
+
+def hint(text: str, body: bytes, wanted: Any) -> str:
+    """A sentence for the refusal `text`, msgspec's own, of a `body` that is no `wanted` (a type); "" when there is nothing to add."""
+    steps = _steps(text)
+    if found := _UNKNOWN.match(text):
+        return unknown("field", found[1], _names(_described(wanted), steps))
+    if found := _MISSING.match(text):
+        return _written_instead(found[1], _at(body, steps), _names(_described(wanted), steps))
+    if _LIST_WANTED.match(text):
+        return _as_a_list(_at(body, steps))
+    return ""
+
+
+@lru_cache
+def _described(wanted: Any) -> inspect.Type:
+    return inspect.type_info(wanted)
+
+
+def _written_instead(field: str, given: Any, known: Collection[str]) -> str:
+    names = [name for name in given if name not in known] if isinstance(given, dict) else []
+    likest = nearest(field, names[:MAX_NAMES])
+    return f"did you write {likest[:MAX_NAME_CHARS]} for it?" if likest else ""
+
+
+def _as_a_list(given: Any) -> str:
+    shown = msgspec.json.encode([given]).decode()
+    return f"for one send {shown}" if len(shown) <= MAX_SHOWN_BYTES else "send an array, also for one"
+
+
+def _steps(text: str) -> list[str | int]:
+    """The way from the top of the body to the place that msgspec names."""
+    place = _PLACE.search(text)
+    return [name or int(index) for name, index in _STEPS.findall(place[1])] if place else []
+
+
+def _at(body: bytes, steps: list[str | int]) -> Any:
+    value = msgspec.json.decode(body)
+    for step in steps:
+        value = value[step]
+    return value
+
+
+def _names(wanted: inspect.Type, steps: list[str | int]) -> list[str]:
+    """The fields of the object at a place of the type."""
+    for step in steps:
+        wanted = _struct_or_list(wanted, step)
+    one = _only(wanted, inspect.StructType)
+    return [field.encode_name for field in one.fields] if one else []
+
+
+def _struct_or_list(wanted: inspect.Type, step: str | int) -> inspect.Type:
+    if isinstance(step, int):
+        items = _only(wanted, inspect.ListType)
+        return items.item_type if items else inspect.AnyType()
+    struct = _only(wanted, inspect.StructType)
+    return next((field.type for field in struct.fields if field.encode_name == step), inspect.AnyType()) if struct else inspect.AnyType()
+
+
+def _only(wanted: inspect.Type, kind: type[Any]) -> Any:
+    """The type itself, or that of a union's parts, which is of a kind; None without one."""
+    parts = wanted.types if isinstance(wanted, inspect.UnionType) else (wanted,)
+    return next((part for part in parts if isinstance(part, kind)), None)

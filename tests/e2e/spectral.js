@@ -1,0 +1,14 @@
+// Holds an OpenAPI document against Spectral's rules (spectral:oas, all that are recommended).
+//
+// in    the path of the document
+// out   one JSON array of what is wrong, [] when nothing is
+
+import { readFileSync } from "node:fs";
+import spectral from "@stoplight/spectral-core";
+import rulesets from "@stoplight/spectral-rulesets";
+
+const linter = new spectral.Spectral();
+linter.setRuleset({ extends: [rulesets.oas] });
+const found = await linter.run(JSON.parse(readFileSync(process.argv[2], "utf8")));
+const told = found.map(({ code, message, path }) => `${code}: ${message} (${path.join(".")})`);
+process.stdout.write(JSON.stringify(told) + "\n");

@@ -1,0 +1,164 @@
+"""The document at /schema says what everything is: no operation and no field without words, no body without an example.
+
+What is missing is listed by its name; the words belong into the `vocabulary` of the dialect.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from service.app import create_app
+from service.settings import Settings
+from service.wire.imkit import vocabulary as imkit
+from service.wire.rocketchat import vocabulary as rocketchat
+from service.wire.tencent import vocabulary as tencent
+from service.wire.tencent.routes import HANDLERS as TENCENTS
+
+DIALECTS = {dialect.tag: dialect for dialect in (imkit.DIALECT, rocketchat.DIALECT, tencent.DIALECT)}
+# What needs no credentials, or carries them where no scheme can say it.
+OPEN = {"rocketchat_login", "tencent_callback"}
+
+_SETTINGS = Settings(redis_url="unix:///nowhere", api_key="a" * 32, client_key="c" * 32, token_secret="t" * 32)
+DOCUMENT = create_app(_SETTINGS).openapi()
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+OPERATIONS = {one["operationId"]: one for calls in DOCUMENT["paths"].values() for one in calls.values()}
+
+
+def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each operation takes and what it answers when all is well, with a name."""
+    for name, operation in OPERATIONS.items():
+        for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+            yield f"{name} takes {kind}", media
+        for kind, media in operation["responses"]["200"]["content"].items():
+            yield f"{name} answers {kind}", media
+
+
+def objects(node: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object that is described in a node, with the name of its schema or of where it stands."""
+    if isinstance(node, dict):
+        if "properties" in node and isinstance(node.get("type"), str):
+            yield node.get("title", name), node
+        for value in node.values():
+            yield from objects(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from objects(value, name)
+
+
+def referred_to(node: Any) -> set[str]:
+    """The names of all schemas that a node refers to, also by way of others."""
+    found: set[str] = set()
+    waiting = [json.dumps(node)]
+    while waiting:
+        names = set(re.findall(r'"#/components/schemas/([^"]+)"', waiting.pop())) - found
+        found |= names
+        waiting += [json.dumps(SCHEMAS[name]) for name in names]
+    return found
+
+
+def every_object() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, schema in SCHEMAS.items():
+        yield from objects(schema, name)
+    for name, operation in OPERATIONS.items():
+        yield from objects({key: operation[key] for key in ("requestBody", "responses") if key in operation}, name)
+
+
+def test_every_operation_says_what_it_does() -> None:
+    """In a sentence, which is its summary, and under the tag of its dialect."""
+    for name, operation in OPERATIONS.items():
+        assert " " in operation["summary"], name
+        assert not operation["summary"].endswith("."), name
+        assert " ".join(operation["description"].split()).startswith(operation["summary"]), name
+        assert len(operation["tags"]) == 1, name
+    assert {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]} == {tag: one.description for tag, one in DIALECTS.items()}
+    assert {tag for operation in OPERATIONS.values() for tag in operation["tags"]} == set(DIALECTS)
+
+
+def test_every_operation_says_who_may_call_it() -> None:
+    """An empty list where anybody may; without a list a reader could not tell."""
+    assert {name for name, operation in OPERATIONS.items() if not operation["security"]} == OPEN
+
+
+def test_every_operation_names_its_refusals() -> None:
+    """By status; but Tencent's commands answer 200 to everything."""
+    silent = {name for name, operation in OPERATIONS.items() if not any(status[0] == "4" for status in operation["responses"])}
+    assert silent == {handler.opt["operation"] for handler in TENCENTS}
+
+
+def test_everything_has_words() -> None:
+    """Each schema, each field but those that refer to a schema, each parameter."""
+    silent = [name for name, schema in SCHEMAS.items() if not schema.get("description")]
+    for name, described in every_object():
+        fields = described["properties"].items()
+        silent += [f"{name}.{field}" for field, schema in fields if not schema.get("description") and "$ref" not in schema]
+    for name, operation in OPERATIONS.items():
+        parameters = operation.get("parameters", ())
+        silent += [f"{name}.{one['name']}" for one in parameters if not one.get("description")]
+    assert silent == []
+
+
+def test_every_body_has_an_example() -> None:
+    without = [name for name, media in bodies() if "example" not in media]
+    assert without == []
+    shown = {name: media["example"] for name, media in bodies()}
+    assert shown["mark_read takes application/json"] == {"message": "m1"}
+    assert shown["badge answers application/json"] == {"RC": 0, "RM": "OK", "result": {"badge": 3}}
+    assert shown["get_group_msg_receipt answers application/json"]["ErrorCode"] == 0
+
+
+def test_examples_are_what_the_schemas_say() -> None:
+    """Of bodies and of parameters."""
+    examples = [(name, media["schema"], media["example"]) for name, media in bodies()]
+    for name, operation in OPERATIONS.items():
+        parameters = (one for one in operation.get("parameters", ()) if "example" in one)
+        examples += [(f"{name}.{one['name']}", one["schema"], one["example"]) for one in parameters]
+    assert {name: wrong for name, schema, shown in examples if (wrong := misfits(schema, shown))} == {}
+    assert misfits({"$ref": "#/components/schemas/MarkRead"}, {"message": 7}) != []
+
+
+def misfits(schema: Mapping[str, Any], value: Any) -> list[str]:
+    """What of `value` does not fit."""
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+    return [error.message for error in validator.iter_errors(value)]
+
+
+def test_each_schema_has_a_name_of_its_own() -> None:
+    """Generators name classes after titles, and drop the second of two that are the same."""
+    assert {name: schema["title"] for name, schema in SCHEMAS.items()} == {name: name for name in SCHEMAS}
+    assert [name for name, described in every_object() if "title" in described and name not in SCHEMAS] == []
+
+
+def test_what_takes_one_of_several_forms_allows_that_they_overlap() -> None:
+    """`oneOf` would mean that exactly one matches."""
+    assert '"oneOf"' not in json.dumps(DOCUMENT)
+
+
+@pytest.mark.parametrize("tag", DIALECTS)
+def test_no_words_for_what_is_not_there(tag: str) -> None:
+    """What a vocabulary says is said of something in the document."""
+    dialect = DIALECTS[tag]
+    ours = {name: operation for name, operation in OPERATIONS.items() if operation["tags"] == [tag]}
+    assert set(dialect.requests) <= set(ours)
+    assert set(dialect.free) <= set(SCHEMAS)
+    there = {(parameter["name"], name) for name, operation in ours.items() for parameter in operation.get("parameters", ())}
+    for name in referred_to(ours):
+        there |= {(field, of) for of, described in objects(SCHEMAS[name], name) for field in described["properties"]}
+    there |= {(field, of) for of, described in objects(ours, "") for field in described["properties"]}
+    assert set(dialect.fields) - {word for field, of in there for word in (field, f"{of}.{field}")} == set()
+
+
+def test_what_clients_stumbled_over() -> None:
+    """One name for a parameter that is also taken under another; what is required is said to be."""
+    assert [one["name"] for one in OPERATIONS["badge"]["parameters"]] == ["roomTags"]
+    assert "roomTags[]" in OPERATIONS["badge"]["parameters"][0]["description"]
+    (messages,) = (one for one in OPERATIONS["receipt_counts"]["parameters"] if one["name"] == "messages")
+    assert (messages["required"], messages["schema"]["type"]) == (True, "array")
+
+
+def test_who_made_it_and_under_which_licence() -> None:
+    assert DOCUMENT["info"]["license"] == {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+    assert DOCUMENT["info"]["contact"]["name"] == "readstate"
