@@ -9,20 +9,33 @@ BIN := .venv/bin
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The stamp is written last, so that an installation that was interrupted is done again.
-.venv/installed: requirements-dev.txt
-	$(PYTHON) -c 'import sys; sys.exit("readstate needs Python 3.11 or newer; name one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --require-hashes --requirement requirements-dev.txt
-	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
-	touch $@
+# Two installations, one upon the other: what serving needs, and what the other targets need. The stamps are written last,
+# so that an installation that was interrupted is done again.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install
+
+.venv/serving: requirements.txt requirements-build.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("readstate needs Python 3.11 or newer; name one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	@echo "installing what serving needs into .venv; the next time there is nothing to install"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --require-hashes --requirement requirements.txt
+# What builds is needed for a moment only, and kept out of the environment.
+	@rm -rf .venv/build
+	@$(PIP) --require-hashes --target .venv/build --requirement requirements-build.txt
+	@PYTHONPATH=.venv/build $(PIP) --no-deps --no-build-isolation --editable .
+	@rm -rf .venv/build
+	@touch $@
+
+.venv/installed: .venv/serving requirements-dev.txt
+	@echo "installing what tests and checks need into .venv; the next time there is nothing to install"
+	@$(PIP) --require-hashes --requirement requirements-dev.txt
+	@touch $@
 
 .venv: .venv/installed
 
-run: .venv ## serve on 127.0.0.1:8080 with an embedded Valkey; data is kept in .readstate/
-	$(BIN)/readstate serve
+run: .venv/serving ## serve on 127.0.0.1:8080 with an embedded Valkey; data is kept in .readstate/
+	@$(BIN)/readstate serve
 
-demo: .venv ## replay a small sample of traffic against a service of its own and check every count
+demo: .venv/serving ## replay a small sample of traffic against a service of its own and check every count
 	$(BIN)/python -m service.replay.demo
 
 test: .venv ## the tests that every change must pass, three at a time: many of them wait
@@ -67,7 +80,8 @@ wheel: .venv ## build the wheel into dist/
 
 lock: .venv ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.txt
-	uv pip compile pyproject.toml --group dev --constraints requirements.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
+	uv pip compile --group build --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-build.txt
+	uv pip compile pyproject.toml --group dev --constraints requirements.txt --constraints requirements-build.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
 
 clean: ## remove what the other targets made, except the data in .readstate/
 	rm -rf .venv dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -31,8 +31,8 @@ raise_revision(room)
 local entry = cmsgpack.pack(user, joined, room_clock(room))
 local done, fields, known = {}, {}, {}
 for i = 2, #ARGV do
-    local seq = receipted(room, ARGV[i])
-    if seq and seq > cursor and not known[seq] then
+    local seq, sender = receipted(room, ARGV[i])
+    if seq and seq > cursor and sender ~= user and not known[seq] then
         known[seq] = true
         local packed, found = find_acknowledgement(room, seq, user)
         -- Who left and came back joined behind what they had acknowledged, so this is of the present membership.

@@ -4,7 +4,8 @@
 -- KEYS[1]    user
 -- ARGV[1]    repair   1 or 0
 --
--- Reply      { counter, stored, expected, ... }   values as strings, "" for absent
+-- Reply      { compared, counter, stored, expected, ... }   how many counters were compared, and those that differ, values as
+--                                                           strings, "" for absent
 -- Cost       commands <= 8 + rooms * (2 + 2 * tags), turns <= 24 + rooms * (18 + 17 * tags)
 --@include lib/user
 
@@ -33,7 +34,7 @@ for i = 1, #flat, 2 do
     end
 end
 
-local reply = {}
+local reply = { 0 }
 local function compare(kind, stored, wanted, write)
     local names = {}
     for name in pairs(stored) do
@@ -43,6 +44,7 @@ local function compare(kind, stored, wanted, write)
         names[name] = true
     end
     for name in pairs(names) do
+        reply[1] = reply[1] + 1
         local value = wanted[name] and string.format("%.0f", wanted[name]) or ""
         if (stored[name] or "") ~= value then
             for _, item in ipairs({ kind .. name, stored[name] or "", value }) do

@@ -34,7 +34,7 @@ room.deleted, room.derived, room.size, room.tags, room.newest = true, false, 0, 
 redis.call("UNLINK", room.key)
 save_head(room)
 redis.call("EXPIRE", room.key, HEAD_KEPT_S)
-for _, suffix in ipairs({ ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":h", ":f", ":n" }) do
+for _, suffix in ipairs({ ":c", ":b", ":j", ":x", ":y", ":e", ":u", ":q", ":i", ":l", ":d", ":h", ":f", ":n" }) do
     redis.call("UNLINK", room.key .. suffix)
 end
 tell_anew(room, members)

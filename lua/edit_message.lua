@@ -6,7 +6,7 @@
 -- ARGV[2]    message
 -- ARGV[3]    body      JSON object, published as given
 --
--- Reply      { message, seq, ordinal, at_ms, 0 }
+-- Reply      as post, of the message as it is stored
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN (also when deleted or recalled)    nothing was written
 -- Publishes  message (edit)
 -- Cost       commands <= 4, turns <= 0
@@ -24,4 +24,4 @@ if not seq or kind >= DELETED or seq <= room.floor_seq then
 end
 local _, sender, at_ms = message_at(room, seq)
 publish("message", room_of(room.key), message, sender, at_ms, seq, "edit", ARGV[3])
-return { message, seq, ord, at_ms, 0 }
+return { message, seq, ord, at_ms, 0, 0, sender }

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from litestar import HttpMethod, Litestar, Request
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from service import metrics
@@ -28,7 +28,7 @@ from service.domain.identity import Apps, Directory
 from service.domain.read_state import ReadState
 from service.domain.tokens import POLL_S, Tokens
 from service.errors import Fault, ReadStateError, TooManyRequests
-from service.http_protocol import GatheringTransport
+from service.http_protocol import BEGIN_STOP, GatheringTransport
 from service.settings import Settings
 from service.store.apps import FIRST_APP, AppRegistry
 from service.store.connect import Caller, connect, load_functions
@@ -37,6 +37,7 @@ from service.store.memory import StoreMemory
 from service.store.notices import RedisNotices
 from service.store.redis_store import RedisStore
 from service.store.workers import Key, Workers
+from service.store.writes import StoreWrites
 from service.wire import costs
 from service.wire.addresses import client_address
 from service.wire.cors import cors_config
@@ -82,10 +83,11 @@ class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
     desk: Desk
-    realtime: ASGIApp
+    realtime: Realtime
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
     memory: StoreMemory
+    writes: StoreWrites
 
 
 def create_app(settings: Settings) -> "Service":
@@ -153,13 +155,18 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: Any = scope["type"]
         if kind == "lifespan":
+            scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
         elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
-            await self.parts.realtime(scope, receive, send)
+            await self.parts.realtime(scope, receive, send)  # type: ignore[arg-type]
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
             await self._http(scope, receive, send)
+
+    def _begin_stop(self) -> None:
+        if self._parts:
+            self._parts.realtime.begin_stop()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""
@@ -241,7 +248,7 @@ class Service:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
     def _warnings(self) -> list[str]:
-        return [*self._parts.workers.warnings(), *self._parts.memory.warnings()] if self._parts else []
+        return [*self._parts.workers.warnings(), *self._parts.memory.warnings(), *self._parts.writes.warnings()] if self._parts else []
 
 
 @asynccontextmanager
@@ -263,14 +270,14 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
             old_api_key=settings.old_api_key,
         )
         desk = _desk(settings, ReadState(store), RedisDirectory(caller), apps)
-        memory = StoreMemory(caller)
+        memory, writes = StoreMemory(caller), StoreWrites(caller)
         await _learn(apps, desk.tokens)
         workers = Workers(caller, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
         await memory.look()
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, desk.tokens, caller, memory)))
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, desk.tokens, caller, memory, writes)))
         notices = RedisNotices(caller, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -285,7 +292,7 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller), workers, memory)  # type: ignore[arg-type]
+        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)
 
 
 def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Desk:
@@ -338,10 +345,16 @@ async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
             await asyncio.sleep(CONNECT_EVERY_S)
 
 
-async def why_not_ready(caller: Caller) -> str:
-    """Why requests cannot be served now: the store does not answer or does not take the scripts; "" when they can."""
+async def why_not_ready(caller: Caller, writes: StoreWrites) -> str:
+    """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
+
+    A store that is full is ready: it answers, and what makes room is done.
+    """
     try:
         async with asyncio.timeout(READY_WITHIN_S):
+            refusal = await writes.look()
+            if refusal and not writes.is_full():
+                return f"the store refuses writes: {refusal}"
             # A server that was started anew, or a new node, may not know the scripts.
             await load_functions(caller)
     except TimeoutError:
@@ -356,10 +369,10 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory) -> None:
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory, writes: StoreWrites) -> None:
     """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
 
-    Every MEMORY_TURNS times also how full it is.
+    Every MEMORY_TURNS times also how full it is, and whether it takes writes.
     """
     counted = 0
     for turn in itertools.count(1):
@@ -370,6 +383,7 @@ async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memo
             await _learn(apps, tokens)
             if turn % MEMORY_TURNS == 0:
                 await memory.look()
+                await writes.look()
         except Fault as error:
             logger.warning("apps, revocations and memory could not be looked at: %s", error)
         except Exception:

@@ -1,36 +1,19 @@
 """The command `readstate`. Expected failures are one line on standard error and exit code 2, without a traceback."""
 
 import argparse
-import asyncio
 import os
 import re
-import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
 
-import uvloop
-
-from service import logs
-from service.domain.deliveries import DeadLetter
-from service.domain.read_state import ReadState
-from service.domain.types import Drift
-from service.embedded import EmbeddedError, running
-from service.errors import Invalid, ReadStateError, UserUnknown
-from service.leash import end_with_parent
+from service.embedded import EmbeddedError
+from service.errors import ReadStateError
 from service.settings import Settings, SettingsError
-from service.store.apps import FIRST_APP, AppRegistry, NewApp
-from service.store.connect import Caller, connect
-from service.store.directory import RedisDirectory
-from service.store.events import RedisEvents
-from service.store.redis_store import RedisStore
-from service.store.server_check import ServerRefused, check_server
+from service.stopping import Stopped, end_by, stop_by_exception
+from service.store.server_check import ServerRefused
 
-DRIFT_FOUND, CANNOT, INTERRUPTED = 1, 2, 130
+CANNOT = 2
 MAX_OVERLAP_S = 90 * 86_400  # for which a rotated key may be kept
-HEARD_WITHIN_S = 5  # by every worker
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -39,12 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: of this process). Returns the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = _parser(arguments).parse_args(arguments)
-    # An orderly stop takes the same way as Ctrl-C, so that everything that was started is stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        stop_by_exception()
         return int(args.run(args))
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except Stopped as stopped:
+        end_by(stopped.signum)
     except (SettingsError, EmbeddedError, ServerRefused, ReadStateError, OSError) as error:
         print(f"readstate: {error}", file=sys.stderr)
         return CANNOT
@@ -69,18 +51,18 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     audit = commands.add_parser("audit", help="recompute what is stored and print every difference; exit code 1 if there was one")
     audit.add_argument("--repair", action="store_true", help="mend what differs")
-    audit.add_argument("--app", type=_text, default=FIRST_APP, help="app of the user or room (default: %(default)s)")
+    audit.add_argument("--app", type=_text, help="only this app; with --user or --room theirs (default: the first one, called default)")
     one = audit.add_mutually_exclusive_group()
     one.add_argument("--user", type=_text, help="only this user")
     one.add_argument("--room", type=_text, help="only this room")
-    audit.set_defaults(run=_audit)
+    audit.set_defaults(run=_look_after, command="audit")
 
     _add_apps(commands.add_parser("apps", help="add, list, rotate or remove apps (tenants)"))
     _add_tokens(commands.add_parser("tokens", help="end the tokens of an app or of one user"))
 
     deliver = commands.add_parser("deliver", help="deliver webhooks until told to stop; `serve` runs one, more may run anywhere")
     deliver.add_argument("--parent", type=int, help=argparse.SUPPRESS)  # the process to end with
-    deliver.set_defaults(run=_deliver)
+    deliver.set_defaults(run=_look_after, command="deliver")
 
     _add_webhooks(commands.add_parser("webhooks", help="list or replay webhooks that could not be delivered"))
     return parser
@@ -97,12 +79,12 @@ def _text(argument: str) -> str:
 
 def _add_webhooks(webhooks: argparse.ArgumentParser) -> None:
     commands = webhooks.add_subparsers(metavar="COMMAND", required=True)
-    commands.add_parser("list", help="print every dead letter").set_defaults(run=_list_dead_letters)
+    commands.add_parser("list", help="print every dead letter").set_defaults(run=_look_after, command="webhooks list")
     replay = commands.add_parser("replay", help="deliver dead letters again; also to a receiver that had answered 410")
     which = replay.add_mutually_exclusive_group(required=True)
     which.add_argument("id", type=_text, nargs="*", default=[], help="ids of events, as `list` prints them")
     which.add_argument("--all", action="store_true", help="all of them")
-    replay.set_defaults(run=_replay_dead_letters)
+    replay.set_defaults(run=_look_after, command="webhooks replay")
 
 
 def _duration(argument: str) -> int:
@@ -127,18 +109,18 @@ def _add_apps(apps: argparse.ArgumentParser) -> None:
         help="accept the key before for so long: 30m, 24h, 7d (default: it ends at once). One that was kept before ends at once",
     )
     remove = commands.add_parser("remove", help="shut an app out; what it stored stays")
-    for command, change in ((add, _add_app), (rotate, _rotate_app), (remove, _remove_app)):
+    for name, command in {"apps add": add, "apps rotate": rotate, "apps remove": remove}.items():
         command.add_argument("app", help="1 to 32 lower-case letters, digits and hyphens")
-        command.set_defaults(run=_change_apps, change=change)
-    commands.add_parser("list", help="print every app and its client key").set_defaults(run=_list_apps)
+        command.set_defaults(run=_look_after, command=name)
+    commands.add_parser("list", help="print every app and its client key").set_defaults(run=_look_after, command="apps list")
 
 
 def _add_tokens(tokens: argparse.ArgumentParser) -> None:
     commands = tokens.add_subparsers(metavar="COMMAND", required=True)
-    end = commands.add_parser("end", help=f"end tokens for good: calls and sockets that use them, within {HEARD_WITHIN_S} seconds")
-    end.add_argument("--app", type=_text, required=True, help=f"all tokens of the users of this app; the first one is called {FIRST_APP}")
+    end = commands.add_parser("end", help="end tokens for good: calls and sockets that use them, within 5 seconds")
+    end.add_argument("--app", type=_text, required=True, help="all tokens of the users of this app; the first one is called default")
     end.add_argument("--user", type=_text, help="only those of this user")
-    end.set_defaults(run=_end_tokens)
+    end.set_defaults(run=_look_after, command="tokens end")
 
 
 def _serve(_args: argparse.Namespace) -> int:
@@ -151,161 +133,8 @@ def _serve(_args: argparse.Namespace) -> int:
         return CANNOT
 
 
-def _audit(args: argparse.Namespace) -> int:
-    drifts = asyncio.run(_find_drifts(args))
-    for drift in drifts:
-        print(_line(drift))
-    print(f"{len(drifts)} differences{' mended' if args.repair and drifts else ''}", file=sys.stderr)
-    return DRIFT_FOUND if drifts else 0
+def _look_after(args: argparse.Namespace) -> int:
+    # The service itself does without what these commands need.
+    from service.looking_after import COMMANDS
 
-
-async def _find_drifts(args: argparse.Namespace) -> list[Drift]:
-    async with _connected() as (caller, settings):
-        read_state = ReadState(RedisStore(caller, **settings.bounds()))
-        if args.user is not None:
-            return await read_state.audit_user(app=args.app, user=args.user, repair=args.repair)
-        if args.room is not None:
-            return await read_state.audit_room(app=args.app, room=args.room, repair=args.repair)
-        return await read_state.audit_all(repair=args.repair)
-
-
-def _line(drift: Drift) -> str:
-    place = f"app {drift.app} user {drift.user}" + (f" room {drift.room}" if drift.room else "")
-    return f"{place} {drift.what}: stored {drift.stored}, right is {drift.expected}"
-
-
-def _change_apps(args: argparse.Namespace) -> int:
-    async def change() -> None:
-        async with _registry() as registry:
-            await args.change(registry, args)
-
-    asyncio.run(change())
-    return 0
-
-
-async def _add_app(registry: AppRegistry, args: argparse.Namespace) -> None:
-    _print_keys(await registry.add(args.app, keep_data=args.keep_data))
-
-
-async def _rotate_app(registry: AppRegistry, args: argparse.Namespace) -> None:
-    _print_keys(await registry.rotate(args.app, keep_old_for_s=args.keep_old_for))
-
-
-async def _remove_app(registry: AppRegistry, args: argparse.Namespace) -> None:
-    await registry.remove(args.app)
-    print(f"{args.app} is shut out within seconds")
-
-
-def _print_keys(new: NewApp) -> None:
-    print(f"app         {new.app}\nclient key  {new.client_key}\nAPI key     {new.api_key}")
-
-
-def _end_tokens(args: argparse.Namespace) -> int:
-    async def end() -> None:
-        async with _connected() as (caller, settings):
-            registry = AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
-            if args.user is None:
-                await registry.end_tokens(args.app)
-            else:
-                await registry.check(args.app)
-                await _end_tokens_of(caller, args.app, args.user)
-        whose = f"user {args.user} of app {args.app}" if args.user is not None else f"app {args.app}"
-        print(f"all tokens of {whose} end within {HEARD_WITHIN_S} seconds; give out new ones after that")
-
-    asyncio.run(end())
-    return 0
-
-
-async def _end_tokens_of(caller: Caller, app: str, user: str) -> None:
-    try:
-        await RedisDirectory(caller).revoke_tokens(app=app, user=user, token_id="")
-    except UserUnknown:
-        raise Invalid("user", f"there is no user {user} in app {app}") from None
-
-
-def _list_apps(_args: argparse.Namespace) -> int:
-    async def show() -> None:
-        async with _registry() as registry:
-            for app in await registry.list():
-                print(f"{app.app}\t{app.client_key}")
-
-    asyncio.run(show())
-    return 0
-
-
-def _deliver(args: argparse.Namespace) -> int:
-    from service.deliver import deliver
-
-    if args.parent is not None:
-        end_with_parent(args.parent, signal.SIGTERM)
-
-    async def run() -> None:
-        async with _connected() as (caller, settings):
-            logs.configure(settings.log_level)
-            await deliver(caller, settings)
-
-    uvloop.run(run())
-    return 0
-
-
-def _list_dead_letters(_args: argparse.Namespace) -> int:
-    async def show() -> None:
-        async with _connected() as (caller, _):
-            async for letter in RedisEvents(caller).dead_letters():
-                print(_letter_line(letter))
-
-    asyncio.run(show())
-    return 0
-
-
-def _letter_line(letter: DeadLetter) -> str:
-    event, at = letter.event, datetime.fromtimestamp(letter.at_ms / 1000, UTC)
-    place = f"app {event.app} room {event.room} member {event.member} seq {event.seq}"
-    return f"{event.id}\t{at:%Y-%m-%dT%H:%M:%SZ}\t{letter.attempts} attempt(s)\t{place}\t{letter.reason}"
-
-
-def _replay_dead_letters(args: argparse.Namespace) -> int:
-    async def replay() -> None:
-        async with _connected() as (caller, _):
-            replayed = await RedisEvents(caller).replay(None if args.all else args.id)
-            print(f"{replayed} of the dead letters wait for delivery again")
-
-    asyncio.run(replay())
-    return 0
-
-
-@asynccontextmanager
-async def _registry() -> AsyncIterator[AppRegistry]:
-    async with _connected() as (caller, settings):
-        yield AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
-
-
-@asynccontextmanager
-async def _connected() -> AsyncIterator[tuple[Caller, Settings]]:
-    """The store that the settings name. The embedded server is started for the time being if no service runs on its data."""
-    settings = Settings.from_environ(os.environ).resolve()
-    if settings.redis_url is None:
-        with running(Path(settings.data_dir), _tell, settings.embedded_memory_mb) as url:
-            async with _caller(url) as caller:
-                yield caller, settings
-    else:
-        async with _caller(settings.redis_url) as caller:
-            yield caller, settings
-
-
-@asynccontextmanager
-async def _caller(url: str) -> AsyncIterator[Caller]:
-    await check_server(url)
-    caller = await connect(url)
-    try:
-        yield caller
-    finally:
-        await caller.close()
-
-
-def _tell(sentence: str) -> None:
-    print(f"readstate: {sentence}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return COMMANDS[args.command](args)

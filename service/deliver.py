@@ -22,10 +22,15 @@ from service.webhooks.tls import client_tls
 HOUR_S = 3600.0
 
 
-async def deliver(caller: Caller, settings: Settings) -> None:
-    """Deliver webhooks until SIGTERM or SIGINT; what is on the way then is finished first. Raises SettingsError."""
+def check_receiver(settings: Settings) -> None:
+    """Raises SettingsError when there is no receiver."""
     if settings.webhook_url is None:
         raise SettingsError("READSTATE_WEBHOOK_URL is not set: there is nobody to deliver webhooks to")
+
+
+async def deliver(caller: Caller, settings: Settings) -> None:
+    """Deliver webhooks until SIGTERM or SIGINT; what is on the way then is finished first. There must be a receiver."""
+    assert settings.webhook_url is not None
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -13,10 +13,12 @@ STOP_PATIENCE_S = 10.0  # what is on the way takes at most a few seconds
 
 
 class DelivererProcess:
-    """`readstate deliver` with this process's environment, started again whenever it dies. `report` is told of it in a sentence."""
+    """`readstate deliver` with this process's environment, started again whenever it dies. `report` is told of it in a sentence,
+    and `on_death` is called."""
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None], on_death: Callable[[], None] = lambda: None) -> None:
         self._report = report
+        self._on_death = on_death
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep_running, name="deliverer", daemon=True)
 
@@ -38,13 +40,14 @@ class DelivererProcess:
             if self._stopping.is_set():
                 return
             pause_s = FIRST_PAUSE_S if time.monotonic() - begun > HEALTHY_AFTER_S else min(pause_s * 2, LONGEST_PAUSE_S)
+            self._on_death()
             self._report(f"the deliverer of webhooks {end} and is started again in {pause_s:g} s; nothing is lost")
             self._stopping.wait(pause_s)
 
     def _run(self) -> str:
         """Run one until it ends or is to stop. Returns how it went, in words that follow its name."""
         # In a session of its own: Ctrl-C at the terminal is for us, and we stop it when the workers have stopped.
-        command = [sys.executable, "-m", "service.cli", "deliver", "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "service", "deliver", "--parent", str(os.getpid())]
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:

@@ -3,7 +3,8 @@
 One supervisor owns a data directory (`lock`), and one server (`server.lock`, held by the server itself). The server listens on a
 unix socket only, writes down everything within a second, and ends with its supervisor. When it dies
 alone it is started again. What an earlier supervisor left running is told to stop, which saves all it
-has, before a new one starts. Its memory is limited, and it evicts nothing: when it is full it refuses
+has, before a new one starts. What a power cut has left of a command at the end of its file is cut off
+(`append_only`). Its memory is limited, and it evicts nothing: when it is full it refuses
 what needs more.
 """
 
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service import leash, machine
+from service import append_only, leash, machine
 from service.settings import private_directory
 from service.store.server_check import is_answering, shut_down
 
@@ -30,6 +31,7 @@ ORPHAN_PATIENCE_S = 15.0
 STOP_PATIENCE_S = 30.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
+REFUSES_ITS_FILES = 1  # exit code, among other reasons
 HEALTHY_AFTER_S = 30.0
 LOG_KEPT_BYTES = 1024 * 1024
 # While the append-only file is written anew, a second process needs memory for all that changes.
@@ -46,7 +48,7 @@ daemonize no
 appendonly yes
 appendfsync everysec
 auto-aof-rewrite-min-size 512mb
-aof-load-truncated yes
+aof-load-truncated no
 save ""
 maxmemory {memory_mb}mb
 maxmemory-policy noeviction
@@ -66,18 +68,27 @@ class EmbeddedError(Exception):
 class EmbeddedServer:
     """A Valkey that lives as long as this object is started.
 
-    `report` is told in a sentence when it died and comes back. `memory_mb` is its maxmemory in MiB; None:
-    MEMORY_SHARE of the machine's.
+    `report` is told in a sentence when it died and comes back, and what else an operator should know; `on_death` is called when
+    it died. `memory_mb` is its maxmemory in MiB; None: MEMORY_SHARE of the machine's.
     """
 
-    def __init__(self, data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        report: Callable[[str], None],
+        memory_mb: int | None = None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
         self._directory = data_dir.absolute()
         self._report = report
+        self._on_death = on_death
         self._memory_mb = memory_mb or int(machine.memory_bytes() * MEMORY_SHARE) >> 20
         self._log = self._directory / "valkey.log"
         self._owned: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._failed = threading.Event()  # it ended by itself, and starting it again changes nothing
+        self._why = ""
         self._keeper = threading.Thread(target=self._keep_running, name="embedded-server", daemon=True)
 
     @property
@@ -116,9 +127,8 @@ class EmbeddedServer:
 
     def _wait_until_answering(self) -> None:
         while not is_answering(self.url):
-            process = self._process
-            if process is not None and process.poll() is not None:
-                raise EmbeddedError(f"the embedded server did not start: {self._last_words()} (all of it is in {self._log})")
+            if self._failed.is_set():
+                raise EmbeddedError(f"the embedded server did not start: {self._why}")
             time.sleep(0.02)
 
     def _keep_running(self) -> None:
@@ -130,9 +140,25 @@ class EmbeddedServer:
             code = self._wait_for_end(self._process)
             if self._stopping.is_set():
                 return
+            self._why = f"{self._last_words()} (all of it is in {self._log})"
+            if code == REFUSES_ITS_FILES and self._mended():
+                continue
+            self._failed.set()
+            self._on_death()
             pause_s = FIRST_PAUSE_S if time.monotonic() - begun > HEALTHY_AFTER_S else min(pause_s * 2, LONGEST_PAUSE_S)
-            self._report(f"the embedded server ended with {code} ({self._last_words()}); it is started again in {pause_s:.1f} s")
+            self._report(f"the embedded server ended with {code}: {self._why}; it is started again in {pause_s:.1f} s")
             self._stopping.wait(pause_s)
+
+    def _mended(self) -> bool:
+        """Whether what keeps the server from reading its data was put right."""
+        try:
+            done = append_only.cut_unfinished_end(self._directory)
+        except (append_only.AppendOnlyDamaged, OSError) as error:
+            self._why = str(error)
+            return False
+        if done:
+            self._report(done)
+        return bool(done)
 
     def _launch(self) -> subprocess.Popen[bytes]:
         # A process group of its own: Ctrl-C at the terminal must reach the server last, by way of the supervisor.
@@ -249,6 +275,11 @@ def forget_socket(directory: Path) -> None:
     if place != directory:
         shutil.rmtree(place, ignore_errors=True)
         (directory / "socket").unlink(missing_ok=True)
+
+
+def holds_data(directory: Path) -> bool:
+    """Whether an embedded server has been started on this directory before. Makes nothing."""
+    return any((directory / append_only.DIRECTORY).glob("*.manifest"))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ the parser stops behind the head of the request, and uvicorn takes what follows,
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from ipaddress import ip_address, ip_network
 from random import random
@@ -27,9 +27,11 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 from service.wire.addresses import Held, network_of
 from service.wire.query_limits import HEADERS, objection
+from service.wire.realtime.websocket import FRAMES
 from service.wire.reply import PRIVATE, Headers, TakesWhole
 
 # Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
@@ -48,6 +50,13 @@ MAX_PIECES = 4096
 # So long, and for so many bytes, what a client goes on sending is read and dropped once it has its last answer.
 LINGER_S = 2.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
+
+# What a client sends on a WebSocket is made into messages so many bytes at a time, when those before were taken: a message of four
+# bytes costs a hundred times as much as one.
+PIECE_BYTES = 4096
+
+# Under this name in the state of the lifespan: what to call when the server begins to stop.
+BEGIN_STOP = "readstate.begin_stop"
 
 # A connection is left alone for so long after each refusal in a row for too many requests, times their number.
 PAUSE_STEP_S = 0.01
@@ -295,6 +304,10 @@ class HttpProtocol(HttpToolsProtocol):
         protocol: Any = self.transport.get_protocol()
         protocol.place = self._place
 
+    def shutdown(self) -> None:
+        _begin_stop(self.app_state)
+        super().shutdown()
+
     def _stop_parsing(self, status: int, reason: str) -> None:
         """To be called while parsing: the parser makes an HttpParserError of what is raised here."""
         self._refusal = (status, reason)
@@ -351,10 +364,25 @@ class HttpProtocol(HttpToolsProtocol):
         return self.cycle is None or self.scope is not self.cycle.scope or self.cycle.more_body or self.cycle.response_complete
 
 
+def _begin_stop(state: dict[str, Any]) -> None:
+    """Tell the application that the server stops, before it waits for the end of what runs: long-polling requests, for example."""
+    state.get(BEGIN_STOP, _nothing)()
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, and takes a message in any number of parts."""
+    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number of parts, and
+    any number of messages in one piece.
+
+    An application that has finished frames for many sockets finds it in the scope as the extension FRAMES (`realtime.websocket.Pipe`).
+    """
 
     place: Place | None = None
+    on_writable: Callable[[], None]
+    _unread: bytes | memoryview = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.on_writable = _nothing
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.place is not None:
@@ -362,15 +390,28 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self.handshake_initiated and not self.transport.is_closing():
+        self._unread = b"".join((self._unread, data)) if self._unread else data
+        self._parse()
+        if not self._unread and not self.handshake_initiated and not self.transport.is_closing():
             self.transport.write(_BAD_HANDSHAKE)
             self.transport.close()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._unread:
+            self._parse()
+        return message
 
     async def send(self, message: Any) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True  # else uvicorn reports that it was not
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: Any = self.scope["extensions"]
+            extensions[FRAMES] = self
 
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:
@@ -380,3 +421,51 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
             self.handle_parser_exception()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.on_writable()
+
+    def shutdown(self) -> None:
+        _begin_stop(self.app_state)
+        super().shutdown()
+
+    def _parse(self) -> None:
+        while self._unread and (self.queue.empty() or self.close_sent) and not self.transport.is_closing():
+            unread = memoryview(self._unread)
+            self._unread = unread[PIECE_BYTES:]
+            super().data_received(unread[:PIECE_BYTES])  # type: ignore[arg-type]
+        if self._unread and not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    # What an application may do without waiting
+
+    def is_writable(self) -> bool:
+        """Whether the client takes what is written. When it does so again, `on_writable` is called."""
+        return self.writable.is_set() and not self.close_sent and not self.transport.is_closing()
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write finished frames; only while it is writable."""
+        self.transport.write(frames)
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Close with a close frame, and the connection when the client has answered it or LINGER_S are over. What came is still read."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def abort(self) -> None:
+        """Cut the connection, whatever was not sent yet."""
+        self.transport.abort()
+
+
+def _nothing() -> None:
+    pass

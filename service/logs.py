@@ -40,6 +40,6 @@ def configure(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
-    # At debug these tell of every packet and of the headers of every handshake, tokens included.
-    for name in ("engineio", "socketio", "asyncio", "uvicorn.error"):
+    # At debug these tell of every frame and of the headers of every handshake, tokens included.
+    for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))

@@ -7,12 +7,14 @@ the data), so that the supervisor and each worker end up with the same values.
 import difflib
 import itertools
 import os
+import pwd
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -156,16 +158,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the READSTATE_ variables; an empty one counts as unset.
 
-        Raises SettingsError for an unknown name (with the nearest known one) and for a value out of bounds.
+        Raises SettingsError for an unknown name (with the nearest known one), for a value out of bounds, and for a setting
+        that does nothing without another one.
         """
-        given = {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+        given = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
         for name in sorted(given):
             _check_known(name)
-        settings = cls(**{name.lower(): _convert(name.lower(), value) for name, value in given.items() if value})
+        fields = {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value}
+        settings = cls(**{name: _convert(name, _plain(name, value)) for name, value in fields.items()})
         _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
         _check_url("webhook_url", settings.webhook_url, ("http", "https"))
+        _check_together(settings)
         _check_webhook(settings)
-        _check_old(settings)
+        _check_origins(settings.cors_origins)
         _check_proxies(settings.proxies())
         return settings
 
@@ -183,6 +188,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         made = {name: _kept_secret(directory, name) for name in self.open_secrets()}
         _check_client_certificate(self)
         resolved = msgspec.structs.replace(self, data_dir=str(directory), **made)
+        _check_distinct(resolved)
+        return resolved
+
+    def looked_after(self) -> Self:
+        """The same for a command that looks after a service: nothing is made, and a secret that is neither given nor kept stays "".
+
+        Raises SettingsError as `resolve` does.
+        """
+        directory = Path(self.data_dir).absolute()
+        kept = {name: _read_secret(directory, name) for name in self.open_secrets() if (directory / name).exists()}
+        if kept:
+            check_private_directory(directory)
+        _check_client_certificate(self)
+        resolved = msgspec.structs.replace(self, data_dir=str(directory), **kept)
         _check_distinct(resolved)
         return resolved
 
@@ -222,21 +241,45 @@ _KEYS = (
 # But for these: _check_webhook refuses them where both sign in Tencent's form.
 _MAY_BE_EQUAL = [{one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")]
 
+# What each needs to have any effect, and the words between the two.
+_NEEDS = {
+    "tencent_key": ("tencent_sdkappid", "is the key of the app that is named by"),
+    "tencent_old_key": ("tencent_key", "is accepted beside"),
+    "tencent_old_token": ("tencent_token", "is accepted beside"),
+    "webhook_old_token": ("webhook_token", "signs beside"),
+    "webhook_token": ("webhook_url", "signs what is sent to"),
+    "webhook_client_cert": ("webhook_url", "is shown to the receiver at"),
+    "webhook_client_key": ("webhook_client_cert", "is the key of the certificate in"),
+}
+
+# Scheme, host and port, where the port is not the scheme's own. Apps have schemes of their own (capacitor://localhost).
+_ORIGIN = re.compile(r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
 _TYPES: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
 
 def private_directory(directory: Path) -> Path:
-    """Create `directory` (mode 0700) if needed.
+    """Create `directory` (mode 0700) if needed; one of ours that is still empty, as `mkdir` makes it, is closed to others.
 
     Raises SettingsError unless it is a directory of ours that no other user may use or replace.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _is_ours_and_new(directory):
+            directory.chmod(0o700)
+    except OSError as error:
+        raise _unusable(directory, error) from None
+    return check_private_directory(directory)
+
+
+def check_private_directory(directory: Path) -> Path:
+    """`directory`, which must be there, changed in nothing. Raises SettingsError as `private_directory` does."""
+    try:
         status = directory.stat()
     except OSError as error:
-        raise SettingsError(
-            f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); name a directory that you may write"
-        ) from None
+        raise _unusable(directory, error) from None
     _check_private(directory, status, "700")
     for parent in directory.resolve().parents:
         _check_not_replaceable(directory, parent)
@@ -245,13 +288,33 @@ def private_directory(directory: Path) -> Path:
     return directory
 
 
+def _unusable(directory: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); name a directory that you may write")
+
+
+def _is_ours_and_new(directory: Path) -> bool:
+    """Whether nobody else can have put anything into it so far: it is ours, others may at most read it, and it is empty."""
+    status = directory.stat()
+    return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o022 and not any(directory.iterdir())
+
+
 def _check_private(path: Path, status: os.stat_result, mode: str) -> None:
     if status.st_uid != os.geteuid():
+        # Only root may give it away.
+        remedy = f"run `chown 0 {path}`, or name" if os.geteuid() == 0 else "name"
         raise SettingsError(
-            f"{path} belongs to another user, who could change it; run `chown {os.geteuid()} {path}` or name another READSTATE_DATA_DIR"
+            f"{path} belongs to another user ({_name_of(status.st_uid)}), who could change it; "
+            f"{remedy} a directory of your own in READSTATE_DATA_DIR"
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise SettingsError(f"{path} is open to other users of this machine; run `chmod {mode} {path}`")
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _check_not_replaceable(directory: Path, parent: Path) -> None:
@@ -282,16 +345,38 @@ def _kept_secret(directory: Path, name: str) -> str:
             pass
         finally:
             fresh.unlink()
+    return _read_secret(directory, name)
+
+
+def _read_secret(directory: Path, name: str) -> str:
+    path = directory / name
     _check_private(path, path.stat(), "600")
     value = path.read_text(encoding="ascii", errors="replace").strip()
     return str(_convert(name, value, source=f"the secret in {path}"))
 
 
-def _check_known(name: str) -> None:
-    if name == name.upper() and name.lower() in _TYPES:
+def _check_known(variable: str) -> None:
+    """`variable` is named as it was set; its capitals count."""
+    name = variable[len(PREFIX) :].lower()
+    if variable == variable.upper() and name in _TYPES:
         return
-    nearest = difflib.get_close_matches(name.lower(), _TYPES, n=1, cutoff=0.0)[0]
-    raise SettingsError(f"{PREFIX}{name} is not a setting; the nearest known one is {PREFIX}{nearest.upper()}")
+    nearest = difflib.get_close_matches(name, _TYPES, n=1)
+    hint = f"the nearest known one is {PREFIX}{nearest[0].upper()}" if nearest else "the README lists all of them"
+    raise SettingsError(f"{variable} is not a setting; {hint}")
+
+
+def _plain(name: str, value: str) -> str:
+    """The one spelling of a value that may be spelled in several ways. Secrets and paths stand as they are."""
+    if name.endswith("_url"):
+        scheme, mark, rest = value.partition("://")
+        return scheme.lower() + mark + rest
+    wanted = _TYPES[name]
+    choices = get_args(wanted) if get_origin(wanted) is Literal else ()
+    if wanted is bool or choices:
+        value = value.strip().lower()
+    if wanted is bool:
+        return _BOOLEANS.get(value, value)
+    return value
 
 
 def _convert(name: str, value: str, source: str = "") -> Any:
@@ -341,8 +426,6 @@ def _check_proxies(proxies: Iterable[str]) -> None:
 
 
 def _check_webhook(settings: Settings) -> None:
-    if settings.webhook_client_key is not None and settings.webhook_client_cert is None:
-        raise SettingsError("READSTATE_WEBHOOK_CLIENT_KEY is the key of a certificate; set READSTATE_WEBHOOK_CLIENT_CERT as well")
     for name in ("webhook_token", "webhook_old_token"):
         try:
             secret_of(getattr(settings, name) or "")
@@ -374,11 +457,30 @@ def _check_client_certificate(settings: Settings) -> None:
             raise SettingsError(f"READSTATE_WEBHOOK_CLIENT_CERT: {error}") from None
 
 
-def _check_old(settings: Settings) -> None:
-    """The first app's keys are made when they are unset; of these an old one alone would mean nothing."""
-    for old, present in (("tencent_old_key", "tencent_key"), ("tencent_old_token", "tencent_token")):
-        if getattr(settings, old) and not getattr(settings, present):
-            raise SettingsError(f"{PREFIX}{old.upper()} is accepted beside {PREFIX}{present.upper()}; set that as well, or neither")
+def _check_together(settings: Settings) -> None:
+    """Refuse what does nothing without another setting: an operator who sets it expects something of it."""
+    for name, (other, why) in _NEEDS.items():
+        if getattr(settings, name) is not None and getattr(settings, other) is None:
+            raise SettingsError(f"{PREFIX}{name.upper()} {why} {PREFIX}{other.upper()}; set that as well, or neither")
+    told_in_tencents_form = settings.webhook_url is not None and settings.webhook_form != "standard"
+    used = settings.tencent_key is not None or settings.tencent_token is not None or told_in_tencents_form
+    if settings.tencent_sdkappid is not None and not used:
+        raise SettingsError(
+            "READSTATE_TENCENT_SDKAPPID needs READSTATE_TENCENT_KEY, the key of that app, for calls under /v4; set that as well, or neither"
+        )
+    if settings.embedded_memory_mb is not None and settings.redis_url is not None:
+        raise SettingsError(
+            "READSTATE_EMBEDDED_MEMORY_MB is for the embedded Valkey, and READSTATE_REDIS_URL names another server; unset one of them"
+        )
+
+
+def _check_origins(origins: str) -> None:
+    for origin in filter(None, map(str.strip, origins.split(","))):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"READSTATE_CORS_ORIGINS cannot be used: {origin!r} is no origin; give `*` or origins as browsers send them, "
+                "in small letters and without a path, such as https://chat.example.org,http://localhost:3000"
+            )
 
 
 def _check_distinct(settings: Settings) -> None:

@@ -14,13 +14,17 @@ import http.client
 import logging
 import multiprocessing
 import os
+import pickle
 import resource
 import signal
 import socket
 import threading
 import time
 from contextlib import ExitStack
+from errno import EADDRINUSE
+from functools import partial
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,13 +32,15 @@ import msgspec
 from litestar.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from service import logs
 from service.deliverer_process import DelivererProcess
 from service.embedded import EmbeddedServer
 from service.http_protocol import HttpProtocol, ServerConfig, WebSocketProtocol
 from service.leash import end_with_parent
-from service.settings import Settings
+from service.settings import PREFIX, Settings
+from service.stopping import SIGNALS, Stopped, interrupts_held_back
 from service.store.server_check import ServerFacts, check_server
 
 MAX_FRAME_BYTES = 65_536
@@ -47,6 +53,7 @@ COLLECT_AFTER = 5_000  # new objects
 # A worker answers the supervisor as soon as Python runs; on a busy machine importing alone can take seconds.
 WORKER_PATIENCE_S = 20
 READY_WARNING_S = 15
+LOOK_EVERY_S = 0.1
 
 logger = logging.getLogger("readstate")
 
@@ -58,7 +65,8 @@ class StartError(Exception):
 def serve(settings: Settings) -> int:
     """Serve until told to stop (SIGTERM, SIGINT). Returns the exit code.
 
-    Raises SettingsError, StartError, EmbeddedError and ServerRefused, each with the one sentence that an operator needs.
+    Raises SettingsError, StartError, EmbeddedError and ServerRefused, each with the one sentence that an operator needs, and Stopped
+    when told to stop before it was ready.
     """
     made, embedded = settings.open_secrets(), settings.redis_url is None
     settings = settings.resolve()
@@ -67,10 +75,10 @@ def serve(settings: Settings) -> int:
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if embedded:
-            server = EmbeddedServer(Path(settings.data_dir), logger.warning, settings.embedded_memory_mb)
-            server.start()
+            server = EmbeddedServer(Path(settings.data_dir), logger.warning, settings.embedded_memory_mb, partial(_count_replaced, "store"))
             stack.callback(server.stop)
-            settings = msgspec.structs.replace(settings, redis_url=server.url)
+            server.start()
+            settings = msgspec.structs.replace(settings, redis_url=server.url, embedded_memory_mb=None)
         facts = asyncio.run(check_server(str(settings.redis_url)))
         for warning in facts.warnings:
             logger.warning(warning)
@@ -79,16 +87,34 @@ def serve(settings: Settings) -> int:
         # Each worker keeps its numbers in a file there, so that whichever is asked can add them up.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
         # The workers are new processes: they read the settings as this one did.
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            del os.environ[name]
         os.environ.update(settings.environ())
+        for process in ("worker", *(("deliverer",) if settings.webhook_url is not None else ()), *(("store",) if embedded else ())):
+            _count_replaced(process, 0)
         if settings.webhook_url is not None:
-            deliverer = DelivererProcess(logger.warning)
-            deliverer.start()
+            deliverer = DelivererProcess(logger.warning, partial(_count_replaced, "deliverer"))
             stack.callback(deliverer.stop)
+            deliverer.start()
         workers = Workers(settings, listener)
         announcement = _announcement(settings, listener, facts, made, embedded)
         threading.Thread(target=workers.announce_when_ready, args=(announcement,), daemon=True).start()
         workers.run()
-        return 1 if workers.failed_to_start else 0
+    if workers.failed_to_start:
+        return 1
+    logger.info("stopped")
+    if workers.stopped_by and not workers.announced:
+        raise Stopped(workers.stopped_by)
+    return 0
+
+
+def _count_replaced(process: str, times: int = 1) -> None:
+    """A worker, the deliverer or the embedded store died, and another one takes its place."""
+    # That module may be imported only when the directory for the numbers is named.
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from service import metrics
+
+        metrics.PROCESSES_REPLACED.labels(process).inc(times)
 
 
 def worker() -> ASGIApp:
@@ -147,6 +173,62 @@ class Workers(Multiprocess):
         self._address = reachable_address(listener)
         self._stop_by = float("inf")
         self.failed_to_start = False
+        self._serving: set[Process] = set()
+        self.announced = False
+        self.stopped_by = 0  # the signal
+
+    def init_processes(self) -> None:
+        # Ctrl-C at the terminal must not reach the workers: they are told to stop by us.
+        # The tracker, which comes with the first process, would let it through.
+        resource_tracker.ensure_running()
+        with interrupts_held_back():
+            super().init_processes()
+
+    def handle_signals(self) -> None:
+        told = next((signum for signum in self.signal_queue if signum in SIGNALS), 0)
+        if told and not self.stopped_by:
+            self.stopped_by = told
+            logger.info("told to stop by %s", signal.Signals(told).name)
+        super().handle_signals()
+
+    def keep_subprocess_alive(self) -> None:
+        for index, worker in enumerate(self.processes):
+            if self._is_told_to_stop() or self._is_well(worker):
+                continue
+            hung = worker.process.is_alive()
+            worker.kill()
+            worker.join()
+            if worker.exitcode == STARTUP_FAILURE:
+                # It would fail in the same way each time.
+                self.should_exit.set()
+                return
+            self.processes[index] = fresh = Process(self.config, self.sockets)
+            with interrupts_held_back():
+                fresh.start()
+            words = "did not answer and was ended" if hung else f"ended with {worker.exitcode}"
+            logger.warning("worker %d %s; worker %d takes its place", worker.pid, words, fresh.pid)
+            _count_replaced("worker")
+
+    def _is_well(self, worker: Process) -> bool:
+        """Whether it lives and answers in time. While it starts that takes a while, which ends when we are told to stop."""
+        if not worker.process.is_alive():
+            return False
+        try:
+            worker.parent_conn.send(b"ping")
+            until = time.monotonic() + WORKER_PATIENCE_S
+            while not worker.parent_conn.poll(LOOK_EVERY_S):
+                if self._is_told_to_stop():
+                    return True
+                if time.monotonic() > until:
+                    return False
+            if worker.parent_conn.recv():
+                self._serving.add(worker)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return False
+        return True
+
+    def _is_told_to_stop(self) -> bool:
+        return self.should_exit.is_set() or bool(self.signal_queue)
 
     def terminate_all(self) -> None:
         # Closed first, so that nobody is let in whom no worker will serve.
@@ -154,7 +236,12 @@ class Workers(Multiprocess):
             listener.close()
         self._stop_by = time.monotonic() + STOP_S
         self.failed_to_start = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
-        super().terminate_all()
+        for process in self.processes:
+            # One that does not serve yet has nothing to finish, and may be waiting for a store that is away.
+            if self.announced or process in self._serving:
+                process.terminate()
+            else:
+                process.kill()
 
     def join_all(self) -> None:
         for process in self.processes:
@@ -170,7 +257,9 @@ class Workers(Multiprocess):
         while not self.should_exit.is_set():
             ready, answer = _ask_ready(self._address)
             if ready:
+                self.announced = True
                 print(announcement, flush=True)  # noqa: T201 - for the person who started it
+                logger.info("ready", extra={"address": ":".join(map(str, self._address)), "workers": self.processes_num})
                 return
             if time.monotonic() > warn_at:
                 logger.warning("not ready yet: %s", answer)
@@ -196,8 +285,12 @@ def listen(host: str, port: int) -> socket.socket:
     except PermissionError:
         raise StartError(f"port {port} needs more rights than this user has; set READSTATE_PORT to one above 1023") from None
     except OSError as error:
+        if error.errno == EADDRINUSE and _is_readstate(reachable_host(host), port):
+            raise StartError(f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another") from None
+        # Not in the error's own words, which say the address once more.
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(
-            f"cannot listen on {host} port {port} ({error.strerror}); stop what uses it, or set READSTATE_HOST or READSTATE_PORT to another"
+            f"cannot listen on {host} port {port} ({why}); stop what uses it, or set READSTATE_HOST or READSTATE_PORT to another"
         ) from None
     # Connections inherit it. Left to itself the system keeps up to 4 MiB for each client that does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -208,13 +301,29 @@ def listen(host: str, port: int) -> socket.socket:
 def reachable_address(listener: socket.socket) -> tuple[str, int]:
     """Where a client on this machine finds the listener."""
     host, port = listener.getsockname()[:2]
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+    return reachable_host(host), port
+
+
+def reachable_host(host: str) -> str:
+    """`host`, or the loopback address where it stands for every address of this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def _is_readstate(host: str, port: int) -> bool:
+    """Whether what listens there is a service like this one."""
+    _, answer = _ask(host, port, "/metrics", timeout_s=2)
+    return "readstate_" in answer
 
 
 def _ask_ready(address: tuple[str, int]) -> tuple[bool, str]:
-    connection = http.client.HTTPConnection(*address, timeout=5)
+    return _ask(*address, "/readyz", timeout_s=5)
+
+
+def _ask(host: str, port: int, path: str, timeout_s: float) -> tuple[bool, str]:
+    """Whether a GET is answered with 200, and the beginning of what is answered."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         response = connection.getresponse()
         return response.status == 200, f"{response.status} {response.read(1000).decode(errors='replace')}"
     except OSError as error:

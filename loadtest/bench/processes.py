@@ -120,7 +120,7 @@ def http_server(application: str, environ: Mapping[str, str], core: int) -> Iter
     with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
         port = _free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
-        command = ["service.cli", "serve"] if application == "service" else ["loadtest.bench.applications", application]
+        command = ["service", "serve"] if application == "service" else ["loadtest.bench.applications", application]
         log = Path(directory, "log")
         with log.open("wb") as output, on_core(core):
             process = subprocess.Popen(

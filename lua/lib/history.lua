@@ -47,6 +47,9 @@ local function trim_history(room, history)
         redis.call("HDEL", room.key .. ":i", unpack(messages))
         redis.call("HDEL", log, unpack(seqs))
         redis.call("HDEL", room.key .. ":q", unpack(seqs))
+        if room.dead > 0 then
+            redis.call("ZREMRANGEBYSCORE", room.key .. ":d", "-inf", oldest + forgotten - 1)
+        end
         forget_stays(room, oldest + forgotten)
     end
     local last = room.top_hole > 0 and redis.call("ZRANGE", order_of(room), 0, 0)[1]
@@ -58,21 +61,40 @@ local function trim_history(room, history)
     end
 end
 
--- The newest message that is still there: { id, seq, sender, at_ms }, or {}.
+-- The newest message that is not hidden (lib/hidden.lua): { id, seq, sender, at_ms }, or {}.
 local function last_message(room)
     local seq = room.seq
     while seq > room.floor_seq do
-        local message, sender, at_ms, _, run = message_at(room, seq)
-        if not message then
-            return {}
+        local message, sender, at_ms, _, row = message_at(room, seq)
+        if not row then
+            return message and { message, seq, sender, at_ms } or {}
         end
-        local _, _, kind = load_message(room, message)
-        if not is_deleted(room, seq, kind) then
-            return { message, seq, sender, at_ms }
-        end
-        seq = (run or seq) - 1
+        seq = math.min(row, seq) - 1
     end
     return {}
+end
+
+-- The place of the first message that stays when those before a time are deleted: the oldest one that
+-- was not sent before `before_ms`, or the place behind the newest. Of forgotten messages no time is
+-- known: they go when the oldest remembered one goes.
+-- Looks at `most` messages; when there are more, answers the place behind these, and true.
+local function first_since(room, before_ms, most)
+    local log = room.key .. ":l"
+    local oldest = math.max(room.seq - redis.call("HLEN", log), room.floor_seq) + 1
+    local beyond = math.min(room.seq + 1, oldest + most)
+    for from = oldest, beyond - 1, 1000 do
+        local seqs = {}
+        for seq = from, math.min(from + 999, beyond - 1) do
+            seqs[#seqs + 1] = seq
+        end
+        for i, packed in ipairs(redis.call("HMGET", log, unpack(seqs))) do
+            local _, _, at_ms = cmsgpack.unpack(packed)
+            if at_ms >= before_ms then
+                return seqs[i] > oldest and seqs[i] or room.floor_seq + 1, false
+            end
+        end
+    end
+    return beyond, beyond <= room.seq
 end
 
 -- Time of the message from which a member has marked the room as unread, 0 without a mark; `marked` is of their record.

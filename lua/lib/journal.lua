@@ -1,8 +1,9 @@
 -- journal: when each member's cursor moved, and how far. It answers since when somebody has read a message without a row for each
 -- message and member: the first move that reached it is that time.
--- A move is two numbers, how far and how long after the move before. The newest stand at the end of the member's record, so that noting
--- one costs no command; every CHUNK moves they are put away in :j under "member<separator>number of the chunk", each chunk behind the
--- cursor and time at its end and the number of the oldest chunk kept.
+-- A move is two numbers, how far and how long after the move before: t ms, or -1 - t when it is only
+-- known to have happened by then. The newest stand at the end of the member's record, so that noting
+-- one costs no command; every CHUNK moves they are put away in :j under "member<separator>number of
+-- the chunk", each chunk behind the cursor and time at its end and the number of the oldest chunk kept.
 --@include lib/room
 
 local CHUNK = 16 -- moves
@@ -34,10 +35,11 @@ local function put_away(room, member, cursor, at, moves, tail, keep)
     redis.call("HSET", key, field .. number, cmsgpack.pack(cursor, at, oldest) .. tail)
 end
 
--- Note that a member's cursor moved `from` -> `to` now. Returns at, moves and tail for the record.
-local function note_move(room, member, from, to, at, moves, tail, keep)
+-- Note that a member's cursor moved `from` -> `to` now, or at the latest now if that is told `late`.
+-- Returns at, moves and tail for the record.
+local function note_move(room, member, from, to, at, moves, tail, keep, late)
     local now = room_clock(room)
-    tail = tail .. cmsgpack.pack(to - from, now - at)
+    tail = tail .. cmsgpack.pack(to - from, late and at - now - 1 or now - at)
     moves = moves + 1
     if moves % CHUNK == 0 then
         put_away(room, member, to, now, moves, tail, keep)
@@ -46,24 +48,30 @@ local function note_move(room, member, from, to, at, moves, tail, keep)
     return now, moves, tail
 end
 
--- Walk a row of moves that ends at (cursor, at) back to the one that first reached `seq`: its time; or nil, and where the row begins.
+-- How long after the move before a move was noted.
+local function time_of(took)
+    return took < 0 and -1 - took or took
+end
+
+-- Walk a row of moves that ends at (cursor, at) back to the one that first reached `seq`: its time and
+-- whether that is exact; or nil, nil and the time at which the row begins.
 local function walk_back(cursor, at, row, seq)
     local moves = row == "" and {} or { cmsgpack.unpack(row) }
     for i = #moves - 1, 1, -2 do
         if cursor - moves[i] < seq then
-            return at
+            return at, moves[i + 1] >= 0
         end
-        cursor, at = cursor - moves[i], at - moves[i + 1]
+        cursor, at = cursor - moves[i], at - time_of(moves[i + 1])
     end
-    return nil, cursor, at
+    return nil, nil, at
 end
 
 -- Since when a member whose cursor, `at`, `moves` and `tail` are given has read `seq`, on the room's clock; and whether that is exact:
 -- past the end of what is kept it is the oldest time that is known, and they had read it by then.
 local function reached(room, member, cursor, at, moves, tail, seq)
-    local when, from, since = walk_back(cursor, at, tail, seq)
+    local when, exact, since = walk_back(cursor, at, tail, seq)
     if when then
-        return when, true
+        return when, exact
     end
     local field = member .. SEPARATOR
     local last = math.floor(moves / CHUNK) - 1
@@ -83,9 +91,9 @@ local function reached(room, member, cursor, at, moves, tail, seq)
             low = middle + 1
         end
     end
-    when, from, since = walk_back(ends, ended, string.sub(chunk, behind + 1), seq)
+    when, exact, since = walk_back(ends, ended, string.sub(chunk, behind + 1), seq)
     if when then
-        return when, true
+        return when, exact
     end
     return since, false
 end
@@ -103,7 +111,7 @@ local function moves_since(room, member, cursor, at, moves, tail, since)
             end
             back[#back + 1] = at
             back[#back + 1] = cursor
-            cursor, at = cursor - steps[i], at - steps[i + 1]
+            cursor, at = cursor - steps[i], at - time_of(steps[i + 1])
         end
         number = number - 1
         local chunk = number >= 0 and redis.call("HGET", room.key .. ":j", member .. SEPARATOR .. number)

@@ -64,8 +64,8 @@ local function count_receipts(room, order, seq, sender, sender_joined, acknowled
     if sender_joined >= 0 then
         local cursor, joined = standing(room, sender, known)
         if cursor and joined == sender_joined then
-            read = read - 1
-        else
+            read, unread = read - (cursor >= seq and 1 or 0), unread - (cursor < seq and 1 or 0)
+        elseif (ended_stay(room, sender, sender_joined) or 0) >= seq then
             left = left - 1
         end
     end

@@ -31,9 +31,10 @@ class MessagePosted(_Notice, frozen=True, array_like=True, tag="message"):
 
 
 class MessageDeleted(_Notice, frozen=True, array_like=True, tag="deleted"):
-    """`message` was deleted; "_all" when the room was emptied."""
+    """`message` was deleted; "_all" when the room was emptied, "_before" when all before `first` were."""
 
     message: str
+    first: str = ""  # that is still there
 
 
 class RoomChanged(_Notice, frozen=True, array_like=True, tag="room"):

@@ -19,6 +19,7 @@ from service.domain.types import (
     Filter,
     Made,
     MemberState,
+    MessageRef,
     Posted,
     Reading,
     ReceiptCount,
@@ -138,14 +139,23 @@ class ReadState:
         body: str = "{}",
         sender_must_be_member: bool = False,
         sent_ms: int = 0,
+        by_time: bool = False,
+        move_cursor: bool | None = None,
+        as_last: bool | None = None,
+        notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
         """Append a message. The sender's own cursor moves to it; every other member has one more unread if it is countable.
 
         `message` is the backend's id; empty: we make one, 24 hex, rising within the room. A known id changes nothing and is
-        answered with its place. `body` is a JSON object that is pushed to the members and not kept. `sender` "" posts without one.
-        `sent_ms`: when it was sent, by the poster's clock (Unix ms; 0: now). In a room of two it is then not counted for a reader whose
-        `mark_read_until` lies beyond it: it was read before it came.
+        answered with its place, its sender and its time. `body` is a JSON object that is pushed to the members and not kept.
+        `sender` "" posts without one.
+        `sent_ms`: when it was sent, by its sender's clock (Unix ms; 0: now), which is its time from then on. Sent more than a
+        minute ago, its sender's move is a receipt of "at the latest now". With `by_time` it does not count in a room of two for
+        a reader whose `mark_read_until` lies beyond it: it was read before it came.
+        `move_cursor` False: its sender has not read anything by it, and has it unread like the others if it counts.
+        `as_last` False: it is never the room's last message. Both are what `countable` is unless given.
+        `notify` False: devices do not hear of it.
         Raises Invalid, RoomUnknown, NotMember (only with `sender_must_be_member`). Repeatable exactly when `message` is given.
         """
         if message:
@@ -161,6 +171,10 @@ class ReadState:
             body=body,
             sender_must_be_member=sender_must_be_member,
             sent_ms=sent_ms,
+            by_time=by_time,
+            move_cursor=countable if move_cursor is None else move_cursor,
+            as_last=countable if as_last is None else as_last,
+            notify=notify,
             made=made,
         )
 
@@ -176,16 +190,19 @@ class ReadState:
         """As delete_message, but members see the message again with the recalled `body`. Raises RoomUnknown, MessageUnknown."""
         return await self._store.recall_message(app=app, room=room, message=message, body=body)
 
-    async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
-        """Empty the room: nothing of it is unread for anybody; cursors stay. Raises RoomUnknown."""
-        return await self._store.delete_all_messages(app=app, room=room)
+    async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
+        """Delete all messages before the message `before`, or those sent before `before_ms` (Unix ms); with neither, all.
 
-    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
-        """Who sent a message ("" for one without a sender). Messages up to the seq `after` count as unknown.
-
-        Raises RoomUnknown, MessageUnknown.
+        None of them is unread for any member from then on, remembered or not; cursors stay. A time is asked for when
+        there is no message `before`: the first message that stays is then the oldest one that was not sent before it.
+        Times are known of remembered messages only: forgotten ones stay until the oldest remembered one goes.
+        Raises RoomUnknown, MessageUnknown (`before` is not remembered, and no time is given). Safe to repeat.
         """
-        return await self._store.message_sender(app=app, room=room, message=message, after=after)
+        return await self._store.delete_messages(app=app, room=room, before=before, before_ms=before_ms)
+
+    async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
+        """What is remembered of a message. Messages up to the seq `after` count as unknown. Raises RoomUnknown, MessageUnknown."""
+        return await self._store.message(app=app, room=room, message=message, after=after)
 
     # Reading
 
@@ -313,6 +330,10 @@ class ReadState:
     async def badge_each(self, *, app: str, users: Sequence[str]) -> list[int]:
         """As `badge` without tags, for each of several users; 0 for one who is unknown."""
         return await self._store.badge_each(app=app, users=users)
+
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        """The badges of `users`, with every change of `room` in them of which there has been a notice."""
+        return await self._store.badges_after(app=app, room=room, users=users)
 
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str] = ()) -> TagBadges:
         """Unread per tag; without `tags`, for every tag on the user's active rooms. Raises Invalid."""

@@ -32,7 +32,7 @@ class Reading(Struct, frozen=True):
 
 
 class Posted(Struct, frozen=True):
-    """The answer to "post": where the message stands."""
+    """The answer to "post": where the message stands, and what is kept of it."""
 
     message: str
     seq: int
@@ -40,12 +40,14 @@ class Posted(Struct, frozen=True):
     at_ms: int
     created: bool  # False: the id was known already; nothing changed
     moved: int = 0  # counters of members that it moved: two and one for each tag, of each member who was told
+    sender: str = ""  # "" for none
 
 
 class Deleted(Struct, frozen=True):
     """The answer to deleting or recalling messages."""
 
     count: int  # messages that were there and now are not; 0 when repeated
+    first: str = ""  # of delete_messages: the first message that stays, "" for none
 
 
 class TagBadges(Struct, frozen=True):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -53,6 +54,7 @@ def main(args: argparse.Namespace) -> int:
             raise ReplayError("an API key is needed: give --api-key or set READSTATE_API_KEY")
         if args.concurrency < 1 or args.limit < 0:
             raise ReplayError("--concurrency must be at least 1 and --limit at least 0")
+        _check_url(args.url)
         prefix = f"{secrets.token_hex(3)}:" if args.prefix is None else args.prefix
         events, skipped = sift(read_traffic(args.file, limit=args.limit), prefix)
         _print_skipped(skipped, console)
@@ -63,6 +65,19 @@ def main(args: argparse.Namespace) -> int:
         return NOT_DONE
     print_report(report, Console(file=sys.stdout))
     return DIFFERENT if report.differences else 0
+
+
+def _check_url(text: str) -> None:
+    """Raises ReplayError."""
+    try:
+        url = urlsplit(text)
+        there = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not (url.query or url.fragment)
+    except ValueError:
+        there = False
+    if not there:
+        raise ReplayError(
+            f"--url must be the service's address, with http:// or https:// in front, such as http://127.0.0.1:8080, not {text}"
+        )
 
 
 async def replay(api: Api, events: Sequence[Event], *, skipped: int, concurrency: int, console: Console) -> Report:

@@ -57,7 +57,7 @@ def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[Tem
         with log.open("wb") as output:
             # A group of its own: an interrupt from the terminal reaches us, and we stop it in an orderly way.
             process = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "serve"],
+                [sys.executable, "-m", "service", "serve"],
                 env=environ | dict(settings or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

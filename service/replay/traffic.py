@@ -2,15 +2,19 @@
 
 import gzip
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Annotated, Literal, cast, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from service.domain.limits import check_id
 from service.errors import Invalid
+
+Kind = Literal["post", "join", "leave", "rename"]
+KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class Event(Struct, frozen=True):
@@ -18,10 +22,13 @@ class Event(Struct, frozen=True):
 
     room: str
     at: str
-    kind: Literal["post", "join", "leave", "rename"]
+    kind: Kind
     user: str
     text: str = ""  # of a post
     to: str = ""  # of a rename: the new name
+
+
+_Time = Annotated[datetime, Meta(tz=True)]
 
 
 class Skipped(Struct, frozen=True):
@@ -36,9 +43,15 @@ class TrafficError(Exception):
 
 
 def read_traffic(path: Path, *, limit: int = 0) -> list[Event]:
-    """All events of `path` in order, or the first `limit`. Raises TrafficError for a line that is not an event, OSError."""
+    """All events of `path` in order, or the first `limit`.
+
+    Raises TrafficError for a line that is not an event, or when there is none, OSError.
+    """
     with _open(path) as lines:
-        return list(_decode(islice(lines, limit or None)))
+        events = list(_decode(islice(lines, limit or None)))
+    if not events:
+        raise TrafficError(f"{path} holds no events: each is one line of JSON")
+    return events
 
 
 def sift(events: Iterable[Event], prefix: str) -> tuple[list[Event], list[Skipped]]:
@@ -65,6 +78,13 @@ def _check(event: Event) -> None:
         check_id("to", event.to)
 
 
+def _check_time(number: int, at: str) -> None:
+    try:
+        msgspec.convert(at, _Time)
+    except msgspec.ValidationError:
+        raise TrafficError(f"line {number}: `at` must be a time as of RFC 3339, such as 2031-03-02T10:00:00Z, not {at!r}") from None
+
+
 def _open(path: Path) -> IO[bytes]:
     # The magic number decides, so that a file may be called anything.
     with path.open("rb") as probe:
@@ -80,7 +100,9 @@ def _decode(lines: Iterable[bytes]) -> Iterator[Event]:
         try:
             event = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise TrafficError(f"line {number} is not an event: {error}") from None
+            kinds = f" (`kind` is one of {', '.join(KINDS)})" if "enum value" in str(error) else ""
+            raise TrafficError(f"line {number} is not an event: {error}{kinds}") from None
+        _check_time(number, event.at)
         if event.kind == "rename" and not event.to:
             raise TrafficError(f"line {number} renames {event.user!r} but does not say `to` what")
         yield event

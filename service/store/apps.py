@@ -140,6 +140,8 @@ class AppRegistry:
 
     async def remove(self, app: str) -> None:
         """Shut an app out; what it stored stays. Raises Invalid."""
+        if app == FIRST_APP:
+            raise Invalid("app", f"{FIRST_APP} is the app of the settings, which every service has; it cannot be removed")
         known = await self._stored(app)
         # So that its name is known as one that was used, whichever version has added it.
         await self._set(Keys.generations, app, known.generation, how="HSETNX")
@@ -148,7 +150,11 @@ class AppRegistry:
 
     async def _stored(self, app: str) -> _StoredApp:
         if app == FIRST_APP:
-            raise Invalid("app", f"the API key of {FIRST_APP} is READSTATE_API_KEY; docs/keys.md says how to change it")
+            raise Invalid(
+                "app",
+                f"the API key of {FIRST_APP} is in READSTATE_API_KEY, or in the file api_key of the data directory; docs/keys.md says "
+                "how to change it",
+            )
         stored = await self._caller.command("HGET", Keys.apps, app, key=Keys.apps)
         if stored is None:
             raise Invalid("app", f"there is no app {app}")

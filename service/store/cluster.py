@@ -5,12 +5,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
 
 from hiredis import ReplyError
 from redis.crc import key_slot
 
 from service.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
+from service.store.addresses import address_of, at_node
 from service.store.connect import (
     PASSING,
     RETRY_S,
@@ -39,7 +39,7 @@ class Cluster:
         self.scripts = scripts
         self._lanes: dict[str, Lane] = {}  # "host:port" -> lane
         self._slots: list[tuple[int, int, str]] = []  # first slot, last slot, address of the primary
-        self._seen: set[str] = {urlsplit(url).netloc.rpartition("@")[2]}  # every node ever heard of: where to ask for the map
+        self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
         self._mapping: asyncio.Lock = asyncio.Lock()
 
     @classmethod
@@ -148,7 +148,7 @@ class Cluster:
         """The lane to a node. Raises Unavailable while it is not connected: what waited in it would not hear of a new primary."""
         lane = self._lanes.get(address)
         if lane is None:
-            fresh = GuardedLane(ConnectionFactory(self._url_of(address)))
+            fresh = GuardedLane(ConnectionFactory(at_node(self._url, address)))
             await fresh.open()
             lane = self._lanes.setdefault(address, fresh)
             if lane is not fresh:
@@ -156,11 +156,6 @@ class Cluster:
         elif not lane.connected:
             raise Unavailable(f"the node at {address} cannot be reached")
         return lane
-
-    def _url_of(self, address: str) -> str:
-        parts = urlsplit(self._url)
-        login, at, _ = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{login}{at}{address}"))
 
     async def _load_map(self) -> None:
         """Ask the nodes that are known, one after the other, who serves which slot; once for all who wait for it."""

@@ -38,7 +38,7 @@ UNKNOWN_FUNCTION = "ERR Function not found"  # proves that nothing ran
 
 
 class ScriptFailed(Exception):
-    """A script raised an error that is not a refusal: a bug, or data that somebody else has written."""
+    """A script raised an error that is not a refusal: a bug, or data that somebody else has written. The message is the store's own."""
 
 
 class Caller(Protocol):
@@ -96,7 +96,7 @@ class ConnectionFactory:
 
 
 def reply_or_raise(reply: Any) -> Any:
-    """Turn an error reply into the exception that it stands for."""
+    """Turn an error reply into the exception that it stands for; the cause of a Fault has the store's own words."""
     if not isinstance(reply, ReplyError):
         return reply
     text = str(reply)
@@ -104,9 +104,9 @@ def reply_or_raise(reply: Any) -> Any:
     if refusal := REFUSALS.get(word):
         raise refusal(text.partition(" ")[2])
     if word == "OOM":
-        raise errors.StoreFull
+        raise errors.StoreFull from ScriptFailed(text)
     if word in PASSING | LASTING and "script:" not in text:
-        raise errors.Unavailable(f"the store refuses for now: {text}")
+        raise errors.Unavailable(f"the store refuses for now: {text}") from ScriptFailed(text)
     if KILLED in text:
         raise errors.Unavailable("the script took too long and was ended")
     if SLOT_LOST.search(text):

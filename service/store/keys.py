@@ -17,7 +17,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     <US> -> the lowest ordinal that a count was set to by hand, or from
     :i      hash    message id -> (seq, ordinal, kind)
     :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest `message_history`. The first
-                    and the last of a row of deleted messages have the seq at its other end behind that
+                    and the last of a row of hidden messages, deleted or posted so, have the seq at its other end behind that
+    :d      zset    seqs that were deleted one by one, as far as their messages are remembered
     :h      zset    holes: ordinals that were deleted or recalled one by one
     :f      hash    profile field -> JSON text
     :g      hash    the members of a large room that was deleted, as they were, until they have been told; for a day

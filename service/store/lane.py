@@ -108,7 +108,7 @@ class Lane:
     """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end.
 
     `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and when
-    the server says that it is busy.
+    the server says that it is busy. `tells`: the log hears of a lost connection, and when there is one again.
     """
 
     def __init__(
@@ -117,10 +117,12 @@ class Lane:
         *,
         deadline_s: float = DEADLINE_S,
         on_slow: Callable[[], None] = lambda: None,
+        tells: bool = True,
     ) -> None:
         self._make_connection = make_connection
         self._deadline_s = deadline_s
         self._on_slow = on_slow
+        self._tells = tells
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []  # not written yet
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
@@ -195,6 +197,7 @@ class Lane:
     async def _keep(self, connection: AbstractConnection | None) -> None:
         """Read replies; when the connection is lost, connect again, for ever."""
         backoff_s = 0.01
+        lost_at = 0.0
         while True:
             if connection is None:
                 await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
@@ -203,10 +206,12 @@ class Lane:
                     connection = await self._connect()
                 except Unavailable:
                     continue
+                self._tell(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
             try:
                 await self._converse(connection)
             except (OSError, hiredis.HiredisError, EOFError) as error:
-                logger.warning("store connection lost: %s", error or type(error).__name__)
+                lost_at = self._loop.time()
+                self._tell(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
             finally:
                 # Also on cancellation: nothing may be written to a connection that nobody reads.
                 self._transport = None
@@ -214,6 +219,10 @@ class Lane:
                 await connection.disconnect(nowait=True)
             connection = None
             backoff_s = 0.01
+
+    def _tell(self, level: int, words: str, *about: object) -> None:
+        if self._tells:
+            logger.log(level, words, *about)
 
     async def _converse(self, connection: AbstractConnection) -> None:
         """Until the connection is lost."""

@@ -15,7 +15,6 @@ import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from redis.asyncio.connection import AbstractConnection
@@ -23,6 +22,7 @@ from redis.exceptions import RedisError
 
 from service.domain.notices import Notice, decode_notice
 from service.errors import Fault, Unavailable
+from service.store.addresses import at_node
 from service.store.connect import Caller, ConnectionFactory
 from service.store.keys import Keys
 
@@ -143,9 +143,7 @@ class RedisNotices:
         self._node = (self._node + 1) % len(nodes)
         node = nodes[self._node]
         if "://" not in node:
-            parts = urlsplit(self._url)
-            login, at, _ = parts.netloc.rpartition("@")
-            node = urlunsplit(parts._replace(netloc=f"{login}{at}{node}"))
+            node = at_node(self._url, node)
         return ConnectionFactory(node)()
 
     def _lose(self) -> None:

@@ -63,6 +63,11 @@ class Outbox:
             before = owed
             await self.idle()
 
+    async def tell_owed(self, app: str, room: str) -> None:
+        """Tell those whom a room owes news at this moment, up to 500 of them; the others are being told by who changed it."""
+        if self._split:
+            await self._run("owed", app, room, [app])
+
     async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
         """Pay for all rooms that were entered more than `older_than_s` ago."""
         for shard in range(OWING_SHARDS):

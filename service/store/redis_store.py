@@ -145,10 +145,15 @@ class RedisStore:
         body: str,
         sender_must_be_member: bool,
         sent_ms: int = 0,
+        by_time: bool = False,
+        move_cursor: bool = True,
+        as_last: bool = True,
+        notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
         kept: list[Part] = [self._limit, self._history, self._journal]
         args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms, made.value]
+        args += [int(by_time), int(move_cursor), int(as_last), int(notify)]
         posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
         if posted.created:
             key = Keys.message(app, posted.message)
@@ -166,11 +171,16 @@ class RedisStore:
     async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
         return Deleted(count=await self._change("recall_message", app, room, [app, message, body]))
 
-    async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
-        return Deleted(count=await self._change("delete_all_messages", app, room, [app]))
+    async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
+        deleted, more = 0, True
+        while more:  # so many are looked at in one script
+            count, more, first = await self._change("delete_messages", app, room, [app, before, before_ms])
+            deleted += count
+        return Deleted(deleted, _text(first))
 
-    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
-        return _text(await self._caller.call(self._scripts["message_sender"], [Keys.room(app, room)], [message, after]))
+    async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
+        seq, sender, at_ms = await self._caller.call(self._scripts["message"], [Keys.room(app, room)], [message, after])
+        return MessageRef(message, seq, _text(sender), at_ms)
 
     # Reading
 
@@ -252,6 +262,10 @@ class RedisStore:
             for user, (unread, elsewhere) in zip(lot, replies, strict=True):
                 badges.append(unread + sum(count for count, _ in await self._ask_derived(app, user, elsewhere)))
         return badges
+
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        await self.outbox.tell_owed(app, room)
+        return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
         reply = await self._caller.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
@@ -347,7 +361,7 @@ class RedisStore:
 
     async def _with_message(self, app: str, rooms: Sequence[str], message: str) -> list[str]:
         """Those of the rooms that hold this message."""
-        replies = await self._ask_each("message_sender", app, rooms, [message, 0], unknown=(RoomUnknown, MessageUnknown))
+        replies = await self._ask_each("message", app, rooms, [message, 0], unknown=(RoomUnknown, MessageUnknown))
         return [room for room, reply in zip(rooms, replies, strict=True) if reply != []]
 
     async def _among(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
@@ -446,5 +460,5 @@ def _reading(reply: Sequence[Any]) -> Reading:
 
 
 def _posted(reply: Sequence[Any]) -> Posted:
-    message, seq, ordinal, at_ms, created, *moved = reply
-    return Posted(message=_text(message), seq=seq, ordinal=ordinal, at_ms=at_ms, created=created == 1, moved=sum(moved))
+    message, seq, ordinal, at_ms, created, moved, sender = reply
+    return Posted(_text(message), seq, ordinal, at_ms, created == 1, moved, _text(sender))

@@ -5,11 +5,12 @@ write by a script: whatever else stands between us and the data (rights, a full 
 """
 
 import asyncio
+import os
 import re
 import secrets
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import redis
 from msgspec import Struct
@@ -20,6 +21,7 @@ from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from service.store.addresses import with_address
 from service.store.keys import Keys
 from service.store.scripts import PREFIX
 
@@ -42,6 +44,7 @@ end)
 Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
 
 _AUTHENTICATION = re.compile("NOAUTH|WRONGPASS|Authentication required|invalid username-password", re.IGNORECASE)
+_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 
@@ -61,9 +64,10 @@ class ServerFacts(Struct, frozen=True):
 async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE_S) -> ServerFacts:
     """Examine the server (or the whole cluster) at `url`. Raises ServerRefused. Leaves nothing behind."""
     _check_database(url)
+    _check_options(url)
     client = _client(url)
     try:
-        info = await _info(client, _without_password(url), loading_patience_s)
+        info = await _info(client, without_password(url), loading_patience_s)
         _check_kind(info)
         if info.get("cluster_enabled") == 1:
             return await _check_cluster(client, url, info)
@@ -71,6 +75,17 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
             raise ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
         warnings = await _check_primary(client, info, "{readstate}:trial")
         return ServerFacts(_product(info), False, 1, tuple(warnings))
+    finally:
+        await client.aclose()
+
+
+async def has_served(url: str) -> bool:
+    """Whether a service has used the server (or the cluster) at `url`: its scripts stay there. Raises ServerRefused."""
+    client = _client(url)
+    try:
+        return bool(await client.function_list(f"{PREFIX}*"))
+    except redis.RedisError as error:
+        raise ServerRefused(f"the server at {without_password(url)} does not say which functions it knows ({error})") from None
     finally:
         await client.aclose()
 
@@ -122,6 +137,19 @@ def _check_database(url: str) -> None:
         raise ServerRefused("READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; use a server of its own")
 
 
+def _check_options(url: str) -> None:
+    """What stands behind the `?` is for redis-py, which says of it what a programmer needs."""
+    for name, file in parse_qsl(urlsplit(url).query):
+        if name in _TLS_FILES and not os.access(file, os.R_OK):
+            raise ServerRefused(f"READSTATE_REDIS_URL: the file that {name} names, {file}, cannot be read; correct it")
+    try:
+        _client(url).connection_pool.make_connection()
+    except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
+        unknown = re.search("argument '([a-z_]+)'", str(error))
+        why = f"there is no option {unknown[1]} for {urlsplit(url).scheme}://" if unknown else str(error).rstrip(".")
+        raise ServerRefused(f"READSTATE_REDIS_URL cannot be used: {why}; correct what stands behind its `?`, or remove it") from None
+
+
 async def _info(client: Client, where: str, loading_patience_s: float) -> dict[str, Any]:
     """INFO, once the server has loaded its data."""
     deadline = asyncio.get_running_loop().time() + loading_patience_s
@@ -150,11 +178,28 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
         return f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL"
     if "SSL" in text:
-        return f"the server at {where} cannot be reached over TLS ({text}); use redis:// for a server without it, or mend its certificate"
+        return f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}"
     if "MISCONF" in text or "DENIED" in text:
         return f"the server at {where} refuses connections ({text}); change its configuration"
     without_tls = ", or use redis:// if it has no TLS" if where.startswith("rediss://") else ""
     return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
+
+
+def _tls_remedy(text: str) -> str:
+    if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
+        return "use redis:// if it has no TLS"
+    if "ostname mismatch" in text or "IP address mismatch" in text:
+        return "name it in READSTATE_REDIS_URL as its certificate does"
+    if "has expired" in text or "not yet valid" in text:
+        return "renew its certificate, and see that the clock of this machine is right"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return (
+            "if its certificate is of an authority of your own, name the PEM file of that authority in SSL_CERT_FILE, or in the URL: "
+            "rediss://HOST:PORT?ssl_ca_certs=FILE"
+        )
+    return (
+        "see that it offers TLS, and asks for no certificate that READSTATE_REDIS_URL does not name (?ssl_certfile=FILE&ssl_keyfile=FILE)"
+    )
 
 
 def _check_kind(info: dict[str, Any]) -> None:
@@ -182,12 +227,12 @@ async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> Serv
         primaries.setdefault((host, port), first)
     warnings: list[str] = []
     for (host, port), slot in primaries.items():
-        warnings += await _check_node(_at(url, host, port), slot)
+        warnings += await _check_node(with_address(url, host, port), slot)
     return ServerFacts(_product(info), True, len(primaries), tuple(dict.fromkeys(warnings)))
 
 
 async def _check_node(url: str, slot: int) -> list[str]:
-    client, where = _client(url), _without_password(url)
+    client, where = _client(url), without_password(url)
     try:
         info = await client.info()
         _check_kind(info)
@@ -295,14 +340,7 @@ def _key_in(slot: int) -> str:
     return next(f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot)
 
 
-def _at(url: str, host: str, port: int) -> str:
-    """`url` with another host (empty: the same) and port; user, password and options stay."""
-    parts = urlsplit(url)
-    user, at, _ = parts.netloc.rpartition("@")
-    host = host or parts.hostname or ""
-    return urlunsplit((parts.scheme, f"{user}{at}{f'[{host}]' if ':' in host else host}:{port}", "", parts.query, ""))
-
-
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """`url` as it may be shown: without user, password and options."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -51,7 +51,7 @@ class SlowScripts:
     """See the module; for one server."""
 
     def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
-        self._lane = Lane(make_connection)
+        self._lane = Lane(make_connection, tells=False)  # it is lost with the lane that it stands beside
         self._looking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

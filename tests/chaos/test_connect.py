@@ -1,13 +1,18 @@
 """Servers that are not ready for us, or go away."""
 
+import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
 from service.errors import Unavailable, UnknownOutcome
 from service.store.connect import connect
+from service.store.notices import RedisNotices
+from service.store.redis_store import RedisStore
+from service.store.server_check import check_server
 from tests.support.proxy import CuttingProxy
-from tests.support.servers import Server, short_directory
+from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until_now
 
 
@@ -38,3 +43,36 @@ async def test_only_a_script_that_writes_may_have_been_carried_out(server: Serve
             await caller.call(caller.scripts[script], [f"{{r:{app}:r}}"], ["1000"])
         await caller.close()
         await proxy.stop()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this system has no IPv6")
+async def test_a_cluster_may_have_ipv6_addresses() -> None:
+    """Scripts on every node, the check at start, and notices by whichever node."""
+    with short_directory() as directory:
+        cluster = Cluster(directory, "::1")
+        cluster.start()
+        try:
+            assert (await check_server(cluster.url)).primaries == len(cluster.nodes)
+            caller = await connect(cluster.url)
+            store = RedisStore(caller)
+            heard: list[object] = []
+            notices = RedisNotices(caller, cluster.url)
+            notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
+            await notices.start()
+            await notices.listen("a")
+            for number in range(12):
+                await store.create_room(app="a", room=f"room-{number}", tags=[], profile={}, members=["ann", "ben"])
+                await store.post(
+                    app="a", room=f"room-{number}", message="m", sender="ann", countable=True, body="{}", sender_must_be_member=True
+                )
+            assert (await store.badge(app="a", user="ben", tags=[])) == 12
+            for _ in range(100):
+                if len(heard) >= 12:
+                    break
+                await asyncio.sleep(0.1)
+            assert len(heard) >= 12
+            await notices.stop()
+            await store.outbox.close()
+            await caller.close()
+        finally:
+            cluster.stop()

@@ -53,7 +53,7 @@ OPERATIONS = st.one_of(
     operation("acknowledge", user=st.sampled_from(USERS), messages=st.lists(MESSAGE, max_size=2)),
     operation("delete_message", message=MESSAGE),
     operation("recall_message", message=MESSAGE, body=st.just("{}")),
-    operation("delete_all_messages"),
+    operation("delete_messages"),
     operation("delete_room"),
     operation("create_room", tags=TAG_SET, profile=st.just({}), members=GROUP),
 )

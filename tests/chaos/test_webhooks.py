@@ -68,7 +68,7 @@ class Deliverers:
         return [process.wait(20) for process in self._running]
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-m", "service.cli", "deliver"], env=self._environ)
+        return subprocess.Popen([sys.executable, "-m", "service", "deliver"], env=self._environ)
 
 
 @pytest.fixture

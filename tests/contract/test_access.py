@@ -55,6 +55,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "post": ("POST", "/messages", {"room": "r", "sender": "al"}),
     "post_batch": ("POST", "/messages/batch", {"messages": [{"room": "r", "sender": "al"}]}),
     "delete_message": ("DELETE", "/rooms/r/messages/m1", None),
+    "delete_messages": ("DELETE", "/rooms/r/messages?before=m1", None),
     "me": ("GET", "/me", None),
     "logout": ("POST", "/me/logout", None),
     "upsert_user": ("POST", "/admin/clients", {"_id": "al"}),

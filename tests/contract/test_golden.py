@@ -229,9 +229,20 @@ async def test_a_message_of_the_backend(al: Imkit) -> None:
     answer = await al.as_backend("POST", "/messages", given)
     expected = (
         '{"messageType":"text","message":"hi","mentions":["al"],"_id":"HEX24","id":"HEX24","appID":"default","room":"r",'
-        f'"sender":"bo",{TIMES},"updatedAtMS":MS}}'
+        f'"sender":"bo",{TIMES},"updatedAtMS":MS,"created":true}}'
     )
     assert seen(answer) == ok(expected)
+
+
+async def test_a_message_of_the_backend_that_was_there(al: Imkit) -> None:
+    answer = await al.as_backend("POST", "/messages", {"_id": "m1", "room": "r", "sender": "zoe", "message": "another text"})
+    assert seen(answer) == ok(f'{{"_id":"m1","id":"m1","appID":"default","room":"r","sender":"bo",{TIMES},"created":false}}')
+
+
+async def test_a_message_that_the_backend_recalls(al: Imkit) -> None:
+    answer = await al.as_backend("POST", "/messages", {"_id": "m1", "room": "r", "sender": "zoe", "messageType": "recall"})
+    expected = f'"messageType":"recall","message":"","_id":"m1","id":"m1","appID":"default","room":"r","sender":"bo",{TIMES},'
+    assert seen(answer) == ok(f'{{{expected}"updatedAtMS":MS,"created":false}}')
 
 
 async def test_a_message_of_a_member(al: Imkit) -> None:
@@ -252,22 +263,25 @@ async def test_a_recalled_message_has_no_text(al: Imkit) -> None:
     assert seen(answer) == ok(expected + '"updatedAtMS":MS}')
 
 
+POSTED = '{"RC":0,"RM":"OK","result":{"_id":"b1","id":"b1","room":"r","sender":"bo","messageTimeMS":MS,"created":true}}'
+STORED = POSTED.replace("true", "false")
+UNKNOWN = '{"RC":404,"RM":"Room not found","error":{"code":"ROOM_NOT_FOUND","message":"Room not found"}}'
+MISSING = '{"RC":400,"RM":"Bad Request","error":{"code":"MISSING_PARAMETER","message":"sender is required"}}'
+
+
 async def test_a_batch_answers_each_message_on_its_own(al: Imkit) -> None:
     items = [
         {"_id": "b1", "room": "r", "sender": "bo"},
-        {"_id": "b1", "room": "r", "sender": "bo"},
+        {"_id": "b1", "room": "r", "sender": "zoe"},
         {"room": "no", "sender": None},
         {"room": "r"},
     ]
-    one = '{"RC":0,"RM":"OK","result":{"_id":"b1","id":"b1","room":"r","messageTimeMS":MS,"created":true}}'
-    unknown = '{"RC":404,"RM":"Room not found","error":{"code":"ROOM_NOT_FOUND","message":"Room not found"}}'
-    missing = '{"RC":400,"RM":"Bad Request","error":{"code":"MISSING_PARAMETER","message":"sender is required"}}'
-    expected = f'{{"batchID":"HEX24","count":4,"results":[{one},{one.replace("true", "false")},{unknown},{missing}]}}'
-    for name in ("messages", "paras"):
-        answer = await al.as_backend("POST", "/messages/batch", {name: items})
-        assert seen(answer) == ok(expected)
-        one = one.replace("true", "false")
-        expected = f'{{"batchID":"HEX24","count":4,"results":[{one},{one},{unknown},{missing}]}}'
+    answer = await al.as_backend("POST", "/messages/batch", {"messages": items})
+    assert seen(answer) == ok(f'{{"batchID":"HEX24","count":2,"results":[{POSTED},{STORED},{UNKNOWN},{MISSING}]}}')
+    answer = await al.as_backend("POST", "/messages/batch", {"messages": items[2:]})
+    error = '"code":"INVALID_BODY","message":"None of the messages was taken; the first that was refused: Room not found"'
+    result = f'{{"batchID":"HEX24","count":0,"results":[{UNKNOWN},{MISSING}]}}'
+    assert seen(answer) == f'400 {{"RC":400,"RM":"Bad Request","error":{{{error}}},"result":{result}}}'
 
 
 async def test_delete_messages(al: Imkit) -> None:
@@ -275,6 +289,14 @@ async def test_delete_messages(al: Imkit) -> None:
     assert seen(answer) == ok('{"deletedCount":1,"roomID":"r","messageID":"m1","deletedBy":"al","deletedAt":"ISO"}')
     answer = await al.as_backend("DELETE", "/rooms/r/messages/_all")
     assert seen(answer) == ok('{"deletedCount":0,"roomID":"r","messageID":"_all","deletedBy":"","deletedAt":"ISO"}')
+
+
+async def test_delete_messages_before_one(al: Imkit) -> None:
+    await al.post("r", "bo", "m2")
+    answer = await al.as_backend("DELETE", "/rooms/r/messages?before=m2")
+    assert seen(answer) == ok('{"deletedCount":1,"roomID":"r","messageID":"_before","deletedBy":"","deletedAt":"ISO","before":"m2"}')
+    answer = await al.as_backend("DELETE", "/rooms/r/messages?before=2098-12-31")
+    assert seen(answer) == ok('{"deletedCount":1,"roomID":"r","messageID":"_all","deletedBy":"","deletedAt":"ISO"}')
 
 
 async def test_delete_a_room(al: Imkit) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -103,6 +104,80 @@ async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imk
 
     await wait_until(is_ready, "the service to be ready again")
     assert await fragile.badge("al") == 0
+
+
+REFUSED_WRITES = [
+    # What brings it about, what undoes it, and the word that the store says.
+    (("min-replicas-to-write", "1"), ("min-replicas-to-write", "0"), "NOREPLICAS"),
+    (("REPLICAOF", "127.0.0.1", "9"), ("REPLICAOF", "NO", "ONE"), "READONLY"),
+    (("save", "1 1"), ("save", ""), "MISCONF"),
+    (("maxmemory", "1"), ("maxmemory", "0"), "OOM"),
+]
+
+
+def tell(server: Server, words: tuple[str, ...]) -> None:
+    with server.client() as client:
+        if words[0] == "REPLICAOF":
+            client.execute_command(*words)
+        else:
+            client.config_set(*words)
+        if words == ("save", "1 1"):
+            # A snapshot that cannot be written stops all writes.
+            client.set("{changed}", "v")
+            (server.directory / "dump.rdb").mkdir()
+            (server.directory / "dump.rdb" / "full").touch()
+            client.bgsave()
+
+
+@pytest.mark.parametrize(("words", "undo", "said"), REFUSED_WRITES, ids=[said for _, _, said in REFUSED_WRITES])
+async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
+    fragile: Imkit,
+    own_server: Server,
+    words: tuple[str, ...],
+    undo: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In /readyz, and in the log once a minute. One that is full serves on: it answers, and what frees memory is done."""
+    monkeypatch.setattr(operating, "REUSED_S", 0)
+    caplog.set_level(logging.INFO, "service.store.writes")
+    tell(own_server, words)
+
+    async def is_said() -> bool:
+        return said in (await fragile.call("GET", "/readyz")).text
+
+    await wait_until(is_said, "the refusal to be told")
+    ready = await fragile.call("GET", "/readyz")
+    beginning = "ready\nwarning: the store " if said == "OOM" else "not ready: the store refuses writes: "
+    assert (ready.status_code, ready.text[: len(beginning)]) == (200 if said == "OOM" else 503, beginning)
+    assert [record.getMessage()[: 27 + len(said)] for record in caplog.records] == [f"the store refuses writes: {said} "]
+    tell(own_server, undo)
+    if said == "MISCONF":
+        shutil.rmtree(own_server.directory / "dump.rdb")
+        with own_server.client() as client:
+            client.bgsave()
+
+    async def is_ready() -> bool:
+        return (await fragile.call("GET", "/readyz")).text == "ready\n"
+
+    await wait_until(is_ready, "the service to be ready again")
+    assert caplog.records[-1].getMessage() == "the store takes writes again"
+
+
+async def test_the_log_tells_when_the_store_is_lost_and_found(fragile: Imkit, own_server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "service.store.lane")
+    own_server.restart()
+
+    def told(words: str) -> list[str]:
+        return [record.levelname for record in caplog.records if record.getMessage().startswith(words)]
+
+    async def is_found() -> bool:
+        return len(told("the store is connected again, after ")) == 2
+
+    await wait_until(is_found, "a line of the service, and one of this test's own connection")
+    assert told("store connection lost") == ["WARNING"] * 2
+    assert told("the store is connected again, after ") == ["INFO"] * 2
 
 
 async def test_an_unknown_outcome_is_called_so(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:

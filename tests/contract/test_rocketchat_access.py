@@ -90,7 +90,7 @@ async def test_a_session_is_let_in(al: Rocketchat, operation: str) -> None:
 
 @pytest.mark.parametrize("operation", CALLS)
 async def test_the_content_type_is_the_originals(al: Rocketchat, operation: str) -> None:
-    """Exactly, without a charset: its own tests compare the whole value. Of answers, refusals and the answer to OPTIONS."""
+    """Exactly, without a charset: its own tests compare the whole value. Of answers, refusals and OPTIONS."""
     headers = await al.headers("al")
     _, path, _ = CALLS[operation]
     answers = [

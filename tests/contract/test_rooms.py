@@ -286,3 +286,27 @@ class TestRoomScope:
         answer = await al.as_user("bo", "PUT", "/rooms/r/lastRead", {"message": "m1"})
         assert result(answer) == {"client": "bo", "lastRead": "m1", "badge": 1, "unread": 1}
         assert await al.badge("bo") == 2
+
+
+async def test_the_callers_own_state_is_always_among_those_shown(imkit: Imkit) -> None:
+    """Of 1,101 members those are shown who have read furthest, as who came later has; who has not has to know from where."""
+    people = [f"p{number:04}" for number in range(1_100)]
+    await imkit.room("r", "al", *people[:100])
+    for number in range(3):
+        await imkit.post("r", "zoe", f"m{number}")
+    await imkit.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m1"})
+    result(await imkit.as_backend("POST", "/rooms/r/members", {"invitees": people[100:]}))
+    for method, path, body in (
+        ("GET", "/rooms/r", None),
+        ("PUT", "/rooms/r", {"name": "Room"}),
+        ("POST", "/rooms/r/join", None),
+        ("POST", "/rooms/r/members", {"invitees": ["p0000"]}),
+        ("POST", "/rooms/createAndJoin", {"_id": "r"}),
+    ):
+        room = result(await imkit.as_backend(method, path, body, user="al"))
+        assert len(room["memberProperties"]) == len(room["members"]) == 1_001
+        assert [one for one in room["memberProperties"] if one["client"] == "al"] == [{"client": "al", "badge": 1, "lastRead": "m1"}]
+    assert len(result(await imkit.as_backend("GET", "/rooms/r"))["memberProperties"]) == 1_000
+    (listed,) = result(await imkit.as_user("al", "GET", "/rooms"))["data"]
+    assert len(listed["members"]) == 101
+    assert "al" in [member["_id"] for member in listed["members"]]

@@ -1,27 +1,38 @@
 // One socket.io-client, driven over stdin and stdout: one JSON object per line in each direction.
 //
-// in    {"emit": event, "args": [...], "ack": true}; the end of the input closes the connection
-// out   {"state": "connect" | "disconnect" | "connect_error", "reason": ...}
+// in    {"emit": event, "args": [...], "ack": true}; {"emit": event, "all": [[...], ...]}: each with an ack, in one turn;
+//       {"cut": true}: the transport is gone; the end of the input closes the connection
+// out   {"state": "connect" | "disconnect" | "connect_error", "reason": ..., "data": ...}
 //       {"event": name, "args": [...]}
 //       {"ack": event, "args": [...]}
+//
+// With `token` each connection begins with `auth2`, as README has it.
 
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
-const { url, options } = JSON.parse(process.argv[2]);
+const { url, options, token } = JSON.parse(process.argv[2]);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+const acked = (event) => (...args) => say({ ack: event, args });
 
 const socket = io(url, options);
-socket.on("connect", () => say({ state: "connect", transport: socket.io.engine.transport.name }));
+socket.on("connect", () => {
+  if (token) socket.emit("auth2", token, {}, acked("auth2"));
+  say({ state: "connect", transport: socket.io.engine.transport.name });
+});
 socket.on("disconnect", (reason) => say({ state: "disconnect", reason }));
-socket.on("connect_error", (error) => say({ state: "connect_error", reason: error.message }));
+socket.on("connect_error", (error) => say({ state: "connect_error", reason: error.message, data: error.data }));
 socket.onAny((event, ...args) => say({ event, args }));
 
 const commands = createInterface({ input: process.stdin });
 commands.on("line", (line) => {
   const command = JSON.parse(line);
-  if (command.ack) {
-    socket.emit(command.emit, ...command.args, (...args) => say({ ack: command.emit, args }));
+  if (command.cut) {
+    socket.io.engine.close();
+  } else if (command.all) {
+    for (const args of command.all) socket.emit(command.emit, ...args, acked(command.emit));
+  } else if (command.ack) {
+    socket.emit(command.emit, ...command.args, acked(command.emit));
   } else {
     socket.emit(command.emit, ...command.args);
   }

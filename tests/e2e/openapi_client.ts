@@ -1,4 +1,5 @@
-// A client made of the OpenAPI document: types by openapi-typescript, calls by openapi-fetch. Prints one JSON object of what it was told.
+// A client made of the OpenAPI document: types by openapi-typescript, calls by openapi-fetch. Prints what it was told
+// as one JSON object.
 //
 // in    {"url": ..., "clientKey": ..., "token": ..., "room": ..., "message": ..., "tags": [two tags]}
 
@@ -19,7 +20,8 @@ interface Given {
 type Failure = components["schemas"]["Failure"];
 
 const { url, clientKey, token, room, message, tags }: Given = JSON.parse(process.argv[2] ?? "");
-const client = createClient<paths>({ baseUrl: url, headers: { "IM-CLIENT-KEY": clientKey, "IM-Authorization": token } });
+const headers = { "IM-CLIENT-KEY": clientKey, "IM-Authorization": token };
+const client = createClient<paths>({ baseUrl: url, headers });
 
 async function badge(roomTags?: string[]): Promise<number> {
   const { data, error } = await client.GET("/me/badge", { params: { query: roomTags ? { roomTags } : {} } });
@@ -36,8 +38,13 @@ const read = await client.PUT("/rooms/{room}/lastRead", { params: { path: { room
 const receipts = await client.GET("/rooms/{room}/messages/{message}/receipts", {
   params: { path: { room, message }, query: { filter: "read" } },
 });
-const counts = await client.GET("/rooms/{room}/receipts", { params: { path: { room }, query: { messages: [message] } } });
-const unknown = await client.PUT("/rooms/{room}/lastRead", { params: { path: { room: "nowhere" } }, body: { message } });
+const counts = await client.GET("/rooms/{room}/receipts", {
+  params: { path: { room }, query: { messages: [message] } },
+});
+const unknown = await client.PUT("/rooms/{room}/lastRead", {
+  params: { path: { room: "nowhere" } },
+  body: { message },
+});
 
 console.log(
   JSON.stringify({

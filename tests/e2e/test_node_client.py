@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -58,6 +59,11 @@ class NodeClient:
         (answer,) = self._acks(event)[-1]["args"]
         return answer
 
+    async def acks(self, event: str, count: int) -> list[Any]:
+        """The one argument of each ack, once there are so many."""
+        await self._until(lambda: len(self._acks(event)) >= count, f"{count} acks of {event} (there are {len(self._acks(event))})")
+        return [argument for line in self._acks(event) for argument in line["args"]]
+
     async def told(self, event: str, count: int) -> list[Any]:
         """The one argument of each event of this name, once there are so many."""
         await self._until(lambda: len(self._events(event)) >= count, f"{count} x {event}")
@@ -66,6 +72,10 @@ class NodeClient:
     async def state(self, state: str) -> dict[str, Any]:
         await self._until(lambda: any(line.get("state") == state for line in self.lines), state)
         return next(line for line in self.lines if line.get("state") == state)
+
+    async def states(self, state: str, count: int) -> None:
+        """Until it was in that state so often."""
+        await self._until(lambda: sum(line.get("state") == state for line in self.lines) >= count, f"{count} x {state}")
 
     def names(self) -> list[str]:
         """The names of the events, in order."""
@@ -91,14 +101,18 @@ class NodeClient:
 
 
 @asynccontextmanager
-async def node(script: Path, url: str, options: dict[str, Any]) -> AsyncIterator[NodeClient]:
-    argument = json.dumps({"url": url, "options": {**options, "reconnection": False}})
+async def node(
+    script: Path, url: str, options: dict[str, Any], *, token: str = "", comes_back: bool = False, state: str = "connect"
+) -> AsyncIterator[NodeClient]:
+    """A client in that `state`. `comes_back`: as it does by itself; `token`: it says `auth2` whenever it is connected."""
+    wishes = {**options, "reconnection": comes_back, "reconnectionDelay": 300, "reconnectionDelayMax": 600}
+    argument = json.dumps({"url": url, "options": wishes, "token": token})
     process = await asyncio.create_subprocess_exec(
         "node", str(script), argument, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     client = NodeClient(process)
     try:
-        await client.state("connect")
+        await client.state(state)
         yield client
     finally:
         await client.end()
@@ -175,3 +189,83 @@ async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> No
                 assert (await polls.ask("auth2", "nonsense"))["RC"] == 401
                 assert (await polls.state("disconnect"))["reason"] == "io server disconnect"
         assert faults(process) == []
+
+
+# Clients that were away
+
+
+@pytest.fixture(scope="module")
+def polled() -> Iterator[ServiceProcess]:
+    """A service that offers long-polling."""
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+        yield process
+        assert faults(process) == []
+
+
+@pytest.mark.parametrize("way", ["auth2", "handshake"])
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_what_was_said_while_offline_is_done_on_the_way_back(
+    polled: ServiceProcess, client_js: Path, transport: str, way: str
+) -> None:
+    """The client sends it before it tells its program that it is connected, so before `auth2`."""
+    ann, count = f"ann-{secrets.token_hex(4)}", 150
+    async with Backend(polled.url) as backend:
+        token = await backend.token(ann)
+        room = await backend.room(f"room-{secrets.token_hex(4)}", ann)
+        messages = await backend.batch(room, "bob", count)
+        auth = {"auth": {"token": token}} if way == "handshake" else {}
+        options = {"transports": [transport], **auth}
+        async with node(client_js, polled.url, options, token="" if auth else token, comes_back=True) as phone:
+            phone.send(cut=True)
+            await phone.states("disconnect", 1)
+            phone.send(emit="lastRead", all=[[{"room": room, "message": message}] for message in messages])
+            answers = await phone.acks("lastRead", count)
+            assert [answer.get("result", answer)["lastRead"] for answer in answers] == messages
+            assert sum(line.get("state") == "disconnect" for line in phone.lines) == 1
+        assert (await backend.call("GET", "/me/badge", token=token))["result"] == {"badge": 0}
+
+
+async def test_what_is_said_in_one_turn_is_heard_whatever_the_transport(polled: ServiceProcess, client_js: Path) -> None:
+    """By long-polling it comes as one request."""
+    ann = f"ann-{secrets.token_hex(4)}"
+    async with Backend(polled.url) as backend:
+        token = await backend.token(ann)
+        room = await backend.room(f"room-{secrets.token_hex(4)}", ann)
+        messages = await backend.batch(room, "bob", 40)
+        for transport in ("polling", "websocket"):
+            async with node(client_js, polled.url, {"transports": [transport], "auth": {"token": token}}) as phone:
+                phone.send(emit="lastRead", all=[[{"room": room, "message": message}] for message in messages])
+                assert [answer["RC"] for answer in await phone.acks("lastRead", 40)] == [0] * 40
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_why_a_client_is_not_let_in_is_told(polled: ServiceProcess, client_js: Path, transport: str) -> None:
+    options = {"transports": [transport], "auth": {"token": "nonsense"}}
+    async with node(client_js, polled.url, options, comes_back=True, state="connect_error") as phone:
+        error = await phone.state("connect_error")
+        assert error["reason"] == "Invalid or expired token"
+        assert error["data"]["error"]["code"] == "INVALID_TOKEN"
+        await asyncio.sleep(1.0)
+        assert sum(line.get("state") == "connect_error" for line in phone.lines) == 1, "it comes back by itself"
+    async with node(client_js, f"{polled.url}/admin", {"transports": [transport]}, state="connect_error") as phone:
+        assert (await phone.state("connect_error"))["reason"] == "Invalid namespace"
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_a_service_that_stops_lets_its_clients_come_back(client_js: Path, transport: str) -> None:
+    """At once, also those whose request waits; and to the one that is started next."""
+    keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
+    with short_directory() as directory:
+        process = ServiceProcess(directory / "data", workers=1, **keys)
+        process.start()
+        url = process.url
+        async with Backend(url) as backend:
+            token = await backend.token("ann")
+        async with node(client_js, url, {"transports": [transport], "auth": {"token": token}}, comes_back=True) as phone:
+            began = time.monotonic()
+            assert await asyncio.to_thread(process.stop) == 0
+            assert time.monotonic() - began < 4
+            assert (await phone.state("disconnect"))["reason"] == "transport close"
+            assert faults(process) == []
+            with ServiceProcess(directory / "data", workers=1, port=url.rpartition(":")[2], **keys):
+                await phone.states("connect", 2)

@@ -1,4 +1,4 @@
-"""The document that a real service serves: it passes two published linters, and two published generators make working clients of it."""
+"""The document that a real service serves passes two published linters; two published generators make clients of it."""
 
 import asyncio
 import json

@@ -117,6 +117,9 @@ async def test_differences_are_printed_and_make_it_fail(one_service: TemporarySe
     [
         (["--api-key", "wrong"], "401 INVALID_API_KEY"),
         (["--url", "http://127.0.0.1:9"], "got no answer"),
+        (["--url", "127.0.0.1:8080"], "with http:// or https:// in front"),
+        (["--url", "localhost"], "with http:// or https:// in front"),
+        (["--url", "ws://127.0.0.1:8080"], "with http:// or https:// in front"),
         (["--concurrency", "0"], "--concurrency must be at least 1"),
     ],
 )

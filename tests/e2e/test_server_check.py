@@ -124,6 +124,20 @@ def test_something_else_listens_there() -> None:
         other.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("sokcet_timeout=1", "there is no option sokcet_timeout for redis://"),
+        ("ssl_cert_reqs=none", "there is no option ssl_cert_reqs for redis://"),
+        ("socket_timeout=abc", "Invalid value for 'socket_timeout' in connection URL"),
+        ("protocol=9", "protocol must be either 2 or 3"),
+    ],
+)
+def test_an_option_of_the_url_that_cannot_be_used_is_a_sentence(options: str, words: str) -> None:
+    sentence = refusal(f"redis://127.0.0.1:{free_port()}?{options}")
+    assert sentence == f"READSTATE_REDIS_URL cannot be used: {words}; correct what stands behind its `?`, or remove it"
+
+
 def test_tls_asked_of_a_server_without_it(directory: Path) -> None:
     server = Server(directory / "plain", clustered=True)
     server.start()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import json
 import socket as sockets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,10 +14,15 @@ import uvicorn
 import websockets
 
 from service.app import Service, create_app
+from service.domain.notices import CursorMoved
+from service.http_protocol import PIECE_BYTES, HttpProtocol, WebSocketProtocol
 from service.settings import Settings
-from service.wire.realtime import connection as connection_module
+from service.wire.realtime import connections as connections_module
 from service.wire.realtime import events as events_module
+from service.wire.realtime import server as server_module
+from service.wire.realtime.connection import GONE, Connection
 from service.wire.realtime.server import Realtime
+from tests.security.asgi_socket import AsgiSocket
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
 from tests.support.servers import Server
 from tests.support.waiting import wait_until
@@ -37,18 +43,18 @@ class Inside:
 
     def remains(self) -> dict[str, Any]:
         """Everything that is kept per connection, per user or per room."""
-        protocol = self.realtime._sockets
+        connections = self.realtime.connections
         return {
-            "connections": protocol._connections,
-            "engine": {sid for sid, socket in protocol.eio.sockets.items() if not socket.closed},
-            "environ": protocol.environ,
-            "rooms of the library": {namespace: rooms for namespace, rooms in protocol.manager.rooms.items() if rooms},
-            "pending": {**protocol.manager.pending_connect, **protocol.manager.pending_disconnect},
+            "connections": connections.all(),
+            "to be done later": [
+                len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers) if len(delay)
+            ],
+            "addresses": self.realtime._held._held,
             "people": self.realtime._audience._people,
             "members": dict(self.realtime._audience._members),
             "listeners": self.realtime._events._notices._listeners,  # type: ignore[attr-defined]
             "fetching": self.realtime._delivery._fetching,
-            "tasks": self.realtime._delivery._tasks | self.realtime._leaving,
+            "tasks": self.realtime._delivery._tasks | self.realtime._tasks,
         }
 
     async def until_nothing_remains(self) -> None:
@@ -65,7 +71,15 @@ async def inside(server: Server, request: pytest.FixtureRequest) -> AsyncIterato
     service = create_app(settings)
     listener = sockets.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        service, ws="websockets-sansio", ws_max_size=65_536, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+        service,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=65_536,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        log_config=None,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
     )
     web = uvicorn.Server(config)
     serving = asyncio.create_task(web.serve(sockets=[listener]))
@@ -101,9 +115,9 @@ async def until_closed(connection: websockets.ClientConnection) -> int | None:
 
 
 @pytest.mark.parametrize("frames", [[], ["40"], ["40", '42["typing"]']], ids=["open", "connected", "talking"])
-async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert connection_module.AUTHENTICATE_WITHIN_S <= 30  # ruling R34
-    monkeypatch.setattr(connection_module, "AUTHENTICATE_WITHIN_S", 0.5)
+async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str]) -> None:
+    assert inside.realtime.connections.deadlines.after_s <= 30  # ruling R34
+    inside.realtime.connections.deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for frame in frames:
             await connection.send(frame)
@@ -111,11 +125,22 @@ async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, fr
     await inside.until_nothing_remains()
 
 
-async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "AUTHENTICATE_WITHIN_S", 0.5)
+async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend) -> None:
+    inside.realtime.connections.deadlines.after_s = 0.5
     async with device(backend, "ann") as phone:
         await asyncio.sleep(1.0)
         assert phone.client.connected
+
+
+async def test_what_waits_for_auth2_in_vain_is_answered_at_the_end(inside: Inside) -> None:
+    inside.realtime.connections.deadlines.after_s = 0.5
+    async with raw(inside.url) as connection:
+        for packet in ("40", '427["lastRead",{"room":"r","message":"m"}]'):
+            await connection.send(packet)
+        heard = [str(await connection.recv()) for _ in range(3)]
+        assert heard[2].startswith("437[")
+        assert json.loads(heard[2][3:])[0]["error"]["code"] == "NOT_AUTHENTICATED"
+        assert await until_closed(connection) == 1008
 
 
 @pytest.mark.parametrize("inside", [{"socket_ping_interval_s": 1, "socket_ping_timeout_s": 1}], indirect=True)
@@ -190,9 +215,9 @@ async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Insid
                 while not str(await connection.recv()).startswith("437"):
                     pass
         await inside.until_nothing_remains()
-        await asyncio.sleep(connection_module.LINGER_S + 0.5)
+        await asyncio.sleep(connections_module.LINGER_S + 0.5)
         gc.collect()
-        return sum(isinstance(thing, connection_module.Connection) for thing in gc.get_objects())
+        return sum(isinstance(thing, Connection) for thing in gc.get_objects())
 
     await come_and_go(100)
     assert await come_and_go(300) <= 2
@@ -209,3 +234,46 @@ async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) ->
             async with raw(inside.url):
                 pass
         assert (await backend._http.get("/socket.io/?EIO=4&transport=polling")).status_code == 400
+
+
+async def test_what_happens_in_one_turn_is_one_write(inside: Inside, backend: Backend) -> None:
+    """To each socket, and the bytes are the same for all of them."""
+    room = await backend.room("room", "ann")
+    token = await backend.token("ann")
+    async with AsgiSocket(inside.service) as phone, AsgiSocket(inside.service) as laptop:
+        for socket in (phone, laptop):
+            assert (await socket.ask("auth2", token))["RC"] == 0
+        before = (phone.writes, laptop.writes)
+        for seq in range(20):
+            inside.realtime._delivery.deliver("default", CursorMoved(room, "bob", f"m{seq}", seq))
+        heard = [[await socket.next() for _ in range(20)] for socket in (phone, laptop)]
+        assert heard[0] == heard[1]
+        assert [json.loads(packet[2:])[1]["messageID"] for packet in heard[0]] == [f"m{seq}" for seq in range(20)]
+        assert (phone.writes, laptop.writes) == (before[0] + 1, before[1] + 1)
+
+
+async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
+    """As the bytes that it came in: as messages it would be a hundred times as large."""
+    async with raw(inside.url) as connection:
+        await connection.recv()
+        connection.transport.write((b"\x81\x81" + bytes(4) + b"3") * 50_000)
+        await asyncio.sleep(1.0)
+        (session,) = inside.realtime.connections.all()
+        protocol: Any = session.line._pipe  # type: ignore[attr-defined]
+        assert protocol.queue.qsize() <= PIECE_BYTES
+        assert not protocol.queue.empty()
+        connection.transport.abort()
+    # What is not read does not tell that the client is gone.
+    inside.realtime.connections.end_now(session, GONE)
+    await inside.until_nothing_remains()
+
+
+async def test_closings_after_a_gap_do_not_hold_up_a_stop(inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "GAP_SPREAD_S", 60.0)
+    async with device(backend, "ann") as first, device(backend, "bob") as second:
+        await inside.realtime._repair("default")
+        await first.until_closed()
+        assert second.client.connected
+        async with asyncio.timeout(5):
+            await inside.realtime.stop()
+        await second.until_closed()

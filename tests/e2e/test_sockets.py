@@ -3,16 +3,18 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import socketio
+import websockets
 
-from service.store.connect import connect
-from service.store.redis_store import RedisStore
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, Device, device, faults
 from tests.support.processes import ServiceProcess
-from tests.support.servers import Server, short_directory
+from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
 
 QUIET_S = 0.3  # what has not come after this long is not coming
@@ -111,10 +113,69 @@ async def test_a_deleted_message_and_an_emptied_room_are_told(backend: Backend) 
         room = await backend.room(fresh("room"), ann)
         message = await backend.post(room, ann)
         await backend.post(room, ann)
+        last = await backend.post(room, ann)
         await backend.call("DELETE", f"/rooms/{room}/messages/{message}")
+        await backend.call("DELETE", f"/rooms/{room}/messages?before={last}")
         await backend.call("DELETE", f"/rooms/{room}/messages/_all")
-        told = await phone.until("messageDeleted", 2, room)
-    assert told == [{"room": room, "messageID": message}, {"room": room, "messageID": "_all"}]
+        told = await phone.until("messageDeleted", 3, room)
+    assert told == [
+        {"room": room, "messageID": message},
+        {"room": room, "messageID": "_before", "before": last},
+        {"room": room, "messageID": "_all"},
+    ]
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A service on either plan."""
+    if request.param == "one server":
+        yield request.getfixturevalue("live").url
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    settings = {"redis_url": cluster.url, "workers": 2, "api_key": API_KEY, "client_key": CLIENT_KEY, "fanout_limit": 3}
+    with short_directory() as directory, ServiceProcess(directory / "data", **settings) as process:
+        yield process.url
+
+
+@pytest.mark.parametrize("others", [0, 4], ids=["a few", "above the fan-out limit of the cluster"])
+async def test_who_is_out_of_a_room_hears_so_on_all_devices_with_the_new_badge(url: str, others: int) -> None:
+    """Taken out, left, deleted: `left` in a last `room` event, and the badge without what was unread there."""
+    ann, ben = fresh("ann"), fresh("ben")
+    crowd = [fresh("crowd") for _ in range(others)]
+    async with AsyncExitStack() as stack:
+        backend = await stack.enter_async_context(Backend(url))
+        phone, laptop = [await stack.enter_async_context(device(backend, ben)) for _ in range(2)]
+        token, rooms = await backend.token(ben), [await backend.room(fresh("room"), ann, ben, *crowd) for _ in range(7)]
+        for room in rooms:
+            await backend.post(room, ann)
+        for number, room in enumerate(rooms[:6]):
+            if number % 3 == 0:
+                await backend.remove(room, ben)
+            elif number % 3 == 1:
+                await backend.call("POST", f"/rooms/{room}/delete/members", {"members": [ben]}, token=token)
+            else:
+                await backend.call("DELETE", f"/rooms/{room}")
+            last = {"_id": room, "id": room, "appID": "default", "members": [], "partial": True, "left": True}
+            last |= ({"deleted": True} if number % 3 == 2 else {}) | {"unread": 0, "badge": 6 - number}
+            for hearer in (phone, laptop):
+                await hearer.until_heard("room", last)
+        await backend.post(rooms[0], ann)
+        message = await backend.post(rooms[6], ann)
+        for hearer in (phone, laptop):
+            await hearer.until("chat message", 2, rooms[6])
+            assert hearer.heard[-1][1].get("_id", message) == message
+            assert [told for told in hearer.heard if rooms[0] in str(told)][-1][1]["left"]
+
+
+async def test_who_stays_hears_the_room_as_it_is_now(backend: Backend) -> None:
+    ann, ben = fresh("ann"), fresh("ben")
+    async with device(backend, ann) as phone:
+        room = await backend.room(fresh("room"), ann, ben)
+        await phone.until("room", 1, room)
+        await backend.remove(room, ben)
+        told = (await phone.until("room", 2, room))[-1]
+    assert [member["_id"] for member in told["members"]] == [ann]
+    assert "left" not in told
 
 
 async def test_a_changed_room_is_told_without_what_is_personal(backend: Backend) -> None:
@@ -210,10 +271,109 @@ async def test_what_cannot_be_done_is_answered_as_over_http(backend: Backend, ev
         assert phone.client.connected
 
 
-async def test_who_is_nobody_can_do_nothing(backend: Backend) -> None:
+# Before auth2
+
+
+async def test_what_is_said_before_auth2_waits_for_it_and_is_done_in_order(backend: Backend) -> None:
+    """Socket.IO's clients send what was said while they were offline before the program may authenticate. More than a burst."""
+    ann, count = fresh("ann"), 150
+    token = await backend.token(ann)
+    room = await backend.room(fresh("room"), ann)
+    messages = await backend.batch(room, fresh("bob"), count)
     async with device(backend) as phone:
-        answer = await phone.ask("chat message", {"room": "r", "message": "hello"})
-        assert (answer["RC"], answer["error"]["code"]) == (401, "INVALID_TOKEN")
+        acks: list[dict[str, object]] = []
+        for message in messages:
+            await phone.client.emit("lastRead", {"room": room, "message": message}, callback=acks.append)
+        assert (await phone.authenticate(token))["RC"] == 0
+        await wait_until(lambda: reached(acks, count), "all acks")
+        assert [ack["RC"] for ack in acks] == [0] * count
+        receipts = [told["messageID"] for told in await phone.until("lastRead", count, room)]
+        assert receipts == messages
+        assert phone.client.connected
+
+
+async def reached(things: list[Any], count: int) -> bool:
+    return len(things) >= count
+
+
+@pytest.mark.parametrize("token", ["nonsense", ""])
+async def test_what_was_said_before_an_auth2_that_fails_is_refused_with_a_code_of_its_own(backend: Backend, token: str) -> None:
+    """Not that of a token that has ended: clients would log their user out."""
+    async with device(backend) as phone:
+        acks: list[dict[str, Any]] = []
+        for event, content in (("chat message", {"room": "r", "message": "hello"}), ("lastRead", {"room": "r", "message": "m"})):
+            await phone.client.emit(event, content, callback=acks.append)
+        assert (await phone.authenticate(token))["RC"] == 401
+        await phone.until_closed()
+        assert [(ack["RC"], ack["error"]["code"]) for ack in acks] == [(425, "NOT_AUTHENTICATED")] * 2
+
+
+async def test_so_much_waits_for_auth2_and_no_more(backend: Backend) -> None:
+    """64 KiB: what is more is refused at once, and the rest is still done."""
+    ann = fresh("ann")
+    token = await backend.token(ann)
+    async with device(backend) as phone:
+        acks: list[dict[str, Any]] = []
+        for _ in range(3):
+            await phone.client.emit("lastRead", {"room": "r" * 30_000, "message": "m"}, callback=acks.append)
+        await wait_until(lambda: reached(acks, 1), "an answer")
+        assert [ack["error"]["code"] for ack in acks] == ["NOT_AUTHENTICATED"]
+        assert (await phone.authenticate(token))["RC"] == 0
+        await wait_until(lambda: reached(acks, 3), "the other answers")
+        assert [ack["RC"] for ack in acks] == [425, 404, 404]
+
+
+# A token in the handshake
+
+
+async def test_a_token_in_the_handshake_is_as_good_as_auth2(backend: Backend) -> None:
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, auth={"token": await backend.token(ann), "IM-CLIENT-KEY": CLIENT_KEY}) as phone:
+        room = await backend.room(fresh("room"), ann, bob)
+        message = await backend.post(room, bob)
+        assert (await phone.ask("lastRead", {"room": room, "message": message}))["RC"] == 0
+        assert (await phone.until("lastRead", 2, room))[-1] == {"roomID": room, "memberID": ann, "messageID": message}
+        assert (await phone.authenticate(await backend.token(bob)))["result"] == {"client": bob}
+
+
+@pytest.mark.parametrize(
+    ("auth", "code"),
+    [
+        ({"token": "nonsense"}, "INVALID_TOKEN"),
+        ({"token": ""}, "INVALID_TOKEN"),
+        ({"token": 7}, "INVALID_TOKEN"),
+        ({"token": "nonsense", "CLIENT_KEY": "wrong"}, "INVALID_CLIENT_KEY"),
+    ],
+)
+async def test_a_bad_token_in_the_handshake_is_told_by_an_object(backend: Backend, auth: dict[str, Any], code: str) -> None:
+    """`message` is what Socket.IO's clients show, `data` what `auth2` would answer."""
+    phone = Device(backend)
+    errors: list[dict[str, Any]] = []
+    phone.client.on("connect_error", errors.append)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await phone.connect(auth=auth)
+    await phone.until_closed()
+    await phone.close()
+    (error,) = errors
+    assert error["data"]["error"] == {"code": code, "message": error["message"]}
+
+
+async def test_after_a_bad_token_the_same_connection_may_bring_a_good_one(backend: Backend) -> None:
+    """Closed it would be opened again by some clients, with the same token, for ever."""
+    token = await backend.token(fresh("ann"))
+    url = backend.url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    async with websockets.connect(url, compression=None) as connection:
+        await connection.recv()
+        for one, beginning in (("nonsense", '44{"message":'), (token, "40{"), ("nonsense", "431[")):
+            await connection.send(f'40{{"token":"{one}"}}')
+            await connection.send('421["conf",{"encoding":"rot13"}]')
+            assert str(await connection.recv()).startswith(beginning)
+
+
+async def test_a_handshake_without_a_token_leaves_auth2_to_come(backend: Backend) -> None:
+    for auth in ({}, {"token": None}, {"device": "7"}):
+        async with device(backend, auth=auth) as phone:
+            assert (await phone.authenticate(await backend.token(fresh("ann"))))["RC"] == 0
 
 
 # How a connection begins
@@ -388,38 +548,29 @@ async def test_a_stopping_service_closes_in_a_way_that_clients_come_back() -> No
         assert faults(process) == []
 
 
-async def test_after_an_outage_of_the_store_everybody_hears_what_they_should() -> None:
-    """Who left and who came while notices were lost; the connections stay."""
+async def test_after_an_outage_of_the_store_clients_are_sent_away_to_come_back() -> None:
+    """They may have missed something, and fetch state when they connect. At an even pace, and whoever comes meanwhile is not concerned."""
     with short_directory() as directory:
         server = Server(directory / "store")
         server.start()
         settings = {"workers": 1, "redis_url": server.url, "api_key": API_KEY, "client_key": CLIENT_KEY}
         with ServiceProcess(directory / "data", **settings) as process:
-            async with (
-                Backend(process.url) as backend,
-                device(backend, "ann") as stays,
-                device(backend, "bob") as left,
-                device(backend, "cid") as came,
-            ):
-                room = await backend.room("room", "ann", "bob")
+            async with Backend(process.url) as backend, AsyncExitStack() as stack:
+                phones = [await stack.enter_async_context(device(backend, f"user-{number}")) for number in range(5)]
+                stranger = await stack.enter_async_context(device(backend))
+                ended_at: list[float] = []
+                for phone in phones:
+                    phone.client.on("disconnect", lambda *_: ended_at.append(time.monotonic()))
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.start)
-                # Past the service, as fast as possible: mostly before its workers hear again.
-                caller = await connect(server.url)
-                store = RedisStore(caller)
-                await store.remove_members(app="default", room=room, members=["bob"])
-                await store.add_members(app="default", room=room, members=["cid"])
-                await caller.close()
-
-                async def both_hear() -> bool:
-                    await backend.call("POST", "/messages", {"room": room, "sender": "ann", "message": "hello", "messageType": "text"})
-                    return bool(stays.told("chat message", room) and came.told("chat message", room))
-
-                await wait_until(both_hear, "both members to hear", timeout_s=20)
-                await asyncio.sleep(QUIET_S)
-                assert left.told("chat message", room) == []
-                assert stays.client.connected
-                assert left.client.connected
+                await wait_until(lambda: reached(ended_at, 1), "the gap to be noticed", timeout_s=20)
+                async with device(backend, "user-0") as back:
+                    await wait_until(lambda: reached(ended_at, 5), "all to be sent away", timeout_s=10)
+                    pauses = [later - earlier for earlier, later in pairwise(ended_at)]
+                    assert all(0.5 <= pause <= 2 for pause in pauses), pauses
+                    assert back.client.connected
+                    assert stranger.client.connected
+                assert "readstate_notice_gaps_total 1.0" in process.get("/metrics")[1].decode()
         assert faults(process) == []
         server.stop()
 

@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from websockets.exceptions import ConnectionClosed
@@ -116,6 +118,71 @@ def test_it_stops_when_told_to_and_leaves_nothing_behind(data_dir: Path, how: si
     assert not (data_dir / "valkey.sock").exists()
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0])
+def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(data_dir: Path, how: signal.Signals, moment_s: float) -> None:
+    """As the signal ends a program, so that a shell and systemd see what it was. Ctrl-C goes to the workers as well."""
+    service = ServiceProcess(data_dir)
+    service.launch()
+    time.sleep(moment_s)
+    # Before our first line Python has the word.
+    wait_until_now(lambda: data_dir.exists() or not catches(service.pid, signal.SIGINT), "our own code to run")
+    started = children_of(service.pid)
+    begun = time.monotonic()
+    os.killpg(service.pid, how)
+    code = service.wait(10)
+    assert code == (0 if service.printed else -how)
+    assert time.monotonic() - begun < 5
+    assert not any("Traceback" in line or "Error" in line for line in service.logged), service.logged
+    wait_until_now(lambda: not any(map(is_running, started)), "every process to be gone")
+
+
+def catches(pid: int, signum: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal (Linux)."""
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signum - 1) & 1)
+
+
+def test_it_does_not_wait_for_a_store_that_is_away_when_it_is_told_to_stop(data_dir: Path) -> None:
+    """Its workers, which wait for the store, have nothing to finish."""
+    with short_directory() as directory:
+        server = Server(directory / "own")
+        server.start()
+        service = ServiceProcess(data_dir, redis_url=server.url)
+        service.launch()
+        wait_until_now(lambda: bool(workers_of(service)), "a worker to be started", timeout_s=30)
+        server.kill()
+        time.sleep(2)
+        begun = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert service.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - begun < 5
+
+
+def test_the_log_tells_of_start_and_stop(data_dir: Path) -> None:
+    with ServiceProcess(data_dir, workers=2) as service:
+        url = service.url
+        wait_until_now(lambda: bool(lines_of(service, "ready")), "the line")
+    (ready,) = lines_of(service, "ready")
+    assert (ready["level"], f"http://{ready['address']}", ready["workers"]) == ("info", url, 2)
+    assert [line["level"] for line in lines_of(service, "told to stop by SIGTERM") + lines_of(service, "stopped")] == ["info", "info"]
+
+
+def lines_of(service: ServiceProcess, beginning: str) -> list[dict[str, object]]:
+    """The lines of its log whose message begins so."""
+    lines = [json.loads(line) for line in service.logged if line.startswith("{")]
+    return [line for line in lines if line["message"].startswith(beginning)]
+
+
+def replaced(service: ServiceProcess, process: str) -> float:
+    """How often one of these processes was started again, as /metrics says."""
+    found = re.search(
+        rf'^readstate_processes_replaced_total{{process="{process}"}} (\S+)$', service.get("/metrics")[1].decode(), re.MULTILINE
+    )
+    assert found is not None
+    return float(found[1])
+
+
 def test_it_can_be_stopped_before_it_is_ready(data_dir: Path) -> None:
     service = ServiceProcess(data_dir)
     service.launch()
@@ -136,6 +203,35 @@ def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
             assert close_code(websocket) in (1001, 1012)
         assert service.wait(25) == 0
         assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("said", ["", "40", '40\x1e42["typing"]'], ids=["open", "connected", "talking"])
+def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: str) -> None:
+    """It is answered in a way that tells the client to come back; nothing is lost of what runs, so no line says that it was."""
+    with (
+        ServiceProcess(data_dir) as service,
+        httpx.Client(base_url=service.url, params={"EIO": "4", "transport": "polling"}, timeout=40) as client,
+        ThreadPoolExecutor() as threads,
+    ):
+
+        def request(method: str, body: str = "") -> tuple[int, str]:
+            answer = client.request(method, "/socket.io/", content=body)
+            return answer.status_code, answer.text
+
+        client.params = client.params.set("sid", json.loads(request("GET")[1][1:])["sid"])
+        if said:
+            assert request("POST", said) == (200, "ok")
+            assert request("GET")[1].startswith("40{")
+        waiting = threads.submit(request, "GET")
+        time.sleep(0.5)
+        assert not waiting.done()
+        begun = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert waiting.result(10) == (200, "1")
+        assert time.monotonic() - begun < 1.5
+        assert service.wait(10) == 0
+        assert time.monotonic() - begun < 3
+    assert not [line for line in service.logged if '"level": "error"' in line]
 
 
 def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
@@ -193,18 +289,25 @@ def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
         wait_until_now(lambda: len(workers_of(service) - before) == 1, "a new worker", timeout_s=30)
         wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready", timeout_s=30)
         assert {whoami(service, token) for _ in range(20)} == {"ada"}
+        wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it")
+        (line,) = lines_of(service, f"worker {min(before)} ended with -9; worker ")
+        assert line["level"] == "warning"
 
 
 def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
     with ServiceProcess(data_dir) as service:
         token, before = token_of(service, "ada"), server_of(service)
-        with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
+        with redis.Redis(unix_socket_path=str(socket_path(data_dir)), single_connection_client=True) as client:
+            # It waits for what its own connection has written, and so for all that was written before.
+            client.set("nothing-of-ours", "", px=1)
             client.execute_command("WAITAOF", 1, 0, 5000)
         os.kill(before, signal.SIGKILL)
         wait_until_now(lambda: not is_running(before), "the server to be gone")
         wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready again", timeout_s=30)
         assert whoami(service, token) == "ada"
         assert server_of(service) != before
+        wait_until_now(lambda: replaced(service, "store") == 1, "the metric to count it")
+        assert replaced(service, "worker") == 0
 
 
 def test_a_server_of_ones_own_is_used_and_left_running(data_dir: Path, server: Server) -> None:
@@ -246,7 +349,16 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
         sentence = refusal(data_dir=data_dir, port=port)
     assert sentence.startswith(f"cannot listen on 127.0.0.1 port {port} (Address already in use")
     assert "READSTATE_PORT" in sentence
+    assert sentence.count(str(port)) == 1
     assert not (data_dir / "valkey.sock").exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_another_readstate_on_the_port_is_called_so(data_dir: Path, host: str) -> None:
+    with ServiceProcess(data_dir) as service:
+        port = int(service.url.rpartition(":")[2])
+        sentence = refusal(data_dir=data_dir.with_name("other"), port=port, host=host)
+    assert sentence == f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another"
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
@@ -264,6 +376,7 @@ def test_a_bad_value_is_refused(data_dir: Path) -> None:
 
 def test_a_data_directory_that_others_can_read_is_refused(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o755)
+    (data_dir / "something").touch()
     assert refusal(data_dir=data_dir, port=0) == f"{data_dir} is open to other users of this machine; run `chmod 700 {data_dir}`"
 
 
@@ -298,68 +411,6 @@ def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Serve
     run = run_command("serve", settings={"data_dir": data_dir, "port": 0, "redis_url": url})
     assert (run.returncode, run.stdout) == (1, "")
     assert "hgetall" in run.stderr
-
-
-# The other commands
-
-
-def test_apps_are_added_while_the_service_runs(data_dir: Path) -> None:
-    """A new app's keys work within seconds; a rotated key ends; a removed app is out."""
-    settings = {"data_dir": data_dir}
-    with ServiceProcess(data_dir, address_rate_limit=0) as service:
-        added = run_command("apps", "add", "acme", settings=settings)
-        keys = dict(line.rsplit(maxsplit=1) for line in added.stdout.splitlines())
-        wait_until_now(lambda: is_let_in(service, keys["API key"]), "the new app to be known")
-        assert run_command("apps", "list", settings=settings).stdout.splitlines()[1] == f"acme\t{keys['client key']}"
-        assert run_command("apps", "rotate", "acme", settings=settings).returncode == 0
-        wait_until_now(lambda: not is_let_in(service, keys["API key"]), "the old key to end")
-        assert run_command("apps", "remove", "acme", settings=settings).returncode == 0
-        assert len(run_command("apps", "list", settings=settings).stdout.splitlines()) == 1
-
-
-def is_let_in(service: ServiceProcess, api_key: str) -> bool:
-    try:
-        token_of(service, "ada", api_key)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code not in (401, 403):
-            raise
-        return False
-    return True
-
-
-@pytest.mark.parametrize("arguments", [("add", "default"), ("add", "No Such Name"), ("rotate", "nobody"), ("remove", "nobody")])
-def test_apps_that_cannot_be_changed_are_one_line(data_dir: Path, arguments: tuple[str, str]) -> None:
-    run = run_command("apps", *arguments, settings={"data_dir": data_dir})
-    assert run.returncode == 2
-    assert len(run.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("arguments", [("audit", "--user", "\udcff"), ("audit", "--app", "\udcff"), ("webhooks", "replay", "\udcff")])
-def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple[str, ...]) -> None:
-    """Not with the exit code of an audit that has found something."""
-    run = run_command(*arguments, settings={"data_dir": data_dir})
-    assert run.returncode == 2
-    assert "Traceback" not in run.stderr
-
-
-def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:
-    """On the data of a service that is not running, and of one user."""
-    with ServiceProcess(data_dir) as service:
-        for user in ("ada", "ben"):
-            token_of(service, user)
-        post(service, "/rooms/createAndJoin", {"_id": "room", "invitee": "ben"}, API_KEY=service.api_key, CLIENT_ID="ada")
-        assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
-        with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
-            assert client.exists("{u:default:ada}")
-            client.hset("{u:default:ada}", "", bytes([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]))
-    found = run_command("audit", settings={"data_dir": data_dir})
-    assert found.returncode == 1
-    assert found.stdout.startswith("app default user ada ")
-    assert found.stdout.endswith(": stored 7, right is 0\n")
-    assert run_command("audit", "--user", "ben", settings={"data_dir": data_dir}).returncode == 0
-    assert run_command("audit", "--user", "ada", "--repair", settings={"data_dir": data_dir}).returncode == 1
-    assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
 
 
 def test_no_command_is_answered_with_the_commands() -> None:

@@ -224,7 +224,8 @@ async def test_calls_that_come_nearly_too_often_are_told(data_dir: Path, setting
         ({"webhook_token": ""}, "READSTATE_WEBHOOK_TOKEN"),
         ({"webhook_allow_private": "false"}, "READSTATE_WEBHOOK_ALLOW_PRIVATE=true"),
         ({"webhook_client_cert": "/nowhere/cert.pem"}, "READSTATE_WEBHOOK_CLIENT_CERT"),
-        ({"webhook_url": ""}, "READSTATE_WEBHOOK_URL is not set"),
+        ({"webhook_url": ""}, "READSTATE_WEBHOOK_TOKEN signs what is sent to READSTATE_WEBHOOK_URL"),
+        ({"webhook_url": "", "webhook_token": ""}, "READSTATE_WEBHOOK_URL is not set"),
     ],
 )
 async def test_a_deliverer_that_could_not_deliver_says_so_in_one_line(

@@ -90,6 +90,17 @@ async def test_a_wrong_copy_is_found_and_mended(store: RedisStore, run: Run, app
     assert await store.badge(app=app, user="ann", tags=["a", "b"]) == 1
 
 
+async def test_an_audit_of_everything_says_each_difference_once(store: RedisStore, run: Run, app: str) -> None:
+    """A copy concerns its room and its user: it is looked at with the room, and with the user only where the room has no such member."""
+    await sound_room(store, app)
+    for room, unread, state in (("r", 7, State.ACTIVE), ("nowhere", 3, State.ACTIVE)):
+        stamp = (await run("copies", USER(app, "ann"), "r"))[1]
+        await run("apply", USER(app, "ann"), room, stamp + 1, 1, "a\x1fb", 0, unread, state)
+    found = [(drift.user, drift.room, drift.what) for drift in await store.audit_all(repair=False) if drift.app == app]
+    assert len(found) == len(set(found))
+    assert ("ann", "nowhere", "state") in found
+
+
 async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(store: RedisStore, caller: Caller, app: str) -> None:
     """The head's sum is compared with the members themselves."""
     await sound_room(store, app)

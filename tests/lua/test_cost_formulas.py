@@ -281,7 +281,10 @@ async def a_marked_room(world: World) -> None:
 
 @case("post")
 async def _post(world: World) -> Sizes:
-    """Until messages are forgotten, and with them who has left and their journals; one was deleted, so holes are looked at."""
+    """Until messages are forgotten, and with them who has left and their journals; one was deleted, so holes are looked at.
+
+    Some are hidden, and lengthen a row.
+    """
     members, tags, left, history = world.of(5, 100), world.of(1, 4), world.of(2, 150), 100
     world.store = RedisStore(world.caller, fanout_limit=FANOUT_LIMIT, message_history=history)
     names = await world.room(members, tags=tags)
@@ -292,7 +295,8 @@ async def _post(world: World) -> Sizes:
             await world.store.mark_read(app=world.app, room="r", user=member, message=message)
     await world.store.remove_members(app=world.app, room="r", members=gone)
     for number in range(2 * history):
-        message = (await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else ""))).message
+        hidden = {"as_last": number % 4 > 1}
+        message = (await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else "", **hidden))).message
         if number == history:
             await world.store.delete_message(app=world.app, room="r", message=message)
     return {"members": members, "tags": tags, "left": left, "forgotten": 64}
@@ -324,19 +328,35 @@ async def _recall_message(world: World) -> Sizes:
     return {"members": members, "tags": tags}
 
 
-@case("delete_all_messages")
-async def _delete_all_messages(world: World) -> Sizes:
-    members, tags = world.of(5, 250), world.of(1, 4)
-    await world.room(members, tags=tags)
-    await world.messages(world.of(3, 100))
-    await world.count(world.store.delete_all_messages(app=world.app, room="r"))
-    return {"members": members, "tags": tags}
+@case("delete_messages")
+async def _delete_messages(world: World) -> Sizes:
+    """Before a message, before a time, and the rest; some were deleted before."""
+    members, tags, messages = world.of(5, 250), world.of(1, 4), world.of(10, 1500)
+    names = await world.room(members, tags=tags)
+    for number in range(messages):
+        await world.store.post(
+            app=world.app,
+            room="r",
+            sender=names[0],
+            message=f"m{number}",
+            countable=True,
+            body="{}",
+            sender_must_be_member=True,
+            sent_ms=1_000_000 + number,
+        )
+    for number in (0, 1, messages - 1):
+        await world.store.delete_message(app=world.app, room="r", message=f"m{number}")
+    room = {"app": world.app, "room": "r"}
+    await world.count(world.store.delete_messages(**room, before="m3"))
+    await world.count(world.store.delete_messages(**room, before_ms=1_000_000 + messages - 2))
+    await world.count(world.store.delete_messages(**room))
+    return {"members": members, "tags": tags, "looked": messages}
 
 
-@case("message_sender")
-async def _message_sender(world: World) -> Sizes:
+@case("message")
+async def _message(world: World) -> Sizes:
     await world.room(2)
-    await world.count(world.store.message_sender(app=world.app, room="r", message=(await world.messages(world.of(2, 100)))[0]))
+    await world.count(world.store.message(app=world.app, room="r", message=(await world.messages(world.of(2, 100)))[0]))
     return {}
 
 

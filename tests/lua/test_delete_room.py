@@ -52,7 +52,7 @@ async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, caller:
     await a_room(store, app)
     key = Keys.room(app, "r")
     assert await caller.command("TTL", key, key=key) == -1
-    assert (await store.delete_all_messages(app=app, room="r")).count == 0
+    assert (await store.delete_messages(app=app, room="r")).count == 0
     assert await store.set_unread(app=app, room="r", user="ann", count=3) == 0
     assert (await posted(store, app)).seq == 4
 

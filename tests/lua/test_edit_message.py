@@ -18,7 +18,7 @@ async def test_the_place_is_answered_and_nothing_is_written(store: RedisStore, a
     assert await contents(store, app) == before
 
 
-@pytest.mark.parametrize("gone", ["delete_message", "recall_message", "delete_all_messages"])
+@pytest.mark.parametrize("gone", ["delete_message", "recall_message", "delete_messages"])
 async def test_what_is_gone_cannot_be_edited(store: RedisStore, app: str, gone: str) -> None:
     """An edit would show it again."""
     await a_room(store, app)

@@ -7,16 +7,14 @@ from service.errors import NotMember, RoomUnknown
 from service.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.receipts import whole_list
-from tests.support.rooms import a_room, unread_of
+from tests.support.rooms import a_room, posted, unread_of
 
 LONG_AGO = 1_000_000_000_000  # Unix ms
 
 
 async def sent(store: RedisStore, app: str, message: str, sent_ms: int, *, sender: str = "bob", countable: bool = True) -> Posted:
     """A message whose poster says when it was sent."""
-    return await store.post(
-        app=app, room="r", sender=sender, message=message, countable=countable, body="{}", sender_must_be_member=False, sent_ms=sent_ms
-    )
+    return await posted(store, app, message=message, sender=sender, countable=countable, sent_ms=sent_ms, by_time=True)
 
 
 async def until(store: RedisStore, app: str, until_ms: int, user: str = "ann") -> Reading:

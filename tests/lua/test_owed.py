@@ -24,16 +24,27 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
     """A worker died after the room's script: nobody's badge knows of the message yet."""
     await a_room(store, app)
     await store.outbox.idle()
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "")
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     assert await store.badge(app=app, user="ann", tags=[]) == 0
     await store.outbox.pay(app, "r")
     assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
 
 
+@pytest.mark.parametrize("how", ["remove_members", "delete_room"])
+async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(run: Run, store: RedisStore, app: str, how: str) -> None:
+    """The room's script has published it, and who ran that has not told the user yet: whoever heard it does not wait for them."""
+    await a_room(store, app)
+    await posted(store, app)
+    await store.outbox.idle()
+    await run(how, Keys.room(app, "r"), *((app, 256, "", "ann") if how == "remove_members" else (app, "")))
+    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
+
+
 async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: str) -> None:
     """The client of the dead worker asks again, and finds everything done when it is answered."""
     await a_room(store, app)
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "")
+    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     assert not (await posted(store, app, message="m")).created
     assert await store.badge(app=app, user="ann", tags=[]) == 1
 
@@ -75,7 +86,7 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Ru
     sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
     await a_room(store, app, sound)
     await store.outbox.idle()
-    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "")
+    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     await caller.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await caller.command("ZADD", shard, 0, f"{app}:broken", key=shard)
     await store.outbox.recover(older_than_s=-10)

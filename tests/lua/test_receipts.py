@@ -147,11 +147,40 @@ async def test_the_sender_is_in_no_list_after_leaving_and_coming_back_either(sto
     assert await lists(store, app, message) == (["bob"], ["cid", "dan"], [])
 
 
-@pytest.mark.parametrize("how", ["delete_message", "recall_message", "delete_all_messages"])
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_sender_who_has_not_read_their_own_message_is_in_no_list_and_no_number(store: RedisStore, app: str, leaves: bool) -> None:
+    """Their cursor was left alone; before they read it, after that, and when they have left."""
+    await a_room(store, app, members=FOUR)
+    await posted(store, app, message="before", sender="bob")
+    await posted(store, app, message="m", sender="ann", move_cursor=False)
+    assert await lists(store, app, "before") == ([], ["ann", "cid", "dan"], [])
+    assert await lists(store, app, "m") == ([], ["bob", "cid", "dan"], [])
+    assert await store.acknowledge(app=app, room="r", user="ann", messages=["m"]) == []
+    if not leaves:
+        await store.mark_read(app=app, room="r", user="ann", message="m")
+    else:
+        await store.mark_read(app=app, room="r", user="ann", message="before")
+        await store.remove_members(app=app, room="r", members=["ann"])
+    assert await lists(store, app, "m") == ([], ["bob", "cid", "dan"], [])
+
+
+async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_latest(store: RedisStore, app: str) -> None:
+    """Its sender read what stood before it at some time up to now. A message of just now says it exactly, and so does a later read."""
+    await a_room(store, app, members=FOUR)
+    first = await posted(store, app, message="first", sender="ann")
+    for sender, ago_ms in (("bob", 61_000), ("cid", 1_000)):
+        await posted(store, app, message=sender, sender=sender, sent_ms=first.at_ms - ago_ms)
+    await store.mark_read(app=app, room="r", user="dan", message="cid")
+    found = await whole_list(store, app, "r", "first")
+    assert [(receipt.member, receipt.exact) for receipt in found.readers] == [("bob", False), ("cid", True), ("dan", True)]
+    assert all(receipt.at_ms >= first.at_ms for receipt in found.readers)
+
+
+@pytest.mark.parametrize("how", ["delete_message", "recall_message", "delete_messages"])
 async def test_what_is_no_longer_there_has_no_receipts(store: RedisStore, app: str, how: str) -> None:
     """Deleted, recalled or emptied: unknown, and no number among the others'."""
     message = await a_message(store, app, readers=["bob"])
-    named = {"delete_all_messages": {}, "delete_message": {"message": message}, "recall_message": {"message": message, "body": "{}"}}
+    named = {"delete_messages": {}, "delete_message": {"message": message}, "recall_message": {"message": message, "body": "{}"}}
     await getattr(store, how)(app=app, room="r", **named[how])
     for which in Filter:
         await refused(store, app, MessageUnknown, whole_list(store, app, "r", message, which))

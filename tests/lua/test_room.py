@@ -28,7 +28,7 @@ async def test_the_last_message_is_one_that_is_still_there(store: RedisStore, ap
     last = (await store.room(app=app, room="r", user="")).last
     assert last is not None
     assert last.message == "n"
-    await store.delete_all_messages(app=app, room="r")
+    await store.delete_messages(app=app, room="r")
     assert (await store.room(app=app, room="r", user="")).last is None
 
 

@@ -77,7 +77,7 @@ async def test_the_newest_message_that_is_left_is_found_after_any_deletions(stor
             there.append(f"m{step}")
             await posted(store, app, message=there[-1])
         elif what < 0.47:
-            await store.delete_all_messages(app=app, room="r")
+            await store.delete_messages(app=app, room="r")
             there = []
         else:
             # Often the newest ones, so that rows of deleted messages meet.

@@ -106,7 +106,7 @@ async def test_a_count_of_the_last_one_that_was_set_says_nothing_of_the_others(s
 async def test_what_was_emptied_is_not_counted(store: RedisStore, app: str) -> None:
     """Nor what a room held before it was created anew."""
     await a_read_room(store, app)
-    await store.delete_all_messages(app=app, room="r")
+    await store.delete_messages(app=app, room="r")
     await posted(store, app, message="n")
     assert await store.set_unread(app=app, room="r", user="ann", count=5) == 1
     await store.delete_room(app=app, room="r")

@@ -55,7 +55,7 @@ CHANGES = {
     "a read up to a time": ("mark_read_until", {"user": "ann", "until_ms": 0}),
     "a count set by hand": ("set_unread", {"user": "ann", "count": 0}),
     "a deletion": ("delete_message", {"message": "m"}),
-    "emptying": ("delete_all_messages", {}),
+    "emptying": ("delete_messages", {}),
     "tags": ("set_tags", {"tags": ["x"]}),
     "freezing": ("set_status", {"status": Status.FROZEN}),
     "a mark": ("mark_unread", {"user": "ann", "message": ""}),

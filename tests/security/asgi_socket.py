@@ -1,9 +1,12 @@
-"""A websocket to a service in the test's own loop, spoken to over ASGI as a server would."""
+"""A websocket to a service in the test's own loop, spoken to over ASGI as the worker's protocol does."""
 
 import asyncio
 import json
 from types import TracebackType
 from typing import Any, Self
+
+from service.wire.realtime.websocket import FRAMES
+from tests.security.fuzz import frames
 
 WITHIN_S = 10.0
 
@@ -22,6 +25,7 @@ class AsgiSocket:
         self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._heard: asyncio.Queue[str | None] = asyncio.Queue()
         self._acks = 0
+        self.writes = 0  # of the service
         self._serving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -38,6 +42,7 @@ class AsgiSocket:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
             "subprotocols": [],
+            "extensions": {FRAMES: self},
         }
         self._said.put_nowait({"type": "websocket.connect"})
         self._serving = asyncio.create_task(self._service(scope, self._said.get, self._hear))
@@ -52,12 +57,25 @@ class AsgiSocket:
         async with asyncio.timeout(WITHIN_S):
             await self._serving
 
-    async def ask(self, event: str, *content: Any) -> Any:
-        """The ack of an event; None when the connection was closed before one came."""
+    def say(self, event: str, *content: Any) -> str:
+        """Say something; the id of its ack."""
         self._acks += 1
         self._say(f"42{self._acks}{json.dumps([event, *content])}")
-        packet = await self._until(f"43{self._acks}[")
-        return None if packet is None else json.loads(packet.removeprefix(f"43{self._acks}"))[0]
+        return str(self._acks)
+
+    async def ask(self, event: str, *content: Any) -> Any:
+        """The ack of an event; None when the connection was closed before one came."""
+        return await self.answer(self.say(event, *content))
+
+    async def answer(self, ack: str) -> Any:
+        """The ack of this id; None when the connection was closed before it came."""
+        packet = await self._until(f"43{ack}[")
+        return None if packet is None else json.loads(packet.removeprefix(f"43{ack}"))[0]
+
+    async def next(self) -> str:
+        """The next packet."""
+        async with asyncio.timeout(WITHIN_S):
+            return str(await self._heard.get())
 
     def _say(self, packet: str) -> None:
         self._said.put_nowait({"type": "websocket.receive", "text": packet})
@@ -70,7 +88,24 @@ class AsgiSocket:
         return None
 
     async def _hear(self, event: Any) -> None:
-        if event["type"] == "websocket.send":
-            self._heard.put_nowait(event["text"])
-        elif event["type"] == "websocket.close":
-            self._heard.put_nowait(None)
+        assert event["type"] == "websocket.accept"
+
+    # `realtime.websocket.Pipe`
+
+    def on_writable(self) -> None:
+        """Never called: it always is."""
+
+    def is_writable(self) -> bool:
+        return True
+
+    def write_frames(self, data: bytes) -> None:
+        self.writes += 1
+        for _, payload in frames.heard(data):
+            self._heard.put_nowait(payload.decode())
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        self._heard.put_nowait(None)
+        self._said.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    def abort(self) -> None:
+        self.say_goodbye(1006, "")

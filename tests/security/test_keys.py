@@ -473,7 +473,7 @@ def live() -> Iterator[ServiceProcess]:
 async def readstate(live: ServiceProcess, *arguments: str) -> tuple[int, str]:
     """Exit code and what the command says."""
     run = await asyncio.to_thread(run_command, *arguments, settings={"data_dir": live.data_dir})
-    return run.returncode, run.stdout + run.stderr
+    return run.returncode, run.stderr + run.stdout
 
 
 @pytest.mark.parametrize("whose", [("--app", "default"), ("--app", "default", "--user", "ann")])

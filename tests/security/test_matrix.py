@@ -93,6 +93,7 @@ ROWS: dict[str, list[Row]] = {
     "post": [Row(BACKEND, {"room": ROOM, "sender": "al"})],
     "post_batch": [Row(BACKEND, {"messages": [{"room": ROOM, "sender": "al"}]})],
     "delete_message": [Row(IN_A_ROOM)],
+    "delete_messages": [Row(BACKEND, query={"before": MESSAGE})],
     "me": [Row(OWN)],
     "logout": [Row(OWN)],
     "upsert_user": [Row(BACKEND, {"_id": "al"})],
@@ -374,12 +375,24 @@ async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp,
             if cell.token:
                 introduced = await socket.ask("auth2", cell.token)
                 assert introduced["RC"] == (0 if cell.is_proved else 401)
+            if not cell.token:
+                # It waits until somebody authenticates, and is refused when that cannot be any more.
+                acks = [socket.say(event, cell.about(content, known=known)) for known in (True, False)]
+                answers = await check_writes_nothing(world, lambda: refused_auth2(socket, acks))  # noqa: B023
+                assert [answer["error"]["code"] for answer in answers] == ["NOT_AUTHENTICATED"] * 2
+                continue
             answer = await check_writes_nothing(world, lambda: socket.ask(event, cell.about(content, known=True)))  # noqa: B023
-            if cell.token and not cell.is_proved:
+            if not cell.is_proved:
                 assert answer is None, "the connection goes on"
                 continue
-            assert answer["RC"] in ((403, 404) if cell.is_proved else (401,))
+            assert answer["RC"] in (403, 404)
             assert answer == await socket.ask(event, cell.about(content, known=False))
+
+
+async def refused_auth2(socket: AsgiSocket, acks: list[str]) -> list[Any]:
+    """What waited for a token is answered to a bad one."""
+    socket.say("auth2", "nonsense")
+    return [await socket.answer(ack) for ack in acks]
 
 
 async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:

@@ -325,7 +325,7 @@ def fill(backend: httpx.Client) -> int:
 
 def wait_for_warning(backend: httpx.Client) -> str:
     deadline = time.monotonic() + 20
-    while "warning" not in (ready := backend.get("/readyz")).text:
+    while "the store has used" not in (ready := backend.get("/readyz")).text:
         assert time.monotonic() < deadline, ready.text
         time.sleep(0.2)
     assert ready.status_code == 200

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import httpx
@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 
 from service.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS
-from service.wire.realtime import connection as connection_module
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
 from tests.support.processes import ServiceProcess
@@ -285,28 +284,21 @@ async def open_sockets(backend: Backend) -> int:
 # Long-polling
 
 
-@pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who does not authenticate has half a second instead of thirty."""
-    monkeypatch.setattr(connection_module, "AUTHENTICATE_WITHIN_S", 0.5)
-    monkeypatch.setattr(connection_module, "LINGER_S", 0.1)
-
-
-async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit, hurry: None) -> None:
+async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit) -> None:
     """They need no connection, so nothing else ends them. What is left is no session, no timer and no task."""
-    sockets: Any = imkit.service.parts.realtime._sockets
-    await opened(imkit)  # the library's own look-out begins with the first one
+    connections = imkit.service.parts.realtime.connections
+    connections.deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
     tasks = len(asyncio.all_tasks())
     for _ in range(100):
         await opened(imkit)
-    assert len(sockets.connections()) == 101
+    assert len(connections.all()) == 100
     assert len(asyncio.all_tasks()) < tasks + 20, "a session costs a task"
 
     async def gone() -> bool:
-        return not sockets.connections() and not sockets.eio.sockets
+        return not connections.all()
 
     await wait_until(gone, "the sessions to go", timeout_s=5)
-    assert sockets.environ == {}
+    assert [len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)] == [0] * 4
 
 
 async def opened(imkit: Imkit) -> str:

@@ -236,7 +236,7 @@ def test_a_path_has_room_for_two_ids(service: ServiceProcess) -> None:
     "upgrade", ["", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"]
 )
 def test_a_handshake_has_few_parameters(service: ServiceProcess, upgrade: str) -> None:
-    """The protocol library reads its query three times, however many parameters it has."""
+    """Reading them costs time in proportion to their number, from any sender."""
     connection = "Connection: Upgrade\r\n" if upgrade else "Connection: close\r\n"
     target = "/socket.io/?EIO=4&transport=" + ("websocket" if upgrade else "polling")
     status, text = answer_to(service.url, f"GET {target}{'&a=b' * 40} HTTP/1.1\r\nHost: x\r\n{connection}{upgrade}\r\n")

@@ -56,6 +56,13 @@ class Backend:
         answer = await self.call("POST", "/messages", {"room": room, "sender": sender, "message": text, "messageType": "text"})
         return str(answer["result"]["_id"])
 
+    async def batch(self, room: str, sender: str, count: int) -> list[str]:
+        """The ids of `count` messages that `sender`, who joins, posts at once."""
+        await self.add(room, sender)
+        posts = [{"room": room, "sender": sender, "message": "hello", "messageType": "text"} for _ in range(count)]
+        answer = await self.call("POST", "/messages/batch", {"messages": posts})
+        return [str(one["result"]["_id"]) for one in answer["result"]["results"]]
+
     async def read(self, token: str, room: str, message: str) -> dict[str, Any]:
         return await self.call("PUT", f"/rooms/{room}/lastRead", {"message": message}, token=token)
 
@@ -95,8 +102,10 @@ class Device:
             return json.loads(base64.b64decode(payload, validate=True).decode("ascii"))
         return payload
 
-    async def connect(self, *, transports: tuple[str, ...] = ("websocket",), headers: dict[str, str] | None = None) -> Self:
-        await self.client.connect(self._url, transports=list(transports), headers=headers or {})
+    async def connect(
+        self, *, transports: tuple[str, ...] = ("websocket",), headers: dict[str, str] | None = None, auth: dict[str, Any] | None = None
+    ) -> Self:
+        await self.client.connect(self._url, transports=list(transports), headers=headers or {}, auth=auth)
         if self.encoding:
             assert (await self.ask("conf", {"encoding": self.encoding}))["RC"] == 0
         return self
@@ -121,6 +130,14 @@ class Device:
 
         await wait_until(enough, f"{count} x {event} (heard: {[name for name, _ in self.heard]})")
         return self.told(event, room)
+
+    async def until_heard(self, event: str, payload: Any) -> None:
+        """Return when exactly this was heard."""
+
+        async def heard() -> bool:
+            return (event, payload) in self.heard
+
+        await wait_until(heard, f"{event} {payload} (heard: {self.told(event)[-3:]})")
 
     async def until_closed(self, timeout_s: float = 10.0) -> None:
         async def closed() -> bool:

@@ -19,7 +19,7 @@ from service.store.connect import Caller
 from service.store.keys import Keys
 from service.store.redis_store import RedisStore
 from service.store.states import SEPARATOR
-from tests.support.model import ModelStore
+from tests.support.model import LATE_MS, ModelStore
 from tests.support.model_room import ModelRoom
 from tests.support.receipts import certainty, check_receipts, whole_list
 
@@ -39,6 +39,8 @@ few_tags = st.sets(st.sampled_from(TAGS)).map(sorted)
 tag_sets = st.one_of(few_tags, few_tags, st.just(MANY_TAGS))
 picks = st.integers(0, 40)
 hands = st.sampled_from((Made.ANYHOW, Made.ANYHOW, *Made))
+
+PLAIN = {"body": "{}", "sender_must_be_member": False}
 
 Copy = tuple[int, int, str, tuple[str, ...]]
 GONE: Copy = (0, 0, "gone", ())
@@ -206,20 +208,39 @@ class ReadStateMachine(RuleBasedStateMachine):
     def acknowledge(self, room: str, user: str, chosen: list[int]) -> None:
         self.do("acknowledge", room=room, user=user, messages=[self.some_message(room, pick) for pick in chosen])
 
-    @rule(room=rooms, sender=users, message=st.sampled_from(MESSAGES), pick=picks, shift=st.integers(-1, 1))
-    def post_late(self, room: str, sender: str, message: str, pick: int, shift: int) -> None:
-        """Sent about when some other message was, or when its poster says so."""
-        sent = {"sender_must_be_member": False, "sent_ms": self.some_time(room, pick, shift)}
+    @rule(
+        room=rooms,
+        sender=users,
+        message=st.sampled_from(MESSAGES),
+        pick=picks,
+        shift=st.sampled_from((-1, 0, 1, -2 * LATE_MS)),
+        by_time=st.booleans(),
+    )
+    def post_late(self, room: str, sender: str, message: str, pick: int, shift: int, by_time: bool) -> None:
+        """Sent about when some other message was, or when its poster says so, or long ago."""
+        sent = {"sender_must_be_member": False, "sent_ms": self.some_time(room, pick, shift), "by_time": by_time}
         self.do("post", room=room, sender=sender, message=message, countable=True, body="{}", **sent)
 
-    @rule(room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message_sender")))
+    @rule(
+        room=rooms,
+        sender=users,
+        message=st.sampled_from(MESSAGES),
+        options=st.dictionaries(st.sampled_from(("countable", "move_cursor", "as_last", "notify")), st.just(False), min_size=1),
+    )
+    def post_quietly(self, room: str, sender: str, message: str, options: dict[str, bool]) -> None:
+        """Without some of what a message does by itself."""
+        self.do("post", **{"room": room, "sender": sender, "message": message, "countable": True, **options}, **PLAIN)
+
+    @rule(room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message")))
     def touch_message(self, room: str, pick: int, method: str) -> None:
         body = {"body": "{}"} if method in ("recall_message", "edit_message") else {}
         self.do(method, room=room, message=self.some_message(room, pick), **body)
 
-    @rule(room=rooms)
-    def delete_all_messages(self, room: str) -> None:
-        self.do("delete_all_messages", room=room)
+    @rule(room=rooms, pick=picks, shift=st.integers(-1, 1), named=st.booleans(), timed=st.booleans())
+    def delete_messages(self, room: str, pick: int, shift: int, named: bool, timed: bool) -> None:
+        """Before a message, before a time, before either, or all."""
+        before = self.some_message(room, pick) if named else ""
+        self.do("delete_messages", room=room, before=before, before_ms=self.some_time(room, pick, shift) if timed else 0)
 
     @rule(pick=st.integers(0, 30))
     def repeat(self, pick: int) -> None:

@@ -15,6 +15,7 @@ from service.domain.types import (
     Filter,
     Made,
     MemberState,
+    MessageRef,
     Posted,
     Reading,
     ReceiptCount,
@@ -27,6 +28,7 @@ from service.domain.types import (
 from service.errors import Invalid, LimitReached, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from tests.support.model_room import Message, ModelRoom, Stay, ref
 
+LATE_MS = 60_000  # what was sent longer ago is told late
 MAX_ACKNOWLEDGING = 200  # members of a room in which single messages can be acknowledged
 MAX_INVITATIONS = 1000
 GONE_KEPT_MS = 3600 * 1000
@@ -152,6 +154,10 @@ class ModelStore:
         body: str,
         sender_must_be_member: bool,
         sent_ms: int = 0,
+        by_time: bool = False,
+        move_cursor: bool = True,
+        as_last: bool = True,
+        notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
         there = self._room(app, room, made)
@@ -159,24 +165,27 @@ class ModelStore:
             raise NotMember(sender)
         for known in there.messages:
             if known.id == message:
-                return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False)
-        countable = countable and not there.was_read_before(sender, sent_ms)
+                return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender)
+        countable = countable and not (by_time and there.was_read_before(sender, sent_ms))
         there.head, there.ordinal = there.head + 1, there.ordinal + countable
         now_ms = self._now_ms()
-        new = Message(message or self._new_id(), there.head, there.ordinal, sender, countable, sent_ms or now_ms)
+        new = Message(message or self._new_id(), there.head, there.ordinal, sender, countable, sent_ms or now_ms, hidden=not as_last)
         there.messages.append(new)
-        self._publish(app, MessagePosted(room, new.id, sender, new.at_ms, new.seq, Change.NEW.value, body))
-        if sender in there.members:
-            there.members[sender].read_up_to(new, now_ms)
-            self._publish(app, CursorMoved(room, sender, new.id, new.seq))
-        return Posted(new.id, new.seq, new.ordinal, new.at_ms, created=True)
+        self._changed[app, room] = now_ms
+        notices: list[Notice] = [MessagePosted(room, new.id, sender, new.at_ms, new.seq, Change.NEW.value, body)]
+        if move_cursor and sender in there.members:
+            there.members[sender].read_up_to(new, now_ms, late=0 < sent_ms < now_ms - LATE_MS)
+            notices.append(CursorMoved(room, sender, new.id, new.seq))
+        if notify:
+            self._publish(app, *notices)
+        return Posted(new.id, new.seq, new.ordinal, new.at_ms, created=True, sender=sender)
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
         known = self._room(app, room).find(message)
         if known.deleted or known.recalled:
             raise MessageUnknown(message)
         self._publish(app, MessagePosted(room, known.id, known.sender, known.at_ms, known.seq, Change.EDIT.value, body))
-        return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False)
+        return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender)
 
     async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
         known = self._room(app, room).find(message)
@@ -194,21 +203,25 @@ class ModelStore:
         self._publish(app, MessagePosted(room, known.id, known.sender, known.at_ms, known.seq, Change.RECALL.value, body))
         return Deleted(1)
 
-    async def delete_all_messages(self, *, app: str, room: str) -> Deleted:
+    async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
         there = self._room(app, room)
-        present = [message for message in there.messages if not message.deleted]
-        there.floor = there.ordinal
+        first = there.first_to_stay(before, before_ms)
+        gone = [message for message in there.messages if not first or message.seq < first.seq]
+        present = [message for message in gone if not message.deleted]
+        if gone and gone[-1].seq > there.floor_seq:
+            there.floor, there.floor_seq = max(there.floor, gone[-1].ordinal), gone[-1].seq
+            self._changed[app, room] = self._now_ms()
         for message in present:
             message.deleted = True
         if present:
-            self._publish(app, MessageDeleted(room, "_all"))
-        return Deleted(len(present))
+            self._publish(app, MessageDeleted(room, "_before", first.id) if first else MessageDeleted(room, "_all"))
+        return Deleted(len(present), first.id if first else "")
 
-    async def message_sender(self, *, app: str, room: str, message: str, after: int = 0) -> str:
+    async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
         known = self._room(app, room).find(message)
         if known.seq <= after:
             raise MessageUnknown(message)
-        return known.sender
+        return ref(known)
 
     # Reading
 
@@ -320,6 +333,9 @@ class ModelStore:
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
         return sum(there.unread(user) for there in self._counted(app, user) if set(tags) <= set(there.tags))
+
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        return {user: await self.badge(app=app, user=user, tags=()) for user in users}
 
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
         counted = self._counted(app, user)

@@ -21,6 +21,7 @@ class Message:
     at_ms: int
     deleted: bool = False
     recalled: bool = False  # shown as recalled, and not counted
+    hidden: bool = False  # never the room's last message
 
     @property
     def whole(self) -> bool:
@@ -42,6 +43,7 @@ class Stay:
     read: int = 0
     marked_ms: int = 0
     moves: list[tuple[int, int]] = field(default_factory=list)  # (seq reached, when) of every move of the cursor
+    late: set[int] = field(default_factory=set)  # seqs of the moves that are only known to have happened by then
     acknowledged: dict[int, int] = field(default_factory=dict)  # seq -> when
 
     @property
@@ -52,10 +54,14 @@ class Stay:
     def moved_ms(self) -> int:
         return self.moves[-1][1] if self.moves else self.joined_ms
 
-    def read_up_to(self, message: Message, at_ms: int) -> None:
-        """Move on as far as `message` lies ahead. A count that was set too low stays so, for reading never raises one."""
+    def read_up_to(self, message: Message, at_ms: int, *, late: bool = False) -> None:
+        """Move on as far as `message` lies ahead. A count that was set too low stays so, for reading never raises one.
+
+        `late`: it was told late, so that it is only known to have been by then.
+        """
         if message.seq > self.cursor:
             self.moves.append((message.seq, at_ms))
+            self.late.update({message.seq} if late else ())
         self.read = max(self.read, message.seq)
         self.ordinal = max(self.ordinal, message.ordinal)
         self.marked_ms = 0
@@ -63,11 +69,12 @@ class Stay:
     def concerned(self, message: Message) -> bool:
         return self.baseline < message.seq
 
-    def read_ms(self, message: Message) -> int | None:
-        """When the member had first read the message, either way; None: never, or it does not concern them."""
-        times = [at_ms for seq, at_ms in self.moves if seq >= message.seq]
-        times += [at_ms for seq, at_ms in self.acknowledged.items() if seq == message.seq]
-        return min(times) if times and self.concerned(message) else None
+    def read_ms(self, message: Message) -> tuple[int, bool] | None:
+        """When the member had first read the message, either way, and whether just then or at the latest then; None: never, or it does
+        not concern them."""
+        times = [(at_ms, True) for seq, at_ms in self.acknowledged.items() if seq == message.seq]
+        times += [(at_ms, seq not in self.late) for seq, at_ms in self.moves if seq >= message.seq]
+        return min(times, key=lambda time: time[0]) if times and self.concerned(message) else None
 
 
 @dataclass
@@ -78,7 +85,8 @@ class ModelRoom:
     tags: tuple[str, ...] = ()
     profile: dict[str, bytes] = field(default_factory=dict)
     status: Status = Status.ACTIVE
-    floor: int = 0  # ordinal up to which the room was emptied
+    floor: int = 0  # ordinal up to which all messages were deleted together
+    floor_seq: int = 0  # and the seq
     messages: list[Message] = field(default_factory=list)
     members: dict[str, Stay] = field(default_factory=dict)
     ended: list[tuple[str, Stay]] = field(default_factory=list)  # of those who left, whether or not they came back
@@ -103,8 +111,16 @@ class ModelRoom:
         return next(message for message in self.messages if message.seq == seq)
 
     def newest(self) -> Message | None:
-        """The newest message that was not deleted."""
-        return next((message for message in reversed(self.messages) if not message.deleted), None)
+        """The newest message that was not deleted, nor posted so as never to be this."""
+        return next((message for message in reversed(self.messages) if not message.deleted and not message.hidden), None)
+
+    def first_to_stay(self, before: str, before_ms: int) -> Message | None:
+        """When all before a message or a time are deleted; None: none stays."""
+        if before and any(known.id == before for known in self.messages):
+            return self.find(before)
+        if before_ms:
+            return next((known for known in self.messages if known.seq > self.floor_seq and known.at_ms >= before_ms), None)
+        return self.find(before) if before else None
 
     def unread(self, member: str) -> int:
         """Countable messages after the member's cursor that were neither deleted nor recalled."""
@@ -155,7 +171,7 @@ class ModelRoom:
         """Everybody who has read the message, those who left included; its sender never."""
         stays = [(member, stay, False) for member, stay in self.members.items()] + [(member, stay, True) for member, stay in self.ended]
         found = [(member, stay.read_ms(message), left) for member, stay, left in stays if member != message.sender]
-        return [Receipt(member, at_ms, exact=True, left=left) for member, at_ms, left in found if at_ms is not None]
+        return [Receipt(member, *read, left=left) for member, read, left in found if read is not None]
 
     def non_readers(self, message: Message) -> list[str]:
         """Members of the moment when it was posted who are still here and have not read it."""

@@ -23,7 +23,7 @@ def clean_environ(settings: Mapping[str, object] | None = None) -> dict[str, str
 
 def run_command(*arguments: str, settings: Mapping[str, object] | None = None, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
     """Run `readstate ARGUMENTS` to its end."""
-    command = [sys.executable, "-m", "service.cli", *arguments]
+    command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(command, env=clean_environ(settings), capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
@@ -33,7 +33,7 @@ class ServiceProcess:
     As a context manager it is ready inside the block and stopped in an orderly way after it.
     """
 
-    def __init__(self, data_dir: Path, command: Sequence[str] = (sys.executable, "-m", "service.cli", "serve"), **settings: object) -> None:
+    def __init__(self, data_dir: Path, command: Sequence[str] = (sys.executable, "-m", "service", "serve"), **settings: object) -> None:
         self.data_dir = data_dir
         self._command = list(command)
         self._environ = clean_environ({"host": "127.0.0.1", "port": 0, "data_dir": data_dir, **settings})
@@ -78,7 +78,13 @@ class ServiceProcess:
     def launch(self) -> None:
         """Start it without waiting for anything."""
         self._process = subprocess.Popen(
-            self._command, env=self._environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self._command,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,  # what Ctrl-C at a terminal would reach
         )
         self._readers = [
             threading.Thread(target=self._read, args=(self._process.stdout, self.printed), daemon=True),

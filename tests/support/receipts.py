@@ -48,7 +48,7 @@ def check_receipts(real: Receipts, true: Receipts, *, certain: Callable[[Receipt
             assert found == expected
         else:
             assert found.at_ms >= expected.at_ms, f"{found} is earlier than {expected}"
-            assert replace(found, at_ms=expected.at_ms, exact=True) == expected
+            assert replace(found, at_ms=expected.at_ms, exact=expected.exact) == expected
     assert replace(real, readers=()) == replace(true, readers=())
 
 

@@ -1,6 +1,7 @@
 """Builders: the situations that tests begin with, in one line each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from service.domain.ports import Store
 from service.domain.types import Posted
@@ -12,9 +13,12 @@ async def a_room(store: Store, app: str, room: str = "r", *, members: Sequence[s
     return room
 
 
-async def posted(store: Store, app: str, room: str = "r", message: str = "", *, sender: str = "", countable: bool = True) -> Posted:
+async def posted(
+    store: Store, app: str, room: str = "r", message: str = "", *, sender: str = "", countable: bool = True, **more: Any
+) -> Posted:
     """A message in the room, by nobody unless `sender` is given."""
-    return await store.post(app=app, room=room, sender=sender, message=message, countable=countable, body="{}", sender_must_be_member=False)
+    given = {"sender": sender, "message": message, "countable": countable, "body": "{}", "sender_must_be_member": False, **more}
+    return await store.post(app=app, room=room, **given)
 
 
 async def unread_of(store: Store, app: str, user: str, room: str = "r") -> int:

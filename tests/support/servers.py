@@ -16,6 +16,7 @@ from pathlib import Path
 
 import redis
 
+from service.store.addresses import with_address
 from tests.support.waiting import wait_until_now
 
 _SLOTS = 16384
@@ -35,10 +36,10 @@ def server_binary() -> str:
         return found
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+def free_port(host: str = "127.0.0.1") -> int:
+    """A free TCP port of `host`."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
@@ -57,8 +58,9 @@ def die_with_parent() -> Callable[[], None] | None:
 class Server:
     """One Valkey process with its own directory and an append-only file, so a restart keeps everything."""
 
-    def __init__(self, directory: Path, *, clustered: bool = False) -> None:
+    def __init__(self, directory: Path, *, clustered: bool = False, host: str = "127.0.0.1") -> None:
         self.directory = directory
+        self.host = host  # of a clustered one; the other kind has a socket
         self.clustered = clustered
         self.socket = directory / "valkey.sock"
         self.port = 0
@@ -68,7 +70,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where to connect, as `READSTATE_REDIS_URL` wants it."""
-        return f"redis://127.0.0.1:{self.port}" if self.clustered else f"unix://{self.socket}"
+        return with_address("redis://", self.host, self.port) if self.clustered else f"unix://{self.socket}"
 
     @property
     def pid(self) -> int:
@@ -79,7 +81,7 @@ class Server:
         """Start the process and return when it answers; it has then loaded what it kept."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.clustered and not self.port:
-            self.port, self._bus_port = free_port(), free_port()
+            self.port, self._bus_port = free_port(self.host), free_port(self.host)
         log = (self.directory / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
@@ -102,7 +104,7 @@ class Server:
     def client(self) -> redis.Redis:
         """A plain blocking client, for looking at the server from outside."""
         if self.clustered:
-            return redis.Redis(host="127.0.0.1", port=self.port)
+            return redis.Redis(host=self.host, port=self.port)
         return redis.Redis(unix_socket_path=str(self.socket))
 
     def keys(self) -> set[bytes]:
@@ -121,7 +123,7 @@ class Server:
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         # The time-out is generous because a machine busy with other tests must not look like a dead node.
-        options += ["--bind", "127.0.0.1", "--port", str(self.port), "--cluster-port", str(self._bus_port), "--cluster-enabled", "yes"]
+        options += ["--bind", self.host, "--port", str(self.port), "--cluster-port", str(self._bus_port), "--cluster-enabled", "yes"]
         return [*options, "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "15000"]
 
     def _answers(self) -> bool:
@@ -136,10 +138,10 @@ class Server:
 
 
 class Cluster:
-    """Three primaries that share the slots, on free loopback ports."""
+    """Three primaries that share the slots, on free ports of a loopback address."""
 
-    def __init__(self, directory: Path) -> None:
-        self.nodes = [Server(directory / f"node-{number}", clustered=True) for number in range(3)]
+    def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:
+        self.nodes = [Server(directory / f"node-{number}", clustered=True, host=host) for number in range(3)]
         self._next = 0
 
     @property
@@ -172,7 +174,7 @@ class Cluster:
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
                 client.execute_command("CLUSTER ADDSLOTSRANGE", number * share, min((number + 1) * share, _SLOTS) - 1)
                 for other in self.nodes[:number]:
-                    client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, other._bus_port)
+                    client.execute_command("CLUSTER MEET", other.host, other.port, other._bus_port)
 
     def _is_whole(self) -> bool:
         return all(self._sees_all(node) for node in self.nodes)

@@ -51,7 +51,9 @@ class Tencent:
         room = room_of_pair(one, other)
         await self.read_state.create_room(app=APP, room=room, tags=[DIRECT_TAG], members=[one, other])
         for sender, key, time_s in messages:
-            await self.read_state.post(app=APP, room=room, sender=sender, message=key, sent_ms=time_ms(time_s) if time_s else 0)
+            await self.read_state.post(
+                app=APP, room=room, sender=sender, message=key, sent_ms=time_ms(time_s) if time_s else 0, by_time=True
+            )
 
     async def group(self, group: str, *members: str, kind: str = "Public", messages: tuple[tuple[str, int], ...] = ()) -> None:
         """A group with (sender, MsgSeq) in it."""

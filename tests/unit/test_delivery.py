@@ -11,7 +11,8 @@ from service.errors import RoomUnknown, Unavailable
 from service.wire.realtime import delivery as delivery_module
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.delivery import Delivery
-from service.wire.realtime.encoding import Encoding, Outgoing
+from service.wire.realtime.encoding import Encoding
+from service.wire.realtime.packets import Outgoing
 
 APP = "demo"
 
@@ -23,8 +24,8 @@ class Socket:
         self.sent: list[str] = []
 
     def send(self, outgoing: Outgoing) -> None:
-        event, payload = json.loads(outgoing.packet(Encoding.RAW).encode()[2:])
-        self.sent.append(f"{event} {payload.get('messageID') or payload.get('_id')}")
+        event, payload = json.loads(outgoing.packet(Encoding.RAW).text[2:])
+        self.sent.append(f"{event} {payload.get('messageID') or payload.get('_id')}{' ' + payload['left'] if 'left' in payload else ''}")
 
 
 class Views:
@@ -42,6 +43,10 @@ class Views:
 
     async def room(self, app: str, room: str) -> bytes:
         return await self._answer(room)
+
+    async def left(self, app: str, room: str, users: Sequence[str], deleted: bool) -> dict[str, bytes]:
+        await self._answer(f"{room} without {' '.join(sorted(users))}")
+        return {user: json.dumps({"_id": room, "left": f"{user}{' deleted' * deleted}"}).encode() for user in users}
 
     async def _answer(self, name: str) -> bytes:
         self.asked.append(name)
@@ -65,6 +70,7 @@ class Scene:
             self.audience,  # type: ignore[arg-type]
             message_view=self.views.message,
             room_view=self.views.room,
+            left_views=self.views.left,
             revoked=self.views.note_revoked,
         )
 
@@ -124,19 +130,30 @@ async def test_several_changes_of_a_room_are_one_look_at_it(scene: Scene) -> Non
 
 
 async def test_coming_and_going_keep_their_place_behind_a_fetch(scene: Scene) -> None:
-    """Bob hears what came before he left, ann what comes after she is back."""
+    """Bob hears what came before he left, and that he has; ann also what comes after she is back."""
     scene.views.open.clear()
     scene.tell(posted("m1"), Left("r", ["bob", "ann"]), posted("m2"), Joined("r", ["ann"]), posted("m3"))
     scene.views.open.set()
     await scene.settle()
-    assert scene.bob.sent == ["chat message m1"]
-    assert scene.ann.sent == ["chat message m1", "chat message m3"]
+    assert scene.bob.sent == ["chat message m1", "room r bob"]
+    assert scene.ann.sent == ["chat message m1", "room r ann", "chat message m3"]
 
 
-async def test_a_deleted_room_hears_nothing_more(scene: Scene) -> None:
-    scene.tell(RoomDeleted("r"), read("m1"), posted("m1"))
+async def test_who_is_out_of_a_room_hears_so_on_all_sockets_and_the_others_do_not(scene: Scene) -> None:
+    """Nothing is asked for those who have no socket here."""
+    tablet = Socket()
+    await scene.audience.admit(APP, "bob", tablet)
+    scene.tell(Left("r", ["bob", "eve"]), Left("s", ["eve"]), read("m1"), read("s1", "s"))
     await scene.settle()
-    assert scene.ann.sent == []
+    assert scene.bob.sent == tablet.sent == ["lastRead s1", "room r bob"]
+    assert scene.ann.sent == ["lastRead m1"]
+    assert scene.views.asked == ["r without bob"]
+
+
+async def test_a_deleted_room_is_told_once_and_hears_nothing_more(scene: Scene) -> None:
+    scene.tell(RoomDeleted("r"), read("m1"), posted("m1"), RoomDeleted("r"))
+    await scene.settle()
+    assert (scene.ann.sent, scene.bob.sent) == (["room r ann deleted"], ["room r bob deleted"])
 
 
 async def test_nothing_is_fetched_for_a_room_that_nobody_here_hears(scene: Scene) -> None:
@@ -194,7 +211,7 @@ async def test_what_is_held_back_is_told_to_those_who_hear_the_room_then(hurry: 
     scene.tell(Left("r", ["bob"]), RoomChanged("r"))
     await asyncio.sleep(0.15)
     await scene.settle()
-    assert (scene.ann.sent, scene.bob.sent) == (["room r", "room r"], ["room r"])
+    assert (scene.ann.sent, scene.bob.sent) == (["room r", "room r"], ["room r", "room r bob"])
 
 
 async def test_a_second_without_changes_leaves_no_timer_and_no_memory(hurry: None) -> None:
@@ -202,9 +219,9 @@ async def test_a_second_without_changes_leaves_no_timer_and_no_memory(hurry: Non
     scene.tell(RoomChanged("r"), RoomChanged("s"), RoomChanged("r"))
     await scene.settle()
     pace = scene.delivery._pace
-    assert (len(pace._told), pace._timer is None) == (2, False)
+    assert (len(pace._told), pace._told._timer is None) == (2, False)
     await asyncio.sleep(0.3)
-    assert (len(pace._told), len(pace._held), pace._timer) == (0, 0, None)
+    assert (len(pace._told), len(pace._held), pace._told._timer) == (0, 0, None)
 
 
 async def test_what_is_held_back_when_the_service_stops_is_dropped(hurry: None) -> None:

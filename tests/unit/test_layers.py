@@ -10,7 +10,7 @@ SERVICE = Path(__file__).resolve().parents[2] / "service"
 FORBIDDEN = {
     "domain": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.webhooks", "service.app"),
     "wire": ("redis", "hiredis", "service.store", "service.webhooks", "service.app"),
-    "store": ("litestar", "socketio", "service.wire", "service.webhooks", "service.app"),
+    "store": ("litestar", "service.wire", "service.webhooks", "service.app"),
     "webhooks": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.app"),
 }
 

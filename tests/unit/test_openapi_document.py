@@ -1,4 +1,4 @@
-"""The document at /schema says what everything is: no operation, parameter or field without words, no body without an example.
+"""The document at /schema says what everything is: no operation and no field without words, no body without an example.
 
 What is missing is listed by its name; the words belong into the `vocabulary` of the dialect.
 """
@@ -16,6 +16,7 @@ from service.settings import Settings
 from service.wire.imkit import vocabulary as imkit
 from service.wire.rocketchat import vocabulary as rocketchat
 from service.wire.tencent import vocabulary as tencent
+from service.wire.tencent.routes import HANDLERS as TENCENTS
 
 DIALECTS = {dialect.tag: dialect for dialect in (imkit.DIALECT, rocketchat.DIALECT, tencent.DIALECT)}
 # What needs no credentials, or carries them where no scheme can say it.
@@ -80,6 +81,12 @@ def test_every_operation_says_what_it_does() -> None:
 def test_every_operation_says_who_may_call_it() -> None:
     """An empty list where anybody may; without a list a reader could not tell."""
     assert {name for name, operation in OPERATIONS.items() if not operation["security"]} == OPEN
+
+
+def test_every_operation_names_its_refusals() -> None:
+    """By status; but Tencent's commands answer 200 to everything."""
+    silent = {name for name, operation in OPERATIONS.items() if not any(status[0] == "4" for status in operation["responses"])}
+    assert silent == {handler.opt["operation"] for handler in TENCENTS}
 
 
 def test_everything_has_words() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,8 @@ from service.wire.realtime.backlog import (
     Allowances,
     Backlog,
 )
-from service.wire.realtime.encoding import Encoding, Outgoing, as_argument, encode_json, load_json
+from service.wire.realtime.encoding import Encoding, as_argument, encode_json, load_json
+from service.wire.realtime.packets import Outgoing, Packet
 
 
 def receipt(message: str, *, member: str = "ann", room: str = "r") -> Outgoing:
@@ -27,18 +29,25 @@ def note(text: str) -> Outgoing:
 
 
 def drained(backlog: Backlog) -> list[str]:
-    return [json.loads(backlog.get_nowait().encode()[2:])[1].popitem()[1] for _ in range(backlog.qsize())]
+    packets: list[Packet] = []
+    while backlog:
+        packets += backlog.take()
+    return [json.loads(packet.text[2:])[1].popitem()[1] for packet in packets]
+
+
+def a_backlog() -> Backlog:
+    return Backlog(lambda: None)
 
 
 def test_a_raw_event_is_a_plain_object() -> None:
     """docs.imkit.io, Socket Events: without `conf` payloads are objects."""
-    assert receipt("m1").packet(Encoding.RAW).encode() == '42["lastRead",{"roomID":"r","memberID":"ann","messageID":"m1"}]'
+    assert receipt("m1").packet(Encoding.RAW).text == b'42["lastRead",{"roomID":"r","memberID":"ann","messageID":"m1"}]'
 
 
 def test_a_base64_event_is_one_ascii_string() -> None:
     """Decoded with `atob` the text is pure ASCII and still says the same."""
     given = {"message": 'né \u2028 \U0001f600 \x7f \x01 \\ "'}
-    event, argument = json.loads(Outgoing("chat message", encode_json(given)).packet(Encoding.BASE64).encode()[2:])
+    event, argument = json.loads(Outgoing("chat message", encode_json(given)).packet(Encoding.BASE64).text[2:])
     text = base64.b64decode(argument, validate=True).decode("ascii")
     assert event == "chat message"
     assert json.loads(text) == given
@@ -66,57 +75,55 @@ def test_bad_json_is_a_value_error(text: str) -> None:
 
 
 def test_a_client_that_keeps_up_is_told_every_receipt() -> None:
-    backlog = Backlog()
+    backlog = a_backlog()
     for number in range(10):
-        backlog.put_nowait(receipt(f"m{number}").packet(Encoding.RAW))
+        backlog.put(receipt(f"m{number}").packet(Encoding.RAW))
     assert drained(backlog) == [f"m{number}" for number in range(10)]
 
 
 def test_of_a_members_receipts_only_the_newest_waits_for_a_slow_client() -> None:
     """And it waits in its own place: what came between the two is not overtaken."""
-    backlog = Backlog()
+    backlog = a_backlog()
     for number in range(SLOW_AT):
-        backlog.put_nowait(note(f"n{number}").packet(Encoding.RAW))
+        backlog.put(note(f"n{number}").packet(Encoding.RAW))
     for outgoing in (receipt("m1"), note("hello"), receipt("m2"), receipt("m2", member="bob"), receipt("m3", room="s")):
-        backlog.put_nowait(outgoing.packet(Encoding.RAW))
+        backlog.put(outgoing.packet(Encoding.RAW))
     assert drained(backlog)[SLOW_AT:] == ["hello", "m2", "m2", "m3"]
 
 
-def test_a_receipt_that_was_sent_is_not_looked_for() -> None:
+def test_a_receipt_that_was_taken_is_not_looked_for() -> None:
     """Once the older one is on its way, both are seen."""
-    backlog = Backlog()
-    backlog.put_nowait(receipt("m1").packet(Encoding.RAW))
-    for number in range(SLOW_AT):
-        backlog.put_nowait(note(f"n{number}").packet(Encoding.RAW))
-    first = backlog.get_nowait()
-    backlog.put_nowait(receipt("m2").packet(Encoding.RAW))
-    assert '"m1"' in first.encode()
+    backlog = a_backlog()
+    for outgoing in (receipt("m1"), note("x" * TAKEN_AT_ONCE_BYTES), *(note(f"n{number}") for number in range(SLOW_AT))):
+        backlog.put(outgoing.packet(Encoding.RAW))
+    taken = backlog.take()
+    backlog.put(receipt("m2").packet(Encoding.RAW))
+    assert b'"m1"' in taken[0].text
     assert drained(backlog)[SLOW_AT:] == ["m2"]
 
 
 def test_superseding_forgets_nothing_that_it_must_keep_and_keeps_nothing_that_it_may_forget() -> None:
     """A client that always lags a little does not make the bookkeeping grow."""
-    backlog = Backlog()
+    backlog = a_backlog()
     for number in range(5_000):
-        backlog.put_nowait(receipt(f"m{number}", room=f"r{number}").packet(Encoding.RAW))
-        if number >= 10:
-            backlog.get_nowait()
-    assert backlog.qsize() == 10
-    assert len(backlog._receipts) == 10
-    assert backlog._bytes == sum(len(packet.encode()) for packet in backlog._waiting.values())
+        backlog.put(receipt(f"m{number}", room=f"r{number}").packet(Encoding.RAW))
+        if number % 500 == 499:
+            backlog.take()
+        assert len(backlog._receipts) == len(backlog) < 1_000
+        assert number % 100 or backlog._bytes == sum(len(packet.frame) for packet in backlog._waiting.values())
 
 
 @pytest.mark.parametrize(("count", "size"), [(MAX_PACKETS, 10), (MAX_BYTES // 10_000, 10_000)])
 def test_a_client_that_does_not_read_is_given_up(count: int, size: int) -> None:
     """It is told once, the memory goes at once, and nothing is taken on after that."""
-    backlog, told = Backlog(), []
-    backlog.on_full = lambda: told.append(True)
+    told: list[bool] = []
+    backlog = Backlog(lambda: told.append(True))
     for _ in range(count + 10):
-        backlog.put_nowait(note("x" * size).packet(Encoding.RAW))
+        backlog.put(note("x" * size).packet(Encoding.RAW))
     assert told == [True]
-    assert backlog.qsize() == 0
-    backlog.put_nowait(None)
-    assert backlog.get_nowait() is None
+    assert len(backlog) == 0
+    backlog.put(note("x").packet(Encoding.RAW))
+    assert len(backlog) == 0
 
 
 class Sockets:
@@ -125,17 +132,16 @@ class Sockets:
     def __init__(self, count: int) -> None:
         self.allowance = Allowance()
         self.cut: list[int] = []
-        self.backlogs = [Backlog() for _ in range(count)]
-        for place, backlog in enumerate(self.backlogs):
+        self.backlogs = [Backlog(partial(self.cut.append, place)) for place in range(count)]
+        for backlog in self.backlogs:
             backlog.count_towards(self.allowance)
-            backlog.on_full = lambda place=place: self.cut.append(place)  # type: ignore[misc]
 
     def put(self, place: int, size: int) -> None:
-        self.backlogs[place].put_nowait(note("x" * size).packet(Encoding.RAW))
+        self.backlogs[place].put(note("x" * size).packet(Encoding.RAW))
 
     def counted(self) -> int:
         """What should be counted: all that waits, but for the packet of each that is sent next."""
-        return sum(len(packet.encode()) for backlog in self.backlogs for packet in list(backlog._waiting.values())[1:])
+        return sum(len(packet.frame) for backlog in self.backlogs for packet in list(backlog._waiting.values())[1:])
 
 
 @pytest.mark.parametrize("size", [MAX_BYTES + 1, 10 * MAX_BYTES])
@@ -180,9 +186,9 @@ def test_what_is_counted_is_what_waits() -> None:
     for number in range(300):
         place = number % 3
         sockets.put(place, 100 + number)
-        sockets.backlogs[place].put_nowait(receipt(f"m{number}").packet(Encoding.RAW))
-        if number % 4 == 0:
-            sockets.backlogs[place].get_nowait()
+        sockets.backlogs[place].put(receipt(f"m{number}").packet(Encoding.RAW))
+        if number % 40 == 39:
+            sockets.backlogs[place].take()
         assert sockets.allowance.waiting == sockets.counted() > 0 or number < 3
     sockets.backlogs[0].give_up()
     assert sockets.allowance.waiting == sockets.counted()
@@ -197,7 +203,7 @@ def test_what_is_counted_is_what_waits() -> None:
 
 
 def test_an_allowance_is_kept_for_as_long_as_it_counts_something() -> None:
-    allowances, backlog = Allowances(), Backlog()
+    allowances, backlog = Allowances(), a_backlog()
     backlog.count_towards(allowances.of("app", "ann"))
     assert allowances.of("app", "ann") is allowances.of("app", "ann")
     assert allowances.of("app", "bob") is not allowances.of("app", "ann")
@@ -205,12 +211,12 @@ def test_an_allowance_is_kept_for_as_long_as_it_counts_something() -> None:
     assert len(allowances._allowances) == 0
 
 
-async def test_a_writer_takes_little_at_a_time() -> None:
+def test_a_writer_takes_little_at_a_time() -> None:
     """What it has taken is no longer counted, though a slow client may leave it with the writer."""
-    backlog = Backlog()
+    backlog = a_backlog()
     for _ in range(20):
-        backlog.put_nowait(note("x" * (TAKEN_AT_ONCE_BYTES // 4)).packet(Encoding.RAW))
+        backlog.put(note("x" * (TAKEN_AT_ONCE_BYTES // 4)).packet(Encoding.RAW))
     sizes = []
-    while backlog.qsize():
-        sizes.append(len(await backlog.take()))
+    while backlog:
+        sizes.append(len(backlog.take()))
     assert sizes == [4] * 5

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -139,20 +140,47 @@ def test_reads_plain_and_gzipped_files_alike(tmp_path: Path) -> None:
     assert read_traffic(zipped, limit=7) == read_traffic(SAMPLE)[:7]
 
 
+def line_of(**fields: object) -> bytes:
+    """A line of a traffic file, sound but for what is given."""
+    return msgspec.json.encode({"room": "r", "at": "2031-03-02T10:00:00Z", "kind": "join", "user": "u", **fields})
+
+
+NO_TIMES = ["yesterday", "", "2031-03-02", "2031-03-02 ten", "2031-03-02T10:00:00", "2031-13-02T10:00:00Z", "1900000000"]
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        (b'{"room": "r", "at": "t", "kind": "shout", "user": "u"}', "line 2 is not an event"),
-        (b'{"room": "r", "at": "t", "kind": "post"}', "line 2 is not an event"),
+        (line_of(kind="read"), r"line 2 is not an event: .*`kind` is one of post, join, leave, rename\)"),
+        (line_of(kind=7), "line 2 is not an event"),
+        (b'{"room": "r", "at": "2031-03-02T10:00:00Z", "kind": "post"}', "line 2 is not an event"),
+        *((line_of(at=at), f"line 2: `at` must be a time as of RFC 3339, .* not '{at}'") for at in NO_TIMES),
+        (line_of(at=5), "line 2 is not an event"),
         (b"nonsense", "line 2 is not an event"),
         (b"\xff\xfe", "line 2 is not an event"),
-        (b'{"room": "r", "at": "t", "kind": "rename", "user": "u"}', "line 2 renames 'u'"),
+        (line_of(kind="rename"), "line 2 renames 'u'"),
     ],
 )
 def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: bytes, complaint: str) -> None:
     file = tmp_path / "traffic"
-    file.write_bytes(b'{"room": "r", "at": "t", "kind": "join", "user": "u"}\n' + line + b"\n")
+    file.write_bytes(line_of() + b"\n" + line + b"\n")
     with pytest.raises(TrafficError, match=complaint):
+        read_traffic(file)
+
+
+@pytest.mark.parametrize("at", ["2031-03-02T10:00:00Z", "2031-03-02T10:00:00.123456+05:30", "2031-03-02t10:00:00z"])
+def test_a_time_may_have_a_fraction_and_a_zone(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "traffic"
+    file.write_bytes(line_of(at=at))
+    assert [event.at for event in read_traffic(file)] == [at]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\n  \n", gzip.compress(b"", mtime=0)])
+def test_a_file_without_events_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Else all of its counts would be right."""
+    file = tmp_path / "traffic"
+    file.write_bytes(content)
+    with pytest.raises(TrafficError, match=f"{file} holds no events"):
         read_traffic(file)
 
 

@@ -35,7 +35,9 @@ def test_an_empty_variable_is_an_unset_one() -> None:
 
 
 def test_a_worker_reads_back_what_the_supervisor_had(tmp_path: Path) -> None:
-    settings = Settings(port=0, tencent_sdkappid=1400000001, webhook_allow_private=True, data_dir=str(tmp_path / "data")).resolve()
+    settings = Settings(
+        port=0, tencent_sdkappid=1400000001, tencent_key="k" * 16, webhook_allow_private=True, data_dir=str(tmp_path / "data")
+    ).resolve()
     assert Settings.from_environ(settings.environ()) == settings
 
 
@@ -47,13 +49,97 @@ def test_a_worker_reads_back_what_the_supervisor_had(tmp_path: Path) -> None:
         ("API_KEYS", "READSTATE_API_KEY"),
         ("port", "READSTATE_PORT"),
         ("FANOUTLIMIT", "READSTATE_FANOUT_LIMIT"),
-        ("", "READSTATE_"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_known_one(name: str, nearest: str) -> None:
     sentence = refusal(**{name: "1"})
     assert sentence.startswith(f"READSTATE_{name} is not a setting")
     assert nearest in sentence.partition("nearest")[2]
+
+
+@pytest.mark.parametrize("name", ["FOO", "", "UNHEARD_OF"])
+def test_a_name_that_is_like_no_other_is_refused_without_a_guess(name: str) -> None:
+    assert refusal(**{name: "1"}) == f"READSTATE_{name} is not a setting; the README lists all of them"
+
+
+@pytest.mark.parametrize("name", ["readstate_port", "Readstate_Port", "READSTATE_port"])
+def test_a_name_in_small_letters_is_refused(name: str) -> None:
+    """To pass it over would serve on another port than the operator believes."""
+    with pytest.raises(SettingsError, match=f"^{name} is not a setting; the nearest known one is READSTATE_PORT$"):
+        Settings.from_environ({name: "9000"})
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [
+        ("LOG_LEVEL", ["debug", "DEBUG", " Debug "]),
+        ("WEBHOOK_FORM", ["both", "Both"]),
+        ("LASTREAD_BADGE_SCOPE", ["room", "ROOM"]),
+        ("ROOMS_OPEN", ["true", "True", "TRUE", "1", "yes", "on", "On "]),
+        ("INVITED_MUST_ACCEPT", ["false", "False", "0", "no", "off"]),
+        ("REDIS_URL", ["rediss://host", "REDISS://host", "Rediss://host"]),
+    ],
+)
+def test_spellings_of_one_value_are_equal(name: str, spellings: list[str]) -> None:
+    read = [Settings.from_environ({f"READSTATE_{name}": value}) for value in spellings]
+    assert all(settings == read[0] for settings in read)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"TENCENT_SDKAPPID": "1400000001"}, "READSTATE_TENCENT_SDKAPPID needs READSTATE_TENCENT_KEY"),
+        ({"TENCENT_KEY": "k" * 16}, "READSTATE_TENCENT_KEY is the key of the app that is named by READSTATE_TENCENT_SDKAPPID"),
+        ({"WEBHOOK_TOKEN": "t" * 16}, "READSTATE_WEBHOOK_TOKEN signs what is sent to READSTATE_WEBHOOK_URL"),
+        ({"WEBHOOK_OLD_TOKEN": "t" * 16}, "READSTATE_WEBHOOK_OLD_TOKEN signs beside READSTATE_WEBHOOK_TOKEN"),
+        ({"WEBHOOK_CLIENT_CERT": "cert.pem"}, "READSTATE_WEBHOOK_CLIENT_CERT is shown to the receiver at READSTATE_WEBHOOK_URL"),
+        ({"EMBEDDED_MEMORY_MB": "100", "REDIS_URL": "redis://host"}, "READSTATE_REDIS_URL names another server"),
+    ],
+)
+def test_a_setting_that_does_nothing_alone_is_refused(environ: dict[str, str], words: str) -> None:
+    """Who sets it expects something of it."""
+    assert words in refusal(**environ)
+
+
+@pytest.mark.parametrize("used", [{"TENCENT_KEY": "k" * 16}, {"TENCENT_TOKEN": "t" * 16}])
+def test_an_app_of_tencents_is_for_the_server_api_or_for_callbacks(used: dict[str, str]) -> None:
+    environ = {f"READSTATE_{name}": value for name, value in {"TENCENT_SDKAPPID": "1400000001", **used}.items()}
+    assert Settings.from_environ(environ).tencent_sdkappid == 1400000001
+
+
+@pytest.mark.parametrize(
+    "origins",
+    ["*", "https://chat.example.org", "https://a.example.org, http://localhost:3000", "capacitor://localhost", "http://[::1]:8080"],
+)
+def test_origins_are_taken_as_browsers_send_them(origins: str) -> None:
+    assert Settings.from_environ({"READSTATE_CORS_ORIGINS": origins}).cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        *("foo", "chat.example.org", "https://", "https://chat.example.org/", "https://chat.example.org/app", "https://Chat.example.org"),
+        *("https://chat.example.org:443", "http://chat.example.org:80", "https://*.example.org", "*, foo", "https://a b"),
+    ],
+)
+def test_what_no_browser_sends_as_its_origin_is_refused(origins: str) -> None:
+    assert refusal(CORS_ORIGINS=origins).startswith("READSTATE_CORS_ORIGINS cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"API_KEY": "k" * 32}, {"CLIENT_KEY": "k" * 32}),
+        ({"API_KEY": "k" * 32}, {"TOKEN_SECRET": "k" * 32}),
+        ({"API_KEY": "k" * 32}, {"OLD_API_KEY": "k" * 32}),
+        ({"TOKEN_SECRET": "k" * 32}, {"TENCENT_KEY": "k" * 32, "TENCENT_SDKAPPID": "1"}),
+    ],
+)
+def test_equal_keys_are_refused_at_the_start(tmp_path: Path, one: dict[str, str], other: dict[str, str]) -> None:
+    """Who knows the public one would know the secret one."""
+    environ = {f"READSTATE_{name}": value for name, value in {**one, **other, "DATA_DIR": str(tmp_path / "data")}.items()}
+    with pytest.raises(SettingsError, match="are the same"):
+        Settings.from_environ(environ).resolve()
 
 
 @pytest.mark.parametrize(
@@ -146,8 +232,25 @@ def test_all_that_start_together_get_the_same_secrets(tmp_path: Path) -> None:
     assert len(list((tmp_path / "data").iterdir())) == 3
 
 
-@pytest.mark.parametrize("mode", [0o750, 0o705, 0o777, 0o711])
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o705, 0o777, 0o711])
 def test_a_data_directory_that_others_can_enter_is_refused(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "something").touch()
+    tmp_path.chmod(mode)
+    with pytest.raises(SettingsError, match=f"run `chmod 700 {tmp_path}`"):
+        Settings(data_dir=str(tmp_path)).resolve()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o711])
+def test_a_fresh_directory_of_ones_own_is_taken_and_closed_to_others(tmp_path: Path, mode: int) -> None:
+    """As `mkdir data` makes it: nobody else can have put anything into it."""
+    tmp_path.chmod(mode)
+    Settings(data_dir=str(tmp_path)).resolve()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_an_empty_directory_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     with pytest.raises(SettingsError, match=f"run `chmod 700 {tmp_path}`"):
         Settings(data_dir=str(tmp_path)).resolve()
@@ -164,8 +267,26 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_a_data_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, -1)
-    with pytest.raises(SettingsError, match="belongs to another user"):
+    with pytest.raises(SettingsError, match=r"belongs to another user \(nobody\), who could change it; run `chown 0 "):
         Settings(data_dir=str(tmp_path)).resolve()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_in_a_checkout_of_somebody_else_a_user_is_told_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of a chown, which only root may do."""
+    Settings(data_dir=str(tmp_path / "data")).resolve()
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    words = r"belongs to another user \(root\), who could change it; name a directory of your own in READSTATE_DATA_DIR$"
+    with pytest.raises(SettingsError, match=words):
+        Settings(data_dir=str(tmp_path / "data")).resolve()
+
+
+def test_a_command_that_looks_after_a_service_makes_nothing(tmp_path: Path) -> None:
+    """It takes the secrets that are kept, and does without those that are not."""
+    assert Settings(data_dir=str(tmp_path / "data")).looked_after().api_key == ""
+    assert not (tmp_path / "data").exists()
+    made = Settings(data_dir=str(tmp_path / "data")).resolve()
+    assert Settings(data_dir=str(tmp_path / "data")).looked_after() == made
 
 
 def test_a_file_in_the_place_of_the_data_directory_is_refused(tmp_path: Path) -> None:

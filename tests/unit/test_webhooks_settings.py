@@ -67,9 +67,9 @@ def test_private_receivers_and_http_can_be_allowed() -> None:
     assert read(WEBHOOK_URL="http://127.0.0.1:9000/", WEBHOOK_ALLOW_PRIVATE="true").webhook_allow_private
 
 
-def test_a_token_without_a_url_does_nothing() -> None:
-    """Nor does any other part of a configuration that has no receiver."""
-    assert read(WEBHOOK_URL="", WEBHOOK_FORM="tencent").webhook_url is None
+def test_a_form_without_a_url_does_nothing() -> None:
+    """It has a default like any other, and no receiver is the usual case."""
+    assert Settings.from_environ({"READSTATE_WEBHOOK_FORM": "tencent"}).webhook_url is None
 
 
 def test_a_client_certificate_that_is_not_there_is_found_at_the_start(tmp_path: Path) -> None:

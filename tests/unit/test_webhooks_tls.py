@@ -2,7 +2,6 @@
 
 import shutil
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,36 +9,12 @@ import pytest
 from service.webhooks.letters import Letter
 from service.webhooks.sender import Answer, Sender
 from service.webhooks.tls import client_tls
+from tests.support.authority import Authority
 from tests.support.receiver import Receiver
 
 LETTER = Letter(b"{}", {})
-_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make certificates")
-
-
-class Authority:
-    """Makes certificates that whoever trusts `certificate` accepts."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.certificate, self._key = directory / "ca.pem", directory / "ca.key"
-        self._openssl("req", "-x509", *_NEW_KEY, "-nodes", "-days", "2", "-subj", "/CN=authority",
-                      "-addext", "keyUsage=critical,keyCertSign", "-keyout", self._key, "-out", self.certificate)  # fmt: skip
-
-    def certify(self, name: str, *alternatives: str, encrypted: bool = False) -> tuple[Path, Path]:
-        """Files of a certificate for `alternatives` (IP:..., DNS:...) and of its key."""
-        certificate, key, request = (self._directory / f"{name}.{kind}" for kind in ("pem", "key", "csr"))
-        hidden = ["-passout", "pass:secret"] if encrypted else ["-nodes"]
-        self._openssl("req", *_NEW_KEY, *hidden, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        extensions = self._directory / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={','.join(alternatives) or 'DNS:' + name}\n")
-        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial", "-days", "2",
-                      "-extfile", extensions, "-out", certificate)  # fmt: skip
-        return certificate, key
-
-    def _openssl(self, *arguments: str | Path) -> None:
-        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

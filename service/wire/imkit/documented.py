@@ -85,7 +85,10 @@ def documented(
 
 
 def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operation]:
-    """An operation whose body may be missing, or whose parameters may not: the framework reads off a handler what it checks itself."""
+    """An operation whose body may be missing, or whose parameters may not.
+
+    The framework reads off a handler what it checks itself, and these are checked by the handler.
+    """
 
     @dataclass
     class Said(Operation):
@@ -93,8 +96,11 @@ def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operatio
             if optional_body and self.request_body is not None:
                 self.request_body.required = False  # type: ignore[union-attr]
             for parameter in self.parameters or ():
-                if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema) and parameter.name in needed:
-                    parameter.required, parameter.schema.default = True, None
+                if not isinstance(parameter, Parameter) or parameter.name not in needed:
+                    continue
+                parameter.required = True
+                if isinstance(parameter.schema, Schema):
+                    parameter.schema.default = None
 
     return Said
 

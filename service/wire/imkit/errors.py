@@ -99,6 +99,12 @@ MESSAGE_TO_READ_NOT_FOUND = Problem(
     404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: the room has no such message, or no longer remembers it"
 )
 MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
+NO_SUCH_POINT = Problem(  # ours
+    404,
+    "Not Found",
+    "MESSAGE_NOT_FOUND",
+    "before must be the id of a message that is remembered, an ISO-8601 time or 13 digits of Unix milliseconds",
+)
 ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
 LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
 MEMBER_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "The room has no such member")

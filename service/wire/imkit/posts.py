@@ -3,85 +3,40 @@
 What a message says is answered and pushed as it was given, and not kept.
 """
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Callable
+import re
 from time import time_ns
+from typing import Annotated
 
-import msgspec
 from litestar import delete, post
-from litestar.params import FromPath, JSONBody, RawBody
-from msgspec import Struct
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
+from msgspec import UNSET
 
-from service.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
-from service.errors import Invalid, ReadStateError, RoomUnknown
+from service.domain.limits import MAX_ID_BYTES
+from service.domain.types import MessageRef
+from service.errors import MessageUnknown, RoomUnknown
 from service.wire import costs
-from service.wire.body import BadBody, decode
 from service.wire.desk import Desk
 from service.wire.imkit.access import check_superuser
 from service.wire.imkit.announcing import SYSTEM_TYPES
-from service.wire.imkit.body import free_fields
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import (
     INSUFFICIENT_PERMISSION,
     INSUFFICIENT_PERMISSIONS,
     INVALID_BODY,
-    MISSING_PARAMETER,
+    NO_SUCH_POINT,
     NOT_ROOM_MEMBER,
-    SERVICE_UNAVAILABLE,
     Refused,
-    explain,
-    explain_body,
 )
-from service.wire.imkit.messages import (
-    AdminMessage,
-    Batch,
-    BatchPosted,
-    BatchResult,
-    MessageResult,
-    MessagesDeletedResult,
-    RoomMessage,
-)
-from service.wire.imkit.reply import Failure, Ok, ok
-from service.wire.imkit.views import is_superuser, message_for_everybody, message_view
+from service.wire.imkit.messages import AdminMessage, MessageResult, MessagesDeletedResult, PostedResult, RoomMessage
+from service.wire.imkit.posting import ALL, BEFORE, RECALL, is_countable, message_body, post_one, recallable, wanted_by
+from service.wire.imkit.reply import ok
+from service.wire.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from service.wire.reply import Reply
-from service.wire.times import iso
+from service.wire.times import iso, unix_ms
 
-ALL = "_all"  # in the place of a message's id: every message of the room
-RECALL = "recall"
-# Types that change or decorate another message, or are not for people: nobody's unread count rises.
-UNCOUNTED_TYPES = frozenset({"edit", "reaction", "reactions", "silent"})
-
-# What belongs to us or says what to do, and is no part of the message.
-_TAKEN = frozenset(
-    [
-        "_id",
-        "id",
-        "appID",
-        "room",
-        "sender",
-        "messageTime",
-        "messageTimeMS",
-        "createdAt",
-        "createdAtMS",
-        "updatedAt",
-        "updatedAtMS",
-        "countable",
-        "silent",
-        "push",
-        "skipTotalBadge",
-        "receiver",
-    ]
-)
-
-
-class _Room(Struct, frozen=True):
-    room: str = ""
-
-
-_admin_message: Callable[[bytes], AdminMessage] = msgspec.json.Decoder(AdminMessage).decode
-_room: Callable[[bytes], _Room] = msgspec.json.Decoder(_Room).decode
+_UNIX_MS = re.compile(r"\d{13}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @post(
@@ -89,56 +44,42 @@ _room: Callable[[bytes], _Room] = msgspec.json.Decoder(_Room).decode
     **documented("send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST),
 )
 async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
-    """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall)."""
+    """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall).
+
+    Its time is that of its arrival, unless a backend says otherwise as in `post`: what a client says of it is passed over.
+    """
     caller, desk = request.auth, request.desk
     text = message_body(body)
     if data.message_type in SYSTEM_TYPES and not caller.backend:
         raise Refused(INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another")
     if data.id is not None:
-        sender = await _check_may_change(request, room, data.id)
-        message, at_ms = data.id, await _change(desk, caller, room, data.id, text, recall=data.message_type == RECALL)
+        known = await _check_may_change(request, room, data.id)
+        await _change(desk, caller, room, data.id, text, recall=data.message_type == RECALL)
+        sender, message, at_ms = known.sender, known.message, known.at_ms
     else:
         _check_new(data)
+        more = wanted_by(caller, body)
         posted = await desk.read_state.post(
-            app=caller.app, room=room, sender=caller.user, countable=is_countable(data), body=text, sender_must_be_member=True
+            app=caller.app, room=room, sender=caller.user, countable=is_countable(data), body=text, sender_must_be_member=True, **more
         )
         request.charge(costs.of_counters(posted.moved))
         sender, message, at_ms = caller.user, posted.message, posted.at_ms
     return ok(await message_for_everybody(desk.people, caller.app, room, message, sender, at_ms, text))
 
 
-@post("/messages", **documented("post", Who.BACKEND, MessageResult, statuses=(404,), cost=costs.POST))
+@post("/messages", **documented("post", Who.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
 async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
-    """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless."""
-    done = await _post(request.desk, request.auth, data, body)
-    return ok(message_view(request.auth.app, data.room, done.message, data.sender, done.at_ms, done.body))
+    """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless.
 
-
-@post("/messages/batch", **documented("post_batch", Who.BACKEND, BatchResult, max_body_bytes=MAX_BATCH_BODY_BYTES, cost=costs.POST))
-async def post_batch(request: Call, data: JSONBody[Batch]) -> Reply:
-    """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order.
-
-    When it fails on our side (503), those behind it in its room are not tried, so that repeating them all keeps the order.
+    An `_id` that the room knows already changes nothing: the answer has `created` false, and the sender and the time that are stored.
     """
-    given = data.messages if data.messages is not None else data.paras
-    if given is None:
-        raise Refused(MISSING_PARAMETER, "messages is required")
-    items = [bytes(item) for item in given]
-    request.charge(costs.POST * (len(items) - 1))
-    by_room: defaultdict[str, list[int]] = defaultdict(list)
-    for place, item in enumerate(items):
-        by_room[_room_of(item)].append(place)
-    results: list[Ok | Failure | None] = [None] * len(items)
-
-    async def post_in_order(places: list[int]) -> None:
-        held_up = False
-        for place in places:
-            result = SERVICE_UNAVAILABLE.envelope() if held_up else await _post_item(request.desk, request.auth, items[place])
-            held_up = isinstance(result, Failure) and result.RC >= 500
-            results[place] = result
-
-    await asyncio.gather(*(post_in_order(places) for places in by_room.values()))
-    return ok(BatchResult(new_id(), len(results), results))
+    app, room = request.auth.app, data.room
+    done = await post_one(request.desk, request.auth, data, body)
+    if done.body:
+        view = message_view(app, room, done.message, done.sender or None, done.at_ms, done.body)
+    else:
+        view = stored_message(app, room, done.message, done.sender, done.at_ms)
+    return ok({**view, "created": done.created})
 
 
 @delete(
@@ -152,112 +93,71 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     check_superuser(caller, present, INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == ALL:
-        deleted = await desk.read_state.delete_all_messages(app=caller.app, room=room)
+        deleted = await desk.read_state.delete_messages(app=caller.app, room=room)
     else:
         deleted = await desk.read_state.delete_message(app=caller.app, room=room, message=message)
     return ok(MessagesDeletedResult(deleted.count, room, message, caller.user, iso(time_ns() // 1_000_000)))
 
 
-def message_body(body: bytes) -> str:
-    """The part of a body that is the message: a JSON object, with a `messageType` and without what is ours. Raises BadBody."""
-    fields = free_fields(body, _TAKEN)
-    if fields.get("messageType", b"null") == b"null":
-        fields["messageType"] = b'"text"'
-    if fields["messageType"] == b'"recall"':
-        fields = {"message": b'""', "messageType": b'"recall"'}
-    return msgspec.json.encode({name: msgspec.Raw(value) for name, value in fields.items()}).decode()
+@delete(
+    "/rooms/{room:str}/messages",
+    **documented(
+        "delete_messages",
+        Who.BACKEND,
+        MessagesDeletedResult,
+        refusals={MessageUnknown: NO_SUCH_POINT},
+        statuses=(404,),
+        cost=costs.CHANGE,
+    ),
+)
+async def delete_messages(
+    request: Call, room: FromPath[str], before: Annotated[str, QueryParameter(min_length=1, max_length=MAX_ID_BYTES)]
+) -> Reply:
+    """Delete every message before one of them, which stays, or before a time, for good, as a retention rule does.
+
+    `before`: the id of a message that is remembered, else an ISO-8601 time or 13 digits of Unix milliseconds. None of what is deleted is
+    unread for any member, wherever their cursors are. Before a time go the messages from the beginning of the room up to the first one
+    that was not sent before it; those that are no longer remembered, whose times are not known, go with the oldest remembered one.
+    """
+    caller, desk = request.auth, request.desk
+    present = await desk.read_state.room(app=caller.app, room=room)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
+    deleted = await desk.read_state.delete_messages(app=caller.app, room=room, before=before, before_ms=_time(before))
+    where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
+    return ok(MessagesDeletedResult(deleted.count, room, where[0], caller.user, iso(time_ns() // 1_000_000), where[1]))
 
 
-def is_countable(message: RoomMessage | AdminMessage) -> bool:
-    """Whether the message makes anybody's unread count rise."""
-    return message.countable is not False and not message.silent and message.message_type not in UNCOUNTED_TYPES
-
-
-def _recallable(message: RoomMessage | AdminMessage) -> str:
-    """The id of the message to recall. Raises Refused."""
-    if message.id is None:
-        raise Refused(MISSING_PARAMETER, "_id is required")
-    return message.id
+def _time(text: str) -> int:
+    """A time in Unix ms, 0 for what is none."""
+    if _UNIX_MS.fullmatch(text):
+        return int(text)
+    try:
+        return max(unix_ms(text), 0) if _DATE.match(text) else 0
+    except ValueError:
+        return 0
 
 
 def _check_new(message: RoomMessage) -> None:
     if message.message_type == RECALL:
-        _recallable(message)
+        recallable(message)
 
 
-async def _check_may_change(request: Call, room: str, message: str) -> str:
-    """Who sent the message that the caller wants to change: they themselves, unless the caller manages the room. Raises Refused."""
+async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
+    """The message that the caller wants to change: their own, unless they manage the room. Raises Refused."""
     caller, desk = request.auth, request.desk
     present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     if present.me is None:
         raise Refused(NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
-    sender = await desk.read_state.message_sender(app=caller.app, room=room, message=message)
-    if sender == caller.user or caller.backend or is_superuser(present, caller.user):
-        return sender
+    known = await desk.read_state.message(app=caller.app, room=room, message=message)
+    if known.sender == caller.user or caller.backend or is_superuser(present, caller.user):
+        return known
     # What was posted before they joined is not there for them.
-    await desk.read_state.message_sender(app=caller.app, room=room, message=message, after=present.me.joined)
+    await desk.read_state.message(app=caller.app, room=room, message=message, after=present.me.joined)
     raise Refused(INSUFFICIENT_PERMISSIONS)
 
 
-async def _change(desk: Desk, caller: Caller, room: str, message: str, body: str, *, recall: bool) -> int:
-    """Recall or edit a message; the time to show for it."""
-    if recall:
-        await desk.read_state.recall_message(app=caller.app, room=room, message=message, body=body)
-        return time_ns() // 1_000_000
-    return (await desk.read_state.edit_message(app=caller.app, room=room, message=message, body=body)).at_ms
-
-
-class _Done(Struct, frozen=True):
-    """What became of one message of the backend."""
-
-    message: str
-    at_ms: int
-    created: bool
-    body: str
-
-
-async def _post(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes) -> _Done:
-    """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises."""
-    check_id("room", data.room)
-    if data.id is not None:
-        _check_message_id(data.id)
-    body = message_body(raw)
-    if data.message_type == RECALL:
-        message = _recallable(data)
-        return _Done(message, await _change(desk, caller, data.room, message, body, recall=True), False, body)
-    posted = await desk.read_state.post(
-        app=caller.app, room=data.room, sender=data.sender or "", message=data.id or "", countable=is_countable(data), body=body
-    )
-    return _Done(posted.message, posted.at_ms, posted.created, body)
-
-
-def _check_message_id(message: str) -> None:
-    if check_id("_id", message) == ALL:
-        raise Invalid("_id", f"_id must not be {ALL}")
-
-
-async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
-    """Post one message of a batch and say in an envelope what became of it."""
-    try:
-        if len(item) > MAX_BODY_BYTES:
-            raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
-        data = decode(_admin_message, item)
-        done = await _post(desk, caller, data, item)
-        return Ok(result=BatchPosted(done.message, done.message, data.room, done.at_ms, done.created))
-    except BadBody as error:
-        problem, message = explain_body(error)
-        return problem.envelope(message)
-    except Refused as error:
-        return error.problem.envelope(str(error))
-    except ReadStateError as error:
-        problem, message = explain(error)
-        return problem.envelope(message)
-
-
-def _room_of(item: bytes) -> str:
-    """Which items of a batch wait for each other. Those that name no room do not matter."""
-    try:
-        return _room(item).room
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
+async def _change(desk: Desk, caller: Caller, room: str, message: str, body: str, *, recall: bool) -> None:
+    """Recall or edit a message."""
+    change = desk.read_state.recall_message if recall else desk.read_state.edit_message
+    await change(app=caller.app, room=room, message=message, body=body)

@@ -32,6 +32,18 @@ async def room_event(read_state: ReadState, people: People, app: str, room: str)
     return payload if len(payload) <= MAX_BYTES else encode(_shortened(view))
 
 
+def left_event(app: str, room: str, badge: int | None, *, deleted: bool) -> bytes:
+    """The last `room` event that a user hears of a room that they are no longer in, or that is no more; ours, as JSON.
+
+    `left` is true, and `deleted` when the room is gone. `badge` is the user's new total, left out when it is not known (None).
+    Nothing else is told to who is out.
+    """
+    view: View = {"_id": room, "id": room, "appID": app, "members": [], "partial": True, "left": True}
+    view |= {"deleted": True} if deleted else {}
+    view |= {"unread": 0} if badge is None else {"unread": 0, "badge": badge}
+    return encode(view)
+
+
 def _shortened(view: View) -> View:
     """As much of `view` as MAX_BYTES hold: tags, then fields of the profile up to half of what is left, then members.
 

@@ -19,7 +19,7 @@ from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_QUERY, Refused
 from service.wire.imkit.messages import MessageTime, RoomIdsResult, RoomsResult, RoomsUnreadResult, RoomUnread, Tags
 from service.wire.imkit.reply import ok
-from service.wire.imkit.views import View, people_in, personal, room_view
+from service.wire.imkit.views import View, people_in, personal, room_view, with_me
 from service.wire.reply import Reply, encode
 from service.wire.times import unix_ms
 
@@ -203,7 +203,8 @@ async def _views(desk: Desk, caller: Caller, page: Sequence[str]) -> list[msgspe
 async def _views_of(desk: Desk, caller: Caller, rooms: Sequence[str], shown: int) -> list[View]:
     found = await desk.read_state.room_each(app=caller.app, rooms=rooms, user=caller.user)
     there = [room for room in found if room is not None and room.me is not None]
-    states = await desk.read_state.members_each(app=caller.app, rooms=[room.room for room in there], limit=shown)
+    furthest = await desk.read_state.members_each(app=caller.app, rooms=[room.room for room in there], limit=shown)
+    states = [with_me(room, members) for room, members in zip(there, furthest, strict=True)]
     everybody = set[str]().union(*(people_in(room, members) for room, members in zip(there, states, strict=True)))
     people = await desk.people.find(caller.app, everybody)
     return [

@@ -32,7 +32,7 @@ from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import CountResult, CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
 from service.wire.imkit.profiles import merged, room_profile
 from service.wire.imkit.reply import ok
-from service.wire.imkit.views import people_in, personal, room_view
+from service.wire.imkit.views import people_in, personal, room_view, with_me
 from service.wire.reply import Reply, encode
 from service.wire.rooms import find_room, may_join, may_take
 
@@ -209,6 +209,7 @@ async def shown(desk: Desk, caller: Caller, room: Room) -> Reply:
 
 
 async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberState]) -> dict[str, object]:
+    states = with_me(room, states)
     people = await desk.people.find(caller.app, people_in(room, states))
     view = room_view(caller.app, room, states, people)
     return personal(view, room, caller.user) if caller.user else view

@@ -9,7 +9,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
 from service.wire.desk import Desk
-from service.wire.imkit import admin, badges, me, members, posts, reading, receipts, room_list, rooms
+from service.wire.imkit import admin, badges, batch, me, members, posts, reading, receipts, room_list, rooms
 from service.wire.imkit.gate import Gate
 from service.wire.imkit.vocabulary import DIALECT
 from service.wire.reply import Reply
@@ -38,8 +38,9 @@ HANDLERS = (
     receipts.receipt_counts,
     posts.send,
     posts.post_message,
-    posts.post_batch,
+    batch.post_batch,
     posts.delete_message,
+    posts.delete_messages,
     me.me,
     me.logout,
     admin.upsert_user,
@@ -79,7 +80,8 @@ def imkit_router(desk: Callable[[], Desk]) -> Router:
         for path in handler.paths:
             methods[path].update(handler.http_methods)
     options = [_options(path, allowed) for path, allowed in methods.items()]
-    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[DefineMiddleware(Gate, desk=desk)], tags=[DIALECT.tag])
+    gate = DefineMiddleware(Gate, desk=desk)
+    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
 
 
 def _options(path: str, methods: set[str]) -> HTTPRouteHandler:

@@ -41,6 +41,13 @@ def user_view(app: str, user: User) -> View:
     }
 
 
+def with_me(room: Room, members: Sequence[MemberState]) -> Sequence[MemberState]:
+    """`members`, of whom there may be more, and in any case the one for whom the room was read."""
+    if room.me is None or any(state.member == room.me.member for state in members):
+        return members
+    return [*members, room.me]
+
+
 def people_in(room: Room, members: Iterable[MemberState]) -> set[str]:
     """Everybody whose profile the view of a room shows."""
     return {state.member for state in members} | ({room.last.sender} if room.last and room.last.sender else set())
@@ -105,6 +112,11 @@ def message_view(app: str, room: str, message: str, sender: View | str | None, a
         **_times(at_ms),
         "updatedAtMS": at_ms,
     }
+
+
+def stored_message(app: str, room: str, message: str, sender: str, at_ms: int) -> View:
+    """What is kept of a message of the backend."""
+    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender or None, **_times(at_ms)}
 
 
 def _times(at_ms: int) -> View:

@@ -1,4 +1,4 @@
-"""What the fields and parameters of this dialect mean, for the OpenAPI document. Meanings are those of docs.imkit.io."""
+"""What the fields and parameters of this dialect mean, for the OpenAPI document, after docs.imkit.io."""
 
 from service.domain.limits import MAX_MEMBERS_SHOWN
 from service.wire.openapi.dialect import Dialect, Field
@@ -31,7 +31,7 @@ FIELDS = {
     "MessageResult._id": Field("The message's id", "m1"),
     "MessageResult.id": Field("The message's id once more", "m1"),
     "RoomMessage._id": Field("The id of a message of the caller's own, which is edited or recalled", "m1"),
-    "AdminMessage._id": Field("The message's id, with which repeating the call is harmless; without one it gets a new one", "m1"),
+    "AdminMessage._id": Field("The message's id, which makes repeating harmless; without one it gets a new one", "m1"),
     "appID": Field("The app that it belongs to", "default"),
     "room": Field("The room's id", "garden"),
     "roomID": Field("The room's id", "garden"),
@@ -54,7 +54,7 @@ FIELDS = {
     "tags": Field("Tags to count for; without them all tags on the caller's rooms", ["home"]),
     "TagBadgesResult.data": Field("Unread messages by tag", {"home": 3, "work": 1}),
     "roomTags": Field("The room's tags", ["home"]),
-    "badge.roomTags": Field("A tag that a room must carry to be counted; several: every one of them. Taken as `roomTags[]`, too", ["home"]),
+    "badge.roomTags": Field("Tags that a room must carry to be counted, all of them; also taken as `roomTags[]`", ["home"]),
     "ReadManyResult.results": Field(
         "An envelope for each item, in the order given; of `result` its fields are `room`, `lastRead` and `unread`",
         [{"RC": 0, "RM": "OK", "result": {"room": "garden", "lastRead": "m1", "unread": 0}}],
@@ -73,8 +73,8 @@ FIELDS = {
     "leftCount": Field("How many had read it and have left the room since", 0),
     "ReceiptsResult.sender": Field("The id of the user who sent the message; null for one that nobody sent", "ann"),
     "ReceiptsResult.data": Field(
-        "With `filter` read: who has read it (`client`), since when (`at`, at the latest unless `exact`), and whether they `left` since. "
-        "With unread: who has not (`client`)",
+        "With `filter` read: who has read it (`client`), since when (`at`, at the latest unless `exact`), "
+        "and whether they `left` since. With unread: who has not (`client`)",
         [{"client": "ben", "at": _READ_AT, "exact": True, "left": False}],
     ),
     "next": Field("`page` of the following page; null on the last one", None),
@@ -109,14 +109,15 @@ FIELDS = {
     "skip": Field("How many rooms to leave out at the beginning"),
     "limit": Field("How many rooms to answer at most; 0 for as many as an answer holds", 20),
     "sort": Field(
-        "`lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, `-` in front to descend",
+        "`lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, with `-` in front to descend",
         "-lastMessage -createdTime",
     ),
     "updatedAfter": Field("Only rooms that have changed since: an ISO 8601 time or Unix milliseconds", _AT),
     "sortUnreadFirst": Field("Other than 0: rooms with something unread come first", 1),
     "fields": Field("`unread`: only what a list of badges needs, in less than a tenth of the bytes", "unread"),
     "q": Field(
-        "JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`, taken for plain text, `$options`)",
+        "JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` "
+        "(`$regex`, taken for plain text, and `$options`)",
         '{"roomTags": "home"}',
     ),
     "pref": Field("Taken, and filters nothing: preferences are not kept here"),
@@ -124,18 +125,23 @@ FIELDS = {
     "messageType": Field("What kind of message it is: `text`, or as its sender says", "text"),
     "countable": Field("Whether the message can be unread; true unless said otherwise"),
     "silent": Field("The same as `countable` false"),
+    "notify": Field("False: no device hears of the message"),
+    "moveCursor": Field("False: the sender has not read anything by it; unless given, as whether the message counts"),
+    "asLastMessage": Field("False: it never becomes the room's last message; unless given, as whether it counts"),
     "sender": Field("Who sent the message; null for one that nobody sent", "ann"),
     "MessageResult.sender": Field("Who sent the message: the user, or their id; null for one that nobody sent"),
     "createdAtMS": Field("When the message was posted, in Unix milliseconds, under another name", _AT_MS),
     "updatedAtMS": Field("When the message last changed, in Unix milliseconds", _AT_MS),
     "messages": Field("The messages, each as for POST /messages"),
-    "paras": Field("The same as `messages`"),
+    "paras": Field("The messages, as IMKit's documentation calls them; each may name a `receiver` in place of a room"),
     "batchID": Field("A name for the batch, new each time", "66b1f0c2a4d5e6f708192a3b"),
     "count": Field("How many messages the batch had", 1),
     "BatchResult.results": Field(
         "An envelope for each message, in the order given; `created` is false for one whose `_id` was known",
         [{"RC": 0, "RM": "OK", "result": {"_id": "m1", "id": "m1", "room": "garden", "messageTimeMS": _AT_MS, "created": True}}],
     ),
+    "delete_messages.before": Field("A message or a time: everything before it is deleted", "m1"),
+    "MessagesDeletedResult.before": Field("The message before which all were deleted", "m1"),
     "deletedCount": Field("How many messages were deleted", 1),
     "deletedBy": Field("The user who deleted them; empty for the backend", "ann"),
     "deletedAt": Field("When they were deleted, in ISO 8601", _LATER),
@@ -152,6 +158,7 @@ FIELDS = {
     "TokenRevoking.token": Field("The token that ends; without it all of the user's end", _TOKEN),
     "TokenResult.client": Field("The user's id", "ann"),
     "expirationDate": Field("When the token ends, in ISO 8601", _ENDS),
+    "NewUser.expirationDate": Field("When `token` ends, in ISO 8601; by default it lives as long as an issued one", _ENDS),
     "expirationDateMS": Field("When the token ends, in Unix milliseconds", _ENDS_MS),
     "UsersResult.data": Field("The users, in the order given"),
     "NewUsers.data": Field("The users"),
@@ -170,9 +177,12 @@ FREE = frozenset(
         "UserResult",
         "RoomMessage",
         "AdminMessage",
+        "Batch",
         "MessageResult",
     }
 )
+
+_MESSAGE = {"_id": "m1", "room": "garden", "sender": "ann", "messageType": "text", "message": "The tomatoes are up!"}
 
 REQUESTS = {
     "badges": {"clients": ["ann", "ben"]},
@@ -182,10 +192,8 @@ REQUESTS = {
     "create_and_join": {"_id": "garden", "name": "Garden", "invitee": ["ben"]},
     "update_room": {"roomTags": ["home", "spring"], "name": "Garden"},
     "send": {"messageType": "text", "message": "The tomatoes are up!"},
-    "post": {"_id": "m1", "room": "garden", "sender": "ann", "messageType": "text", "message": "The tomatoes are up!"},
-    "post_batch": {
-        "messages": [{"_id": "m1", "room": "garden", "sender": "ann", "messageType": "text", "message": "The tomatoes are up!"}]
-    },
+    "post": _MESSAGE,
+    "post_batch": {"messages": [_MESSAGE]},
     "upsert_user": {"_id": "ann", "nickname": "Ann", "issueAccessToken": True},
     "upsert_users": {"data": [{"_id": "ann", "nickname": "Ann"}, {"_id": "ben", "nickname": "Ben"}]},
     "revoke_tokens": {"token": _TOKEN},

@@ -1,7 +1,7 @@
-"""The framework's document with everything described: summaries, descriptions and examples, from docstrings and vocabularies.
+"""The framework's document with summaries, descriptions and examples, from docstrings and vocabularies.
 
-And with schemas as clients can be made of them: what takes one of several forms is `anyOf`, since forms may overlap, and each
-object has a schema of its own under `components`.
+And with schemas as clients can be made of them: what takes one of several forms is `anyOf`, since forms
+may overlap, and each object has a schema of its own under `components`.
 """
 
 import re

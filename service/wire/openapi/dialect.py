@@ -1,4 +1,4 @@
-"""What a dialect says of its calls beside their code: the meaning of each field, and what requests and answers look like."""
+"""What a dialect says of its calls beside their code: what fields mean, and what requests look like."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,18 +7,22 @@ from msgspec import UNSET, Struct
 
 
 class Field(Struct, frozen=True):
-    """A field or parameter: what it means, and a value for examples. Without one it is shown only if what it consists of has values."""
+    """A field or parameter: what it means, and a value for examples.
+
+    Without a value it is in examples only when it consists of fields that have some.
+    """
 
     meaning: str
     example: Any = UNSET
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
-    """One of the APIs that are spoken here. A name means the same in all of its objects, unless an object says otherwise."""
+    """One of the APIs that are spoken here."""
 
     tag: str  # of its operations
     description: str
-    fields: Mapping[str, Field]  # by name as on the wire; "Object.name" or "operation.name" for that object or operation alone
+    # By name as on the wire: a name means the same in all objects. "Object.name" or "operation.name" where it does not.
+    fields: Mapping[str, Field]
     free: Collection[str] = ()  # objects with further fields, which are the caller's own
     requests: Mapping[str, Any] = {}  # bodies by operation, where the required fields alone would show too little
 

@@ -87,6 +87,14 @@ class Audience(Generic[Socket]):
         """Whether anybody here is in `room`."""
         return (app, room) in self._members
 
+    def among(self, app: str, users: Iterable[str]) -> list[str]:
+        """Those of `users` who have a socket here."""
+        return [person.key[1] for person in self._present(app, users) if person.sockets]
+
+    def members(self, app: str, room: str) -> list[str]:
+        """Those members of `room` who have a socket here."""
+        return [person.key[1] for person in self._members.get((app, room), ()) if person.sockets]
+
     # The stream, in its order
 
     def joined(self, app: str, room: str, members: Iterable[str]) -> None:

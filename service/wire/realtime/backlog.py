@@ -4,11 +4,10 @@ The packet that is sent next is not counted. So one packet alone never means tha
 when others wait behind it.
 """
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 from weakref import WeakValueDictionary
+
+from service.wire.realtime.packets import Packet
 
 MAX_PACKETS = 1_000
 MAX_BYTES = 1024 * 1024
@@ -40,51 +39,62 @@ class Allowances:
         return self._allowances.setdefault((app, user), Allowance())
 
 
-class Backlog(asyncio.Queue[Any]):
-    """The queue between the service and python-engineio's writer, which takes Engine.IO packets from it; None ends the writer.
+class Backlog:
+    """The packets of one socket that have not been handed to its transport yet, in their order.
 
     From SLOW_AT on, of the receipts of one member in one room only the newest waits: a cursor only moves forward, and an older position
     says nothing that the newer one does not. Past MAX_PACKETS, MAX_BYTES or the user's allowance everything is dropped and `on_full` is
     called, once.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.on_full: Callable[[], None] = lambda: None
-        self.ended = False
+    __slots__ = ("_allowance", "_bytes", "_next", "_receipts", "_waiting", "behind", "is_sealed", "on_full")
+
+    def __init__(self, on_full: Callable[[], None]) -> None:
+        self.on_full = on_full
+        self.is_sealed = False  # nothing more is taken on
         self.behind = 0  # bytes that wait behind the packet that is sent next
+        self._waiting: dict[int, Packet] = {}
+        self._receipts: dict[tuple[str, str], int] = {}
+        self._next = 0
+        self._bytes = 0
         self._allowance: Allowance | None = None
 
-    def put_nowait(self, item: Any) -> None:
-        if item is None:
-            self.ended = True
-            super().put_nowait(None)
-        elif not self.ended:
-            super().put_nowait(item)
-            if len(self._waiting) > MAX_PACKETS or self.behind > MAX_BYTES:
-                self.give_up()
-            elif self._allowance is not None:
-                self._allowance.check()
+    def __len__(self) -> int:
+        return len(self._waiting)
 
-    async def put(self, item: Any) -> None:
-        self.put_nowait(item)
+    def put(self, packet: Packet) -> None:
+        """Let a packet wait for its turn; nothing when the backlog is sealed."""
+        if self.is_sealed:
+            return
+        if packet.receipt is not None:
+            self._supersede(packet.receipt)
+        self._waiting[self._next] = packet
+        self._next += 1
+        self._bytes += len(packet.frame)
+        self._count()
+        if len(self._waiting) > MAX_PACKETS or self.behind > MAX_BYTES:
+            self.give_up()
+        elif self._allowance is not None:
+            self._allowance.check()
 
-    async def take(self) -> list[Any]:
-        """The packets that wait, as soon as there is one, up to TAKEN_AT_ONCE_BYTES; none at the end.
+    def take(self) -> list[Packet]:
+        """The next packets, up to TAKEN_AT_ONCE_BYTES, one of them in any case.
 
         What was taken is counted no longer, though the client may be slow to take it in turn: so it must not be much.
         """
-        packets = [await self.get()]
-        taken = _size(packets[0])
-        while self._waiting and packets[-1] is not None and taken < TAKEN_AT_ONCE_BYTES:
-            packets.append(self.get_nowait())
-            taken += _size(packets[-1])
-        if packets[-1] is None and len(packets) > 1:
-            super().put_nowait(None)  # for the next look
-        return [packet for packet in packets if packet is not None]
-
-    async def join(self) -> None:
-        """Nobody waits here for a client that may never read."""
+        taken, size = [], 0
+        for number, packet in self._waiting.items():
+            taken.append(number)
+            size += len(packet.frame)
+            if size >= TAKEN_AT_ONCE_BYTES:
+                break
+        packets = [self._waiting.pop(number) for number in taken]
+        for number, packet in zip(taken, packets, strict=True):
+            if packet.receipt is not None and self._receipts.get(packet.receipt) == number:
+                del self._receipts[packet.receipt]
+        self._bytes -= size
+        self._count()
+        return packets
 
     def count_towards(self, allowance: Allowance | None) -> None:
         """What waits here is part of `allowance` from here on, and of no other one."""
@@ -98,53 +108,23 @@ class Backlog(asyncio.Queue[Any]):
 
     def give_up(self) -> None:
         """The client is too slow: drop everything, and say so."""
-        self.ended = True
+        self.is_sealed = True
         self._waiting.clear()
         self._receipts.clear()
         self._bytes = 0
         self._count()
         self.on_full()
 
-    # What asyncio.Queue leaves to its subclasses
-
-    def _init(self, maxsize: int) -> None:
-        self._waiting: OrderedDict[int, Any] = OrderedDict()
-        self._queue = self._waiting  # the base class asks this one whether it is empty
-        self._receipts: dict[tuple[str, str], int] = {}
-        self._next = 0
-        self._bytes = 0
-
-    def _put(self, item: Any) -> None:
-        receipt = getattr(item, "receipt", None)
-        if receipt is not None:
-            self._supersede(receipt)
-        self._waiting[self._next] = item
-        self._next += 1
-        self._bytes += _size(item)
-        self._count()
-
     def _supersede(self, receipt: tuple[str, str]) -> None:
         if len(self._waiting) >= SLOW_AT and receipt in self._receipts:
-            self._bytes -= _size(self._waiting.pop(self._receipts[receipt]))
+            self._bytes -= len(self._waiting.pop(self._receipts[receipt]).frame)
         self._receipts[receipt] = self._next
-
-    def _get(self) -> Any:
-        number, item = self._waiting.popitem(last=False)
-        self._bytes -= _size(item)
-        self._count()
-        receipt = getattr(item, "receipt", None)
-        if receipt is not None and self._receipts.get(receipt) == number:
-            del self._receipts[receipt]
-        return item
 
     def _count(self) -> None:
         """Note how much waits behind the first packet now."""
-        behind = self._bytes - _size(next(iter(self._waiting.values()), None))
+        behind = 0
+        if len(self._waiting) > 1:
+            behind = self._bytes - len(next(iter(self._waiting.values())).frame)
         if self._allowance is not None:
             self._allowance.waiting += behind - self.behind
         self.behind = behind
-
-
-def _size(item: Any) -> int:
-    # In characters: near enough to bytes, and free, because a packet keeps its text.
-    return len(item.encode()) if item is not None else 0

@@ -1,21 +1,19 @@
 """One socket: how it wants to be spoken to, whose it is, and how it ends."""
 
-import asyncio
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
 
-from engineio import packet as engine
 from msgspec import Struct
 
 from service.domain.identity import Session
 from service.wire.realtime.backlog import Allowance, Backlog
-from service.wire.realtime.encoding import Encoding, Outgoing, as_argument
-from service.wire.realtime.frames import Bucket, Wire
+from service.wire.realtime.delay import Delay
+from service.wire.realtime.encoding import Encoding, as_argument
+from service.wire.realtime.packets import ACK, CLOSE, DISCONNECT, MESSAGE, PING, POLICY_VIOLATION, Bucket, Outgoing, Packet
 
-AUTHENTICATE_WITHIN_S = 30.0
-LINGER_S = 2.0  # between the last packet and cutting the line
-LONGEST_TIMER_S = 86_400.0
+_PING = Packet(PING)
+_CLOSE = Packet(CLOSE)
+_DISCONNECT = Packet(MESSAGE + DISCONNECT)
 
 
 class Farewell(Struct, frozen=True):
@@ -28,10 +26,10 @@ class Farewell(Struct, frozen=True):
     at_once: bool = False
 
 
-REFUSED = Farewell(1008, "not authenticated", final=True)
-INVALID_TOKEN = Farewell(1008, "the token is no longer valid", final=True)
-TOO_LATE = Farewell(1008, "not authenticated in time")
-VIOLATION = Farewell(1008, "protocol violation")
+REFUSED = Farewell(POLICY_VIOLATION, "not authenticated", final=True)
+INVALID_TOKEN = Farewell(POLICY_VIOLATION, "the token is no longer valid", final=True)
+TOO_LATE = Farewell(POLICY_VIOLATION, "not authenticated in time")
+SILENT = Farewell(POLICY_VIOLATION, "a ping was not answered")
 TOO_SLOW = Farewell(1013, "reads too slowly", at_once=True)
 TOO_OFTEN = Farewell(1013, "too many requests")
 STATE_LOST = Farewell(1011, "try again")
@@ -39,100 +37,139 @@ STOPPING = Farewell(1012, "service restart")
 GONE = Farewell(1000, "gone")
 
 
-class Connection:
-    """See the module. `on_end` is called once, when it is decided that the connection ends."""
+class Line(Protocol):
+    """What carries the packets of a connection: a websocket, or one long-polling request after the other."""
 
-    def __init__(self, socket: Any, client_key: str, address: str, on_end: Callable[["Connection", Farewell], None]) -> None:
-        self._socket = socket  # of python-engineio
-        self._backlog: Backlog = socket.queue
-        self._backlog.on_full = lambda: self.end(TOO_SLOW)
-        self._on_end = on_end
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(AUTHENTICATE_WITHIN_S, self.end, TOO_LATE)
-        # The library's own pings are a task for each connection, which outlives it by up to a whole interval.
-        socket.schedule_ping = self._ping_later
-        self._pinging: asyncio.TimerHandle | None = None
-        self._closing: asyncio.Task[None] | None = None
-        self.wire: Wire | None = None  # None while it is long-polling
+    says_close: ClassVar[bool]  # its end is told by a packet
+
+    def is_ready(self) -> bool:
+        """Whether something may be sent now. When that becomes so later, `flush` of the connection is called."""
+
+    def send(self, packets: Sequence[Packet]) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Everything was sent."""
+
+    def cut(self) -> None:
+        """End it, whatever still waits to be sent."""
+
+
+class Host(Protocol):
+    """What connections share."""
+
+    deadlines: Delay["Connection"]  # by when each has to authenticate
+    lingers: Delay["Connection"]  # until when each that ends may take what waits for it
+
+    def flush_soon(self, connection: "Connection") -> None: ...
+    def pinged(self, connection: "Connection") -> None: ...
+    def ends(self, connection: "Connection", farewell: Farewell) -> None: ...
+
+
+class Connection:
+    """See the module. Nothing here waits for anything."""
+
+    __slots__ = (
+        "_backlog",
+        "_farewell",
+        "_host",
+        "address",
+        "bucket",
+        "client_key",
+        "encoding",
+        "held",
+        "held_chars",
+        "is_connected",
+        "line",
+        "session",
+        "sid",
+        "since_s",
+    )
+
+    def __init__(self, sid: str, host: Host, line: Line, bucket: Bucket, *, client_key: str, address: str) -> None:
+        self.sid = sid
+        self.line = line
+        self.bucket = bucket
         self.client_key = client_key  # named in the handshake
         self.address = address  # that it was opened from
         self.encoding = Encoding.RAW
+        self.is_connected = False  # to the namespace
         self.session: Session | None = None
         self.since_s = 0.0
-        self.ended = False
-        self.bucket = Bucket(self._loop.time)
-        self.turn = asyncio.Lock()  # what a client says is dealt with in its order
+        self.held: list[str] = []  # events that were said before auth2, as they came
+        self.held_chars = 0
+        self._host = host
+        self._backlog = Backlog(self._give_up)
+        self._farewell: Farewell | None = None
 
     @property
-    def sid(self) -> str:
-        return str(self._socket.sid)
+    def ended(self) -> bool:
+        """Whether it has been decided that it ends. It may still take what waits for it."""
+        return self._farewell is not None
 
-    def expect_end(self, seconds_left: float) -> None:
-        """The token ends in so many seconds, and the connection with it. Replaces what was expected before."""
-        self._timer.cancel()
-        if seconds_left <= 0:
-            self.end(INVALID_TOKEN)
-        else:
-            wait_s = min(seconds_left, LONGEST_TIMER_S)  # the loop's timers are not made for years
-            self._timer = self._loop.call_later(wait_s, self.expect_end, seconds_left - wait_s)
-
-    def count_towards(self, allowance: Allowance) -> None:
-        """What waits for this client is part of what its user may leave waiting."""
+    def belongs_to(self, session: Session, since_s: float, allowance: Allowance) -> None:
+        """It is authenticated, at `since_s`. What waits for this client is part of what its user may leave waiting."""
+        self.session = session
+        self.since_s = since_s
         self._backlog.count_towards(allowance)
+        self._host.deadlines.drop(self)
 
     def send(self, outgoing: Outgoing) -> None:
-        self._backlog.put_nowait(outgoing.packet(self.encoding))
+        self._put(outgoing.packet(self.encoding))
 
-    def acknowledge(self, ack_id: int, payload: bytes, encoding: Encoding) -> None:
+    def tell(self, text: str) -> None:
+        """Send one packet to this client alone."""
+        self._put(Packet(text))
+
+    def acknowledge(self, ack_id: str, payload: bytes, encoding: Encoding) -> None:
+        self.tell(f"{MESSAGE}{ACK}{ack_id}[{as_argument(payload, encoding)}]")
+
+    def ping(self) -> None:
+        """It is time for one."""
         if not self.ended:
-            self._backlog.put_nowait(engine.Packet(engine.MESSAGE, f"3{ack_id}[{as_argument(payload, encoding)}]"))
+            self._put(_PING)
+            self._host.pinged(self)
 
     def end(self, farewell: Farewell) -> None:
         """Send what waits, then say goodbye and close. Returns at once; doing it twice is the same as once."""
         if self.ended:
             return
-        self.ended = True
-        self._timer.cancel()
-        self._on_end(self, farewell)
+        self._farewell = farewell
+        self._host.ends(self, farewell)
+        if farewell.at_once:
+            self._backlog.is_sealed = True
+            self.line.cut()
+            return
+        # A final goodbye makes the client close by itself. A close packet in the same answer would, in some clients, overtake the ack
+        # that says why.
         if farewell.final:
-            self._backlog.put_nowait(engine.Packet(engine.MESSAGE, "1"))
-        if self.wire is None:
-            # A final goodbye makes the client close by itself. A close packet in the same answer would, in some clients, overtake
-            # the ack that says why.
-            if not farewell.final:
-                self._backlog.put_nowait(engine.Packet(engine.CLOSE))
-            self._timer = self._loop.call_later(LINGER_S, self._close_polling)
-        elif farewell.at_once:
-            self.wire.abort()
-        else:
-            self.wire.part(farewell.code, farewell.reason)
-            self._backlog.put_nowait(None)
-            self._timer = self._loop.call_later(LINGER_S, self.wire.abort)
+            self._put(_DISCONNECT)
+        elif self.line.says_close:
+            self._put(_CLOSE)
+        self._backlog.is_sealed = True
+        self._host.lingers.put(self)
+        self._host.flush_soon(self)
+
+    def flush(self) -> None:
+        """Send what waits, as far as the line takes it."""
+        if self._backlog and self.line.is_ready():
+            self.line.send(self._backlog.take())
+            if self._backlog:
+                self._host.flush_soon(self)
+        if self._farewell is not None and not self._backlog:
+            self.line.close(self._farewell.code, self._farewell.reason)
 
     def gone(self) -> None:
-        """The transport is no more."""
+        """The line is no more."""
         self.end(GONE)
-        self._backlog.on_full = self._socket.schedule_ping = _nobody
         self._backlog.count_towards(None)
-        if self._pinging is not None:
-            self._pinging.cancel()
+        self._backlog.on_full = _nobody
 
-    def _ping_later(self) -> None:
-        """The client has come, or has answered the last ping: one ping is awaited at a time."""
-        if self._socket.last_ping:
-            self._socket.last_ping = None
-            self._pinging = self._loop.call_later(self._socket.server.ping_interval, self._ping)
+    def _put(self, packet: Packet) -> None:
+        self._backlog.put(packet)
+        self._host.flush_soon(self)
 
-    def _ping(self) -> None:
-        self._socket.last_ping = time.time()
-        self._backlog.put_nowait(engine.Packet(engine.PING))
-
-    def _close_polling(self) -> None:
-        self._closing = asyncio.ensure_future(self._leave_polling())
-
-    async def _leave_polling(self) -> None:
-        await self._socket.close(wait=False)
-        self._socket.server.sockets.pop(self.sid, None)  # the library would look for it now and then, and keep it until then
+    def _give_up(self) -> None:
+        self.end(TOO_SLOW)
 
 
 def _nobody() -> None:

@@ -1,4 +1,4 @@
-"""Events and acks as text, once per encoding and not once per socket.
+"""Payloads as text: JSON, and what clients make of it.
 
 A client that asked for `conf {encoding: "base64"}` gets every payload as one string: base64 of the JSON text with everything outside
 ASCII escaped (docs.imkit.io, Socket Connection; its `atob` example breaks on anything else). Others get plain objects.
@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from engineio import packet as engine
 
 encode_json = msgspec.json.encode
 _decode_json = msgspec.json.decode
@@ -23,33 +22,6 @@ class Encoding(Enum):
 
     RAW = "raw"
     BASE64 = "base64"
-
-
-class Outgoing:
-    """One event on its way to many sockets; encoded when first needed, then shared.
-
-    `payload` is JSON. `receipt` marks a `lastRead`: (room, member); of several that wait in one backlog the newest is enough.
-    """
-
-    __slots__ = ("_packets", "_payload", "event", "receipt")
-
-    def __init__(self, event: str, payload: bytes, receipt: tuple[str, str] | None = None) -> None:
-        self.event = event
-        self._payload = payload
-        self._packets: dict[Encoding, engine.Packet] = {}
-        self.receipt = receipt
-
-    def packet(self, encoding: Encoding) -> engine.Packet:
-        packet = self._packets.get(encoding)
-        if packet is None:
-            packet = self._packets[encoding] = self._encode(encoding)
-        return packet
-
-    def _encode(self, encoding: Encoding) -> engine.Packet:
-        packet = engine.Packet(engine.MESSAGE, f'2["{self.event}",{as_argument(self._payload, encoding)}]')
-        packet.receipt = self.receipt
-        packet.encode()  # the packet keeps its text, so every socket sends the same object
-        return packet
 
 
 def as_argument(payload: bytes, encoding: Encoding) -> str:
@@ -66,10 +38,6 @@ def load_json(text: str) -> Any:
         return _decode_json(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def dump_json(value: Any, **_: Any) -> str:
-    return encode_json(value).decode()
 
 
 def _escape(text: str) -> str:

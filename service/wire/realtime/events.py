@@ -6,6 +6,9 @@
     lastRead      {room, message}                   as PUT /rooms/:id/lastRead
 
 Other events are ignored: hand-written clients send a `pong` of their own. An ack has exactly one argument and goes only to who asks.
+
+The token may come in the handshake instead (`auth: {token}`). Until there is one, what needs it waits, in its order: Socket.IO's clients
+send what was said while they were offline before they tell their program that they are connected again.
 """
 
 import time
@@ -22,13 +25,19 @@ from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LI
 from service.wire.imkit.reply import ok
 from service.wire.realtime.audience import Audience
 from service.wire.realtime.backlog import Allowances
-from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection
+from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection, Farewell
 from service.wire.realtime.encoding import Encoding
+from service.wire.realtime.packets import Said, understand
 from service.wire.realtime.requests import COSTS, Request
 
 MAX_SOCKETS_PER_USER = 100  # on one worker
 RETRY_SOCKET_S = 60  # sockets do not come to an end by themselves
 
+MAX_HELD = 1_000  # events that wait for auth2
+MAX_HELD_CHARS = 64 * 1024  # of them together
+
+# Ours. Not a 401, which clients take for the end of their token.
+NOT_AUTHENTICATED = Problem(425, "Too Early", "NOT_AUTHENTICATED", "Not authenticated yet: send auth2 first, or the token in the handshake")
 UNSUPPORTED_ENCODING = Problem(400, "Bad Request", "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
 
 _CLIENT_KEYS = frozenset({"im-client-key", "client_key"})
@@ -51,17 +60,48 @@ class Events:
         self._requests = requests
         self._allowances = Allowances()
 
-    async def said(self, connection: Connection, event: str, args: list[Any], ack_id: int | None) -> None:
+    async def said(self, connection: Connection, said: Said) -> None:
         """One event. Never raises for what the client said."""
+        event, first = said.data[0], said.data[1] if len(said.data) > 1 else None
         if event == "conf":
-            answer = self._configure(connection, args[0] if args else None)
-            _acknowledge(connection, ack_id, answer)
+            _acknowledge(connection, said.ack_id, self._configure(connection, first))
         elif event in ("auth2", "auth"):
-            await self._authenticate(connection, args, ack_id)
+            extra = said.data[2] if len(said.data) > 2 else None
+            answer, farewell = await self._authenticate(connection, first, extra)
+            _acknowledge(connection, said.ack_id, answer)
+            if farewell is None:
+                await self._release(connection)
+            else:
+                connection.end(farewell)
+        elif event in self._requests and connection.session is None:
+            self._hold(connection, said)
         elif event in self._requests:
-            answer = await self._request(connection, event, args[0] if args else None)
-            if ack_id is not None:
-                connection.acknowledge(ack_id, answer, Encoding.RAW)
+            answer = await self._request(connection, event, first)
+            _acknowledge(connection, said.ack_id, answer, Encoding.RAW)
+
+    async def introduced(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, Farewell | None]:
+        """The token in the handshake's `auth`, where a client key may be, too: as `auth2` with both."""
+        return await self._authenticate(connection, auth["token"], auth)
+
+    # What is said before auth2
+
+    def _hold(self, connection: Connection, said: Said) -> None:
+        connection.held_chars += len(said.text)
+        if len(connection.held) < MAX_HELD and connection.held_chars <= MAX_HELD_CHARS:
+            connection.held.append(said.text)
+        else:
+            _acknowledge(connection, said.ack_id, NOT_AUTHENTICATED.reply().payload, Encoding.RAW)
+
+    async def _release(self, connection: Connection) -> None:
+        """It is authenticated: do what was said before, before anything that follows."""
+        held, connection.held, connection.held_chars = connection.held, [], 0
+        for text in held:
+            await self.said(connection, understand(text))
+
+    def _refuse_held(self, connection: Connection) -> None:
+        held, connection.held = connection.held, []
+        for text in held:
+            _acknowledge(connection, understand(text).ack_id, NOT_AUTHENTICATED.reply().payload, Encoding.RAW)
 
     def _configure(self, connection: Connection, wish: Any) -> bytes:
         try:
@@ -80,6 +120,7 @@ class Events:
 
     def forget(self, connection: Connection) -> Awaitable[None] | None:
         """The connection ends: it hears nothing from here on. What is returned has yet to be awaited."""
+        self._refuse_held(connection)
         session, connection.session = connection.session, None
         if session is None:
             return None
@@ -99,27 +140,24 @@ class Events:
 
     # auth2
 
-    async def _authenticate(self, connection: Connection, args: list[Any], ack_id: int | None) -> None:
+    async def _authenticate(self, connection: Connection, token: Any, extra: Any) -> tuple[bytes, Farewell | None]:
+        """The answer, and why the connection has to end if it does."""
         try:
             self._pay(connection, costs.READ)
-            session = await self._session_of(connection, args)
+            session = await self._session_of(connection, token, extra)
             await self._let_in(connection, session)
         except Refused as refusal:
-            _acknowledge(connection, ack_id, refusal.problem.reply().payload)
-            connection.end(REFUSED)
+            return refusal.problem.reply().payload, REFUSED
         except TooManyRequests as error:
-            _acknowledge(connection, ack_id, RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload)
-            connection.end(REFUSED if isinstance(error, TooManySockets) else TOO_OFTEN)
+            answer = RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
+            return answer, REFUSED if isinstance(error, TooManySockets) else TOO_OFTEN
         except ReadStateError as error:
             problem, message = explain(error)
-            _acknowledge(connection, ack_id, problem.reply_to(error, message).payload)
-            connection.end(STATE_LOST)
-        else:
-            _acknowledge(connection, ack_id, ok({"client": session.user}).payload)
+            return problem.reply_to(error, message).payload, STATE_LOST
+        return ok({"client": session.user}).payload, None
 
-    async def _session_of(self, connection: Connection, args: list[Any]) -> Session:
-        token = args[0] if args else None
-        app = self._named_app(connection, args[1] if len(args) > 1 else None)
+    async def _session_of(self, connection: Connection, token: Any, extra: Any) -> Session:
+        app = self._named_app(connection, extra)
         if not isinstance(token, str) or not token:
             raise Refused(INVALID_TOKEN)
         apps = (app,) if app else self._desk.apps.all()
@@ -144,16 +182,13 @@ class Events:
     async def _let_in(self, connection: Connection, session: Session) -> None:
         """The connection hears `session`'s rooms from here on. The stream flows before the rooms are asked for: see `audience`."""
         before = connection.session
-        if before is None or (before.app, before.user) != (session.app, session.user):
+        is_new = before is None or (before.app, before.user) != (session.app, session.user)
+        if is_new:
             await self._admit(connection, session)
-            connection.session = session
-            connection.count_towards(self._allowances.of(session.app, session.user))
-            if before is not None:
-                self._audience.dismiss(before.app, before.user, connection)
-                await self._notices.leave(before.app)
-        connection.session = session
-        connection.since_s = time.time()
-        connection.expect_end(session.expires_s - connection.since_s)
+        connection.belongs_to(session, time.time(), self._allowances.of(session.app, session.user))
+        if is_new and before is not None:
+            self._audience.dismiss(before.app, before.user, connection)
+            await self._notices.leave(before.app)
 
     async def _admit(self, connection: Connection, session: Session) -> None:
         await self._notices.listen(session.app)
@@ -177,6 +212,7 @@ def _configure(connection: Connection, wish: Any) -> bytes:
     return ok({"encoding": encoding}).payload
 
 
-def _acknowledge(connection: Connection, ack_id: int | None, payload: bytes) -> None:
-    if ack_id is not None:
-        connection.acknowledge(ack_id, payload, connection.encoding)
+def _acknowledge(connection: Connection, ack_id: str, payload: bytes, encoding: Encoding | None = None) -> None:
+    """`encoding`: that of the connection."""
+    if ack_id:
+        connection.acknowledge(ack_id, payload, encoding or connection.encoding)

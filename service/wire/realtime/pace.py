@@ -1,8 +1,9 @@
 """Not too often: what was just told of something is told again only after a while, once for all that happened meanwhile."""
 
-import asyncio
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from service.wire.realtime.delay import Delay
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -10,16 +11,13 @@ Key = TypeVar("Key", bound=Hashable)
 class Pace(Generic[Key]):
     """At most one telling of each key in `every_s` seconds. What was held back is due by `tell(key)` when they are over.
 
-    Remembers the keys that were told within the last `every_s` seconds; with none of them it has no timer.
+    Remembers the keys that were told within the last `every_s` seconds.
     """
 
     def __init__(self, every_s: float, tell: Callable[[Key], None]) -> None:
-        self._every_s = every_s
         self._tell = tell
-        self._loop = asyncio.get_running_loop()
-        self._told: dict[Key, float] = {}  # until when each is held back; the soonest first, since all wait equally long
+        self._told: Delay[Key] = Delay(every_s, self._over)
         self._held: set[Key] = set()
-        self._timer: asyncio.TimerHandle | None = None
 
     def holds_back(self, key: Key) -> bool:
         """Whether `key` was told just now. If so, it will be due."""
@@ -30,29 +28,15 @@ class Pace(Generic[Key]):
 
     def told(self, key: Key) -> None:
         """`key` is being told now."""
-        self._told.pop(key, None)
-        self._told[key] = self._loop.time() + self._every_s
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._every_s, self._look)
+        self._told.drop(key)
+        self._told.put(key)
 
     def stop(self) -> None:
         """Forget everything."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._told.clear()
+        self._told.stop()
         self._held.clear()
 
-    def _look(self) -> None:
-        self._timer = None
-        due = []
-        for key, until in self._told.items():
-            if until > self._loop.time():
-                self._timer = self._loop.call_at(until, self._look)
-                break
-            due.append(key)
-        for key in due:
-            del self._told[key]
-        for key in self._held.intersection(due):
+    def _over(self, key: Key) -> None:
+        if key in self._held:
             self._held.remove(key)
             self._tell(key)

@@ -1,118 +1,159 @@
-"""Long-polling requests, checked before the protocol library sees them."""
+"""Long-polling: a GET waits for packets, a POST brings some. See engine.io-protocol, "HTTP long-polling".
 
+Whatever is wrong with a request is answered 400 with the reason as text. When it is about the session, that has ended.
+"""
+
+import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import parse_qs
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, ClassVar
 
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from service.domain.limits import MAX_BODY_BYTES
-from service.wire import query_limits
 from service.wire.body import ClientGone, read_body
-from service.wire.realtime.connection import VIOLATION
-from service.wire.realtime.frames import Event, Receive, Send, objection_to_post, packets_in
-from service.wire.realtime.protocol import SocketServer
-from service.wire.reply import PRIVATE
+from service.wire.realtime.connection import Connection, Farewell
+from service.wire.realtime.connections import Connections
+from service.wire.realtime.packets import NOOP, POLICY_VIOLATION, SEPARATOR, Packet, Violation, packets_of
+from service.wire.reply import Headers, Reply
 
 logger = logging.getLogger(__name__)
 
-MAX_PARAMETERS = 32
-MAX_QUERY_BYTES = query_limits.PLAIN
-TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {MAX_QUERY_BYTES} bytes together"
-WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+
+_TEXT = b"text/plain; charset=utf-8"
+_NOOP = Packet(NOOP)
+_WAITS = "a request for packets waits already"
+_POSTS = "another request with packets is being dealt with"
 
 
-def query_of(scope: Event) -> Mapping[str, list[str]]:
-    """The parameters of a handshake or of a request; none when there are more than MAX_PARAMETERS."""
+class PollingLine:
+    """See `connection.Line`: ready while a GET waits. `on_gone` is called when the session is no more."""
+
+    says_close: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self.on_gone: Callable[[], None] = lambda: None
+        self._waiting: asyncio.Future[Sequence[Packet]] | None = None
+        self.is_posting = False  # a POST is being dealt with
+        self.is_moving = False  # there is a websocket that the session may move to
+        self.is_probed = False  # ... and the client has tried it
+
+    def wait(self) -> "asyncio.Future[Sequence[Packet]]":
+        """A GET has come: what it is to be answered."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        return self._waiting
+
+    def is_ready(self) -> bool:
+        return self._waiting is not None and not self._waiting.done()
+
+    def send(self, packets: Sequence[Packet]) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(packets)
+
+    def release(self) -> None:
+        """Let a GET that waits go with nothing."""
+        self.send([_NOOP])
+
+    def close(self, code: int, reason: str) -> None:
+        self.cut()
+
+    def cut(self) -> None:
+        self.release()
+        self.on_gone()
+
+
+class Answer:
+    """The answer to one request, with `headers` for the page that sent it."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any, headers: Headers) -> None:
+        self._request = (scope, receive, send)
+        self._headers = headers
+
+    async def give(self, body: bytes, status: int = 200, more: Headers = ()) -> None:
+        await Reply(body, status, more_headers=(*self._headers, *more), media_type=_TEXT)(*self._request)
+
+    async def refuse(self, reason: str, status: int = 400, more: Headers = ()) -> None:
+        await self.give(reason.encode(), status, more)
+
+
+async def serve(connections: Connections, connection: Connection, method: str, receive: Receive, answer: Answer) -> None:
+    """One request of a session. `method` is GET or POST."""
+    line = connection.line
     try:
-        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=MAX_PARAMETERS)
-    except ValueError:
-        return {}
-
-
-def has_too_many_parameters(scope: Event) -> bool:
-    """Whether the query has more than the protocol library should be given to read."""
-    query: bytes = scope["query_string"]
-    return len(query) > MAX_QUERY_BYTES or query.count(b"&") >= MAX_PARAMETERS
-
-
-async def serve(sockets: SocketServer, scope: Event, receive: Receive, send: Send) -> None:
-    """Answer one request of a long-polling client. What is wrong with it is answered 400 and ends the session."""
-    answer = _Answer(send)
-    query = query_of(scope)
-    try:
-        if "j" in query:
-            await answer.refuse("JSONP is not spoken here")
-        elif scope["method"] == "POST":
-            await _serve_post(sockets, query.get("sid", [""])[0], scope, receive, answer)
+        if not isinstance(line, PollingLine):
+            await answer.refuse("the session has moved to a websocket")
+        elif method == "POST":
+            await _post(connections, connection, line, receive, answer)
         else:
-            await sockets.handle_request(scope, receive, answer.send)
+            await _poll(connections, connection, line, receive, answer)
     except ClientGone:
         pass
     except Exception:
         logger.exception("a long-polling request failed")
-        await answer.refuse("Bad Request")
+        connection.line.cut()
+        await answer.refuse("Something went wrong on our side", 500)
 
 
-async def _serve_post(sockets: SocketServer, sid: str, scope: Event, receive: Receive, answer: "_Answer") -> None:
-    connection = sockets.connection(sid)
-    if connection is None or connection.ended:
-        await answer.refuse("no such session")
+async def _poll(connections: Connections, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
+    if line.is_ready():
+        connections.end_now(connection, Farewell(POLICY_VIOLATION, _WAITS))
+        await answer.refuse(_WAITS)
+        return
+    packets = line.wait()
+    connection.flush()
+    if line.is_probed:
+        line.release()  # the client waits for the end of this request before it moves
+    if not packets.done() and not await _comes(packets, receive):
+        connections.gone(connection)  # nobody is there to take what was to come
+        return
+    await answer.give(SEPARATOR.encode().join([packet.text for packet in packets.result()]))
+
+
+async def _comes(packets: "asyncio.Future[Sequence[Packet]]", receive: Receive) -> bool:
+    """Wait for what a GET is answered; False when the client went away first."""
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(_until_left(receive))
+    try:
+        await asyncio.wait([packets, leaving], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+    return packets.done()
+
+
+async def _until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _post(connections: Connections, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
+    if connection.ended:
+        await answer.refuse("the session has ended")  # what waits for it may still be fetched
         return
     try:
-        body = await read_body(receive)
-        problem = objection_to_post(body)
-    except RequestEntityTooLarge:
-        problem = f"longer than {MAX_BODY_BYTES} bytes"
-    if not problem and not connection.bucket.take(packets_in(body)):
-        problem = "too many packets a second"
-    if problem:
-        connection.end(VIOLATION)
-        await answer.refuse(problem)
+        if line.is_posting:
+            raise Violation(_POSTS)
+        line.is_posting = True
+        try:
+            stays = await _take(connections, connection, receive)
+        finally:
+            line.is_posting = False
+    except Violation as violation:
+        connections.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
+        await answer.refuse(str(violation))
         return
-    headers = [header for header in scope["headers"] if header[0] != b"content-length"]
-    whole = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
-    await sockets.handle_request(whole, _once(body, receive), answer.send)
+    if not stays:
+        line.cut()
+    await answer.give(b"ok")
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    first: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Any:
-        return first.pop() if first else await receive()
-
-    return replay
-
-
-class _Answer:
-    """The answer to one request: whether it has begun, and the one that refuses."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._begun = False
-
-    async def send(self, event: Event) -> None:
-        self._begun = True
-        if event["type"] == "http.response.start":
-            event = {**event, "headers": [*event["headers"], *PRIVATE]}
-        await self._send(event)
-
-    async def refuse(self, reason: str) -> None:
-        if not self._begun:
-            self._begun = True
-            await refuse(self._send, reason)
-
-
-async def refuse(send: Send, reason: str, status: int = 400, *more: tuple[bytes, bytes]) -> None:
-    """`status` with the reason as text. Any page may read it: it says nothing about users, and why a connection fails is hard to see."""
-    body = reason.encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"access-control-allow-origin", b"*"),
-        *PRIVATE,
-        *more,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _take(connections: Connections, connection: Connection, receive: Receive) -> bool:
+    """Deal with the packets of a POST; False when the client takes its leave."""
+    try:
+        body = await read_body(receive)
+    except RequestEntityTooLarge:
+        raise Violation(f"longer than {MAX_BODY_BYTES} bytes") from None
+    for text in packets_of(body):
+        if not await connections.hear(connection, text):
+            return False
+    return True

@@ -55,8 +55,9 @@ def call(
     """Make a route of a function that takes a request in one of `forms` and returns the body of the answer.
 
     `operation` is the name in metrics, logs and OpenAPI. `misfit` is what a request without the right form is told instead of the
-    validator's words, `empty` what it is told when a field is "", `unmatched` what stands behind those words when there are several
-    forms. `refusals` are the call's own words for refusals of the domain. `cost` is what its caller pays (see costs).
+    validator's words, `empty` what it is told when a field is "", `unmatched` what stands behind those words
+    when there are several forms. `refusals` are the call's own words for refusals of the domain.
+    `cost` is what its caller pays (see costs).
     """
     wrong = misfit or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
 

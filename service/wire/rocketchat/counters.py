@@ -63,7 +63,7 @@ async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
 
 
 async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, name: str, user: str) -> Room:
-    """The room of the wanted kind that is asked about, by its id or else by its name. Of others only an open one is there.
+    """The room of the wanted kind, by its id or else by its name. Of others only an open one is there.
 
     Raises Refused.
     """

@@ -55,10 +55,9 @@ def _asking(schemas: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -
                 self.security = []
             if in_query:
                 fields = {name: schema for whole in schemas for name, schema in whole["properties"].items()}
-                needed = [set(whole.get("required", ())) for whole in schemas]
+                needed = [name for name in fields if all(name in whole.get("required", ()) for whole in schemas)]
                 self.parameters = [
-                    Parameter(name=name, param_in="query", schema=schema, required=all(name in names for names in needed))
-                    for name, schema in fields.items()
+                    Parameter(name=name, param_in="query", schema=schema, required=name in needed) for name, schema in fields.items()
                 ]
             elif schemas:
                 whole: Any = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}

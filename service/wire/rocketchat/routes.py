@@ -57,7 +57,8 @@ def rocketchat_router(rate_limit: int, desk: Callable[[], Desk]) -> Router:
         calls[path].append(call)
     extra = [handler for path, those in calls.items() for handler in _extra(path, those)]
     gate = DefineMiddleware(Gate, desk=desk, homes=Homes())
-    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt={"rate_limit": rate_limit}, tags=[DIALECT.tag])
+    opt = {"rate_limit": rate_limit}
+    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt=opt, tags=[DIALECT.tag])
 
 
 def _extra(path: str, calls: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:

@@ -15,5 +15,5 @@ from service.wire.rocketchat.visible import refusals, room_of_message
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
     room, me = await room_of_message(request.desk, request.auth, given.message)
-    await request.desk.read_state.message_sender(app=request.auth.app, room=room.room, message=given.message, after=me.joined)
+    await request.desk.read_state.message(app=request.auth.app, room=room.room, message=given.message, after=me.joined)
     return Done()

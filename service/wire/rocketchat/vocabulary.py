@@ -1,4 +1,4 @@
-"""What the fields and parameters of this dialect mean, for the OpenAPI document. Meanings are those of developer.rocket.chat."""
+"""What the fields and parameters of this dialect mean, for the OpenAPI document, after developer.rocket.chat."""
 
 from service.wire.openapi.dialect import Dialect, Field
 

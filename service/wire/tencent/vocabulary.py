@@ -1,4 +1,4 @@
-"""What the fields and parameters of this dialect mean, for the OpenAPI document. Meanings are those of Tencent Cloud Chat."""
+"""What the fields and parameters of this dialect mean, for the OpenAPI document, after Tencent Cloud Chat."""
 
 from service.wire.openapi.dialect import Dialect, Field
 

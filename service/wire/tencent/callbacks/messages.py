@@ -39,6 +39,7 @@ async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
         message=body.msg_key,
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
+        by_time=True,
         made=Made.NOT_BY_CLIENT,
     )
     try:
@@ -62,6 +63,10 @@ async def group_sent(ingest: Ingest, body: GroupSent) -> None:
         countable=has_unread(body.kind or ""),
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
+        by_time=True,
+        # Where nothing can be unread a message is one all the same.
+        move_cursor=True,
+        as_last=True,
         made=Made.NOT_BY_CLIENT,
     )
     is_person = bool(sender) and sender not in ingest.admins

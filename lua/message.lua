@@ -1,11 +1,11 @@
 #!lua flags=no-writes
--- message_sender: who sent a message.
+-- message: what is remembered of one message.
 --
 -- KEYS[1]    room
 -- ARGV[1]    message
 -- ARGV[2]    after      seq; messages up to it are unknown
 --
--- Reply      the sender, "" for none
+-- Reply      { seq, sender, at_ms }   sender: "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
 -- Cost       commands <= 3, turns <= 0
 --@include lib/room
@@ -18,5 +18,5 @@ local seq = load_message(room, ARGV[1])
 if not seq or seq <= tonumber(ARGV[2]) then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
-local _, sender = message_at(room, seq)
-return sender
+local _, sender, at_ms = message_at(room, seq)
+return { seq, sender, at_ms }

@@ -1,0 +1,115 @@
+"""The end of the embedded server's append-only file after a power cut.
+
+File systems write down a file's new size before its new bytes, or only some of them. Then the file ends in zeros, or in a part of a
+command, and the server does not start on it. Nothing that was written in full is lost when such an end is cut off: no command
+ends in a zero. Damage anywhere else is left for a person to decide about.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import hiredis
+
+DIRECTORY = "appendonlydir"
+_CHUNK_BYTES = 1 << 20
+
+
+class AppendOnlyDamaged(Exception):
+    """The file is damaged elsewhere than at its end. The message is one sentence that says what can be done."""
+
+
+def cut_unfinished_end(data_dir: Path) -> str:
+    """Cut off what was not written in full, and keep a copy of the whole file in `data_dir`; no server may be running there.
+
+    Returns the sentence to tell, "" when the end is sound. Raises AppendOnlyDamaged, OSError.
+    """
+    file = _newest(data_dir / DIRECTORY)
+    if file is None:
+        return ""
+    size = file.stat().st_size
+    sound = _sound_bytes(file, size - _zeros_at_end(file, size))
+    if sound == size:
+        return ""
+    copy = _keep_copy(file, data_dir / f"{file.name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.damaged")
+    os.truncate(file, sound)
+    return (
+        f"{file} ended in {size - sound:,} bytes that hold no whole command, as a power cut leaves them; they were dropped, and the "
+        f"file as it was is kept as {copy}"
+    )
+
+
+def _newest(directory: Path) -> Path | None:
+    """The file that was being written, as the manifest has it."""
+    increments: dict[int, str] = {}
+    for manifest in directory.glob("*.manifest"):
+        for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+            words = line.split()
+            fields = dict(zip(words[::2], words[1::2], strict=False))
+            if fields.get("type") == "i" and fields.get("seq", "").isdigit():
+                increments[int(fields["seq"])] = fields.get("file", "")
+    file = directory / increments[max(increments)] if increments else None
+    return file if file is not None and file.is_file() else None
+
+
+def _zeros_at_end(file: Path, size: int) -> int:
+    with file.open("rb") as opened:
+        end = size
+        while end > 0:
+            start = max(0, end - _CHUNK_BYTES)
+            opened.seek(start)
+            left = len(opened.read(end - start).rstrip(b"\0"))
+            if left:
+                return size - start - left
+            end = start
+    return size
+
+
+def _sound_bytes(file: Path, written: int) -> int:
+    """How many of the first `written` bytes are whole commands, and whole transactions of them. Raises AppendOnlyDamaged."""
+    at = sound = 0
+    within = False  # a transaction
+    for command in _commands(file, written):
+        if command is None:
+            raise AppendOnlyDamaged(
+                f"{file} is damaged after {at:,} bytes, and not only at its end; put back a copy of {file.parent}, or give up everything "
+                f"that was written after the damage: `truncate -s {sound} {file}`"
+            )
+        at += len(command)
+        name = command[:20].upper()
+        within = name.startswith(b"*1\r\n$5\r\nMULTI") or (within and not name.startswith(b"*1\r\n$4\r\nEXEC"))
+        if not within:
+            sound = at
+    return sound
+
+
+def _commands(file: Path, written: int) -> Iterator[bytes | None]:
+    """Each whole command as it stands in the file; None, and then no more, where something else stands."""
+    reader, raw = hiredis.Reader(), b""
+    with file.open("rb") as opened:
+        while chunk := opened.read(min(_CHUNK_BYTES, written - opened.tell())):
+            reader.feed(chunk)
+            raw, start = raw + chunk, 0
+            try:
+                while (words := reader.gets()) is not False:
+                    # The parser is content with less than the server is.
+                    packed = hiredis.pack_command(tuple(words)) if isinstance(words, list) else b""
+                    if not packed or not raw.startswith(packed, start):
+                        yield None
+                        return
+                    yield packed
+                    start += len(packed)
+            except (hiredis.HiredisError, TypeError):
+                yield None
+                return
+            raw = raw[start:]
+
+
+def _keep_copy(file: Path, copy: Path) -> Path:
+    with file.open("rb") as source, open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+        shutil.copyfileobj(source, target, _CHUNK_BYTES)
+        target.flush()
+        os.fsync(target.fileno())
+    return copy

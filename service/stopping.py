@@ -1,0 +1,50 @@
+"""Being told to stop: by Ctrl-C at the terminal (SIGINT), or by whoever runs us (SIGTERM)."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(KeyboardInterrupt):
+    """This process was told to stop, by the signal `signum`."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__()
+        self.signum = signum
+
+
+def stop_by_exception() -> None:
+    """From now on the first signal raises Stopped, so that all that was started is stopped. Later ones do not cut that short."""
+    for signum in SIGNALS:
+        signal.signal(signum, _raise)
+
+
+def _raise(signum: int, _frame: FrameType | None) -> NoReturn:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(signum)
+
+
+def end_by(signum: int) -> NoReturn:
+    """End as the signal ends a program that does not know it: a shell says 130 or 143, systemd that it was stopped."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
+    sys.exit(128 + signum)  # where the signal is blocked
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C comes only after the block. A process that is started in it never hears of one: who started it tells it to stop."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

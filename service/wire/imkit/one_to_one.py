@@ -1,0 +1,38 @@
+"""The room of two users, for calls that name a receiver instead of a room."""
+
+import hashlib
+
+from service.domain.direct import TAG, direct_room
+from service.domain.limits import check_id
+from service.errors import Invalid, UserUnknown
+from service.wire.desk import Desk
+from service.wire.rooms import find_room
+
+
+async def room_of_two(desk: Desk, app: str, sender: str, receiver: str) -> str:
+    """The room of the two, made when it is first needed: that of IMKit's clients if there is one, else that of all dialects.
+
+    Raises Invalid, UserUnknown (the backend has not created the receiver), LimitReached.
+    """
+    check_id("sender", sender)
+    if check_id("receiver", receiver) == sender:
+        raise Invalid("receiver", "receiver must be another user than the sender")
+    if receiver not in await desk.directory.known(app=app, users=[receiver]):
+        raise UserUnknown(receiver)
+    room = clients_room(sender, receiver)
+    there = await find_room(desk.read_state, app=app, room=room, user=receiver)
+    if there is not None and there.member_count == 2:
+        members = {state.member for state in await desk.read_state.members(app=app, room=room, limit=2)}
+        # Its id can be worked out by anybody, so that it says nothing by itself.
+        if members == {sender, receiver}:
+            return room
+    room, _ = await desk.read_state.create_room(
+        app=app, room=direct_room(sender, receiver), tags=[TAG], profile={"roomType": b'"direct"'}, members=[sender, receiver]
+    )
+    return room
+
+
+def clients_room(one: str, other: str) -> str:
+    """The id that IMKit's clients derive from two users: MD5 of the lower-cased ids, sorted and joined by `_` (imkit-flutter-sdk)."""
+    pair = "_".join(sorted((one.lower(), other.lower())))
+    return hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()

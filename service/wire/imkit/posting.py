@@ -1,0 +1,137 @@
+"""One message, by whichever call it comes: what its fields ask for, and what becomes of it."""
+
+from collections.abc import Callable
+from time import time_ns
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from service.domain.limits import check_id
+from service.errors import Invalid
+from service.wire.body import decode
+from service.wire.desk import Desk
+from service.wire.imkit.body import free_fields
+from service.wire.imkit.call import Caller
+from service.wire.imkit.errors import MISSING_PARAMETER, Refused
+from service.wire.imkit.messages import AdminMessage, BackendPost, RoomMessage
+from service.wire.times import unix_ms
+
+ALL = "_all"  # in the place of a message's id: every message of the room
+BEFORE = "_before"  # every message before one of them
+RECALL = "recall"
+# Types that change or decorate another message, or are not for people: nobody's unread count rises.
+UNCOUNTED_TYPES = frozenset({"edit", "reaction", "reactions", "silent"})
+MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are mistaken
+
+# What belongs to us or says what to do, and is no part of the message.
+_TAKEN = frozenset(
+    [
+        "_id",
+        "id",
+        "appID",
+        "room",
+        "sender",
+        "messageTime",
+        "messageTimeMS",
+        "createdAt",
+        "createdAtMS",
+        "updatedAt",
+        "updatedAtMS",
+        "countable",
+        "silent",
+        "push",
+        "skipTotalBadge",
+        "receiver",
+        "notify",
+        "moveCursor",
+        "asLastMessage",
+    ]
+)
+
+_backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode
+
+
+class Done(Struct, frozen=True):
+    """What became of one message of the backend."""
+
+    message: str
+    sender: str  # "" for none
+    at_ms: int
+    created: bool  # False: it was there
+    body: str  # of the message; "" for one that was there, of which nothing is kept
+
+
+def message_body(body: bytes) -> str:
+    """The part of a body that is the message: a JSON object, with a `messageType` and without what is ours. Raises BadBody."""
+    fields = free_fields(body, _TAKEN)
+    if fields.get("messageType", b"null") == b"null":
+        fields["messageType"] = b'"text"'
+    if fields["messageType"] == b'"recall"':
+        fields = {"message": b'""', "messageType": b'"recall"'}
+    return msgspec.json.encode({name: msgspec.Raw(value) for name, value in fields.items()}).decode()
+
+
+def is_countable(message: RoomMessage | AdminMessage) -> bool:
+    """Whether the message makes anybody's unread count rise."""
+    return message.countable is not False and not message.silent and message.message_type not in UNCOUNTED_TYPES
+
+
+def wanted_by(caller: Caller, body: bytes) -> dict[str, Any]:
+    """Arguments for `ReadState.post` that only a backend gives. Raises BadBody, Invalid."""
+    return wanted(decode(_backend_post, body)) if caller.backend else {}
+
+
+def wanted(post: BackendPost) -> dict[str, Any]:
+    """The same, of a message of the backend. Raises Invalid."""
+    return {
+        "sent_ms": _sent_ms(post),
+        "move_cursor": post.move_cursor,
+        "as_last": post.as_last_message,
+        "notify": post.notify is not False,
+    }
+
+
+async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes) -> Done:
+    """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises."""
+    check_id("room", data.room)
+    if data.id is not None and check_id("_id", data.id) in (ALL, BEFORE):
+        raise Invalid("_id", f"_id must not be {data.id}")
+    body = message_body(raw)
+    app, room = caller.app, data.room
+    if data.message_type == RECALL:
+        known = await desk.read_state.message(app=app, room=room, message=recallable(data))
+        await desk.read_state.recall_message(app=app, room=room, message=known.message, body=body)
+        return Done(known.message, known.sender, known.at_ms, False, body)
+    counts, more = is_countable(data), wanted(data)
+    posted = await desk.read_state.post(
+        app=app, room=room, sender=data.sender or "", message=data.id or "", countable=counts, body=body, **more
+    )
+    return Done(posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
+
+
+def recallable(message: RoomMessage | AdminMessage) -> str:
+    """The id of the message to recall. Raises Refused."""
+    if message.id is None:
+        raise Refused(MISSING_PARAMETER, "_id is required")
+    return message.id
+
+
+def _sent_ms(post: BackendPost) -> int:
+    """When the backend says that the message was sent; 0: it does not say. Raises Invalid."""
+    given = {"messageTime": _time(post.message_time), "messageTimeMS": post.message_time_ms, "createdAtMS": post.created_at_ms}
+    times = {name: at_ms for name, at_ms in given.items() if at_ms is not None}
+    if len(set(times.values())) > 1:
+        raise Invalid("messageTime", f"{' and '.join(times)} must be the same time; one of them is enough")
+    for name, at_ms in times.items():
+        if not 0 < at_ms <= time_ns() // 1_000_000 + MAX_AHEAD_MS:
+            raise Invalid(name, f"{name} must lie after 1970, and no more than a day ahead")
+        return at_ms
+    return 0
+
+
+def _time(text: str | None) -> int | None:
+    try:
+        return None if text is None else unix_ms(text)
+    except ValueError:
+        raise Invalid("messageTime", "messageTime must be an ISO-8601 time") from None

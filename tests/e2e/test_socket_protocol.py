@@ -1,0 +1,461 @@
+"""The cases of the published protocol suites, of Engine.IO (24) and of Socket.IO (32), written anew, one test a case.
+
+github.com/socketio/engine.io-protocol and socketio/socket.io-protocol, `test-suite/`. The second begins with sixteen cases of the first
+(all but those about messages); they are one test here. The suites' servers echo what they are told; this service does not, so a CONNECT
+and the ack of `conf` stand for the echo. Where the service differs on purpose the name of the test ends in `_differs`, and docs/sockets.md
+says why.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+from tests.support.devices import API_KEY, CLIENT_KEY, faults
+from tests.support.processes import ServiceProcess
+from tests.support.servers import short_directory
+
+PING_INTERVAL_S = PING_TIMEOUT_S = 1
+KEYS = {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
+ASK = '["conf",{"encoding":"rot13"}]'  # answered with an error, in the ack
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[ServiceProcess]:
+    """One worker, which offers long-polling, and is quick to find out who is gone."""
+    keys = {"api_key": API_KEY, "client_key": CLIENT_KEY, "address_rate_limit": 0}
+    times = {"socket_ping_interval_s": PING_INTERVAL_S, "socket_ping_timeout_s": PING_TIMEOUT_S}
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **keys, **times) as process:
+        yield process
+        assert faults(process) == []
+
+
+class Engine:
+    """The service as a client of the protocol sees it."""
+
+    def __init__(self, url: str) -> None:
+        self._address = url.replace("http", "ws", 1) + "/socket.io/"
+        self._http = httpx.AsyncClient(base_url=url, timeout=20)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def request(self, method: str, query: str, body: str = "") -> httpx.Response:
+        return await self._http.request(method, f"/socket.io/?{query}", content=body)
+
+    async def opened(self) -> str:
+        """The id of a new long-polling session."""
+        return str(json.loads((await self.request("GET", "EIO=4&transport=polling")).text[1:])["sid"])
+
+    async def push(self, sid: str, body: str) -> httpx.Response:
+        return await self.request("POST", f"EIO=4&transport=polling&sid={sid}", body)
+
+    async def poll(self, sid: str) -> httpx.Response:
+        return await self.request("GET", f"EIO=4&transport=polling&sid={sid}")
+
+    @asynccontextmanager
+    async def websocket(self, query: str = "EIO=4&transport=websocket") -> AsyncIterator[ClientConnection]:
+        async with websockets.connect(f"{self._address}?{query}", compression=None, ping_interval=None) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[ClientConnection]:
+        """A websocket whose session is open."""
+        async with self.websocket() as connection:
+            assert (await heard(connection)).startswith("0{")
+            yield connection
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[ClientConnection]:
+        """... and connected to the main namespace."""
+        async with self.session() as connection:
+            await connection.send("40")
+            assert (await heard(connection)).startswith("40{")
+            yield connection
+
+    @asynccontextmanager
+    async def upgraded(self) -> AsyncIterator[tuple[str, ClientConnection]]:
+        """A long-polling session that has moved to a websocket."""
+        sid = await self.opened()
+        async with self.websocket(f"EIO=4&transport=websocket&sid={sid}") as connection:
+            await connection.send("2probe")
+            assert await heard(connection) == "3probe"
+            await connection.send("5")
+            await connection.send("40")
+            assert (await heard(connection)).startswith("40{")
+            yield sid, connection
+
+
+@pytest_asyncio.fixture
+async def engine(live: ServiceProcess) -> AsyncIterator[Engine]:
+    engine = Engine(live.url)
+    yield engine
+    await engine.close()
+
+
+async def heard(connection: ClientConnection) -> str:
+    """The next packet, pings aside."""
+    async with asyncio.timeout(10):
+        while (packet := await connection.recv()) == "2":
+            await connection.send("3")
+    return str(packet)
+
+
+async def closed(connection: ClientConnection) -> int | None:
+    """The code with which the service closes, whatever it says before."""
+    with contextlib.suppress(websockets.ConnectionClosed):
+        async with asyncio.timeout(10):
+            while True:
+                await connection.recv()
+    return connection.close_code
+
+
+def check_opening(text: str, upgrades: list[str]) -> None:
+    assert text.startswith("0")
+    facts: dict[str, Any] = json.loads(text[1:])
+    assert facts.keys() == KEYS
+    assert isinstance(facts["sid"], str)
+    assert (facts["upgrades"], facts["maxPayload"]) == (upgrades, 65_536)
+    assert (facts["pingInterval"], facts["pingTimeout"]) == (PING_INTERVAL_S * 1000, PING_TIMEOUT_S * 1000)
+
+
+# Engine.IO: handshake
+
+
+async def test_polling_opens_a_session(engine: Engine) -> None:
+    answer = await engine.request("GET", "EIO=4&transport=polling")
+    assert answer.status_code == 200
+    check_opening(answer.text, ["websocket"])
+
+
+@pytest.mark.parametrize("query", ["transport=polling", "EIO=abc&transport=polling"])
+async def test_polling_fails_with_an_invalid_version(engine: Engine, query: str) -> None:
+    assert (await engine.request("GET", query)).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["EIO=4", "EIO=4&transport=abc"])
+async def test_polling_fails_with_an_invalid_transport(engine: Engine, query: str) -> None:
+    assert (await engine.request("GET", query)).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_polling_fails_with_an_invalid_method(engine: Engine, method: str) -> None:
+    assert (await engine.request(method, "EIO=4&transport=polling")).status_code == 400
+
+
+async def test_a_websocket_opens_a_session(engine: Engine) -> None:
+    async with engine.websocket() as connection:
+        check_opening(await heard(connection), [])
+
+
+@pytest.mark.parametrize("query", ["transport=websocket", "EIO=abc&transport=websocket"])
+async def test_a_websocket_fails_with_an_invalid_version(engine: Engine, query: str) -> None:
+    with pytest.raises(websockets.InvalidStatus):
+        async with engine.websocket(query):
+            pass
+
+
+@pytest.mark.parametrize("query", ["EIO=4", "EIO=4&transport=abc"])
+async def test_a_websocket_fails_with_an_invalid_transport(engine: Engine, query: str) -> None:
+    with pytest.raises(websockets.InvalidStatus):
+        async with engine.websocket(query):
+            pass
+
+
+# Engine.IO: messages
+
+
+async def test_polling_sends_and_receives_one_packet(engine: Engine) -> None:
+    sid = await engine.opened()
+    pushed = await engine.push(sid, "40")
+    assert (pushed.status_code, pushed.text) == (200, "ok")
+    polled = await engine.poll(sid)
+    assert polled.status_code == 200
+    assert polled.text.startswith("40{")
+
+
+async def test_polling_sends_and_receives_several_packets(engine: Engine) -> None:
+    sid = await engine.opened()
+    pushed = await engine.push(sid, f"40\x1e421{ASK}\x1e422{ASK}")
+    assert (pushed.status_code, pushed.text) == (200, "ok")
+    polled = await engine.poll(sid)
+    assert polled.status_code == 200
+    assert [packet[:3] for packet in polled.text.split("\x1e")] == ["40{", "431", "432"]
+
+
+async def test_polling_sends_and_receives_binary_packets_differs(engine: Engine) -> None:
+    """Refused: binary is not spoken here."""
+    sid = await engine.opened()
+    assert (await engine.push(sid, "40\x1ebAQIDBA==")).status_code == 400
+    assert (await engine.poll(sid)).status_code == 400
+
+
+async def test_polling_ends_with_an_invalid_packet(engine: Engine) -> None:
+    sid = await engine.opened()
+    assert (await engine.push(sid, "abc")).status_code == 400
+    assert (await engine.poll(sid)).status_code == 400
+    assert (await engine.push(sid, "40")).status_code == 400
+
+
+async def test_polling_ends_with_two_requests_for_packets_at_once(engine: Engine) -> None:
+    sid = await engine.opened()
+    first = asyncio.create_task(engine.poll(sid))
+    await asyncio.sleep(0.2)
+    second = await engine.poll(sid)
+    assert ((await first).status_code, (await first).text) == (200, "1")
+    assert second.status_code == 400
+    assert (await engine.poll(sid)).status_code == 400
+
+
+async def test_a_websocket_sends_and_receives_a_packet(engine: Engine) -> None:
+    async with engine.session() as connection:
+        await connection.send("40")
+        assert (await heard(connection)).startswith("40{")
+
+
+async def test_a_websocket_sends_and_receives_a_binary_packet_differs(engine: Engine) -> None:
+    """Refused: binary is not spoken here."""
+    async with engine.session() as connection:
+        await connection.send(b"\1\2\3\4")
+        assert await closed(connection) == 1008
+
+
+async def test_a_websocket_ends_with_an_invalid_packet(engine: Engine) -> None:
+    async with engine.session() as connection:
+        await connection.send("abc")
+        assert await closed(connection) == 1008
+
+
+# Engine.IO: heartbeat
+
+
+async def test_polling_is_pinged(engine: Engine) -> None:
+    sid = await engine.opened()
+    for _ in range(3):
+        polled = await engine.poll(sid)
+        assert (polled.status_code, polled.text) == (200, "2")
+        assert (await engine.push(sid, "3")).status_code == 200
+
+
+async def test_polling_ends_when_a_ping_is_not_answered(engine: Engine) -> None:
+    sid = await engine.opened()
+    await asyncio.sleep(PING_INTERVAL_S + PING_TIMEOUT_S + 0.3)
+    assert (await engine.poll(sid)).status_code == 400
+
+
+async def test_a_websocket_is_pinged(engine: Engine) -> None:
+    async with engine.session() as connection:
+        for _ in range(3):
+            assert await asyncio.wait_for(connection.recv(), 10) == "2"
+            await connection.send("3")
+
+
+async def test_a_websocket_ends_when_a_ping_is_not_answered(engine: Engine) -> None:
+    async with engine.session() as connection:
+        began = asyncio.get_running_loop().time()
+        assert await closed(connection) == 1008
+        assert asyncio.get_running_loop().time() - began < PING_INTERVAL_S + PING_TIMEOUT_S + 0.5
+
+
+# Engine.IO: close
+
+
+async def test_polling_is_closed_by_the_client(engine: Engine) -> None:
+    sid = await engine.opened()
+    polling = asyncio.create_task(engine.poll(sid))
+    await asyncio.sleep(0.2)
+    assert (await engine.push(sid, "1")).text == "ok"
+    assert ((await polling).status_code, (await polling).text) == (200, "6")
+    assert (await engine.poll(sid)).status_code == 400
+
+
+async def test_a_websocket_is_closed_by_the_client(engine: Engine) -> None:
+    async with engine.session() as connection:
+        await connection.send("1")
+        assert await closed(connection) == 1000
+
+
+# Engine.IO: upgrade
+
+
+async def test_polling_moves_to_a_websocket(engine: Engine) -> None:
+    """A request that waits, or comes meanwhile, is let go; what waits for the client is told once."""
+    sid = await engine.opened()
+    waiting = asyncio.create_task(engine.poll(sid))
+    await asyncio.sleep(0.2)
+    async with engine.websocket(f"EIO=4&transport=websocket&sid={sid}") as connection:
+        await connection.send("2probe")
+        assert await heard(connection) == "3probe"
+        assert (await waiting).text == (await engine.poll(sid)).text == "6"
+        await connection.send("5")
+        await connection.send("40")
+        assert (await heard(connection)).startswith("40{")
+
+
+async def test_requests_after_the_move_are_ignored(engine: Engine) -> None:
+    async with engine.upgraded() as (sid, connection):
+        assert (await engine.poll(sid)).status_code == (await engine.push(sid, "3")).status_code == 400
+        await connection.send(f"427{ASK}")
+        assert (await heard(connection)).startswith("437[")
+
+
+async def test_another_websocket_after_the_move_is_ignored(engine: Engine) -> None:
+    async with engine.upgraded() as (sid, connection):
+        async with engine.websocket(f"EIO=4&transport=websocket&sid={sid}") as other:
+            assert await closed(other) == 1008
+        await connection.send(f"427{ASK}")
+        assert (await heard(connection)).startswith("437[")
+
+
+# Socket.IO: connect
+
+
+async def test_the_main_namespace_is_connected_to(engine: Engine) -> None:
+    async with engine.session() as connection:
+        await connection.send("40")
+        text = await heard(connection)
+        assert text.startswith("40")
+        assert [*json.loads(text[2:])] == ["sid"]
+
+
+async def test_the_main_namespace_is_connected_to_with_a_payload(engine: Engine) -> None:
+    """`token` in it is the user's token: see test_sockets.py."""
+    async with engine.session() as connection:
+        await connection.send('40{"device":"123"}')
+        text = await heard(connection)
+        assert text.startswith("40")
+        assert [*json.loads(text[2:])] == ["sid"]
+
+
+@pytest.mark.parametrize("payload", ["", '{"token":"abc"}'], ids=["plain", "payload"])
+async def test_a_custom_namespace_is_connected_to_differs(engine: Engine, payload: str) -> None:
+    """Two cases. There is one namespace."""
+    async with engine.session() as connection:
+        await connection.send("40/custom," + payload)
+        assert await heard(connection) == '44/custom,{"message":"Invalid namespace"}'
+
+
+async def test_an_unknown_namespace_is_refused(engine: Engine) -> None:
+    async with engine.session() as connection:
+        await connection.send("40/random")
+        assert await heard(connection) == '44/random,{"message":"Invalid namespace"}'
+
+
+async def test_an_invalid_handshake_ends_the_connection(engine: Engine) -> None:
+    async with engine.session() as connection:
+        await connection.send("4abc")
+        assert await closed(connection) == 1008
+
+
+async def test_without_a_handshake_the_connection_ends(engine: Engine) -> None:
+    """When it is not answered it ends with its first ping; that one is answered ends it after 30 s is in test_socket_life.py."""
+    async with engine.session() as connection:
+        assert await closed(connection) == 1008
+
+
+# Socket.IO: disconnect
+
+
+async def test_leaving_the_main_namespace_differs(engine: Engine) -> None:
+    """In the suite the connection goes on; here nothing is left to say on it, and it is closed."""
+    async with engine.connected() as connection:
+        await connection.send("41")
+        assert await closed(connection) == 1000
+
+
+async def test_connecting_to_and_leaving_a_custom_namespace_differs(engine: Engine) -> None:
+    """There is none; the main one is not concerned."""
+    async with engine.connected() as connection:
+        await connection.send("40/custom")
+        assert await heard(connection) == '44/custom,{"message":"Invalid namespace"}'
+        await connection.send("41/custom")
+        await connection.send(f"427{ASK}")
+        assert (await heard(connection)).startswith("437[")
+
+
+# Socket.IO: messages
+
+
+async def test_an_event_is_heard(engine: Engine) -> None:
+    async with engine.connected() as connection:
+        await connection.send('42["conf",{"encoding":"base64"},1,"2",{"3":[true]}]')
+        await connection.send(f"427{ASK}")
+        assert (await heard(connection)).startswith('437["eyJ')
+
+
+async def test_an_event_with_an_ack_is_answered(engine: Engine) -> None:
+    async with engine.connected() as connection:
+        await connection.send('42456["conf",{"encoding":"rot13"},1,"2",{"3":[false]}]')
+        text = await heard(connection)
+        assert text.startswith("43456[")
+        (answer,) = json.loads(text[5:])
+        assert answer["error"]["code"] == "UNSUPPORTED_ENCODING"
+
+
+@pytest.mark.parametrize("ack", ["", "789"], ids=["plain", "ack"])
+async def test_an_event_with_binary_attachments_differs(engine: Engine, ack: str) -> None:
+    """Two cases. Refused: binary is not spoken here."""
+    async with engine.connected() as connection:
+        await connection.send(f'452-{ack}["message",{{"_placeholder":true,"num":0}},{{"_placeholder":true,"num":1}}]')
+        assert await closed(connection) == 1008
+
+
+@pytest.mark.parametrize(
+    "packet", ["4abc", "42{}", '42abc["message-with-ack",1,"2",{"3":[false]}]'], ids=["packet type", "payload format", "ack id"]
+)
+async def test_an_invalid_packet_ends_the_connection(engine: Engine, packet: str) -> None:
+    """Three cases."""
+    async with engine.connected() as connection:
+        await connection.send(packet)
+        assert await closed(connection) == 1008
+
+
+# Further musts of the protocols' texts, which the suites do not try
+
+
+async def test_two_requests_that_bring_packets_at_once_end_the_session(engine: Engine, live: ServiceProcess) -> None:
+    """Engine.IO, "Sending data": 400, and close."""
+    sid = await engine.opened()
+    events = "\x1e".join(["40", *(f"42{number}{ASK}" for number in range(150))])
+    first = asyncio.create_task(engine.push(sid, events))
+    await asyncio.sleep(0.3)
+    assert (await engine.push(sid, "3")).status_code == 400
+    assert (await first).status_code == 200
+    assert (await engine.poll(sid)).status_code == 400
+
+
+async def test_only_a_request_that_waits_is_told_a_noop(engine: Engine) -> None:
+    """Engine.IO, "Upgrade": not the websocket."""
+    async with engine.upgraded() as (_, connection):
+        for number in range(5):
+            await connection.send(f"42{number}{ASK}")
+            assert (await heard(connection)).startswith(f"43{number}[")
+
+
+async def test_a_move_that_is_not_completed_leaves_the_session_as_it_was(engine: Engine) -> None:
+    sid = await engine.opened()
+    for says in (["2probe", "4hello"], ["5"], ["2probe"]):
+        async with engine.websocket(f"EIO=4&transport=websocket&sid={sid}") as connection:
+            for packet in says:
+                await connection.send(packet)
+            if len(says) == 2 or says == ["5"]:
+                assert await closed(connection) == 1008
+    assert (await engine.push(sid, "40")).text == "ok"
+    assert (await engine.poll(sid)).text.startswith("40{")
+
+
+async def test_a_client_that_leaves_its_request_leaves_its_session(engine: Engine) -> None:
+    """As with Node's server: what was to come would be lost with the answer."""
+    sid = await engine.opened()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(engine.poll(sid), 0.3)
+    await asyncio.sleep(0.2)
+    assert (await engine.push(sid, "3")).status_code == 400
