@@ -127,6 +127,10 @@ async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: Re
     await store.delete_message(app=app, room="r", message="m1")
     assert await last() is None
     await posted(store, app, message="m7")
+    for message in ("q8", "m9", "q10"):
+        await posted(store, app, message=message, as_last=message == "m9")
+    for message in ("m9", "q10"):  # what joins two rows, then an end
+        await store.delete_message(app=app, room="r", message=message)
     assert await last() == "m7"
 
 

@@ -176,6 +176,16 @@ async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_lat
     assert all(receipt.at_ms >= first.at_ms for receipt in found.readers)
 
 
+async def test_what_was_read_before_a_post_that_is_told_late_keeps_its_time(store: RedisStore, app: str) -> None:
+    """In the newest moves of the journal, and in those that were put away."""
+    message = await a_message(store, app, readers=["bob"])
+    (read,) = (await whole_list(store, app, "r", message)).readers
+    for _ in range(20):
+        await asyncio.sleep(0.002)
+        await posted(store, app, sender="bob", sent_ms=1_000_000)
+        assert (await whole_list(store, app, "r", message)).readers == (read,)
+
+
 @pytest.mark.parametrize("how", ["delete_message", "recall_message", "delete_messages"])
 async def test_what_is_no_longer_there_has_no_receipts(store: RedisStore, app: str, how: str) -> None:
     """Deleted, recalled or emptied: unknown, and no number among the others'."""

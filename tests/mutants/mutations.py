@@ -151,7 +151,7 @@ MUTATIONS = [
     Mutation("delete_messages.lua", "ord - kind % 2), dead", "ord - kind % 2), room.dead"),
     Mutation("delete_messages.lua", "room.floor_seq, room.floor, room.dead = seq - 1", "room.floor_seq, room.floor, room.dead = seq"),
     Mutation("delete_messages.lua", 'redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", room.floor)\n', ""),
-    Mutation("delete_messages.lua", "    room.top_hole = 0\n", "    room.top_hole = room.floor + 1\n"),
+    Mutation("delete_messages.lua", "if room.top_hole <= room.floor then", "if true then"),
     Mutation("delete_messages.lua", "tell_members(room, room.floor)", "tell_members(room, room.floor - 1)"),
     Mutation("delete_messages.lua", "if count > 0 then", "if true then"),
     Mutation("lib/history.lua", "if at_ms >= before_ms then", "if at_ms > before_ms then"),
