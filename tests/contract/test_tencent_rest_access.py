@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.wire.credentials import MISSES_AT_ONCE
 from service.wire.tencent.routes import HANDLERS
 from tests.support.imkit import Imkit
-from tests.support.tencent import ADMIN, KEY, SDKAPPID, Tencent, code, said, usersig, with_tencent
+from tests.support.tencent import ADMIN, SDKAPPID, Tencent, code, said, usersig, with_tencent
 
 UNREAD = "openim/get_c2c_unread_msg_num"
 COMMANDS = sorted(path.removeprefix("/") for handler in HANDLERS for path in handler.paths)
