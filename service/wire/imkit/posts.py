@@ -108,6 +108,7 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
         refusals={MessageUnknown: NO_SUCH_POINT},
         statuses=(404,),
         cost=costs.CHANGE,
+        query=("before",),
     ),
 )
 async def delete_messages(
