@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from litestar import HttpMethod, Litestar, Request
+from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
@@ -171,6 +172,10 @@ class Service:
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""
         return self._http.openapi_schema.to_schema()
+
+    def make_document(self) -> None:
+        """Make what is served at /schema. Else its first reader would hold up the worker for longer than any call may."""
+        self._http.plugins.get(OpenAPIPlugin).provide_openapi_schema()
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()

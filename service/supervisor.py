@@ -128,6 +128,7 @@ def worker() -> ASGIApp:
     from service.app import create_app
 
     app = create_app(settings)
+    app.make_document()
     calm_collector()
     return app
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from litestar._openapi.plugin import OpenAPIPlugin
 
 from service import app
 from service.app import create_app
@@ -300,3 +301,11 @@ async def test_a_websocket_elsewhere_is_refused(imkit: Imkit) -> None:
 
     await imkit.service(scope, receive, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_a_worker_makes_the_document_before_it_serves(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than any call may, so that no caller is the first."""
+    imkit.service.make_document()
+    monkeypatch.setattr(OpenAPIPlugin, "_build_openapi", lambda _: pytest.fail("made for a caller"))
+    monkeypatch.setattr("service.wire.openapi.config.described", lambda *_: pytest.fail("made for a caller"))
+    assert (await imkit.call("GET", "/schema")).json()["openapi"].startswith("3.1")
