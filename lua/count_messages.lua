@@ -1,5 +1,6 @@
 #!lua flags=no-writes
--- count_messages: how many messages of a room are of a later time, in lots from the newest backwards. Their times need not rise.
+-- count_messages: how many messages of a room are of a later time, in lots from the newest backwards.
+-- Their times need not rise.
 --
 -- KEYS[1]    room
 -- ARGV[1]    since_ms  Unix ms; 0: of any time, forgotten ones too

@@ -37,6 +37,8 @@ LOG_KEPT_BYTES = 1024 * 1024
 # While the append-only file is written anew, a second process needs memory for all that changes.
 MEMORY_SHARE = 0.5  # of the machine's, unless a setting says otherwise
 
+_LOG_LINE = re.compile(r"\d+:[A-Z] ")
+
 _CONFIGURATION = """\
 # Written anew by readstate at every start.
 dir {directory}
@@ -89,6 +91,7 @@ class EmbeddedServer:
         self._stopping = threading.Event()
         self._failed = threading.Event()  # it ended by itself, and starting it again changes nothing
         self._why = ""
+        self._started = False
         self._keeper = threading.Thread(target=self._keep_running, name="embedded-server", daemon=True)
 
     @property
@@ -130,6 +133,7 @@ class EmbeddedServer:
             if self._failed.is_set():
                 raise EmbeddedError(f"the embedded server did not start: {self._why}")
             time.sleep(0.02)
+        self._started = True
 
     def _keep_running(self) -> None:
         # The kernel ends a leashed process with the *thread* that started it, so this one thread starts every server and stays.
@@ -140,14 +144,21 @@ class EmbeddedServer:
             code = self._wait_for_end(self._process)
             if self._stopping.is_set():
                 return
-            self._why = f"{self._last_words()} (all of it is in {self._log})"
+            self._why = f"{self._last_words()} (all of it is in {self._log}){self._advice()}"
             if code == REFUSES_ITS_FILES and self._mended():
                 continue
             self._failed.set()
+            if not self._started:
+                return
             self._on_death()
             pause_s = FIRST_PAUSE_S if time.monotonic() - begun > HEALTHY_AFTER_S else min(pause_s * 2, LONGEST_PAUSE_S)
             self._report(f"the embedded server ended with {code}: {self._why}; it is started again in {pause_s:.1f} s")
             self._stopping.wait(pause_s)
+
+    def _advice(self) -> str:
+        if self._started or not holds_data(self._directory):
+            return ""
+        return f"; if its files are damaged, put back a copy of {self._directory / append_only.DIRECTORY}"
 
     def _mended(self) -> bool:
         """Whether what keeps the server from reading its data was put right."""
@@ -216,7 +227,9 @@ class EmbeddedServer:
             lines = [line.strip() for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines()]
         except OSError:
             return "it wrote no log"
-        return next((line for line in reversed(lines) if line), "its log is empty")
+        # Behind them a server that crashed writes a report of many lines.
+        sentences = [line for line in lines if _LOG_LINE.match(line)]
+        return sentences[-1] if sentences else next((line for line in reversed(lines) if line), "its log is empty")
 
 
 def own_directory(directory: Path) -> int:

@@ -51,8 +51,8 @@ MAX_PIECES = 4096
 LINGER_S = 2.0
 MAX_LINGER_BYTES = 16 * 1024 * 1024
 
-# What a client sends on a WebSocket is made into messages so many bytes at a time, when those before were taken: a message of four
-# bytes costs a hundred times as much as one.
+# What a client sends on a WebSocket is made into messages so many bytes at a time, when those before were taken: as a
+# message a byte may cost a hundred times what it does in the stream.
 PIECE_BYTES = 4096
 
 # Under this name in the state of the lifespan: what to call when the server begins to stop.
@@ -365,15 +365,16 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _begin_stop(state: dict[str, Any]) -> None:
-    """Tell the application that the server stops, before it waits for the end of what runs: long-polling requests, for example."""
+    """Tell the application that the server stops, before it waits for what runs: long-polling requests among it."""
     state.get(BEGIN_STOP, _nothing)()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number of parts, and
-    any number of messages in one piece.
+    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number
+    of parts, and any number of messages in one piece.
 
-    An application that has finished frames for many sockets finds it in the scope as the extension FRAMES (`realtime.websocket.Pipe`).
+    An application with finished frames for many sockets finds it in the scope, as the extension FRAMES
+    (`realtime.websocket.Pipe`).
     """
 
     place: Place | None = None
@@ -450,7 +451,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(frames)
 
     def say_goodbye(self, code: int, reason: str) -> None:
-        """Close with a close frame, and the connection when the client has answered it or LINGER_S are over. What came is still read."""
+        """Close: a close frame, and the end when the client has answered it or LINGER_S are over."""
         if self.close_sent or self.transport.is_closing():
             return
         self.conn.send_close(code, reason)

@@ -279,10 +279,10 @@ class ReadState:
         return await self._store.receipt_counts(app=app, room=room, messages=messages, after=after)
 
     async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
-        """How many messages were sent after `since_ms` (Unix ms; 0: at any time), deleted ones left out. Raises RoomUnknown.
+        """How many messages were sent after `since_ms` (Unix ms; 0: at any time), deleted ones left out.
 
-        Messages up to the seq `after` count as unknown. By their times only the newest 10,000 are counted, as far as the room
-        remembers them; without a time all.
+        Messages up to the seq `after` count as unknown. By their times only the newest 10,000 are
+        counted, as far as the room remembers them; without a time all. Raises RoomUnknown.
         """
         return await self._store.count_messages(app=app, room=room, since_ms=since_ms, after=after)
 
@@ -360,8 +360,8 @@ class ReadState:
     ) -> list[RoomSummary | None]:
         """What choosing among `rooms` needs; None for one that does not exist or that the user is no member of.
 
-        Tags only with `tags`, and of the profile only `fields`: both may be large. With `last_read` also which message they have
-        read last, and the tags.
+        Tags only with `tags`, and of the profile only `fields`: both may be large. With `last_read` also
+        which message they have read last, and the tags.
         """
         return await self._store.room_summary_each(app=app, rooms=rooms, user=user, tags=tags, fields=fields, last_read=last_read)
 

@@ -181,7 +181,9 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
         return f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}"
     if "MISCONF" in text or "DENIED" in text:
         return f"the server at {where} refuses connections ({text}); change its configuration"
-    without_tls = ", or use redis:// if it has no TLS" if where.startswith("rediss://") else ""
+    without_tls = ""
+    if where.startswith("rediss://"):
+        without_tls = ", or use redis:// if it has no TLS; if it asks for a certificate, add ?ssl_certfile=FILE&ssl_keyfile=FILE"
     return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
 
 

@@ -26,7 +26,10 @@ class Wrong(Enum):
 
 
 class BadBody(Exception):
-    """The body is not the JSON that the call takes; the message says where, and `hint` what to send instead ("" if that is plain)."""
+    """The body is not the JSON that the call takes.
+
+    The message says where, and `hint` what to send instead ("" if that is plain).
+    """
 
     def __init__(self, message: str, wrong: Wrong = Wrong.TEXT, hint: str = "") -> None:
         super().__init__(message)
@@ -82,8 +85,9 @@ def decode(decoder: Callable[[bytes], Any], value: bytes) -> Any:
 def _misfit(text: str, value: bytes, decoder: Callable[[bytes], Any]) -> BadBody:
     """JSON that is not of the decoder's type."""
     wrong = Wrong.FIELD if text.startswith(("Object missing", "Object contains")) else Wrong.VALUE
+    wanted = decoder.__self__.type  # type: ignore[attr-defined]  # a Decoder's method
     try:
-        return BadBody(text, wrong, hint(text, value, decoder.__self__.type))  # type: ignore[attr-defined]  # a Decoder's method
+        return BadBody(text, wrong, hint(text, value, wanted))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return BadBody(text, wrong)  # msgspec stopped before it came to what is no JSON
 

@@ -24,7 +24,10 @@ _LIST_WANTED = re.compile(r"^Expected `array[^`]*`, got `str`")
 
 
 def hint(text: str, body: bytes, wanted: Any) -> str:
-    """A sentence for the refusal `text`, msgspec's own, of a `body` that is no `wanted` (a type); "" when there is nothing to add."""
+    """A sentence for the refusal `text`, msgspec's own, of a `body` that is no `wanted` (a type).
+
+    "" when there is nothing to add.
+    """
     steps = _steps(text)
     if found := _UNKNOWN.match(text):
         return unknown("field", found[1], _names(_described(wanted), steps))
@@ -77,7 +80,8 @@ def _struct_or_list(wanted: inspect.Type, step: str | int) -> inspect.Type:
         items = _only(wanted, inspect.ListType)
         return items.item_type if items else inspect.AnyType()
     struct = _only(wanted, inspect.StructType)
-    return next((field.type for field in struct.fields if field.encode_name == step), inspect.AnyType()) if struct else inspect.AnyType()
+    fields = struct.fields if struct else ()
+    return next((field.type for field in fields if field.encode_name == step), inspect.AnyType())
 
 
 def _only(wanted: inspect.Type, kind: type[Any]) -> Any:

@@ -1,17 +1,24 @@
 """The whole service in the test's own process and loop, on a real server, spoken to over ASGI."""
 
 from collections.abc import AsyncIterator
+from functools import cache
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from service.app import create_app
+from service.app import Service, create_app
 from service.settings import Settings
 from service.store.connect import connect
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
 from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server
+
+
+@cache
+def made(settings: Settings) -> Service:
+    """The application with these settings. Making it takes longer than most tests; all that it knows is that of one lifespan."""
+    return create_app(settings)
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
     """A running service on an empty server."""
     caller = await connect(str(settings.redis_url))
     await caller.each_node("FLUSHALL")
-    service = create_app(settings)
+    service = made(settings)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
         yield Imkit(service, client, caller)
     await caller.close()

@@ -438,6 +438,13 @@ async def test_a_parameter_of_another_name_is_not_passed_over(al: Imkit, method:
         assert await refused(al, await al.call(method, path, None, headers), before) == bad_query(expected)
 
 
+async def test_nothing_is_deleted_before_a_point_under_another_name(al: Imkit) -> None:
+    before = await al.everything()
+    answer = await al.as_backend("DELETE", "/rooms/r/messages?before=m1&befor=m1")
+    expected = bad_query("befor is no parameter of this call; did you mean before?")
+    assert await refused(al, answer, before) == expected
+
+
 async def test_what_the_published_clients_ask_for_is_answered(al: Imkit) -> None:
     """The parameters of the JavaScript library, of Flutter's, of Vue's, and of the documentation."""
     for query in (

@@ -18,13 +18,14 @@ from tests.support.served import served
 from tests.support.servers import Server
 
 EXAMPLES = 20  # of each operation
+# Of IMKit's: 404, not 405.
 WITH_CALLS_THAT_ARE_NOT_OFFERED = {
     "/me",
     "/messages",
     "/admin/clients",
     "/rooms/{room}/messages",
     "/rooms/{room}/messages/{message}",
-}  # of IMKit's: 404, not 405
+}
 LONGEST_URL = 64 * 1024  # characters
 OTHER_DIALECTS = "^/(v4|api|tencent)/"  # each has tests of its own
 

@@ -101,6 +101,17 @@ def test_damage_in_the_middle_is_refused_and_nothing_is_changed(data_dir: Path, 
     assert 0 < keys_after_start(data_dir)[0] < 100
 
 
+@pytest.mark.parametrize("damage", [b"\0" * 10, b"garbage"], ids=repr)
+def test_a_damaged_base_is_refused_in_one_sentence(data_dir: Path, damage: bytes) -> None:
+    """It was written and synced as a whole: what is wrong there no power cut has done."""
+    base = data_dir / "appendonlydir" / "appendonly.aof.1.base.rdb"
+    base.write_bytes(base.read_bytes() + damage)
+    reports: list[str] = []
+    with pytest.raises(EmbeddedError, match=rf"valkey\.log\); if its files are damaged, put back a copy of {data_dir}/appendonlydir$"):
+        EmbeddedServer(data_dir, reports.append).start()
+    assert reports == []
+
+
 def test_what_is_sound_is_left_alone(data_dir: Path, file: Path) -> None:
     before = file.read_bytes()
     assert append_only.cut_unfinished_end(data_dir) == ""

@@ -61,7 +61,7 @@ class NodeClient:
 
     async def acks(self, event: str, count: int) -> list[Any]:
         """The one argument of each ack, once there are so many."""
-        await self._until(lambda: len(self._acks(event)) >= count, f"{count} acks of {event} (there are {len(self._acks(event))})")
+        await self._until(lambda: len(self._acks(event)) >= count, f"{count} acks of {event}")
         return [argument for line in self._acks(event) for argument in line["args"]]
 
     async def told(self, event: str, count: int) -> list[Any]:
@@ -102,9 +102,15 @@ class NodeClient:
 
 @asynccontextmanager
 async def node(
-    script: Path, url: str, options: dict[str, Any], *, token: str = "", comes_back: bool = False, state: str = "connect"
+    script: Path,
+    url: str,
+    options: dict[str, Any],
+    *,
+    token: str = "",
+    comes_back: bool = False,
+    state: str = "connect",
 ) -> AsyncIterator[NodeClient]:
-    """A client in that `state`. `comes_back`: as it does by itself; `token`: it says `auth2` whenever it is connected."""
+    """A client in that `state`. `comes_back`: by itself; `token`: it says `auth2` whenever it is connected."""
     wishes = {**options, "reconnection": comes_back, "reconnectionDelay": 300, "reconnectionDelayMax": 600}
     argument = json.dumps({"url": url, "options": wishes, "token": token})
     process = await asyncio.create_subprocess_exec(

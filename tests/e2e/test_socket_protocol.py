@@ -1,9 +1,9 @@
 """The cases of the published protocol suites, of Engine.IO (24) and of Socket.IO (32), written anew, one test a case.
 
-github.com/socketio/engine.io-protocol and socketio/socket.io-protocol, `test-suite/`. The second begins with sixteen cases of the first
-(all but those about messages); they are one test here. The suites' servers echo what they are told; this service does not, so a CONNECT
-and the ack of `conf` stand for the echo. Where the service differs on purpose the name of the test ends in `_differs`, and docs/sockets.md
-says why.
+github.com/socketio/engine.io-protocol and socketio/socket.io-protocol, `test-suite/`. The second begins with sixteen
+cases of the first (all but those about messages); they are one test here. The suites' servers echo what they are told;
+this service does not, so a CONNECT and the ack of `conf` stand for the echo. Where the service differs on purpose the
+name of the test ends in `_differs`, and docs/sockets.md says why.
 """
 
 import asyncio
@@ -356,7 +356,7 @@ async def test_an_invalid_handshake_ends_the_connection(engine: Engine) -> None:
 
 
 async def test_without_a_handshake_the_connection_ends(engine: Engine) -> None:
-    """When it is not answered it ends with its first ping; that one is answered ends it after 30 s is in test_socket_life.py."""
+    """As one that answers no ping; one that answers them has 30 seconds, see test_socket_life.py."""
     async with engine.session() as connection:
         assert await closed(connection) == 1008
 
@@ -409,7 +409,9 @@ async def test_an_event_with_binary_attachments_differs(engine: Engine, ack: str
 
 
 @pytest.mark.parametrize(
-    "packet", ["4abc", "42{}", '42abc["message-with-ack",1,"2",{"3":[false]}]'], ids=["packet type", "payload format", "ack id"]
+    "packet",
+    ["4abc", "42{}", '42abc["message-with-ack",1,"2",{"3":[false]}]'],
+    ids=["packet type", "payload format", "ack id"],
 )
 async def test_an_invalid_packet_ends_the_connection(engine: Engine, packet: str) -> None:
     """Three cases."""

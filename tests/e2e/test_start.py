@@ -207,7 +207,7 @@ def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("said", ["", "40", '40\x1e42["typing"]'], ids=["open", "connected", "talking"])
 def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: str) -> None:
-    """It is answered in a way that tells the client to come back; nothing is lost of what runs, so no line says that it was."""
+    """It is answered in a way that tells the client to come back, and no line of the log says that it was ended."""
     with (
         ServiceProcess(data_dir) as service,
         httpx.Client(base_url=service.url, params={"EIO": "4", "transport": "polling"}, timeout=40) as client,
@@ -292,6 +292,17 @@ def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
         wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it")
         (line,) = lines_of(service, f"worker {min(before)} ended with -9; worker ")
         assert line["level"] == "warning"
+
+
+@pytest.mark.full
+def test_a_worker_that_hangs_is_ended_and_replaced(data_dir: Path) -> None:
+    """It is given 20 seconds to answer, for a busy machine."""
+    with ServiceProcess(data_dir, workers=2) as service:
+        hung = min(workers_of(service))
+        os.kill(hung, signal.SIGSTOP)
+        wait_until_now(lambda: hung not in workers_of(service), "it to be ended", timeout_s=60)
+        wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it", timeout_s=30)
+        assert len(lines_of(service, f"worker {hung} did not answer and was ended; worker ")) == 1
 
 
 def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:

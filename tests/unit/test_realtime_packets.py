@@ -33,7 +33,8 @@ def test_a_packet_is_a_finished_websocket_frame(length: int) -> None:
 
 
 def test_an_event_outside_ascii_is_utf8() -> None:
-    assert Outgoing("room", '{"name":"né \U0001f600"}'.encode()).packet(Encoding.RAW).text.decode() == '42["room",{"name":"né \U0001f600"}]'
+    packet = Outgoing("room", '{"name":"né \U0001f600"}'.encode()).packet(Encoding.RAW)
+    assert packet.text.decode() == '42["room",{"name":"né \U0001f600"}]'
 
 
 # What is said

@@ -1,7 +1,7 @@
 """POST /badges/: totals of several users in one call (api-doc of 2025-07, "Get total badges of multiple users").
 
-IMKit's form is for the accounts that are signed in on one device: their tokens are in the body. A backend may name users instead,
-for the badges of a push to many.
+IMKit's form is for the accounts that are signed in on one device: their tokens are in the body. A
+backend may name users instead, for the badges of a push to many.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,8 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     """
     caller, desk = request.auth, request.desk
     if (data.clients is None) == (data.tokens is None):
-        raise Refused(MISSING_PARAMETER if data.clients is None else INVALID_BODY, "Give tokens, or as a backend clients, and not both")
+        problem = MISSING_PARAMETER if data.clients is None else INVALID_BODY
+        raise Refused(problem, "Give tokens, or as a backend clients, and not both")
     if data.tokens is not None:
         users = await _users_of(request, data.tokens)
     elif caller.backend:
@@ -44,7 +45,10 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
 
 
 async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
-    """Whose the valid ones of the tokens are. Each pays for their own badge. Raises Refused when none is, TooManyRequests."""
+    """Whose the valid ones of the tokens are. Each pays for their own badge.
+
+    Raises Refused when none is valid, TooManyRequests.
+    """
     app, desk = request.desk.apps.get(request.auth.app), request.desk
     if app is None:
         raise Refused(INVALID_TOKEN)

@@ -58,7 +58,14 @@ _decode_anything = msgspec.json.Decoder().decode
 
 @post(
     "/messages/batch",
-    **documented("post_batch", Who.BACKEND, BatchResult, statuses=(404,), max_body_bytes=MAX_BATCH_BODY_BYTES, cost=costs.POST),
+    **documented(
+        "post_batch",
+        Who.BACKEND,
+        BatchResult,
+        statuses=(404,),
+        max_body_bytes=MAX_BATCH_BODY_BYTES,
+        cost=costs.POST,
+    ),
 )
 async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Reply:
     """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order.

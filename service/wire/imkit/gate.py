@@ -88,7 +88,10 @@ async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
 
 
 def _somebody(desk: Desk, given: Mapping[str, bytes], scope: Any, cost: float) -> Caller:
-    """Who knows the client key, which is public: their address pays. Who they are is said by the tokens in the body."""
+    """Somebody with the client key, which is public: their address pays.
+
+    Who they are is said by the tokens in the body.
+    """
     app = desk.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     if app is None:
         desk.credentials.absent(client_address(scope))
@@ -98,7 +101,10 @@ def _somebody(desk: Desk, given: Mapping[str, bytes], scope: Any, cost: float) -
 
 
 def check_query(opt: Mapping[str, Any], given: Iterable[str]) -> None:
-    """Whether a call takes these parameters: one that is misspelt must not change its meaning without a word. Raises Refused."""
+    """Whether a call takes these parameters. Raises Refused.
+
+    One that is misspelt must not change its meaning without a word.
+    """
     known = opt["query"]
     if known is None:
         return

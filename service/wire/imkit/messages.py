@@ -1,7 +1,7 @@
 """The wire types of IMKit's HTTP API. Names and meanings are those of docs.imkit.io and of the published clients.
 
-Requests ignore fields they do not know, as the original does, except where a misspelt one would change what is asked for without a
-word; rooms, users and messages keep such fields as given (`body.free_fields`).
+Requests ignore fields they do not know, as the original does, except where a misspelt one would
+change what is asked for without a word; rooms, users and messages keep such fields as given (`body.free_fields`).
 Results that carry free fields are built in `views`; the Structs here describe what they always have.
 """
 
@@ -252,7 +252,10 @@ class RoomIdsResult(Struct, frozen=True):
 
 
 class MemberResult(Struct, frozen=True, omit_defaults=True):
-    """One member's read state. `lastRead` only after a first real read; before it `joinedAt` (ours) says since when they are a member."""
+    """One member's read state. `lastRead` only after a first real read.
+
+    Before it `joinedAt` (ours) says since when they are a member.
+    """
 
     client: str
     badge: int
@@ -393,9 +396,10 @@ class MessageTime(Struct, frozen=True):
 
 
 class RoomUnread(Struct, frozen=True, omit_defaults=True):
-    """What `fields=unread` shows of a room. `lastRead` only after a first real read; before it `joinedAtMS` says when the caller joined.
+    """What `fields=unread` shows of a room. `lastRead` only after a first real read.
 
-    `lastMessage` is missing in a room without messages.
+    Before it `joinedAtMS` says when the caller joined. `lastMessage` is missing in a room without
+    messages.
     """
 
     mongo_id: str = field(name="_id")

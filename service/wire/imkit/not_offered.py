@@ -6,7 +6,7 @@ docs/imkit.md has the list of all that are not offered.
 import re
 
 _CALLS = re.compile(
-    r"GET /rooms/[^/]+/messages(/[^/]+)?"  # messages/v3, and the messages around one
+    r"GET /rooms/[^/]+/messages(/[^/]+)?"  # a room's history, also as messages/v3, and the messages around one
     r"|GET /messages"
     r"|POST /me"
     r"|GET /admin/clients"

@@ -51,7 +51,10 @@ def user_profile(body: bytes) -> dict[str, bytes]:
 
 
 def _check_spelling(fields: dict[str, bytes], wishes: Collection[str]) -> dict[str, bytes]:
-    """The profile fields, none of which is a wish in other capitals, with other strokes, or without its last s. Raises Invalid."""
+    """The profile fields, none of which is a wish spelt otherwise. Raises Invalid.
+
+    That is in other capitals, with other strokes, or without its last s.
+    """
     spelt = {_letters(wish): wish for wish in wishes}
     for name in fields:
         if wish := spelt.get(_letters(name)):

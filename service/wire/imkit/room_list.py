@@ -84,8 +84,8 @@ async def rooms(
 ) -> Reply:
     """The active rooms the caller is in. `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here.
 
-    `fields=unread` answers what a list of badges needs and no more: of each room `_id`, `unread`, `lastRead`, `roomTags`, and of
-    `lastMessage` the id and the time.
+    `fields=unread` answers what a list of badges needs and no more: of each room `_id`, `unread`,
+    `lastRead`, `roomTags`, and of `lastMessage` the id and the time.
 
     An answer ends after 1,000 rooms or 1 MiB of JSON: `skip` what has come already and ask again until there are `totalCount`.
     `sort`: `lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, `-` in front to descend.

@@ -55,7 +55,9 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
 async def count_messages(
     request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
 ) -> Reply:
-    """How many messages were sent after `timeInMS` (Unix milliseconds), or without it all; deleted ones are not counted.
+    """How many messages were sent after `timeInMS` (Unix milliseconds), or without it all.
+
+    Deleted ones are not counted.
 
     For the backend, and for members since they joined. By their times the newest 10,000 are looked at,
     as far as the room remembers them. Edits do not count: of them no time is kept.

@@ -1,4 +1,4 @@
-"""Which requests get as far as a session, and what a page is told: handshakes, rates, origins, the parameters of both protocols."""
+"""Which requests get as far as a connection, and what pages are told: handshakes, rates, origins, parameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,8 @@ Refusal = tuple[str, int, Headers]  # why, status, headers
 
 _CLIENT_KEY_HEADERS = (b"im-client-key", b"client-key", b"client_key", b"im_client_key")
 _CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
-_ANY_PAGE = ((b"access-control-allow-origin", b"*"),)  # refusals say nothing about users, and why a connection fails is hard to see
+# Refusals say nothing about users, and why a connection fails is hard to see.
+_ANY_PAGE = ((b"access-control-allow-origin", b"*"),)
 
 
 class Admission:
@@ -112,8 +113,9 @@ def query_of(scope: Scope) -> Mapping[str, str]:
 
 def client_key(scope: Scope, query: Mapping[str, str]) -> str:
     """The client key that a handshake names, in a header or in the query; "" for none."""
-    named = [_header(scope, name) for name in _CLIENT_KEY_HEADERS] + [query.get(name, "") for name in _CLIENT_KEY_PARAMETERS]
-    return next(filter(None, named), "")
+    in_headers = [_header(scope, name) for name in _CLIENT_KEY_HEADERS]
+    in_query = [query.get(name, "") for name in _CLIENT_KEY_PARAMETERS]
+    return next(filter(None, in_headers + in_query), "")
 
 
 def _header(scope: Scope, name: bytes) -> str:

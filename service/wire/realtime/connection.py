@@ -9,7 +9,17 @@ from service.domain.identity import Session
 from service.wire.realtime.backlog import Allowance, Backlog
 from service.wire.realtime.delay import Delay
 from service.wire.realtime.encoding import Encoding, as_argument
-from service.wire.realtime.packets import ACK, CLOSE, DISCONNECT, MESSAGE, PING, POLICY_VIOLATION, Bucket, Outgoing, Packet
+from service.wire.realtime.packets import (
+    ACK,
+    CLOSE,
+    DISCONNECT,
+    MESSAGE,
+    PING,
+    POLICY_VIOLATION,
+    Bucket,
+    Outgoing,
+    Packet,
+)
 
 _PING = Packet(PING)
 _CLOSE = Packet(CLOSE)
@@ -17,8 +27,11 @@ _DISCONNECT = Packet(MESSAGE + DISCONNECT)
 
 
 class Farewell(Struct, frozen=True):
-    """Why a connection ends. `final`: the client is told not to come back by itself (Socket.IO DISCONNECT). `at_once`: nothing more
-    is sent, because the client would not read it."""
+    """Why a connection ends.
+
+    `final`: the client is told not to come back by itself (Socket.IO DISCONNECT). `at_once`: nothing more is sent,
+    because the client would not read it.
+    """
 
     code: int  # of the websocket close frame
     reason: str
@@ -139,8 +152,8 @@ class Connection:
             self._backlog.is_sealed = True
             self.line.cut()
             return
-        # A final goodbye makes the client close by itself. A close packet in the same answer would, in some clients, overtake the ack
-        # that says why.
+        # A final goodbye makes the client close by itself. A close packet in the same answer would, in some clients,
+        # overtake the ack that says why.
         if farewell.final:
             self._put(_DISCONNECT)
         elif self.line.says_close:

@@ -1,7 +1,7 @@
 """The connections of this worker: what a client says reaches them here, in its order, and what they share.
 
-A packet is dealt with before the next one is looked at, so a client that says much is slowed by not being read, and nothing of it is lost.
-Whatever carries the packets (websocket, polling) gives them to `hear` one by one.
+A packet is dealt with before the next one is looked at, so a client that says much is slowed by not being read, and
+nothing of it is lost. Whatever carries the packets (websocket, polling) gives them to `hear` one by one.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Speaker(Protocol):
     def closed(self, connection: Connection) -> None: ...
     def ends(self, connection: Connection, farewell: Farewell) -> None: ...
     async def introduced(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, Farewell | None]:
-        """The handshake named a token: what `auth2` would answer to it, and why the connection would have to end, if so."""
+        """The handshake named a token: what `auth2` would answer to it, and why the connection would end, if so."""
 
     async def said(self, connection: Connection, said: Said) -> None: ...
 
@@ -130,7 +130,10 @@ class Connections:
     # What clients say
 
     async def hear(self, connection: Connection, text: str) -> bool:
-        """Deal with one Engine.IO packet; False when the client takes its leave by it. Raises Violation. Who has ended is not heard."""
+        """Deal with one Engine.IO packet; False when the client takes its leave by it. Raises Violation.
+
+        A connection that has ended is not heard any more.
+        """
         if not connection.ended and (wait_s := connection.bucket.take()):
             await asyncio.sleep(wait_s)
         if connection.ended:

@@ -10,9 +10,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Delay(Generic[Key]):
-    """Calls `due(key)` `after_s` seconds after `put(key)`, unless it was dropped; up to GRAIN_S later. There is one timer for all keys.
+    """Calls `due(key)` `after_s` seconds after `put(key)`, or up to GRAIN_S later, unless it was dropped.
 
-    `due` must not raise.
+    There is one timer for all keys. `due` must not raise.
     """
 
     def __init__(self, after_s: float, due: Callable[[Key], None]) -> None:

@@ -7,8 +7,8 @@
 
 Other events are ignored: hand-written clients send a `pong` of their own. An ack has exactly one argument and goes only to who asks.
 
-The token may come in the handshake instead (`auth: {token}`). Until there is one, what needs it waits, in its order: Socket.IO's clients
-send what was said while they were offline before they tell their program that they are connected again.
+The token may come in the handshake instead (`auth: {token}`). Until there is one, what needs it waits, in its order:
+Socket.IO's clients send what was said while they were offline before they tell their program that they are connected.
 """
 
 import time
@@ -37,7 +37,12 @@ MAX_HELD = 1_000  # events that wait for auth2
 MAX_HELD_CHARS = 64 * 1024  # of them together
 
 # Ours. Not a 401, which clients take for the end of their token.
-NOT_AUTHENTICATED = Problem(425, "Too Early", "NOT_AUTHENTICATED", "Not authenticated yet: send auth2 first, or the token in the handshake")
+NOT_AUTHENTICATED = Problem(
+    425,
+    "Too Early",
+    "NOT_AUTHENTICATED",
+    "Not authenticated yet: send auth2 first, or the token in the handshake",
+)
 UNSUPPORTED_ENCODING = Problem(400, "Bad Request", "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
 
 _CLIENT_KEYS = frozenset({"im-client-key", "client_key"})

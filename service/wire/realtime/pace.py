@@ -1,4 +1,4 @@
-"""Not too often: what was just told of something is told again only after a while, once for all that happened meanwhile."""
+"""Not too often: what was just told is told again only after a while, once for all that happened meanwhile."""
 
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Pace(Generic[Key]):
-    """At most one telling of each key in `every_s` seconds. What was held back is due by `tell(key)` when they are over.
+    """At most one telling of each key in `every_s` seconds; `tell(key)` what was held back when they are over.
 
     Remembers the keys that were told within the last `every_s` seconds.
     """

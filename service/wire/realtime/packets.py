@@ -1,4 +1,4 @@
-"""Engine.IO 4 and Socket.IO 5 packets: what a client may say, checked before anything is done, and what it is told, ready to be sent.
+"""Engine.IO 4 and Socket.IO 5 packets: what a client may say, checked first, and what it is told, ready to be sent.
 
 Spoken is what IMKit's clients speak: text packets of the namespace "/". See github.com/socketio/engine.io-protocol and
 socketio/socket.io-protocol, whose words are used here: a packet's first character is its type.
@@ -37,7 +37,7 @@ class Violation(Exception):
 
 
 class Packet:
-    """One Engine.IO packet to a client, made once for all that get it: a finished websocket frame with the packet in it.
+    """One Engine.IO packet to clients, made once for all that get it: a finished websocket frame around it.
 
     `receipt` marks a `lastRead`: (room, member); of several that wait in one backlog the newest is enough.
     """
@@ -123,7 +123,7 @@ _MAY_HOLD: dict[str, Callable[[Any], bool]] = {
 
 
 def packets_of(body: bytes) -> Iterator[str]:
-    """The packets of a long-polling POST, one after the other: there may be thousands. Raises Violation for what is no text."""
+    """The packets of a long-polling POST, one after the other: there may be thousands. Raises Violation."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -146,7 +146,7 @@ class Bucket:
         self._slow_since = 0.0  # 0: it does not have to wait
 
     def take(self) -> float:
-        """Take one: how many seconds it has to wait, for its turn. Raises Violation after PATIENCE_S of nothing but waiting."""
+        """Take one: how many seconds it has to wait for its turn. Raises Violation after PATIENCE_S of waiting."""
         now = self._now()
         self._full_at = max(self._full_at, now) + 1 / EVENTS_PER_S
         wait_s = self._full_at - now - EVENTS_AT_ONCE / EVENTS_PER_S

@@ -78,7 +78,13 @@ class Answer:
         await self.give(reason.encode(), status, more)
 
 
-async def serve(connections: Connections, connection: Connection, method: str, receive: Receive, answer: Answer) -> None:
+async def serve(
+    connections: Connections,
+    connection: Connection,
+    method: str,
+    receive: Receive,
+    answer: Answer,
+) -> None:
     """One request of a session. `method` is GET or POST."""
     line = connection.line
     try:
@@ -96,7 +102,13 @@ async def serve(connections: Connections, connection: Connection, method: str, r
         await answer.refuse("Something went wrong on our side", 500)
 
 
-async def _poll(connections: Connections, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
+async def _poll(
+    connections: Connections,
+    connection: Connection,
+    line: PollingLine,
+    receive: Receive,
+    answer: Answer,
+) -> None:
     if line.is_ready():
         connections.end_now(connection, Farewell(POLICY_VIOLATION, _WAITS))
         await answer.refuse(_WAITS)
@@ -126,7 +138,13 @@ async def _until_left(receive: Receive) -> None:
         pass
 
 
-async def _post(connections: Connections, connection: Connection, line: PollingLine, receive: Receive, answer: Answer) -> None:
+async def _post(
+    connections: Connections,
+    connection: Connection,
+    line: PollingLine,
+    receive: Receive,
+    answer: Answer,
+) -> None:
     if connection.ended:
         await answer.refuse("the session has ended")  # what waits for it may still be fetched
         return

@@ -1,10 +1,11 @@
 """The realtime surface as an ASGI application of its own, for everything below `/socket.io/`, and its life.
 
-Websocket works with any number of workers. Long-polling needs every request of a session to reach the same process, so only a service
-with one worker offers it.
+Websocket works with any number of workers. Long-polling needs every request of a session to reach the same process, so
+only a service with one worker offers it.
 
-After a gap in the stream of notices every person's rooms are read anew, so that nobody hears too little or too much from then on, and
-the connections are closed one after the other: what was missed is not made up for, and clients fetch state when they connect.
+After a gap in the stream of notices every person's rooms are read anew, so that nobody hears too little or too much
+from then on, and the connections are closed one after the other: what was missed is not made up for, and clients fetch
+state when they connect.
 """
 
 import asyncio
@@ -84,9 +85,10 @@ class Realtime:
         self._checker = asyncio.create_task(self._check_tokens())
 
     def begin_stop(self) -> None:
-        """Close every connection in a way that lets clients come back by themselves, and refuse new ones. Returns at once.
+        """Close every connection in a way that lets clients come back by themselves, and refuse new ones, at once.
 
-        To be called before the server waits for the requests that it is answering: among them are those of long-polling clients.
+        To be called before the server waits for the requests that it is answering: those of long-polling clients are
+        among them.
         """
         self._stopping = True
         for connection in self.connections.all():
@@ -197,13 +199,14 @@ class Realtime:
         return {user: left_event(app, room, badges.get(user), deleted=deleted) for user in users}
 
     async def _repair(self, app: str) -> None:
-        """Notices of `app` were missed. Who hears what is mended first; then each connection is closed, at an even pace."""
+        """Notices of `app` were missed: mend who hears what, then close each connection, at an even pace."""
         metrics.NOTICE_GAPS.inc()
-        concerned = [connection for connection in self.connections.all() if connection.session and connection.session.app == app]
+        connections = self.connections.all()
+        concerned = [connection for connection in connections if connection.session and connection.session.app == app]
         for connection in await self._audience.reload(app):
             connection.end(STATE_LOST)
         if concerned:
-            logger.warning("after a gap in the notices %d connections are closed within %g s", len(concerned), GAP_SPREAD_S)
+            logger.warning("after a gap in the notices %d sockets are closed within %g s", len(concerned), GAP_SPREAD_S)
             closing = asyncio.create_task(self._close(concerned))
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)

@@ -1,7 +1,8 @@
 """A websocket: a session of its own, or a long-polling session that moves to it.
 
-ASGI's `send` would have every socket encode what all of them get, and wait one by one; so the worker's own protocol takes finished
-frames (`service.http_protocol`), by the name FRAMES among the extensions of the scope. A server without it is told no websockets.
+ASGI's `send` would have every socket encode what all of them get, and wait one by one. So the worker's own protocol
+(`service.http_protocol`) takes finished frames, by the name FRAMES among the extensions of the scope. A server without
+it cannot offer websockets.
 """
 
 import asyncio
@@ -46,7 +47,8 @@ class WebSocketLine:
         return self._pipe.is_writable()
 
     def send(self, packets: Sequence[Packet]) -> None:
-        self._pipe.write_frames(packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets]))
+        frames = [packet.frame for packet in packets]
+        self._pipe.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def close(self, code: int, reason: str) -> None:
         self._pipe.say_goodbye(code, reason)
@@ -82,7 +84,7 @@ async def _hear(connections: Connections, receive: Receive, connection: Connecti
 
 
 async def upgrade(pipe: Pipe, receive: Receive, connection: Connection) -> bool:
-    """Move a long-polling session to a websocket that was accepted; False when the client does not, and the session stays what it was.
+    """Move a long-polling session to a websocket that was accepted; False when the client does not want it after all.
 
     What waits meanwhile is told by long-polling; nothing is told twice. See engine.io-protocol, "Upgrade".
     """
