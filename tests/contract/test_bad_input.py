@@ -325,6 +325,7 @@ async def test_bad_messages(al: Imkit, body: bytes, expected: bytes) -> None:
     [
         (b"{}", refusal(400, "Bad Request", "MISSING_PARAMETER", "messages is required")),
         (b'{"messages":null}', refusal(400, "Bad Request", "MISSING_PARAMETER", "messages is required")),
+        (b'{"messages":[],"paras":[]}', bad_body("messages and paras are the same list in two forms; send one of them")),
         (b'{"messages":{}}', bad_body("Expected `array | null`, got `object` - at `$.messages`")),
         (b'{"messages":[' + b",".join([b"{}"] * 501) + b"]}", bad_body("Expected `array` of length <= 500 - at `$.messages`")),
         (b'{"messages":' + b"[" * 100_000, bad_body("The body is nested too deeply")),
