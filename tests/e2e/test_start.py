@@ -125,7 +125,8 @@ def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(data_dir: Pat
     service = ServiceProcess(data_dir)
     service.launch()
     time.sleep(moment_s)
-    # Before our first line Python has the word.
+    # Before our first line Python has the word, with a handler of its own.
+    wait_until_now(lambda: data_dir.exists() or catches(service.pid, signal.SIGINT), "Python to run")
     wait_until_now(lambda: data_dir.exists() or not catches(service.pid, signal.SIGINT), "our own code to run")
     started = children_of(service.pid)
     begun = time.monotonic()
