@@ -253,6 +253,29 @@ async def test_a_batch_of_which_nothing_is_taken_is_refused(al: Imkit, items: li
     assert await al.everything() == before
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"messageTimeMS": -5}, {"countable": 5}, {"_id": "_all"}, {"messageType": "recall"}, {"messageType": "recall", "_id": "m"}],
+    ids=str,
+)
+async def test_a_refused_message_makes_no_room_for_its_receiver(al: Imkit, wrong: dict[str, Any]) -> None:
+    """Nothing is written for what is not taken."""
+    await al.sign_in("al")
+    before = await al.everything()
+    answer = await al.as_backend("POST", "/messages/batch", {"messages": [{"receiver": "al", "sender": "bo", **wrong}]})
+    assert answer.status_code in (400, 404)
+    assert await al.everything() == before
+
+
+async def test_a_message_to_a_receiver_can_be_recalled(al: Imkit) -> None:
+    """Named as it was posted."""
+    await al.sign_in("al")
+    said = {"receiver": "al", "sender": "bo", "_id": "m"}
+    answers = await batch(al, {"messages": [said, {**said, "messageType": "recall"}]})
+    assert [answer["result"]["room"] for answer in answers] == [direct_room("al", "bo")] * 2
+    assert await unread(al, "al", room=direct_room("al", "bo")) == [0]
+
+
 async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit) -> None:
     """Else a small body could make the work of a large one."""
     shared = {"message": "x" * 60_000, "sender": "bo"}

@@ -9,8 +9,8 @@ from service.wire.desk import Desk
 from service.wire.rooms import find_room
 
 
-async def room_of_two(desk: Desk, app: str, sender: str, receiver: str) -> str:
-    """The room of the two, made when it is first needed: that of IMKit's clients if there is one, else that of all dialects.
+async def room_of_two(desk: Desk, app: str, sender: str, receiver: str, *, needed: bool = True) -> str:
+    """The room of the two: that of IMKit's clients if there is one, else that of all dialects, made if there is none and it is `needed`.
 
     Raises Invalid, UserUnknown (the backend has not created the receiver), LimitReached.
     """
@@ -26,9 +26,9 @@ async def room_of_two(desk: Desk, app: str, sender: str, receiver: str) -> str:
         # Its id can be worked out by anybody, so that it says nothing by itself.
         if members == {sender, receiver}:
             return room
-    room, _ = await desk.read_state.create_room(
-        app=app, room=direct_room(sender, receiver), tags=[TAG], profile={"roomType": b'"direct"'}, members=[sender, receiver]
-    )
+    room = direct_room(sender, receiver)
+    if needed:
+        await desk.read_state.create_room(app=app, room=room, tags=[TAG], profile={"roomType": b'"direct"'}, members=[sender, receiver])
     return room
 
 
