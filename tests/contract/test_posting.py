@@ -276,6 +276,14 @@ async def test_a_message_to_a_receiver_can_be_recalled(al: Imkit) -> None:
     assert await unread(al, "al", room=direct_room("al", "bo")) == [0]
 
 
+async def test_two_lists_in_one_batch_are_refused(al: Imkit) -> None:
+    """Else one of them would be lost without a word."""
+    before, one = await al.everything(), {"room": "r", "sender": "bo"}
+    answer = await al.as_backend("POST", "/messages/batch", {"messages": [one], "paras": [one]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_BODY")
+    assert await al.everything() == before
+
+
 async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit) -> None:
     """Else a small body could make the work of a large one."""
     shared = {"message": "x" * 60_000, "sender": "bo"}
@@ -299,9 +307,9 @@ async def test_a_retention_rule_names_a_message_or_a_time(al: Imkit) -> None:
     assert left == [(2, "m3", 4), (1, "m4", 3), (1, "m5", 2), (1, "m6", 1)]
 
 
-@pytest.mark.parametrize("before", ["nothing", "2020-13-01", "16000000000", "1600000000000000000"])
+@pytest.mark.parametrize("before", ["nothing", "2020-13-01", "16000000000", "1600000000000000000", "5000000000000", "2128-06-11"])
 async def test_what_is_neither_a_message_nor_a_time_deletes_nothing(al: Imkit, before: str) -> None:
-    """A long number is an id that is forgotten, and not a time far ahead."""
+    """A long number is an id that is forgotten, and not a time far ahead, by which all would go."""
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages?before={before}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "MESSAGE_NOT_FOUND")
@@ -309,8 +317,8 @@ async def test_what_is_neither_a_message_nor_a_time_deletes_nothing(al: Imkit, b
     assert await al.everything() == stored
 
 
-@pytest.mark.parametrize("query", ["", "?before=", "?before=" + "x" * 129])
-async def test_without_a_point_nothing_is_deleted(al: Imkit, query: str) -> None:
+@pytest.mark.parametrize("query", ["", "?before=", "?before=" + "x" * 129, "?before=m1&before=m1"])
+async def test_without_one_point_nothing_is_deleted(al: Imkit, query: str) -> None:
     """Least of all everything."""
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages{query}")

@@ -136,10 +136,15 @@ def _sent_ms(post: BackendPost) -> int:
     if len(set(times.values())) > 1:
         raise Invalid("messageTime", f"{' and '.join(times)} must be the same time; one of them is enough")
     for name, at_ms in times.items():
-        if not 0 < at_ms <= time_ns() // 1_000_000 + MAX_AHEAD_MS:
+        if not 0 < at_ms <= latest_ms():
             raise Invalid(name, f"{name} must lie after 1970, and no more than a day ahead")
         return at_ms
     return 0
+
+
+def latest_ms() -> int:
+    """The latest time that a message may be of, in Unix ms."""
+    return time_ns() // 1_000_000 + MAX_AHEAD_MS
 
 
 def _time(text: str | None) -> int | None:
