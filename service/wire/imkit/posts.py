@@ -127,6 +127,8 @@ async def delete_messages(
     present = await desk.read_state.room(app=caller.app, room=room)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     deleted = await desk.read_state.delete_messages(app=caller.app, room=room, before=before, before_ms=_time(before))
+    if deleted.first != before:  # by a time, which was looked for
+        request.charge(costs.of_count(deleted.count))
     where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
     return ok(MessagesDeletedResult(deleted.count, room, where[0], caller.user, iso(time_ns() // 1_000_000), where[1]))
 
