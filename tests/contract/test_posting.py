@@ -178,6 +178,20 @@ async def test_the_room_that_a_client_has_made_for_two_is_theirs(al: Imkit) -> N
     assert [answer["result"]["room"] for answer in await batch(al, send)] == [derived]
 
 
+async def test_the_room_of_two_stays_as_a_client_has_made_it(al: Imkit) -> None:
+    """Also when one of them has left it: a message brings them back, and changes nothing else."""
+    for user in ("al", "bo"):
+        await al.sign_in(user)
+    room = direct_room("al", "bo")
+    made = {"_id": room, "roomType": "direct", "name": "Us", "roomTags": ["work"], "invitee": "bo"}
+    result(await al.as_user("al", "POST", "/rooms/createAndJoin", made))
+    for _ in range(2):
+        assert [answer["result"]["room"] for answer in await batch(al, {"sender": "bo", "paras": [{"receiver": "al"}]})] == [room]
+        seen = await seen_by(al, "al", room)
+        assert (seen["name"], seen["roomTags"], seen["owner"], len(seen["members"])) == ("Us", ["work"], "al", 2)
+        result(await al.as_user("bo", "DELETE", f"/rooms/{room}/members/bo"))
+
+
 @pytest.fixture
 def ear(server: Server) -> Iterator[Callable[[], list[Notice]]]:
     """What was published since the test began."""
