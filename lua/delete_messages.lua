@@ -16,6 +16,7 @@
 --            turns <= 4 + tags + members * max(5, 2 + tags) + 2 * looked
 --            members: up to the fan-out limit, above it none is told; looked: messages before a time,
 --            10,000 at once
+--@include lib/forgetting
 --@include lib/history
 --@include lib/news
 --@include lib/notices
@@ -57,8 +58,8 @@ local dead = redis.call("ZCOUNT", room.key .. ":d", seq, "+inf")
 local count = math.max(seq - 1 - room.floor_seq - (room.dead - dead), 0)
 raise_revision(room)
 room.floor_seq, room.floor, room.dead = seq - 1, math.max(room.floor, ord - kind % 2), dead
-redis.call("ZREMRANGEBYSCORE", room.key .. ":d", "-inf", room.floor_seq)
-redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", room.floor)
+forget_up_to(room.key .. ":d", room.floor_seq)
+forget_up_to(room.key .. ":h", room.floor)
 if room.top_hole <= room.floor then
     room.top_hole = 0
 end

@@ -3,15 +3,24 @@
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
+-- ARGV[2..]  members   who of them is owed news; without any, whoever is
 --
 -- Reply      how many members and events are owed, with the news of the first of them
--- Cost       commands <= 6 + owed, turns <= 6 + 5 * owed
---            owed: at most 500 at a time
+-- Cost       commands <= 6 + owed, turns <= 6 + members + 5 * owed
+--            owed: at most 500 at a time; members: those named
 --@include lib/sweeping
 --@include lib/news
 --@plan
 
 local room = load_head_or_gone(KEYS[1])
-tell_owed(room)
+if #ARGV > 1 then
+    local members = {}
+    for i, owed in ipairs(redis.call("HMGET", room.key .. ":o", unpack(ARGV, 2))) do
+        members[#members + 1] = owed and ARGV[i + 1] or nil
+    end
+    tell_anew(room, members)
+else
+    tell_owed(room)
+end
 events = redis.call("HGETALL", room.key .. ":w")
 return finish(room, redis.call("HLEN", room.key .. ":o") + #events / 2)

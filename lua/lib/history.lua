@@ -1,5 +1,6 @@
 -- history: the bounded memory of a room's messages. Bodies are never kept.
 --@include lib/room
+--@include lib/forgetting
 --@include lib/order
 --@include lib/stays
 
@@ -48,7 +49,7 @@ local function trim_history(room, history)
         redis.call("HDEL", log, unpack(seqs))
         redis.call("HDEL", room.key .. ":q", unpack(seqs))
         if room.dead > 0 then
-            redis.call("ZREMRANGEBYSCORE", room.key .. ":d", "-inf", oldest + forgotten - 1)
+            forget_up_to(room.key .. ":d", oldest + forgotten - 1)
         end
         forget_stays(room, oldest + forgotten)
     end
@@ -57,7 +58,7 @@ local function trim_history(room, history)
         local _, ord = load_member(room, last)
         -- A count that was set by hand may reach further back than any cursor, or else be the last one's and say nothing of the others.
         local lowest = tonumber(redis.call("HGET", room.key .. ":u", LOWEST) or ord)
-        redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", math.min(ord, lowest, ord_before_history(room)))
+        forget_up_to(room.key .. ":h", math.max(room.floor, math.min(ord, lowest, ord_before_history(room))))
     end
 end
 

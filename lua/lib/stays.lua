@@ -3,6 +3,7 @@
 --   :y   zset   stay by the cursor at its end          :e   zset   stay by the seq at its beginning
 --   :x   hash   stay -> (cursor, when it ended); member -> their record, while they are away
 -- Members who joined after the first message are in :b by where they joined, so that those whom an older message does not concern can be counted.
+--@include lib/forgetting
 --@include lib/room
 --@include lib/journal
 
@@ -56,7 +57,7 @@ local CHUNKS_AT_ONCE = 4000 -- of journals
 -- Forget the stays that ended before seq `oldest`, from which on messages are remembered; some at a time.
 local function forget_stays(room, oldest)
     local before = string.format("(%.0f", oldest)
-    redis.call("ZREMRANGEBYSCORE", room.key .. ":b", "-inf", before)
+    forget_up_to(room.key .. ":b", before)
     local chunks = 0
     for _, stay in ipairs(redis.call("ZRANGEBYSCORE", room.key .. ":y", "-inf", before, "LIMIT", 0, STAYS_AT_ONCE)) do
         local member, joined = string.match(stay, "^(.*)" .. SEPARATOR .. "(%d+)$")

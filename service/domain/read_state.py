@@ -281,8 +281,8 @@ class ReadState:
     async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
         """How many messages were sent after `since_ms` (Unix ms; 0: at any time), deleted ones left out.
 
-        Messages up to the seq `after` count as unknown. By their times only the newest 10,000 are
-        counted, as far as the room remembers them; without a time all. Raises RoomUnknown.
+        Messages up to the seq `after` count as unknown. By a time or a seq only the newest 10,000 are
+        counted, as far as the room remembers them; without either all. Raises RoomUnknown.
         """
         return await self._store.count_messages(app=app, room=room, since_ms=since_ms, after=after)
 

@@ -15,6 +15,7 @@ from typing import Any
 from service.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from service.store.connect import Caller, Part, ScriptFailed
 from service.store.keys import OWING_SHARDS, Keys
+from service.together import lots
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +64,11 @@ class Outbox:
             before = owed
             await self.idle()
 
-    async def tell_owed(self, app: str, room: str) -> None:
-        """Tell those whom a room owes news at this moment, up to 500 of them; the others are being told by who changed it."""
+    async def tell_owed(self, app: str, room: str, members: Sequence[str]) -> None:
+        """Tell those of `members` whom a room owes news at this moment."""
         if self._split:
-            await self._run("owed", app, room, [app])
+            for lot in lots(members):
+                await self._run("owed", app, room, [app, *lot])
 
     async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
         """Pay for all rooms that were entered more than `older_than_s` ago."""

@@ -264,7 +264,7 @@ class RedisStore:
         return badges
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
-        await self.outbox.tell_owed(app, room)
+        await self.outbox.tell_owed(app, room, users)
         return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
     async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:

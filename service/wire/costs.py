@@ -50,7 +50,7 @@ def of_badges(users: int) -> int:
 
 
 def of_count(messages: int) -> int:
-    """What it costs beside READ to count messages by their times, of which so many are looked at."""
+    """What it costs beside READ to count messages by their times, of which so many are looked at; or beside CHANGE to delete them."""
     return min(messages, MESSAGES_COUNTED) // _COUNTED_PER_UNIT
 
 

@@ -42,6 +42,8 @@ OPERATIONS = st.one_of(
         countable=st.sampled_from((True, True, False)),
         body=st.just("{}"),
         sender_must_be_member=st.just(False),
+        move_cursor=st.sampled_from((True, True, False)),
+        as_last=st.sampled_from((True, True, False)),
     ),
     operation("add_members", members=GROUP),
     operation("remove_members", members=GROUP),
@@ -53,7 +55,7 @@ OPERATIONS = st.one_of(
     operation("acknowledge", user=st.sampled_from(USERS), messages=st.lists(MESSAGE, max_size=2)),
     operation("delete_message", message=MESSAGE),
     operation("recall_message", message=MESSAGE, body=st.just("{}")),
-    operation("delete_messages"),
+    operation("delete_messages", before=st.sampled_from(("", *MESSAGES))),
     operation("delete_room"),
     operation("create_room", tags=TAG_SET, profile=st.just({}), members=GROUP),
 )

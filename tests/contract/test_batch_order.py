@@ -1,12 +1,16 @@
 """A batch keeps the order of a room's messages even when the store fails in the middle of it."""
 
+import asyncio
+import hashlib
 from typing import Any
 
 import pytest
 
+from service.domain.direct import direct_room
 from service.domain.read_state import ReadState
 from service.domain.types import Posted
 from service.errors import Unavailable, UnknownOutcome
+from service.wire.imkit.batch import ROOMS_AT_ONCE
 from tests.support.imkit import Imkit, result
 
 
@@ -33,3 +37,46 @@ async def test_what_stands_behind_a_failed_message_waits_for_it(
     shown = result(await imkit.as_backend("GET", "/rooms/garden"))
     assert shown["lastMessage"]["_id"] == "m4"
     assert shown["memberProperties"] == [{"client": "al", "badge": 3}]
+
+
+@pytest.mark.parametrize("by_client", [False, True], ids=["of all dialects", "that a client made"])
+async def test_what_two_say_to_each_other_is_posted_in_order(imkit: Imkit, monkeypatch: pytest.MonkeyPatch, by_client: bool) -> None:
+    """However the room of the two is named: by either of them, or by its id."""
+    for user in ("al", "bo"):
+        await imkit.sign_in(user)
+    room = direct_room("al", "bo")
+    if by_client:
+        room = hashlib.md5(b"al_bo").hexdigest()
+        result(await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": room, "roomType": "direct", "invitee": "bo"}))
+    post, order = ReadState.post, []
+
+    async def note(self: ReadState, **arguments: Any) -> Posted:
+        await asyncio.sleep(0.02 if arguments["sender"] == "al" else 0)
+        order.append((arguments["room"], arguments["message"]))
+        return await post(self, **arguments)
+
+    monkeypatch.setattr(ReadState, "post", note)
+    ways = ({"sender": "al", "receiver": "bo"}, {"sender": "bo", "receiver": "al"}, {"sender": "bo", "room": room})
+    items = [{"_id": f"m{place}", **ways[place % 3]} for place in range(9)]
+    await imkit.as_backend("POST", "/messages/batch", {"messages": items})
+    assert order == [(room, f"m{place}") for place in range(9)]
+
+
+async def test_messages_of_a_batch_are_made_ready_some_at_a_time(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else 500 of them would keep a worker from everybody else for long."""
+    post, running, most = ReadState.post, 0, 0
+
+    async def note(self: ReadState, **arguments: Any) -> Posted:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return await post(self, **arguments)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(ReadState, "post", note)
+    items = [{"room": f"r{place}", "sender": "al"} for place in range(100)]
+    answer = await imkit.as_backend("POST", "/messages/batch", {"messages": items})
+    assert {item["RC"] for item in answer.json()["result"]["results"]} == {404}
+    assert most == ROOMS_AT_ONCE

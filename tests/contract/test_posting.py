@@ -178,6 +178,20 @@ async def test_the_room_that_a_client_has_made_for_two_is_theirs(al: Imkit) -> N
     assert [answer["result"]["room"] for answer in await batch(al, send)] == [derived]
 
 
+async def test_the_room_of_two_stays_as_a_client_has_made_it(al: Imkit) -> None:
+    """Also when one of them has left it: a message brings them back, and changes nothing else."""
+    for user in ("al", "bo"):
+        await al.sign_in(user)
+    room = direct_room("al", "bo")
+    made = {"_id": room, "roomType": "direct", "name": "Us", "roomTags": ["work"], "invitee": "bo"}
+    result(await al.as_user("al", "POST", "/rooms/createAndJoin", made))
+    for _ in range(2):
+        assert [answer["result"]["room"] for answer in await batch(al, {"sender": "bo", "paras": [{"receiver": "al"}]})] == [room]
+        seen = await seen_by(al, "al", room)
+        assert (seen["name"], seen["roomTags"], seen["owner"], len(seen["members"])) == ("Us", ["work"], "al", 2)
+        result(await al.as_user("bo", "DELETE", f"/rooms/{room}/members/bo"))
+
+
 @pytest.fixture
 def ear(server: Server) -> Iterator[Callable[[], list[Notice]]]:
     """What was published since the test began."""
@@ -253,6 +267,37 @@ async def test_a_batch_of_which_nothing_is_taken_is_refused(al: Imkit, items: li
     assert await al.everything() == before
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"messageTimeMS": -5}, {"countable": 5}, {"_id": "_all"}, {"messageType": "recall"}, {"messageType": "recall", "_id": "m"}],
+    ids=str,
+)
+async def test_a_refused_message_makes_no_room_for_its_receiver(al: Imkit, wrong: dict[str, Any]) -> None:
+    """Nothing is written for what is not taken."""
+    await al.sign_in("al")
+    before = await al.everything()
+    answer = await al.as_backend("POST", "/messages/batch", {"messages": [{"receiver": "al", "sender": "bo", **wrong}]})
+    assert answer.status_code in (400, 404)
+    assert await al.everything() == before
+
+
+async def test_a_message_to_a_receiver_can_be_recalled(al: Imkit) -> None:
+    """Named as it was posted."""
+    await al.sign_in("al")
+    said = {"receiver": "al", "sender": "bo", "_id": "m"}
+    answers = await batch(al, {"messages": [said, {**said, "messageType": "recall"}]})
+    assert [answer["result"]["room"] for answer in answers] == [direct_room("al", "bo")] * 2
+    assert await unread(al, "al", room=direct_room("al", "bo")) == [0]
+
+
+async def test_two_lists_in_one_batch_are_refused(al: Imkit) -> None:
+    """Else one of them would be lost without a word."""
+    before, one = await al.everything(), {"room": "r", "sender": "bo"}
+    answer = await al.as_backend("POST", "/messages/batch", {"messages": [one], "paras": [one]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_BODY")
+    assert await al.everything() == before
+
+
 async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit) -> None:
     """Else a small body could make the work of a large one."""
     shared = {"message": "x" * 60_000, "sender": "bo"}
@@ -276,9 +321,9 @@ async def test_a_retention_rule_names_a_message_or_a_time(al: Imkit) -> None:
     assert left == [(2, "m3", 4), (1, "m4", 3), (1, "m5", 2), (1, "m6", 1)]
 
 
-@pytest.mark.parametrize("before", ["nothing", "2020-13-01", "16000000000", "1600000000000000000"])
+@pytest.mark.parametrize("before", ["nothing", "2020-13-01", "16000000000", "1600000000000000000", "5000000000000", "2128-06-11"])
 async def test_what_is_neither_a_message_nor_a_time_deletes_nothing(al: Imkit, before: str) -> None:
-    """A long number is an id that is forgotten, and not a time far ahead."""
+    """A long number is an id that is forgotten, and not a time far ahead, by which all would go."""
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages?before={before}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "MESSAGE_NOT_FOUND")
@@ -286,8 +331,8 @@ async def test_what_is_neither_a_message_nor_a_time_deletes_nothing(al: Imkit, b
     assert await al.everything() == stored
 
 
-@pytest.mark.parametrize("query", ["", "?before=", "?before=" + "x" * 129])
-async def test_without_a_point_nothing_is_deleted(al: Imkit, query: str) -> None:
+@pytest.mark.parametrize("query", ["", "?before=", "?before=" + "x" * 129, "?before=m1&before=m1"])
+async def test_without_one_point_nothing_is_deleted(al: Imkit, query: str) -> None:
     """Least of all everything."""
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages{query}")

@@ -594,7 +594,8 @@ async def _owed(world: World) -> Sizes:
     for name in people(owed):
         await world.caller.command("HSET", key + ":o", name, 1, key=key)
     await world.run(key, world.app)
-    return {"owed": owed}
+    await world.run(key, world.app, *people(owed))
+    return {"owed": owed, "members": owed}
 
 
 @case("settle")

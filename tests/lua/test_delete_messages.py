@@ -102,6 +102,22 @@ async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, 
     assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
+async def test_holes_that_have_gathered_go_some_at_a_time(store: RedisStore, caller: Caller, app: str) -> None:
+    """Where a member never comes back they are as many as messages were deleted. Those that stay for the next time count nothing."""
+    await a_room(store, app)
+    await many(store, app, 6)
+    for message in ("m0", "m5"):
+        await store.delete_message(app=app, room="r", message=message)
+    key = Keys.room(app, "r")
+    await caller.command("ZADD", f"{key}:h", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
+    left = []
+    for before in ("m2", "m3", "m4"):
+        await store.delete_messages(app=app, room="r", before=before)
+        left.append((await caller.command("ZCARD", f"{key}:h", key=key), await unread_of(store, app, "ann")))
+    assert left == [(5002, 3), (1, 2), (1, 1)]
+    assert await store.audit_room(app=app, room="r", repair=False) == []
+
+
 async def test_repeating_it_changes_nothing(store: RedisStore, app: str) -> None:
     """Nor does a message that is gone itself: what is before it is gone as well."""
     await a_room(store, app)

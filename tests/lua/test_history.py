@@ -52,6 +52,29 @@ async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages
     assert await unread_of(store, app, "ann") == messages
 
 
+async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, caller: Caller, app: str) -> None:
+    """Holes, when the last member has passed them, and who joined before the oldest remembered message: else a post could take long."""
+    await a_room(store, app, members=["ann"])
+    await posted(store, app, message="m")
+    await store.add_members(app=app, room="r", members=["bob"])
+    await store.delete_message(app=app, room="r", message="m")
+    key = Keys.room(app, "r")
+    for suffix in "hb":
+        await caller.command("ZADD", f"{key}:{suffix}", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
+    for _ in range(62):
+        await posted(store, app)
+    await posted(store, app, message="kept")
+    await store.delete_message(app=app, room="r", message="kept")
+    await store.add_members(app=app, room="r", members=["cid"])
+    left = []
+    for posts in (1, 64, 64):
+        for _ in range(posts):
+            await posted(store, app, sender="ann")
+        left.append([await caller.command("ZCARD", f"{key}:{suffix}", key=key) for suffix in "hb"])
+    assert left == [[5002, 15_002], [1, 5002], [1, 0]]
+    assert await store.audit_room(app=app, room="r", repair=False) == []
+
+
 async def test_holes_that_somebody_has_not_passed_are_kept(store: RedisStore, app: str) -> None:
     """Else they would count again."""
     await a_room(store, app)

@@ -41,6 +41,17 @@ async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(run: Run,
     assert await store.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
 
 
+async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, caller: Caller, app: str) -> None:
+    """The fan-out limit may be set so that a room owes more members than are told at once."""
+    store, users = RedisStore(caller, fanout_limit=1000), [f"u{number}" for number in range(600)]
+    await a_room(store, app, members=users)
+    await posted(store, app)
+    await store.outbox.idle()
+    await run("delete_room", Keys.room(app, "r"), app, "")
+    assert set((await store.badges_after(app=app, room="r", users=users)).values()) == {0}
+    await store.outbox.idle()
+
+
 async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: str) -> None:
     """The client of the dead worker asks again, and finds everything done when it is answered."""
     await a_room(store, app)

@@ -150,7 +150,9 @@ MUTATIONS = [
     Mutation("delete_messages.lua", "ord - kind % 2), dead", "ord), dead"),
     Mutation("delete_messages.lua", "ord - kind % 2), dead", "ord - kind % 2), room.dead"),
     Mutation("delete_messages.lua", "room.floor_seq, room.floor, room.dead = seq - 1", "room.floor_seq, room.floor, room.dead = seq"),
-    Mutation("delete_messages.lua", 'redis.call("ZREMRANGEBYSCORE", room.key .. ":h", "-inf", room.floor)\n', ""),
+    Mutation("delete_messages.lua", 'forget_up_to(room.key .. ":h", room.floor)\n', ""),
+    Mutation("lib/forgetting.lua", "math.min(passed, FORGOTTEN_AT_ONCE)", "passed"),
+    Mutation("lib/history.lua", "math.max(room.floor, math.min(ord, lowest, ord_before_history(room)))", "room.floor"),
     Mutation("delete_messages.lua", "if room.top_hole <= room.floor then", "if true then"),
     Mutation("delete_messages.lua", "tell_members(room, room.floor)", "tell_members(room, room.floor - 1)"),
     Mutation("delete_messages.lua", "if count > 0 then", "if true then"),
@@ -248,8 +250,8 @@ MUTATIONS = [
     Mutation("lib/history.lua", "math.min(kept - history, 1000)", "math.min(kept - history, 1000) do"),
     Mutation(
         "lib/history.lua",
-        '"-inf", math.min(ord, lowest, ord_before_history(room))',
-        '"-inf", math.max(ord, lowest, ord_before_history(room))',
+        "math.min(ord, lowest, ord_before_history(room))",
+        "math.max(ord, lowest, ord_before_history(room))",
     ),
     Mutation(
         "lib/history.lua",

@@ -15,7 +15,7 @@ from service.domain.limits import MAX_BADGES_PER_CALL
 from service.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
 from service.settings import Settings
 from service.wire import costs
-from service.wire.rate_limits import MAX_DEAR_CALLS
+from service.wire.rate_limits import MAX_DEAR_CALLS, RateLimits
 from service.wire.rocketchat.errors import SLOW_DOWN
 from service.wire.untaken import MAX_BYTES
 from tests.support import tencent_callbacks
@@ -150,6 +150,28 @@ async def test_each_user_pays_for_their_own_badge(imkit: Imkit) -> None:
         assert (await imkit.as_user(user, "GET", "/me/badge")).status_code == 429
     cy = await imkit.sign_in("cy")
     assert (await imkit.call("POST", "/badges", {"tokens": [cy]}, key)).status_code == 200
+
+
+async def test_what_a_backend_s_messages_move_is_charged(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone and in a batch, as to a user: each of 32 members has a total, a room and two tags."""
+    await imkit.room("r", *(f"u{number}" for number in range(32)), tags=("a", "b"))
+    charges: list[float] = []
+    monkeypatch.setattr(RateLimits, "charge", lambda _, app, user, cost: charges.append(cost))
+    message = {"room": "r", "sender": None}
+    result(await imkit.as_backend("POST", "/messages", message))
+    assert charges == [costs.of_counters(32 * 4)] == [2]
+    result(await imkit.as_backend("POST", "/messages/batch", {"messages": [message] * 3}))
+    assert charges[1:] == [2 * costs.POST, 2, 2, 2]
+
+
+async def test_deleting_by_a_time_costs_what_is_looked_at(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    await imkit.room("r", "ann")
+    messages = [{"room": "r", "sender": None, "messageTimeMS": number} for number in range(1, 401)]
+    result(await imkit.as_backend("POST", "/messages/batch", {"messages": messages}))
+    charges: list[float] = []
+    monkeypatch.setattr(RateLimits, "charge", lambda _, app, user, cost: charges.append(cost))
+    assert result(await imkit.as_backend("DELETE", "/rooms/r/messages?before=2020-01-01"))["deletedCount"] == 400
+    assert charges[1:] == [costs.of_count(400)] == [2]
 
 
 @pytest.mark.parametrize("limits", [{"user_rate_limit": 10}])

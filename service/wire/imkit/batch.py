@@ -14,7 +14,8 @@ from litestar import post
 from litestar.params import JSONBody, RawBody
 from msgspec import Raw, Struct
 
-from service.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, new_id
+from service.domain.direct import direct_room
+from service.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
 from service.errors import Invalid, ReadStateError
 from service.wire import costs
 from service.wire.body import BadBody, decode
@@ -24,12 +25,14 @@ from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.errors import INVALID_BODY, MISSING_PARAMETER, SERVICE_UNAVAILABLE, Refused, explain, explain_body
 from service.wire.imkit.messages import AdminMessage, Batch, BatchPosted, BatchResult
-from service.wire.imkit.one_to_one import room_of_two
-from service.wire.imkit.posting import post_one
+from service.wire.imkit.one_to_one import clients_room, room_of_two
+from service.wire.imkit.posting import FindRoom, post_one
 from service.wire.imkit.reply import Error, Failure, Ok, ok
 from service.wire.reply import Reply, encode
 
 Fields = dict[str, Raw]
+
+ROOMS_AT_ONCE = 20  # whose messages are made ready before other callers have a turn
 
 _VARIABLE = re.compile(r"\$[^$]+\$")
 _FILLED_IN = ("message", "extra")  # where variables are
@@ -39,6 +42,11 @@ class _Target(Struct, frozen=True):
     room: str | None = None
     receiver: str | None = None
     sender: str | None = None
+
+    @property
+    def two(self) -> tuple[str, str] | None:
+        """The two whose room is meant, if they stand for it."""
+        return (self.sender, self.receiver) if self.sender and self.receiver is not None and not self.room else None
 
 
 class _NoneTaken(Struct, frozen=True):
@@ -75,18 +83,17 @@ async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Rep
     """
     items = _items(body, data)
     request.charge(costs.POST * (len(items) - 1))
-    by_target: defaultdict[tuple[str | None, ...], list[int]] = defaultdict(list)
-    for place, item in enumerate(items):
-        by_target[_target_of(item)].append(place)
     results: list[Ok | Failure] = [SERVICE_UNAVAILABLE.envelope()] * len(items)
+    rooms = iter(_by_room(items))
 
-    async def post_in_order(places: list[int]) -> None:
-        for place in places:
-            result = results[place] = await _post_item(request.desk, request.auth, items[place])
-            if isinstance(result, Failure) and result.RC >= 500:
-                return
+    async def post_room_after_room() -> None:
+        for places in rooms:
+            for place in places:
+                result = results[place] = await _post_item(request.desk, request.auth, items[place])
+                if isinstance(result, Failure) and result.RC >= 500:
+                    break
 
-    await asyncio.gather(*(post_in_order(places) for places in by_target.values()))
+    await asyncio.gather(*(post_room_after_room() for _ in range(ROOMS_AT_ONCE)))
     return _answer(results)
 
 
@@ -107,12 +114,11 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
 async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
     """Post one message of a batch and say in an envelope what became of it."""
     try:
-        item = await _addressed(desk, caller, _filled_in(item))
+        item, find_room = _addressed(desk, caller, _filled_in(item))
         if len(item) > MAX_BODY_BYTES:
             raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
-        data = decode(_admin_message, item)
-        done = await post_one(desk, caller, data, item)
-        return Ok(result=BatchPosted(done.message, done.message, data.room, done.sender or None, done.at_ms, done.created))
+        done = await post_one(desk, caller, decode(_admin_message, item), item, find_room)
+        return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender or None, done.at_ms, done.created))
     except BadBody as error:
         problem, message = explain_body(error)
         return problem.envelope(message)
@@ -128,6 +134,8 @@ async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
 
 def _items(body: bytes, data: Batch) -> list[bytes]:
     """The messages, each with what they share. Raises Refused, Invalid."""
+    if data.messages is not None and data.paras is not None:
+        raise Refused(INVALID_BODY, "Give messages or paras, and not both")
     given = data.messages if data.messages is not None else data.paras
     if given is None:
         raise Refused(MISSING_PARAMETER, "messages is required")
@@ -150,13 +158,23 @@ def _with_shared(shared: Fields, item: bytes) -> bytes:
         return item  # and is refused as what it is
 
 
-def _target_of(item: bytes) -> tuple[str | None, ...]:
-    """Which items of a batch wait for each other. Those that name nothing do not matter."""
+def _by_room(items: Sequence[bytes]) -> list[list[int]]:
+    """Places of the items that wait for each other: those of one room, however they name it. Those that name none do not matter."""
+    targets = [_target_of(item) for item in items]
+    of_two = {direct_room(*target.two): clients_room(*target.two) for target in targets if target.two}
+    places: defaultdict[str | None, list[int]] = defaultdict(list)
+    for place, target in enumerate(targets):
+        room = clients_room(*target.two) if target.two else target.room
+        places[of_two.get(room or "", room)].append(place)
+    return list(places.values())
+
+
+def _target_of(item: bytes) -> _Target:
     try:
-        target = decode(_target, item)
+        target: _Target = decode(_target, item)
     except BadBody:
-        return ()
-    return (target.room,) if target.room else (target.sender, target.receiver)
+        return _Target()
+    return target
 
 
 def _filled_in(item: bytes) -> bytes:
@@ -189,14 +207,15 @@ def _alike(value: bytes) -> str:
     return encode(decode(_decode_anything, value)).decode()
 
 
-async def _addressed(desk: Desk, caller: Caller, item: bytes) -> bytes:
-    """The message with its room, which may be said by its receiver. Raises BadBody, Refused and what the domain raises."""
+def _addressed(desk: Desk, caller: Caller, item: bytes) -> tuple[bytes, FindRoom | None]:
+    """The message with a room, and how to find that which is meant when it is said by its receiver. Raises BadBody, Refused."""
     if b'"receiver"' not in item:
-        return item
-    target = decode(_target, item)
+        return item, None
+    target: _Target = decode(_target, item)
     if target.room or target.receiver is None:
-        return item
-    if not target.sender:
+        return item, None
+    if target.two is None:
         raise Refused(MISSING_PARAMETER, "sender is required with receiver")
-    room = await room_of_two(desk, caller.app, target.sender, target.receiver)
-    return encode(decode(_fields, item) | {"room": room})
+    one, other = target.two
+    room = direct_room(check_id("sender", one), check_id("receiver", other))
+    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(desk, caller.app, one, other, needed=needed)

@@ -1,6 +1,6 @@
 """One message, by whichever call it comes: what its fields ask for, and what becomes of it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import time_ns
 from typing import Any
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from service.domain.limits import check_id
 from service.errors import Invalid
+from service.wire import costs
 from service.wire.body import decode
 from service.wire.desk import Desk
 from service.wire.imkit.body import free_fields
@@ -55,6 +56,7 @@ _backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost
 class Done(Struct, frozen=True):
     """What became of one message of the backend."""
 
+    room: str
     message: str
     sender: str  # "" for none
     at_ms: int
@@ -92,22 +94,32 @@ def wanted(post: BackendPost) -> dict[str, Any]:
     }
 
 
-async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes) -> Done:
-    """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises."""
+FindRoom = Callable[[bool], Awaitable[str]]  # whether it is made if there is none -> its id; may raise ReadStateError
+
+
+async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None) -> Done:
+    """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises.
+
+    `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message itself.
+    """
     check_id("room", data.room)
     if data.id is not None and check_id("_id", data.id) in (ALL, BEFORE):
         raise Invalid("_id", f"_id must not be {data.id}")
     body = message_body(raw)
     app, room = caller.app, data.room
     if data.message_type == RECALL:
-        known = await desk.read_state.message(app=app, room=room, message=recallable(data))
+        message = recallable(data)
+        room = await find_room(False) if find_room else room
+        known = await desk.read_state.message(app=app, room=room, message=message)
         await desk.read_state.recall_message(app=app, room=room, message=known.message, body=body)
-        return Done(known.message, known.sender, known.at_ms, False, body)
+        return Done(room, known.message, known.sender, known.at_ms, False, body)
     counts, more = is_countable(data), wanted(data)
+    room = await find_room(True) if find_room else room
     posted = await desk.read_state.post(
         app=app, room=room, sender=data.sender or "", message=data.id or "", countable=counts, body=body, **more
     )
-    return Done(posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
+    desk.rate_limits.charge(app, caller.payer, costs.of_counters(posted.moved))
+    return Done(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
 
 
 def recallable(message: RoomMessage | AdminMessage) -> str:
@@ -124,10 +136,15 @@ def _sent_ms(post: BackendPost) -> int:
     if len(set(times.values())) > 1:
         raise Invalid("messageTime", f"{' and '.join(times)} must be the same time; one of them is enough")
     for name, at_ms in times.items():
-        if not 0 < at_ms <= time_ns() // 1_000_000 + MAX_AHEAD_MS:
+        if not 0 < at_ms <= latest_ms():
             raise Invalid(name, f"{name} must lie after 1970, and no more than a day ahead")
         return at_ms
     return 0
+
+
+def latest_ms() -> int:
+    """The latest time that a message may be of, in Unix ms."""
+    return time_ns() // 1_000_000 + MAX_AHEAD_MS
 
 
 def _time(text: str | None) -> int | None:

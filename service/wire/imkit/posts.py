@@ -24,12 +24,13 @@ from service.wire.imkit.errors import (
     INSUFFICIENT_PERMISSION,
     INSUFFICIENT_PERMISSIONS,
     INVALID_BODY,
+    INVALID_QUERY,
     NO_SUCH_POINT,
     NOT_ROOM_MEMBER,
     Refused,
 )
 from service.wire.imkit.messages import AdminMessage, MessageResult, MessagesDeletedResult, PostedResult, RoomMessage
-from service.wire.imkit.posting import ALL, BEFORE, RECALL, is_countable, message_body, post_one, recallable, wanted_by
+from service.wire.imkit.posting import ALL, BEFORE, RECALL, is_countable, latest_ms, message_body, post_one, recallable, wanted_by
 from service.wire.imkit.reply import ok
 from service.wire.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from service.wire.reply import Reply
@@ -121,21 +122,24 @@ async def delete_messages(
     that was not sent before it; those that are no longer remembered, whose times are not known, go with the oldest remembered one.
     """
     caller, desk = request.auth, request.desk
+    if len(request.query_params.getall("before")) > 1:
+        raise Refused(INVALID_QUERY, "before must be given once")
     present = await desk.read_state.room(app=caller.app, room=room)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     deleted = await desk.read_state.delete_messages(app=caller.app, room=room, before=before, before_ms=_time(before))
+    if deleted.first != before:  # by a time, which was looked for
+        request.charge(costs.of_count(deleted.count))
     where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
     return ok(MessagesDeletedResult(deleted.count, room, where[0], caller.user, iso(time_ns() // 1_000_000), where[1]))
 
 
 def _time(text: str) -> int:
-    """A time in Unix ms, 0 for what is none."""
-    if _UNIX_MS.fullmatch(text):
-        return int(text)
+    """A time in Unix ms, 0 for what is none: no message is of 1970 or more than a day ahead, but ids are numbers of any size."""
     try:
-        return max(unix_ms(text), 0) if _DATE.match(text) else 0
+        at_ms = int(text) if _UNIX_MS.fullmatch(text) else unix_ms(text) if _DATE.match(text) else 0
     except ValueError:
         return 0
+    return at_ms if 0 < at_ms <= latest_ms() else 0
 
 
 def _check_new(message: RoomMessage) -> None:

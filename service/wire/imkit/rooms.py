@@ -59,8 +59,8 @@ async def count_messages(
 
     Deleted ones are not counted.
 
-    For the backend, and for members since they joined. By their times the newest 10,000 are looked at,
-    as far as the room remembers them. Edits do not count: of them no time is kept.
+    For the backend, and for members since they joined. By a time, and for members, the newest 10,000 are
+    looked at, as far as the room remembers them. Edits do not count: of them no time is kept.
     """
     caller, read_state = request.auth, request.desk.read_state
     present = await read_state.room(app=caller.app, room=room, user=caller.user)
