@@ -1,11 +1,13 @@
 """What Locust loads: the users, and what happens before the first and after the last of them. `loadtest.run` starts it."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from locust import events
 from locust.env import Environment
 
+from loadtest.report import VERDICT
 from loadtest.stage import Stage
 from loadtest.target import Target
 from loadtest.users import ChatDay, HotPath, Listener, OpenHotPath
@@ -38,9 +40,12 @@ def settle(environment: Environment, **_: Any) -> None:
         environment.process_exit_code = 1
         return
     balance = stage.settle()
-    print(
-        f"notices: {balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, {balance.reordered} reordered, "
+    verdict = (
+        f"{balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, {balance.reordered} reordered, "
         f"{balance.unexpected} unexpected, {balance.superseded} superseded by a newer one"
     )
+    print(f"notices: {verdict}")
+    if VERDICT in os.environ:
+        Path(os.environ[VERDICT]).write_text(verdict, encoding="utf-8")
     if balance.wrong or (LISTENERS and not balance.arrived):
         environment.process_exit_code = 1

@@ -12,10 +12,12 @@ The environment says what and how:
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from loadtest.report import VERDICT, add_facts, facts
 from loadtest.target import Target, TargetError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +36,14 @@ def main(environ: Mapping[str, str]) -> int:
         return 2
     Path(ROOT, chosen["LOAD_REPORT"]).parent.mkdir(parents=True, exist_ok=True)
     print(f"locust {version('locust')}, {chosen['LOAD_MODEL']} model, {chosen['LOAD_USERS']} users against {target.url}", flush=True)
-    return subprocess.run(command, env=chosen, cwd=ROOT, check=False).returncode
+    rows = facts(target, chosen)
+    with tempfile.TemporaryDirectory() as directory:
+        verdict = Path(directory, "verdict")
+        code = subprocess.run(command, env=chosen | {VERDICT: str(verdict)}, cwd=ROOT, check=False).returncode
+        said = verdict.read_text(encoding="utf-8") if verdict.exists() else "the run did not come so far"
+    rows += [("notices", said), ("result", "passed" if code == 0 else "failed: a call or a notice went wrong")]
+    add_facts(Path(ROOT, chosen["LOAD_REPORT"]), rows)
+    return code
 
 
 def locust_command(chosen: Mapping[str, str]) -> list[str]:

@@ -70,4 +70,4 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
 def _round_up(value: float) -> float:
     """The next number that five steps lead to evenly."""
     unit = 10.0 ** math.floor(math.log10(value))
-    return next(unit * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10) if unit * factor >= value)
+    return next(unit * factor for factor in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if unit * factor >= value)

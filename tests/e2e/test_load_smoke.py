@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,9 @@ def test_ten_seconds_of_load_lose_and_double_nothing(clean_environ: dict[str, st
     done = run("loadtest.smoke", clean_environ)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert " 0 missing, 0 duplicate, 0 reordered, 0 unexpected" in done.stdout
+    report = Path("reports/load-smoke.html").read_text(encoding="utf-8")
+    for said in (f"readstate {version('readstate')} at http://", "LOAD_USERS=16", " 0 missing, 0 duplicate, ", "<td>passed</td>"):
+        assert said in report.partition("<div id=")[0]
     for name in ("mark_read", "badge", "badge_and", "badges_by_tags", "rooms", "post", "notice"):
         assert f" {name} " in done.stderr
 
