@@ -298,9 +298,10 @@ async def test_two_lists_in_one_batch_are_refused(al: Imkit) -> None:
     assert await al.everything() == before
 
 
-async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit) -> None:
+@pytest.mark.parametrize("long", [{"message": "x" * 60_000}, {"x" * 60_000: 1}], ids=["value", "name"])
+async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit, long: dict[str, Any]) -> None:
     """Else a small body could make the work of a large one."""
-    shared = {"message": "x" * 60_000, "sender": "bo"}
+    shared = {**long, "sender": "bo"}
     answer = await al.as_backend("POST", "/messages/batch", {**shared, "paras": [{"room": "r"}] * 18})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_BODY")
     assert [item["RC"] for item in await batch(al, {**shared, "paras": [{"room": "r"}] * 17})] == [0] * 17

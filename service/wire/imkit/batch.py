@@ -142,7 +142,7 @@ def _items(body: bytes, data: Batch) -> list[bytes]:
     shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
     if data.messages is None:
         shared = {"sender": Raw(b"null"), **shared}
-    if len(given) * sum(map(len, shared.values())) > MAX_BATCH_BODY_BYTES:
+    if len(given) * len(encode(shared)) > MAX_BATCH_BODY_BYTES:
         raise Invalid(
             "message", f"what the messages share counts for each of them, {MAX_BATCH_BODY_BYTES} bytes in all: send fewer at once"
         )
