@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from time import process_time
 from typing import Any
 
 import pytest
@@ -224,6 +225,17 @@ async def test_variables_are_filled_in_for_each_receiver(al: Imkit, ear: Callabl
         {"message": 'Hi A"l$order$\\, $5 for é-1 "$other$"', "extra": {"é": ["é-1", 1]}, **same},
         {"message": 'Hi Bo, $5 for $order$ "$other$"', "extra": {"é": ["$order$", 1]}, **same},
     ]
+
+
+async def test_many_variables_in_a_long_text_are_quickly_filled_in(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
+    """What it takes does not grow with their product: a batch would keep a worker for seconds."""
+    names = {f"$a{number:04}$": "x" for number in range(2500)}
+    item = {"room": "r", "sender": "bo", "message": "$" * 30_000 + "a0001$", **names}
+    began = process_time()
+    assert [answer["RC"] for answer in await batch(al, {"messages": [item] * 15})] == [0] * 15
+    assert process_time() - began < 2
+    said = [json.loads(notice.body)["message"] for notice in ear() if isinstance(notice, MessagePosted)]
+    assert said == ["$" * 29_999 + "x"] * 15
 
 
 async def test_a_back_filled_message_is_told_to_no_device(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
