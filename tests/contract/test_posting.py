@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from time import process_time
 from typing import Any
 
 import pytest
@@ -226,6 +227,17 @@ async def test_variables_are_filled_in_for_each_receiver(al: Imkit, ear: Callabl
     ]
 
 
+async def test_many_variables_in_a_long_text_are_quickly_filled_in(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
+    """What it takes does not grow with their product: a batch would keep a worker for seconds."""
+    names = {f"$a{number:04}$": "x" for number in range(2500)}
+    item = {"room": "r", "sender": "bo", "message": "$" * 30_000 + "a0001$", **names}
+    began = process_time()
+    assert [answer["RC"] for answer in await batch(al, {"messages": [item] * 15})] == [0] * 15
+    assert process_time() - began < 2
+    said = [json.loads(notice.body)["message"] for notice in ear() if isinstance(notice, MessagePosted)]
+    assert said == ["$" * 29_999 + "x"] * 15
+
+
 async def test_a_back_filled_message_is_told_to_no_device(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
     """Its counts are as those of any other."""
     await post(al, _id="m2", sender="cy", messageTime=ISO, notify=False)
@@ -298,9 +310,10 @@ async def test_two_lists_in_one_batch_are_refused(al: Imkit) -> None:
     assert await al.everything() == before
 
 
-async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit) -> None:
+@pytest.mark.parametrize("long", [{"message": "x" * 60_000}, {"x" * 60_000: 1}], ids=["value", "name"])
+async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit, long: dict[str, Any]) -> None:
     """Else a small body could make the work of a large one."""
-    shared = {"message": "x" * 60_000, "sender": "bo"}
+    shared = {**long, "sender": "bo"}
     answer = await al.as_backend("POST", "/messages/batch", {**shared, "paras": [{"room": "r"}] * 18})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_BODY")
     assert [item["RC"] for item in await batch(al, {**shared, "paras": [{"room": "r"}] * 17})] == [0] * 17

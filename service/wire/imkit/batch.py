@@ -144,7 +144,7 @@ def _items(body: bytes, data: Batch) -> list[bytes]:
     shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
     if data.messages is None:
         shared = {"sender": Raw(b"null"), **shared}
-    if len(given) * sum(map(len, shared.values())) > MAX_BATCH_BODY_BYTES:
+    if len(given) * len(encode(shared)) > MAX_BATCH_BODY_BYTES:
         raise Invalid(
             "message", f"what the messages share counts for each of them, {MAX_BATCH_BODY_BYTES} bytes in all: send fewer at once"
         )
@@ -194,12 +194,22 @@ def _filled_in(item: bytes) -> bytes:
 
 def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
     """JSON in which each variable is the text that there is for it, which may name no further one. Raises Invalid."""
-    json = _alike(value)
-    named = {_alike(encode(name))[1:-1]: _alike(text)[1:-1] for name, text in texts.items()}
-    if len(json) + sum(json.count(name) * len(text) for name, text in named.items()) > MAX_BODY_BYTES:
-        raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
-    any_name = re.compile("|".join(map(re.escape, sorted(named, key=len, reverse=True))))
-    return any_name.sub(lambda found: named[found[0]], json).encode()
+    named = {_alike(encode(name))[2:-2]: _alike(text)[1:-1] for name, text in texts.items()}
+    # A variable is what stands between two `$`: looking at each part once, whatever their number.
+    parts = _alike(value).split("$")
+    filled, place, added = parts[:1], 1, 0
+    while place < len(parts):
+        text = named.get(parts[place]) if place + 1 < len(parts) else None
+        if text is None:
+            filled.append("$" + parts[place])
+            place += 1
+            continue
+        filled += (text, parts[place + 1])
+        place += 2
+        added += len(text)
+        if added > MAX_BODY_BYTES:
+            raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
+    return "".join(filled).encode()
 
 
 def _alike(value: bytes) -> str:

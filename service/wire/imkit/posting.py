@@ -50,6 +50,8 @@ _TAKEN = frozenset(
     ]
 )
 
+FindRoom = Callable[[bool], Awaitable[str]]  # (whether to make it if there is none) -> the room's id; may raise ReadStateError
+
 _backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode
 
 
@@ -92,9 +94,6 @@ def wanted(post: BackendPost) -> dict[str, Any]:
         "as_last": post.as_last_message,
         "notify": post.notify is not False,
     }
-
-
-FindRoom = Callable[[bool], Awaitable[str]]  # whether it is made if there is none -> its id; may raise ReadStateError
 
 
 async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None) -> Done:
