@@ -31,6 +31,7 @@ MESSAGES = tuple(f"m{number}" for number in range(8))
 LIMIT = 3
 CELLS = 8 * LIMIT  # members x (2 + tags) that a room may have below the fan-out limit
 JOURNAL_MOVES = 16
+CLOCKS_APART_US = 1000  # the clock that a server reads may go back by some microseconds from core to core
 
 users = st.sampled_from(USERS)
 rooms = st.sampled_from((ROOMS[0], ROOMS[0], *ROOMS))  # what happens in different rooms rarely meets
@@ -302,7 +303,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         if stamp > before:
             # A script may raise the revision twice, and time stands still while it runs.
             ended = await self._server_us(room)
-            assert began <= stamp <= ended + 1, f"a revision is not of its moment: {began} {stamp} {ended}"
+            assert began - CLOCKS_APART_US <= stamp <= ended + CLOCKS_APART_US, f"a revision is not of its moment: {began} {stamp} {ended}"
         self.times = [stamp // 1000]
         if created:
             self.times.insert(0, (await self.store.room(app=self.app, room=room, user="")).created_ms)
@@ -311,7 +312,8 @@ class ReadStateMachine(RuleBasedStateMachine):
         """When it was, as the receipt tells: acknowledging is no change of the room's and raises no revision."""
         told = await whole_list(self.store, self.app, room, message)
         at_ms = next(receipt.at_ms for receipt in told.readers if receipt.member == user)
-        assert began // 1000 <= at_ms <= await self._server_us(room) // 1000, "an acknowledgement is not of its moment"
+        ended = await self._server_us(room)
+        assert (began - CLOCKS_APART_US) // 1000 <= at_ms <= (ended + CLOCKS_APART_US) // 1000, "an acknowledgement is not of its moment"
         return at_ms
 
     async def _noted_ms(self, room: str, user: str, began: int) -> list[int]:
