@@ -128,6 +128,8 @@ async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
 
 def _items(body: bytes, data: Batch) -> list[bytes]:
     """The messages, each with what they share. Raises Refused, Invalid."""
+    if data.messages is not None and data.paras is not None:
+        raise Invalid("paras", "give messages or paras, and not both")
     given = data.messages if data.messages is not None else data.paras
     if given is None:
         raise Refused(MISSING_PARAMETER, "messages is required")

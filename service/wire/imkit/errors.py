@@ -215,8 +215,8 @@ def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Re
     if any(detail.get("key") == "data" for detail in details):
         problem, message = explain_body(BadBody("A JSON body is required"), opt.get("bad_body"))
         return problem.saying(message)
-    names = ", ".join(_as_sent(str(detail.get("key")), opt.get("query") or ()) for detail in details)
-    return INVALID_QUERY.reply(f"Invalid query parameter: {names}" if names else error.detail)
+    wrong = "; ".join(f"{_as_sent(str(detail.get('key')), opt.get('query') or ())}: {detail['message']}" for detail in details)
+    return INVALID_QUERY.reply(f"Invalid query parameter: {wrong}" if wrong else error.detail)
 
 
 def _as_sent(name: str, known: Collection[str]) -> str:
