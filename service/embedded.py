@@ -111,6 +111,7 @@ class EmbeddedServer:
         self._owned = own_directory(self._directory)
         try:
             self._end_orphan()
+            self._check_files()
             self._command = [find_server(), str(self._write_configuration())]
             self._keeper.start()
             self._wait_until_answering()
@@ -127,6 +128,12 @@ class EmbeddedServer:
             forget_socket(self._directory)
             os.close(self._owned)
             self._owned = None
+
+    def _check_files(self) -> None:
+        try:
+            append_only.check_complete(self._directory)
+        except append_only.AppendOnlyDamaged as error:
+            raise EmbeddedError(f"the embedded server was not started: {error}") from None
 
     def _wait_until_answering(self) -> None:
         while not is_answering(self.url):
