@@ -115,6 +115,12 @@ class EmbeddedServer:
             self._command = [find_server(), str(self._write_configuration())]
             self._keeper.start()
             self._wait_until_answering()
+        except OSError as error:
+            self.stop()
+            raise EmbeddedError(
+                f"READSTATE_DATA_DIR: {error.filename or self._directory} cannot be written ({error.strerror}); "
+                "put that right, or name another directory"
+            ) from None
         except BaseException:
             self.stop()
             raise
