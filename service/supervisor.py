@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from errno import EADDRINUSE
+from errno import EADDRINUSE, EADDRNOTAVAIL
 from functools import partial
 from importlib.metadata import version
 from multiprocessing import resource_tracker
@@ -295,6 +295,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == EADDRINUSE and _is_readstate(reachable_host(host), port):
             raise StartError(f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another") from None
+        if error.errno == EADDRNOTAVAIL:
+            raise StartError(f"READSTATE_HOST: {host} is no address of this machine; 0.0.0.0 stands for all that it has") from None
         # Not in the error's own words, which say the address once more.
         why = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(
