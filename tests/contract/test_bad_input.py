@@ -669,7 +669,7 @@ async def test_profiles_do_not_grow_past_their_limit(al: Imkit) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"status": 2}, "Invalid enum value 2 - at `$.status`"),
+        ({"status": 2}, "Invalid enum value 2 - at `$.status`; it is one of 0, 1"),
         ({"status": "0"}, "Expected `int | null`, got `str` - at `$.status`"),
         ({"status": True}, "Expected `int | null`, got `bool` - at `$.status`"),
         ({"status": 0, "roomTags": [""]}, "Expected `str` of length >= 1 - at `$.roomTags[0]`"),

@@ -230,6 +230,9 @@ def _framework_error(opt: Mapping[str, Any], error: HTTPException) -> Reply:
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return PAYLOAD_TOO_LARGE.reply(f"The body must have at most {opt.get('max_body_bytes', MAX_BODY_BYTES)} bytes")
     phrase = HTTPStatus(error.status_code).phrase
+    said = error.detail or phrase
+    if allow := (error.headers or {}).get("allow"):
+        said = f"This path takes {', '.join(sorted(allow.split(', ')))}"
     code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
     allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
-    return failure(error.status_code, phrase, code, error.detail or phrase, allowed)
+    return failure(error.status_code, phrase, code, said, allowed)
