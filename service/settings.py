@@ -290,7 +290,8 @@ def check_private_directory(directory: Path) -> Path:
 
 
 def _unusable(directory: Path, error: OSError) -> SettingsError:
-    remedy = "free some space there, or name another directory" if error.errno == ENOSPC else "name a directory that you may write"
+    full = error.errno == ENOSPC
+    remedy = "free some space there, or name another directory" if full else "name a directory that you may write"
     return SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); {remedy}")
 
 

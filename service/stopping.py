@@ -27,7 +27,8 @@ def stop_by_exception() -> None:
 
 def heeded() -> tuple[signal.Signals, ...]:
     """SIGNALS, but for SIGHUP where it is ignored: who starts us by `nohup` wants us to outlive the terminal."""
-    return tuple(signum for signum in SIGNALS if signum is not signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN)
+    ignored = signal.SIGHUP if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else None
+    return tuple(signum for signum in SIGNALS if signum is not ignored)
 
 
 def _raise(signum: int, _frame: FrameType | None) -> NoReturn:
@@ -47,7 +48,10 @@ def end_by(signum: int) -> NoReturn:
 
 @contextmanager
 def held_back(*signums: signal.Signals) -> Iterator[None]:
-    """These come only after the block. A process that is started in it never hears of one: who started it tells it to stop."""
+    """These come only after the block.
+
+    A process that is started in it never hears of one: who started it tells it to stop.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signums)
     try:
         yield

@@ -296,7 +296,7 @@ def listen(host: str, port: int) -> socket.socket:
         if error.errno == EADDRINUSE and _is_readstate(reachable_host(host), port):
             raise StartError(f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another") from None
         if error.errno == EADDRNOTAVAIL:
-            raise StartError(f"READSTATE_HOST: {host} is no address of this machine; 0.0.0.0 stands for all that it has") from None
+            raise StartError(f"READSTATE_HOST: {host} is no address of this machine; 0.0.0.0 is all it has") from None
         # Not in the error's own words, which say the address once more.
         why = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(

@@ -215,7 +215,8 @@ def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Re
     if any(detail.get("key") == "data" for detail in details):
         problem, message = explain_body(BadBody("A JSON body is required"), opt.get("bad_body"))
         return problem.saying(message)
-    wrong = "; ".join(f"{_as_sent(str(detail.get('key')), opt.get('query') or ())}: {detail['message']}" for detail in details)
+    known = opt.get("query") or ()
+    wrong = "; ".join(f"{_as_sent(str(detail.get('key')), known)}: {detail['message']}" for detail in details)
     return INVALID_QUERY.reply(f"Invalid query parameter: {wrong}" if wrong else error.detail)
 
 

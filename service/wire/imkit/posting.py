@@ -51,7 +51,7 @@ _TAKEN = frozenset(
     ]
 )
 
-# What only a backend may say. In another spelling it would be a part of the message, and be done otherwise than was asked for.
+# What only a backend may say. In another spelling it would be a part of the message, and not be done.
 _WISHES = by_letters(
     [
         "_id",

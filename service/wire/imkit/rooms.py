@@ -219,7 +219,7 @@ async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberS
 
 
 def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
-    """Raises Invalid for a field that another call takes and this one passes over, where `others` has the one that is meant."""
+    """Raises Invalid for a field that this call passes over; `others` has the one that is meant instead."""
     fields = free_fields(body, ()) if body else {}
     for name, meant in {"id": "_id", **others}.items():
         if name in fields and meant not in fields:

@@ -1,4 +1,4 @@
-"""Fields that say what to do, in another spelling. Passed over, nothing would be done, and the answer would look right."""
+"""Fields that say what to do, in another spelling: passed over, they would do nothing, and the answer would look right."""
 
 from collections.abc import Collection, Iterable, Mapping
 
