@@ -15,10 +15,25 @@ import hiredis
 
 DIRECTORY = "appendonlydir"
 _CHUNK_BYTES = 1 << 20
+_OF_A_NEW_SERVER_BYTES = 1024  # in more than that there are data; so much it writes before its first manifest
 
 
 class AppendOnlyDamaged(Exception):
-    """The file is damaged elsewhere than at its end. The message is one sentence that says what can be done."""
+    """The files are damaged elsewhere than at the end. The message is one sentence that says what can be done."""
+
+
+def check_complete(data_dir: Path) -> None:
+    """Raises AppendOnlyDamaged when a server would start as if there were no data, and write over what there is."""
+    directory = data_dir / DIRECTORY
+    sizes = {file: file.stat().st_size for file in directory.glob("*.aof.*") if file.suffix in (".aof", ".rdb")}
+    if sum(sizes.values()) > _OF_A_NEW_SERVER_BYTES and not any(directory.glob("*.manifest")):
+        raise AppendOnlyDamaged(
+            f"{directory} holds data, but not the manifest that says which of its files count; "
+            f"put back a copy of {directory}, or move it away to begin with an empty store"
+        )
+    for file, size in sizes.items():
+        if size == 0 and ".base." in file.name:
+            raise AppendOnlyDamaged(f"{file} is empty, and a server never leaves it so; put back a copy of {directory}")
 
 
 def cut_unfinished_end(data_dir: Path) -> str:

@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-import signal
 
 from service.domain.read_state import ReadState
 from service.settings import Settings, SettingsError
+from service.stopping import heeded
 from service.store.apps import FIRST_APP
 from service.store.connect import Caller
 from service.store.events import RedisEvents
@@ -29,10 +29,10 @@ def check_receiver(settings: Settings) -> None:
 
 
 async def deliver(caller: Caller, settings: Settings) -> None:
-    """Deliver webhooks until SIGTERM or SIGINT; what is on the way then is finished first. There must be a receiver."""
+    """Deliver webhooks until told to stop; what is on the way then is finished first. There must be a receiver."""
     assert settings.webhook_url is not None
     stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in heeded():
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with Sender(
         settings.webhook_url,

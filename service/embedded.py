@@ -111,9 +111,16 @@ class EmbeddedServer:
         self._owned = own_directory(self._directory)
         try:
             self._end_orphan()
+            self._check_files()
             self._command = [find_server(), str(self._write_configuration())]
             self._keeper.start()
             self._wait_until_answering()
+        except OSError as error:
+            self.stop()
+            raise EmbeddedError(
+                f"READSTATE_DATA_DIR: {error.filename or self._directory} cannot be written ({error.strerror}); "
+                "put that right, or name another directory"
+            ) from None
         except BaseException:
             self.stop()
             raise
@@ -127,6 +134,12 @@ class EmbeddedServer:
             forget_socket(self._directory)
             os.close(self._owned)
             self._owned = None
+
+    def _check_files(self) -> None:
+        try:
+            append_only.check_complete(self._directory)
+        except append_only.AppendOnlyDamaged as error:
+            raise EmbeddedError(f"the embedded server was not started: {error}") from None
 
     def _wait_until_answering(self) -> None:
         while not is_answering(self.url):

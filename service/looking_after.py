@@ -148,10 +148,12 @@ def deliver(args: argparse.Namespace) -> int:
     settings = Settings.from_environ(os.environ)
     deliverer.check_receiver(settings)
     logs.configure(settings.log_level)
+    # Who started a service knows its store.
+    tell = logger.info if args.parent is None else logger.debug
 
     async def run() -> None:
         # It may be started together with the service itself.
-        async with existing_store(logger.info, served=False) as (caller, settings):
+        async with existing_store(tell, served=False) as (caller, settings):
             await deliverer.deliver(caller, settings)
 
     uvloop.run(run())

@@ -12,6 +12,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterable, Mapping
+from errno import ENOSPC
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
@@ -289,7 +290,9 @@ def check_private_directory(directory: Path) -> Path:
 
 
 def _unusable(directory: Path, error: OSError) -> SettingsError:
-    return SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); name a directory that you may write")
+    full = error.errno == ENOSPC
+    remedy = "free some space there, or name another directory" if full else "name a directory that you may write"
+    return SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); {remedy}")
 
 
 def _is_ours_and_new(directory: Path) -> bool:
@@ -335,16 +338,18 @@ def _kept_secret(directory: Path, name: str) -> str:
     path = directory / name
     if not path.exists():
         fresh = directory / f".{name}.{secrets.token_hex(8)}"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(_SECRET_BYTES[name]) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         try:
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(_SECRET_BYTES[name]) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
             os.link(fresh, path)
         except FileExistsError:
             pass
+        except OSError as error:
+            raise _unusable(directory, error) from None
         finally:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
     return _read_secret(directory, name)
 
 

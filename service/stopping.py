@@ -1,4 +1,4 @@
-"""Being told to stop: by Ctrl-C at the terminal (SIGINT), or by whoever runs us (SIGTERM)."""
+"""Being told to stop: by Ctrl-C at the terminal (SIGINT), by its end (SIGHUP), or by who runs us (SIGTERM)."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
@@ -21,8 +21,14 @@ class Stopped(KeyboardInterrupt):
 
 def stop_by_exception() -> None:
     """From now on the first signal raises Stopped, so that all that was started is stopped. Later ones do not cut that short."""
-    for signum in SIGNALS:
+    for signum in heeded():
         signal.signal(signum, _raise)
+
+
+def heeded() -> tuple[signal.Signals, ...]:
+    """SIGNALS, but for SIGHUP where it is ignored: who starts us by `nohup` wants us to outlive the terminal."""
+    ignored = signal.SIGHUP if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else None
+    return tuple(signum for signum in SIGNALS if signum is not ignored)
 
 
 def _raise(signum: int, _frame: FrameType | None) -> NoReturn:
@@ -41,9 +47,12 @@ def end_by(signum: int) -> NoReturn:
 
 
 @contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C comes only after the block. A process that is started in it never hears of one: who started it tells it to stop."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def held_back(*signums: signal.Signals) -> Iterator[None]:
+    """These come only after the block.
+
+    A process that is started in it never hears of one: who started it tells it to stop.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signums)
     try:
         yield
     finally:

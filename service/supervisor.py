@@ -21,7 +21,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from errno import EADDRINUSE
+from errno import EADDRINUSE, EADDRNOTAVAIL
 from functools import partial
 from importlib.metadata import version
 from multiprocessing import resource_tracker
@@ -40,7 +40,7 @@ from service.embedded import EmbeddedServer
 from service.http_protocol import HttpProtocol, ServerConfig, WebSocketProtocol
 from service.leash import end_with_parent
 from service.settings import PREFIX, Settings
-from service.stopping import SIGNALS, Stopped, interrupts_held_back
+from service.stopping import SIGNALS, Stopped, heeded, held_back
 from service.store.server_check import ServerFacts, check_server
 
 MAX_FRAME_BYTES = 65_536
@@ -54,6 +54,7 @@ COLLECT_AFTER = 5_000  # new objects
 WORKER_PATIENCE_S = 20
 READY_WARNING_S = 15
 LOOK_EVERY_S = 0.1
+OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and that it was closed
 
 logger = logging.getLogger("readstate")
 
@@ -63,7 +64,7 @@ class StartError(Exception):
 
 
 def serve(settings: Settings) -> int:
-    """Serve until told to stop (SIGTERM, SIGINT). Returns the exit code.
+    """Serve until told to stop (SIGTERM, SIGINT, SIGHUP). Returns the exit code.
 
     Raises SettingsError, StartError, EmbeddedError and ServerRefused, each with the one sentence that an operator needs, and Stopped
     when told to stop before it was ready.
@@ -170,7 +171,10 @@ class Workers(Multiprocess):
             timeout_graceful_shutdown=DRAIN_S,
             timeout_worker_healthcheck=WORKER_PATIENCE_S,
         )
+        hangups = signal.SIGHUP in heeded()
         super().__init__(config, [listener])
+        if not hangups:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._address = reachable_address(listener)
         self._stop_by = float("inf")
         self.failed_to_start = False
@@ -179,10 +183,11 @@ class Workers(Multiprocess):
         self.stopped_by = 0  # the signal
 
     def init_processes(self) -> None:
-        # Ctrl-C at the terminal must not reach the workers: they are told to stop by us.
-        # The tracker, which comes with the first process, would let it through.
-        resource_tracker.ensure_running()
-        with interrupts_held_back():
+        # Ctrl-C at the terminal and its end must not reach the workers: they are told to stop by us.
+        # The tracker, which comes with the first process, would let Ctrl-C through.
+        with held_back(signal.SIGHUP):
+            resource_tracker.ensure_running()
+        with held_back(*OF_THE_TERMINAL):
             super().init_processes()
 
     def handle_signals(self) -> None:
@@ -191,6 +196,9 @@ class Workers(Multiprocess):
             self.stopped_by = told
             logger.info("told to stop by %s", signal.Signals(told).name)
         super().handle_signals()
+
+    def handle_hup(self) -> None:
+        self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
         for index, worker in enumerate(self.processes):
@@ -204,7 +212,7 @@ class Workers(Multiprocess):
                 self.should_exit.set()
                 return
             self.processes[index] = fresh = Process(self.config, self.sockets)
-            with interrupts_held_back():
+            with held_back(*OF_THE_TERMINAL):
                 fresh.start()
             words = "did not answer and was ended" if hung else f"ended with {worker.exitcode}"
             logger.warning("worker %d %s; worker %d takes its place", worker.pid, words, fresh.pid)
@@ -288,6 +296,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == EADDRINUSE and _is_readstate(reachable_host(host), port):
             raise StartError(f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another") from None
+        if error.errno == EADDRNOTAVAIL:
+            raise StartError(f"READSTATE_HOST: {host} is no address of this machine; 0.0.0.0 is all it has") from None
         # Not in the error's own words, which say the address once more.
         why = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(

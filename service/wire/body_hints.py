@@ -20,6 +20,7 @@ _PLACE = re.compile(r" - at `(\$.*)`$")
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.+?)`( - at `\$.*`)?$", re.DOTALL)
+_NO_CHOICE = re.compile(r"^Invalid enum value ")
 _LIST_WANTED = re.compile(r"^Expected `array[^`]*`, got `str`")
 
 
@@ -33,6 +34,8 @@ def hint(text: str, body: bytes, wanted: Any) -> str:
         return unknown("field", found[1], _names(_described(wanted), steps))
     if found := _MISSING.match(text):
         return _written_instead(found[1], _at(body, steps), _names(_described(wanted), steps))
+    if _NO_CHOICE.match(text):
+        return _choices(_type_at(_described(wanted), steps))
     if _LIST_WANTED.match(text):
         return _as_a_list(_at(body, steps))
     return ""
@@ -67,12 +70,21 @@ def _at(body: bytes, steps: list[str | int]) -> Any:
     return value
 
 
+def _choices(wanted: inspect.Type) -> str:
+    literal = _only(wanted, inspect.LiteralType)
+    return f"it is one of {', '.join(map(str, literal.values))}" if literal else ""
+
+
 def _names(wanted: inspect.Type, steps: list[str | int]) -> list[str]:
     """The fields of the object at a place of the type."""
+    one = _only(_type_at(wanted, steps), inspect.StructType)
+    return [field.encode_name for field in one.fields] if one else []
+
+
+def _type_at(wanted: inspect.Type, steps: list[str | int]) -> inspect.Type:
     for step in steps:
         wanted = _struct_or_list(wanted, step)
-    one = _only(wanted, inspect.StructType)
-    return [field.encode_name for field in one.fields] if one else []
+    return wanted
 
 
 def _struct_or_list(wanted: inspect.Type, step: str | int) -> inspect.Type:

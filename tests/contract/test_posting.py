@@ -72,9 +72,9 @@ async def test_equal_spellings_of_a_time_may_stand_together(al: Imkit) -> None:
 
 async def test_the_time_of_a_message_in_a_batch_is_shown(al: Imkit) -> None:
     """That of all of them unless one has its own."""
-    given = [{"room": "r", "sender": "bo"}, {"room": "r", "sender": "bo", "messageTimeMS": 7}]
+    given = [{"room": "r", "sender": "bo"}, {"room": "r", "sender": "bo", "messageTimeMS": YEARS_AGO + 7}]
     answers = await batch(al, {"messageTimeMS": YEARS_AGO, "messages": given})
-    assert [answer["result"]["messageTimeMS"] for answer in answers] == [YEARS_AGO, 7]
+    assert [answer["result"]["messageTimeMS"] for answer in answers] == [YEARS_AGO, YEARS_AGO + 7]
 
 
 async def test_a_client_cannot_say_when_a_message_was_sent(al: Imkit) -> None:
@@ -349,5 +349,6 @@ async def test_without_one_point_nothing_is_deleted(al: Imkit, query: str) -> No
     """Least of all everything."""
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages{query}")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_QUERY")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] in ("before is required", "Invalid query parameter: before: Expected `str` of length <= 128")
     assert await al.everything() == stored

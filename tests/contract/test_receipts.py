@@ -83,9 +83,9 @@ async def test_strangers_learn_nothing(al: Imkit, path: str) -> None:
     ("path", "code", "message"),
     [
         (PATH + "?filter=all", "INVALID_QUERY", "filter must be read or unread"),
-        (PATH + "?limit=0", "INVALID_QUERY", "Invalid query parameter: limit"),
-        (PATH + "?limit=1001", "INVALID_QUERY", "Invalid query parameter: limit"),
-        (PATH + "?limit=x", "INVALID_QUERY", "Invalid query parameter: limit"),
+        (PATH + "?limit=0", "INVALID_QUERY", "Invalid query parameter: limit: Expected `int` >= 1"),
+        (PATH + "?limit=1001", "INVALID_QUERY", "Invalid query parameter: limit: Expected `int` <= 1000"),
+        (PATH + "?limit=x", "INVALID_QUERY", "Invalid query parameter: limit: Expected `int`, got `str`"),
         (PATH + "?page=x", "INVALID_QUERY", "page must be empty or the `next` of an answer before"),
         ("/rooms/r/receipts", "MISSING_PARAMETER", "messages is required"),
         ("/rooms/r/receipts?messages=,", "MISSING_PARAMETER", "messages is required"),

@@ -112,6 +112,34 @@ def test_a_damaged_base_is_refused_in_one_sentence(data_dir: Path, damage: bytes
     assert reports == []
 
 
+def test_data_without_their_manifest_are_not_taken_for_none(data_dir: Path, file: Path) -> None:
+    """A server would begin empty, and in the file of this name."""
+    manifest = data_dir / "appendonlydir" / "appendonly.aof.manifest"
+    said = manifest.read_bytes()
+    manifest.unlink()
+    before = file.read_bytes()
+    with pytest.raises(EmbeddedError, match=rf"holds data, but not the manifest .*; put back a copy of {file.parent}, or"):
+        EmbeddedServer(data_dir, print).start()
+    assert file.read_bytes() == before
+    manifest.write_bytes(said)
+    assert keys_after_start(data_dir) == (102, [])
+
+
+def test_a_first_start_that_was_cut_short_is_no_damage(data_dir: Path, file: Path) -> None:
+    """The files are there before the manifest is, with nothing in them."""
+    (data_dir / "appendonlydir" / "appendonly.aof.manifest").unlink()
+    file.write_bytes(b"")
+    assert keys_after_start(data_dir) == (0, [])
+
+
+def test_an_empty_base_is_refused(data_dir: Path) -> None:
+    """The server itself would go on without all that was in it."""
+    base = data_dir / "appendonlydir" / "appendonly.aof.1.base.rdb"
+    base.write_bytes(b"")
+    with pytest.raises(EmbeddedError, match=rf"{base} is empty, and a server never leaves it so; put back a copy of"):
+        EmbeddedServer(data_dir, print).start()
+
+
 def test_what_is_sound_is_left_alone(data_dir: Path, file: Path) -> None:
     before = file.read_bytes()
     assert append_only.cut_unfinished_end(data_dir) == ""

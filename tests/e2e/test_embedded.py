@@ -273,3 +273,10 @@ def test_the_leash_of_other_systems_holds_too(tmp_path: Path) -> None:
 def test_a_lock_that_is_held_is_an_exit_code(data_dir: Path, tmp_path: Path) -> None:
     with running(data_dir, print):
         assert leash.main([str(os.getppid()), str(data_dir / "server.lock"), "/bin/true"]) == leash.LOCKED
+
+
+def test_files_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
+    """By their names, as a full disk has none in its words."""
+    (tmp_path / "valkey.conf").mkdir()
+    with pytest.raises(EmbeddedError, match=rf"^READSTATE_DATA_DIR: {tmp_path}/valkey\.conf cannot be written \(Is a directory\)"):
+        EmbeddedServer(tmp_path, print).start()

@@ -107,7 +107,7 @@ def test_keys_that_were_given_are_used_and_not_printed(data_dir: Path) -> None:
         assert "the-operators" not in "".join(service.printed + service.logged)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_stops_when_told_to_and_leaves_nothing_behind(data_dir: Path, how: signal.Signals) -> None:
     service = ServiceProcess(data_dir, workers=2)
     service.start()
@@ -118,7 +118,33 @@ def test_it_stops_when_told_to_and_leaves_nothing_behind(data_dir: Path, how: si
     assert not (data_dir / "valkey.sock").exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_that_is_closed_stops_it_in_order(data_dir: Path) -> None:
+    """Its end reaches the workers as well, who leave it to the supervisor."""
+    service = ServiceProcess(data_dir, workers=2)
+    service.start()
+    os.killpg(service.pid, signal.SIGHUP)
+    assert service.wait(25) == 0
+    told = [line["message"] for line in lines_of(service, "") if line["level"] == "info"]
+    assert told == ["ready", "told to stop by SIGHUP", "stopped"]
+    assert not any("died" in line or "takes its place" in line for line in service.logged), service.logged
+
+
+def test_with_nohup_it_outlives_the_terminal(data_dir: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    service = ServiceProcess(data_dir)
+    try:
+        service.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    workers = workers_of(service)
+    os.killpg(service.pid, signal.SIGHUP)
+    time.sleep(2)
+    assert service.get("/readyz")[0] == 200
+    assert workers_of(service) == workers
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0])
 def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(data_dir: Path, how: signal.Signals, moment_s: float) -> None:
     """As the signal ends a program, so that a shell and systemd see what it was. Ctrl-C goes to the workers as well."""
@@ -375,7 +401,8 @@ def test_another_readstate_on_the_port_is_called_so(data_dir: Path, host: str) -
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
 def test_a_host_that_is_not_ours_is_refused(data_dir: Path, host: str) -> None:
-    assert "READSTATE_HOST" in refusal(data_dir=data_dir, port=0, host=host)
+    """Nothing uses it, so there is nothing to stop."""
+    assert refusal(data_dir=data_dir, port=0, host=host).startswith(f"READSTATE_HOST: {host} is no address of this machine")
 
 
 def test_an_unknown_setting_is_refused(data_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """The settings: what is read, what is refused and in which words, and the secrets that are made and kept."""
 
+import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -254,6 +255,17 @@ def test_an_empty_directory_that_others_may_write_is_refused(tmp_path: Path, mod
     tmp_path.chmod(mode)
     with pytest.raises(SettingsError, match=f"run `chmod 700 {tmp_path}`"):
         Settings(data_dir=str(tmp_path)).resolve()
+
+
+def test_a_secret_that_cannot_be_written_is_told_of_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    said = r"^READSTATE_DATA_DIR: .*/data cannot be used \(No space left on device\); free some space there"
+    with pytest.raises(SettingsError, match=said):
+        Settings(data_dir=str(tmp_path / "data")).resolve()
+    assert [*(tmp_path / "data").iterdir()] == []
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:

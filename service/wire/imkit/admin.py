@@ -27,11 +27,13 @@ from service.wire.imkit.messages import (
 )
 from service.wire.imkit.profiles import merged, user_profile
 from service.wire.imkit.reply import ok
+from service.wire.imkit.spelling import by_letters, check_wishes
 from service.wire.imkit.views import View, user_view
 from service.wire.reply import Reply
 from service.wire.times import iso, unix_ms
 
 _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
+_BINDING_WISHES = by_letters(["expirationDate"])
 
 
 @post(
@@ -79,8 +81,9 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
         "bind_token", Who.BACKEND, TokenResult, cost=costs.PROFILE, refusals=_REFUSALS, bad_body=INVALID_REQUEST, statuses=(404, 409)
     ),
 )
-async def bind_token(request: Call, user: FromPath[str], data: JSONBody[TokenBinding]) -> Reply:
+async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""
+    check_wishes(body, _BINDING_WISHES)
     expires_s = expiry(request.desk, data.expiration_date)
     token = await request.desk.tokens.bind(app=request.auth.app, user=user, token=data.token, expires_s=expires_s, replaces=True)
     return ok(TokenResult(token.token, user, iso(token.expires_s * 1000), token.expires_s * 1000))

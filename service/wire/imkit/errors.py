@@ -215,8 +215,9 @@ def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Re
     if any(detail.get("key") == "data" for detail in details):
         problem, message = explain_body(BadBody("A JSON body is required"), opt.get("bad_body"))
         return problem.saying(message)
-    names = ", ".join(_as_sent(str(detail.get("key")), opt.get("query") or ()) for detail in details)
-    return INVALID_QUERY.reply(f"Invalid query parameter: {names}" if names else error.detail)
+    known = opt.get("query") or ()
+    wrong = "; ".join(f"{_as_sent(str(detail.get('key')), known)}: {detail['message']}" for detail in details)
+    return INVALID_QUERY.reply(f"Invalid query parameter: {wrong}" if wrong else error.detail)
 
 
 def _as_sent(name: str, known: Collection[str]) -> str:
@@ -230,6 +231,9 @@ def _framework_error(opt: Mapping[str, Any], error: HTTPException) -> Reply:
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return PAYLOAD_TOO_LARGE.reply(f"The body must have at most {opt.get('max_body_bytes', MAX_BODY_BYTES)} bytes")
     phrase = HTTPStatus(error.status_code).phrase
+    said = error.detail or phrase
+    if allow := (error.headers or {}).get("allow"):
+        said = f"This path takes {', '.join(sorted(allow.split(', ')))}"
     code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
     allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
-    return failure(error.status_code, phrase, code, error.detail or phrase, allowed)
+    return failure(error.status_code, phrase, code, said, allowed)

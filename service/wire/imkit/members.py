@@ -1,7 +1,7 @@
 """Coming and going: join, add and remove members (docs.imkit.io, Room Members)."""
 
 from litestar import delete, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, RawBody
 
 from service.domain.direct import direct_pair, is_direct
 from service.domain.limits import check_members
@@ -14,18 +14,22 @@ from service.wire.imkit.errors import MEMBER_NOT_FOUND, Refused
 from service.wire.imkit.messages import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
 from service.wire.imkit.reply import ok
 from service.wire.imkit.rooms import check_may_come_in, come_in, must_accept, shown
+from service.wire.imkit.spelling import by_letters, check_wishes
 from service.wire.reply import Reply
 from service.wire.times import iso
 
+_WISHES = by_letters(["systemMessage", "invitationRequired"])
+
 
 @post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
-async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | None] = None) -> Reply:
+async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread.
 
     For the invited, and for every user if the room is open.
 
     Harmless for a member.
     """
+    check_wishes(body, _WISHES)
     caller, desk = request.auth, request.desk
     before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
     check_may_come_in(desk, caller, before)
@@ -34,13 +38,14 @@ async def join(request: Call, room: FromPath[str], data: JSONBody[JoinRoom | Non
 
 
 @post("/rooms/{room:str}/members", **documented("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
-async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitees]) -> Reply:
+async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
     """Bring people into the room: users that the backend has created.
 
     For its owner, its managers and the backend; if open, for members.
 
     With `invitationRequired` they are members only when they join by themselves.
     """
+    check_wishes(body, _WISHES)
     wishes = AddMember(data.system_message, data.invitation_required)
     return await _bring(request, room, check_members("invitees", data.invitees), wishes)
 
@@ -49,8 +54,11 @@ async def add_members(request: Call, room: FromPath[str], data: JSONBody[Invitee
     "/rooms/{room:str}/members/{user:str}",
     **documented("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
 )
-async def add_member(request: Call, room: FromPath[str], user: FromPath[str], data: JSONBody[AddMember | None] = None) -> Reply:
+async def add_member(
+    request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
+) -> Reply:
     """Bring one user into the room, as `POST /rooms/:id/members` does."""
+    check_wishes(body, _WISHES)
     return await _bring(request, room, check_members("invitees", [user]), data or AddMember())
 
 
@@ -78,13 +86,14 @@ async def _bring(request: Call, room: str, members: list[str], wishes: AddMember
 
 
 @post("/rooms/{room:str}/delete/members", **documented("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
-async def remove_members(request: Call, room: FromPath[str], data: JSONBody[Leavers]) -> Reply:
+async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
     """Take people out of the room, or take back their invitations.
 
     For its owner, its managers and the backend.
 
     The own id alone is to leave, which every member may.
     """
+    check_wishes(body, _WISHES)
     return await _take_out(request, room, check_members("members", data.members), system_message=data.system_message is True)
 
 

@@ -16,6 +16,7 @@ from service.wire.imkit.body import free_fields
 from service.wire.imkit.call import Caller
 from service.wire.imkit.errors import MISSING_PARAMETER, Refused
 from service.wire.imkit.messages import AdminMessage, BackendPost, RoomMessage
+from service.wire.imkit.spelling import by_letters, check_spelling
 from service.wire.times import unix_ms
 
 ALL = "_all"  # in the place of a message's id: every message of the room
@@ -24,6 +25,7 @@ RECALL = "recall"
 # Types that change or decorate another message, or are not for people: nobody's unread count rises.
 UNCOUNTED_TYPES = frozenset({"edit", "reaction", "reactions", "silent"})
 MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are mistaken
+EARLIEST_MS = 100_000_000_000  # 1973; times in seconds are below, until the year 5138
 
 # What belongs to us or says what to do, and is no part of the message.
 _TAKEN = frozenset(
@@ -52,6 +54,23 @@ _TAKEN = frozenset(
 
 FindRoom = Callable[[bool], Awaitable[str]]  # (whether to make it if there is none) -> the room's id; may raise ReadStateError
 
+# What only a backend may say. In another spelling it would be a part of the message, and not be done.
+_WISHES = by_letters(
+    [
+        "_id",
+        "sender",
+        "messageType",
+        "messageTime",
+        "messageTimeMS",
+        "createdAtMS",
+        "countable",
+        "silent",
+        "notify",
+        "moveCursor",
+        "asLastMessage",
+    ]
+)
+
 _backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode
 
 
@@ -66,9 +85,14 @@ class Done(Struct, frozen=True):
     body: str  # of the message; "" for one that was there, of which nothing is kept
 
 
-def message_body(body: bytes) -> str:
-    """The part of a body that is the message: a JSON object, with a `messageType` and without what is ours. Raises BadBody."""
+def message_body(body: bytes, *, of_backend: bool) -> str:
+    """The part of a body that is the message: a JSON object, with a `messageType` and without what is ours.
+
+    Raises BadBody, and Invalid for what a backend spells otherwise.
+    """
     fields = free_fields(body, _TAKEN)
+    if of_backend:
+        check_spelling(fields, _WISHES)
     if fields.get("messageType", b"null") == b"null":
         fields["messageType"] = b'"text"'
     if fields["messageType"] == b'"recall"':
@@ -104,7 +128,9 @@ async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes, f
     check_id("room", data.room)
     if data.id is not None and check_id("_id", data.id) in (ALL, BEFORE):
         raise Invalid("_id", f"_id must not be {data.id}")
-    body = message_body(raw)
+    if data.id is None:
+        _check_no_other_id(raw)
+    body = message_body(raw, of_backend=True)
     app, room = caller.app, data.room
     if data.message_type == RECALL:
         message = recallable(data)
@@ -121,6 +147,12 @@ async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes, f
     return Done(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
 
 
+def _check_no_other_id(raw: bytes) -> None:
+    """Raises Invalid for an `id` in the place of `_id`: the message would get another one."""
+    if b'"id"' in raw and "id" in free_fields(raw, ()):
+        raise Invalid("id", "id is no field of this call; did you mean _id?")
+
+
 def recallable(message: RoomMessage | AdminMessage) -> str:
     """The id of the message to recall. Raises Refused."""
     if message.id is None:
@@ -135,8 +167,9 @@ def _sent_ms(post: BackendPost) -> int:
     if len(set(times.values())) > 1:
         raise Invalid("messageTime", f"{' and '.join(times)} must be the same time; one of them is enough")
     for name, at_ms in times.items():
-        if not 0 < at_ms <= latest_ms():
-            raise Invalid(name, f"{name} must lie after 1970, and no more than a day ahead")
+        if not EARLIEST_MS < at_ms <= latest_ms():
+            unit = " in Unix milliseconds" if name.endswith("MS") else ""
+            raise Invalid(name, f"{name} must be a time{unit}, after 1973 and no more than a day ahead")
         return at_ms
     return 0
 

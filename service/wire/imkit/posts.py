@@ -25,6 +25,7 @@ from service.wire.imkit.errors import (
     INSUFFICIENT_PERMISSIONS,
     INVALID_BODY,
     INVALID_QUERY,
+    MISSING_PARAMETER,
     NO_SUCH_POINT,
     NOT_ROOM_MEMBER,
     Refused,
@@ -50,7 +51,7 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     Its time is that of its arrival, unless a backend says otherwise as in `post`: what a client says of it is passed over.
     """
     caller, desk = request.auth, request.desk
-    text = message_body(body)
+    text = message_body(body, of_backend=caller.backend)
     if data.message_type in SYSTEM_TYPES and not caller.backend:
         raise Refused(INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another")
     if data.id is not None:
@@ -108,12 +109,13 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
         MessagesDeletedResult,
         refusals={MessageUnknown: NO_SUCH_POINT},
         statuses=(404,),
+        needed=("before",),
         cost=costs.CHANGE,
         query=("before",),
     ),
 )
 async def delete_messages(
-    request: Call, room: FromPath[str], before: Annotated[str, QueryParameter(min_length=1, max_length=MAX_ID_BYTES)]
+    request: Call, room: FromPath[str], before: Annotated[str, QueryParameter(max_length=MAX_ID_BYTES)] = ""
 ) -> Reply:
     """Delete every message before one of them, which stays, or before a time, for good, as a retention rule does.
 
@@ -121,6 +123,8 @@ async def delete_messages(
     unread for any member, wherever their cursors are. Before a time go the messages from the beginning of the room up to the first one
     that was not sent before it; those that are no longer remembered, whose times are not known, go with the oldest remembered one.
     """
+    if not before:
+        raise Refused(MISSING_PARAMETER, "before is required")
     caller, desk = request.auth, request.desk
     if len(request.query_params.getall("before")) > 1:
         raise Refused(INVALID_QUERY, "before must be given once")

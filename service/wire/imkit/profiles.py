@@ -1,10 +1,11 @@
 """Which free fields of a body become a profile, and which belong to us."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from service.domain.limits import MAX_PROFILE_FIELDS, check_profile
 from service.errors import Invalid
 from service.wire.imkit.body import free_fields
+from service.wire.imkit.spelling import by_letters, check_spelling
 
 # Fields that we make, or that say what to do: never kept as given.
 ROOM_FIELDS = frozenset(
@@ -33,8 +34,8 @@ ROOM_FIELDS = frozenset(
     ]
 )
 # Those that say what to do. In another spelling they would be kept, and nothing would be done.
-_ROOM_WISHES = ("members", "roomTags", "status", "invitee", "systemMessage", "invitationRequired")
-_USER_WISHES = ("issueAccessToken", "expirationDate")
+_ROOM_WISHES = by_letters(["members", "roomTags", "status", "invitee", "systemMessage", "invitationRequired"])
+_USER_WISHES = by_letters(["issueAccessToken", "expirationDate"])
 USER_FIELDS = frozenset(
     ["_id", "id", "appID", "mute", "updatedAt", "token", "issueAccessToken", "expirationDate", "expirationDateMS", "lastLoginTimeMS"]
 )
@@ -42,28 +43,16 @@ USER_FIELDS = frozenset(
 
 def room_profile(body: bytes) -> dict[str, bytes]:
     """The profile fields in the body of a call about a room. Raises BadBody, Invalid."""
-    return _check_spelling(check_profile(free_fields(body, ROOM_FIELDS) if body else {}), _ROOM_WISHES)
+    fields = check_profile(free_fields(body, ROOM_FIELDS) if body else {})
+    check_spelling(fields, _ROOM_WISHES)
+    return fields
 
 
 def user_profile(body: bytes) -> dict[str, bytes]:
     """The profile fields in the body of a call about a user. Raises BadBody, Invalid."""
-    return _check_spelling(check_profile(free_fields(body, USER_FIELDS)), _USER_WISHES)
-
-
-def _check_spelling(fields: dict[str, bytes], wishes: Collection[str]) -> dict[str, bytes]:
-    """The profile fields, none of which is a wish spelt otherwise. Raises Invalid.
-
-    That is in other capitals, with other strokes, or without its last s.
-    """
-    spelt = {_letters(wish): wish for wish in wishes}
-    for name in fields:
-        if wish := spelt.get(_letters(name)):
-            raise Invalid(name, f"{name} is no field of this call; did you mean {wish}?")
+    fields = check_profile(free_fields(body, USER_FIELDS))
+    check_spelling(fields, _USER_WISHES)
     return fields
-
-
-def _letters(name: str) -> str:
-    return name.casefold().replace("_", "").replace("-", "").rstrip("s")
 
 
 def merged(whose: str, present: Mapping[str, bytes], given: Mapping[str, bytes]) -> dict[str, bytes]:

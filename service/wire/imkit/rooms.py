@@ -1,6 +1,6 @@
 """One room: seen, created, changed, deleted (docs.imkit.io, Room Management)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from litestar import delete, get, post, put
@@ -27,6 +27,7 @@ from service.wire.imkit.access import (
     seen,
 )
 from service.wire.imkit.announcing import added, announce
+from service.wire.imkit.body import free_fields
 from service.wire.imkit.call import Call, Caller, Who
 from service.wire.imkit.documented import documented
 from service.wire.imkit.messages import CountResult, CreatedRoomResult, NewRoom, RoomChange, RoomDeletedResult, RoomResult
@@ -80,6 +81,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     A room that a client made is taken over: it becomes as the call says, and who is not named leaves.
     `created` says whether the room is new.
     """
+    _check_fields(body, {"invitee": "members", "invitees": "members"})
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
     members = check_members("members", wanted.members or ())
     actor = Caller(caller.app, caller.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None)
@@ -103,6 +105,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     A client names users that the backend has created. With `invitationRequired` they are members only
     when they join.
     """
+    _check_fields(body, {"invitees": "invitee"})
     caller, desk, wanted = request.auth, request.desk, data or NewRoom()
     given = _id(wanted)
     profile = merged("a room", {"owner": encode(caller.user)}, room_profile(body))
@@ -213,6 +216,14 @@ async def _view(desk: Desk, caller: Caller, room: Room, states: Sequence[MemberS
     people = await desk.people.find(caller.app, people_in(room, states))
     view = room_view(caller.app, room, states, people)
     return personal(view, room, caller.user) if caller.user else view
+
+
+def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
+    """Raises Invalid for a field that this call passes over; `others` has the one that is meant instead."""
+    fields = free_fields(body, ()) if body else {}
+    for name, meant in {"id": "_id", **others}.items():
+        if name in fields and meant not in fields:
+            raise Invalid(name, f"{name} is no field of this call; did you mean {meant}?")
 
 
 def _id(wanted: NewRoom) -> str:
