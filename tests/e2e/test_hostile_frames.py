@@ -177,6 +177,16 @@ async def test_who_says_much_at_once_is_slowed_and_heard_in_full(backend: Backen
     await still_serves(backend)
 
 
+async def test_what_waits_for_auth2_is_measured_in_bytes(backend: Backend) -> None:
+    """Characters may be of four. The first one waits, the second would be too much."""
+    async with raw(backend.url) as connection:
+        for number in (1, 2):
+            await connection.send(f'42{number}["lastRead",{{"room":"{"é" * 20_000}","message":"m"}}]')
+        answer = str(await asyncio.wait_for(connection.recv(), 10))
+        assert answer.startswith("432[")
+        assert "NOT_AUTHENTICATED" in answer
+
+
 async def test_a_hundred_connections_that_say_nothing_harm_nobody(backend: Backend) -> None:
     """Open transports without a CONNECT, some cut in the middle of a frame."""
     async with contextlib.AsyncExitStack() as stack:

@@ -12,6 +12,7 @@ import msgspec
 
 from service.domain.limits import MAX_BODY_BYTES
 from service.wire.imkit.reply import Failure
+from service.wire.realtime.backlog import Allowances
 from service.wire.realtime.connection import GONE, SILENT, TOO_LATE, Connection, Farewell, Line
 from service.wire.realtime.delay import Delay
 from service.wire.realtime.encoding import encode_json
@@ -56,6 +57,7 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._open: dict[str, Connection] = {}
         self._to_flush: dict[Connection, None] = {}
+        self.allowances = Allowances()
         self.pings = Delay(ping_interval_s, Connection.ping)
         self.pongs: Delay[Connection] = Delay(ping_timeout_s, lambda connection: self.end_now(connection, SILENT))
         self.deadlines: Delay[Connection] = Delay(AUTHENTICATE_WITHIN_S, lambda connection: connection.end(TOO_LATE))
