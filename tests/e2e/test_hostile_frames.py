@@ -336,3 +336,24 @@ async def test_who_posts_much_at_once_is_slowed_and_heard_in_full(polled: Servic
         assert (await posting).text == "ok"
         assert 1.5 <= time.monotonic() - began <= 10
         assert [ack.partition("[")[0] for ack in acks] == [f"43{number}" for number in range(200)]
+
+
+@pytest.mark.parametrize(("method", "moved"), [("PUT", False), ("OPTIONS", False), ("GET", True)])
+async def test_what_is_no_polling_is_slowed_as_packets_are(polled: ServiceProcess, method: str, moved: bool) -> None:
+    """Who has a token does not pay for requests of the session; one client could keep a worker busy with them."""
+    async with Backend(polled.url) as backend, contextlib.AsyncExitStack() as stack:
+        sid = await session(backend)
+        token = await backend.token(f"ann-{secrets.token_hex(4)}")
+        path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+        await backend._http.post(path, content=f"40{json.dumps({'token': token})}")
+        if moved:
+            url = backend.url.replace("http", "ws", 1) + f"{ENGINE}&sid={sid}"
+            websocket = await stack.enter_async_context(websockets.connect(url, compression=None))
+            await websocket.send("2probe")
+            assert await websocket.recv() == "3probe"
+            await websocket.send("5")
+            assert str(await websocket.recv()).startswith("40{")
+        began = time.monotonic()
+        answers = [await backend._http.request(method, path) for _ in range(160)]
+        assert {answer.status_code for answer in answers} == {200 if method == "OPTIONS" else 400}
+        assert 1.0 <= time.monotonic() - began <= 10

@@ -25,6 +25,7 @@ from service.wire.realtime.packets import (
     MAIN,
     MESSAGE,
     OPEN,
+    POLICY_VIOLATION,
     PONG,
     Bucket,
     Said,
@@ -136,8 +137,8 @@ class Connections:
 
         A connection that has ended is not heard any more.
         """
-        if not connection.ended and (wait_s := connection.bucket.take()):
-            await asyncio.sleep(wait_s)
+        if not connection.ended:
+            await _wait_turn(connection)
         if connection.ended:
             return True
         kind = text[:1]
@@ -147,6 +148,13 @@ class Connections:
         if kind == MESSAGE:
             await self._hear_message(connection, understand(text[1:]))
         return kind != CLOSE
+
+    async def slow_down(self, connection: Connection) -> None:
+        """What is no packet, and costs as much, waits for its turn as packets do; too much of it ends the connection."""
+        try:
+            await _wait_turn(connection)
+        except Violation as violation:
+            self.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
 
     async def _hear_message(self, connection: Connection, said: Said) -> None:
         if said.namespace != MAIN:
@@ -174,3 +182,8 @@ class Connections:
                 return
         connection.is_connected = True
         connection.tell(MESSAGE + CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode())
+
+
+async def _wait_turn(connection: Connection) -> None:
+    if wait_s := connection.bucket.take():
+        await asyncio.sleep(wait_s)

@@ -116,6 +116,8 @@ class Realtime:
         query = query_of(scope)
         connection = self.connections.get(query.get("sid", ""))
         refusal = STOPS if self._stopping else self._admission.refusal(scope, query, connection)
+        if connection is not None and (refusal or not polling.goes_on(connection, scope)):
+            await self.connections.slow_down(connection)
         if scope["type"] == "websocket":
             await receive()
             if refusal:
