@@ -80,6 +80,7 @@ class GatheringTransport:
         self._left = 0  # bytes that the client had not taken when something was written last
         self.is_asked = False  # the client is in the middle of a request
         self.refused = 0  # answers in a row that said that there were too many requests
+        self.is_stopping = False  # the server is, which waits for what was asked: no more pauses
         self.lingers = False  # closed for us, while the client may still send
         self.cut_after_s: float | None = None  # so long a client may take for the rest once it is closed; None: any time
 
@@ -170,7 +171,7 @@ class Cycle(RequestResponseCycle, TakesWhole):
         transport: Any = self.transport
         transport.refused += 1
         self.flow.pause_reading()
-        pause_s = min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
+        pause_s = 0.0 if transport.is_stopping else min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
         # Not all connections of a client at the same moment.
         asyncio.get_running_loop().call_later(pause_s * (0.5 + random() / 2), self.on_response)
 
@@ -309,6 +310,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         _begin_stop(self.app_state)
+        self._gathering.is_stopping = True
         super().shutdown()
 
     def _stop_parsing(self, status: int, reason: str) -> None:
