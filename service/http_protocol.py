@@ -80,7 +80,9 @@ class GatheringTransport:
         self._left = 0  # bytes that the client had not taken when something was written last
         self.is_asked = False  # the client is in the middle of a request
         self.refused = 0  # answers in a row that said that there were too many requests
+        self.is_stopping = False  # the server is, which waits for what was asked: no more pauses
         self.lingers = False  # closed for us, while the client may still send
+        self.cut_after_s: float | None = None  # so long a client may take for the rest once it is closed; None: any time
 
     def write(self, data: bytes) -> None:
         if not self._waiting:
@@ -94,6 +96,8 @@ class GatheringTransport:
         self._flush()
         if not self.is_asked or self._transport.is_closing():
             self._transport.close()
+            if self.cut_after_s is not None and self._transport.get_write_buffer_size():
+                self._loop.call_later(self.cut_after_s, self._transport.abort)
             return
         self.lingers = True
         self._transport.write_eof()
@@ -167,7 +171,7 @@ class Cycle(RequestResponseCycle, TakesWhole):
         transport: Any = self.transport
         transport.refused += 1
         self.flow.pause_reading()
-        pause_s = min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
+        pause_s = 0.0 if transport.is_stopping else min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
         # Not all connections of a client at the same moment.
         asyncio.get_running_loop().call_later(pause_s * (0.5 + random() / 2), self.on_response)
 
@@ -299,13 +303,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._look_later.cancel()
-        self._gathering.is_asked = False
+        self._gathering.is_asked, self._gathering.cut_after_s = False, LINGER_S
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
         protocol.place = self._place
 
     def shutdown(self) -> None:
         _begin_stop(self.app_state)
+        self._gathering.is_stopping = True
         super().shutdown()
 
     def _stop_parsing(self, status: int, reason: str) -> None:
@@ -371,7 +376,7 @@ def _begin_stop(state: dict[str, Any]) -> None:
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number
-    of parts, and any number of messages in one piece.
+    of parts, and any number of messages in one piece, and logs an error for text that is not UTF-8.
 
     An application with finished frames for many sockets finds it in the scope, as the extension FRAMES
     (`realtime.websocket.Pipe`).
@@ -420,8 +425,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if len(self.frames) < MAX_FRAGMENTS:
             super().handle_cont(event)
         else:
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
-            self.handle_parser_exception()
+            self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
+
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn logs text that is not UTF-8 as an error, and fails at it when the client closes in the same piece.
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            self.frames = [b"".join(self.frames)]
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self._fail(CloseCode.INVALID_DATA, "not UTF-8")
+                return
+        super().send_receive_event_to_app()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -430,6 +445,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         _begin_stop(self.app_state)
         super().shutdown()
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """End it at once: what the client sends is against the protocol."""
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
 
     def _parse(self) -> None:
         while self._unread and (self.queue.empty() or self.close_sent) and not self.transport.is_closing():

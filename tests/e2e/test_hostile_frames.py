@@ -140,7 +140,16 @@ async def test_an_ack_with_a_long_id_comes_back_under_it(backend: Backend) -> No
 async def test_invalid_utf8_ends_the_connection(backend: Backend) -> None:
     async with raw(backend.url) as connection:
         await connection.send(b'42["\xff\xfe"]', text=True)
-        assert await closed_with(connection) in (1007, 1006)
+        assert await closed_with(connection) == 1007
+    await still_serves(backend)
+
+
+async def test_invalid_utf8_with_a_close_behind_it_is_no_fault_of_ours(backend: Backend) -> None:
+    """In one piece, and in one piece behind what has to be dealt with first."""
+    for before in (b"", _masked(b"40")):
+        async with raw(backend.url) as connection:
+            connection.transport.write(before + _masked(b"\xff") + b"\x88\x80" + bytes(4))
+            await closed_with(connection)
     await still_serves(backend)
 
 
@@ -166,6 +175,16 @@ async def test_who_says_much_at_once_is_slowed_and_heard_in_full(backend: Backen
         assert [answer.partition("[")[0] for answer in answers] == [f"43{number}" for number in range(250)]
         connection.transport.write(_masked(b"3") * 50_000)
     await still_serves(backend)
+
+
+async def test_what_waits_for_auth2_is_measured_in_bytes(backend: Backend) -> None:
+    """Characters may be of four. The first one waits, the second would be too much."""
+    async with raw(backend.url) as connection:
+        for number in (1, 2):
+            await connection.send(f'42{number}["lastRead",{{"room":"{"é" * 20_000}","message":"m"}}]')
+        answer = str(await asyncio.wait_for(connection.recv(), 10))
+        assert answer.startswith("432[")
+        assert "NOT_AUTHENTICATED" in answer
 
 
 async def test_a_hundred_connections_that_say_nothing_harm_nobody(backend: Backend) -> None:
@@ -317,3 +336,24 @@ async def test_who_posts_much_at_once_is_slowed_and_heard_in_full(polled: Servic
         assert (await posting).text == "ok"
         assert 1.5 <= time.monotonic() - began <= 10
         assert [ack.partition("[")[0] for ack in acks] == [f"43{number}" for number in range(200)]
+
+
+@pytest.mark.parametrize(("method", "moved"), [("PUT", False), ("OPTIONS", False), ("GET", True)])
+async def test_what_is_no_polling_is_slowed_as_packets_are(polled: ServiceProcess, method: str, moved: bool) -> None:
+    """Who has a token does not pay for requests of the session; one client could keep a worker busy with them."""
+    async with Backend(polled.url) as backend, contextlib.AsyncExitStack() as stack:
+        sid = await session(backend)
+        token = await backend.token(f"ann-{secrets.token_hex(4)}")
+        path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+        await backend._http.post(path, content=f"40{json.dumps({'token': token})}")
+        if moved:
+            url = backend.url.replace("http", "ws", 1) + f"{ENGINE}&sid={sid}"
+            websocket = await stack.enter_async_context(websockets.connect(url, compression=None))
+            await websocket.send("2probe")
+            assert await websocket.recv() == "3probe"
+            await websocket.send("5")
+            assert str(await websocket.recv()).startswith("40{")
+        began = time.monotonic()
+        answers = [await backend._http.request(method, path) for _ in range(160)]
+        assert {answer.status_code for answer in answers} == {200 if method == "OPTIONS" else 400}
+        assert 1.0 <= time.monotonic() - began <= 10

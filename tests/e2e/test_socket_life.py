@@ -15,12 +15,13 @@ import websockets
 
 from service.app import Service, create_app
 from service.domain.notices import CursorMoved
-from service.http_protocol import PIECE_BYTES, HttpProtocol, WebSocketProtocol
+from service.http_protocol import LINGER_S, PIECE_BYTES, HttpProtocol, WebSocketProtocol
 from service.settings import Settings
 from service.wire.realtime import connections as connections_module
 from service.wire.realtime import events as events_module
 from service.wire.realtime import server as server_module
 from service.wire.realtime.connection import GONE, Connection
+from service.wire.realtime.packets import Packet
 from service.wire.realtime.server import Realtime
 from tests.security.asgi_socket import AsgiSocket
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
@@ -234,6 +235,43 @@ async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) ->
             async with raw(inside.url):
                 pass
         assert (await backend._http.get("/socket.io/?EIO=4&transport=polling")).status_code == 400
+
+
+async def test_a_stop_ends_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server begins to stop with each connection anew; thousands of thousands would take longer than there is time."""
+    ended = []
+    end_now = inside.realtime.connections.end_now
+    monkeypatch.setattr(inside.realtime.connections, "end_now", lambda *args: (ended.append(args[0]), end_now(*args)))
+    async with raw(inside.url), raw(inside.url), raw(inside.url):
+        sessions = inside.realtime.connections.all()
+        for session in sessions:
+            session.line._pipe.shutdown()  # type: ignore[attr-defined]
+        assert ended == sessions
+    await inside.until_nothing_remains()
+
+
+@pytest.mark.parametrize("how", ["a frame against the protocol", "a close", "a stop"])
+async def test_who_takes_nothing_and_ends_keeps_no_connection(inside: Inside, how: str) -> None:
+    """What was written to it is not waited for for ever."""
+    async with raw(inside.url) as connection:
+        await connection.recv()
+        (session,) = inside.realtime.connections.all()
+        protocol: Any = session.line._pipe  # type: ignore[attr-defined]
+        connection.transport.pause_reading()
+        while session.line.is_ready():
+            session.line.send([Packet("4" + "x" * 60_000)])
+            await asyncio.sleep(0.001)
+        if how == "a stop":
+            protocol.shutdown()
+        else:
+            connection.transport.write(b"\xff\x80\0\0\0\0" if how == "a frame against the protocol" else b"\x88\x80\0\0\0\0")
+
+        async def cut() -> bool:
+            return bool(protocol.disconnected)
+
+        await wait_until(cut, "the end of the connection", timeout_s=LINGER_S + 3)
+        connection.transport.abort()
+    await inside.until_nothing_remains()
 
 
 async def test_what_happens_in_one_turn_is_one_write(inside: Inside, backend: Backend) -> None:

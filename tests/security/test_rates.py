@@ -19,7 +19,7 @@ from service.wire.rate_limits import MAX_DEAR_CALLS, RateLimits
 from service.wire.rocketchat.errors import SLOW_DOWN
 from service.wire.untaken import MAX_BYTES
 from tests.support import tencent_callbacks
-from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit, result
 from tests.support.processes import ServiceProcess
 from tests.support.rocketchat import Rocketchat
@@ -282,6 +282,28 @@ async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_les
         assert (await backend.call("GET", "/me/badge", token=await backend.token("wanda")))["RC"] == 0
         async with asyncio.timeout(MAX_PAUSE_S * 10):
             assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
+    """Half a minute of them, for requests that were sent in one piece. All are answered all the same."""
+    refused = 90
+    keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
+    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, user_rate_limit=1, **keys) as process:
+        async with Backend(process.url) as backend:
+            token = await backend.token("wilma")
+        address = urlsplit(process.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        request = f"GET /rooms HTTP/1.1\r\nHost: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {token}\r\n\r\n"
+        writer.write(request.encode() * refused)
+        answers = await reader.readuntil(b" 429 ")
+        begin = time.monotonic()
+        stopping = asyncio.create_task(asyncio.to_thread(process.stop))
+        answers += await reader.read()
+        await stopping
+        assert time.monotonic() - begin < 10
+        assert answers.count(b"HTTP/1.1 ") == refused
+        assert faults(process) == []
+        writer.close()
 
 
 async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -> None:

@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from service.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS
+from service.wire.realtime import backlog
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
 from tests.support.processes import ServiceProcess
@@ -299,6 +300,20 @@ async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imk
 
     await wait_until(gone, "the sessions to go", timeout_s=5)
     assert [len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)] == [0] * 4
+
+
+async def test_what_waits_for_strangers_of_one_address_is_bounded_for_all_of_them_together(imkit: Imkit) -> None:
+    """Each is answered at length what it said, and none takes it. Whoever waits for little stays."""
+    parameters = {"EIO": "4", "transport": "polling"}
+    modest = await opened(imkit)
+    sids = [await opened(imkit) for _ in range(backlog.MAX_OWNER_BYTES // backlog.MAX_BYTES + 2)]
+    for sid in sids:
+        for _ in range(backlog.MAX_BYTES // 60_000):
+            await imkit.client.post("/socket.io/", params=parameters | {"sid": sid}, content=f"40/{'x' * 60_000},")
+    connections = imkit.service.parts.realtime.connections.all()
+    assert modest in {connection.sid for connection in connections}
+    waiting = sum(connection._backlog.behind for connection in connections)
+    assert backlog.MAX_OWNER_BYTES - 2 * backlog.MAX_BYTES < waiting <= backlog.MAX_OWNER_BYTES
 
 
 async def opened(imkit: Imkit) -> str:

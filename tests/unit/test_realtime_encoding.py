@@ -8,8 +8,8 @@ import pytest
 
 from service.wire.realtime.backlog import (
     MAX_BYTES,
+    MAX_OWNER_BYTES,
     MAX_PACKETS,
-    MAX_USER_BYTES,
     SLOW_AT,
     TAKEN_AT_ONCE_BYTES,
     Allowance,
@@ -169,15 +169,15 @@ def test_of_what_a_users_sockets_leave_together_the_one_that_leaves_most_pays() 
     for place in range(10):
         sockets.put(place, 10)
         for _ in range(3):
-            sockets.put(place, MAX_USER_BYTES // 40 + place)
+            sockets.put(place, MAX_OWNER_BYTES // 40 + place)
     assert sockets.cut == []
-    sockets.put(2, MAX_USER_BYTES // 20)
-    sockets.put(0, MAX_USER_BYTES // 5)
+    sockets.put(2, MAX_OWNER_BYTES // 20)
+    sockets.put(0, MAX_OWNER_BYTES // 5)
     assert sockets.cut == [0]
     sockets.put(1, 1_000)
     sockets.put(0, 1_000)
     assert sockets.cut == [0]
-    assert sockets.allowance.waiting == sockets.counted() <= MAX_USER_BYTES
+    assert sockets.allowance.waiting == sockets.counted() <= MAX_OWNER_BYTES
 
 
 def test_what_is_counted_is_what_waits() -> None:

@@ -139,8 +139,6 @@ def _items(body: bytes, data: Batch) -> list[bytes]:
     given = data.messages if data.messages is not None else data.paras
     if given is None:
         raise Refused(MISSING_PARAMETER, "messages is required")
-    if data.messages is not None and data.paras is not None:
-        raise Invalid("paras", "messages and paras are the same list in two forms; send one of them")
     shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
     if data.messages is None:
         shared = {"sender": Raw(b"null"), **shared}

@@ -1,4 +1,6 @@
-"""What waits to be sent to one socket, and to all sockets of one user. Bounded: a client that does not read costs at most this much.
+"""What waits to be sent to one socket, and to all sockets of one owner. Bounded: a client that does not read costs at most this much.
+
+The owner is the user, or the address for as long as the client has not said who it is.
 
 The packet that is sent next is not counted. So one packet alone never means that a client is slow, however large it is: a client is slow
 when others wait behind it.
@@ -11,13 +13,13 @@ from service.wire.realtime.packets import Packet
 
 MAX_PACKETS = 1_000
 MAX_BYTES = 1024 * 1024
-MAX_USER_BYTES = 4 * MAX_BYTES  # all sockets of one user, on one worker
+MAX_OWNER_BYTES = 4 * MAX_BYTES  # all sockets of one owner, on one worker
 SLOW_AT = 64  # packets; a client that has so many waiting is spared receipts that later ones make needless
 TAKEN_AT_ONCE_BYTES = 64 * 1024
 
 
 class Allowance:
-    """What the sockets of one user may leave waiting together, MAX_USER_BYTES. Beyond it the one that leaves most is given up."""
+    """What the sockets of one owner may leave waiting together, MAX_OWNER_BYTES. Beyond it the one that leaves most is given up."""
 
     def __init__(self) -> None:
         self.waiting = 0  # bytes
@@ -25,25 +27,25 @@ class Allowance:
 
     def check(self) -> None:
         """Give up the socket that leaves most, if they leave too much together."""
-        if self.waiting > MAX_USER_BYTES:
+        if self.waiting > MAX_OWNER_BYTES:
             max(self.backlogs, key=lambda backlog: backlog.behind).give_up()
 
 
 class Allowances:
-    """The allowance of each user of this worker; kept for as long as one of their sockets is counted."""
+    """The allowance of each owner: (app, user) or (address,). Kept for as long as one of their sockets is counted."""
 
     def __init__(self) -> None:
-        self._allowances: WeakValueDictionary[tuple[str, str], Allowance] = WeakValueDictionary()
+        self._allowances: WeakValueDictionary[tuple[str, ...], Allowance] = WeakValueDictionary()
 
-    def of(self, app: str, user: str) -> Allowance:
-        return self._allowances.setdefault((app, user), Allowance())
+    def of(self, *owner: str) -> Allowance:
+        return self._allowances.setdefault(owner, Allowance())
 
 
 class Backlog:
     """The packets of one socket that have not been handed to its transport yet, in their order.
 
     From SLOW_AT on, of the receipts of one member in one room only the newest waits: a cursor only moves forward, and an older position
-    says nothing that the newer one does not. Past MAX_PACKETS, MAX_BYTES or the user's allowance everything is dropped and `on_full` is
+    says nothing that the newer one does not. Past MAX_PACKETS, MAX_BYTES or the owner's allowance everything is dropped and `on_full` is
     called, once.
     """
 

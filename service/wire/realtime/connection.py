@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 from msgspec import Struct
 
 from service.domain.identity import Session
-from service.wire.realtime.backlog import Allowance, Backlog
+from service.wire.realtime.backlog import Allowances, Backlog
 from service.wire.realtime.delay import Delay
 from service.wire.realtime.encoding import Encoding, as_argument
 from service.wire.realtime.packets import (
@@ -70,6 +70,7 @@ class Line(Protocol):
 class Host(Protocol):
     """What connections share."""
 
+    allowances: Allowances
     deadlines: Delay["Connection"]  # by when each has to authenticate
     lingers: Delay["Connection"]  # until when each that ends may take what waits for it
 
@@ -90,7 +91,7 @@ class Connection:
         "client_key",
         "encoding",
         "held",
-        "held_chars",
+        "held_bytes",
         "is_connected",
         "line",
         "session",
@@ -108,10 +109,11 @@ class Connection:
         self.is_connected = False  # to the namespace
         self.session: Session | None = None
         self.since_s = 0.0
-        self.held: list[str] = []  # events that were said before auth2, as they came
-        self.held_chars = 0
+        self.held: list[bytes] = []  # events that were said before auth2, as they came
+        self.held_bytes = 0
         self._host = host
         self._backlog = Backlog(self._give_up)
+        self._backlog.count_towards(host.allowances.of(address))
         self._farewell: Farewell | None = None
 
     @property
@@ -119,11 +121,11 @@ class Connection:
         """Whether it has been decided that it ends. It may still take what waits for it."""
         return self._farewell is not None
 
-    def belongs_to(self, session: Session, since_s: float, allowance: Allowance) -> None:
+    def belongs_to(self, session: Session, since_s: float) -> None:
         """It is authenticated, at `since_s`. What waits for this client is part of what its user may leave waiting."""
         self.session = session
         self.since_s = since_s
-        self._backlog.count_towards(allowance)
+        self._backlog.count_towards(self._host.allowances.of(session.app, session.user))
         self._host.deadlines.drop(self)
 
     def send(self, outgoing: Outgoing) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from service.domain.limits import MAX_BODY_BYTES
 from service.wire.imkit.reply import Failure
+from service.wire.realtime.backlog import Allowances
 from service.wire.realtime.connection import GONE, SILENT, TOO_LATE, Connection, Farewell, Line
 from service.wire.realtime.delay import Delay
 from service.wire.realtime.encoding import encode_json
@@ -24,6 +25,7 @@ from service.wire.realtime.packets import (
     MAIN,
     MESSAGE,
     OPEN,
+    POLICY_VIOLATION,
     PONG,
     Bucket,
     Said,
@@ -56,6 +58,7 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._open: dict[str, Connection] = {}
         self._to_flush: dict[Connection, None] = {}
+        self.allowances = Allowances()
         self.pings = Delay(ping_interval_s, Connection.ping)
         self.pongs: Delay[Connection] = Delay(ping_timeout_s, lambda connection: self.end_now(connection, SILENT))
         self.deadlines: Delay[Connection] = Delay(AUTHENTICATE_WITHIN_S, lambda connection: connection.end(TOO_LATE))
@@ -134,8 +137,8 @@ class Connections:
 
         A connection that has ended is not heard any more.
         """
-        if not connection.ended and (wait_s := connection.bucket.take()):
-            await asyncio.sleep(wait_s)
+        if not connection.ended:
+            await _wait_turn(connection)
         if connection.ended:
             return True
         kind = text[:1]
@@ -145,6 +148,13 @@ class Connections:
         if kind == MESSAGE:
             await self._hear_message(connection, understand(text[1:]))
         return kind != CLOSE
+
+    async def slow_down(self, connection: Connection) -> None:
+        """What is no packet, and costs as much, waits for its turn as packets do; too much of it ends the connection."""
+        try:
+            await _wait_turn(connection)
+        except Violation as violation:
+            self.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
 
     async def _hear_message(self, connection: Connection, said: Said) -> None:
         if said.namespace != MAIN:
@@ -172,3 +182,8 @@ class Connections:
                 return
         connection.is_connected = True
         connection.tell(MESSAGE + CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode())
+
+
+async def _wait_turn(connection: Connection) -> None:
+    if wait_s := connection.bucket.take():
+        await asyncio.sleep(wait_s)

@@ -24,7 +24,6 @@ from service.wire.imkit.call import Caller
 from service.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, Problem, Refused, explain
 from service.wire.imkit.reply import ok
 from service.wire.realtime.audience import Audience
-from service.wire.realtime.backlog import Allowances
 from service.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection, Farewell
 from service.wire.realtime.encoding import Encoding
 from service.wire.realtime.packets import Said, understand
@@ -34,7 +33,7 @@ MAX_SOCKETS_PER_USER = 100  # on one worker
 RETRY_SOCKET_S = 60  # sockets do not come to an end by themselves
 
 MAX_HELD = 1_000  # events that wait for auth2
-MAX_HELD_CHARS = 64 * 1024  # of them together
+MAX_HELD_BYTES = 64 * 1024  # of them together
 
 # Ours. Not a 401, which clients take for the end of their token.
 NOT_AUTHENTICATED = Problem(
@@ -63,7 +62,6 @@ class Events:
         self._notices = notices
         self._audience = audience
         self._requests = requests
-        self._allowances = Allowances()
 
     async def said(self, connection: Connection, said: Said) -> None:
         """One event. Never raises for what the client said."""
@@ -91,22 +89,23 @@ class Events:
     # What is said before auth2
 
     def _hold(self, connection: Connection, said: Said) -> None:
-        connection.held_chars += len(said.text)
-        if len(connection.held) < MAX_HELD and connection.held_chars <= MAX_HELD_CHARS:
-            connection.held.append(said.text)
+        text = said.text.encode()  # one rare character makes a string four times as large
+        connection.held_bytes += len(text)
+        if len(connection.held) < MAX_HELD and connection.held_bytes <= MAX_HELD_BYTES:
+            connection.held.append(text)
         else:
             _acknowledge(connection, said.ack_id, NOT_AUTHENTICATED.reply().payload, Encoding.RAW)
 
     async def _release(self, connection: Connection) -> None:
         """It is authenticated: do what was said before, before anything that follows."""
-        held, connection.held, connection.held_chars = connection.held, [], 0
+        held, connection.held, connection.held_bytes = connection.held, [], 0
         for text in held:
-            await self.said(connection, understand(text))
+            await self.said(connection, understand(text.decode()))
 
     def _refuse_held(self, connection: Connection) -> None:
         held, connection.held = connection.held, []
         for text in held:
-            _acknowledge(connection, understand(text).ack_id, NOT_AUTHENTICATED.reply().payload, Encoding.RAW)
+            _acknowledge(connection, understand(text.decode()).ack_id, NOT_AUTHENTICATED.reply().payload, Encoding.RAW)
 
     def _configure(self, connection: Connection, wish: Any) -> bytes:
         try:
@@ -190,7 +189,7 @@ class Events:
         is_new = before is None or (before.app, before.user) != (session.app, session.user)
         if is_new:
             await self._admit(connection, session)
-        connection.belongs_to(session, time.time(), self._allowances.of(session.app, session.user))
+        connection.belongs_to(session, time.time())
         if is_new and before is not None:
             self._audience.dismiss(before.app, before.user, connection)
             await self._notices.leave(before.app)

@@ -78,6 +78,12 @@ class Answer:
         await self.give(reason.encode(), status, more)
 
 
+def goes_on(connection: Connection, scope: Event) -> bool:
+    """Whether a request is one of many that belong to long-polling; what else there is of a session is rare."""
+    line = connection.line
+    return scope.get("method") in ("GET", "POST") and isinstance(line, PollingLine) and not line.is_probed
+
+
 async def serve(
     connections: Connections,
     connection: Connection,

@@ -81,15 +81,16 @@ class Realtime:
         notices.attach(self._delivery.deliver, self._repair)
 
     async def start(self) -> None:
-        logging.getLogger("uvicorn.error").addFilter(_is_ours)
         self._checker = asyncio.create_task(self._check_tokens())
 
     def begin_stop(self) -> None:
         """Close every connection in a way that lets clients come back by themselves, and refuse new ones, at once.
 
         To be called before the server waits for the requests that it is answering: those of long-polling clients are
-        among them.
+        among them. Doing it again does nothing: the server does so for each of its connections.
         """
+        if self._stopping:
+            return
         self._stopping = True
         for connection in self.connections.all():
             self.connections.end_now(connection, STOPPING)
@@ -115,6 +116,8 @@ class Realtime:
         query = query_of(scope)
         connection = self.connections.get(query.get("sid", ""))
         refusal = STOPS if self._stopping else self._admission.refusal(scope, query, connection)
+        if connection is not None and (refusal or not polling.goes_on(connection, scope)):
+            await self.connections.slow_down(connection)
         if scope["type"] == "websocket":
             await receive()
             if refusal:
@@ -248,8 +251,3 @@ async def _insist(view: Callable[[], Awaitable[bytes]]) -> bytes:
         return await view()
     except Fault:
         return await view()
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    """uvicorn reports a frame that is not UTF-8 as an error, with a traceback. It is the client's, and the connection is closed."""
-    return not str(record.msg).startswith("Invalid UTF-8")
