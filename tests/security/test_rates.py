@@ -26,6 +26,7 @@ from tests.support.rocketchat import Rocketchat
 from tests.support.servers import short_directory
 from tests.support.tencent import Tencent, with_tencent
 
+SOME_DAY_MS = 1_500_000_000_000  # in 2017
 RATE = 1  # units a second: ten at once
 UNTAKEN = "Answers that were sent have not been taken; read them first"
 TOO_MUCH = "The user asks too much at once; try again in 1 s"
@@ -166,7 +167,7 @@ async def test_what_a_backend_s_messages_move_is_charged(imkit: Imkit, monkeypat
 
 async def test_deleting_by_a_time_costs_what_is_looked_at(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     await imkit.room("r", "ann")
-    messages = [{"room": "r", "sender": None, "messageTimeMS": number} for number in range(1, 401)]
+    messages = [{"room": "r", "sender": None, "messageTimeMS": SOME_DAY_MS + number} for number in range(400)]
     result(await imkit.as_backend("POST", "/messages/batch", {"messages": messages}))
     charges: list[float] = []
     monkeypatch.setattr(RateLimits, "charge", lambda _, app, user, cost: charges.append(cost))
