@@ -3,7 +3,7 @@
 --
 -- KEYS[1]    room
 -- ARGV[1]    app
--- ARGV[2..]  members   who of them is owed news; without any, whoever is
+-- ARGV[2..]  members   only what these are owed; without any, what all are owed
 --
 -- Reply      how many members and events are owed, with the news of the first of them
 -- Cost       commands <= 6 + owed, turns <= 6 + members + 5 * owed

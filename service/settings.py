@@ -296,7 +296,7 @@ def _unusable(directory: Path, error: OSError) -> SettingsError:
 
 
 def _is_ours_and_new(directory: Path) -> bool:
-    """Whether nobody else can have put anything into it so far: it is ours, others may at most read it, and it is empty."""
+    """Whether no other user can have put anything into it so far: it is ours, others may at most read it, and it is empty."""
     status = directory.stat()
     return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o022 and not any(directory.iterdir())
 

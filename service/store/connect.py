@@ -38,7 +38,7 @@ UNKNOWN_FUNCTION = "ERR Function not found"  # proves that nothing ran
 
 
 class ScriptFailed(Exception):
-    """A script raised an error that is not a refusal: a bug, or data that somebody else has written. The message is the store's own."""
+    """A script raised an error that is not a refusal: a bug, or data that another program has written. The message is the store's own."""
 
 
 class Caller(Protocol):

@@ -19,7 +19,7 @@ _CANNOT_ASK = frozenset({"NOPERM"})  # this user may not run such a script, and 
 
 
 class StoreWrites:
-    """What `look` found last; it is to be called every few seconds, and whenever somebody wants to know."""
+    """What `look` found last; it is to be called every few seconds, and whenever it matters."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

@@ -119,7 +119,7 @@ async def test_it_does_both_when_asked_to(al: Imkit) -> None:
 
 
 async def test_an_automatic_message_that_counts_need_not_read_for_its_sender(al: Imkit) -> None:
-    """It is unread for cy as for the others, and nobody sees cy as a reader."""
+    """It is unread for cy as for the others, and no member sees cy as a reader."""
     await post(al, _id="away", sender="cy", moveCursor=False)
     assert await unread(al, "al", "bo", "cy") == [2, 1, 2]
     assert [await al.badge(user) for user in ("al", "bo", "cy")] == [2, 1, 2]

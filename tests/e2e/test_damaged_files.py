@@ -147,7 +147,7 @@ def test_what_is_sound_is_left_alone(data_dir: Path, file: Path) -> None:
 
 
 def test_a_server_that_dies_while_it_serves_comes_back_without_the_end(data_dir: Path, file: Path) -> None:
-    """As after a full disk: nobody is there to start it anew."""
+    """As after a full disk: no operator is there to start it anew."""
     reports: list[str] = []
     with running(data_dir, reports.append) as url, redis.Redis.from_url(url) as client:
         client.set("last", "v")

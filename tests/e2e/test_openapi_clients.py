@@ -114,7 +114,7 @@ def python_client(document: str, place: Path) -> Path:
     installed = run(*pip, *pinned)
     assert installed.returncode == 0, installed.stdout + installed.stderr
     config = place / "generator.yaml"
-    config.write_text("post_hooks: []\n")  # nobody reads the code, so it need not look well
+    config.write_text("post_hooks: []\n")  # the code is not read by people, so it need not look well
     package = place / "made" / "readstate_client"
     package.parent.mkdir()
     options = ["--path", document, "--config", str(config), "--meta", "none", "--output-path", str(package), "--fail-on-warning"]

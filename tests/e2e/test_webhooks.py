@@ -100,7 +100,7 @@ async def test_a_read_is_told_by_webhook(data_dir: Path, settings: dict[str, obj
         ("default", "garden", "ann", third, 2, 3, 0),
     ]
     assert 'readstate_webhooks_delivered_total{form="standard"} 2.0' in metrics
-    assert not any("READSTATE_REDIS_URL" in line for line in service.logged), "a setting that nobody made"
+    assert not any("READSTATE_REDIS_URL" in line for line in service.logged), "a setting that was never made"
 
 
 async def test_a_receiver_that_is_down_slows_no_read_and_hears_of_all_later(

@@ -40,7 +40,7 @@ async def test_what_is_posted_later_counts(store: RedisStore, app: str) -> None:
 
 
 async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
-    """Nobody counts over them any more, and nothing else would ever take them away."""
+    """No member counts over them any more, and nothing else would ever take them away."""
     await a_room(store, app)
     await posted(store, app, message="m")
     await posted(store, app)

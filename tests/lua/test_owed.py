@@ -32,7 +32,7 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
 
 @pytest.mark.parametrize("how", ["remove_members", "delete_room"])
 async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(run: Run, store: RedisStore, app: str, how: str) -> None:
-    """The room's script has published it, and who ran that has not told the user yet: whoever heard it does not wait for them."""
+    """The room's script has published it, and who ran that has not told the user yet: a worker that heard it does not wait for them."""
     await a_room(store, app)
     await posted(store, app)
     await store.outbox.idle()

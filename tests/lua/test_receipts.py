@@ -249,7 +249,7 @@ async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(store: 
 
 
 async def test_a_later_stay_keeps_its_receipts_when_an_earlier_one_is_forgotten(store: RedisStore, app: str) -> None:
-    """Of somebody who came back and left again."""
+    """Of a member who came back and left again."""
     await a_message(store, app, readers=["bob"])
     await store.remove_members(app=app, room="r", members=["bob"])
     await store.add_members(app=app, room="r", members=["bob"])

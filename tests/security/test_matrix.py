@@ -376,7 +376,7 @@ async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp,
                 introduced = await socket.ask("auth2", cell.token)
                 assert introduced["RC"] == (0 if cell.is_proved else 401)
             if not cell.token:
-                # It waits until somebody authenticates, and is refused when that cannot be any more.
+                # It waits until the client authenticates, and is refused when that cannot be any more.
                 acks = [socket.say(event, cell.about(content, known=known)) for known in (True, False)]
                 answers = await check_writes_nothing(world, lambda: refused_auth2(socket, acks))  # noqa: B023
                 assert [answer["error"]["code"] for answer in answers] == ["NOT_AUTHENTICATED"] * 2

@@ -142,7 +142,7 @@ async def test_badges_of_many_cost_a_backend_more(imkit: Imkit) -> None:
 
 
 async def test_each_user_pays_for_their_own_badge(imkit: Imkit) -> None:
-    """Whoever asks with their tokens; the backend's rate is not touched."""
+    """Who asks with their tokens; the backend's rate is not touched."""
     tokens = [await imkit.sign_in(user) for user in ("ann", "ben")]
     key = {"IM-CLIENT-KEY": "client-key-of-the-app"}
     both = [(await imkit.call("POST", "/badges", {"tokens": tokens}, key)).status_code for _ in range(10 * RATE + 1)]

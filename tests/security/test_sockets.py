@@ -303,7 +303,7 @@ async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imk
 
 
 async def test_what_waits_for_strangers_of_one_address_is_bounded_for_all_of_them_together(imkit: Imkit) -> None:
-    """Each is answered at length what it said, and none takes it. Whoever waits for little stays."""
+    """Each is answered at length what it said, and none takes it. A socket for which little waits stays."""
     parameters = {"EIO": "4", "transport": "polling"}
     modest = await opened(imkit)
     sids = [await opened(imkit) for _ in range(backlog.MAX_OWNER_BYTES // backlog.MAX_BYTES + 2)]

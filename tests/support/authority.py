@@ -7,7 +7,7 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
 class Authority:
-    """Makes certificates that whoever trusts `certificate` accepts."""
+    """Makes certificates that clients who trust `certificate` accept."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

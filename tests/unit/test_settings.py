@@ -244,7 +244,7 @@ def test_a_data_directory_that_others_can_enter_is_refused(tmp_path: Path, mode:
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o711])
 def test_a_fresh_directory_of_ones_own_is_taken_and_closed_to_others(tmp_path: Path, mode: int) -> None:
-    """As `mkdir data` makes it: nobody else can have put anything into it."""
+    """As `mkdir data` makes it: no other user can have put anything into it."""
     tmp_path.chmod(mode)
     Settings(data_dir=str(tmp_path)).resolve()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700

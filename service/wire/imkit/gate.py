@@ -88,7 +88,7 @@ async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
 
 
 def _somebody(desk: Desk, given: Mapping[str, bytes], scope: Any, cost: float) -> Caller:
-    """Somebody with the client key, which is public: their address pays.
+    """A caller with the client key, which is public: their address pays.
 
     Who they are is said by the tokens in the body.
     """

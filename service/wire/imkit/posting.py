@@ -22,7 +22,7 @@ from service.wire.times import unix_ms
 ALL = "_all"  # in the place of a message's id: every message of the room
 BEFORE = "_before"  # every message before one of them
 RECALL = "recall"
-# Types that change or decorate another message, or are not for people: nobody's unread count rises.
+# Types that change or decorate another message, or are not for people: no unread count rises.
 UNCOUNTED_TYPES = frozenset({"edit", "reaction", "reactions", "silent"})
 MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are mistaken
 EARLIEST_MS = 100_000_000_000  # 1973; times in seconds are below, until the year 5138

@@ -71,7 +71,7 @@ FIELDS = {
     "readCount": Field("How many members have read the message, its sender left out", 1),
     "unreadCount": Field("How many members have not", 0),
     "leftCount": Field("How many had read it and have left the room since", 0),
-    "ReceiptsResult.sender": Field("The id of the user who sent the message; null for one that nobody sent", "ann"),
+    "ReceiptsResult.sender": Field("The id of the user who sent the message; null for one without a sender", "ann"),
     "ReceiptsResult.data": Field(
         "With `filter` read: who has read it (`client`), since when (`at`, at the latest unless `exact`), "
         "and whether they `left` since. With unread: who has not (`client`)",
@@ -128,8 +128,8 @@ FIELDS = {
     "notify": Field("False: no device hears of the message"),
     "moveCursor": Field("False: the sender has not read anything by it; unless given, as whether the message counts"),
     "asLastMessage": Field("False: it never becomes the room's last message; unless given, as whether it counts"),
-    "sender": Field("Who sent the message; null for one that nobody sent", "ann"),
-    "MessageResult.sender": Field("Who sent the message: the user, or their id; null for one that nobody sent"),
+    "sender": Field("Who sent the message; null for one without a sender", "ann"),
+    "MessageResult.sender": Field("Who sent the message: the user, or their id; null for one without a sender"),
     "createdAtMS": Field("When the message was posted, in Unix milliseconds, under another name", _AT_MS),
     "updatedAtMS": Field("When the message last changed, in Unix milliseconds", _AT_MS),
     "messages": Field("The messages, each as for POST /messages"),

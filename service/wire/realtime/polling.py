@@ -124,7 +124,7 @@ async def _poll(
     if line.is_probed:
         line.release()  # the client waits for the end of this request before it moves
     if not packets.done() and not await _comes(packets, receive):
-        connections.gone(connection)  # nobody is there to take what was to come
+        connections.gone(connection)  # no client is there to take what was to come
         return
     await answer.give(SEPARATOR.encode().join([packet.text for packet in packets.result()]))
 

@@ -3,7 +3,7 @@
 Websocket works with any number of workers. Long-polling needs every request of a session to reach the same process, so
 only a service with one worker offers it.
 
-After a gap in the stream of notices every person's rooms are read anew, so that nobody hears too little or too much
+After a gap in the stream of notices every person's rooms are read anew, so that no user hears too little or too much
 from then on, and the connections are closed one after the other: what was missed is not made up for, and clients fetch
 state when they connect.
 """

@@ -56,7 +56,7 @@ FIELDS = {
     "Subscription._updatedAt": Field("When it last changed for the caller, in ISO 8601", _READ_AT),
     "RemovedSubscription._id": Field("The ids of room and user together", "gardenann"),
     "_deletedAt": Field("When the caller left, in ISO 8601", _READ_AT),
-    # counters; null for somebody who is not in the room
+    # counters; null for a user who is not in the room
     "joined": Field("Whether the caller is in the room", True),
     "members": Field("How many are in the room", 2),
     "unreads": Field("Unread messages of the room, the caller's own left out", 1),
