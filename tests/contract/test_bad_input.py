@@ -503,9 +503,9 @@ async def test_what_the_published_clients_ask_for_is_answered(al: Imkit) -> None
         'skip=0&limit=30&q={ "members": "al", "roomTags": "work" }&sort=-lastMessage -createdTime&sortUnreadFirst=0',
         'pref={"tags":"x"}&updatedAfter=2020-10-15T03:28:54Z',
     ):
-        result(await al.as_user("al", "GET", f"/rooms?{query}"))
-    result(await al.as_user("al", "GET", "/rooms/ids?limit=20&skip=0"))
-    result(await al.as_user("al", "GET", "/rooms/r/count?timeInMS=0"))
+        assert [room["_id"] for room in result(await al.as_user("al", "GET", f"/rooms?{query}"))["data"]] == ["r"]
+    assert result(await al.as_user("al", "GET", "/rooms/ids?limit=20&skip=0"))["data"] == ["r"]
+    assert result(await al.as_user("al", "GET", "/rooms/r/count?timeInMS=0"))["count"] == 1
 
 
 @pytest.mark.parametrize("value", ["work,eu", "work%2Ceu", "[work]", '["work"]', '["work","eu"]', '"work"', ","])
