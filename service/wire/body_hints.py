@@ -54,7 +54,7 @@ def _written_instead(field: str, given: Any, known: Collection[str]) -> str:
 
 def _as_a_list(given: Any) -> str:
     shown = msgspec.json.encode([given]).decode()
-    return f"for one send {shown}" if len(shown) <= MAX_SHOWN_BYTES else "send an array, also for one"
+    return f"for one send {shown}" if given and len(shown) <= MAX_SHOWN_BYTES else "send an array, also for one"
 
 
 def _steps(text: str) -> list[str | int]:
@@ -64,9 +64,16 @@ def _steps(text: str) -> list[str | int]:
 
 
 def _at(body: bytes, steps: list[str | int]) -> Any:
-    value = msgspec.json.decode(body)
-    for step in steps:
-        value = value[step]
+    """The value at a place of the body; None when it is not there.
+
+    msgspec stops at the first thing that is wrong. Behind it the same name may stand once more, or what is no JSON.
+    """
+    try:
+        value = msgspec.json.decode(body)
+        for step in steps:
+            value = value[step]
+    except (LookupError, TypeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
     return value
 
 

@@ -97,6 +97,35 @@ async def test_last_read_says_what_it_needs(al: Imkit, body: bytes, expected: st
         assert await refused(al, await al.call(*READ, body, headers), before) == missing(expected)
 
 
+NO_ID = refusal(400, "Bad Request", "INVALID_REQUEST", "_id is required")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/admin/clients/list", b'{"data":[{"id":"x"}],"data":null}', NO_ID),
+        ("/admin/clients/list", b'{"data":[{"id":"x"}],"data":[]}', NO_ID),
+        ("/admin/clients/list", b'{"data":[{"id":"x"}] ]', NO_ID),
+        ("/admin/clients/list", b'{"data":[{"id":"x"}],"more":"\xff"}', NO_ID),
+        ("/admin/clients/list", b'{"data":[{"id":"x"}],"more":' + b"[" * 20_000, NO_ID),
+        (
+            "/rooms/r/members",
+            b'{"invitees":"bo","invitees":7}',
+            bad_body(escaped("Expected `array`, got `str` - at `$.invitees`; for one send [7]")),
+        ),
+        (
+            "/rooms/r/members",
+            b'{"invitees":"bo" ]',
+            bad_body(escaped("Expected `array`, got `str` - at `$.invitees`; send an array, also for one")),
+        ),
+    ],
+)
+async def test_a_body_with_several_mistakes_is_refused_for_the_first(al: Imkit, path: str, body: bytes, expected: bytes) -> None:
+    """What stands behind it may be anything, the same name once more among it."""
+    before = await al.everything()
+    assert await refused(al, await al.as_backend("POST", path, body), before) == expected
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "expected"),
     [
