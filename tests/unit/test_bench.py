@@ -324,5 +324,5 @@ def test_every_row_can_be_measured(row: str) -> None:
         outcome = ROWS[row](stage)
     if outcome.reached is None:
         pytest.skip(outcome.measured)
-    assert outcome.table
+    assert outcome.table or outcome.notes  # how it was measured, and what was
     assert row == "e" or (outcome.ratio is not None and outcome.ratio > 0)
