@@ -15,6 +15,9 @@ from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server
 
 
+REUSED = {"/readyz", "/metrics"}  # whose answers an application gives again for a moment
+
+
 @cache
 def made(settings: Settings) -> Service:
     """The application with these settings. Making it takes longer than most tests; all that it knows is that of one lifespan."""
@@ -33,9 +36,17 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
     caller = await connect(str(settings.redis_url))
     await caller.each_node("FLUSHALL")
     service = made(settings)
-    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+    asked: set[str] = set()
+
+    async def note(request: httpx.Request) -> None:
+        asked.add(request.url.path)
+
+    transport, hooks = httpx.ASGITransport(app=service), {"request": [note]}
+    async with Lifespan(service), httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks) as client:
         yield Imkit(service, client, caller)
     await caller.close()
+    if asked & REUSED:
+        made.cache_clear()
 
 
 @pytest.fixture
