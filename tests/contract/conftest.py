@@ -14,7 +14,6 @@ from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
 from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server
 
-
 REUSED = {"/readyz", "/metrics"}  # whose answers an application gives again for a moment
 
 
