@@ -6,7 +6,8 @@
 -- ARGV[2]    user
 -- ARGV[3..]  tags
 --
--- Reply      { unread, elsewhere }   elsewhere: derived rooms that the caller must ask, on the split plan
+-- Reply      { unread, derived, elsewhere }   derived: how many such rooms the user is in;
+--            elsewhere: those that the caller must ask
 -- Cost       commands <= 4 + sets / 1000 + 3 * derived,
 --            turns <= 8 + asked + sets * (4 + tags) + derived * (2 + tags)
 --            sets: tag sets of the user; derived: rooms above the fan-out limit, of which 256 are asked
@@ -29,7 +30,7 @@ elseif number > 1 then
     unread = sum_sets(key, has_all)
 end
 if derived == 0 then
-    return { unread, {} }
+    return { unread, 0, {} }
 end
 local found, elsewhere = ask_derived(user)
 for _, room in ipairs(found) do
@@ -37,4 +38,4 @@ for _, room in ipairs(found) do
         unread = unread + room[1]
     end
 end
-return { unread, elsewhere }
+return { unread, derived, elsewhere }

@@ -6,7 +6,8 @@
 -- ARGV[2]    user
 -- ARGV[3..]  tags
 --
--- Reply      { total, { tag, unread, ... }, elsewhere }   elsewhere: derived rooms that the caller must ask, on the split plan
+-- Reply      { total, { tag, unread, ... }, derived, elsewhere }   derived: how many such rooms the user is in;
+--            elsewhere: those that the caller must ask
 -- Cost       commands <= 6 + (sets + tags * (sets + derived) + asked) / 1000 + 3 * derived,
 --            turns <= 8 + 5 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
 --            sets: tag sets of the user; derived: rooms above the fan-out limit, of which 256 are asked
@@ -74,4 +75,4 @@ for _, tag in ipairs(names) do
     reply[#reply + 1] = tag
     reply[#reply + 1] = counts[tag]
 end
-return { total, reply, elsewhere }
+return { total, reply, derived, elsewhere }

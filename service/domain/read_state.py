@@ -206,28 +206,47 @@ class ReadState:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str, tell_backend: bool = True) -> Reading:
+    async def mark_read(
+        self,
+        *,
+        app: str,
+        room: str,
+        user: str,
+        message: str,
+        tell_backend: bool = True,
+        with_badge: bool = True,
+        derived: Callable[[int], None] = lambda _: None,
+    ) -> Reading:
         """Move the user's cursor forward to `message`. An older or equal one succeeds, changes and announces nothing.
 
-        `tell_backend`: no webhook tells of this read when it is the backend that told us.
+        `tell_backend`: no webhook tells of this read when it is the backend that told us. `with_badge`: the answer has
+        the user's badge; `derived` is told as by `badge`.
         Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
         """
-        return await self._store.mark_read(app=app, room=room, user=user, message=message, tell_backend=tell_backend)
+        return await self._store.mark_read(
+            app=app, room=room, user=user, message=message, tell_backend=tell_backend, with_badge=with_badge, derived=derived
+        )
 
-    async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> tuple[list[Reading | ReadStateError], int]:
+    async def mark_read_many(
+        self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
+    ) -> tuple[list[Reading | ReadStateError], int]:
         """Mark (room, message) pairs read, each on its own, in one go. Returns what became of each, and the user's badge after all.
 
-        The badges of the single readings are not asked for and are -1 where they are not known.
+        The badges of the single readings are not asked for and are -1 where they are not known. `derived` is told as by `badge`.
         """
         outcomes = await self._store.mark_read_many(app=app, user=user, items=items)
-        return outcomes, await self._store.badge(app=app, user=user, tags=())
+        return outcomes, await self._store.badge(app=app, user=user, tags=(), derived=derived)
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int = 0, tell_backend: bool = True) -> Reading:
+    async def mark_read_until(
+        self, *, app: str, room: str, user: str, until_ms: int = 0, tell_backend: bool = True, with_badge: bool = True
+    ) -> Reading:
         """As mark_read, for the newest message of `until_ms` (Unix ms) or earlier; 0: now, and so for the newest of all.
 
         Without any such message nothing changes and `message` is "". Raises RoomUnknown, NotMember. Safe to repeat.
         """
-        return await self._store.mark_read_until(app=app, room=room, user=user, until_ms=until_ms, tell_backend=tell_backend)
+        return await self._store.mark_read_until(
+            app=app, room=room, user=user, until_ms=until_ms, tell_backend=tell_backend, with_badge=with_badge
+        )
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str = "") -> None:
         """Remember that the user wants to see the room as unread from `message` on ("": the newest). No cursor, count or receipt changes.
@@ -323,21 +342,28 @@ class ReadState:
 
     # Badges
 
-    async def badge(self, *, app: str, user: str, tags: Sequence[str] = ()) -> int:
-        """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid."""
-        return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags))
+    async def badge(self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None) -> int:
+        """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid.
 
-    async def badge_each(self, *, app: str, users: Sequence[str]) -> list[int]:
-        """As `badge` without tags, for each of several users; 0 for one who is unknown."""
-        return await self._store.badge_each(app=app, users=users)
+        `derived` is told how many of the user's rooms are above the fan-out limit: each of them is asked.
+        """
+        return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags), derived=derived)
+
+    async def badge_each(
+        self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
+    ) -> list[int]:
+        """As `badge` without tags, for each of several users; 0 for one who is unknown. `derived` is told of each user."""
+        return await self._store.badge_each(app=app, users=users, derived=derived)
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         """The badges of `users`, with every change of `room` in them of which there has been a notice."""
         return await self._store.badges_after(app=app, room=room, users=users)
 
-    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str] = ()) -> TagBadges:
-        """Unread per tag; without `tags`, for every tag on the user's active rooms. Raises Invalid."""
-        return await self._store.badges_by_tags(app=app, user=user, tags=check_tags("tags", tags))
+    async def badges_by_tags(
+        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
+    ) -> TagBadges:
+        """Unread per tag; without `tags`, for every tag on the user's active rooms. `derived` is told as by `badge`. Raises Invalid."""
+        return await self._store.badges_by_tags(app=app, user=user, tags=check_tags("tags", tags), derived=derived)
 
     async def room(self, *, app: str, room: str, user: str = "") -> Room:
         """The room, and in `me` the state of `user` if a member. Raises RoomUnknown."""

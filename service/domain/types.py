@@ -28,7 +28,7 @@ class Reading(Struct, frozen=True):
     seq: int  # its position
     moved: bool  # False: an older or equal position; nothing changed, nothing was announced
     unread: int  # countable messages of the room after the cursor
-    badge: int  # unread over all the user's rooms
+    badge: int  # unread over all the user's rooms; -1 where it was not asked for and is not known
 
 
 class Posted(Struct, frozen=True):

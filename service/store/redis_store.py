@@ -184,18 +184,32 @@ class RedisStore:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str, tell_backend: bool = True) -> Reading:
+    async def mark_read(
+        self,
+        *,
+        app: str,
+        room: str,
+        user: str,
+        message: str,
+        tell_backend: bool = True,
+        with_badge: bool = True,
+        derived: Callable[[int], None] = lambda _: None,
+    ) -> Reading:
         args = (app, user, message, self._journal, self._event_shard(app, room) if tell_backend else "")
-        return await self._with_badge(app, user, _reading(await self._change("mark_read", app, room, args)))
+        reading = _reading(await self._change("mark_read", app, room, args))
+        return await self._with_badge(app, user, reading, derived) if with_badge else reading
 
     async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
         changes = [(room, (app, user, message, self._journal, self._event_shard(app, room))) for room, message in items]
         replies = await self.outbox.change_each("mark_read", app, changes)
         return [reply if isinstance(reply, ReadStateError) else _reading(reply) for reply in replies]
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int, tell_backend: bool = True) -> Reading:
+    async def mark_read_until(
+        self, *, app: str, room: str, user: str, until_ms: int, tell_backend: bool = True, with_badge: bool = True
+    ) -> Reading:
         args = (app, user, until_ms, self._journal, self._event_shard(app, room) if tell_backend else "")
-        return await self._with_badge(app, user, _reading(await self._change("mark_read_until", app, room, args)))
+        reading = _reading(await self._change("mark_read_until", app, room, args))
+        return await self._with_badge(app, user, reading) if with_badge else reading
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str) -> None:
         await self._change("mark_unread", app, room, [app, user, message])
@@ -247,19 +261,23 @@ class RedisStore:
 
     # Badges
 
-    async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
-        unread, elsewhere = await self._caller.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
+    async def badge(self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None) -> int:
+        unread, large, elsewhere = await self._caller.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
+        derived(large)
         for count, room_tags in await self._ask_derived(app, user, elsewhere):
             if room_tags.issuperset(tags):
                 unread += count
         return int(unread)
 
-    async def badge_each(self, *, app: str, users: Sequence[str]) -> list[int]:
+    async def badge_each(
+        self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
+    ) -> list[int]:
         badges: list[int] = []
         for lot in lots(users, BADGES_AT_ONCE):
             calls = [(Keys.user(app, user), (app, user)) for user in lot]
             replies = all_or_raise(await self._caller.call_each(self._scripts["badge"], calls))
-            for user, (unread, elsewhere) in zip(lot, replies, strict=True):
+            for user, (unread, large, elsewhere) in zip(lot, replies, strict=True):
+                derived(user, large)
                 badges.append(unread + sum(count for count, _ in await self._ask_derived(app, user, elsewhere)))
         return badges
 
@@ -267,9 +285,12 @@ class RedisStore:
         await self.outbox.tell_owed(app, room, users)
         return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
-    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
+    async def badges_by_tags(
+        self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
+    ) -> TagBadges:
         reply = await self._caller.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
-        total, flat, elsewhere = reply
+        total, flat, large, elsewhere = reply
+        derived(large)
         counts = {_text(tag): int(unread) for tag, unread in _pairs(flat)}
         for count, room_tags in await self._ask_derived(app, user, elsewhere):
             asked = room_tags.intersection(tags) if tags else room_tags
@@ -344,10 +365,10 @@ class RedisStore:
     def _event_shard(self, app: str, room: str) -> int | str:
         return Keys.event_shard(Keys.room(app, room)) if self._events else ""
 
-    async def _with_badge(self, app: str, user: str, reading: Reading) -> Reading:
+    async def _with_badge(self, app: str, user: str, reading: Reading, derived: Callable[[int], None] = lambda _: None) -> Reading:
         """The reading with the user's badge, which the script does not know on the split plan or beside derived rooms."""
         if reading.badge < 0:
-            return replace(reading, badge=await self.badge(app=app, user=user, tags=()))
+            return replace(reading, badge=await self.badge(app=app, user=user, tags=(), derived=derived))
         return reading
 
     async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:

@@ -28,6 +28,7 @@ STRANGERS: Final = {"": UNKNOWN, "metrics": DOCUMENT, "schema": DOCUMENT}  # by 
 
 _ROOMS_PER_UNIT: Final = 4  # in a list
 _READS_PER_UNIT: Final = 2  # of many in one call
+_DERIVED_PER_UNIT: Final = 16  # rooms above the fan-out limit, each of which a badge asks
 _COUNTED_PER_UNIT: Final = 200  # messages
 _MEMBERS_PER_UNIT: Final = 32  # in the view of a room
 _TOLD: Final = 256  # members
@@ -47,6 +48,11 @@ def of_reads(reads: int) -> int:
 def of_badges(users: int) -> int:
     """What the badges of several users cost beside READ."""
     return users // _READS_PER_UNIT
+
+
+def of_derived(rooms: int) -> int:
+    """What the rooms above the fan-out limit that a badge asks cost beside READ or TAGS."""
+    return rooms // _DERIVED_PER_UNIT
 
 
 def of_count(messages: int) -> int:

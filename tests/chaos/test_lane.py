@@ -189,5 +189,5 @@ async def test_a_flushed_script_is_loaded_and_called_again(server: Server, app: 
     """An unknown function proves that nothing ran, so the call is repeated whatever it is."""
     caller = await connect(server.url)
     await caller.command("FUNCTION", "FLUSH", key="any")
-    assert await caller.call(caller.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [0, []]
+    assert await caller.call(caller.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [0, 0, []]
     await caller.close()

@@ -6,6 +6,7 @@ from itertools import count
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from service.domain.limits import MAX_TOKENS_PER_CALL
 from service.settings import Settings
@@ -23,8 +24,13 @@ Ask = Callable[[int], Awaitable[httpx.Response]]
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return with_tencent(settings)
+def fanout_limit() -> int:
+    return 256
+
+
+@pytest.fixture
+def settings(settings: Settings, fanout_limit: int) -> Settings:
+    return replace(with_tencent(settings), fanout_limit=fanout_limit)
 
 
 def round_trips(imkit: Imkit) -> int:
@@ -125,6 +131,36 @@ async def test_rooms_are_looked_for_by_name_a_few_times_at_once(imkit: Imkit, ro
     answers = await asyncio.gather(*(rocketchat.get("ann", "channels.counters", roomName="none") for _ in range(12)))
     assert sorted(answer.status_code for answer in answers) == [400] * MAX_DEAR_CALLS + [429] * (12 - MAX_DEAR_CALLS)
     assert (await rocketchat.get("ann", "channels.counters", roomName="r1")).status_code == 200
+
+
+@pytest.mark.parametrize("fanout_limit", [1])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/me/badge"),
+        ("POST", "/badges/byRoomTags"),
+        ("PUT", "/rooms/r0/lastRead"),
+        ("PUT", "/me/lastReads"),
+        ("POST", "/badges"),
+    ],
+)
+async def test_a_badge_costs_more_for_each_large_room_that_it_asks(imkit: Imkit, method: str, path: str) -> None:
+    """Of 80 large rooms it is 6 units instead of 1."""
+    for number in range(80):
+        await imkit.room(f"r{number}", "ann", "bob")
+    await imkit.post("r0", "bob", "m1")
+    body = {
+        "/rooms/r0/lastRead": {"message": "m1"},
+        "/me/lastReads": {"items": [{"room": "r0", "message": "m1"}]},
+        "/badges": {"tokens": [await imkit.sign_in("ann")]},
+    }.get(path)
+    for number in count():
+        answer = await imkit.as_user("ann", method, path, body)
+        if answer.status_code == 429:
+            break
+        assert answer.status_code == 200
+        assert number < 300
+    assert number > 90
 
 
 @pytest.mark.parametrize(

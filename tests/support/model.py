@@ -225,7 +225,7 @@ class ModelStore:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str, tell_backend: bool = True) -> Reading:
+    async def mark_read(self, *, app: str, room: str, user: str, message: str, **how: object) -> Reading:
         there, _ = self._stay(app, room, user)
         return await self._read(app, room, user, there.find(message))
 
@@ -238,7 +238,7 @@ class ModelStore:
                 done.append(error)
         return done
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int, tell_backend: bool = True) -> Reading:
+    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int, **how: object) -> Reading:
         there, _ = self._stay(app, room, user)
         if there.is_pair:
             there.until[user] = max(until_ms or self._now_ms(), there.until.get(user, 0))
@@ -331,13 +331,13 @@ class ModelStore:
 
     # Badges
 
-    async def badge(self, *, app: str, user: str, tags: Sequence[str]) -> int:
+    async def badge(self, *, app: str, user: str, tags: Sequence[str], **how: object) -> int:
         return sum(there.unread(user) for there in self._counted(app, user) if set(tags) <= set(there.tags))
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         return {user: await self.badge(app=app, user=user, tags=()) for user in users}
 
-    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str]) -> TagBadges:
+    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str], **how: object) -> TagBadges:
         counted = self._counted(app, user)
         asked = set(tags) or {tag for there in counted for tag in there.tags}
         counts = {tag: sum(there.unread(user) for there in counted if tag in there.tags) for tag in sorted(asked)}

@@ -40,7 +40,11 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
         request.charge(costs.of_badges(len(users)))
     else:
         raise Refused(NO_API_KEY_FOR_CLIENTS)
-    counts = await desk.read_state.badge_each(app=caller.app, users=users)
+
+    def charge(user: str, rooms: int) -> None:
+        desk.rate_limits.charge(caller.app, "" if caller.backend else user, costs.of_derived(rooms))
+
+    counts = await desk.read_state.badge_each(app=caller.app, users=users, derived=charge)
     return ok(BadgesResult([UserBadge(user, count) for user, count in zip(users, counts, strict=True)], sum(counts)))
 
 

@@ -7,6 +7,7 @@ from litestar import Request
 from msgspec import Struct
 
 from service.domain.identity import Session
+from service.wire import costs
 from service.wire.desk import Desk
 
 
@@ -43,6 +44,11 @@ class BareCall(Struct):
         """What the call has turned out to cost, beside what its caller paid."""
         self.desk.rate_limits.charge(self.auth.app, self.auth.payer, cost)
 
+    def charge_derived(self, rooms: int) -> None:
+        """What the rooms cost that a badge had to ask."""
+        if rooms:
+            self.charge(costs.of_derived(rooms))
+
 
 class Call(Request[Any, Caller, Any]):
     """A request that the gate has let in: `auth` is the Caller."""
@@ -54,3 +60,8 @@ class Call(Request[Any, Caller, Any]):
     def charge(self, cost: float) -> None:
         """As BareCall does."""
         self.desk.rate_limits.charge(self.auth.app, self.auth.payer, cost)
+
+    def charge_derived(self, rooms: int) -> None:
+        """As BareCall does."""
+        if rooms:
+            self.charge(costs.of_derived(rooms))

@@ -58,8 +58,11 @@ READ_REFUSALS: Refusals = {
 async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]) -> Reply:
     """Move the caller's cursor forward to a message of the room. An older one changes nothing and answers the newer cursor."""
     caller, desk = request.auth, request.desk
-    reading = await desk.read_state.mark_read(app=caller.app, room=room, user=caller.user, message=data.message)
-    badge = reading.badge if desk.lastread_badge_scope == "total" else reading.unread
+    total = desk.lastread_badge_scope == "total"
+    reading = await desk.read_state.mark_read(
+        app=caller.app, room=room, user=caller.user, message=data.message, with_badge=total, derived=request.charge_derived
+    )
+    badge = reading.badge if total else reading.unread
     return ok(ReadResult(caller.user, reading.message, badge, reading.unread))
 
 
@@ -69,7 +72,9 @@ async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
     caller = request.auth
     items = [(item.room, item.message) for item in data.items]
     request.charge(costs.of_reads(len(items)))
-    outcomes, badge = await request.desk.read_state.mark_read_many(app=caller.app, user=caller.user, items=items)
+    outcomes, badge = await request.desk.read_state.mark_read_many(
+        app=caller.app, user=caller.user, items=items, derived=request.charge_derived
+    )
     results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
     return ok(ReadManyResult(caller.user, results, badge))
 
@@ -95,7 +100,8 @@ async def badge(
     if room_tags and any(map(_looks_like_several, room_tags)):
         raise Refused(SEVERAL_ROOM_TAGS)
     tags = [*(room_tags or ()), *(room_tags_array or ())]
-    return ok(BadgeResult(await request.desk.read_state.badge(app=caller.app, user=caller.user, tags=tags)))
+    unread = await request.desk.read_state.badge(app=caller.app, user=caller.user, tags=tags, derived=request.charge_derived)
+    return ok(BadgeResult(unread))
 
 
 def _looks_like_several(tag: str) -> bool:
@@ -119,7 +125,7 @@ def _looks_like_several(tag: str) -> bool:
 async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
     caller, tags = request.auth, (data.tags if data else None) or ()
-    badges = await request.desk.read_state.badges_by_tags(app=caller.app, user=caller.user, tags=tags)
+    badges = await request.desk.read_state.badges_by_tags(app=caller.app, user=caller.user, tags=tags, derived=request.charge_derived)
     return ok(TagBadgesResult(badges.total, badges.counts))
 
 

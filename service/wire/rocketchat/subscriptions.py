@@ -44,7 +44,7 @@ REMOVED_KNOWN_MS = 50 * 60 * 1000
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
     session = request.auth
-    await request.desk.read_state.mark_read_until(app=session.app, room=given.room, user=session.user)
+    await request.desk.read_state.mark_read_until(app=session.app, room=given.room, user=session.user, with_badge=False)
     return Done()
 
 

@@ -58,7 +58,7 @@ async def admin_set_msg_read(request: Call, data: JSONBody[SetMsgRead]) -> Reply
     if data.reader != data.peer:
         try:
             room = room_of_pair(data.reader, data.peer)
-            await request.read_state.mark_read_until(app=request.auth, room=room, user=data.reader, until_ms=until_ms)
+            await request.read_state.mark_read_until(app=request.auth, room=room, user=data.reader, until_ms=until_ms, with_badge=False)
         except (RoomUnknown, NotMember):
             pass  # empty, so everything in it is read
     return ok()

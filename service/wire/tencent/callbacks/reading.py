@@ -54,7 +54,9 @@ async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
 async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: int) -> None:
     message = message_of_seq(group.msg_seq)
     try:
-        await ingest.read_state.mark_read(app=ingest.app, room=group.group_id, user=user, message=message, tell_backend=False)
+        await ingest.read_state.mark_read(
+            app=ingest.app, room=group.group_id, user=user, message=message, tell_backend=False, with_badge=False
+        )
     except MessageUnknown:
         # Tencent numbers notices too, of which we may never hear.
         await _read_until(ingest, group.group_id, user, until_ms)
@@ -64,7 +66,9 @@ async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: i
 
 async def _read_until(ingest: Ingest, room: str, user: str, until_ms: int) -> None:
     # What is not sent yet has not been read.
-    await ingest.read_state.mark_read_until(app=ingest.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False)
+    await ingest.read_state.mark_read_until(
+        app=ingest.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False, with_badge=False
+    )
 
 
 async def _acknowledge(ingest: Ingest, room: str, user: str, messages: Sequence[str]) -> None:
