@@ -7,7 +7,7 @@ import os
 import sys
 
 from loadtest.run import main
-from service.replay.temporary import NO_RATE_LIMITS, ServiceFailed, temporary_service
+from readstate.replay.temporary import NO_RATE_LIMITS, ServiceFailed, temporary_service
 
 SIZE = {
     "LOAD_USERS": "16",

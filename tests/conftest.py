@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, settings
 
-from service.store.connect import connect
-from service.store.redis_store import RedisStore
+from readstate.store.connect import connect
+from readstate.store.redis_store import RedisStore
 from tests.support.servers import Cluster, Server, short_directory
 
 

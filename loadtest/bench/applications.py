@@ -12,10 +12,10 @@ from typing import Any
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from loadtest.bench import pool_caller
-from service.app import Service, running
-from service.leash import end_with_parent
-from service.settings import Settings
-from service.supervisor import Workers, calm_collector, listen
+from readstate.app import Service, running
+from readstate.leash import end_with_parent
+from readstate.settings import Settings
+from readstate.supervisor import Workers, calm_collector, listen
 
 ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)
 _START: Any = {

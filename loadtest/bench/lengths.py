@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.store.redis_store import USER_ROOM_LIMIT
+from readstate.store.redis_store import USER_ROOM_LIMIT
 
 
 @dataclass(frozen=True)

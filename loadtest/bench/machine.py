@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from service.embedded import find_server
+from readstate.embedded import find_server
 
 SERVER_CORE = 0
 DRIVER_CORE = 1

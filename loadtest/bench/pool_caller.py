@@ -10,13 +10,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from service.errors import ReadStateError
-from service.store.connect import UNKNOWN_FUNCTION, Part, reply_or_raise
-from service.store.scripts import Plan, Script, load_scripts
+from readstate.errors import ReadStateError
+from readstate.store.connect import UNKNOWN_FUNCTION, Part, reply_or_raise
+from readstate.store.scripts import Plan, Script, load_scripts
 
 
 class PoolCaller:
-    """Implements service.store.connect.Caller. What the lane leaves out (retries, maintenance notifications) is left out here as well."""
+    """Implements readstate.store.connect.Caller. What the lane leaves out (retries, maintenance notifications) is left out here as well."""
 
     plan: Plan = "atomic"
 
@@ -72,5 +72,5 @@ class PoolCaller:
 
 
 async def connect(url: str) -> PoolCaller:
-    """As service.store.connect.connect, for one server."""
+    """As readstate.store.connect.connect, for one server."""
     return PoolCaller(url)

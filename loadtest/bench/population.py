@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadtest.bench.calls import message_id
-from service.domain.tokens import Tokens
-from service.store.apps import FIRST_APP, AppRegistry
-from service.store.connect import Caller, connect
-from service.store.directory import RedisDirectory
-from service.store.redis_store import RedisStore
+from readstate.domain.tokens import Tokens
+from readstate.store.apps import FIRST_APP, AppRegistry
+from readstate.store.connect import Caller, connect
+from readstate.store.directory import RedisDirectory
+from readstate.store.redis_store import RedisStore
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
 TAGS_EACH = 2

@@ -18,8 +18,8 @@ import psutil  # type: ignore[import-untyped]
 import redis
 
 from loadtest.bench.machine import BenchError, on_core
-from service import leash
-from service.embedded import EmbeddedServer
+from readstate import leash
+from readstate.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
@@ -116,11 +116,11 @@ class HttpServer:
 
 @contextmanager
 def http_server(application: str, environ: Mapping[str, str], core: int) -> Iterator[HttpServer]:
-    """`readstate serve` (application "service"), or another application of `applications` in its place, on `core`; ready."""
+    """`readstate serve` (application "readstate"), or another application of `applications` in its place, on `core`; ready."""
     with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
         port = _free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
-        command = ["service", "serve"] if application == "service" else ["loadtest.bench.applications", application]
+        command = ["readstate", "serve"] if application == "readstate" else ["loadtest.bench.applications", application]
         log = Path(directory, "log")
         with log.open("wb") as output, on_core(core):
             process = subprocess.Popen(

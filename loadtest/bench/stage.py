@@ -18,7 +18,7 @@ from loadtest.bench.locust_run import Found
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
 from loadtest.bench.population import Keys, Population, Shape, Walk, single_reads, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
-from service.replay.temporary import NO_RATE_LIMITS
+from readstate.replay.temporary import NO_RATE_LIMITS
 
 FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
 FASTEST_BULK = 1000
@@ -59,7 +59,7 @@ class Stage:
     def service(self) -> HttpServer:
         """The service with one worker, warm."""
         if self._service is None:
-            self._service = self._stack.enter_context(self.serve("service"))
+            self._service = self._stack.enter_context(self.serve("readstate"))
             self.warm(self._service)
         return self._service
 

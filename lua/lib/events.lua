@@ -1,6 +1,6 @@
--- events: what waits in one shard to be told by webhook. See service/store/keys.py for the keys.
+-- events: what waits in one shard to be told by webhook. See service/readstate/store/keys.py for the keys.
 --
--- An event is the array of service/domain/events.py. In the stream it is an entry with one field, named by the app: the notice of the read,
+-- An event is the array of service/readstate/domain/events.py. In the stream it is an entry with one field, named by the app: the notice of the read,
 -- which is made anyway, and what else the event says behind it. What waits is one record per pair (a member in a room):
 -- { event, failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
 --@include lib/clock

@@ -1,4 +1,4 @@
--- keys: the same names that service/store/keys.py builds, for scripts that reach from a room to its members or back.
+-- keys: the same names that service/readstate/store/keys.py builds, for scripts that reach from a room to its members or back.
 -- Only the atomic plan does that; a test holds both files against each other.
 
 -- Every script that reaches beyond its own slot is told its app first.

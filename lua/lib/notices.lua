@@ -1,4 +1,4 @@
--- notices: what is published, as msgpack arrays whose first item is the kind (service/domain/notices.py). Publish last.
+-- notices: what is published, as msgpack arrays whose first item is the kind (service/readstate/domain/notices.py). Publish last.
 --@include lib/keys
 --@include lib/arrays
 

@@ -1,4 +1,4 @@
--- room: the truth about one room, in one slot. See service/store/keys.py for the keys.
+-- room: the truth about one room, in one slot. See service/readstate/store/keys.py for the keys.
 
 local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
 local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"

@@ -8,10 +8,10 @@ from time import perf_counter
 
 import pytest
 
-from service.replay.api import Api, path
-from service.store.apps import FIRST_APP
-from service.store.connect import connect
-from service.store.redis_store import RedisStore
+from readstate.replay.api import Api, path
+from readstate.store.apps import FIRST_APP
+from readstate.store.connect import connect
+from readstate.store.redis_store import RedisStore
 from tests.support.history import Call, Checker
 from tests.support.processes import ServiceProcess
 from tests.support.servers import Cluster, Server, short_directory

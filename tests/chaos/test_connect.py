@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import Unavailable, UnknownOutcome
-from service.store.connect import connect
-from service.store.notices import RedisNotices
-from service.store.redis_store import RedisStore
-from service.store.server_check import check_server
+from readstate.errors import Unavailable, UnknownOutcome
+from readstate.store.connect import connect
+from readstate.store.notices import RedisNotices
+from readstate.store.redis_store import RedisStore
+from readstate.store.server_check import check_server
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until_now

@@ -8,10 +8,10 @@ import pytest
 import pytest_asyncio
 from redis.crc import key_slot
 
-from service.errors import Fault
-from service.store.connect import Caller, connect, load_functions
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.errors import Fault
+from readstate.store.connect import Caller, connect, load_functions
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until, wait_until_now

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from service.domain.types import Posted, Reading, Status
-from service.errors import ReadStateError, RoomUnknown
-from service.store.connect import Caller, connect
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Posted, Reading, Status
+from readstate.errors import ReadStateError, RoomUnknown
+from readstate.store.connect import Caller, connect
+from readstate.store.redis_store import RedisStore
 from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
 from tests.support.model import ModelStore
 from tests.support.schedule import Ticket, Worker, settle

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from hiredis import ReplyError
 
-from service.errors import Unavailable, UnknownOutcome
-from service.store.connect import ConnectionFactory, connect
-from service.store.lane import Lane
+from readstate.errors import Unavailable, UnknownOutcome
+from readstate.store.connect import ConnectionFactory, connect
+from readstate.store.lane import Lane
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Server, short_directory
 

@@ -7,10 +7,10 @@ import pytest
 import redis
 from redis.crc import key_slot
 
-from service.errors import Unavailable, UnknownOutcome
-from service.store.connect import connect
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.errors import Unavailable, UnknownOutcome
+from readstate.store.connect import connect
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.servers import Cluster, Server
 
 

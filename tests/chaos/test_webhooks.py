@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from service.domain.events import ReadEvent
-from service.store.connect import Caller, connect
-from service.store.keys import EVENT_SHARDS, Keys
-from service.webhooks.signing import Signer
-from service.webhooks.standard import Standard
+from readstate.domain.events import ReadEvent
+from readstate.store.connect import Caller, connect
+from readstate.store.keys import EVENT_SHARDS, Keys
+from readstate.webhooks.signing import Signer
+from readstate.webhooks.standard import Standard
 from tests.support.events import an_event, written
 from tests.support.processes import clean_environ
 from tests.support.receiver import OK, Call, Receiver, Reply
@@ -68,7 +68,7 @@ class Deliverers:
         return [process.wait(20) for process in self._running]
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-m", "service", "deliver"], env=self._environ)
+        return subprocess.Popen([sys.executable, "-m", "readstate", "deliver"], env=self._environ)
 
 
 @pytest.fixture

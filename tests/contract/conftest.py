@@ -7,9 +7,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from service.app import Service, create_app
-from service.settings import Settings
-from service.store.connect import connect
+from readstate.app import Service, create_app
+from readstate.settings import Settings
+from readstate.store.connect import connect
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
 from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server

@@ -5,10 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.settings import Settings
-from service.store.apps import AppRegistry, NewApp
-from service.wire.imkit.call import Who
-from service.wire.imkit.routes import HANDLERS
+from readstate.settings import Settings
+from readstate.store.apps import AppRegistry, NewApp
+from readstate.wire.imkit.call import Who
+from readstate.wire.imkit.routes import HANDLERS
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
 
 BAD_TOKEN = refusal(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from service.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_NESTING
+from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_NESTING
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
 
 READ = ("PUT", "/rooms/r/lastRead")

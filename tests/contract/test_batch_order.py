@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.domain.direct import direct_room
-from service.domain.read_state import ReadState
-from service.domain.types import Posted
-from service.errors import Unavailable, UnknownOutcome
-from service.wire.imkit.batch import ROOMS_AT_ONCE
+from readstate.domain.direct import direct_room
+from readstate.domain.read_state import ReadState
+from readstate.domain.types import Posted
+from readstate.errors import Unavailable, UnknownOutcome
+from readstate.wire.imkit.batch import ROOMS_AT_ONCE
 from tests.support.imkit import Imkit, result
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.settings import Settings
-from service.wire.tencent.naming import room_of_pair
+from readstate.settings import Settings
+from readstate.wire.tencent.naming import room_of_pair
 from tests.support.imkit import Imkit, result
 from tests.support.rocketchat import Rocketchat
 from tests.support.tencent import Tencent, code, said, with_tencent

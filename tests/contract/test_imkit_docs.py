@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.wire.imkit.call import Who
-from service.wire.imkit.routes import HANDLERS
+from readstate.wire.imkit.call import Who
+from readstate.wire.imkit.routes import HANDLERS
 from tests.support.imkit import Imkit, refusal
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "imkit.md").read_text(encoding="utf-8")

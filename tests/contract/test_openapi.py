@@ -10,9 +10,9 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance, unsupported_method
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.imkit.routes import HANDLERS
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.imkit.routes import HANDLERS
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server

@@ -15,13 +15,13 @@ import pytest
 import pytest_asyncio
 from litestar._openapi.plugin import OpenAPIPlugin
 
-from service import app
-from service.app import create_app
-from service.errors import UnknownOutcome
-from service.logs import JsonLines
-from service.settings import Settings
-from service.store.connect import connect
-from service.wire import operating
+from readstate import app
+from readstate.app import create_app
+from readstate.errors import UnknownOutcome
+from readstate.logs import JsonLines
+from readstate.settings import Settings
+from readstate.store.connect import connect
+from readstate.wire import operating
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, refusal, result
 from tests.support.servers import Server, short_directory
 from tests.support.waiting import wait_until
@@ -142,7 +142,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
 ) -> None:
     """In /readyz, and in the log once a minute. One that is full serves on: it answers, and what frees memory is done."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
-    caplog.set_level(logging.INFO, "service.store.writes")
+    caplog.set_level(logging.INFO, "readstate.store.writes")
     tell(own_server, words)
 
     async def is_said() -> bool:
@@ -167,7 +167,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
 
 
 async def test_the_log_tells_when_the_store_is_lost_and_found(fragile: Imkit, own_server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "service.store.lane")
+    caplog.set_level(logging.INFO, "readstate.store.lane")
     own_server.restart()
 
     def told(words: str) -> list[str]:
@@ -211,7 +211,7 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Lines of JSON, in which there is no token and no key."""
-    caplog.set_level(logging.DEBUG, "service.app")
+    caplog.set_level(logging.DEBUG, "readstate.app")
     await imkit.sign_in("al")
     caplog.clear()
     await imkit.as_user("al", "GET", "/me/badge")
@@ -222,7 +222,7 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
 
     monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "badge", lost)
     await imkit.as_user("al", "GET", "/me/badge")
-    texts = [JsonLines().format(record) for record in caplog.records if record.name == "service.app"]
+    texts = [JsonLines().format(record) for record in caplog.records if record.name == "readstate.app"]
     lines = [json.loads(text) for text in texts]
     assert [(line["level"], line["operation"], line["outcome"]) for line in lines] == [
         ("debug", "badge", "ok"),
@@ -255,7 +255,7 @@ async def test_requests_are_measured_by_operation_and_outcome(imkit: Imkit, monk
 _WORKER = """
 import os, sys
 from time import perf_counter
-from service import metrics
+from readstate import metrics
 for _ in range(3):
     metrics.observe("http", "badge", "ok", perf_counter())
 metrics.OPEN_SOCKETS.inc(2)
@@ -273,7 +273,7 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"counted\n"
     workers[0].communicate()
-    scrape = "from service import metrics; print(metrics.exposition().decode())"
+    scrape = "from readstate import metrics; print(metrics.exposition().decode())"
     text = subprocess.run([sys.executable, "-c", scrape], env=environ, capture_output=True, text=True, check=True).stdout
     workers[1].communicate()
     assert 'readstate_request_seconds_count{operation="badge",outcome="ok",surface="http"} 6.0' in text
@@ -307,5 +307,5 @@ async def test_a_worker_makes_the_document_before_it_serves(imkit: Imkit, monkey
     """It takes longer than any call may, so that no caller is the first."""
     imkit.service.make_document()
     monkeypatch.setattr(OpenAPIPlugin, "_build_openapi", lambda _: pytest.fail("made for a caller"))
-    monkeypatch.setattr("service.wire.openapi.config.described", lambda *_: pytest.fail("made for a caller"))
+    monkeypatch.setattr("readstate.wire.openapi.config.described", lambda *_: pytest.fail("made for a caller"))
     assert (await imkit.call("GET", "/schema")).json()["openapi"].startswith("3.1")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from service.domain.direct import direct_room
-from service.domain.notices import CursorMoved, MessagePosted, Notice, decode_notice
-from service.store.apps import FIRST_APP
-from service.store.keys import Keys
+from readstate.domain.direct import direct_room
+from readstate.domain.notices import CursorMoved, MessagePosted, Notice, decode_notice
+from readstate.store.apps import FIRST_APP
+from readstate.store.keys import Keys
 from tests.support.imkit import Imkit, result
 from tests.support.servers import Server
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.settings import Settings
+from readstate.settings import Settings
 from tests.contract.test_access import NO_ROOM
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, result

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.domain.direct import TAG, direct_room
-from service.store import lane
+from readstate.domain.direct import TAG, direct_room
+from readstate.store import lane
 from tests.support.imkit import result
 from tests.support.rocketchat import PATH, Rocketchat, coded, failed, seen
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from service.settings import Settings
-from service.store.apps import AppRegistry, NewApp
-from service.wire.rate_limits import MAX_DEAR_CALLS
-from service.wire.rocketchat.routes import HANDLERS
+from readstate.settings import Settings
+from readstate.store.apps import AppRegistry, NewApp
+from readstate.wire.rate_limits import MAX_DEAR_CALLS
+from readstate.wire.rocketchat.routes import HANDLERS
 from tests.support.imkit import result
 from tests.support.rocketchat import PATH, Rocketchat, seen
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.limits import MAX_BODY_BYTES
+from readstate.domain.limits import MAX_BODY_BYTES
 from tests.support.rocketchat import PATH, Rocketchat, failed, seen
 
 FORM = "application/x-www-form-urlencoded"

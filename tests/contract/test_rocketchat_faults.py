@@ -8,8 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from service.errors import Unavailable, UnknownOutcome
-from service.settings import Settings
+from readstate.errors import Unavailable, UnknownOutcome
+from readstate.settings import Settings
 from tests.support.imkit import API_KEY, result
 from tests.support.rocketchat import PATH, Rocketchat, failed, seen
 from tests.support.served import served

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as examples
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.rocketchat.routes import HANDLERS, PATH
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.rocketchat.routes import HANDLERS, PATH
 from tests.support.imkit import API_KEY, CLIENT_KEY, result
 from tests.support.served import served
 from tests.support.servers import Server

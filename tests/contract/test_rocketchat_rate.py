@@ -6,7 +6,7 @@ import time
 import msgspec
 import pytest
 
-from service.settings import Settings
+from readstate.settings import Settings
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.rocketchat import PATH, Rocketchat, seen
 from tests.support.servers import Server

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.direct import TAG, direct_room
-from service.store import lane
-from service.wire.rocketchat import receipts
+from readstate.domain.direct import TAG, direct_room
+from readstate.store import lane
+from readstate.wire.rocketchat import receipts
 from tests.support.imkit import result
 from tests.support.rocketchat import Rocketchat
 

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.store.redis_store import RedisStore
-from service.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS, room_event
+from readstate.store.redis_store import RedisStore
+from readstate.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS, room_event
 from tests.support.imkit import Imkit, result
 
 ALWAYS = {"_id", "id", "appID", "roomType", "status", "createdTime", "createdTimeMS", "members"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.store import lane
-from service.wire.imkit import room_list
+from readstate.store import lane
+from readstate.wire.imkit import room_list
 from tests.support.imkit import Imkit, result
 from tests.support.waiting import wait_until
 

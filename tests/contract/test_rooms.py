@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.limits import MAX_PROFILE_FIELDS
-from service.settings import Settings
+from readstate.domain.limits import MAX_PROFILE_FIELDS
+from readstate.settings import Settings
 from tests.support.imkit import Imkit, refusal, result
 
 NO_ROOM = refusal(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")

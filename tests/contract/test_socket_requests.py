@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.limits import MAX_NESTING
-from service.wire.imkit.call import Caller
-from service.wire.realtime.requests import REQUESTS
+from readstate.domain.limits import MAX_NESTING
+from readstate.wire.imkit.call import Caller
+from readstate.wire.realtime.requests import REQUESTS
 from tests.support.imkit import Imkit
 
 

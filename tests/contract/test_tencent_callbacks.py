@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from service.domain.direct import direct_room
-from service.settings import Settings
-from service.wire.tencent.callbacks.messages import pushed
+from readstate.domain.direct import direct_room
+from readstate.settings import Settings
+from readstate.wire.tencent.callbacks.messages import pushed
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, result
 from tests.support.tencent_callbacks import OK, Tencent, with_callbacks

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.limits import MAX_BATCH_BODY_BYTES
-from service.wire.tencent.callbacks.commands import COMMANDS
+from readstate.domain.limits import MAX_BATCH_BODY_BYTES
+from readstate.wire.tencent.callbacks.commands import COMMANDS
 from tests.support import tencent_callbacks as told
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, Tencent, fail, running

@@ -9,10 +9,10 @@ import httpx
 import msgspec
 import pytest
 
-from service.app import tencent_door
-from service.errors import Unavailable, UnknownOutcome
-from service.settings import Settings
-from service.wire.tencent.callbacks.door import Door, Unsigned, Url, sign
+from readstate.app import tencent_door
+from readstate.errors import Unavailable, UnknownOutcome
+from readstate.settings import Settings
+from readstate.wire.tencent.callbacks.door import Door, Unsigned, Url, sign
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit
 from tests.support.servers import Server

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.settings import Settings
+from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit
 from tests.support.tencent_callbacks import Tencent, with_callbacks

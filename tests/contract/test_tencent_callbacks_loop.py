@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.settings import Settings
+from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit
 from tests.support.tencent import Tencent as Backend

@@ -8,9 +8,9 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.tencent.callbacks.commands import COMMANDS
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.tencent.callbacks.commands import COMMANDS
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from service.domain.direct import direct_room
-from service.domain.types import Filter
-from service.settings import Settings
+from readstate.domain.direct import direct_room
+from readstate.domain.types import Filter
+from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit
 from tests.support.tencent_callbacks import Tencent, with_callbacks

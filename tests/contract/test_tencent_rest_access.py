@@ -12,9 +12,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from service.settings import Settings
-from service.wire.credentials import MISSES_AT_ONCE
-from service.wire.tencent.routes import HANDLERS
+from readstate.settings import Settings
+from readstate.wire.credentials import MISSES_AT_ONCE
+from readstate.wire.tencent.routes import HANDLERS
 from tests.support.imkit import Imkit
 from tests.support.tencent import ADMIN, SDKAPPID, Tencent, code, said, usersig, with_tencent
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.settings import Settings
-from service.wire.tencent.documented import MAX_BODY_BYTES
-from service.wire.tencent.naming import room_of_pair
+from readstate.settings import Settings
+from readstate.wire.tencent.documented import MAX_BODY_BYTES
+from readstate.wire.tencent.naming import room_of_pair
 from tests.support.imkit import Imkit
 from tests.support.tencent import Tencent, code, said, with_tencent
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from service.app import create_app
-from service.domain.read_state import ReadState
-from service.errors import UnknownOutcome
-from service.settings import Settings
-from service.store.connect import connect
+from readstate.app import create_app
+from readstate.domain.read_state import ReadState
+from readstate.errors import UnknownOutcome
+from readstate.settings import Settings
+from readstate.store.connect import connect
 from tests.contract.test_tencent_rest_bad_input import GOOD
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
 from tests.support.servers import Server, short_directory

@@ -13,9 +13,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.tencent.routes import HANDLERS
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.tencent.routes import HANDLERS
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.app import create_app
-from service.domain.notices import TokensRevoked
-from service.domain.tokens import Tokens
-from service.settings import Settings
-from service.store import directory as directories
-from service.store.directory import RedisDirectory
-from service.store.keys import Keys
-from service.store.notices import RedisNotices
+from readstate.app import create_app
+from readstate.domain.notices import TokensRevoked
+from readstate.domain.tokens import Tokens
+from readstate.settings import Settings
+from readstate.store import directory as directories
+from readstate.store.directory import RedisDirectory
+from readstate.store.keys import Keys
+from readstate.store.notices import RedisNotices
 from tests.support.imkit import CLIENT_KEY, Imkit, Lifespan, result
 from tests.support.waiting import wait_until
 

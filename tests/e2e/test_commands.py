@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 import redis
 
-from service.embedded import socket_path
+from readstate.embedded import socket_path
 from tests.e2e.test_start import catches, post, token_of
 from tests.support.processes import ServiceProcess, run_command
 from tests.support.servers import Server, free_port, short_directory
@@ -155,7 +155,7 @@ def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple
 @pytest.mark.parametrize("arguments", [("audit",), ("webhooks", "list")], ids=" ".join)
 def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], moment_s: float) -> None:
     """The server that it may have started goes with it, so that the next one can begin at once."""
-    run = ServiceProcess(stopped, command=[sys.executable, "-m", "service", *arguments])
+    run = ServiceProcess(stopped, command=[sys.executable, "-m", "readstate", *arguments])
     run.launch()
     time.sleep(moment_s)
     # Before our first line Python has the word.

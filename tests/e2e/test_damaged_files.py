@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from service import append_only
-from service.embedded import EmbeddedError, EmbeddedServer, running
+from readstate import append_only
+from readstate.embedded import EmbeddedError, EmbeddedServer, running
 from tests.support.servers import short_directory
 from tests.support.waiting import wait_until_now
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from service import embedded, leash, machine
-from service.embedded import EmbeddedError, EmbeddedServer, running, socket_path
+from readstate import embedded, leash, machine
+from readstate.embedded import EmbeddedError, EmbeddedServer, running, socket_path
 from tests.support.processes import is_running
 from tests.support.servers import server_binary, short_directory
 from tests.support.waiting import wait_until_now
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until_now
 OWNER = """
 import signal, sys
 from pathlib import Path
-from service.embedded import EmbeddedServer
+from readstate.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), lambda sentence: None)
 server.start()
 print(server.pid, flush=True)
@@ -155,7 +155,7 @@ def orphan(data_dir: Path) -> subprocess.Popen[bytes]:
     with running(data_dir, print):
         pass
     command = [server_binary(), str(data_dir / "valkey.conf")]
-    program = "import os, sys; from service import leash; leash.KERNEL_WATCHES = False; leash.main(sys.argv[1:])"
+    program = "import os, sys; from readstate import leash; leash.KERNEL_WATCHES = False; leash.main(sys.argv[1:])"
     orphan = subprocess.Popen([sys.executable, "-c", program, str(os.getpid()), str(data_dir / "server.lock"), *command])
     wait_until_now(lambda: answer(f"unix://{socket_path(data_dir)}", "") is None and (data_dir / "valkey.sock").exists(), "the orphan")
     return orphan
@@ -255,7 +255,7 @@ def test_a_server_that_is_too_old_is_passed_over(monkeypatch: pytest.MonkeyPatch
 
 def test_the_leash_of_other_systems_holds_too(tmp_path: Path) -> None:
     """Where the kernel does not end a command with its parent, a process beside it does."""
-    program = "import sys; from service import leash; leash.KERNEL_WATCHES = False; sys.exit(leash.main(sys.argv[1:]))"
+    program = "import sys; from readstate import leash; leash.KERNEL_WATCHES = False; sys.exit(leash.main(sys.argv[1:]))"
     starter = (
         "import os, subprocess, sys\n"
         f"command = [sys.executable, '-c', {program!r}, str(os.getpid()), sys.argv[1], '/bin/sh', '-c', 'echo $$; sleep 60']\n"

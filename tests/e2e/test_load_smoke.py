@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.replay.temporary import NO_RATE_LIMITS, temporary_service
+from readstate.replay.temporary import NO_RATE_LIMITS, temporary_service
 
 ENVIRON_SIZE = {
     "LOAD_ROOMS": "2",

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from service.domain.notices import MessageDeleted, Notice, encode_notice
-from service.errors import Unavailable
-from service.store import notices as stream
-from service.store.connect import Caller, connect
-from service.store.keys import Keys
-from service.store.notices import RedisNotices
+from readstate.domain.notices import MessageDeleted, Notice, encode_notice
+from readstate.errors import Unavailable
+from readstate.store import notices as stream
+from readstate.store.connect import Caller, connect
+from readstate.store.keys import Keys
+from readstate.store.notices import RedisNotices
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
 

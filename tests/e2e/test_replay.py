@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from service.replay import add_arguments, main
-from service.replay.api import Api, path
-from service.replay.command import replay
-from service.replay.compare import Comparison
-from service.replay.count import count
-from service.replay.feed import create_users, feed, message_id
-from service.replay.report import print_report
-from service.replay.temporary import TemporaryService, temporary_service
-from service.replay.traffic import Event, read_traffic, sift
+from readstate.replay import add_arguments, main
+from readstate.replay.api import Api, path
+from readstate.replay.command import replay
+from readstate.replay.compare import Comparison
+from readstate.replay.count import count
+from readstate.replay.feed import create_users, feed, message_id
+from readstate.replay.report import print_report
+from readstate.replay.temporary import TemporaryService, temporary_service
+from readstate.replay.traffic import Event, read_traffic, sift
 from tests.support.servers import Cluster
 
-SAMPLE = Path(__file__).parents[2] / "service" / "replay" / "sample.jsonl"
+SAMPLE = Path(__file__).parents[2] / "service" / "readstate" / "replay" / "sample.jsonl"
 
 
 @pytest.fixture(scope="module", params=["embedded", "embedded, large rooms", "cluster", "cluster, large rooms"])
@@ -137,6 +137,6 @@ def test_a_file_that_is_not_there_is_said(one_service: TemporaryService, capsys:
 
 def test_the_demonstration_ends_with_no_difference() -> None:
     """`make demo`: a service of its own, the sample, the summary."""
-    done = subprocess.run([sys.executable, "-m", "service.replay.demo"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-m", "readstate.replay.demo"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "425" in done.stdout

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.domain.direct import TAG, direct_room
+from readstate.domain.direct import TAG, direct_room
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend
 from tests.support.node import ABSENT, npm_ci
 from tests.support.processes import ServiceProcess

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from service.store.server_check import ServerFacts, ServerRefused, check_server, is_answering
+from readstate.store.server_check import ServerFacts, ServerRefused, check_server, is_answering
 from tests.support.servers import Cluster, Server, die_with_parent, free_port, server_binary, short_directory
 from tests.support.waiting import wait_until_now
 

@@ -13,16 +13,16 @@ import pytest_asyncio
 import uvicorn
 import websockets
 
-from service.app import Service, create_app
-from service.domain.notices import CursorMoved
-from service.http_protocol import LINGER_S, PIECE_BYTES, HttpProtocol, WebSocketProtocol
-from service.settings import Settings
-from service.wire.realtime import connections as connections_module
-from service.wire.realtime import events as events_module
-from service.wire.realtime import server as server_module
-from service.wire.realtime.connection import GONE, Connection
-from service.wire.realtime.packets import Packet
-from service.wire.realtime.server import Realtime
+from readstate.app import Service, create_app
+from readstate.domain.notices import CursorMoved
+from readstate.http_protocol import LINGER_S, PIECE_BYTES, HttpProtocol, WebSocketProtocol
+from readstate.settings import Settings
+from readstate.wire.realtime import connections as connections_module
+from readstate.wire.realtime import events as events_module
+from readstate.wire.realtime import server as server_module
+from readstate.wire.realtime.connection import GONE, Connection
+from readstate.wire.realtime.packets import Packet
+from readstate.wire.realtime.server import Realtime
 from tests.security.asgi_socket import AsgiSocket
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
 from tests.support.servers import Server

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
-from service.embedded import socket_path
+from readstate.embedded import socket_path
 from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
 from tests.support.servers import Cluster, Server, free_port, server_binary, short_directory
 from tests.support.waiting import wait_until_now

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from service.store.connect import connect
-from service.store.server_check import ServerRefused, check_server
+from readstate.store.connect import connect
+from readstate.store.server_check import ServerRefused, check_server
 from tests.support.authority import Authority
 from tests.support.servers import Server
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 from tencentcloud_im.tcim_client import TCIMClient
 
-from service.wire.tencent.naming import room_of_pair
+from readstate.wire.tencent.naming import room_of_pair
 from tests.support.devices import API_KEY, CLIENT_KEY
 from tests.support.processes import ServiceProcess
 from tests.support.servers import short_directory

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from standardwebhooks.webhooks import Webhook
 
-from service.domain.direct import TAG, direct_room
+from readstate.domain.direct import TAG, direct_room
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend
 from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
 from tests.support.receiver import HANG, OK, Receiver, Reply

@@ -38,19 +38,19 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_carries_the_code_the_scripts_and_the_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    scripts = {f"service/{path.relative_to(ROOT)}" for path in (ROOT / "lua").rglob("*.lua")}
-    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "service").rglob("*.py")}
-    assert scripts | modules | {"service/py.typed"} <= names
+    scripts = {f"readstate/{path.relative_to(ROOT)}" for path in (ROOT / "lua").rglob("*.lua")}
+    modules = {str(path.relative_to(ROOT / "service")) for path in (ROOT / "service").rglob("*.py")}
+    assert scripts | modules | {"readstate/py.typed"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
 def test_it_carries_nothing_else(wheel: Path) -> None:
-    assert {name.partition("/")[0].partition("-")[0] for name in zipfile.ZipFile(wheel).namelist()} == {"service", "readstate"}
+    assert {name.partition("/")[0].partition("-")[0] for name in zipfile.ZipFile(wheel).namelist()} == {"readstate"}
 
 
 def test_the_installed_code_is_the_wheels(environment: Path) -> None:
     """Else the test below would show that the checkout works."""
-    program = "import service.cli; from service.store.scripts import lua_dir; print(service.cli.__file__, lua_dir())"
+    program = "import readstate.cli; from readstate.store.scripts import lua_dir; print(readstate.cli.__file__, lua_dir())"
     run = subprocess.run(
         [environment / "bin" / "python", "-c", program], cwd=environment, env=clean_environ(), capture_output=True, text=True, check=True
     )

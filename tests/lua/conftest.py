@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.store.connect import Caller, connect
-from service.store.redis_store import RedisStore
+from readstate.store.connect import Caller, connect
+from readstate.store.redis_store import RedisStore
 
 Run = Callable[..., Awaitable[Any]]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from service.errors import NotMember, RoomTooLarge, RoomUnknown
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.errors import NotMember, RoomTooLarge, RoomUnknown
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.receipts import whole_list
 from tests.support.rooms import a_room, posted, unread_of

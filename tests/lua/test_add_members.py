@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors import RoomUnknown
-from service.store.connect import Caller, Part
-from service.store.redis_store import RedisStore
-from service.store.scripts import Script
+from readstate.errors import RoomUnknown
+from readstate.store.connect import Caller, Part
+from readstate.store.redis_store import RedisStore
+from readstate.store.scripts import Script
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted, unread_of
 

@@ -1,9 +1,9 @@
 """apply.lua: a copy is replaced by newer news only, and every counter moves by the difference."""
 
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
-from service.store.states import State
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
+from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.contents import contents
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.domain.types import Drift
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
-from service.store.states import State
+from readstate.domain.types import Drift
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
+from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted

@@ -1,6 +1,6 @@
 """badge.lua: unread over the rooms that carry every asked tag."""
 
-from service.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.domain.types import Status, TagBadges
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Status, TagBadges
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from service.domain.types import Filter
-from service.store.connect import Caller
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Filter
+from readstate.store.connect import Caller
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.store.connect import Caller
-from service.store.redis_store import RedisStore
+from readstate.store.connect import Caller
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Server
 

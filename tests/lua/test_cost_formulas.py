@@ -12,14 +12,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.domain.types import Filter, Status
-from service.store import scripts
-from service.store.apps import FIRST_APP, AppRegistry
-from service.store.connect import Caller, connect
-from service.store.keys import Keys
-from service.store.redis_store import DERIVED_AT_ONCE, MEMBERS_AT_ONCE, RedisStore
-from service.store.scripts import Plan
-from service.store.states import SEPARATOR
+from readstate.domain.types import Filter, Status
+from readstate.store import scripts
+from readstate.store.apps import FIRST_APP, AppRegistry
+from readstate.store.connect import Caller, connect
+from readstate.store.keys import Keys
+from readstate.store.redis_store import DERIVED_AT_ONCE, MEMBERS_AT_ONCE, RedisStore
+from readstate.store.scripts import Plan
+from readstate.store.states import SEPARATOR
 from tests.support.costs import Cost, Counting, allowed, with_turns_counted
 from tests.support.events import an_event, cleared, shard_of, written
 from tests.support.rooms import posted

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from service.errors import RoomUnknown
-from service.store import redis_store
-from service.store.redis_store import RedisStore
+from readstate.errors import RoomUnknown
+from readstate.store import redis_store
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room
 
 T = 1_700_000_000_000

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.notices import Joined, Left, RoomChanged, decode_notice
-from service.domain.types import Made, Status
-from service.store.connect import Caller, Part, connect
-from service.store.keys import Keys
-from service.store.redis_store import MEMBERS_AT_ONCE, RedisStore
-from service.store.states import SEPARATOR
+from readstate.domain.notices import Joined, Left, RoomChanged, decode_notice
+from readstate.domain.types import Made, Status
+from readstate.store.connect import Caller, Part, connect
+from readstate.store.keys import Keys
+from readstate.store.redis_store import MEMBERS_AT_ONCE, RedisStore
+from readstate.store.states import SEPARATOR
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted, unread_of
 from tests.support.servers import Server

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.types import Deleted, Filter
-from service.errors import MessageUnknown, RoomUnknown
-from service.store import scripts
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Deleted, Filter
+from readstate.errors import MessageUnknown, RoomUnknown
+from readstate.store import scripts
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted, unread_of
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.errors import RoomUnknown
-from service.store import redis_store
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.errors import RoomUnknown
+from readstate.store import redis_store
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted
 

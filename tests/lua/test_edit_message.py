@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.errors import MessageUnknown, RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import MessageUnknown, RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 

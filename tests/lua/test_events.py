@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.domain.deliveries import Dead, DeadLetter, Delivered, Postponed
-from service.domain.events import ReadEvent
-from service.domain.notices import MessageDeleted, encode_notice
-from service.store.connect import Caller
-from service.store.events import ENTRIES_AT_ONCE, RedisEvents
-from service.store.keys import Keys
+from readstate.domain.deliveries import Dead, DeadLetter, Delivered, Postponed
+from readstate.domain.events import ReadEvent
+from readstate.domain.notices import MessageDeleted, encode_notice
+from readstate.store.connect import Caller
+from readstate.store.events import ENTRIES_AT_ONCE, RedisEvents
+from readstate.store.keys import Keys
 from tests.support.events import an_event, cleared, shard_of, write, written
 from tests.support.waiting import wait_until
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.store import scripts
-from service.store.keys import Keys
+from readstate.store import scripts
+from readstate.store.keys import Keys
 
 NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 
@@ -53,7 +53,7 @@ def test_a_script_that_says_it_writes_nothing_has_no_writing_command(path: Path)
 
 
 def test_keys_are_built_alike_in_lua_and_python() -> None:
-    """lib/keys.lua reaches from a room to its members; it must name them as service/store/keys.py does."""
+    """lib/keys.lua reaches from a room to its members; it must name them as service/readstate/store/keys.py does."""
     text = (scripts.lua_dir() / "lib" / "keys.lua").read_text()
     assert '"{r:" .. APP .. ":" .. room .. "}"' in text
     assert '"{u:" .. APP .. ":" .. user .. "}"' in text

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from service.errors import MessageUnknown, Unavailable
-from service.store.connect import Caller, Part
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.errors import MessageUnknown, Unavailable
+from readstate.store.connect import Caller, Part
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from service.domain.types import Made, Status
-from service.errors import LimitReached, RoomUnknown
-from service.store.redis_store import MAX_INVITATIONS, RedisStore
+from readstate.domain.types import Made, Status
+from readstate.errors import LimitReached, RoomUnknown
+from readstate.store.redis_store import MAX_INVITATIONS, RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 

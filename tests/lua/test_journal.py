@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from service.domain.types import Posted, Receipt
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Posted, Receipt
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.receipts import whole_list
 from tests.support.rooms import a_room, posted
 

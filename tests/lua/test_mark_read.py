@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.domain.types import Reading
-from service.errors import MessageUnknown, NotMember, RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Reading
+from readstate.errors import MessageUnknown, NotMember, RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 

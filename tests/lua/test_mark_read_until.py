@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.domain.types import Posted, Reading
-from service.errors import NotMember, RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Posted, Reading
+from readstate.errors import NotMember, RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.receipts import whole_list
 from tests.support.rooms import a_room, posted, unread_of

@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.domain.types import MemberState
-from service.errors import MessageUnknown, NotMember, RoomUnknown
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.domain.types import MemberState
+from readstate.errors import MessageUnknown, NotMember, RoomUnknown
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.receipts import whole_list
 from tests.support.rooms import a_room, posted

@@ -1,8 +1,8 @@
 """members.lua: the members' states."""
 
-from service.domain.types import MemberState
-from service.errors import RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.domain.types import MemberState
+from readstate.errors import RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted
 

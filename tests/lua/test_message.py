@@ -1,7 +1,7 @@
 """message.lua: what is remembered of a message."""
 
-from service.errors import MessageUnknown, RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import MessageUnknown, RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.errors import MessageUnknown, NotMember
-from service.store.redis_store import RedisStore
+from readstate.errors import MessageUnknown, NotMember
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from service.store.connect import Caller
-from service.store.keys import Keys
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from service.errors import RoomUnknown
-from service.store import outbox
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
-from service.store.states import State
+from readstate.errors import RoomUnknown
+from readstate.store import outbox
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
+from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 

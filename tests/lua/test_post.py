@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from service.errors import NotMember, RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import NotMember, RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted, unread_of
 

@@ -1,7 +1,7 @@
 """recall_message.lua: a recalled message lowers every badge that counted it; its place stays."""
 
-from service.errors import MessageUnknown, RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import MessageUnknown, RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted, unread_of
 

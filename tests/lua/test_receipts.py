@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.types import Filter, ReceiptCount, Receipts
-from service.errors import Invalid, MessageUnknown, RoomUnknown
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Filter, ReceiptCount, Receipts
+from readstate.errors import Invalid, MessageUnknown, RoomUnknown
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.receipts import page_while, whole_list
 from tests.support.rooms import a_room, posted

@@ -1,7 +1,7 @@
 """remove_members.lua: who leaves takes the room out of all badges in the same step."""
 
-from service.errors import RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 

@@ -4,8 +4,8 @@ import time
 
 import msgspec
 
-from service.store.connect import Caller
-from service.store.keys import Keys
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
 FAR_S = 4_102_444_800

@@ -1,8 +1,8 @@
 """room.lua: one room as one of its readers sees it."""
 
-from service.domain.types import MemberState, MessageRef, Status
-from service.errors import RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.domain.types import MemberState, MessageRef, Status
+from readstate.errors import RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted
 

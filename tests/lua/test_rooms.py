@@ -2,10 +2,10 @@
 
 import pytest
 
-from service.domain.types import Status
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Status
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room
 
 

@@ -1,7 +1,7 @@
 """set_profile.lua: fields are set one by one; the others stay."""
 
-from service.errors import RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
 
 

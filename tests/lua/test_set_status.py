@@ -1,8 +1,8 @@
 """set_status.lua: a frozen room is in nobody's badge, and comes back as if it had never been away."""
 
-from service.domain.types import Status
-from service.errors import RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Status
+from readstate.errors import RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted, unread_of
 

@@ -1,7 +1,7 @@
 """set_tags.lua: badges per tag follow the room's tags at once."""
 
-from service.errors import RoomUnknown
-from service.store.redis_store import RedisStore
+from readstate.errors import RoomUnknown
+from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 

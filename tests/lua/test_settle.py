@@ -1,7 +1,7 @@
 """settle.lua: what was told is struck out, unless newer news is owed by now."""
 
-from service.store.connect import Caller
-from service.store.keys import Keys
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from service.domain.types import Status
-from service.store.redis_store import RedisStore
+from readstate.domain.types import Status
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from service.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore
 
 
 async def test_calls_are_counted_down_and_then_refused(store: RedisStore, app: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.domain.types import Status
-from service.errors import LimitReached
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
-from service.store.user_limits import WEIGHT_LIMIT
+from readstate.domain.types import Status
+from readstate.errors import LimitReached
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
+from readstate.store.user_limits import WEIGHT_LIMIT
 from tests.lua.conftest import Run
 from tests.support.contents import refused
 from tests.support.rooms import a_room

@@ -5,7 +5,7 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-from service.wire.realtime.websocket import FRAMES
+from readstate.wire.realtime.websocket import FRAMES
 from tests.security.fuzz import frames
 
 WITHIN_S = 10.0

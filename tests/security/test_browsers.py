@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from service.settings import Settings
+from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, Imkit
 from tests.support.rocketchat import Rocketchat

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.tencent.callbacks import door
-from service.wire.tencent.callbacks.door import sign
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.tencent.callbacks import door
+from readstate.wire.tencent.callbacks.door import sign
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
 from tests.support.servers import Server

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from service.domain.limits import MAX_TOKENS_PER_CALL
-from service.settings import Settings
-from service.store.apps import AppRegistry
-from service.wire.credentials import MISSES_AT_ONCE
-from service.wire.rate_limits import MAX_DEAR_CALLS
+from readstate.domain.limits import MAX_TOKENS_PER_CALL
+from readstate.settings import Settings
+from readstate.store.apps import AppRegistry
+from readstate.wire.credentials import MISSES_AT_ONCE
+from readstate.wire.rate_limits import MAX_DEAR_CALLS
 from tests.support.imkit import CLIENT_KEY, Imkit
 from tests.support.rocketchat import PATH, Rocketchat
 from tests.support.tencent import with_tencent

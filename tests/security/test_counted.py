@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.settings import Settings
+from readstate.settings import Settings
 from tests.support.imkit import CLIENT_KEY, Imkit, result
 
 _STATISTICS = re.compile(rb"cmdstat_(\S+?):calls=(\d+),usec=(\d+)")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, SettingsError
+from readstate.settings import Settings, SettingsError
 from tests.support.processes import ServiceProcess, run_command
 from tests.support.servers import short_directory
 

@@ -13,18 +13,18 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.app import create_app
-from service.domain import tokens as rules
-from service.domain.tokens import Tokens
-from service.errors import Invalid
-from service.settings import Settings, SettingsError
-from service.store import directory as directories
-from service.store import workers
-from service.store.apps import AppRegistry, NewApp
-from service.store.connect import Caller
-from service.store.directory import RedisDirectory
-from service.store.keys import Keys
-from service.store.workers import Key, Workers
+from readstate.app import create_app
+from readstate.domain import tokens as rules
+from readstate.domain.tokens import Tokens
+from readstate.errors import Invalid
+from readstate.settings import Settings, SettingsError
+from readstate.store import directory as directories
+from readstate.store import workers
+from readstate.store.apps import AppRegistry, NewApp
+from readstate.store.connect import Caller
+from readstate.store.directory import RedisDirectory
+from readstate.store.keys import Keys
+from readstate.store.workers import Key, Workers
 from tests.support import devices
 from tests.support.devices import Backend, device, faults
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result

@@ -14,14 +14,14 @@ import httpx
 import msgspec
 import pytest
 
-from service.app import create_app
-from service.domain.identity import IssuedToken
-from service.settings import Settings
-from service.store.apps import AppRegistry, NewApp
-from service.wire.imkit.reading import EXPRESSES
-from service.wire.realtime.requests import REQUESTS
-from service.wire.tencent.callbacks.commands import COMMANDS
-from service.wire.tencent.callbacks.door import sign
+from readstate.app import create_app
+from readstate.domain.identity import IssuedToken
+from readstate.settings import Settings
+from readstate.store.apps import AppRegistry, NewApp
+from readstate.wire.imkit.reading import EXPRESSES
+from readstate.wire.realtime.requests import REQUESTS
+from readstate.wire.tencent.callbacks.commands import COMMANDS
+from readstate.wire.tencent.callbacks.door import sign
 from tests.security.asgi_socket import AsgiSocket
 from tests.security.fuzz.calls import Route, routes_of
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result

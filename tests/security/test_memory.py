@@ -14,15 +14,15 @@ import pytest
 import pytest_asyncio
 import redis
 
-from service import app as joined
-from service import machine, metrics
-from service.embedded import socket_path
-from service.errors import Invalid, StoreFull
-from service.settings import Settings
-from service.store.apps import AppRegistry
-from service.store.connect import connect
-from service.store.memory import StoreMemory
-from service.wire import operating
+from readstate import app as joined
+from readstate import machine, metrics
+from readstate.embedded import socket_path
+from readstate.errors import Invalid, StoreFull
+from readstate.settings import Settings
+from readstate.store.apps import AppRegistry
+from readstate.store.connect import connect
+from readstate.store.memory import StoreMemory
+from readstate.wire import operating
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.processes import ServiceProcess
@@ -220,7 +220,7 @@ def measured(name: str, text: str) -> float:
 async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(nodes: list[Server], caplog: pytest.LogCaptureFixture) -> None:
     caller = await connect(nodes[0].url)
     memory = StoreMemory(caller)
-    caplog.set_level(logging.WARNING, "service.store.memory")
+    caplog.set_level(logging.WARNING, "readstate.store.memory")
     await memory.look()
     assert memory.warnings() == []
     limit_share(nodes, 0.9)
@@ -248,7 +248,7 @@ async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(nodes: list[
 
 def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None:
     """A worker that died leaves nothing behind."""
-    look = "import sys; from service import metrics; metrics.STORE_MEMORY.set(int(sys.argv[1])); print(flush=True); sys.stdin.read()"
+    look = "import sys; from readstate import metrics; metrics.STORE_MEMORY.set(int(sys.argv[1])); print(flush=True); sys.stdin.read()"
     environ = os.environ | {metrics.DIRECTORY_VARIABLE: str(tmp_path)}
     workers = []
     for used in ("700", "500"):
@@ -258,7 +258,7 @@ def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None
         workers.append(worker)
 
     def scrape() -> float:
-        command = [sys.executable, "-c", "from service import metrics; print(metrics.exposition().decode())"]
+        command = [sys.executable, "-c", "from readstate import metrics; print(metrics.exposition().decode())"]
         return measured(
             "readstate_store_memory_bytes", subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
         )

@@ -16,8 +16,8 @@ import httpx
 import pytest
 import redis
 
-from service.embedded import socket_path
-from service.settings import Settings
+from readstate.embedded import socket_path
+from readstate.settings import Settings
 from tests.security.fuzz.client import Line
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
 from tests.support.processes import ServiceProcess

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.domain.limits import MAX_BADGES_PER_CALL
-from service.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
-from service.settings import Settings
-from service.wire import costs
-from service.wire.rate_limits import MAX_DEAR_CALLS, RateLimits
-from service.wire.rocketchat.errors import SLOW_DOWN
-from service.wire.untaken import MAX_BYTES
+from readstate.domain.limits import MAX_BADGES_PER_CALL
+from readstate.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
+from readstate.settings import Settings
+from readstate.wire import costs
+from readstate.wire.rate_limits import MAX_DEAR_CALLS, RateLimits
+from readstate.wire.rocketchat.errors import SLOW_DOWN
+from readstate.wire.untaken import MAX_BYTES
 from tests.support import tencent_callbacks
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit, result

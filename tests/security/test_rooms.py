@@ -8,13 +8,13 @@ import httpx
 import msgspec
 import pytest
 
-from service.domain.direct import direct_room
-from service.domain.read_state import ReadState
-from service.domain.types import Made
-from service.settings import Settings
-from service.wire.imkit.announcing import SYSTEM_TYPES
-from service.wire.imkit.call import Caller
-from service.wire.realtime.requests import REQUESTS
+from readstate.domain.direct import direct_room
+from readstate.domain.read_state import ReadState
+from readstate.domain.types import Made
+from readstate.settings import Settings
+from readstate.wire.imkit.announcing import SYSTEM_TYPES
+from readstate.wire.imkit.call import Caller
+from readstate.wire.realtime.requests import REQUESTS
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.rocketchat import Rocketchat

@@ -12,9 +12,9 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.tencent.callbacks.door import sign
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.tencent.callbacks.door import sign
 from tests.security.fuzz.run import NO_LIMITS, TENCENT
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY
 from tests.support.devices import faults

@@ -14,13 +14,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from service.app import create_app
-from service.errors import Unavailable
-from service.settings import Settings
-from service.store.connect import connect
-from service.store.keys import Keys
-from service.store.scripts import Library, Script
-from service.wire import operating
+from readstate.app import create_app
+from readstate.errors import Unavailable
+from readstate.settings import Settings
+from readstate.store.connect import connect
+from readstate.store.keys import Keys
+from readstate.store.scripts import Library, Script
+from readstate.wire import operating
 from tests.support.imkit import Imkit, Lifespan
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until

@@ -14,8 +14,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from service.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS
-from service.wire.realtime import backlog
+from readstate.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS
+from readstate.wire.realtime import backlog
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
 from tests.support.processes import ServiceProcess

@@ -15,10 +15,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.http_protocol import MAX_PIECES
-from service.settings import Settings, SettingsError
-from service.wire import costs, query_limits
-from service.wire.credentials import MISSES_AT_ONCE
+from readstate.http_protocol import MAX_PIECES
+from readstate.settings import Settings, SettingsError
+from readstate.wire import costs, query_limits
+from readstate.wire.credentials import MISSES_AT_ONCE
 from tests.support import tencent_callbacks
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit

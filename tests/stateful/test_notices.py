@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from service.domain.notices import Left, decode_notice
-from service.store.connect import connect
-from service.store.keys import Keys
+from readstate.domain.notices import Left, decode_notice
+from readstate.store.connect import connect
+from readstate.store.keys import Keys
 from tests.support.machine import Bench, ReadStateMachine
 from tests.support.servers import Cluster, Server
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from service.store.connect import Caller, connect
+from readstate.store.connect import Caller, connect
 from tests.support.machine import Bench, ReadStateMachine
 from tests.support.servers import Cluster, Server
 

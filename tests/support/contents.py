@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.errors import Refusal
-from service.store.redis_store import RedisStore
+from readstate.errors import Refusal
+from readstate.store.redis_store import RedisStore
 
 
 async def contents(store: RedisStore, app: str) -> dict[bytes, bytes]:

@@ -1,6 +1,6 @@
 """What scripts cost, counted without a clock: the commands that they run, and the turns of their loops.
 
-A header says it as `-- Cost       commands <= 9 + 4 * members, turns <= members` (see service/store/scripts.py).
+A header says it as `-- Cost       commands <= 9 + 4 * members, turns <= members` (see service/readstate/store/scripts.py).
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.store.connect import Caller, Part
-from service.store.scripts import Script
+from readstate.store.connect import Caller, Part
+from readstate.store.scripts import Script
 
 FORMULA = re.compile(r"^-- Cost +commands <= (?P<commands>.+),(?:\n-- +| )turns <= (?P<turns>.+)$", re.MULTILINE)
 FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "log": lambda count: math.ceil(math.log2(count + 1))}

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from service.domain.identity import App, IssuedToken, Revocation, Revocations, Session, User
-from service.errors import TokenConflict, TokenUnknown, UserUnknown
+from readstate.domain.identity import App, IssuedToken, Revocation, Revocations, Session, User
+from readstate.errors import TokenConflict, TokenUnknown, UserUnknown
 
 
 class FixedApps:

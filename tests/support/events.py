@@ -4,10 +4,10 @@ import asyncio
 import itertools
 import time
 
-from service.domain.events import ReadEvent
-from service.domain.notices import CursorMoved, encode_notice
-from service.store.connect import Caller
-from service.store.keys import EVENT_SHARDS, Keys
+from readstate.domain.events import ReadEvent
+from readstate.domain.notices import CursorMoved, encode_notice
+from readstate.store.connect import Caller
+from readstate.store.keys import EVENT_SHARDS, Keys
 
 
 def _now_us() -> int:

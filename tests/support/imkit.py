@@ -8,8 +8,8 @@ from urllib.parse import quote
 import httpx
 from litestar.types import ASGIApp
 
-from service.store.connect import Caller
-from service.store.keys import Keys
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
 
 API_KEY = "api-key-of-the-backend"
 CLIENT_KEY = "client-key-of-the-app"

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from service.domain.types import Drift, Filter, Made, MemberState, Posted, Status
-from service.errors import MessageUnknown, ReadStateError
-from service.store.connect import Caller
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
-from service.store.states import SEPARATOR
+from readstate.domain.types import Drift, Filter, Made, MemberState, Posted, Status
+from readstate.errors import MessageUnknown, ReadStateError
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
+from readstate.store.states import SEPARATOR
 from tests.support.model import LATE_MS, ModelStore
 from tests.support.model_room import ModelRoom
 from tests.support.receipts import certainty, check_receipts, whole_list

@@ -7,8 +7,8 @@ its whole purpose: the scripts are compared with it. The one thing it does not k
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from service.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted
-from service.domain.types import (
+from readstate.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted
+from readstate.domain.types import (
     Change,
     Deleted,
     Drift,
@@ -25,7 +25,7 @@ from service.domain.types import (
     Subscriptions,
     TagBadges,
 )
-from service.errors import Invalid, LimitReached, MessageUnknown, NotMember, ReadStateError, RoomUnknown
+from readstate.errors import Invalid, LimitReached, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from tests.support.model_room import Message, ModelRoom, Stay, ref
 
 LATE_MS = 60_000  # what was sent longer ago is told late

@@ -5,8 +5,8 @@ Nothing is summed up or thrown away: unread and receipts are worked out from the
 
 from dataclasses import dataclass, field
 
-from service.domain.types import MemberState, MessageRef, Receipt, ReceiptCount, Status
-from service.errors import MessageUnknown
+from readstate.domain.types import MemberState, MessageRef, Receipt, ReceiptCount, Status
+from readstate.errors import MessageUnknown
 
 
 @dataclass

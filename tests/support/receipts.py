@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
-from service.domain.ports import Store
-from service.domain.types import Filter, Receipt, Receipts
+from readstate.domain.ports import Store
+from readstate.domain.types import Filter, Receipt, Receipts
 from tests.support.model_room import Message, ModelRoom
 
 MAX_PAGES = 1000  # far more than any test has people

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from service.domain.ports import Store
-from service.domain.types import Posted
+from readstate.domain.ports import Store
+from readstate.domain.types import Posted
 
 
 async def a_room(store: Store, app: str, room: str = "r", *, members: Sequence[str] = ("ann", "bob"), tags: Sequence[str] = ()) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.errors import ReadStateError
-from service.store.connect import Caller, Part
-from service.store.redis_store import RedisStore
-from service.store.scripts import Script
+from readstate.errors import ReadStateError
+from readstate.store.connect import Caller, Part
+from readstate.store.redis_store import RedisStore
+from readstate.store.scripts import Script
 
 SETTLED = 10  # turns of the event loop after which every task waits for a ticket: no task takes more between two calls
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from service.app import create_app
-from service.settings import Settings
+from readstate.app import create_app
+from readstate.settings import Settings
 from tests.support.waiting import wait_until_now
 
 

@@ -6,9 +6,9 @@ import httpx
 import msgspec
 from TLSSigAPIv2 import TLSSigAPIv2
 
-from service.domain.groups import group_profile
-from service.settings import Settings
-from service.wire.tencent.naming import DIRECT_TAG, message_of_seq, room_of_pair, time_ms
+from readstate.domain.groups import group_profile
+from readstate.settings import Settings
+from readstate.wire.tencent.naming import DIRECT_TAG, message_of_seq, room_of_pair, time_ms
 from tests.support.imkit import Imkit
 
 SDKAPPID = 1400000001

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import msgspec
 
-from service.app import create_app
-from service.domain.read_state import ReadState
-from service.settings import Settings
-from service.store.connect import Caller, connect
-from service.wire.tencent.callbacks.door import sign
+from readstate.app import create_app
+from readstate.domain.read_state import ReadState
+from readstate.settings import Settings
+from readstate.store.connect import Caller, connect
+from readstate.wire.tencent.callbacks.door import sign
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result
 
 SDKAPPID = 1400000001

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from service.errors import Unavailable
-from service.wire.realtime.audience import Audience
+from readstate.errors import Unavailable
+from readstate.wire.realtime.audience import Audience
 
 APP = "demo"
 

@@ -27,9 +27,9 @@ from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
 from loadtest.bench.stage import Stage
-from service.errors import MessageUnknown, NotMember, RoomUnknown
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.errors import MessageUnknown, NotMember, RoomUnknown
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 from tests.support.servers import Server
 
 SMALL = Shape("small", users=40, rooms_each=5, room_size=20)

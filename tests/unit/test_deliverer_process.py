@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service import deliverer_process
-from service.deliverer_process import DelivererProcess
+from readstate import deliverer_process
+from readstate.deliverer_process import DelivererProcess
 from tests.support.waiting import wait_until_now
 
 

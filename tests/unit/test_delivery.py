@@ -6,13 +6,23 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted, TokensRevoked
-from service.errors import RoomUnknown, Unavailable
-from service.wire.realtime import delivery as delivery_module
-from service.wire.realtime.audience import Audience
-from service.wire.realtime.delivery import Delivery
-from service.wire.realtime.encoding import Encoding
-from service.wire.realtime.packets import Outgoing
+from readstate.domain.notices import (
+    CursorMoved,
+    Joined,
+    Left,
+    MessageDeleted,
+    MessagePosted,
+    Notice,
+    RoomChanged,
+    RoomDeleted,
+    TokensRevoked,
+)
+from readstate.errors import RoomUnknown, Unavailable
+from readstate.wire.realtime import delivery as delivery_module
+from readstate.wire.realtime.audience import Audience
+from readstate.wire.realtime.delivery import Delivery
+from readstate.wire.realtime.encoding import Encoding
+from readstate.wire.realtime.packets import Outgoing
 
 APP = "demo"
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from service.domain.groups import GROUP_TYPE, given_type, group_profile, has_receipts, has_unread, known_type
+from readstate.domain.groups import GROUP_TYPE, given_type, group_profile, has_receipts, has_unread, known_type
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service import http_protocol
-from service.http_protocol import Cycle, GatheringTransport, HttpProtocol, WebSocketProtocol
-from service.wire.reply import Reply
+from readstate import http_protocol
+from readstate.http_protocol import Cycle, GatheringTransport, HttpProtocol, WebSocketProtocol
+from readstate.wire.reply import Reply
 from tests.support.waiting import wait_until_now
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-SERVICE = Path(__file__).resolve().parents[2] / "service"
+SERVICE = Path(__file__).resolve().parents[2] / "service" / "readstate"
 
 FORBIDDEN = {
-    "domain": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.webhooks", "service.app"),
-    "wire": ("redis", "hiredis", "service.store", "service.webhooks", "service.app"),
-    "store": ("litestar", "service.wire", "service.webhooks", "service.app"),
-    "webhooks": ("litestar", "redis", "hiredis", "service.wire", "service.store", "service.app"),
+    "domain": ("litestar", "redis", "hiredis", "readstate.wire", "readstate.store", "readstate.webhooks", "readstate.app"),
+    "wire": ("redis", "hiredis", "readstate.store", "readstate.webhooks", "readstate.app"),
+    "store": ("litestar", "readstate.wire", "readstate.webhooks", "readstate.app"),
+    "webhooks": ("litestar", "redis", "hiredis", "readstate.wire", "readstate.store", "readstate.app"),
 }
 
 
@@ -34,7 +34,7 @@ def within(module: str, package: str) -> bool:
 def test_a_layer_imports_nothing_from_beyond_its_arrow(layer: str) -> None:
     """Adapters and stores know the domain; the domain knows neither, and they do not know each other."""
     files = list((SERVICE / layer).rglob("*.py"))
-    assert files, f"service/{layer} is empty"
+    assert files, f"{layer} is empty"
     wrong = {
         f"{path.relative_to(SERVICE)} imports {module}"
         for path in files
@@ -46,7 +46,7 @@ def test_a_layer_imports_nothing_from_beyond_its_arrow(layer: str) -> None:
 
 
 def test_only_the_store_speaks_redis() -> None:
-    """All Redis commands live in service/store, so no other file needs the driver."""
+    """All Redis commands live in readstate/store, so no other file needs the driver."""
     others = [path for path in SERVICE.rglob("*.py") if "store" not in path.relative_to(SERVICE).parts]
     wrong = {str(path.relative_to(SERVICE)) for path in others if any(within(module, "redis") for module in imported_by(path))}
     assert not wrong

@@ -11,12 +11,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from service.app import create_app
-from service.settings import Settings
-from service.wire.imkit import vocabulary as imkit
-from service.wire.rocketchat import vocabulary as rocketchat
-from service.wire.tencent import vocabulary as tencent
-from service.wire.tencent.routes import HANDLERS as TENCENTS
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.wire.imkit import vocabulary as imkit
+from readstate.wire.rocketchat import vocabulary as rocketchat
+from readstate.wire.tencent import vocabulary as tencent
+from readstate.wire.tencent.routes import HANDLERS as TENCENTS
 
 DIALECTS = {dialect.tag: dialect for dialect in (imkit.DIALECT, rocketchat.DIALECT, tencent.DIALECT)}
 # What needs no credentials, or carries them where no scheme can say it.

@@ -2,15 +2,15 @@
 
 import pytest
 
-from service.errors import TooManyRequests
-from service.wire import costs
-from service.wire.addresses import Held, network_of
-from service.wire.imkit import routes as imkit
-from service.wire.imkit.reading import EXPRESSES
-from service.wire.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_DEAR_CALLS, Buckets, RateLimits
-from service.wire.rocketchat import routes as rocketchat
-from service.wire.tencent import routes as tencent
-from service.wire.untaken import LARGE_BYTES, MAX_BYTES, Untaken
+from readstate.errors import TooManyRequests
+from readstate.wire import costs
+from readstate.wire.addresses import Held, network_of
+from readstate.wire.imkit import routes as imkit
+from readstate.wire.imkit.reading import EXPRESSES
+from readstate.wire.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_DEAR_CALLS, Buckets, RateLimits
+from readstate.wire.rocketchat import routes as rocketchat
+from readstate.wire.tencent import routes as tencent
+from readstate.wire.untaken import LARGE_BYTES, MAX_BYTES, Untaken
 
 
 class Clock:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from service.wire.realtime.backlog import (
+from readstate.wire.realtime.backlog import (
     MAX_BYTES,
     MAX_OWNER_BYTES,
     MAX_PACKETS,
@@ -16,8 +16,8 @@ from service.wire.realtime.backlog import (
     Allowances,
     Backlog,
 )
-from service.wire.realtime.encoding import Encoding, as_argument, encode_json, load_json
-from service.wire.realtime.packets import Outgoing, Packet
+from readstate.wire.realtime.encoding import Encoding, as_argument, encode_json, load_json
+from readstate.wire.realtime.packets import Outgoing, Packet
 
 
 def receipt(message: str, *, member: str = "ann", room: str = "r") -> Outgoing:

@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
-from service.wire.realtime.delay import Delay
-from service.wire.realtime.encoding import Encoding
-from service.wire.realtime.packets import (
+from readstate.wire.realtime.delay import Delay
+from readstate.wire.realtime.encoding import Encoding
+from readstate.wire.realtime.packets import (
     EVENTS_AT_ONCE,
     EVENTS_PER_S,
     PATIENCE_S,

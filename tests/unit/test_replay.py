@@ -12,17 +12,17 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.read_state import ReadState
-from service.replay import api as api_module
-from service.replay.api import Api, Refused, ReplayError, path
-from service.replay.compare import Comparison
-from service.replay.count import Counted, CountedRoom, Member, badge, count, room_tags
-from service.replay.feed import message_id
-from service.replay.steps import by_room, plan
-from service.replay.traffic import Event, TrafficError, read_traffic, sift
+from readstate.domain.read_state import ReadState
+from readstate.replay import api as api_module
+from readstate.replay.api import Api, Refused, ReplayError, path
+from readstate.replay.compare import Comparison
+from readstate.replay.count import Counted, CountedRoom, Member, badge, count, room_tags
+from readstate.replay.feed import message_id
+from readstate.replay.steps import by_room, plan
+from readstate.replay.traffic import Event, TrafficError, read_traffic, sift
 from tests.support.model import ModelStore
 
-SAMPLE = Path(__file__).parents[2] / "service" / "replay" / "sample.jsonl"
+SAMPLE = Path(__file__).parents[2] / "service" / "readstate" / "replay" / "sample.jsonl"
 
 USERS = ["ann", "ben", "Zoë /#?", "pat "]
 EVENTS = st.lists(

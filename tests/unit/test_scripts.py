@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store.scripts import ScriptError, load_scripts
+from readstate.store.scripts import ScriptError, load_scripts
 
 
 @pytest.fixture

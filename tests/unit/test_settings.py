@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, SettingsError
+from readstate.settings import Settings, SettingsError
 
 
 def refusal(**environ: str) -> str:

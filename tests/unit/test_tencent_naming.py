@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.wire.tencent.naming import (
+from readstate.wire.tencent.naming import (
     is_account,
     is_group,
     is_message_key,

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from service.domain import tokens as rules
-from service.domain.identity import App, Session
-from service.domain.tokens import BOUND_CACHE_S, Tokens
-from service.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
+from readstate.domain import tokens as rules
+from readstate.domain.identity import App, Session
+from readstate.domain.tokens import BOUND_CACHE_S, Tokens
+from readstate.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
 from tests.support.directory import FixedApps, ModelDirectory
 
 NOW = 1_800_000_000.0

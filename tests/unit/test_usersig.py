@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.wire.tencent.codes import Refused
-from service.wire.tencent.usersig import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
+from readstate.wire.tencent.codes import Refused
+from readstate.wire.tencent.usersig import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
 from tests.support.tencent import ADMIN, KEY, SDKAPPID
 
 MINTED = 1_700_000_000

@@ -11,16 +11,16 @@ from urllib.parse import parse_qsl
 import pytest
 import pytest_asyncio
 
-from service.domain import alerts
-from service.domain.read_state import ReadState
-from service.store.redis_store import RedisStore
-from service.webhooks import alerts as alerts_module
-from service.webhooks.alerts import Alerts
-from service.webhooks.sender import Sender
-from service.webhooks.signing import Signer
-from service.webhooks.tencent import Tencent
-from service.wire.tencent.gateway import Access, Gateway
-from service.wire.tencent.routes import HANDLERS
+from readstate.domain import alerts
+from readstate.domain.read_state import ReadState
+from readstate.store.redis_store import RedisStore
+from readstate.webhooks import alerts as alerts_module
+from readstate.webhooks.alerts import Alerts
+from readstate.webhooks.sender import Sender
+from readstate.webhooks.signing import Signer
+from readstate.webhooks.tencent import Tencent
+from readstate.wire.tencent.gateway import Access, Gateway
+from readstate.wire.tencent.routes import HANDLERS
 from tests.support.receiver import Receiver, Reply
 from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 from tests.support.waiting import wait_until

@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.domain.deliveries import DeadLetter
-from service.domain.events import ReadEvent
-from service.domain.read_state import ReadState
-from service.errors import Unavailable
-from service.store.connect import Caller, connect
-from service.store.events import RedisEvents
-from service.store.keys import EVENT_SHARDS, Keys
-from service.store.redis_store import RedisStore
-from service.webhooks import deliverer as deliverer_module
-from service.webhooks.choice import Choice
-from service.webhooks.deliverer import Deliverer, wait_s
-from service.webhooks.letters import Form, Letter
-from service.webhooks.sender import MAX_CONNECTIONS, Sender
-from service.webhooks.signing import Signer
-from service.webhooks.standard import Standard
+from readstate.domain.deliveries import DeadLetter
+from readstate.domain.events import ReadEvent
+from readstate.domain.read_state import ReadState
+from readstate.errors import Unavailable
+from readstate.store.connect import Caller, connect
+from readstate.store.events import RedisEvents
+from readstate.store.keys import EVENT_SHARDS, Keys
+from readstate.store.redis_store import RedisStore
+from readstate.webhooks import deliverer as deliverer_module
+from readstate.webhooks.choice import Choice
+from readstate.webhooks.deliverer import Deliverer, wait_s
+from readstate.webhooks.letters import Form, Letter
+from readstate.webhooks.sender import MAX_CONNECTIONS, Sender
+from readstate.webhooks.signing import Signer
+from readstate.webhooks.standard import Standard
 from tests.support.events import an_event, cleared, shard_of, written
 from tests.support.receiver import CUT, HANG, OK, RESET, STREAM, Receiver, Reply
 from tests.support.waiting import wait_until

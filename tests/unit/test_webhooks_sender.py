@@ -9,8 +9,8 @@ from email.utils import formatdate
 import pytest
 import pytest_asyncio
 
-from service.webhooks.letters import Letter
-from service.webhooks.sender import MAX_ANSWER_BYTES, TIMEOUT_S, Answer, Sender
+from readstate.webhooks.letters import Letter
+from readstate.webhooks.sender import MAX_ANSWER_BYTES, TIMEOUT_S, Answer, Sender
 from tests.support.receiver import CUT, HANG, RESET, STREAM, Receiver, Reply
 
 STANDARD = Letter(b'{"type":"read"}', {"webhook-id": "read_1"})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, SettingsError
+from readstate.settings import Settings, SettingsError
 
 COMPLETE = {"WEBHOOK_URL": "https://hooks.example.org/read", "WEBHOOK_TOKEN": "token-of-the-operator"}
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from service.domain.events import ReadEvent
-from service.webhooks.signing import Signer, secret_of, tencent_sign
-from service.webhooks.standard import Standard
+from readstate.domain.events import ReadEvent
+from readstate.webhooks.signing import Signer, secret_of, tencent_sign
+from readstate.webhooks.standard import Standard
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT = ReadEvent("default", "garden", "ann", "m7", 7, 3, 1_700_000_000_045, 2, 1_700_000_000_045_678)

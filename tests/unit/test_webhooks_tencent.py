@@ -8,15 +8,15 @@ from urllib.parse import parse_qsl
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from service.domain.direct import TAG, direct_room
-from service.domain.events import ReadEvent
-from service.domain.read_state import ReadState
-from service.store.redis_store import RedisStore
-from service.webhooks.choice import FormName, choice_of
-from service.webhooks.letters import Letter
-from service.webhooks.signing import Signer, tencent_sign
-from service.webhooks.standard import Standard
-from service.webhooks.tencent import Tencent
+from readstate.domain.direct import TAG, direct_room
+from readstate.domain.events import ReadEvent
+from readstate.domain.read_state import ReadState
+from readstate.store.redis_store import RedisStore
+from readstate.webhooks.choice import FormName, choice_of
+from readstate.webhooks.letters import Letter
+from readstate.webhooks.signing import Signer, tencent_sign
+from readstate.webhooks.standard import Standard
+from readstate.webhooks.tencent import Tencent
 
 TOKEN = "token-of-the-operator"
 NOW_S = 1_700_000_000

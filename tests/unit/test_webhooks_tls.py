@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.webhooks.letters import Letter
-from service.webhooks.sender import Answer, Sender
-from service.webhooks.tls import client_tls
+from readstate.webhooks.letters import Letter
+from readstate.webhooks.sender import Answer, Sender
+from readstate.webhooks.tls import client_tls
 from tests.support.authority import Authority
 from tests.support.receiver import Receiver
 

@@ -16,10 +16,10 @@ from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, cpu_sec
 from loadtest.bench.population import APP, Keys, all_of, issued, post, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from loadtest.bench.stage import Stage, run
-from service.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
-from service.store.directory import RedisDirectory
-from service.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
-from service.wire.rocketchat.routes import PATH as ROCKETCHAT
+from readstate.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
+from readstate.store.directory import RedisDirectory
+from readstate.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
+from readstate.wire.rocketchat.routes import PATH as ROCKETCHAT
 
 MOST_SCRIPT_MS = 25.0
 MOST_WORKER_MS = 20.0
@@ -60,7 +60,7 @@ def calls_at_the_limits(stage: Stage) -> Outcome:
     with valkey(DRIVER_CORE) as server:
         environ = {"READSTATE_REDIS_URL": server.url, "READSTATE_WORKERS": "1", **keys.environ(), **_twice_the_limits()}
         token = run(_make(server, keys, stage.lengths.dear_rooms))
-        with http_server("service", environ, SERVER_CORE) as service:
+        with http_server("readstate", environ, SERVER_CORE) as service:
             say("the dearest calls, one after the other")
             costs = {call.name: _measure(service, server, keys, token, call, stage.lengths.dear_rounds) for call in CALLS}
     longest, held = max(cost.script for cost in costs.values()), max(median(cost.held) for cost in costs.values())

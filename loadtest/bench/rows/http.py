@@ -97,7 +97,7 @@ def bulk(stage: Stage) -> Outcome:
 def workers(stage: Stage) -> Outcome:
     """Row j. The supervisor asks for nothing but signs of life, so its CPU is not counted."""
     lengths, one = stage.lengths, stage.service
-    with stage.serve("service", workers=4) as four:
+    with stage.serve("readstate", workers=4) as four:
         if len(four.workers()) != 4:
             raise BenchError(f"{len(four.workers())} workers are there instead of 4")
         # Each worker verifies every token once.

@@ -6,7 +6,7 @@ from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, Shape, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
-from service.store.keys import Keys
+from readstate.store.keys import Keys
 
 REACH_BYTES = 200.0
 ROOMS_EACH = 50

@@ -9,8 +9,8 @@ from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, TAGS, Population, Shape, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
-from service.domain.limits import MAX_MEMBERS_PER_CALL
-from service.store.redis_store import RedisStore
+from readstate.domain.limits import MAX_MEMBERS_PER_CALL
+from readstate.store.redis_store import RedisStore
 
 SIZES = (2, 20, 200)
 BATCH = 50  # posts

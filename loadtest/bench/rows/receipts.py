@@ -9,10 +9,10 @@ from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, Shape, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, run
-from service.domain.limits import MAX_MEMBERS_PER_CALL
-from service.domain.types import Filter, Receipts
-from service.store.keys import Keys
-from service.store.redis_store import RedisStore
+from readstate.domain.limits import MAX_MEMBERS_PER_CALL
+from readstate.domain.types import Filter, Receipts
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore
 
 PAGE = 50
 SIZES = (100, 10_000)

@@ -15,8 +15,8 @@ from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core
 from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from loadtest.bench.stage import Stage, median_ratio, run
-from service.store.keys import Keys
-from service.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
+from readstate.store.keys import Keys
+from readstate.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
 
 REACH = 0.35
 EVENT_FACTOR = 1.1

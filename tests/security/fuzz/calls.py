@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from service.app import Service
-from service.wire.tencent.callbacks.commands import COMMANDS
+from readstate.app import Service
+from readstate.wire.tencent.callbacks.commands import COMMANDS
 from tests.security.fuzz.examples import Examples
 from tests.security.fuzz.mutations import DIGITS, ODD_TEXTS, damaged, mutated, text_of
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY, World

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from service.app import create_app
-from service.settings import Settings
+from readstate.app import create_app
+from readstate.settings import Settings
 from tests.security.fuzz import frames
 from tests.security.fuzz.calls import Calls, Route, Sent
 from tests.security.fuzz.client import NOTHING, PATIENCE_S, Answer, Garbled, Line, read_answer

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from service.domain.direct import direct_room
-from service.wire.tencent.callbacks.door import sign
+from readstate.domain.direct import direct_room
+from readstate.wire.tencent.callbacks.door import sign
 from tests.support.tencent import ADMIN, SDKAPPID, usersig
 from tests.support.tencent_callbacks import TOKEN
 

@@ -1,0 +1,70 @@
+"""`readstate deliver`: the one place where the parts of a deliverer are joined, as `app.py` joins those of a worker."""
+
+import asyncio
+import hashlib
+
+from readstate.domain.read_state import ReadState
+from readstate.settings import Settings, SettingsError
+from readstate.stopping import heeded
+from readstate.store.apps import FIRST_APP
+from readstate.store.connect import Caller
+from readstate.store.events import RedisEvents
+from readstate.store.redis_store import RedisStore
+from readstate.webhooks.alerts import Alerts
+from readstate.webhooks.choice import choice_of
+from readstate.webhooks.deliverer import Deliverer
+from readstate.webhooks.sender import Sender
+from readstate.webhooks.signing import Signer
+from readstate.webhooks.standard import Standard
+from readstate.webhooks.tencent import Tencent
+from readstate.webhooks.tls import client_tls
+
+HOUR_S = 3600.0
+
+
+def check_receiver(settings: Settings) -> None:
+    """Raises SettingsError when there is no receiver."""
+    if settings.webhook_url is None:
+        raise SettingsError("READSTATE_WEBHOOK_URL is not set: there is nobody to deliver webhooks to")
+
+
+async def deliver(caller: Caller, settings: Settings) -> None:
+    """Deliver webhooks until told to stop; what is on the way then is finished first. There must be a receiver."""
+    assert settings.webhook_url is not None
+    stop = asyncio.Event()
+    for signum in heeded():
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with Sender(
+        settings.webhook_url,
+        allow_private=settings.webhook_allow_private,
+        tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
+    ) as sender:
+        read_state = ReadState(RedisStore(caller, **settings.bounds()))
+        standard, tencent = forms(read_state, settings)
+        deliverer = Deliverer(
+            RedisEvents(caller),
+            choice_of(settings.webhook_form, standard, tencent),
+            sender,
+            target=hashlib.sha256(settings.webhook_url.encode()).hexdigest(),
+            retry_s=settings.webhook_retry_hours * HOUR_S,
+        )
+        running = [deliverer.run(stop)]
+        if tencent is not None and settings.webhook_form != "standard" and settings.tencent_rate_limit:
+
+            def may_send() -> bool:
+                return not (deliverer.is_refused or deliverer.is_paused)
+
+            alerts = Alerts(read_state, tencent, sender, app=FIRST_APP, limit=settings.tencent_rate_limit, may_send=may_send)
+            running.append(alerts.run(stop))
+        await asyncio.gather(*running)
+
+
+def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, Tencent | None]:
+    """The forms in which an event can be told; Tencent's with an app of Tencent's."""
+    token = settings.webhook_token
+    if token is None:
+        raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
+    signer = Signer(token, settings.webhook_old_token)
+    sdkappid = settings.tencent_sdkappid
+    tencent = Tencent(read_state, app=FIRST_APP, sdkappid=sdkappid, token=token, signer=signer) if sdkappid is not None else None
+    return Standard(signer), tencent

@@ -1,0 +1,89 @@
+"""Limits that hold in every dialect, and the checks of values that come from outside."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+
+from readstate.errors import Invalid
+
+MAX_ID_BYTES = 128  # rooms, users, messages; UTF-8
+FOLDED_IDS = frozenset({".", ".."})  # what clients take out of a path before they send it
+MAX_TAG_CHARS = 256
+MAX_TAGS = 100  # per room and per question
+MAX_ROOM_TAGS_BYTES = 4 * 1024  # of all tags of a room together
+MAX_MEMBERS_PER_CALL = 1000
+MAX_POSTS_PER_BATCH = 500
+MAX_READS_PER_CALL = 200
+MAX_RECEIPTS_PER_PAGE = 1000
+MAX_RECEIPT_MESSAGES = 100  # per question for counts
+MAX_BADGES_PER_CALL = 200  # users
+MAX_TOKENS_PER_CALL = 20  # of several users on one device
+MESSAGES_COUNTED = 10_000  # the newest, by their times
+MAX_BODY_BYTES = 64 * 1024  # of one request or frame
+MAX_BATCH_BODY_BYTES = 1024 * 1024
+MAX_NESTING = 64  # levels of lists and objects in a profile or a message; Python reads some hundreds
+MAX_MEMBERS_SHOWN = 1000  # in the view of a room
+MAX_PROFILE_FIELDS = 32  # of a room or a user
+MAX_PROFILE_FIELD_BYTES = 4 * 1024  # of one field's JSON text
+MAX_PROFILE_NAME_BYTES = 64
+
+
+def check_id(field: str, value: str) -> str:
+    """Return `value` when it can name a room, user or message, else raise Invalid.
+
+    An id is 1 to 128 bytes of UTF-8 without control characters. It is never read as a number. Nor is
+    it `.` or `..`: what clients send to /messages/.. arrives as a call about the room.
+    """
+    if not value or len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        raise Invalid(field, f"{field} must have 1 to {MAX_ID_BYTES} bytes")
+    if value in FOLDED_IDS:
+        raise Invalid(field, f"{field} must not be {value}: no path can name it")
+    if not value.isprintable() and any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value):
+        raise Invalid(field, f"{field} must not contain control characters")
+    return value
+
+
+def check_members(field: str, members: Sequence[str]) -> list[str]:
+    """Distinct member ids in the given order; at most MAX_MEMBERS_PER_CALL."""
+    if len(members) > MAX_MEMBERS_PER_CALL:
+        raise Invalid(field, f"{field} must name at most {MAX_MEMBERS_PER_CALL} members; send the rest in further calls")
+    return [check_id(field, member) for member in dict.fromkeys(members)]
+
+
+def check_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Sorted distinct tags: each 1 to 256 characters, exact and case-sensitive, no control characters; at most 100."""
+    distinct = sorted(set(tags))
+    if len(distinct) > MAX_TAGS:
+        raise Invalid(field, f"{field} must hold at most {MAX_TAGS} tags")
+    for tag in distinct:
+        if not 1 <= len(tag) <= MAX_TAG_CHARS:
+            raise Invalid(field, f"a tag must have 1 to {MAX_TAG_CHARS} characters")
+        if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in tag):
+            raise Invalid(field, "a tag must not contain control characters")
+    return tuple(distinct)
+
+
+def check_room_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """The same for the tags of a room, which together have at most 4 KiB of UTF-8: each member's side keeps them."""
+    distinct = check_tags(field, tags)
+    if sum(len(tag.encode()) + 1 for tag in distinct) > MAX_ROOM_TAGS_BYTES:
+        raise Invalid(field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags")
+    return distinct
+
+
+def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Profile fields by name, each a JSON text of at most 4 KiB; at most 32; names of 1 to 64 printable bytes, not beginning with "#"."""
+    if len(profile) > MAX_PROFILE_FIELDS:
+        raise Invalid("profile", f"at most {MAX_PROFILE_FIELDS} profile fields may be given")
+    for name, value in profile.items():
+        if not name.isprintable() or name.startswith("#") or not 1 <= len(name.encode()) <= MAX_PROFILE_NAME_BYTES:
+            raise Invalid(
+                "profile", f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front"
+            )
+        if len(value) > MAX_PROFILE_FIELD_BYTES:
+            raise Invalid(name, f"{name} must have at most {MAX_PROFILE_FIELD_BYTES} bytes as JSON")
+    return dict(profile)
+
+
+def new_id() -> str:
+    """A fresh id: 24 lower-case hex."""
+    return secrets.token_hex(12)

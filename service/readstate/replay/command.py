@@ -1,0 +1,130 @@
+"""The command line of the replay: its arguments, its course and its exit code."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from readstate.replay.api import Api, ReplayError
+from readstate.replay.compare import Comparison
+from readstate.replay.count import Counted, count
+from readstate.replay.feed import Fed, create_users, feed
+from readstate.replay.report import Report, print_report
+from readstate.replay.traffic import Event, Skipped, TrafficError, read_traffic, sift
+
+DIFFERENT, NOT_DONE = 1, 2  # exit codes
+SKIPPED_SHOWN = 5
+
+RULES = """\
+The file says who spoke; the replay adds who read:
+  whoever posts has read everything up to their own post: before a user posts, they read the room's newest message;
+  who posts without having joined joins just before;
+  a rename is the old name leaving and the new one joining, since a cursor belongs to a user id;
+  every room is tagged with the year and month of its first event and the last word of its name.
+Exit code: 0 every count was right, 1 some were not, 2 the replay could not be carried out.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `main` reads."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = RULES
+    parser.add_argument("file", type=Path, help="traffic file: JSON lines, plain or gzipped")
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the service is (default: %(default)s)")
+    parser.add_argument("--api-key", default=os.environ.get("READSTATE_API_KEY", ""), help="the backend's key (default: READSTATE_API_KEY)")
+    parser.add_argument("--client-key", default="", help="with it, every user reads and asks with a token of their own, as clients do")
+    parser.add_argument("--concurrency", type=int, default=32, help="rooms fed and users compared at a time (default: %(default)s)")
+    parser.add_argument("--prefix", help="put before every room and user id (default: a fresh one, so that a replay can be repeated)")
+    parser.add_argument("--limit", type=int, default=0, help="only the first so many events (default: all)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run a replay and print what it found. Returns the exit code."""
+    console = Console(stderr=True)
+    try:
+        if not args.api_key:
+            raise ReplayError("an API key is needed: give --api-key or set READSTATE_API_KEY")
+        if args.concurrency < 1 or args.limit < 0:
+            raise ReplayError("--concurrency must be at least 1 and --limit at least 0")
+        _check_url(args.url)
+        prefix = f"{secrets.token_hex(3)}:" if args.prefix is None else args.prefix
+        events, skipped = sift(read_traffic(args.file, limit=args.limit), prefix)
+        _print_skipped(skipped, console)
+        api = Api(args.url, api_key=args.api_key, client_key=args.client_key, concurrency=args.concurrency)
+        report = asyncio.run(replay(api, events, skipped=len(skipped), concurrency=args.concurrency, console=console))
+    except (OSError, TrafficError, ReplayError) as error:
+        console.print(f"readstate replay: {error}", highlight=False, markup=False, soft_wrap=True)
+        return NOT_DONE
+    print_report(report, Console(file=sys.stdout))
+    return DIFFERENT if report.differences else 0
+
+
+def _check_url(text: str) -> None:
+    """Raises ReplayError."""
+    try:
+        url = urlsplit(text)
+        there = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not (url.query or url.fragment)
+    except ValueError:
+        there = False
+    if not there:
+        raise ReplayError(
+            f"--url must be the service's address, with http:// or https:// in front, such as http://127.0.0.1:8080, not {text}"
+        )
+
+
+async def replay(api: Api, events: Sequence[Event], *, skipped: int, concurrency: int, console: Console) -> Report:
+    """Feed `events` and compare. Raises ReplayError when the service cannot be reached or refuses."""
+    counted = count(events)
+    columns = TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    if not console.is_terminal:
+        console.print(f"feeding {len(events):,} events, then comparing {len(counted.users):,} users and {len(counted.rooms):,} rooms ...")
+    async with api:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            started = time.perf_counter()
+            await create_users(api, list(counted.users), concurrency=concurrency)
+            feeding = progress.add_task("feeding", total=len(events))
+            fed = await feed(api, events, concurrency=concurrency, advance=lambda n: progress.advance(feeding, n))
+            fed_at = time.perf_counter()
+            comparing = progress.add_task("comparing", total=len(counted.rooms) + len(counted.users))
+            comparison = Comparison(api, counted, concurrency=concurrency, advance=lambda n: progress.advance(comparing, n))
+            await comparison.run()
+    return _report(
+        api, counted, fed, comparison, events=len(events), skipped=skipped, durations=(fed_at - started, time.perf_counter() - fed_at)
+    )
+
+
+def _report(
+    api: Api, counted: Counted, fed: Fed, comparison: Comparison, *, events: int, skipped: int, durations: tuple[float, float]
+) -> Report:
+    feeding_s, comparing_s = durations
+    return Report(
+        events=events,
+        skipped=skipped,
+        rooms=len(counted.rooms),
+        users=len(counted.users),
+        posts=fed.posts,
+        reads=fed.reads,
+        joins=fed.joins,
+        leaves=fed.leaves,
+        feeding_s=feeding_s,
+        comparing_s=comparing_s,
+        calls=api.calls,
+        repeats=api.repeats,
+        values=fed.reads + comparison.values,
+        differences=fed.differences + comparison.differences,
+    )
+
+
+def _print_skipped(skipped: Sequence[Skipped], console: Console) -> None:
+    for event in skipped[:SKIPPED_SHOWN]:
+        console.print(f"event {event.number} is left out: {event.reason}", highlight=False, markup=False)
+    if len(skipped) > SKIPPED_SHOWN:
+        console.print(f"... and {len(skipped) - SKIPPED_SHOWN:,} more are left out", highlight=False)

@@ -1,0 +1,128 @@
+"""Feeding: brings the events of a file about in a running service, room by room in order, many rooms at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from readstate.replay.api import Api, path
+from readstate.replay.count import room_tags
+from readstate.replay.report import Difference
+from readstate.replay.steps import Step, by_room, plan
+from readstate.replay.traffic import Event
+
+USERS_PER_CALL = 100
+Item = TypeVar("Item")
+
+
+@dataclass
+class Fed:
+    """What the feeding did, and what the service answered wrongly meanwhile."""
+
+    joins: int = 0
+    leaves: int = 0
+    posts: int = 0
+    reads: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+
+async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[None]], concurrency: int) -> None:
+    """Run `work` on every item, `concurrency` at a time, in the given order of starting. The first failure ends all."""
+    waiting = deque(items)
+
+    async def worker() -> None:
+        while waiting:
+            await work(waiting.popleft())
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(waiting))):
+                group.create_task(worker())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def create_users(api: Api, users: Sequence[str], *, concurrency: int) -> None:
+    """Make all users known, and with a client key give each the token that they will ask with."""
+    batches = [users[start : start + USERS_PER_CALL] for start in range(0, len(users), USERS_PER_CALL)]
+
+    async def create(batch: Sequence[str]) -> None:
+        await api.backend("POST", path("admin", "clients", "list"), {"data": [{"_id": user, "nickname": user} for user in batch]})
+
+    async def issue(user: str) -> None:
+        answer = await api.backend("POST", path("admin", "clients"), {"_id": user, "issueAccessToken": True})
+        api.tokens[user] = answer["token"]
+
+    await in_parallel(batches, create, concurrency)
+    if api.client_key:
+        await in_parallel(users, issue, concurrency)
+
+
+async def feed(api: Api, events: Iterable[Event], *, concurrency: int, advance: Callable[[int], Any]) -> Fed:
+    """Carry out all events; `advance(n)` is called after each n of them. Longest rooms first, so that none is left for the end."""
+    fed = Fed()
+    rooms = sorted(by_room(events).values(), key=len, reverse=True)
+
+    async def feed_room(events: list[Event]) -> None:
+        room = _RoomFeed(api, events[0].room, fed)
+        await room.create(room_tags(events[0]))
+        for step in plan(events):
+            await room.carry_out(step)
+            advance(step.events)
+
+    await in_parallel(rooms, feed_room, concurrency)
+    return fed
+
+
+def message_id(position: int) -> str:
+    """The id of a room's n-th message: 24 hex digits that rise as strings. Ours, so that a post may safely be repeated."""
+    return f"{position:024x}"
+
+
+class _RoomFeed:
+    """One room while it is being fed. `posted` is the position of its newest message."""
+
+    def __init__(self, api: Api, room: str, fed: Fed) -> None:
+        self._api = api
+        self._room = room
+        self._fed = fed
+        self._posted = 0
+
+    async def create(self, tags: Sequence[str]) -> None:
+        await self._api.backend("POST", path("rooms"), {"_id": self._room, "name": self._room, "roomType": "group", "roomTags": tags})
+
+    async def carry_out(self, step: Step) -> None:
+        if step.act == "join":
+            await self._api.backend("POST", path("rooms", self._room, "members"), {"invitees": step.users})
+            self._fed.joins += len(step.users)
+        elif step.act == "leave":
+            await self._api.backend("POST", path("rooms", self._room, "delete", "members"), {"members": step.users})
+            self._fed.leaves += len(step.users)
+        else:
+            [user] = step.users
+            await self._read_newest(user)
+            await self._post(user, step.texts)
+
+    async def _read_newest(self, user: str) -> None:
+        if not self._posted:
+            return
+        newest = message_id(self._posted)
+        answer = await self._api.user(user, "PUT", path("rooms", self._room, "lastRead"), {"message": newest})
+        self._fed.reads += 1
+        self._check(f"client, lastRead, unread after {user!r} read the newest message", (user, newest, 0), answer)
+
+    def _check(self, what: str, expected: tuple[str, str, int], answer: dict[str, Any]) -> None:
+        got = tuple(answer.get(name) for name in ("client", "lastRead", "unread"))
+        if got != expected:
+            self._fed.differences.append(Difference(f"room {self._room!r}: {what}", expected, got))
+
+    async def _post(self, user: str, texts: Sequence[str]) -> None:
+        given = {"room": self._room, "sender": user, "messageType": "text", "push": False}
+        messages = [given | {"_id": message_id(self._posted + nth), "message": text} for nth, text in enumerate(texts, 1)]
+        if len(messages) == 1:
+            await self._api.backend("POST", path("messages"), messages[0])
+        else:
+            await self._api.post_batch(messages)
+        self._posted += len(messages)
+        self._fed.posts += len(messages)

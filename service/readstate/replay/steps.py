@@ -1,0 +1,75 @@
+"""From the events of one room to the calls that bring them about: in the same order, in as few calls as that order allows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from readstate.replay.traffic import Event
+
+# Keep one call well below the size limit of a request.
+MAX_USERS_PER_STEP = 100
+MAX_TEXTS_PER_STEP = 100
+MAX_CHARS_PER_STEP = 100_000
+
+
+@dataclass
+class Step:
+    """`join` and `leave`: all of `users` at once. `post`: the one user reads the newest message, then posts `texts` in turn."""
+
+    act: Literal["join", "leave", "post"]
+    users: list[str]
+    texts: list[str]
+    events: int  # events of the file that this step finishes
+
+    def absorb(self, later: "Step") -> bool:
+        """Take over `later` when doing both at once is the same as one after the other. Answers whether it was taken."""
+        if self.act != later.act:
+            return False
+        if self.act == "post":
+            chars = sum(map(len, self.texts + later.texts))
+            fits = self.users == later.users and len(self.texts) < MAX_TEXTS_PER_STEP and chars <= MAX_CHARS_PER_STEP
+        else:
+            fits = len(self.users) < MAX_USERS_PER_STEP
+        if fits:
+            self.users = list(dict.fromkeys(self.users + later.users))
+            self.texts += later.texts
+            self.events += later.events
+        return fits
+
+
+def by_room(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """The events of each room, in order."""
+    rooms: dict[str, list[Event]] = {}
+    for event in events:
+        rooms.setdefault(event.room, []).append(event)
+    return rooms
+
+
+def plan(events: Iterable[Event]) -> list[Step]:
+    """The steps of one room. Their `events` add up to the number of events given."""
+    steps: list[Step] = []
+    for step in _single_steps(events):
+        if not (steps and steps[-1].absorb(step)):
+            steps.append(step)
+    return steps
+
+
+def _single_steps(events: Iterable[Event]) -> Iterator[Step]:
+    present: set[str] = set()
+    for event in events:
+        if event.kind == "rename":
+            # The same person goes on under another name, but a cursor belongs to a user id: the old leaves, the new joins.
+            present = present - {event.user} | {event.to}
+            yield Step("leave", [event.user], [], 0)
+            yield Step("join", [event.to], [], 1)
+        elif event.kind == "leave":
+            present.discard(event.user)
+            yield Step("leave", [event.user], [], 1)
+        elif event.kind == "join":
+            present.add(event.user)
+            yield Step("join", [event.user], [], 1)
+        else:
+            if event.user not in present:
+                present.add(event.user)
+                yield Step("join", [event.user], [], 0)
+            yield Step("post", [event.user], [event.text], 1)

@@ -1,0 +1,110 @@
+"""A service of one's own for a few seconds: `readstate serve` on a free port, with everything in a directory that goes away."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# For loads: rates are counted as ever, and no load reaches them.
+NO_RATE_LIMITS = {
+    f"READSTATE_{name}": "10000000" for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
+} | {"READSTATE_ADDRESS_SOCKET_LIMIT": "1000000"}
+
+START_S = 60.0
+STOP_S = 30.0
+
+
+@dataclass(frozen=True)
+class TemporaryService:
+    """Where it listens and the keys it takes."""
+
+    url: str
+    api_key: str
+    client_key: str
+
+
+class ServiceFailed(Exception):
+    """The service did not become ready; the message ends with what it wrote."""
+
+
+@contextmanager
+def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[TemporaryService]:
+    """Start a service, wait until it is ready, and stop it at the end.
+
+    `settings` are further variables of its environment. Variables of ours that start with READSTATE_ are not passed on.
+    """
+    with tempfile.TemporaryDirectory(prefix="readstate-") as directory:
+        port = _free_port()
+        service = TemporaryService(f"http://127.0.0.1:{port}", secrets.token_hex(16), secrets.token_hex(16))
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
+        environ |= {
+            "READSTATE_PORT": str(port),
+            "READSTATE_DATA_DIR": str(Path(directory, "data")),
+            "READSTATE_API_KEY": service.api_key,
+            "READSTATE_CLIENT_KEY": service.client_key,
+        }
+        log = Path(directory, "service.log")
+        with log.open("wb") as output:
+            # A group of its own: an interrupt from the terminal reaches us, and we stop it in an orderly way.
+            process = subprocess.Popen(
+                [sys.executable, "-m", "readstate", "serve"],
+                env=environ | dict(settings or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            _wait_until_ready(service.url, process, log)
+            yield service
+        finally:
+            _stop(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServiceFailed(f"the service ended with {process.returncode}:\n{_tail(log)}")
+        if _is_ready(url):
+            return
+        time.sleep(0.1)
+    raise ServiceFailed(f"the service was not ready after {START_S:.0f} s:\n{_tail(log)}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

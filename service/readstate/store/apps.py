@@ -1,0 +1,216 @@
+"""Apps (tenants) as Redis keeps them, and their keys and generations in the memory of a worker.
+
+Where several keys change, the order of the writes says what a crash in between leaves: something that is right, and that the
+same call repeated completes.
+"""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from readstate.domain.identity import App
+from readstate.errors import Invalid
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+
+FIRST_APP = "default"  # the app of the settings
+
+_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_GENERATIONS = 2**53  # as many as a reader of any language takes for a number
+
+
+class _StoredApp(Struct, frozen=True, array_like=True):
+    """A value of the apps hash. Its generation counts for an app that has none in the hash of generations, which is newer."""
+
+    client_key: str
+    api_key_digest: str
+    generation: int
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_stored_app = msgspec.msgpack.Decoder(_StoredApp).decode
+
+
+class NewApp(Struct, frozen=True):
+    """An app just added or rotated, with the secret that is shown only now."""
+
+    app: str
+    client_key: str
+    api_key: str
+
+
+class AppRegistry:
+    """`domain.identity.Apps`: the first app from the settings, the others from Redis, looked at again by `refresh`.
+
+    The first app's old keys ("" for none) are accepted as well. A key is found by its digest, so the time that takes says nothing
+    about how much of a guess was right. Also what adds, rotates and removes apps.
+    """
+
+    def __init__(self, caller: Caller, *, client_key: str, api_key: str, old_client_key: str = "", old_api_key: str = "") -> None:
+        self._caller = caller
+        self._first = App(FIRST_APP, client_key, _sha256(api_key.encode()).hex(), 0)
+        self._old_client_key = old_client_key
+        self._old_api_key = old_api_key
+        self._apps: dict[str, App] = {}
+        self._by_client_key: dict[bytes, App] = {}
+        self._by_api_key: dict[bytes, App] = {}
+        self._take([self._first], {})
+
+    # domain.identity.Apps
+
+    def get(self, app: str) -> App | None:
+        return self._apps.get(app)
+
+    def all(self) -> Sequence[App]:
+        return list(self._apps.values())
+
+    def several(self) -> bool:
+        return len(self._apps) > 1
+
+    def by_client_key(self, client_key: bytes) -> App | None:
+        return self._by_client_key.get(client_key)
+
+    def by_api_key(self, api_key: bytes) -> App | None:
+        return self._by_api_key.get(_sha256(api_key))
+
+    async def refresh(self) -> None:
+        """Take over what was added, rotated or removed and whose tokens were ended; to be called every two seconds."""
+        # The old keys last: a rotation keeps the old one before it writes the new one.
+        apps = await self.list()
+        self._take(apps, await self._old_digests(apps))
+
+    # What `readstate apps` and `readstate tokens` do
+
+    async def list(self) -> Sequence[App]:
+        """All apps, the first one first."""
+        # The generations last: an app that is added gets its generation first.
+        stored = await self._hash(Keys.apps)
+        generations = await self._hash(Keys.generations)
+        first = msgspec.structs.replace(self._first, generation=int(generations.get(FIRST_APP, 0)))
+        return [first, *(_app(name, value, generations) for name, value in sorted(stored.items()))]
+
+    async def add(self, app: str, *, keep_data: bool = False) -> NewApp:
+        """Add an app under a name that is free; its secret is known only from the answer.
+
+        An app takes over what an earlier one of its name stored, but no token and no key; `keep_data` says that this is meant.
+        Raises Invalid.
+        """
+        if not _NAME.fullmatch(app):
+            raise Invalid("app", "an app's name must be 1 to 32 lower-case letters, digits and hyphens")
+        if app == FIRST_APP or await self._caller.command("HEXISTS", Keys.apps, app, key=Keys.apps):
+            raise Invalid("app", f"there is an app {app} already; rotate it to get a new key")
+        if not keep_data and await self._has_been(app):
+            raise Invalid("app", f"the data of an earlier app {app} is still there; take another name, or this one with --keep-data")
+        new = NewApp(app, secrets.token_urlsafe(24), secrets.token_urlsafe(32))
+        generation = await self._begin_generation(app)
+        await self._forget_old_key(app)
+        stored = _pack(_StoredApp(new.client_key, _digest(new.api_key), generation))
+        if not await self._caller.command("HSETNX", Keys.apps, app, stored, key=Keys.apps):
+            raise Invalid("app", f"there is an app {app} already; rotate it to get a new key")
+        return new
+
+    async def rotate(self, app: str, *, keep_old_for_s: int = 0) -> NewApp:
+        """A new API key for an app. The old one ends within seconds, or after `keep_old_for_s` by the store's clock; one that was
+        kept before ends now. Tokens stay. Raises Invalid.
+        """
+        known = await self._stored(app)
+        new = NewApp(app, known.client_key, secrets.token_urlsafe(32))
+        if keep_old_for_s:
+            key = Keys.old_api_key(app)
+            await self._caller.command("SET", key, known.api_key_digest, "EX", keep_old_for_s, key=key)
+        else:
+            await self._forget_old_key(app)
+        await self._set(Keys.apps, app, _pack(_StoredApp(new.client_key, _digest(new.api_key), known.generation)))
+        return new
+
+    async def end_tokens(self, app: str) -> None:
+        """Every token of the app's users is void within seconds, issued or bound; those of later are good. Raises Invalid."""
+        await self.check(app)
+        await self._begin_generation(app)
+
+    async def check(self, app: str) -> None:
+        """Raises Invalid when there is no such app."""
+        if app != FIRST_APP:
+            await self._stored(app)
+
+    async def remove(self, app: str) -> None:
+        """Shut an app out; what it stored stays. Raises Invalid."""
+        if app == FIRST_APP:
+            raise Invalid("app", f"{FIRST_APP} is the app of the settings, which every service has; it cannot be removed")
+        known = await self._stored(app)
+        # So that its name is known as one that was used, whichever version has added it.
+        await self._set(Keys.generations, app, known.generation, how="HSETNX")
+        await self._caller.command("HDEL", Keys.apps, app, key=Keys.apps)
+        await self._forget_old_key(app)
+
+    async def _stored(self, app: str) -> _StoredApp:
+        if app == FIRST_APP:
+            raise Invalid(
+                "app",
+                f"the API key of {FIRST_APP} is in READSTATE_API_KEY, or in the file api_key of the data directory; docs/keys.md says "
+                "how to change it",
+            )
+        stored = await self._caller.command("HGET", Keys.apps, app, key=Keys.apps)
+        if stored is None:
+            raise Invalid("app", f"there is no app {app}")
+        return _stored_app(stored)
+
+    async def _has_been(self, app: str) -> bool:
+        """Whether there was an app of this name. Those that were removed before generations were kept are known by what they left."""
+        if await self._caller.command("HEXISTS", Keys.generations, app, key=Keys.generations):
+            return True
+        async for _ in self._caller.scan(Keys.everything_of(app)):
+            return True
+        return False
+
+    async def _begin_generation(self, app: str) -> int:
+        """A generation that no token of the app has been of."""
+        generation = 1 + secrets.randbelow(_GENERATIONS - 1)
+        await self._set(Keys.generations, app, generation)
+        return generation
+
+    async def _set(self, key: str, app: str, value: bytes | int, how: str = "HSET") -> None:
+        """Also when the store is full: who has filled it must be locked out."""
+        await self._caller.call(self._caller.scripts["set_field"], [key], [app, value, how])
+
+    async def _forget_old_key(self, app: str) -> None:
+        key = Keys.old_api_key(app)
+        await self._caller.command("DEL", key, key=key)
+
+    async def _hash(self, key: str) -> dict[str, bytes]:
+        flat = await self._caller.command("HGETALL", key, key=key)
+        return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def _old_digests(self, apps: Sequence[App]) -> dict[bytes, App]:
+        """The apps whose key before is still accepted, by its digest."""
+        _, *others = apps  # the first one's is in the settings
+        keys = [Keys.old_api_key(app.app) for app in others]
+        found = await asyncio.gather(*(self._caller.command("GET", key, key=key) for key in keys))
+        return {bytes.fromhex(digest.decode()): app for app, digest in zip(others, found, strict=True) if digest is not None}
+
+    def _take(self, apps: Sequence[App], old_digests: Mapping[bytes, App]) -> None:
+        self._apps = {app.app: app for app in apps}
+        self._by_client_key = {app.client_key.encode(): app for app in reversed(apps)}
+        self._by_api_key = {**old_digests, **{bytes.fromhex(app.api_key_digest): app for app in reversed(apps)}}
+        if self._old_client_key:
+            self._by_client_key.setdefault(self._old_client_key.encode(), apps[0])
+        if self._old_api_key:
+            self._by_api_key.setdefault(_sha256(self._old_api_key.encode()), apps[0])
+
+
+def _app(name: str, stored: bytes, generations: Mapping[str, bytes]) -> App:
+    app = _stored_app(stored)
+    return App(name, app.client_key, app.api_key_digest, int(generations.get(name, app.generation)))
+
+
+def _digest(key: str) -> str:
+    return _sha256(key.encode()).hex()
+
+
+def _sha256(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()

@@ -1,0 +1,159 @@
+"""The truth check: every copy recomputed from its room, every counter from the copies. It must never find anything.
+
+A copy is wrong only if it stayed the same while its room was asked, is not newer than what the room said, and no news of it is under
+way. So an audit can run while people post and read, and does not take what is merely in motion for a drift.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from readstate.domain.types import Drift
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+from readstate.store.outbox import Outbox
+from readstate.store.states import State
+
+_MEMBERS_AT_ONCE = 500
+
+
+class _Copy(Struct, frozen=True):
+    revision: int
+    cursor: int
+    unread: int
+    state: int
+    tags: bytes
+
+
+class _Said(Struct, frozen=True):
+    """What a room says of one member."""
+
+    revision: int
+    tags: bytes
+    cursor: int
+    unread: int
+    state: int
+    owed: bool
+    ordered: bool
+
+
+_NO_COPY = _Copy(revision=0, cursor=0, unread=0, state=State.GONE, tags=b"")
+
+
+class Looked(Struct):
+    """How much an audit has looked at. A value is one thing that was compared: a counter, or of a copy its unread, cursor ..."""
+
+    rooms: int = 0
+    users: int = 0
+    values: int = 0
+
+
+class Audit:
+    """See the module. `looked` counts all that it has looked at so far."""
+
+    def __init__(self, caller: Caller, outbox: Outbox) -> None:
+        self._caller = caller
+        self._outbox = outbox
+        self.looked = Looked()
+
+    async def user(self, app: str, user: str, repair: bool) -> list[Drift]:
+        """Everything that one user's side holds."""
+        return await self._user(app, user, repair, also_as_member=True)
+
+    async def room(self, app: str, room: str, repair: bool) -> list[Drift]:
+        """One room: its own sums, and the copy of every member."""
+        compared, *head = await self._caller.call(self._caller.scripts["audit_head"], [Keys.room(app, room)], [int(repair)])
+        self.looked.rooms += compared > 0
+        self.looked.values += compared
+        drifts = [
+            Drift(app=app, user="", room=room, what=name.decode(), stored=stored.decode(), expected=expected.decode())
+            for name, stored, expected in zip(head[::3], head[1::3], head[2::3], strict=True)
+        ]
+        async for member in self._members(app, room):
+            drifts += await self._pair(app, member, room, repair)
+        return drifts
+
+    async def everything(self, repair: bool, app: str = "") -> list[Drift]:
+        """All rooms, then all users, of all apps or of one."""
+        drifts: list[Drift] = []
+        async for key in self._caller.scan(Keys.every_room):
+            if (parsed := Keys.parse(key)) and app in ("", parsed[1]):
+                drifts += await self.room(parsed[1], parsed[2], repair)
+        async for key in self._caller.scan(Keys.every_user):
+            if (parsed := Keys.parse(key)) and app in ("", parsed[1]):
+                # What they have as members of rooms was looked at with the rooms.
+                drifts += await self._user(parsed[1], parsed[2], repair, also_as_member=False)
+        # A scan may come to the same room or user twice.
+        return list({(drift.app, drift.user, drift.room, drift.what): drift for drift in drifts}.values())
+
+    async def _user(self, app: str, user: str, repair: bool, *, also_as_member: bool) -> list[Drift]:
+        drifts = []
+        for room in await self._copies(app, user, ()):
+            drifts += await self._pair(app, user, room, repair, also_as_member=also_as_member)
+        return drifts + await self._counters(app, user, repair)
+
+    async def _pair(self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True) -> list[Drift]:
+        """One user's copy of one room; unless `also_as_member` only if the room has no such member."""
+        before = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
+        said = await self._ask(app, room, user)
+        after = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
+        if said.state != State.GONE and not also_as_member:
+            return []
+        if said.owed or before != after or (before.revision > said.revision > 0 and said.state != State.GONE):
+            return []
+        compared = _compared(before, said)
+        self.looked.values += len(compared)
+        wrong = [(what, stored, expected) for what, stored, expected in compared if stored != expected]
+        if wrong and repair:
+            await self._outbox.change("retell", app, room, [app, before.revision + 1, user])
+        return [Drift(app=app, user=user, room=room, what=what, stored=stored, expected=expected) for what, stored, expected in wrong]
+
+    async def _counters(self, app: str, user: str, repair: bool) -> list[Drift]:
+        compared, *flat = await self._caller.call(self._caller.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)])
+        self.looked.users += 1
+        self.looked.values += compared
+        return [
+            Drift(app=app, user=user, room="", what=what.decode(), stored=stored.decode(), expected=expected.decode())
+            for what, stored, expected in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        ]
+
+    async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, _Copy]:
+        flat = await self._caller.call(self._caller.scripts["copies"], [Keys.user(app, user)], rooms)
+        return {
+            flat[i].decode(): _Copy(revision=flat[i + 1], cursor=flat[i + 2], unread=flat[i + 3], state=flat[i + 4], tags=flat[i + 5])
+            for i in range(0, len(flat), 6)
+        }
+
+    async def _ask(self, app: str, room: str, user: str) -> _Said:
+        revision, tags, _, (_, cursor, unread, state, owed, ordered) = await self._caller.call(
+            self._caller.scripts["snapshot"], [Keys.room(app, room)], [user]
+        )
+        return _Said(revision=revision, tags=tags, cursor=cursor, unread=unread, state=state, owed=owed == 1, ordered=ordered == 1)
+
+    async def _members(self, app: str, room: str) -> AsyncIterator[str]:
+        key = Keys.room(app, room)
+        scan_cursor: Any = 0
+        while True:
+            scan_cursor, flat = await self._caller.command("HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key)
+            for member in filter(None, flat[::2]):  # one field is the head
+                yield member.decode()
+            if scan_cursor == b"0":
+                return
+
+
+def _compared(copy: _Copy, said: _Said) -> list[tuple[str, str, str]]:
+    """(what, stored, expected) for everything in which a copy must be as its room says."""
+    order = ("order", str(said.cursor) if said.ordered else "", str(said.cursor))
+    if said.state == State.GONE and copy.state == State.DERIVED:
+        # The room was deleted while it was large; the entry counts nothing and is dropped when next asked for.
+        return [order]
+    states = [order, ("state", State(copy.state).name, State(said.state).name)]
+    if said.state == State.GONE or copy.state != said.state:
+        return states
+    values = [("cursor", str(copy.cursor), str(said.cursor))]
+    if said.state != State.DERIVED:
+        values.append(("unread", str(copy.unread), str(said.unread)))
+    if said.state == State.ACTIVE:
+        values.append(("tags", copy.tags.decode(), said.tags.decode()))
+    return states + values

@@ -1,0 +1,223 @@
+"""Users and tokens as Redis keeps them. Mostly plain commands: nothing here has to change together with read state.
+
+Where several keys change, the order of the writes says what a crash in between leaves: something that is right, and that the
+same call repeated completes.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from readstate.domain.identity import IssuedToken, Revocation, Revocations, Session, User
+from readstate.domain.limits import MAX_PROFILE_FIELDS
+from readstate.domain.notices import TokensRevoked, encode_notice
+from readstate.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
+from readstate.store.apps import FIRST_APP
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+
+MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first
+SOCKET_LIFE_S = 8 * 86_400  # how long a revoked custom token is remembered: above the life of any connection that used it
+MARGIN_S = 3600  # by which a host's clock may be behind the store's and still hear of every revocation that counts there
+
+_UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
+
+
+class _Issued(Struct, frozen=True, array_like=True):
+    """One entry of a user's tokens."""
+
+    created_ms: int
+    expires_s: int
+    digest: str  # of a custom token, else ""
+
+
+class _Bound(Struct, frozen=True, array_like=True):
+    """What a custom token's key holds."""
+
+    user: str
+    token_id: str
+    expires_s: int
+    # Of its binding. One that was bound before generations were kept counts only in an app whose tokens never ended.
+    generation: int | None = None
+
+
+class _Revoked(Struct, frozen=True, array_like=True):
+    """A member of the revocations."""
+
+    user: str
+    token_id: str
+    expires_s: int
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_issued = msgspec.msgpack.Decoder(_Issued).decode
+_bound = msgspec.msgpack.Decoder(_Bound).decode
+_revoked = msgspec.msgpack.Decoder(_Revoked).decode
+
+
+class RedisDirectory:
+    """`domain.identity.Directory` on Redis."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    # Users
+
+    async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User:
+        """Set some profile fields; the others stay. Raises Invalid when there would be more than MAX_PROFILE_FIELDS."""
+        key, now_ms = Keys.user_profile(app, user), time.time_ns() // 1_000_000
+        before = await self._profile(key)
+        merged = {**(before.profile if before else {}), **profile}
+        if len(merged) > MAX_PROFILE_FIELDS:
+            raise Invalid("profile", f"a user must have at most {MAX_PROFILE_FIELDS} profile fields")
+        fields = [part for field in profile.items() for part in field]
+        await self._caller.command("HSET", key, _UPDATED, now_ms, *fields, key=key)
+        return User(user, merged, now_ms)
+
+    async def user(self, *, app: str, user: str) -> User:
+        found = await self._profile(Keys.user_profile(app, user))
+        if found is None:
+            raise UserUnknown(user)
+        return msgspec.structs.replace(found, user=user)
+
+    async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
+        profiles = await asyncio.gather(*(self._profile(Keys.user_profile(app, user)) for user in users))
+        return {user: msgspec.structs.replace(found, user=user) for user, found in zip(users, profiles, strict=True) if found}
+
+    async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
+        keys = [Keys.user_profile(app, user) for user in users]
+        there = await asyncio.gather(*(self._caller.command("EXISTS", key, key=key) for key in keys))
+        return {user for user, exists in zip(users, there, strict=True) if exists}
+
+    async def _profile(self, key: str) -> User | None:
+        fields = _pairs(await self._caller.command("HGETALL", key, key=key))
+        if not fields:
+            return None
+        updated_ms = int(fields.pop(_UPDATED.encode(), b"0"))
+        return User("", {name.decode(): value for name, value in fields.items()}, updated_ms)
+
+    # Tokens
+
+    async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None:
+        await self._remember(app, user, token_id, _Issued(created_ms, expires_s, ""))
+        await self._keep_few(app, user)
+
+    async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
+        await self._check_known(app, user)
+        mine, key = Keys.user_tokens(app, user), Keys.bound_token(app, digest)
+        now_s = await self._now_s(mine)
+        earlier = await self._tokens(app, user, now_s) if replaces else {}
+        bound = _Bound(user, token.token_id, token.expires_s, generation)
+        # Remembered first: should we crash now, the user's list names a token that nobody can use, which revoking cleans up.
+        await self._remember(app, user, token.token_id, _Issued(token.created_ms, token.expires_s, digest))
+        if not await self._caller.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, "NX", key=key):
+            await self._rebind(app, digest, bound)
+        await self._revoke(app, user, {known: one for known, one in earlier.items() if one.digest}, now_s, keep=digest)
+
+    async def _rebind(self, app: str, digest: str, bound: _Bound) -> None:
+        """The custom token is bound already: to this user it gets its new end, to another it stays unless it is void."""
+        key, mine = Keys.bound_token(app, digest), Keys.user_tokens(app, bound.user)
+        held = await self._caller.command("GET", key, key=key)
+        if held is not None and (owner := _bound(held)).user != bound.user and _generation(app, owner) == bound.generation:
+            await self._caller.command("HDEL", mine, bound.token_id, key=mine)
+            raise TokenConflict(f"the token belongs to {owner.user}")
+        await self._caller.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, key=key)
+        if held is not None:
+            await self._caller.command("HDEL", mine, _bound(held).token_id, key=mine)
+
+    async def bound_token(self, *, app: str, digest: str) -> Session | None:
+        key = Keys.bound_token(app, digest)
+        held = await self._caller.command("GET", key, key=key)
+        if held is None:
+            return None
+        bound = _bound(held)
+        return Session(app, bound.user, bound.token_id, bound.expires_s, _generation(app, bound))
+
+    async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
+        await self._check_known(app, user)
+        now_s = await self._now_s(Keys.user_tokens(app, user))
+        live = await self._tokens(app, user, now_s)
+        if token_id:
+            if token_id not in live:
+                raise TokenUnknown("no such token of this user")
+            live = {token_id: live[token_id]}
+        await self._revoke(app, user, live, now_s)
+        return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in live.items()]
+
+    async def revocations(self, *, app: str, since: int) -> Revocations:
+        now_s, newest, found = await self._caller.call(self._caller.scripts["revocations"], [Keys.revocations(app)], [since])
+        revoked = map(_revoked, found)
+        return Revocations(now_s, newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked])
+
+    async def _now_s(self, key: str) -> int:
+        """The time of the store, where `key` is: what is void or over must not depend on the clock of the host that asks."""
+        seconds, _ = await self._caller.command("TIME", key=key)
+        return int(seconds)
+
+    async def _check_known(self, app: str, user: str) -> None:
+        key = Keys.user_profile(app, user)
+        if not await self._caller.command("EXISTS", key, key=key):
+            raise UserUnknown(user)
+
+    async def _remember(self, app: str, user: str, token_id: str, token: _Issued) -> None:
+        key = Keys.user_tokens(app, user)
+        await self._caller.command("HSET", key, token_id, _pack(token), key=key)
+        # Never sooner than its longest token; NX for the first, since GT takes a key without an end for an endless one.
+        await self._caller.command("EXPIREAT", key, token.expires_s, "NX", key=key)
+        await self._caller.command("EXPIREAT", key, token.expires_s, "GT", key=key)
+
+    async def _keep_few(self, app: str, user: str) -> None:
+        key = Keys.user_tokens(app, user)
+        if await self._caller.command("HLEN", key, key=key) <= MAX_LIVE_TOKENS:
+            return
+        now_s = await self._now_s(key)
+        live = await self._tokens(app, user, now_s)
+        oldest_first = sorted(live.items(), key=lambda entry: entry[1].expires_s)
+        await self._revoke(app, user, dict(oldest_first[: max(0, len(live) - MAX_LIVE_TOKENS)]), now_s)
+
+    async def _tokens(self, app: str, user: str, now_s: int) -> dict[str, _Issued]:
+        """The user's tokens that have not ended; those that have are forgotten on the way."""
+        key = Keys.user_tokens(app, user)
+        tokens = {name.decode(): _issued(value) for name, value in _pairs(await self._caller.command("HGETALL", key, key=key)).items()}
+        ended = [token_id for token_id, token in tokens.items() if token.expires_s <= now_s]
+        if ended:
+            await self._caller.command("HDEL", key, *ended, key=key)
+        return {token_id: token for token_id, token in tokens.items() if token.expires_s > now_s}
+
+    async def _revoke(self, app: str, user: str, tokens: Mapping[str, _Issued], now_s: int, keep: str = "") -> None:
+        """Make `tokens` void: first for everybody who checks, then by notice for open connections; forgotten last.
+
+        The custom token with the digest `keep` has been bound again and stays.
+        """
+        if not tokens:
+            return
+        key, mine = Keys.revocations(app), Keys.user_tokens(app, user)
+        for digest in {token.digest for token in tokens.values()} - {"", keep}:
+            await self._forget_bound(app, user, digest)
+        ends = {known: min(one.expires_s, now_s + SOCKET_LIFE_S) if one.digest else one.expires_s for known, one in tokens.items()}
+        revoked = [_pack(_Revoked(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
+        await self._caller.call(self._caller.scripts["revoke"], [key], [MARGIN_S, *revoked])
+        for token_id in tokens:
+            notice = encode_notice(TokensRevoked(user, token_id, now_s))
+            await self._caller.command("PUBLISH", Keys.notices(app), notice, key=key)
+        await self._caller.command("HDEL", mine, *tokens, key=mine)
+
+    async def _forget_bound(self, app: str, user: str, digest: str) -> None:
+        key = Keys.bound_token(app, digest)
+        held = await self._caller.command("GET", key, key=key)
+        if held is not None and _bound(held).user == user:
+            await self._caller.command("DEL", key, key=key)
+
+
+def _generation(app: str, bound: _Bound) -> int:
+    """Of a custom token's binding. Apps began with 0, the first one, and 1, the others, before a generation was kept."""
+    return bound.generation if bound.generation is not None else int(app != FIRST_APP)
+
+
+def _pairs(reply: Any) -> dict[Any, Any]:
+    """A reply of names and values in turn, as a dict."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))

@@ -1,0 +1,137 @@
+"""Events in Redis, on their way to a receiver: implements `domain.deliveries.Events`.
+
+Scripts write events to the stream of a shard. Whoever holds the shard moves them, in one script, to what waits there: one record per
+pair (a member in a room). So a receiver that is down makes neither the stream nor the deliverer grow: newer events replace older ones.
+
+Several deliverers share the shards. A shard is held by one at a time, under a lease that every look at it renews: this is what keeps the
+events of a pair in order. The consumer group is the stream's record of how far it was read (XINFO GROUPS shows it). Nothing in it is
+ever pending: an entry is read, acknowledged, merged and deleted in a single step, so when a holder dies the next one needs to take over
+nothing but the shard, and what was under way is due again as soon as the time it was handed out for is over.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from readstate.domain.deliveries import Batch, Dead, DeadLetter, Delivered, Due, Outcome
+from readstate.domain.events import ReadEvent
+from readstate.store.connect import Caller, Part
+from readstate.store.keys import EVENT_SHARDS, Keys
+from readstate.store.states import SEPARATOR
+from readstate.together import lots
+
+LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
+ENTRIES_AT_ONCE = 256  # taken from a stream in one script: a few milliseconds
+_LETTERS_AT_ONCE = 200
+_HEARD_S = 1.5  # after so long every deliverer has looked around (deliverer.TEND_S)
+
+
+class _Waiting(Struct, frozen=True, array_like=True):
+    event: ReadEvent
+    attempts: int
+    failing_since_ms: int
+    sent: int
+
+
+class _Dead(Struct, frozen=True, array_like=True):
+    event: ReadEvent
+    attempts: int
+    at_ms: int
+    reason: str
+
+
+_decode_waiting = msgspec.msgpack.Decoder(_Waiting).decode
+_decode_dead = msgspec.msgpack.Decoder(_Dead).decode
+
+
+class RedisEvents:
+    """See the module. Each object is one deliverer, or somebody who looks at dead letters."""
+
+    shards = EVENT_SHARDS
+
+    def __init__(self, caller: Caller, *, lease_s: float = LEASE_S) -> None:
+        self._caller = caller
+        self._scripts = caller.scripts
+        self._holder = secrets.token_hex(12)
+        self.lease_s = lease_s
+
+    async def share(self) -> tuple[int, str]:
+        deliverers, refusing = await self._run("share_events", Keys.deliverers, [self._holder, self._lease_ms])
+        return deliverers, refusing.decode()
+
+    async def take(self, shard: int, *, limit: int) -> Batch:
+        args: list[Part] = [self._holder, self._lease_ms, ENTRIES_AT_ONCE, limit, self._lease_ms]
+        held, now_ms, waiting, more, broken, records = await self._run("take_events", Keys.events(shard), args)
+        if not held:
+            return Batch(held=False)
+        due = tuple(Due(one.event, one.attempts, one.failing_since_ms, one.sent) for one in map(_decode_waiting, records))
+        return Batch(held=True, now_ms=now_ms, waiting=waiting, more=more == 1, broken=broken, due=due)
+
+    async def settle(self, shard: int, outcomes: Sequence[Outcome]) -> None:
+        parts = [part for outcome in outcomes for part in _parts(outcome)]
+        await self._run("settle_events", Keys.events(shard), parts)
+
+    async def leave(self, shard: int) -> None:
+        await self._run("leave_events", Keys.events(shard), [self._holder])
+
+    async def depart(self) -> None:
+        await self._caller.command("ZREM", Keys.deliverers, self._holder, key=Keys.deliverers)
+
+    async def refuse(self, target: str) -> None:
+        await self._caller.command("SET", Keys.refusing_target, target, key=Keys.refusing_target)
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        for shard in range(EVENT_SHARDS):
+            async for letter in self._dead_letters(shard):
+                yield letter
+
+    async def replay(self, ids: Sequence[str] | None = None) -> int:
+        wanted = None if ids is None else frozenset(ids)
+        if await self._caller.command("DEL", Keys.refusing_target, key=Keys.refusing_target):
+            # Deliverers that have not heard of it yet would make dead letters of them again.
+            await asyncio.sleep(_HEARD_S)
+        replayed = 0
+        for shard in range(EVENT_SHARDS):
+            # All are listed first: the walk of a hash that shrinks meanwhile may leave some out.
+            pairs = [_pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted]
+            for lot in lots(pairs, _LETTERS_AT_ONCE):
+                replayed += await self._run("replay_events", Keys.events(shard), lot)
+        return replayed
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self.lease_s * 1000)
+
+    async def _run(self, script: str, key: str, args: Sequence[Part]) -> Any:
+        # Repeated, `take` hands out other events; those of the lost reply are due again when their time is over.
+        return await self._caller.call(self._scripts[script], [key], args)
+
+    async def _dead_letters(self, shard: int) -> AsyncIterator[DeadLetter]:
+        key = Keys.dead_letters(shard)
+        scan_cursor: Any = 0
+        while True:
+            scan_cursor, flat = await self._caller.command("HSCAN", key, scan_cursor, "COUNT", _LETTERS_AT_ONCE, key=key)
+            for packed in flat[1::2]:
+                dead = _decode_dead(packed)
+                yield DeadLetter(dead.event, dead.attempts, dead.at_ms, dead.reason)
+            if scan_cursor == b"0":
+                return
+
+
+def _pair(event: ReadEvent) -> str:
+    return SEPARATOR.join((event.app, event.room, event.member))
+
+
+def _parts(outcome: Outcome) -> tuple[Part, ...]:
+    """An outcome as settle_events.lua takes it."""
+    event = outcome.event
+    place = (_pair(event), event.revision, event.seq)
+    if isinstance(outcome, Delivered):
+        return (*place, "delivered", 0, "")
+    if isinstance(outcome, Dead):
+        return (*place, "dead", 0, outcome.reason)
+    return (*place, "later", outcome.sent, outcome.wait_ms)

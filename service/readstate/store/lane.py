@@ -1,0 +1,284 @@
+"""The lane: one connection to one server that everybody shares.
+
+What is asked for in one turn of the event loop goes out as one write. What is asked for while replies are under way goes out when the
+next of them arrives, or as soon as FULL_BATCH are waiting, so that worker and server need not take turns. A busy lane thus sends few
+large batches, which is cheaper at both ends, and an idle one sends at once. Replies come back in order. redis-py makes the connection
+(URL, TLS, login), and then the lane is its protocol: a stream and a task in between would cost a small batch more than its calls.
+hiredis packs and parses.
+
+Why a caller can trust it:
+- A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
+- A lost connection leaves the outcome of what was sent unknown. Repeatable calls are sent once more, if there is a connection again before
+  their deadline; all others end in UnknownOutcome.
+- What was not sent yet waits for the new connection until its deadline, then ends in Unavailable: nothing was done.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from readstate.errors import Unavailable, UnknownOutcome
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_S = 3.0  # of one call, above the slowest healthy script
+FULL_BATCH = 16  # calls
+MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
+SLOW_S = 0.3  # a call that is under way for so long may wait for a script that ought to be ended
+_SWEEP_S = 0.1
+_MAX_BACKOFF_S = 1.0
+_LOST = "the store connection was lost; the call may or may not have been carried out"
+
+Reply = Any
+
+
+class _Call:
+    """One command on its way."""
+
+    __slots__ = ("deadline", "future", "packed", "repeatable", "was_lost")
+
+    def __init__(self, packed: bytes, future: "asyncio.Future[Reply]", deadline: float, repeatable: bool) -> None:
+        self.packed = packed
+        self.future = future
+        self.deadline = deadline
+        self.repeatable = repeatable
+        self.was_lost = False  # sent once, and the connection was lost before the reply came
+
+    def expire(self, why: str) -> None:
+        """End it, while it waits to be sent."""
+        if self.future.done():
+            return
+        if self.was_lost:
+            self.future.set_exception(UnknownOutcome(_LOST))
+        else:
+            self.future.set_exception(Unavailable(why))
+
+
+class _Replies(asyncio.Protocol):
+    """What the server sends. `take` is given each reply, `after` is called when all that came at once were taken.
+
+    `on_busy` is called when the server refuses a command because a script keeps it busy. `lost` ends in
+    what ended the connection.
+    """
+
+    def __init__(
+        self, take: Callable[[Reply], None], after: Callable[[], None], on_busy: Callable[[], None], lost: "asyncio.Future[None]"
+    ) -> None:
+        self._take = take
+        self._after = after
+        self._on_busy = on_busy
+        self._parser = hiredis.Reader(replyError=self._error)
+        self.lost = lost
+
+    def data_received(self, data: bytes) -> None:
+        if self.lost.done():
+            # What a connection that is given up still brings must not be taken for replies of the next one.
+            return
+        try:
+            self._parser.feed(data)
+            while (reply := self._parser.gets()) is not False:
+                self._take(reply)
+        except hiredis.HiredisError as error:
+            self._end(error)
+        else:
+            self._after()
+
+    def _error(self, text: str) -> hiredis.ReplyError:
+        if text.startswith("BUSY "):
+            self._on_busy()
+        return hiredis.ReplyError(text)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(error or EOFError("the server closed the connection"))
+
+    def _end(self, error: Exception) -> None:
+        if not self.lost.done():
+            self.lost.set_exception(error)
+
+
+class Lane:
+    """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end.
+
+    `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and when
+    the server says that it is busy. `tells`: the log hears of a lost connection, and when there is one again.
+    """
+
+    def __init__(
+        self,
+        make_connection: Callable[[], AbstractConnection],
+        *,
+        deadline_s: float = DEADLINE_S,
+        on_slow: Callable[[], None] = lambda: None,
+        tells: bool = True,
+    ) -> None:
+        self._make_connection = make_connection
+        self._deadline_s = deadline_s
+        self._on_slow = on_slow
+        self._tells = tells
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Call] = []  # not written yet
+        self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
+        self._transport: asyncio.WriteTransport | None = None
+        self._flush_due = False
+        self._keeper: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.round_trips = 0  # writes so far, each carrying one or more commands
+
+    async def open(self) -> None:
+        """Connect. Raises Unavailable when that fails at the first try; later losses are mended in the background."""
+        connection = await self._connect()
+        self._keeper = asyncio.create_task(self._keep(connection))
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    async def close(self) -> None:
+        """Drop the connection; whoever still waits hears UnknownOutcome or Unavailable."""
+        self._closed = True
+        if self._sweeper:
+            self._sweeper.cancel()
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        # What was sent has been decided about by the keeper, as it went.
+        for call in self._waiting:
+            call.expire("the store connection is closed")
+        self._waiting.clear()
+
+    @property
+    def connected(self) -> bool:
+        return self._transport is not None
+
+    def call(self, *parts: str | int | bytes, repeatable: bool) -> "asyncio.Future[Reply]":
+        """Send one command. The future gives its reply; an error reply is a *result* of type hiredis.ReplyError.
+
+        `repeatable`: doing it twice is the same as doing it once. The future may raise Unavailable or UnknownOutcome.
+        """
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        if self._closed or len(self._waiting) + len(self._sent) >= MAX_IN_FLIGHT:
+            future.set_exception(Unavailable("the store connection is closed" if self._closed else "too many calls are in flight"))
+            return future
+        packed = hiredis.pack_command(parts)  # type: ignore[arg-type]  # it takes more kinds of parts than we send
+        self._waiting.append(_Call(packed, future, self._loop.time() + self._deadline_s, repeatable))
+        if len(self._waiting) >= FULL_BATCH:
+            self._flush()
+        elif not self._flush_due and not self._sent and self._transport is not None:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._transport is None or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        self._sent.extend(batch)
+        self.round_trips += 1
+        self._transport.write(batch[0].packed if len(batch) == 1 else b"".join([call.packed for call in batch]))
+
+    async def _connect(self) -> AbstractConnection:
+        connection = self._make_connection()
+        try:
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes just when the connection is there.
+            async with asyncio.timeout(self._deadline_s):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable(f"the store cannot be reached: {error}") from error
+        return connection
+
+    async def _keep(self, connection: AbstractConnection | None) -> None:
+        """Read replies; when the connection is lost, connect again, for ever."""
+        backoff_s = 0.01
+        lost_at = 0.0
+        while True:
+            if connection is None:
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
+                try:
+                    connection = await self._connect()
+                except Unavailable:
+                    continue
+                self._tell(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
+            try:
+                await self._converse(connection)
+            except (OSError, hiredis.HiredisError, EOFError) as error:
+                lost_at = self._loop.time()
+                self._tell(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
+            finally:
+                # Also on cancellation: nothing may be written to a connection that nobody reads.
+                self._transport = None
+                self._repeat_or_fail()
+                await connection.disconnect(nowait=True)
+            connection = None
+            backoff_s = 0.01
+
+    def _tell(self, level: int, words: str, *about: object) -> None:
+        if self._tells:
+            logger.log(level, words, *about)
+
+    async def _converse(self, connection: AbstractConnection) -> None:
+        """Until the connection is lost."""
+        reader, writer = connection._reader, connection._writer
+        assert reader is not None
+        assert writer is not None
+        if reader.at_eof() or writer.is_closing():
+            # It was lost before the lane could hear of it.
+            raise EOFError("the server closed the connection")
+        replies = _Replies(self._take, self._flush, self._on_slow, self._loop.create_future())
+        writer.transport.set_protocol(replies)
+        self._transport = writer.transport
+        self._flush()
+        await replies.lost
+
+    def _take(self, reply: Reply) -> None:
+        if not self._sent:
+            raise hiredis.ProtocolError("a reply came that nobody had asked for")
+        future = self._sent.popleft().future
+        if not future.done():
+            future.set_result(reply)
+
+    def _repeat_or_fail(self) -> None:
+        """Decide about everything that was sent and not answered."""
+        lost, self._sent = self._sent, deque()
+        repeat = []
+        for call in lost:
+            if call.future.done():
+                continue
+            if call.repeatable and not call.was_lost:
+                call.was_lost = True
+                repeat.append(call)
+            else:
+                call.future.set_exception(UnknownOutcome(_LOST))
+        self._waiting[:0] = repeat
+
+    def _sweep(self) -> None:
+        """End calls whose deadline has passed. Deadlines rise along both queues, so only their fronts are looked at."""
+        now = self._loop.time()
+        if self._sent and self._sent[0].deadline - self._deadline_s + SLOW_S < now:
+            self._on_slow()
+        overdue = 0
+        for call in self._sent:
+            if call.deadline > now:
+                break
+            overdue += 1
+            if not call.future.done():
+                call.future.set_exception(UnknownOutcome("the store did not answer in time; the call may or may not have been carried out"))
+        if overdue and self._transport is not None and self._sent[0].deadline + self._deadline_s < now:
+            # The connection has been silent for two deadlines. Closing it makes the reader start anew.
+            self._transport.abort()
+        expired = 0
+        for call in self._waiting:
+            if call.deadline > now:
+                break
+            expired += 1
+            call.expire("the store cannot be reached")
+        del self._waiting[:expired]
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)

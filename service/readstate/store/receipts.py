@@ -1,0 +1,140 @@
+"""Pages of receipts, in an order that reading on cannot break.
+
+Members are walked in the order of their cursors, which is the order in which they can be found, but cursors move while somebody pages. So
+a page's token remembers when each page was asked for and where it ended; from a member's journal it is known where they stood at those
+moments, and so whether one of those pages has shown them. Whoever moves ahead of the walk is met again further on: nobody is left out.
+"""
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from readstate.domain.types import Filter, MessageRef, Receipt, Receipts
+from readstate.errors import Invalid
+from readstate.store.connect import Caller
+
+MOST_MARKS = 256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
+# and so may who has moved more often since than their journal remembers
+MAX_TOKEN_BYTES = 48 * 1024
+SURELY_LATER_S = 0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
+_END = 2**53
+
+Place = Annotated[int, Meta(ge=-1, le=_END)]
+Name = Annotated[str, Meta(max_length=512)]
+
+
+class Mark(Struct, frozen=True, array_like=True):
+    """The walk had come to (place, last) when a page was asked for at `at` on the room's clock."""
+
+    at: Annotated[int, Meta(ge=0, le=_END)]
+    place: Place
+    last: Name
+
+
+class Token(Struct, frozen=True, array_like=True):
+    """Where the next page begins, and what the pages before have shown."""
+
+    part: Literal["q", "c", "y", ""]
+    place: Place
+    last: Name
+    revision: Annotated[int, Meta(ge=0, le=_END)]  # of the room at the last page
+    marks: Annotated[list[Mark], Meta(max_length=MOST_MARKS)]  # of the walk over members by cursor
+
+
+class Found(Struct, frozen=True, array_like=True):
+    """Somebody as receipts.lua answers them."""
+
+    member: bytes
+    at: int
+    exact: int
+    left_at: int  # -1 for a member
+    trail: list[int]  # cursor, 0, cursor, at, ...: where they stood at the first page and since; empty when they have not moved
+
+
+_decode = msgspec.msgpack.Decoder(Token).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str, after: int) -> Receipts:
+    """One page; see ReadState.receipts."""
+    token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
+    if which is Filter.UNREAD and token.part != "c":
+        raise Invalid("page", "page belongs to the other list")
+    since = -1
+    if token.marks:
+        since = token.marks[0].at
+        await asyncio.sleep(SURELY_LATER_S)
+    args = [message, which.value, limit, token.part, token.place, token.last, since, after]
+    reply = await caller.call(caller.scripts["receipts"], [room_key], args)
+    seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people = reply
+    next_token = Token(part.decode(), int(place), last.decode(), revision, token.marks)
+    first = seq if which is Filter.READ else 0
+    shown = [one for one in msgspec.convert(people, list[Found], strict=False) if not was_shown(one, token.marks, first)]
+    readers = [Receipt(one.member.decode(), born_ms + one.at, one.exact == 1, one.left_at >= 0) for one in shown]
+    if part and token.part != "y":
+        next_token = replace(next_token, marks=_marked(token, now, next_token))
+        await asyncio.sleep(SURELY_LATER_S)
+    return Receipts(
+        message=MessageRef(message, seq, sender.decode(), at_ms),
+        read=read,
+        unread=unread,
+        left=left,
+        readers=tuple(readers) if which is Filter.READ else (),
+        non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
+        next=make_token(next_token) if part else "",
+    )
+
+
+def was_shown(one: Found, marks: Sequence[Mark], first: int) -> bool:
+    """Whether a page before has shown somebody: at its moment they stood between where it began and where it ended.
+
+    `first`: the cursor at which the walk began. A move in the very millisecond of a page may have been before or after it; then they are
+    shown again rather than left out.
+    """
+    member = one.member.decode()
+    began = (first - 1, "")
+    for mark in marks:
+        ended = (mark.place, mark.last)
+        if 0 <= one.left_at <= mark.at or not one.trail:
+            return False
+        if all(began < (place, member) <= ended for place in _places(one.trail, mark.at)):
+            return True
+        began = ended
+    return False
+
+
+def _places(trail: Sequence[int], at: int) -> list[int]:
+    """Where somebody with this trail may have stood at `at`."""
+    steps = list(zip(trail[::2], trail[1::2], strict=True))
+    before = [place for place, since in steps if since < at] or [trail[0]]
+    return [before[-1], *(place for place, since in steps if since == at)]
+
+
+def _marked(before: Token, at: int, token: Token) -> list[Mark]:
+    """The marks with one more, for a page that ended where `token` goes on."""
+    marks = before.marks
+    mark = Mark(at, token.place, token.last) if token.part != "y" else Mark(at, _END, "")
+    if marks and token.revision == before.revision:
+        # Nothing has happened in the room between the two pages, so they are as one.
+        return [*marks[:-1], replace(mark, at=marks[-1].at)]
+    return [*marks, mark] if len(marks) < MOST_MARKS else [*marks[:-1], mark]
+
+
+def read_token(page: str) -> Token:
+    """Raises Invalid."""
+    try:
+        if len(page) > MAX_TOKEN_BYTES:
+            raise ValueError
+        token = _decode(base64.b64decode(page + "=" * (-len(page) % 4), altchars=b"-_", validate=True))
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        raise Invalid("page", "page must be empty or the `next` of an answer before") from None
+    return token
+
+
+def make_token(token: Token) -> str:
+    return base64.urlsafe_b64encode(_encode(token)).decode().rstrip("=")

@@ -1,0 +1,348 @@
+"""Examines the server at start and refuses what would lose or mix up read state, with a sentence that says what to change.
+
+Most is read from INFO, which managed servers allow too. What cannot be looked at becomes a warning. The last question is a trial
+write by a script: whatever else stands between us and the data (rights, a full disk, missing replicas) shows itself there.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+import redis
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import NoPermissionError, OutOfMemoryError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from readstate.store.addresses import with_address
+from readstate.store.keys import Keys
+from readstate.store.scripts import PREFIX
+
+CONNECT_TIMEOUT_S = 5.0
+LOADING_PATIENCE_S = 120.0
+OLDEST = (7, 0)
+SLOTS = 16384
+LOOKED_AT = 10_000  # keys; a few milliseconds
+LONGEST_BUSY_MS = 1000  # without an answer, before a slow script can be ended
+
+_TRIAL_CHANNEL = "n:"
+_TRIAL = """#!lua name={name}
+redis.register_function("{name}", function(keys)
+    redis.call("SET", keys[1], "1", "PX", 1000)
+    redis.call("PUBLISH", "{channel}", "")
+    return redis.call("DEL", keys[1])
+end)
+"""
+
+Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
+
+_AUTHENTICATION = re.compile("NOAUTH|WRONGPASS|Authentication required|invalid username-password", re.IGNORECASE)
+_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+
+class ServerRefused(Exception):
+    """The server cannot be used as it is. The message is one sentence that says what to change."""
+
+
+class ServerFacts(Struct, frozen=True):
+    """What was found out about a server that can be used."""
+
+    product: str  # "Valkey 9.1.2", "Redis 7.4.1"
+    clustered: bool
+    primaries: int
+    warnings: tuple[str, ...]  # one sentence each
+
+
+async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE_S) -> ServerFacts:
+    """Examine the server (or the whole cluster) at `url`. Raises ServerRefused. Leaves nothing behind."""
+    _check_database(url)
+    _check_options(url)
+    client = _client(url)
+    try:
+        info = await _info(client, without_password(url), loading_patience_s)
+        _check_kind(info)
+        if info.get("cluster_enabled") == 1:
+            return await _check_cluster(client, url, info)
+        if info["role"] != "master":
+            raise ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
+        warnings = await _check_primary(client, info, "{readstate}:trial")
+        return ServerFacts(_product(info), False, 1, tuple(warnings))
+    finally:
+        await client.aclose()
+
+
+async def has_served(url: str) -> bool:
+    """Whether a service has used the server (or the cluster) at `url`: its scripts stay there. Raises ServerRefused."""
+    client = _client(url)
+    try:
+        return bool(await client.function_list(f"{PREFIX}*"))
+    except redis.RedisError as error:
+        raise ServerRefused(f"the server at {without_password(url)} does not say which functions it knows ({error})") from None
+    finally:
+        await client.aclose()
+
+
+def is_answering(url: str) -> bool:
+    """Whether a server listens at `url` and has loaded its data."""
+    try:
+        with _blocking_client(url) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def shut_down(url: str) -> None:
+    """Tell the server at `url` to save and stop. No error when there is none or when it refuses: look whether it is gone."""
+    try:
+        with _blocking_client(url) as client:
+            client.shutdown()
+    except redis.RedisError:
+        return
+
+
+def _client(url: str) -> Client:
+    client: Client = Redis.from_url(
+        url,
+        decode_responses=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+    # As the server sends it: redis-py's own reading of it does not take decoded replies.
+    client.response_callbacks["CLUSTER SLOTS"] = lambda reply, **_: reply
+    return client
+
+
+def _blocking_client(url: str) -> Any:
+    from redis.retry import Retry as BlockingRetry
+
+    return redis.Redis.from_url(url, protocol=2, retry=BlockingRetry(NoBackoff(), 0), socket_timeout=CONNECT_TIMEOUT_S)
+
+
+def _check_database(url: str) -> None:
+    """Notices are heard in every database of a server, so two deployments in two databases would hear each other's."""
+    parts = urlsplit(url)
+    numbers = re.findall(r"(?:^|&)db=(\d+)", parts.query) + (re.findall(r"^/(\d+)$", parts.path) if parts.scheme != "unix" else [])
+    if any(int(number) for number in numbers):
+        raise ServerRefused("READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; use a server of its own")
+
+
+def _check_options(url: str) -> None:
+    """What stands behind the `?` is for redis-py, which says of it what a programmer needs."""
+    for name, file in parse_qsl(urlsplit(url).query):
+        if name in _TLS_FILES and not os.access(file, os.R_OK):
+            raise ServerRefused(f"READSTATE_REDIS_URL: the file that {name} names, {file}, cannot be read; correct it")
+    try:
+        _client(url).connection_pool.make_connection()
+    except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
+        unknown = re.search("argument '([a-z_]+)'", str(error))
+        why = f"there is no option {unknown[1]} for {urlsplit(url).scheme}://" if unknown else str(error).rstrip(".")
+        raise ServerRefused(f"READSTATE_REDIS_URL cannot be used: {why}; correct what stands behind its `?`, or remove it") from None
+
+
+async def _info(client: Client, where: str, loading_patience_s: float) -> dict[str, Any]:
+    """INFO, once the server has loaded its data."""
+    deadline = asyncio.get_running_loop().time() + loading_patience_s
+    while True:
+        try:
+            info = {**await client.info(), **await client.info("cluster")}
+        except redis.RedisError as error:
+            raise ServerRefused(_why_unreachable(error, where)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServerRefused(f"the server at {where} cannot be reached ({error}); start it, or correct READSTATE_REDIS_URL") from None
+        if not info.get("loading"):
+            return info
+        if asyncio.get_running_loop().time() > deadline:
+            raise ServerRefused(f"the server at {where} is still loading its data; start readstate when it has")
+        await asyncio.sleep(0.1)
+
+
+def _why_unreachable(error: redis.RedisError, where: str) -> str:
+    text = str(error)
+    if isinstance(error, redis.AuthenticationError) or _AUTHENTICATION.search(text):
+        return (
+            f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
+        )
+    if isinstance(error, NoPermissionError):
+        return f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
+    if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
+        return f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL"
+    if "SSL" in text:
+        return f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}"
+    if "MISCONF" in text or "DENIED" in text:
+        return f"the server at {where} refuses connections ({text}); change its configuration"
+    without_tls = ""
+    if where.startswith("rediss://"):
+        without_tls = ", or use redis:// if it has no TLS; if it asks for a certificate, add ?ssl_certfile=FILE&ssl_keyfile=FILE"
+    return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
+
+
+def _tls_remedy(text: str) -> str:
+    if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
+        return "use redis:// if it has no TLS"
+    if "ostname mismatch" in text or "IP address mismatch" in text:
+        return "name it in READSTATE_REDIS_URL as its certificate does"
+    if "has expired" in text or "not yet valid" in text:
+        return "renew its certificate, and see that the clock of this machine is right"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return (
+            "if its certificate is of an authority of your own, name the PEM file of that authority in SSL_CERT_FILE, or in the URL: "
+            "rediss://HOST:PORT?ssl_ca_certs=FILE"
+        )
+    return (
+        "see that it offers TLS, and asks for no certificate that READSTATE_REDIS_URL does not name (?ssl_certfile=FILE&ssl_keyfile=FILE)"
+    )
+
+
+def _check_kind(info: dict[str, Any]) -> None:
+    if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):
+        raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; name the primary that it watches")
+    version = re.match(r"(\d+)\.(\d+)", str(info.get("redis_version", "")))
+    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+        raise ServerRefused(f"the server is {_product(info)}; readstate needs Valkey 7.2 or Redis 7.0, or newer: upgrade it")
+
+
+def _product(info: dict[str, Any]) -> str:
+    if "valkey_version" in info:
+        return f"Valkey {info['valkey_version']}"
+    return f"Redis {info.get('redis_version', 'of an unknown version')}"
+
+
+async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> ServerFacts:
+    state = await _ask(lambda: client.execute_command("CLUSTER INFO"))
+    if int(state["cluster_slots_assigned"]) < SLOTS:
+        raise ServerRefused(f"the cluster serves only {state['cluster_slots_assigned']} of {SLOTS} slots; assign the others to a node")
+    if state["cluster_state"] != "ok":
+        raise ServerRefused(f"the cluster is not whole (cluster_state is {state['cluster_state']}); bring back the nodes that are missing")
+    primaries: dict[tuple[str, int], int] = {}
+    for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS")):
+        primaries.setdefault((host, port), first)
+    warnings: list[str] = []
+    for (host, port), slot in primaries.items():
+        warnings += await _check_node(with_address(url, host, port), slot)
+    return ServerFacts(_product(info), True, len(primaries), tuple(dict.fromkeys(warnings)))
+
+
+async def _check_node(url: str, slot: int) -> list[str]:
+    client, where = _client(url), without_password(url)
+    try:
+        info = await client.info()
+        _check_kind(info)
+        return await _check_primary(client, info, _key_in(slot))
+    except _NETWORK as error:
+        raise ServerRefused(
+            f"the cluster announces a node at {where} that cannot be reached from here ({error}); set its cluster-announce-ip and -port"
+        ) from None
+    except ServerRefused as error:
+        raise ServerRefused(f"at the cluster's node {where}: {error}") from None
+    finally:
+        await client.aclose()
+
+
+async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -> list[str]:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise ServerRefused(f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction")
+    warnings = await _check_persistence(client, info)
+    await _check_layout(client)
+    return warnings + await _check_busy_reply(client) + await _check_trial(client, trial_key)
+
+
+async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
+    if info.get("aof_enabled") == 1:
+        if info.get("aof_last_write_status", "ok") != "ok":
+            raise ServerRefused("the server cannot write its append-only file; give it room on its disk")
+        return []
+    try:
+        snapshots = (await client.config_get("save")).get("save", "")
+    except redis.ResponseError:
+        return ["the server does not let us see whether it keeps its data (CONFIG GET); make sure that it does"]
+    if not snapshots:
+        raise ServerRefused("the server keeps nothing across a restart; set appendonly to yes")
+    return [f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"]
+
+
+async def _check_busy_reply(client: Client) -> list[str]:
+    """Until `busy-reply-threshold` a server that runs a script answers nothing, not even that it be ended."""
+    try:
+        found = (await client.config_get("busy-reply-threshold")).get("busy-reply-threshold")
+    except redis.ResponseError:
+        return []
+    if found is None or 0 < int(found) <= LONGEST_BUSY_MS:
+        return []
+    how_long = f"for {found} ms" if int(found) else "for as long as it runs"
+    return [f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"]
+
+
+async def _check_layout(client: Client) -> None:
+    """Before docs/decisions/0012 the head of a room was a string. A look at some keys tells: nearly all of a server's are ours."""
+    try:
+        _, heads = await client.scan(match=Keys.every_room, count=LOOKED_AT, _type="string")
+    except redis.RedisError:
+        return
+    if heads:
+        raise ServerRefused(
+            "its data were written by an earlier readstate, in a layout that this one does not read; begin with an empty server"
+        )
+
+
+async def _check_trial(client: Client, key: str) -> list[str]:
+    try:
+        # A name of its own: others may be starting as well.
+        name = f"trial_{secrets.token_hex(8)}"
+        await client.function_load(_TRIAL.format(name=name, channel=_TRIAL_CHANNEL))
+        await client.fcall(name, 1, key)
+        await client.function_delete(name)
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe(_TRIAL_CHANNEL)
+            await pubsub.parse_response()
+    except redis.RedisError as error:
+        text = str(error)
+        if isinstance(error, OutOfMemoryError) and await client.function_list(f"{PREFIX}*"):
+            # It holds data of ours. Starting must be possible: how else could any of them be deleted?
+            return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
+        raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
+    return []
+
+
+def _remedy(text: str) -> str:
+    remedies = {
+        r"NOPERM|permission|ACL": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
+        r"OOM|maxmemory": "raise maxmemory",
+        r"NOREPLICAS|replicas": "bring back the replicas that min-replicas-to-write asks for, or lower it",
+        r"MISCONF|snapshot|persist": "let the server write to its disk",
+        r"READONLY|read only": "name the primary in READSTATE_REDIS_URL",
+        r"BUSY": "end the script that keeps the server busy, with SCRIPT KILL",
+        r"unknown command": "do not rename or disable commands",
+    }
+    return next(
+        (remedy for pattern, remedy in remedies.items() if re.search(pattern, text, re.IGNORECASE)), "make the server accept writes"
+    )
+
+
+async def _ask(question: Callable[[], Any]) -> Any:
+    try:
+        return await question()
+    except redis.RedisError as error:
+        raise ServerRefused(f"the server does not answer a question about its cluster ({error}); allow `+cluster` to this user") from None
+
+
+def _key_in(slot: int) -> str:
+    """A name that lies in `slot`."""
+    return next(f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot)
+
+
+def without_password(url: str) -> str:
+    """`url` as it may be shown: without user, password and options."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

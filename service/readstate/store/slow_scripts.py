@@ -1,0 +1,130 @@
+"""Scripts that keep a server busy too long are ended, as long as they have written nothing.
+
+While a script runs, a server answers no command. After `busy-reply-threshold` it refuses them with
+BUSY, but for a few, among them FUNCTION STATS and FUNCTION KILL. So beside each lane there is a
+connection for these two, made before it is needed. It is used only when there is reason: a call that
+is under way for long, or a reply that says BUSY. Every process looks for itself, so it does not matter
+which one called the script, or whether that one still lives.
+
+A script that has written cannot be ended (UNKILLABLE), because half of its work would stay. Nothing but
+waiting helps there.
+
+Between the two commands another script may have taken the place of the first. It is ended only if it
+runs longer than `busy-reply-threshold` itself: before, the server looks at no command.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Callable
+
+from hiredis import ReplyError
+from msgspec import Struct
+from redis.asyncio.connection import AbstractConnection
+
+from readstate import metrics
+from readstate.errors import Fault
+from readstate.store.lane import Lane
+from readstate.store.scripts import PREFIX
+
+logger = logging.getLogger(__name__)
+
+LIMIT_MS = 500  # far above any script within the limits
+_AGAIN_S = 0.5  # between two tries to end a script that has written
+_DIGEST = re.compile(r"_[0-9a-f]{16}$")
+
+
+class _Running(Struct, frozen=True):
+    """What FUNCTION STATS says of the script that runs."""
+
+    function: str
+    duration_ms: int
+
+    @property
+    def script(self) -> str:
+        """The operation, as it is called in `lua/`."""
+        return _DIGEST.sub("", self.function.removeprefix(PREFIX))
+
+
+class SlowScripts:
+    """See the module; for one server."""
+
+    def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
+        self._lane = Lane(make_connection, tells=False)  # it is lost with the lane that it stands beside
+        self._looking: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises Unavailable."""
+        await self._lane.open()
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+        await self._lane.close()
+
+    def look(self) -> None:
+        """Look in the background whether a script of ours runs too long, and end it.
+
+        Does nothing while that is done already.
+        """
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        with contextlib.suppress(Fault):  # a server that is away runs no script
+            written = ""
+            while running := await self._running():
+                if running.duration_ms < LIMIT_MS:
+                    await asyncio.sleep((LIMIT_MS - running.duration_ms) / 1000)
+                elif await self._end(running, tell=written != running.function):
+                    return
+                else:
+                    written = running.function
+                    await asyncio.sleep(_AGAIN_S)
+
+    async def _running(self) -> _Running | None:
+        """The script that runs, if it is one of ours."""
+        reply = await self._lane.call("FUNCTION", "STATS", repeatable=True)
+        if isinstance(reply, ReplyError):
+            return None  # an older server, or one where the user may not ask
+        stats = dict(zip(reply[::2], reply[1::2], strict=True))[b"running_script"]
+        if stats is None:
+            return None
+        facts = dict(zip(stats[::2], stats[1::2], strict=True))
+        function = facts[b"name"].decode(errors="replace")
+        return _Running(function, facts[b"duration_ms"]) if function.startswith(PREFIX) else None
+
+    async def _end(self, running: _Running, *, tell: bool) -> bool:
+        """Whether the script was ended. `tell`: say so in the log when it cannot be."""
+        reply = await self._lane.call("FUNCTION", "KILL", repeatable=False)
+        if not isinstance(reply, ReplyError):
+            metrics.SCRIPTS_KILLED.labels(running.script).inc()
+            words = "the script %s was ended: it ran for %d ms and had written nothing"
+            logger.warning(words, running.script, running.duration_ms)
+            return True
+        if tell and str(reply).startswith("UNKILLABLE"):
+            words = "the script %s runs for %d ms and cannot be ended: it has written"
+            logger.warning(words, running.script, running.duration_ms)
+        return False
+
+
+class GuardedLane(Lane):
+    """A lane to a server whose slow scripts are ended."""
+
+    def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
+        self._slow_scripts = SlowScripts(make_connection)
+        super().__init__(make_connection, on_slow=self._slow_scripts.look)
+
+    async def open(self) -> None:
+        await self._slow_scripts.open()
+        try:
+            await super().open()
+        except BaseException:
+            await self._slow_scripts.close()
+            raise
+
+    async def close(self) -> None:
+        await super().close()
+        await self._slow_scripts.close()

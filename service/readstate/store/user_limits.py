@@ -1,0 +1,70 @@
+"""Limits on what is kept for one user, looked at before a room is to be added to their side or gets other tags.
+
+Questions about a user cost what their rooms and tags are, and other people bring them into rooms: so both are bounded. Clients
+may fill half of what backends may: a client cannot use up what a backend needs to bring a user in.
+
+Two calls at once may each pass and end a little above a limit. A room that falls back below the fan-out limit brings its tags
+without being asked.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from readstate.errors import LimitReached
+from readstate.store.connect import Caller, all_or_raise
+from readstate.store.keys import Keys
+from readstate.store.states import SEPARATOR
+from readstate.together import lots
+
+ASKED_AT_ONCE = 250  # users
+WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 more for each tag
+
+
+class _Load(Struct, frozen=True, array_like=True):
+    """What is kept for a user, and what a room with its tags would add; as user_load.lua replies."""
+
+    is_in: int
+    rooms: int
+    tags: int
+    weight: int
+    new_tags: int
+    new_weight: int
+
+
+class UserLimits:
+    """`rooms` and `tags`: how many rooms, and how many distinct tags on them, a backend may give a user."""
+
+    def __init__(self, caller: Caller, *, rooms: int, tags: int) -> None:
+        self._caller = caller
+        self._rooms = rooms
+        self._tags = tags
+
+    async def check(self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True) -> None:
+        """Whether `room` with `tags` may be on the side of each of `users`. Raises LimitReached for the first one who has no room.
+
+        `retags`: whether the room may get other tags, which concerns its members as well.
+        """
+        share = 2 if by_client else 1
+        for lot in lots(users, ASKED_AT_ONCE):
+            for user, load in zip(lot, await self._loads(app, room, lot, tags), strict=True):
+                if load.is_in and not retags:
+                    continue
+                self._check_rooms(user, load, self._rooms // share)
+                self._check_tags(user, load, self._tags // share, WEIGHT_LIMIT // share)
+
+    async def _loads(self, app: str, room: str, users: Sequence[str], tags: Sequence[str]) -> list[_Load]:
+        joined = SEPARATOR.join(tags)
+        calls = [(Keys.user(app, user), (room, joined)) for user in users]
+        replies = await self._caller.call_each(self._caller.scripts["user_load"], calls)
+        return [_Load(*reply) for reply in all_or_raise(replies)]
+
+    def _check_rooms(self, user: str, load: _Load, limit: int) -> None:
+        if not load.is_in and load.rooms >= limit:
+            raise LimitReached(f"{user} is in as many rooms as this call may bring a user into ({limit}); they have to leave one first")
+
+    def _check_tags(self, user: str, load: _Load, tags: int, weight: int) -> None:
+        if load.new_tags > 0 and load.tags + load.new_tags > tags:
+            raise LimitReached(f"the rooms of {user} would carry more than {tags} distinct tags; use fewer or other ones")
+        if load.new_weight > 0 and load.weight + load.new_weight > weight:
+            raise LimitReached(f"the distinct tag sets on the rooms of {user} would be too large together; use fewer or shorter tags")

@@ -1,0 +1,103 @@
+"""Which workers use this store, and whether they all have the same keys.
+
+Services on several machines must be given the same secrets; one that was not serves its users' calls with 401 and 403 on some machines
+only. So each worker notes digests of its keys beside the data. They are cut to two bytes: enough to tell two keys apart, too little
+to find one by guessing.
+"""
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from readstate.errors import Fault
+from readstate.store.connect import Caller
+from readstate.store.keys import Keys
+
+NOTE_EVERY_S = 30.0
+FORGOTTEN_AFTER_S = 120.0  # by the store's clock; a worker that stops in an orderly way is forgotten at once
+
+_DIGEST_BYTES = 2
+
+logger = logging.getLogger(__name__)
+
+
+class Key(Struct, frozen=True):
+    """A key as the settings have it, and another one ("" for none) that is accepted as well."""
+
+    present: str
+    old: str = ""
+
+
+class _Note(Struct, frozen=True, array_like=True):
+    """What a worker says of itself."""
+
+    worker: str  # random
+    digests: dict[str, tuple[bytes, bytes]]  # setting -> of the present key and of the old one, b"" for none
+
+
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
+_note = msgspec.msgpack.Decoder(_Note).decode
+
+
+class Workers:
+    """This worker's note, and what those of the others say. `keys` are those that must be the same everywhere, by setting."""
+
+    def __init__(self, caller: Caller, keys: Mapping[str, Key]) -> None:
+        self._caller = caller
+        self._mine = _Note(secrets.token_hex(8), {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()})
+        self._differing: list[str] = []
+
+    def warnings(self) -> list[str]:
+        """A sentence for each setting that another worker, seen in the last two minutes, has differently."""
+        return [f"another service uses this store with another {name}; give them the same one (docs/keys.md)" for name in self._differing]
+
+    async def note(self) -> None:
+        """Give a sign of life and look at the others; to be called every NOTE_EVERY_S."""
+        life_ms = int(FORGOTTEN_AFTER_S * 1000)
+        notes = await self._caller.call(self._caller.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)])
+        before = set(self.warnings())
+        self._differing = self._compare(notes)
+        for warning in self.warnings():
+            if warning not in before:
+                logger.warning(warning)
+
+    async def keep_noting(self) -> None:
+        """Do so until cancelled."""
+        while True:
+            await asyncio.sleep(NOTE_EVERY_S)
+            try:
+                await self.note()
+            except Fault as error:
+                logger.debug("the other workers could not be looked at: %s", error)
+            except Exception:
+                logger.exception("the other workers could not be looked at")
+
+    async def leave(self) -> None:
+        """This worker ends."""
+        await self._caller.command("ZREM", Keys.workers, _pack(self._mine), key=Keys.workers)
+
+    def _compare(self, notes: Sequence[bytes]) -> list[str]:
+        """The settings of ours that some note has differently, unless an old key on either side explains it."""
+        others = [note.digests for note in map(_read, notes) if note is not None]
+        return [name for name, mine in self._mine.digests.items() if any(_differ(mine, other[name]) for other in others if name in other)]
+
+
+def _differ(mine: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> bool:
+    """Whether neither accepts what the other has. An old key that is missing equals no present one."""
+    return mine[0] not in other and other[0] not in mine
+
+
+def _read(note: bytes) -> _Note | None:
+    try:
+        return _note(note)
+    except msgspec.DecodeError:  # of another version
+        return None
+
+
+def _digest(name: str, key: str) -> bytes:
+    return hmac.digest(key.encode(), name.encode(), "sha256")[:_DIGEST_BYTES] if key else b""

@@ -1,0 +1,179 @@
+"""Brings letters to the receiver, whose answers are treated as hostile: limits on time, headers and bytes, no redirects, no cookies."""
+
+import asyncio
+import ssl
+from email.utils import parsedate_to_datetime
+from time import time
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientError,
+    ClientResponse,
+    ClientResponseError,
+    ClientSession,
+    ClientSSLError,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
+from aiohttp.abc import AbstractResolver
+from msgspec import Struct
+from yarl import URL
+
+from readstate.webhooks.guard import AddressRefused
+from readstate.webhooks.letters import Letter
+from readstate.webhooks.resolver import guards
+
+TIMEOUT_S = 2.0  # of one request, from looking the name up to the end of the answer
+_AFTERWARDS_S = 0.5
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_CONNECTIONS = 128
+# Servers close idle connections after five seconds or later: so a connection is not used just as it is being closed.
+KEEP_ALIVE_S = 4.0
+MAX_RETRY_AFTER_S = 3600.0
+_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "readstate"}
+
+
+class Answer(Struct, frozen=True):
+    """How a receiver took a letter."""
+
+    reason: str  # "": it was accepted; else why not, one of a short fixed list of words
+    detail: str = ""  # the same for a person; never the body
+    retry_after_s: float = 0.0  # what the receiver asked for, at most an hour
+    is_busy: bool = False  # it asked everybody to wait (429, 503), not only this letter
+    is_gone: bool = False  # it wants no more letters (410)
+
+
+ACCEPTED = Answer("")
+
+
+class Sender:
+    """Sends to one URL over kept-alive connections. Open it (`async with`) inside the running loop.
+
+    `tls` decides whom to trust and carries the client certificate; `resolver` is for tests.
+    """
+
+    def __init__(self, url: str, *, allow_private: bool, tls: ssl.SSLContext, resolver: AbstractResolver | None = None) -> None:
+        self._url = URL(url, encoded=True)
+        self._allow_private = allow_private
+        self._tls = tls
+        self._resolver = resolver
+
+    async def __aenter__(self) -> Self:
+        connector = TCPConnector(
+            limit=MAX_CONNECTIONS,
+            ssl=self._tls,
+            keepalive_timeout=KEEP_ALIVE_S,
+            **guards(allow_private=self._allow_private, resolver=self._resolver),
+        )
+        self._session = ClientSession(
+            connector=connector,
+            timeout=ClientTimeout(total=TIMEOUT_S),
+            headers=_HEADERS,
+            cookie_jar=DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._session.close()
+
+    async def send(self, letter: Letter) -> Answer:
+        """Send once. Whatever the receiver does, it has TIMEOUT_S."""
+        post = self._session.post(self._address(letter), data=letter.body, headers=letter.headers, allow_redirects=False)
+        try:
+            # The session's limit ends at the end of an answer; this one also holds for what the library does after it.
+            async with asyncio.timeout(TIMEOUT_S + _AFTERWARDS_S), post as response:
+                return await _judge(response, letter)
+        except TimeoutError:
+            return Answer("timeout", f"no answer within {TIMEOUT_S:g} s")
+        except (ClientError, OSError, ValueError) as error:
+            return _failure(error)
+
+    def _address(self, letter: Letter) -> URL:
+        if not letter.query:
+            return self._url
+        url = str(self._url)
+        return URL(f"{url}{'&' if '?' in url else '?'}{letter.query}", encoded=True)
+
+
+async def _judge(response: ClientResponse, letter: Letter) -> Answer:
+    status = response.status
+    if status == 200 and letter.wants_json:
+        return await _judge_json(response)
+    if 200 <= status < 300 and not letter.wants_json:
+        await _drain(response)
+        return ACCEPTED
+    response.close()
+    retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
+    return Answer(f"status_{status // 100}xx", f"status {status}", retry_after_s, status in (429, 503) and retry_after_s > 0, status == 410)
+
+
+async def _judge_json(response: ClientResponse) -> Answer:
+    body = await _read(response)
+    try:
+        msgspec.json.decode(body or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Answer("not_json", f"the answer is no JSON of at most {MAX_ANSWER_BYTES} bytes")
+    return ACCEPTED
+
+
+async def _drain(response: ClientResponse) -> None:
+    """The status has said it all. A short body is read so that the connection can be used again; another one costs the connection."""
+    try:
+        await _read(response)
+    except (ClientError, OSError):  # a time-out is an OSError too
+        response.close()
+
+
+async def _read(response: ClientResponse) -> bytes | None:
+    """The whole body; None when it is too long, and then the connection is closed."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            return None
+    return bytes(body)
+
+
+def _failure(error: Exception) -> Answer:
+    if refused := _refused(error):
+        return Answer("refused_address", _one_line(refused))
+    if isinstance(error, ClientConnectorDNSError):
+        return Answer("dns", "the name cannot be looked up")
+    if isinstance(error, ClientConnectorCertificateError | ClientSSLError):
+        return Answer("tls", _one_line(error))
+    return Answer("connection", _one_line(error))
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, for a terminal: a receiver may have had a hand in the words."""
+    # Of an answer that is no HTTP the library's own text shows the URL, which may hold secrets.
+    text = error.message if isinstance(error, ClientResponseError) else str(error)
+    words = " ".join(text.split()) or type(error).__name__
+    return "".join(char if char.isprintable() else "?" for char in words)
+
+
+def _refused(error: BaseException | None) -> AddressRefused | None:
+    while error is not None:
+        if isinstance(error, AddressRefused):
+            return error
+        error = getattr(error, "os_error", None) or error.__cause__
+    return None
+
+
+def _retry_after_s(value: str) -> float:
+    """Seconds from now, of a number or a date; 0 for anything else."""
+    if value.isascii() and value.isdecimal() and len(value) < 10:
+        return min(float(value), MAX_RETRY_AFTER_S)
+    try:
+        at_s = parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(at_s - time(), 0.0), MAX_RETRY_AFTER_S)

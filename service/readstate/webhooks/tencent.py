@@ -1,0 +1,205 @@
+"""Tencent's form: `C2C.CallbackAfterMsgReport` (document 1047/43465) for one-to-one rooms, `Group.CallbackAfterReadReceipt`
+(1047/60395) for groups, `Alert.RequestOverLimit` (1047/60256). Protocol of webhooks: 1047/34354.
+
+Numbers are those at the time of delivery. The signature headers of Standard Webhooks go along, because `Sign` does not cover the body.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from readstate.domain.alerts import SERVICES, nearly
+from readstate.domain.direct import TAG, direct_pair
+from readstate.domain.events import ReadEvent
+from readstate.domain.groups import MAX_RECEIPT_MEMBERS, given_type, has_receipts
+from readstate.domain.limits import MAX_RECEIPT_MESSAGES
+from readstate.domain.read_state import ReadState
+from readstate.domain.types import ReceiptCount
+from readstate.errors import MessageUnknown, RoomUnknown
+from readstate.webhooks.letters import Letter
+from readstate.webhooks.signing import Signer, tencent_sign
+
+MSG_REPORT = "C2C.CallbackAfterMsgReport"
+READ_RECEIPT = "Group.CallbackAfterReadReceipt"
+OVER_LIMIT = "Alert.RequestOverLimit"
+MAX_MESSAGES = 50  # in one GroupMsgReceiptList; the newest
+
+
+class MsgReport(Struct, frozen=True):
+    """`Report_Account` has read the conversation with `Peer_Account` up to `LastReadTime`."""
+
+    CallbackCommand: str
+    Report_Account: str
+    Peer_Account: str
+    LastReadTime: int  # seconds; what was sent until then is read
+    UnreadMsgNum: int  # of the reader, over all one-to-one conversations
+    EventTime: int  # ms
+
+
+class Reader(Struct, frozen=True):
+    Member_Account: str
+
+
+class MsgReceipt(Struct, frozen=True):
+    """How many have read one message, and who newly did."""
+
+    MsgSeq: int
+    ReadNum: int
+    UnreadNum: int
+    ReadReceiptMembers: list[Reader]
+
+
+class ReadReceipt(Struct, frozen=True):
+    """A member of a group has read some messages."""
+
+    CallbackCommand: str
+    GroupId: str
+    Type: str
+    GroupMsgReceiptList: list[MsgReceipt]
+    EventTime: int  # ms
+
+
+class RequestOverLimit(Struct, frozen=True):
+    """A command of the server API was called `Request` times in a second."""
+
+    CallbackCommand: str
+    ServiceName: str
+    Command: str
+    Request: int
+    Limit: int
+
+
+class Tencent:
+    """The events of `app` (Tencent's) in its rooms; anything else this form does not tell.
+
+    `token` makes `Sign`; `signer` makes the headers that cover the body.
+    """
+
+    name = "tencent"
+
+    def __init__(self, read_state: ReadState, *, app: str, sdkappid: int, token: str, signer: Signer) -> None:
+        self._read_state = read_state
+        self._app = app
+        self._sdkappid = sdkappid
+        self._token = token
+        self._signer = signer
+
+    async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
+        if event.app != self._app:
+            return None
+        pair = _pair_of(event)
+        try:
+            told = await self._msg_report(event, pair) if pair else await self._read_receipt(event)
+        except RoomUnknown:
+            return None  # deleted since
+        if told is None:
+            return None
+        body = msgspec.json.encode(told)
+        # An id of its own: who is told in both forms must not take one for a repeat of the other.
+        headers = self._signer.headers(f"{event.id}_{self.name}", body, now_s)
+        return Letter(body, headers, self._query(told.CallbackCommand, now_s), wants_json=True)
+
+    async def tells(self, event: ReadEvent) -> bool:
+        """Whether the event is of a room whose reads Tencent tells: a one-to-one conversation or a group with receipts."""
+        if event.app != self._app:
+            return False
+        try:
+            return _pair_of(event) is not None or await self._group_type(event) != ""
+        except RoomUnknown:
+            return False
+
+    async def _msg_report(self, event: ReadEvent, pair: tuple[str, str]) -> MsgReport:
+        return MsgReport(
+            CallbackCommand=MSG_REPORT,
+            Report_Account=event.member,
+            Peer_Account=pair[1] if event.member == pair[0] else pair[0],
+            LastReadTime=await self._read_until_ms(event) // 1000,
+            UnreadMsgNum=await self._read_state.badge(app=event.app, user=event.member, tags=[TAG]),
+            EventTime=event.at_ms,
+        )
+
+    async def _read_until_ms(self, event: ReadEvent) -> int:
+        """When nothing was left, the moment of reading. Else that of the message: what came after it is not read."""
+        if not event.unread:
+            return event.at_ms
+        try:
+            receipts = await self._read_state.receipts(app=event.app, room=event.room, message=event.message, limit=1)
+        except MessageUnknown:
+            return event.at_ms
+        return receipts.message.at_ms
+
+    async def _read_receipt(self, event: ReadEvent) -> ReadReceipt | None:
+        group_type = await self._group_type(event)
+        counts = await self._counts(event) if group_type else []
+        if not counts:
+            return None
+        reader = [Reader(event.member)]
+        listed = [MsgReceipt(int(count.message), count.read, count.unread, reader) for count in reversed(counts)]
+        return ReadReceipt(READ_RECEIPT, event.room, group_type, listed, event.at_ms)
+
+    async def _group_type(self, event: ReadEvent) -> str:
+        """The type of a group whose messages have receipts; "" for any other room."""
+        if not _is_msg_seq(event.message):
+            return ""
+        room = await self._read_state.room(app=event.app, room=event.room)
+        given = given_type(room.profile)
+        return given if has_receipts(given) and room.member_count <= MAX_RECEIPT_MEMBERS else ""
+
+    async def _counts(self, event: ReadEvent) -> list[ReceiptCount]:
+        """Of the newest messages that the event covers, newest first. A message's id is its MsgSeq, which may have gaps."""
+        newest, covered = int(event.message), min(event.seq - event.before, MAX_MESSAGES)
+        asked = [str(number) for number in range(newest, max(newest - MAX_RECEIPT_MESSAGES, 0), -1)]
+        found = await self._read_state.receipt_counts(app=event.app, room=event.room, messages=asked)
+        known = [count for count in found if count is not None][:covered]
+        if None in found[:covered]:
+            # Deleted messages and gaps look alike here, so where the event's messages end has to be looked up.
+            known = known[: await self._how_many_after(event, known)]
+        return known
+
+    async def _how_many_after(self, event: ReadEvent, counts: Sequence[ReceiptCount]) -> int:
+        """How many of `counts`, newest first, stand after `event.before`."""
+        first, last = 0, len(counts)
+        while first < last:
+            middle = (first + last) // 2
+            if await self._seq_of(event, counts[middle].message) > event.before:
+                first = middle + 1
+            else:
+                last = middle
+        return first
+
+    async def _seq_of(self, event: ReadEvent, message: str) -> int:
+        try:
+            return (await self._read_state.receipts(app=event.app, room=event.room, message=message, limit=1)).message.seq
+        except MessageUnknown:
+            return 0  # deleted just now
+
+    def alert(self, command: str, limit: int, now_s: int) -> Letter:
+        """That a command of the server API is called nearly more often than `limit` times in a second."""
+        body = msgspec.json.encode(RequestOverLimit(OVER_LIMIT, SERVICES[command], command, nearly(limit), limit))
+        headers = self._signer.headers(f"alert_{command}_{now_s}", body, now_s)
+        return Letter(body, headers, self._query(OVER_LIMIT, now_s), wants_json=True)
+
+    def _query(self, command: str, now_s: int) -> str:
+        """In Tencent's order. Who or what read is not known here."""
+        parts = {
+            "SdkAppid": str(self._sdkappid),
+            "CallbackCommand": command,
+            "contenttype": "json",
+            **({} if command == OVER_LIMIT else {"ClientIP": "Unknown"}),
+            "OptPlatform": "Unknown",
+            "Sign": tencent_sign(self._token, now_s),
+            "RequestTime": str(now_s),
+        }
+        return "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())
+
+
+def _pair_of(event: ReadEvent) -> tuple[str, str] | None:
+    """The two of a conversation, one of whom has read; None for any other event."""
+    pair = direct_pair(event.room)
+    return pair if pair and event.member in pair else None
+
+
+def _is_msg_seq(message: str) -> bool:
+    return message.isascii() and message.isdecimal() and len(message) <= 15

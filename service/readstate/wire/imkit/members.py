@@ -1,0 +1,136 @@
+"""Coming and going: join, add and remove members (docs.imkit.io, Room Members)."""
+
+from litestar import delete, get, post
+from litestar.params import FromPath, JSONBody, RawBody
+
+from readstate.domain.direct import direct_pair, is_direct
+from readstate.domain.limits import check_members
+from readstate.wire import costs
+from readstate.wire.imkit.access import check_known, check_may_bring, check_member, check_pair, check_people_limit, check_superuser, seen
+from readstate.wire.imkit.announcing import added, announce, removed
+from readstate.wire.imkit.call import Call, Who
+from readstate.wire.imkit.documented import documented
+from readstate.wire.imkit.errors import MEMBER_NOT_FOUND, Refused
+from readstate.wire.imkit.messages import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
+from readstate.wire.imkit.reply import ok
+from readstate.wire.imkit.rooms import check_may_come_in, come_in, must_accept, shown
+from readstate.wire.imkit.spelling import by_letters, check_wishes
+from readstate.wire.reply import Reply
+from readstate.wire.times import iso
+
+_WISHES = by_letters(["systemMessage", "invitationRequired"])
+
+
+@post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
+async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
+    """Be in the room from here on, with nothing unread.
+
+    For the invited, and for every user if the room is open.
+
+    Harmless for a member.
+    """
+    check_wishes(body, _WISHES)
+    caller, desk = request.auth, request.desk
+    before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_may_come_in(desk, caller, before)
+    request.charge(costs.of_members(before.member_count))
+    return await come_in(desk, caller, before, (), announced=data is not None and data.system_message is True)
+
+
+@post("/rooms/{room:str}/members", **documented("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
+async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
+    """Bring people into the room: users that the backend has created.
+
+    For its owner, its managers and the backend; if open, for members.
+
+    With `invitationRequired` they are members only when they join by themselves.
+    """
+    check_wishes(body, _WISHES)
+    wishes = AddMember(data.system_message, data.invitation_required)
+    return await _bring(request, room, check_members("invitees", data.invitees), wishes)
+
+
+@post(
+    "/rooms/{room:str}/members/{user:str}",
+    **documented("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+)
+async def add_member(
+    request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
+) -> Reply:
+    """Bring one user into the room, as `POST /rooms/:id/members` does."""
+    check_wishes(body, _WISHES)
+    return await _bring(request, room, check_members("invitees", [user]), data or AddMember())
+
+
+async def _bring(request: Call, room: str, members: list[str], wishes: AddMember) -> Reply:
+    """Raises what the checks and the domain raise."""
+    caller, desk = request.auth, request.desk
+    check_people_limit(desk, caller, "invitees", members)
+    before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_may_bring(desk, caller, before)
+    request.charge(costs.of_members(before.member_count))
+    direct = is_direct(room, before.tags, before.profile)
+    if direct and not caller.backend:
+        # Beside the two of its id, those who are there are the two.
+        states = () if direct_pair(room) else await desk.read_state.members(app=caller.app, room=room)
+        check_pair(caller, room, [*members, *(state.member for state in states)])
+    await check_known(desk, caller, "invitees", members)
+    made = seen(caller, before)
+    if not direct and must_accept(desk, caller, wishes.invitation_required):
+        await desk.read_state.invite(app=caller.app, room=room, users=members, made=made)
+    else:
+        joined = await desk.read_state.add_members(app=caller.app, room=room, members=members, by_client=not caller.backend, made=made)
+        if joined and wishes.system_message:
+            await announce(desk, caller, room, added(joined), joined)
+    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+
+
+@post("/rooms/{room:str}/delete/members", **documented("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
+async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
+    """Take people out of the room, or take back their invitations.
+
+    For its owner, its managers and the backend.
+
+    The own id alone is to leave, which every member may.
+    """
+    check_wishes(body, _WISHES)
+    return await _take_out(request, room, check_members("members", data.members), system_message=data.system_message is True)
+
+
+@delete(
+    "/rooms/{room:str}/members/{user:str}",
+    **documented("remove_member", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+)
+async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
+    """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
+    return await _take_out(request, room, check_members("members", [user]), system_message=False)
+
+
+async def _take_out(request: Call, room: str, members: list[str], *, system_message: bool) -> Reply:
+    """Raises what the checks and the domain raise."""
+    caller, desk = request.auth, request.desk
+    check_people_limit(desk, caller, "members", members)
+    before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_member(caller, before)
+    if members != [caller.user]:
+        check_superuser(caller, before)
+    request.charge(costs.of_members(before.member_count))
+    left = await desk.read_state.remove_members(app=caller.app, room=room, members=members, made=seen(caller, before))
+    if left and system_message:
+        await announce(desk, caller, room, removed(caller, left), left)
+    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+
+
+@get("/rooms/{room:str}/members/{user:str}", **documented("member", Who.EITHER, MemberResult, statuses=(404,)))
+async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
+    """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
+    caller, desk = request.auth, request.desk
+    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    check_member(caller, present)
+    if user != caller.user:
+        present = await desk.read_state.room(app=caller.app, room=room, user=user)
+    state = present.me
+    if state is None:
+        raise Refused(MEMBER_NOT_FOUND)
+    joined_at = None if state.has_read else iso(state.moved_ms)  # until then nothing else moves their cursor
+    return ok(MemberResult(user, state.unread, state.last_read, joined_at))

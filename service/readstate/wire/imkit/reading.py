@@ -1,0 +1,137 @@
+"""Reading: PUT /rooms/:id/lastRead and the badges (docs.imkit.io, Update Last Read and Message Badge)."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post, put
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from readstate.domain.types import Reading
+from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
+from readstate.wire import costs
+from readstate.wire.imkit.call import Call, Who
+from readstate.wire.imkit.documented import documented
+from readstate.wire.imkit.errors import (
+    INVALID_ROOM_TAGS,
+    INVALID_TAGS,
+    MESSAGE_TO_READ_NOT_FOUND,
+    MISSING_PARAMETER,
+    ROOM_TO_READ_NOT_FOUND,
+    SEVERAL_ROOM_TAGS,
+    Refusals,
+    Refused,
+    explain,
+)
+from readstate.wire.imkit.express import Express, Expresses
+from readstate.wire.imkit.messages import (
+    BadgeResult,
+    ItemRead,
+    MarkRead,
+    MarkReadMany,
+    ReadManyResult,
+    ReadResult,
+    TagBadgesResult,
+    TagsAsked,
+)
+from readstate.wire.imkit.reply import Failure, Ok, ok
+from readstate.wire.reply import Reply
+
+# A stranger is told what is told of a room that does not exist.
+READ_REFUSALS: Refusals = {
+    RoomUnknown: ROOM_TO_READ_NOT_FOUND,
+    NotMember: ROOM_TO_READ_NOT_FOUND,
+    MessageUnknown: MESSAGE_TO_READ_NOT_FOUND,
+}
+
+
+@put(
+    "/rooms/{room:str}/lastRead",
+    **documented(
+        "mark_read",
+        Who.CLIENT,
+        ReadResult,
+        refusals=READ_REFUSALS,
+        bad_body=MISSING_PARAMETER,
+        statuses=(404,),
+    ),
+)
+async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]) -> Reply:
+    """Move the caller's cursor forward to a message of the room. An older one changes nothing and answers the newer cursor."""
+    caller, desk = request.auth, request.desk
+    total = desk.lastread_badge_scope == "total"
+    reading = await desk.read_state.mark_read(
+        app=caller.app, room=room, user=caller.user, message=data.message, with_badge=total, derived=request.charge_derived
+    )
+    badge = reading.badge if total else reading.unread
+    return ok(ReadResult(caller.user, reading.message, badge, reading.unread))
+
+
+@put("/me/lastReads", **documented("mark_read_many", Who.CLIENT, ReadManyResult, cost=costs.READ))
+async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
+    """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
+    caller = request.auth
+    items = [(item.room, item.message) for item in data.items]
+    request.charge(costs.of_reads(len(items)))
+    outcomes, badge = await request.desk.read_state.mark_read_many(
+        app=caller.app, user=caller.user, items=items, derived=request.charge_derived
+    )
+    results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
+    return ok(ReadManyResult(caller.user, results, badge))
+
+
+def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
+    if isinstance(outcome, Reading):
+        return Ok(result=ItemRead(room, outcome.message, outcome.unread))
+    problem, message = explain(outcome, READ_REFUSALS)
+    return problem.envelope(message)
+
+
+@get(
+    "/me/badge",
+    **documented("badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")),
+)
+async def badge(
+    request: Call,
+    room_tags: Annotated[list[str] | None, QueryParameter(name="roomTags")] = None,
+    room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]", include_in_schema=False)] = None,
+) -> Reply:
+    """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
+    caller = request.auth
+    if room_tags and any(map(_looks_like_several, room_tags)):
+        raise Refused(SEVERAL_ROOM_TAGS)
+    tags = [*(room_tags or ()), *(room_tags_array or ())]
+    unread = await request.desk.read_state.badge(app=caller.app, user=caller.user, tags=tags, derived=request.charge_derived)
+    return ok(BadgeResult(unread))
+
+
+def _looks_like_several(tag: str) -> bool:
+    """Whether a value is rather a list of tags than one tag: separated by commas, in brackets, or as JSON."""
+    return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
+
+
+@post(
+    "/badges/byRoomTags",
+    **documented(
+        "badges_by_tags",
+        Who.CLIENT,
+        TagBadgesResult,
+        refusals={Invalid: INVALID_TAGS},
+        bad_body=INVALID_TAGS,
+        optional_body=True,
+        cost=costs.TAGS,
+        query=(),
+    ),
+)
+async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
+    """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
+    caller, tags = request.auth, (data.tags if data else None) or ()
+    badges = await request.desk.read_state.badges_by_tags(app=caller.app, user=caller.user, tags=tags, derived=request.charge_derived)
+    return ok(TagBadgesResult(badges.total, badges.counts))
+
+
+EXPRESSES = Expresses(
+    Express(mark_read, "PUT", "/rooms/", "/lastRead", msgspec.json.Decoder(MarkRead).decode),
+    Express(mark_read_many, "PUT", "/me/lastReads", None, msgspec.json.Decoder(MarkReadMany).decode),
+    Express(badge, "GET", "/me/badge", None, None, query={"roomTags": "room_tags", "roomTags[]": "room_tags_array"}),
+    Express(badges_by_tags, "POST", "/badges/byRoomTags", None, msgspec.json.Decoder(TagsAsked | None).decode, body_optional=True),
+)

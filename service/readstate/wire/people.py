@@ -1,0 +1,49 @@
+"""Profiles of users for the views: looked up together, believed for two seconds."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+from readstate.domain.identity import Directory, User
+from readstate.together import lots
+
+BELIEVED_S = 2.0
+MAX_KNOWN = 20_000
+
+
+class People:
+    """A small cache in front of `Directory.users`, so that a list of rooms asks for everybody in it once."""
+
+    def __init__(self, directory: Directory, *, now: Callable[[], float] = monotonic) -> None:
+        self._directory = directory
+        self._now = now
+        self._known: OrderedDict[tuple[str, str], tuple[float, User | None]] = OrderedDict()
+
+    async def find(self, app: str, users: Iterable[str]) -> dict[str, User | None]:
+        """The profile of each of `users`; None for those the directory does not know."""
+        found: dict[str, User | None] = {}
+        missing: list[str] = []
+        now = self._now()
+        for user in users:
+            known = self._known.get((app, user))
+            if known is not None and known[0] > now:
+                found[user] = known[1]
+            elif user not in found:
+                missing.append(user)
+                found[user] = None
+        for lot in lots(missing):
+            asked = await self._directory.users(app=app, users=lot)
+            for user in lot:
+                found[user] = asked.get(user)
+                self._learn(app, user, found[user])
+        return found
+
+    def changed(self, app: str, user: User) -> None:
+        """The profile was just written here: show it at once."""
+        self._learn(app, user.user, user)
+
+    def _learn(self, app: str, user: str, profile: User | None) -> None:
+        self._known[app, user] = (self._now() + BELIEVED_S, profile)
+        self._known.move_to_end((app, user))
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)

@@ -1,0 +1,88 @@
+"""GET chat.getMessageReadReceipts: who has read a message, and since when (apidocs/get-message-read-receipts).
+
+The sender comes first, with the message's own time; the others by the time at which they had read
+it, then by id. Who left after reading keeps the receipt; who joined later has none and sees none.
+Without `offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
+"""
+
+from litestar import HttpMethod
+from msgspec import UNSET, UnsetType
+
+from readstate.domain.identity import Session, User
+from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
+from readstate.domain.types import Receipts
+from readstate.wire import costs
+from readstate.wire.desk import Desk
+from readstate.wire.rocketchat.call import Call, call
+from readstate.wire.rocketchat.errors import MESSAGE_REQUIRED
+from readstate.wire.rocketchat.messages import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
+from readstate.wire.rocketchat.people import person
+from readstate.wire.rocketchat.visible import refusals, room_of_message
+from readstate.wire.times import iso
+
+MAX_RECEIPTS = 10_000  # looked at for one answer, the sender's not counted; of more readers the first in the domain's order
+DEFAULT_COUNT = 50
+MAX_COUNT = 100
+
+Read = tuple[str, int]  # who, and since when (Unix ms)
+
+
+@call(
+    HttpMethod.GET,
+    "/chat.getMessageReadReceipts",
+    "rocketchat_receipts",
+    MessageReceiptsAnswer,
+    MessageReceipts,
+    refusals=refusals("getReadReceipts"),
+    empty={"messageId": MESSAGE_REQUIRED},
+    cost=costs.RECEIPTS,
+)
+async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
+    """Who has read a message that came into a room of the caller since they joined, and since when.
+
+    With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means all from `offset` on.
+    """
+    desk, session = request.desk, request.auth
+    room, me = await room_of_message(desk, session, given.message)
+    request.charge(costs.of_members(room.member_count, at_most=MAX_RECEIPTS))
+    page = _page(await _all(desk, session, room.room, given.message, me.joined), given.offset, given.count)
+    people = await desk.people.find(session.app, {reader for reader, _ in page})
+    return MessageReceiptsAnswer([_receipt(room.room, given.message, read, people.get(read[0])) for read in page])
+
+
+async def _all(desk: Desk, session: Session, room: str, message: str, after: int) -> list[Read]:
+    """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
+    found: dict[str, int] = {}
+    page: Receipts | None = None
+    while page is None or (page.next and len(found) < MAX_RECEIPTS):
+        page = await desk.read_state.receipts(
+            app=session.app, room=room, message=message, limit=MAX_RECEIPTS_PER_PAGE, page=page.next if page else "", after=after
+        )
+        for receipt in page.readers:
+            # A message may carry its sender's clock, and nobody has read it before it was there.
+            found.setdefault(receipt.member, max(receipt.at_ms, page.message.at_ms))
+    sender = page.message.sender
+    found.pop(sender, None)
+    readers = sorted(found.items(), key=lambda read: (read[1], read[0]))[:MAX_RECEIPTS]
+    return [(sender, page.message.at_ms), *readers] if sender else readers
+
+
+def _page(reads: list[Read], offset: int | UnsetType, count: int | UnsetType) -> list[Read]:
+    if offset is UNSET and count is UNSET:
+        return reads
+    start = 0 if offset is UNSET else offset
+    size = DEFAULT_COUNT if count is UNSET else min(count, MAX_COUNT) or len(reads)
+    return reads[start : start + size]
+
+
+def _receipt(room: str, message: str, read: Read, known: User | None) -> MessageReceipt:
+    reader, at_ms = read
+    return MessageReceipt(
+        id=message + reader,
+        room=room,
+        user_id=reader,
+        message=message,
+        ts=iso(at_ms),
+        updated_at=iso(at_ms),
+        user=person(reader, known) if known else UNSET,
+    )

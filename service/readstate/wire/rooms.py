@@ -1,0 +1,58 @@
+"""Rooms as one user finds them, the same for every dialect."""
+
+from readstate.domain.client_rules import ClientRules
+from readstate.domain.direct import PREFIX, direct_pair, is_direct
+from readstate.domain.groups import GROUP_TYPE
+from readstate.domain.profiles import said
+from readstate.domain.read_state import ReadState
+from readstate.domain.types import Room, RoomSummary
+from readstate.errors import RoomUnknown
+
+KEPT = "tencent·"  # begins the ids of rooms in which a dialect keeps something; no id of Tencent's holds a letter beyond ASCII
+
+_OPENED = (1, "1", "true")  # what the profile field `opening` may be; True is 1
+_CLOSED = (0, "0", "false")
+
+
+def may_take(room: str, user: str) -> bool:
+    """Whether an id is free for a user to make or join: no conversation of others, and none that a dialect keeps.
+
+    Such ids can be worked out, and who came in first would be there when the two, or the dialect, come.
+    """
+    if room.startswith(PREFIX):
+        return user in (direct_pair(room) or ())
+    return not room.startswith(KEPT)
+
+
+def is_private(room: Room | RoomSummary) -> bool:
+    """Whether the room is what Rocket.Chat calls a private group."""
+    return said(room.profile, "t") == "p"
+
+
+def is_open(room: Room, rules: ClientRules) -> bool:
+    """Whether every user may come in by the room's id, and every member bring others: if it says `opening`.
+
+    Conversations of two and Rocket.Chat's private groups are closed whatever is said. With
+    `rules.rooms_open` a room is open unless it says that it is closed, or is a group of Tencent's that
+    says nothing.
+    """
+    if room.room.startswith(KEPT) or is_direct(room.room, room.tags, room.profile) or is_private(room):
+        return False
+    if not rules.rooms_open:
+        return said(room.profile, "opening") in _OPENED
+    return said(room.profile, "opening") not in _CLOSED if "opening" in room.profile else GROUP_TYPE not in room.profile
+
+
+def may_join(room: Room, user: str, rules: ClientRules) -> bool:
+    """Whether a stranger may join by themselves: an open room, when invited, and as one of the two of an id."""
+    if is_direct(room.room, room.tags, room.profile):
+        return room.room.startswith(PREFIX) and may_take(room.room, user)
+    return may_take(room.room, user) and (room.invited or is_open(room, rules))
+
+
+async def find_room(read_state: ReadState, *, app: str, room: str, user: str) -> Room | None:
+    """The room, with the state of `user` if they are in it; None when there is no such room."""
+    try:
+        return await read_state.room(app=app, room=room, user=user)
+    except RoomUnknown:
+        return None
