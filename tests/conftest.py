@@ -91,6 +91,6 @@ def fanout_limit() -> int:
 @pytest_asyncio.fixture
 async def store(plan_url: str, lua_dir: Path | None, fanout_limit: int) -> AsyncIterator[RedisStore]:
     """The real store, once on one server and once on a cluster."""
-    caller = await connect(plan_url, lua=lua_dir)
-    yield RedisStore(caller, fanout_limit=fanout_limit, message_history=10_000)
-    await caller.close()
+    executor = await connect(plan_url, lua=lua_dir)
+    yield RedisStore(executor, fanout_limit=fanout_limit, message_history=10_000)
+    await executor.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from loadtest.bench import pool_caller
+from loadtest.bench import pool_executor
 from readstate.app import Service, running
 from readstate.leash import end_with_parent
 from readstate.settings import Settings
@@ -61,7 +61,7 @@ def pooled() -> ASGIApp:
     """The application of a worker."""
     end_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
-    service = Service(lambda: running(settings, connect=pool_caller.connect), settings)
+    service = Service(lambda: running(settings, connect=pool_executor.connect), settings)
     calm_collector()
     return service
 

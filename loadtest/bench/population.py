@@ -16,7 +16,7 @@ from typing import TypeVar
 from loadtest.bench.calls import message_id
 from readstate.domain.tokens import Tokens
 from readstate.store.apps import FIRST_APP, AppRegistry
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.directory import RedisDirectory
 from readstate.store.redis_store import RedisStore
 
@@ -97,9 +97,9 @@ class Population:
             self.rounds += 1
             await all_of(post(store, room, message_id(self.rounds)) for room, _ in self.rooms)
 
-    async def tokens(self, caller: Caller, keys: "Keys") -> dict[str, str]:
+    async def tokens(self, executor: Executor, keys: "Keys") -> dict[str, str]:
         """A token for each user, as the service issues them."""
-        return await issued(caller, keys, self.users)
+        return await issued(executor, keys, self.users)
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ class Keys:
         }
 
 
-async def issued(caller: Caller, keys: Keys, users: Sequence[str]) -> dict[str, str]:
+async def issued(executor: Executor, keys: Keys, users: Sequence[str]) -> dict[str, str]:
     """A token for each of `users`, as the service issues them."""
-    apps = AppRegistry(caller, client_key=keys.client_key, api_key=keys.api_key)
-    tokens = Tokens(RedisDirectory(caller), apps, secret=keys.token_secret)
+    apps = AppRegistry(executor, client_key=keys.client_key, api_key=keys.api_key)
+    tokens = Tokens(RedisDirectory(executor), apps, secret=keys.token_secret)
     made = await all_of(tokens.issue(app=APP, user=user) for user in users)
     return {user: token.token for user, token in zip(users, made, strict=True)}
 
@@ -144,13 +144,13 @@ async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:
 
 
 @asynccontextmanager
-async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Caller]]:
+async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Executor]]:
     """The store of the service, over a lane of its own."""
-    caller = await connect(url)
+    executor = await connect(url)
     try:
-        yield RedisStore(caller), caller
+        yield RedisStore(executor), executor
     finally:
-        await caller.close()
+        await executor.close()
 
 
 class Walk:

@@ -93,9 +93,9 @@ class Stage:
         population = Population(shape)
 
         async def make() -> dict[str, str]:
-            async with store_at(self.valkey.url) as (store, caller):
+            async with store_at(self.valkey.url) as (store, executor):
                 await population.make(store)
-                return await population.tokens(caller, self.keys)
+                return await population.tokens(executor, self.keys)
 
         return population, uvloop.run(make())
 

@@ -32,7 +32,7 @@ from readstate.errors import Fault, ReadStateError, TooManyRequests
 from readstate.http_protocol import BEGIN_STOP, GatheringTransport
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP, AppRegistry
-from readstate.store.connect import Caller, connect, load_functions
+from readstate.store.connect import Executor, connect, load_functions
 from readstate.store.directory import RedisDirectory
 from readstate.store.memory import StoreMemory
 from readstate.store.notices import RedisNotices
@@ -43,7 +43,6 @@ from readstate.wire import costs
 from readstate.wire.addresses import client_address
 from readstate.wire.cors import cors_config
 from readstate.wire.credentials import Credentials
-from readstate.wire.desk import Desk
 from readstate.wire.imkit import routes as imkit_routes
 from readstate.wire.imkit import vocabulary as imkit_vocabulary
 from readstate.wire.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
@@ -58,14 +57,15 @@ from readstate.wire.reply import Reply
 from readstate.wire.rocketchat import errors as rocketchat_errors
 from readstate.wire.rocketchat import routes as rocketchat_routes
 from readstate.wire.rocketchat import vocabulary as rocketchat_vocabulary
+from readstate.wire.services import Services
 from readstate.wire.tencent import answers as tencent_answers
 from readstate.wire.tencent import vocabulary as tencent_vocabulary
 from readstate.wire.tencent.callbacks import answers as callback_answers
 from readstate.wire.tencent.callbacks.door import Door, is_loopback
 from readstate.wire.tencent.callbacks.handler import callback_handler
 from readstate.wire.tencent.codes import FAILURES as TENCENT_FAILURES
-from readstate.wire.tencent.documented import SECURITY as TENCENT_SECURITY
 from readstate.wire.tencent.gateway import Access
+from readstate.wire.tencent.operation import SECURITY as TENCENT_SECURITY
 from readstate.wire.tencent.routes import tencent_router
 from readstate.wire.untaken import LARGE_BYTES
 
@@ -83,7 +83,7 @@ _NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
 class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
-    desk: Desk
+    services: Services
     realtime: Realtime
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
@@ -125,10 +125,10 @@ class Service:
         self._parts: Parts | None = None
         self._http = Litestar(
             route_handlers=[
-                imkit_routes.imkit_router(lambda: self.parts.desk),
-                tencent_router(tencent_access(settings), lambda: self.parts.desk),
-                callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.desk),
-                rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.desk),
+                imkit_routes.imkit_router(lambda: self.parts.services),
+                tencent_router(tencent_access(settings), lambda: self.parts.services),
+                callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.services),
+                rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.services),
                 *operating_handlers(self._why_not_ready, self._warnings, _version()),
             ],
             cors_config=cors_config(
@@ -182,7 +182,7 @@ class Service:
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
         if express := EXPRESSES.find(scope):
-            await express[0].serve(self.parts.desk, express[1], scope, receive, send)
+            await express[0].serve(self.parts.services, express[1], scope, receive, send)
         elif _words(scope["path"]) is answer and not _clean(scope):
             await self._refuse_path(scope)(scope, receive, send)
         elif reply := self._over_limit(scope):
@@ -225,13 +225,13 @@ class Service:
 
     def _charge_stranger(self, scope: Any, cost: float = costs.UNKNOWN) -> None:
         if self._parts:
-            self._parts.desk.rate_limits.take_address(client_address(scope), cost)
+            self._parts.services.rate_limits.take_address(client_address(scope), cost)
 
     def _note_untaken(self, scope: Any, send: Any) -> None:
         """Remember a connection that has much left to send to a user. ASGI has no word for it; uvicorn's `send` knows its transport."""
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         if isinstance(transport, GatheringTransport) and transport.has_much_left(LARGE_BYTES) and scope.get("payer", ("", ""))[1]:
-            self.parts.desk.rate_limits.untaken.note(scope["payer"], transport)
+            self.parts.services.rate_limits.untaken.note(scope["payer"], transport)
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
         """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
@@ -257,37 +257,37 @@ class Service:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Caller]] = connect) -> AsyncIterator[Parts]:
+async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect) -> AsyncIterator[Parts]:
     """All parts, connected by `connect`; closed in the opposite order. Raises Fault when the store cannot be reached."""
     if settings.redis_url is None:
         raise ValueError("redis_url must be set: an embedded server is started by `readstate serve`, before the workers")
     async with AsyncExitStack() as stack:
-        caller = await _patiently(lambda: connect(str(settings.redis_url)))
-        stack.push_async_callback(caller.close)
-        store = RedisStore(caller, **settings.bounds(), events=settings.webhook_url is not None)
+        executor = await _patiently(lambda: connect(str(settings.redis_url)))
+        stack.push_async_callback(executor.close)
+        store = RedisStore(executor, **settings.bounds(), events=settings.webhook_url is not None)
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
         apps = AppRegistry(
-            caller,
+            executor,
             client_key=settings.client_key,
             api_key=settings.api_key,
             old_client_key=settings.old_client_key,
             old_api_key=settings.old_api_key,
         )
-        desk = _desk(settings, ReadState(store), RedisDirectory(caller), apps)
-        memory, writes = StoreMemory(caller), StoreWrites(caller)
-        await _learn(apps, desk.tokens)
-        workers = Workers(caller, _shared_keys(settings))
+        services = _services(settings, ReadState(store), RedisDirectory(executor), apps)
+        memory, writes = StoreMemory(executor), StoreWrites(executor)
+        await _learn(apps, services.tokens)
+        workers = Workers(executor, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
         await memory.look()
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, desk.tokens, caller, memory, writes)))
-        notices = RedisNotices(caller, settings.redis_url)
+        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, services.tokens, executor, memory, writes)))
+        notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
         realtime = Realtime(
-            desk,
+            services,
             notices,
             workers=settings.workers,
             ping_interval_s=settings.socket_ping_interval_s,
@@ -297,10 +297,10 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Call
         )
         await realtime.start()
         stack.push_async_callback(realtime.stop)
-        yield Parts(desk, realtime, lambda: why_not_ready(caller, writes), workers, memory, writes)
+        yield Parts(services, realtime, lambda: why_not_ready(executor, writes), workers, memory, writes)
 
 
-def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Desk:
+def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:
     tokens = Tokens(directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days)
     rate_limits = RateLimits(
         user=settings.user_rate_limit,
@@ -309,7 +309,7 @@ def _desk(settings: Settings, read_state: ReadState, directory: Directory, apps:
         address=settings.address_rate_limit,
         several_apps=apps.several,
     )
-    return Desk(
+    return Services(
         read_state,
         directory,
         apps,
@@ -337,7 +337,7 @@ async def _forget(workers: Workers) -> None:
         await workers.leave()
 
 
-async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
+async def _patiently(connect: Callable[[], Awaitable[Executor]]) -> Executor:
     """Connect, and wait for a store that is away for a moment: a worker that gave up at once would take the whole service down."""
     until = monotonic() + CONNECT_WITHIN_S
     while True:
@@ -350,7 +350,7 @@ async def _patiently(connect: Callable[[], Awaitable[Caller]]) -> Caller:
             await asyncio.sleep(CONNECT_EVERY_S)
 
 
-async def why_not_ready(caller: Caller, writes: StoreWrites) -> str:
+async def why_not_ready(executor: Executor, writes: StoreWrites) -> str:
     """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
 
     A store that is full is ready: it answers, and what makes room is done.
@@ -361,7 +361,7 @@ async def why_not_ready(caller: Caller, writes: StoreWrites) -> str:
             if refusal and not writes.is_full():
                 return f"the store refuses writes: {refusal}"
             # A server that was started anew, or a new node, may not know the scripts.
-            await load_functions(caller)
+            await load_functions(executor)
     except TimeoutError:
         return f"the store did not answer within {READY_WITHIN_S:g} s"
     except ReadStateError as error:
@@ -374,7 +374,7 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memory: StoreMemory, writes: StoreWrites) -> None:
+async def _keep_learning(apps: AppRegistry, tokens: Tokens, executor: Executor, memory: StoreMemory, writes: StoreWrites) -> None:
     """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
 
     Every MEMORY_TURNS times also how full it is, and whether it takes writes.
@@ -382,8 +382,8 @@ async def _keep_learning(apps: AppRegistry, tokens: Tokens, caller: Caller, memo
     counted = 0
     for turn in itertools.count(1):
         await asyncio.sleep(POLL_S)
-        metrics.ROUND_TRIPS.inc(caller.round_trips - counted)
-        counted = caller.round_trips
+        metrics.ROUND_TRIPS.inc(executor.round_trips - counted)
+        counted = executor.round_trips
         try:
             await _learn(apps, tokens)
             if turn % MEMORY_TURNS == 0:

@@ -7,7 +7,7 @@ from readstate.domain.read_state import ReadState
 from readstate.settings import Settings, SettingsError
 from readstate.stopping import heeded
 from readstate.store.apps import FIRST_APP
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.events import RedisEvents
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks.alerts import Alerts
@@ -28,7 +28,7 @@ def check_receiver(settings: Settings) -> None:
         raise SettingsError("READSTATE_WEBHOOK_URL is not set: there is nobody to deliver webhooks to")
 
 
-async def deliver(caller: Caller, settings: Settings) -> None:
+async def deliver(executor: Executor, settings: Settings) -> None:
     """Deliver webhooks until told to stop; what is on the way then is finished first. There must be a receiver."""
     assert settings.webhook_url is not None
     stop = asyncio.Event()
@@ -39,10 +39,10 @@ async def deliver(caller: Caller, settings: Settings) -> None:
         allow_private=settings.webhook_allow_private,
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
     ) as sender:
-        read_state = ReadState(RedisStore(caller, **settings.bounds()))
+        read_state = ReadState(RedisStore(executor, **settings.bounds()))
         standard, tencent = forms(read_state, settings)
         deliverer = Deliverer(
-            RedisEvents(caller),
+            RedisEvents(executor),
             choice_of(settings.webhook_form, standard, tencent),
             sender,
             target=hashlib.sha256(settings.webhook_url.encode()).hexdigest(),

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from readstate.embedded import holds_data, running
 from readstate.settings import Settings, SettingsError, check_private_directory
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.server_check import check_server, has_served, without_password
 
 _AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_REDIS_URL, or READSTATE_DATA_DIR"
 
 
 @asynccontextmanager
-async def existing_store(tell: Callable[[str], None], *, served: bool = True) -> AsyncIterator[tuple[Caller, Settings]]:
+async def existing_store(tell: Callable[[str], None], *, served: bool = True) -> AsyncIterator[tuple[Executor, Settings]]:
     """The store that the environment names, and the settings; a secret that is not known here is "" in them.
 
     `tell` is told in a sentence, before anything else, which store that is. An embedded server is started for the time being if no
@@ -27,15 +27,15 @@ async def existing_store(tell: Callable[[str], None], *, served: bool = True) ->
     settings = Settings.from_environ(os.environ).looked_after()
     if settings.redis_url is not None:
         tell(f"working on {without_password(settings.redis_url)}, which READSTATE_REDIS_URL names")
-        async with _caller(settings.redis_url, served) as caller:
-            yield caller, settings
+        async with _executor(settings.redis_url, served) as executor:
+            yield executor, settings
     else:
         directory = Path(settings.data_dir)
         _check_holds_data(directory)
         tell(f"working on the embedded store in {directory}")
         with running(directory, tell, settings.embedded_memory_mb) as url:
-            async with _caller(url, False) as caller:
-                yield caller, settings
+            async with _executor(url, False) as executor:
+                yield executor, settings
 
 
 def _check_holds_data(directory: Path) -> None:
@@ -47,15 +47,15 @@ def _check_holds_data(directory: Path) -> None:
 
 
 @asynccontextmanager
-async def _caller(url: str, served: bool) -> AsyncIterator[Caller]:
+async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
     await check_server(url)
     if served and not await has_served(url):
         raise SettingsError(
             f"no service has used the store at {without_password(url)} so far; correct READSTATE_REDIS_URL, or start `readstate serve` "
             "on it first"
         )
-    caller = await connect(url)
+    executor = await connect(url)
     try:
-        yield caller
+        yield executor
     finally:
-        await caller.close()
+        await executor.close()

@@ -22,7 +22,7 @@ from readstate.leash import end_with_parent
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP, AppRegistry, NewApp
 from readstate.store.audit import Audit, Looked
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.directory import RedisDirectory
 from readstate.store.events import RedisEvents
 from readstate.store.keys import Keys
@@ -48,14 +48,14 @@ def _many(number: int, noun: str) -> str:
 
 
 async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
-    async with existing_store(_tell) as (caller, settings):
-        auditing = Audit(caller, RedisStore(caller, **settings.bounds()).outbox)
+    async with existing_store(_tell) as (executor, settings):
+        auditing = Audit(executor, RedisStore(executor, **settings.bounds()).outbox)
         if args.user is None and args.room is None and args.app is None:
             return await auditing.everything(args.repair), auditing.looked
         app = args.app or FIRST_APP
-        await _registry(caller, settings).check(app)
+        await _registry(executor, settings).check(app)
         if args.user is not None:
-            await _check_user(caller, app, args.user)
+            await _check_user(executor, app, args.user)
             return await auditing.user(app, args.user, args.repair), auditing.looked
         if args.room is not None:
             drifts = await auditing.room(app, args.room, args.repair)
@@ -65,10 +65,10 @@ async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
         return await auditing.everything(args.repair, app), auditing.looked
 
 
-async def _check_user(caller: Caller, app: str, user: str) -> None:
+async def _check_user(executor: Executor, app: str, user: str) -> None:
     """Raises Invalid unless the user was created, or is in a room."""
     key = Keys.user(app, user)
-    if not await RedisDirectory(caller).known(app=app, users=[user]) and not await caller.command("EXISTS", key, key=key):
+    if not await RedisDirectory(executor).known(app=app, users=[user]) and not await executor.command("EXISTS", key, key=key):
         raise Invalid("user", f"there is no user {user} in app {app}")
 
 
@@ -79,8 +79,8 @@ def _line(drift: Drift) -> str:
 
 def change_apps(change: Callable[[AppRegistry, argparse.Namespace], Awaitable[None]], args: argparse.Namespace) -> int:
     async def run() -> None:
-        async with existing_store(_tell) as (caller, settings):
-            await change(_registry(caller, settings), args)
+        async with existing_store(_tell) as (executor, settings):
+            await change(_registry(executor, settings), args)
 
     asyncio.run(run())
     return 0
@@ -105,13 +105,13 @@ def _print_keys(new: NewApp) -> None:
 
 def end_tokens(args: argparse.Namespace) -> int:
     async def end() -> None:
-        async with existing_store(_tell) as (caller, settings):
-            registry = _registry(caller, settings)
+        async with existing_store(_tell) as (executor, settings):
+            registry = _registry(executor, settings)
             if args.user is None:
                 await registry.end_tokens(args.app)
             else:
                 await registry.check(args.app)
-                await _end_tokens_of(caller, args.app, args.user)
+                await _end_tokens_of(executor, args.app, args.user)
         whose = f"user {args.user} of app {args.app}" if args.user is not None else f"app {args.app}"
         print(f"all tokens of {whose} end within {HEARD_WITHIN_S} seconds; give out new ones after that")
 
@@ -119,17 +119,17 @@ def end_tokens(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _end_tokens_of(caller: Caller, app: str, user: str) -> None:
+async def _end_tokens_of(executor: Executor, app: str, user: str) -> None:
     try:
-        await RedisDirectory(caller).revoke_tokens(app=app, user=user, token_id="")
+        await RedisDirectory(executor).revoke_tokens(app=app, user=user, token_id="")
     except UserUnknown:
         raise Invalid("user", f"there is no user {user} in app {app}") from None
 
 
 def list_apps(_args: argparse.Namespace) -> int:
     async def show() -> None:
-        async with existing_store(_tell) as (caller, settings):
-            for app in await _registry(caller, settings).list():
+        async with existing_store(_tell) as (executor, settings):
+            for app in await _registry(executor, settings).list():
                 print(f"{app.app}\t{app.client_key or '-'}")
             if not settings.client_key:
                 _tell(
@@ -153,8 +153,8 @@ def deliver(args: argparse.Namespace) -> int:
 
     async def run() -> None:
         # It may be started together with the service itself.
-        async with existing_store(tell, served=False) as (caller, settings):
-            await deliverer.deliver(caller, settings)
+        async with existing_store(tell, served=False) as (executor, settings):
+            await deliverer.deliver(executor, settings)
 
     uvloop.run(run())
     return 0
@@ -162,8 +162,8 @@ def deliver(args: argparse.Namespace) -> int:
 
 def list_dead_letters(_args: argparse.Namespace) -> int:
     async def show() -> None:
-        async with existing_store(_tell) as (caller, _):
-            async for letter in RedisEvents(caller).dead_letters():
+        async with existing_store(_tell) as (executor, _):
+            async for letter in RedisEvents(executor).dead_letters():
                 print(_letter_line(letter))
 
     asyncio.run(show())
@@ -178,8 +178,8 @@ def _letter_line(letter: DeadLetter) -> str:
 
 def replay_dead_letters(args: argparse.Namespace) -> int:
     async def replay() -> None:
-        async with existing_store(_tell) as (caller, _):
-            events = RedisEvents(caller)
+        async with existing_store(_tell) as (executor, _):
+            events = RedisEvents(executor)
             if not args.all:
                 await _check_dead(events, args.id)
             replayed = await events.replay(None if args.all else args.id)
@@ -196,8 +196,8 @@ async def _check_dead(events: RedisEvents, ids: Sequence[str]) -> None:
         raise Invalid("id", f"there is no dead letter {' nor '.join(missing)}; `readstate webhooks list` prints those that there are")
 
 
-def _registry(caller: Caller, settings: Settings) -> AppRegistry:
-    return AppRegistry(caller, client_key=settings.client_key, api_key=settings.api_key)
+def _registry(executor: Executor, settings: Settings) -> AppRegistry:
+    return AppRegistry(executor, client_key=settings.client_key, api_key=settings.api_key)
 
 
 def _tell(sentence: str) -> None:

@@ -91,9 +91,9 @@ def test_every_answer_is_right_at_some_instant_of_its_call(
 
 
 async def hammer(service: ServiceProcess, redis_url: str, seed: int, *, calls: int, at_one_instant: bool) -> None:
-    caller = await connect(redis_url)
-    await caller.each_node("FLUSHALL")
-    store = RedisStore(caller)
+    executor = await connect(redis_url)
+    await executor.each_node("FLUSHALL")
+    store = RedisStore(executor)
     async with Api(service.url, api_key=service.api_key, client_key=service.client_key, concurrency=CLIENTS) as api:
         crowd = Crowd(api, seed)
         await crowd.enter()
@@ -105,7 +105,7 @@ async def hammer(service: ServiceProcess, redis_url: str, seed: int, *, calls: i
         for user in USERS:
             assert (await api.user(user, "GET", "/me/badge"))["badge"] == checker.final_badge(user)
     assert await store.audit_all(repair=False) == []
-    await caller.close()
+    await executor.close()
 
 
 async def messages_in_order(store: RedisStore, room: str, crowd: Crowd) -> list[str]:

@@ -36,12 +36,12 @@ async def test_only_a_script_that_writes_may_have_been_carried_out(server: Serve
     with short_directory() as directory:
         proxy = CuttingProxy(server.socket, Path(directory) / "p")
         await proxy.start()
-        caller = await connect(f"unix://{proxy.path}")
+        executor = await connect(f"unix://{proxy.path}")
         proxy.path.unlink()
         proxy.cut_replies_after(1)
         with pytest.raises(fault):
-            await caller.call(caller.scripts[script], [f"{{r:{app}:r}}"], ["1000"])
-        await caller.close()
+            await executor.call(executor.scripts[script], [f"{{r:{app}:r}}"], ["1000"])
+        await executor.close()
         await proxy.stop()
 
 
@@ -53,10 +53,10 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
         cluster.start()
         try:
             assert (await check_server(cluster.url)).primaries == len(cluster.nodes)
-            caller = await connect(cluster.url)
-            store = RedisStore(caller)
+            executor = await connect(cluster.url)
+            store = RedisStore(executor)
             heard: list[object] = []
-            notices = RedisNotices(caller, cluster.url)
+            notices = RedisNotices(executor, cluster.url)
             notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
             await notices.start()
             await notices.listen("a")
@@ -73,6 +73,6 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
             assert len(heard) >= 12
             await notices.stop()
             await store.outbox.close()
-            await caller.close()
+            await executor.close()
         finally:
             cluster.stop()

@@ -9,7 +9,7 @@ import pytest_asyncio
 from redis.crc import key_slot
 
 from readstate.errors import Fault
-from readstate.store.connect import Caller, connect, load_functions
+from readstate.store.connect import Executor, connect, load_functions
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
@@ -41,11 +41,11 @@ def pair() -> Iterator[tuple[Cluster, Server]]:
 
 
 @pytest_asyncio.fixture
-async def caller(pair: tuple[Cluster, Server]) -> AsyncIterator[Caller]:
+async def executor(pair: tuple[Cluster, Server]) -> AsyncIterator[Executor]:
     # By way of a node that lives on.
-    caller = await connect(pair[0].nodes[2].url)
-    yield caller
-    await caller.close()
+    executor = await connect(pair[0].nodes[2].url)
+    yield executor
+    await executor.close()
 
 
 async def fail_over(cluster: Cluster, replica: Server) -> None:
@@ -58,9 +58,9 @@ async def fail_over(cluster: Cluster, replica: Server) -> None:
         client.execute_command("CLUSTER FAILOVER TAKEOVER")
 
 
-async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster, Server], caller: Caller) -> None:
+async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster, Server], executor: Executor) -> None:
     """What is under way ends in a fault; then the new primary is asked, while the old one is still away."""
-    store = RedisStore(caller)
+    store = RedisStore(executor)
     room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
     await a_room(store, APP, room)
     await posted(store, APP, room, "m")
@@ -75,22 +75,22 @@ async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster
     await wait_until(is_read, "the new primary to be found")
 
 
-async def test_a_worker_without_calls_finds_the_new_primary_too(pair: tuple[Cluster, Server], caller: Caller) -> None:
+async def test_a_worker_without_calls_finds_the_new_primary_too(pair: tuple[Cluster, Server], executor: Executor) -> None:
     """Else it would never be found ready, and so get no calls."""
     await fail_over(*pair)
 
     async def is_ready() -> bool:
         with contextlib.suppress(Fault):
-            await load_functions(caller)
+            await load_functions(executor)
             return True
         return False
 
     await wait_until(is_ready, "every primary to answer")
 
 
-async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(pair: tuple[Cluster, Server], caller: Caller) -> None:
+async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(pair: tuple[Cluster, Server], executor: Executor) -> None:
     """The room that comes first in the list is on the node that died; the list and the other room are not."""
-    store = RedisStore(caller)
+    store = RedisStore(executor)
     slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
     lists = {name: Keys.owing_of(Keys.room(APP, name)) for name in slots}
     dead = next(name for name in slots if slots[name] < FIRST_SHARE < key_slot(lists[name].encode()))
@@ -98,11 +98,11 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(pair: tuple[C
     user = next(name for name in map(str, range(1000)) if key_slot(Keys.user(APP, name).encode()) > FIRST_SHARE)
     await a_room(store, APP, alive, members=[user])
     await store.outbox.idle()
-    await caller.call(caller.scripts["post"], [Keys.room(APP, alive)], [APP, "", "m", 1, 0, "{}", 256, 100, "16 1000", 0])
-    await caller.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
+    await executor.call(executor.scripts["post"], [Keys.room(APP, alive)], [APP, "", "m", 1, 0, "{}", 256, 100, "16 1000", 0])
+    await executor.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
     pair[0].nodes[0].kill()
     # Only that one room has to wait, and stays in the list.
     with pytest.raises(Fault):
         await store.outbox._recover_shard(lists[dead], time.time() + 10)
     assert await store.badge(app=APP, user=user, tags=[]) == 1
-    assert await caller.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None
+    assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Posted, Reading, Status
 from readstate.errors import ReadStateError, RoomUnknown
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.redis_store import RedisStore
 from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
 from tests.support.model import ModelStore
@@ -64,8 +64,8 @@ OPERATIONS = st.one_of(
 class Play:
     """One run: a history, then operations side by side, then recovery."""
 
-    def __init__(self, caller: Caller, app: str) -> None:
-        self.caller = caller
+    def __init__(self, executor: Executor, app: str) -> None:
+        self.executor = executor
         self.app = app
         self.clock = 0
         self.model = ModelStore(now_ms=lambda: self.clock)
@@ -73,10 +73,10 @@ class Play:
 
     def start(self, operation: Operation) -> None:
         method, arguments = operation
-        self.workers.append(Worker.start(self.caller, method, {"app": self.app, **arguments}, fanout_limit=LIMIT))
+        self.workers.append(Worker.start(self.executor, method, {"app": self.app, **arguments}, fanout_limit=LIMIT))
 
     def tickets(self) -> list[tuple[Worker, Ticket]]:
-        return [(worker, ticket) for worker in self.workers for ticket in worker.caller.tickets]
+        return [(worker, ticket) for worker in self.workers for ticket in worker.executor.tickets]
 
     async def let_go(self, worker: Worker, ticket: Ticket) -> None:
         """One script. When it is the one that changes the room, the model changes at this very moment.
@@ -102,12 +102,12 @@ class Play:
 
     async def recover(self) -> None:
         """What any worker does a few seconds after another one died."""
-        store = RedisStore(self.caller, fanout_limit=LIMIT)
+        store = RedisStore(self.executor, fanout_limit=LIMIT)
         await store.outbox.recover(older_than_s=-10)
         await store.outbox.idle()
 
     async def check_counts(self) -> None:
-        store = RedisStore(self.caller, fanout_limit=LIMIT)
+        store = RedisStore(self.executor, fanout_limit=LIMIT)
         for method, arguments in self.questions():
             real = await outcome_of(getattr(store, method)(app=self.app, **arguments))
             assert in_order(real) == in_order(await outcome_of(getattr(self.model, method)(app=self.app, **arguments))), (method, arguments)
@@ -137,9 +137,9 @@ def answer_without_badge(answer: Any) -> Any:
     return answer
 
 
-async def run(caller: Caller, app: str, data: st.DataObject) -> None:
-    await caller.each_node("FLUSHALL")
-    play = Play(caller, app)
+async def run(executor: Executor, app: str, data: st.DataObject) -> None:
+    await executor.each_node("FLUSHALL")
+    play = Play(executor, app)
     try:
         await build_up(play, data.draw(st.lists(OPERATIONS, max_size=6), label="history"))
         for chosen in data.draw(st.lists(OPERATIONS, min_size=2, max_size=5), label="side by side"):
@@ -149,7 +149,7 @@ async def run(caller: Caller, app: str, data: st.DataObject) -> None:
         play.check_answers()
         await play.recover()
         await play.check_counts()
-        assert await owed(caller) == 0
+        assert await owed(executor) == 0
     finally:
         for worker in play.workers:
             await worker.die()
@@ -182,9 +182,9 @@ async def build_up(play: Play, history: list[Operation]) -> None:
     play.workers.clear()
 
 
-async def owed(caller: Caller) -> int:
+async def owed(executor: Executor) -> int:
     """Rooms that still owe news to somebody."""
-    keys = [key for found in await caller.each_node("KEYS", "*:o") for key in found]
+    keys = [key for found in await executor.each_node("KEYS", "*:o") for key in found]
     return len(keys)
 
 
@@ -195,7 +195,7 @@ def test_concurrent_operations_in_any_order_with_crashes(
     """Answers are right when given; when the outbox is empty, every count is right."""
     schedules = 3 * (request.config.getoption("--programs") or 0) or (5000 if full else 500)
     with asyncio.Runner() as runner:
-        caller = runner.run(connect(cluster.url, lua=lua_dir))
+        executor = runner.run(connect(cluster.url, lua=lua_dir))
         played = 0
 
         @settings(max_examples=schedules)
@@ -203,11 +203,11 @@ def test_concurrent_operations_in_any_order_with_crashes(
         def play(data: st.DataObject) -> None:
             nonlocal played
             played += 1
-            runner.run(run(caller, f"i{played}", data))
+            runner.run(run(executor, f"i{played}", data))
 
         try:
             play()
         finally:
-            runner.run(caller.close())
+            runner.run(executor.close())
             print(f"{played} schedules")
     assert played >= schedules

@@ -187,7 +187,7 @@ async def test_too_many_calls_in_flight_are_refused_at_once(lane: Lane) -> None:
 
 async def test_a_flushed_script_is_loaded_and_called_again(server: Server, app: str) -> None:
     """An unknown function proves that nothing ran, so the call is repeated whatever it is."""
-    caller = await connect(server.url)
-    await caller.command("FUNCTION", "FLUSH", key="any")
-    assert await caller.call(caller.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [0, 0, []]
-    await caller.close()
+    executor = await connect(server.url)
+    await executor.command("FUNCTION", "FLUSH", key="any")
+    assert await executor.call(executor.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [0, 0, []]
+    await executor.close()

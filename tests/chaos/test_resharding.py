@@ -38,8 +38,8 @@ def has(node: Server, key: str) -> bool:
 
 async def test_who_is_stopped_in_the_middle_hears_that_it_may_have_happened(cluster: Cluster, app: str) -> None:
     """A server checks each command of a script, so some may have been carried out before one is refused."""
-    caller = await connect(cluster.url)
-    store = RedisStore(caller, fanout_limit=256, message_history=100)
+    executor = await connect(cluster.url)
+    store = RedisStore(executor, fanout_limit=256, message_history=100)
     post = {"app": app, "room": "r", "sender": "ann", "countable": True, "body": "{}", "sender_must_be_member": True}
     await store.create_room(app=app, room="r", tags=[], profile={}, members=["ann", "bo"])
     await store.post(message="m1", **post)
@@ -52,4 +52,4 @@ async def test_who_is_stopped_in_the_middle_hears_that_it_may_have_happened(clus
         with pytest.raises(Unavailable):
             await store.room(app=app, room="r", user="bo")
     await store.post(message="m2", **post)
-    await caller.close()
+    await executor.close()

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from readstate.domain.events import ReadEvent
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard
@@ -82,10 +82,10 @@ def own_server() -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture
-async def caller(own_server: Server) -> AsyncIterator[Caller]:
-    caller = await connect(own_server.url)
-    yield caller
-    await caller.close()
+async def executor(own_server: Server) -> AsyncIterator[Executor]:
+    executor = await connect(own_server.url)
+    yield executor
+    await executor.close()
 
 
 def reads(count: int) -> Iterator[ReadEvent]:
@@ -98,17 +98,17 @@ def reads(count: int) -> Iterator[ReadEvent]:
         yield an_event(APP, f"u{pair}", f"r{pair % 500}", seq=last[pair])
 
 
-async def write_steadily(caller: Caller, events: list[ReadEvent], lasting_s: float) -> None:
+async def write_steadily(executor: Executor, events: list[ReadEvent], lasting_s: float) -> None:
     began = time.monotonic()
     for begin in range(0, len(events), AT_ONCE):
-        await written(caller, *events[begin : begin + AT_ONCE])
+        await written(executor, *events[begin : begin + AT_ONCE])
         await asyncio.sleep(max(0.0, began + lasting_s * begin / len(events) - time.monotonic()))
 
 
-async def is_settled(caller: Caller) -> bool:
+async def is_settled(executor: Executor) -> bool:
     """Whether nothing waits in any shard."""
     keys = [Keys.events(shard) for shard in range(EVENT_SHARDS)]
-    return not any([await caller.command("XLEN", key, key=key) + await caller.command("HLEN", f"{key}:q", key=key) for key in keys])
+    return not any([await executor.command("XLEN", key, key=key) + await executor.command("HLEN", f"{key}:q", key=key) for key in keys])
 
 
 def check(events: list[ReadEvent], receiver: Receiver) -> None:
@@ -132,7 +132,7 @@ def check(events: list[ReadEvent], receiver: Receiver) -> None:
 @pytest.mark.parametrize("count", [3000, pytest.param(100_000, marks=[pytest.mark.full, pytest.mark.timeout(1200)])])
 @pytest.mark.parametrize("fails", [0.0, 0.1])
 async def test_no_event_is_lost_while_deliverers_are_killed(
-    caller: Caller, own_server: Server, tmp_path: Path, count: int, fails: float
+    executor: Executor, own_server: Server, tmp_path: Path, count: int, fails: float
 ) -> None:
     """One of three every two seconds, with a receiver that always answers and with one that fails one time in ten."""
     failing = Reply(500)
@@ -145,9 +145,9 @@ async def test_no_event_is_lost_while_deliverers_are_killed(
         deliverers = Deliverers(own_server, receiver, tmp_path)
         killing = asyncio.create_task(deliverers.kill_again_and_again())
         began = time.monotonic()
-        await write_steadily(caller, events, lasting_s=max(8.0, count / 1600))
+        await write_steadily(executor, events, lasting_s=max(8.0, count / 1600))
         killing.cancel()
-        await wait_until(lambda: is_settled(caller), "everything to be delivered", timeout_s=60 + count / 500)
+        await wait_until(lambda: is_settled(executor), "everything to be delivered", timeout_s=60 + count / 500)
         took_s = time.monotonic() - began
         assert deliverers.stop() == [0] * DELIVERERS
     print(f"{count} events, {len(receiver.calls)} requests, {deliverers.killed} kills, {took_s:.1f} s")
@@ -161,24 +161,24 @@ async def test_no_event_is_lost_when_the_store_dies(own_server: Server, tmp_path
     async with Receiver() as receiver:
         deliverers = Deliverers(own_server, receiver, tmp_path)
         for half in (events[:1000], events[1000:]):
-            caller = await connect(own_server.url)
-            await write_steadily(caller, half, lasting_s=2.0)
-            await caller.close()
+            executor = await connect(own_server.url)
+            await write_steadily(executor, half, lasting_s=2.0)
+            await executor.close()
             await asyncio.to_thread(own_server.kill)
             await asyncio.to_thread(own_server.start)
-        caller = await connect(own_server.url)
-        await wait_until(lambda: is_settled(caller), "everything to be delivered", timeout_s=60)
-        await caller.close()
+        executor = await connect(own_server.url)
+        await wait_until(lambda: is_settled(executor), "everything to be delivered", timeout_s=60)
+        await executor.close()
         assert deliverers.stop() == [0] * DELIVERERS
     check(events, receiver)
 
 
 @pytest.mark.full
-async def test_one_deliverer_brings_two_thousand_events_a_second(caller: Caller, own_server: Server, tmp_path: Path) -> None:
+async def test_one_deliverer_brings_two_thousand_events_a_second(executor: Executor, own_server: Server, tmp_path: Path) -> None:
     """To a receiver on the same machine, once it has started."""
     events = [an_event(APP, f"u{number}", f"r{number % 500}") for number in range(20_000)]
     for begin in range(0, len(events), 500):
-        await written(caller, *events[begin : begin + 500])
+        await written(executor, *events[begin : begin + 500])
     async with Receiver() as receiver:
         deliverers = Deliverers(own_server, receiver, tmp_path, count=1)
 
@@ -187,7 +187,7 @@ async def test_one_deliverer_brings_two_thousand_events_a_second(caller: Caller,
 
         await wait_until(has_begun, "the first event", timeout_s=30)
         began = time.monotonic()
-        await wait_until(lambda: is_settled(caller), "all to be delivered", timeout_s=60)
+        await wait_until(lambda: is_settled(executor), "all to be delivered", timeout_s=60)
         per_s = len(events) / (time.monotonic() - began)
         assert deliverers.stop() == [0]
     print(f"{per_s:.0f} events/s")
@@ -195,7 +195,7 @@ async def test_one_deliverer_brings_two_thousand_events_a_second(caller: Caller,
     assert per_s >= 2000
 
 
-async def test_the_check_would_notice(caller: Caller) -> None:
+async def test_the_check_would_notice(executor: Executor) -> None:
     """A missing end, a step back, a gap and an id for two events each fail."""
     events = [an_event(APP, "ann", seq=seq) for seq in (1, 2, 3)]
     whole = [(0, 1, 0), (1, 2, 1), (2, 3, 2)]

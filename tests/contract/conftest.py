@@ -32,8 +32,8 @@ def settings(server: Server) -> Settings:
 @pytest_asyncio.fixture
 async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
     """A running service on an empty server."""
-    caller = await connect(str(settings.redis_url))
-    await caller.each_node("FLUSHALL")
+    executor = await connect(str(settings.redis_url))
+    await executor.each_node("FLUSHALL")
     service = made(settings)
     asked: set[str] = set()
 
@@ -42,8 +42,8 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
 
     transport, hooks = httpx.ASGITransport(app=service), {"request": [note]}
     async with Lifespan(service), httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks) as client:
-        yield Imkit(service, client, caller)
-    await caller.close()
+        yield Imkit(service, client, executor)
+    await executor.close()
     if asked & REUSED:
         made.cache_clear()
 

@@ -175,8 +175,8 @@ async def test_the_names_of_headers(al: Imkit, headers: dict[str, str]) -> None:
 @pytest.fixture
 async def other(al: Imkit, settings: Settings) -> NewApp:
     """A second app, in which nobody is; the service has heard of it."""
-    added = await AppRegistry(al.caller, client_key=settings.client_key, api_key=settings.api_key).add("other")
-    await al.service.parts.desk.apps.refresh()
+    added = await AppRegistry(al.executor, client_key=settings.client_key, api_key=settings.api_key).add("other")
+    await al.service.parts.services.apps.refresh()
     return added
 
 
@@ -244,7 +244,7 @@ async def test_a_token_is_revoked_only_for_its_own_user_and_app(al: Imkit, other
 
 async def test_apps_come_and_go_while_the_service_runs(al: Imkit, other: NewApp, settings: Settings) -> None:
     """Rotating voids the app's API key and no token; removing voids its client key."""
-    apps, running = AppRegistry(al.caller, client_key=settings.client_key, api_key=settings.api_key), al.service.parts.desk.apps
+    apps, running = AppRegistry(al.executor, client_key=settings.client_key, api_key=settings.api_key), al.service.parts.services.apps
     backend = {"IM-API-KEY": other.api_key}
     token = result(await al.call("POST", "/admin/clients", {"_id": "al", "issueAccessToken": True}, backend))["token"]
     user = {"IM-CLIENT-KEY": other.client_key, "IM-Authorization": token}

@@ -274,10 +274,10 @@ async def test_nor_is_it_a_user_of_the_backend_s(al: Imkit, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ids", "quitted", "createAndJoin"])
 async def test_no_room_is_called_as_another_call_is(al: Imkit, name: str) -> None:
-    for method, caller in (("/rooms", "backend"), ("/rooms/createAndJoin", "user")):
+    for method, executor in (("/rooms", "backend"), ("/rooms/createAndJoin", "user")):
         before = await al.everything()
         body = {"_id": name}
-        answer = await (al.as_backend("POST", method, body) if caller == "backend" else al.as_user("al", "POST", method, body))
+        answer = await (al.as_backend("POST", method, body) if executor == "backend" else al.as_user("al", "POST", method, body))
         assert await refused(al, answer, before) == bad_body(f"_id must not be {name}: /rooms/{name} is another call")
 
 

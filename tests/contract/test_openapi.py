@@ -69,10 +69,10 @@ def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
     operations = {one["operationId"]: one for methods in schema.raw_schema["paths"].values() for one in methods.values()}
     for handler in HANDLERS:
         parameters = operations[handler.opt["operation"]].get("parameters", ())
-        documented = {one["name"] for one in parameters if one["in"] == "query"}
+        operation = {one["name"] for one in parameters if one["in"] == "query"}
         taken = handler.opt["query"]
-        assert documented == {name for name in taken or () if not name.endswith("[]")}, handler.opt["operation"]
-        assert taken is not None or not documented
+        assert operation == {name for name in taken or () if not name.endswith("[]")}, handler.opt["operation"]
+        assert taken is not None or not operation
 
 
 def test_every_call_is_documented(url: str) -> None:

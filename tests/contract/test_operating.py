@@ -41,10 +41,10 @@ def own_server() -> Iterator[Server]:
 async def fragile(own_server: Server) -> AsyncIterator[Imkit]:
     """A service on that server."""
     settings = Settings(redis_url=own_server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
-    service, caller = create_app(settings), await connect(own_server.url)
+    service, executor = create_app(settings), await connect(own_server.url)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
-        yield Imkit(service, client, caller)
-    await caller.close()
+        yield Imkit(service, client, executor)
+    await executor.close()
 
 
 async def test_alive_and_ready(imkit: Imkit) -> None:
@@ -79,12 +79,12 @@ async def test_the_root_says_where_the_service_is_described(imkit: Imkit) -> Non
 
 async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: Imkit) -> None:
     """A server that was started again has none; nobody's call has to wait for them."""
-    await imkit.caller.each_node("FUNCTION", "FLUSH")
+    await imkit.executor.each_node("FUNCTION", "FLUSH")
     assert (await imkit.call("GET", "/readyz")).status_code == 200
-    (libraries,) = await imkit.caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
-    assert {library[1].decode() for library in libraries} == {script.lib.name for script in imkit.caller.scripts.values()}
+    (libraries,) = await imkit.executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
+    assert {library[1].decode() for library in libraries} == {script.lib.name for script in imkit.executor.scripts.values()}
     functions = {function[1].decode() for library in libraries for function in library[5]}
-    assert functions == {script.function for script in imkit.caller.scripts.values()}
+    assert functions == {script.function for script in imkit.executor.scripts.values()}
 
 
 async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imkit, own_server: Server) -> None:
@@ -186,7 +186,7 @@ async def test_an_unknown_outcome_is_called_so(imkit: Imkit, monkeypatch: pytest
         raise UnknownOutcome("the connection was lost")
 
     await imkit.room("r", "al")
-    monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "mark_read", lost)
+    monkeypatch.setattr(imkit.service.parts.services.read_state._store, "mark_read", lost)
     answer = await imkit.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m"})
     message = "It is unknown whether this was done; ask for the present state before you repeat it"
     assert answer.content == refusal(503, "Service Unavailable", "SERVICE_UNAVAILABLE", message)
@@ -199,7 +199,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged_with_it
     async def broken(**_: object) -> None:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "badge", broken)
+    monkeypatch.setattr(imkit.service.parts.services.read_state._store, "badge", broken)
     answer = await imkit.as_user("al", "GET", "/me/badge")
     assert answer.content == refusal(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
@@ -220,7 +220,7 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
     async def lost(**_: object) -> None:
         raise UnknownOutcome("lost")
 
-    monkeypatch.setattr(imkit.service.parts.desk.read_state._store, "badge", lost)
+    monkeypatch.setattr(imkit.service.parts.services.read_state._store, "badge", lost)
     await imkit.as_user("al", "GET", "/me/badge")
     texts = [JsonLines().format(record) for record in caplog.records if record.name == "readstate.app"]
     lines = [json.loads(text) for text in texts]

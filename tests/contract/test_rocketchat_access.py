@@ -140,8 +140,8 @@ async def test_a_token_that_the_backend_revokes(al: Rocketchat) -> None:
 @pytest.fixture
 async def other(al: Rocketchat, settings: Settings) -> NewApp:
     """A second app, of which the service has heard."""
-    added = await AppRegistry(al.backend.caller, client_key=settings.client_key, api_key=settings.api_key).add("other")
-    await al.backend.service.parts.desk.apps.refresh()
+    added = await AppRegistry(al.backend.executor, client_key=settings.client_key, api_key=settings.api_key).add("other")
+    await al.backend.service.parts.services.apps.refresh()
     return added
 
 
@@ -184,8 +184,8 @@ async def test_a_custom_token_of_two_apps_goes_with_the_user_it_is_sent_with(al:
 async def test_tokens_of_an_app_that_is_gone(al: Rocketchat, other: NewApp, settings: Settings) -> None:
     headers = {"X-Auth-Token": await foreign_token(al, other, "al"), "X-User-Id": "al"}
     assert (await call(al, "rocketchat_subscriptions", headers)).status_code == 200
-    await AppRegistry(al.backend.caller, client_key=settings.client_key, api_key=settings.api_key).remove("other")
-    await al.backend.service.parts.desk.apps.refresh()
+    await AppRegistry(al.backend.executor, client_key=settings.client_key, api_key=settings.api_key).remove("other")
+    await al.backend.service.parts.services.apps.refresh()
     assert seen(await call(al, "rocketchat_subscriptions", headers)) == NOT_LOGGED_IN
 
 

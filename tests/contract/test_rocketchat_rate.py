@@ -83,8 +83,8 @@ async def test_a_call_over_the_limit_does_nothing(al: Rocketchat) -> None:
 async def test_the_count_ends_with_its_window(al: Rocketchat) -> None:
     for _ in range(LIMIT + 1):
         await al.get("al", "subscriptions.get")
-    for key in await al.backend.caller.command("KEYS", "*rocketchat_*", key=""):
-        await al.backend.caller.command("PEXPIRE", key.decode(), 1, key=key.decode())
+    for key in await al.backend.executor.command("KEYS", "*rocketchat_*", key=""):
+        await al.backend.executor.command("PEXPIRE", key.decode(), 1, key=key.decode())
     time.sleep(0.01)  # noqa: ASYNC251  # the store's clock, not ours
     assert (await al.get("al", "subscriptions.get")).headers["x-ratelimit-remaining"] == "2"
 

@@ -13,8 +13,8 @@ ALWAYS = {"_id", "id", "appID", "roomType", "status", "createdTime", "createdTim
 
 
 async def told(imkit: Imkit, room: str = "r") -> dict[str, Any]:
-    desk = imkit.service.parts.desk
-    payload = await room_event(desk.read_state, desk.people, "default", room)
+    services = imkit.service.parts.services
+    payload = await room_event(services.read_state, services.people, "default", room)
     assert len(payload) <= MAX_BYTES
     decoded: dict[str, Any] = msgspec.json.decode(payload)
     assert decoded.keys() >= ALWAYS
@@ -71,7 +71,7 @@ async def test_tags_are_told_all_or_none(imkit: Imkit, count: int, letter: str, 
     """Clients would take a part of them for the whole. So many are on rooms that an older version has let be made."""
     tags = [f"{number:03d}".ljust(250, letter) for number in range(count)]
     await imkit.room("r", "al")
-    await RedisStore(imkit.caller).set_tags(app="default", room="r", tags=tags)
+    await RedisStore(imkit.executor).set_tags(app="default", room="r", tags=tags)
     event = await told(imkit)
     assert [member["_id"] for member in event["members"]] == ["al"]
     assert (event.get("roomTags"), event.get("partial")) == ((tags, None) if are_told else (None, True))

@@ -28,10 +28,10 @@ async def al(imkit: Imkit) -> Imkit:
 
 async def a_moment_later(imkit: Imkit, room: str) -> None:
     """Times are in milliseconds; wait until the next one so that they differ."""
-    began = await imkit.caller.command("TIME", key=room)
+    began = await imkit.executor.command("TIME", key=room)
 
     async def passed() -> bool:
-        now = await imkit.caller.command("TIME", key=room)
+        now = await imkit.executor.command("TIME", key=room)
         return [int(part) for part in now] >= [int(began[0]), int(began[1]) + 2000] or int(now[0]) > int(began[0])
 
     await wait_until(passed, "two milliseconds")
@@ -220,9 +220,9 @@ async def test_only_the_rooms_of_the_page_are_fetched(al: Imkit) -> None:
     """Profiles and members of the others are not read: as many whole hashes for one room of 3 as for one of 103."""
 
     async def hashes_read() -> int:
-        await al.caller.command("CONFIG", "RESETSTAT", key="")
+        await al.executor.command("CONFIG", "RESETSTAT", key="")
         assert len(await listed(al, limit=1)) == 1
-        lines = (await al.caller.command("INFO", "commandstats", key="")).decode().splitlines()
+        lines = (await al.executor.command("INFO", "commandstats", key="")).decode().splitlines()
         return int(next(line for line in lines if line.startswith("cmdstat_hgetall:")).partition("calls=")[2].partition(",")[0])
 
     before = await hashes_read()

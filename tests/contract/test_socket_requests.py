@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from readstate.domain.limits import MAX_NESTING
-from readstate.wire.imkit.call import Caller
+from readstate.wire.imkit.call import Principal
 from readstate.wire.realtime.requests import REQUESTS
 from tests.support.imkit import Imkit
 
@@ -18,6 +18,6 @@ async def test_a_message_that_is_nested_too_deeply_is_refused(imkit: Imkit, leve
     message: list[Any] = []
     for _ in range(levels - 1):
         message = [message]
-    caller = Caller("default", "al", backend=False, session=None)
-    answer = await REQUESTS["chat message"](imkit.service.parts.desk, caller, {"room": "r", "message": message})
+    principal = Principal("default", "al", backend=False, session=None)
+    answer = await REQUESTS["chat message"](imkit.service.parts.services, principal, {"room": "r", "message": message})
     assert msgspec.json.decode(answer)["error"]["code"] == "INVALID_BODY"

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from readstate.settings import Settings
-from readstate.wire.tencent.documented import MAX_BODY_BYTES
 from readstate.wire.tencent.naming import room_of_pair
+from readstate.wire.tencent.operation import MAX_BODY_BYTES
 from tests.support.imkit import Imkit
 from tests.support.tencent import Tencent, code, said, with_tencent
 

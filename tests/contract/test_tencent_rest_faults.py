@@ -41,10 +41,10 @@ def rate_limit(request: pytest.FixtureRequest) -> int:
 async def tencent(own_server: Server, rate_limit: int) -> AsyncIterator[Tencent]:
     """A service on that server."""
     settings = Settings(redis_url=own_server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
-    service, caller = create_app(with_tencent(settings, tencent_rate_limit=rate_limit)), await connect(own_server.url)
+    service, executor = create_app(with_tencent(settings, tencent_rate_limit=rate_limit)), await connect(own_server.url)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
-        yield Tencent(Imkit(service, client, caller))
-    await caller.close()
+        yield Tencent(Imkit(service, client, executor))
+    await executor.close()
 
 
 async def test_without_its_store(tencent: Tencent, own_server: Server) -> None:

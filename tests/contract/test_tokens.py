@@ -36,7 +36,7 @@ async def second(imkit: Imkit, settings: Settings) -> AsyncIterator[Imkit]:
     """Another worker of the same service."""
     service = create_app(settings)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
-        yield Imkit(service, client, imkit.caller)
+        yield Imkit(service, client, imkit.executor)
 
 
 async def status(imkit: Imkit, token: str) -> int:
@@ -68,13 +68,13 @@ async def test_an_issued_token_says_who_and_until_when(imkit: Imkit) -> None:
 
 async def test_checking_an_issued_token_asks_nobody(imkit: Imkit) -> None:
     token = await imkit.sign_in("al")
-    desk = imkit.service.parts.desk
-    fresh = Tokens(desk.directory, desk.apps, secret="t" * 32)
-    caller = imkit.service.parts.desk.directory._caller
-    before = caller.round_trips
+    services = imkit.service.parts.services
+    fresh = Tokens(services.directory, services.apps, secret="t" * 32)
+    executor = imkit.service.parts.services.directory._executor
+    before = executor.round_trips
     for _ in range(3):
         assert await fresh.verify("default", token) is not None
-    assert caller.round_trips == before
+    assert executor.round_trips == before
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ async def test_a_worker_that_starts_later_knows_of_revocations(imkit: Imkit, set
     await imkit.as_user("al", "POST", "/me/logout")
     service = create_app(settings)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
-        assert await status(Imkit(service, client, imkit.caller), token) == 401
+        assert await status(Imkit(service, client, imkit.executor), token) == 401
 
 
 async def test_revoking_is_announced_to_connections(imkit: Imkit, settings: Settings) -> None:
     """The notice names the token, so that sockets of the user's other tokens stay."""
     await imkit.sign_in("al")
     heard: list[object] = []
-    notices = RedisNotices(imkit.caller, str(settings.redis_url))
+    notices = RedisNotices(imkit.executor, str(settings.redis_url))
     notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
     await notices.start()
     await notices.listen("default")
@@ -163,7 +163,7 @@ async def test_logging_out_leaves_the_other_devices_alone(imkit: Imkit) -> None:
 async def test_logging_out_works_for_a_token_the_store_has_lost(imkit: Imkit) -> None:
     token = await imkit.sign_in("al")
     key = Keys.user_tokens("default", "al")
-    await imkit.caller.command("DEL", key, key=key)
+    await imkit.executor.command("DEL", key, key=key)
     result(await imkit.as_user("al", "POST", "/me/logout"))
     assert await status(imkit, token) == 401
 
@@ -215,14 +215,14 @@ async def test_a_bound_token_ends_by_itself(imkit: Imkit) -> None:
 async def test_a_user_keeps_a_bounded_number_of_tokens(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directories, "MAX_LIVE_TOKENS", 3)
     tokens = [await imkit.sign_in("al") for _ in range(5)]
-    await imkit.service.parts.desk.tokens.learn_revocations()
+    await imkit.service.parts.services.tokens.learn_revocations()
     assert sorted([await status(imkit, token) for token in tokens]) == [200, 200, 200, 401, 401]
 
 
 async def test_ended_tokens_are_forgotten(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the user's list nor the revocations grow with tokens that are over."""
     monkeypatch.setattr(directories, "MARGIN_S", 0)
-    directory, now = RedisDirectory(imkit.caller), int(time.time())
+    directory, now = RedisDirectory(imkit.executor), int(time.time())
     await directory.upsert_user(app="default", user="al", profile={})
     for token_id, expires_s in (("old", now + 1), ("new", now + 1000)):
         await directory.remember_token(app="default", user="al", token_id=token_id, created_ms=now * 1000, expires_s=expires_s)

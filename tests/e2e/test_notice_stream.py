@@ -11,7 +11,7 @@ import pytest_asyncio
 from readstate.domain.notices import MessageDeleted, Notice, encode_notice
 from readstate.errors import Unavailable
 from readstate.store import notices as stream
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.keys import Keys
 from readstate.store.notices import RedisNotices
 from tests.support.servers import Cluster, Server, short_directory
@@ -21,9 +21,9 @@ from tests.support.waiting import wait_until
 class Ear:
     """Somebody who hears notices, and who publishes them by hand."""
 
-    def __init__(self, caller: Caller, url: str) -> None:
-        self.caller = caller
-        self.notices = RedisNotices(caller, url)
+    def __init__(self, executor: Executor, url: str) -> None:
+        self.executor = executor
+        self.notices = RedisNotices(executor, url)
         self.heard: list[tuple[str, Notice]] = []
         self.gaps: list[str] = []
         self.while_repairing: Callable[[], Awaitable[None]] | None = None
@@ -35,7 +35,7 @@ class Ear:
         self.gaps.append(app)
 
     async def publish(self, app: str, text: str, *, key: str = "k") -> None:
-        await self.caller.command("PUBLISH", Keys.notices(app), encode_notice(MessageDeleted("r", text)), key=key)
+        await self.executor.command("PUBLISH", Keys.notices(app), encode_notice(MessageDeleted("r", text)), key=key)
 
     def texts(self, app: str) -> list[str]:
         return [notice.message for name, notice in self.heard if name == app and isinstance(notice, MessageDeleted)]
@@ -47,24 +47,24 @@ class Ear:
         await wait_until(holds, f"{describe} (heard {len(self.heard)}, gaps {self.gaps})")
 
     async def subscribers(self, app: str) -> int:
-        replies = await self.caller.each_node("PUBSUB", "NUMSUB", Keys.notices(app))
+        replies = await self.executor.each_node("PUBSUB", "NUMSUB", Keys.notices(app))
         return sum(int(reply[1]) for reply in replies)
 
     async def cut(self) -> None:
         """End every subscriber's connection, as a server that is restarted does."""
-        await self.caller.each_node("CLIENT", "KILL", "TYPE", "PUBSUB")
+        await self.executor.each_node("CLIENT", "KILL", "TYPE", "PUBSUB")
 
 
 @contextlib.asynccontextmanager
 async def an_ear(url: str, *, through: str = "") -> AsyncIterator[Ear]:
-    caller = await connect(url)
-    ear = Ear(caller, through or url)
+    executor = await connect(url)
+    ear = Ear(executor, through or url)
     await ear.notices.start()
     try:
         yield ear
     finally:
         await ear.notices.stop()
-        await caller.close()
+        await executor.close()
 
 
 @pytest_asyncio.fixture
@@ -175,7 +175,7 @@ async def test_listening_while_the_connection_is_lost_waits_for_the_next_one(ear
 )
 async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, payload: bytes) -> None:
     await ear.notices.listen(app)
-    await ear.caller.command("PUBLISH", Keys.notices(app), payload, key="k")
+    await ear.executor.command("PUBLISH", Keys.notices(app), payload, key="k")
     await ear.publish(app, "after")
     await ear.until(lambda: ear.texts(app) == ["after"], "the notice after it")
     assert ear.notices.undecodable == 1

@@ -258,15 +258,15 @@ def test_its_disk_refuses(launch: Launch) -> None:
 
 def test_it_is_busy_with_a_script(launch: Launch) -> None:
     url = launch("--busy-reply-threshold", "10")
-    caller = threading.Thread(target=run_endless_script, args=(url,))
-    caller.start()
+    executor = threading.Thread(target=run_endless_script, args=(url,))
+    executor.start()
     try:
         wait_until_now(lambda: not is_answering(url), "the script to run")
         assert "busy" in refusal(url).lower()
     finally:
         with admin(url) as client:
             client.script_kill()
-        caller.join()
+        executor.join()
 
 
 def run_endless_script(url: str) -> None:

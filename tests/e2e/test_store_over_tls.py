@@ -62,9 +62,9 @@ async def refusal(url: str) -> str:
 async def test_an_authority_that_the_url_names_is_believed(address: str, authority: Authority) -> None:
     url = f"rediss://{address}?ssl_ca_certs={authority.certificate}"
     assert (await check_server(url)).primaries == 1
-    caller = await connect(url)
-    assert await caller.command("EXISTS", "{nothing}", key="{nothing}") == 0
-    await caller.close()
+    executor = await connect(url)
+    assert await executor.command("EXISTS", "{nothing}", key="{nothing}") == 0
+    await executor.close()
 
 
 async def test_an_authority_that_the_environment_names_is_believed(

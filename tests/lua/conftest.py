@@ -7,34 +7,34 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.redis_store import RedisStore
 
 Run = Callable[..., Awaitable[Any]]
 
 
 @pytest_asyncio.fixture
-async def caller(plan_url: str, lua_dir: Path | None) -> AsyncIterator[Caller]:
+async def executor(plan_url: str, lua_dir: Path | None) -> AsyncIterator[Executor]:
     """The way to the server that the plan wants."""
-    caller = await connect(plan_url, lua=lua_dir)
-    yield caller
-    await caller.close()
+    executor = await connect(plan_url, lua=lua_dir)
+    yield executor
+    await executor.close()
 
 
 @pytest_asyncio.fixture
-async def store(caller: Caller, fanout_limit: int) -> AsyncIterator[RedisStore]:
+async def store(executor: Executor, fanout_limit: int) -> AsyncIterator[RedisStore]:
     """A store on that caller; what it was told is struck out before the caller goes."""
-    store = RedisStore(caller, fanout_limit=fanout_limit, message_history=100)
+    store = RedisStore(executor, fanout_limit=fanout_limit, message_history=100)
     yield store
     await store.outbox.idle()
 
 
 @pytest.fixture
-def run(caller: Caller) -> Run:
+def run(executor: Executor) -> Run:
     """`await run("apply", key, *arguments)`: one script, as it answers."""
 
     async def run(script: str, key: str, *arguments: str | int | bytes) -> Sequence[Any]:
         plain = [int(argument) if isinstance(argument, int) else argument for argument in arguments]
-        return await caller.call(caller.scripts[script], [key], plain)  # type: ignore[no-any-return]
+        return await executor.call(executor.scripts[script], [key], plain)  # type: ignore[no-any-return]
 
     return run

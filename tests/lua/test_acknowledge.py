@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.errors import NotMember, RoomTooLarge, RoomUnknown
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
@@ -65,7 +65,7 @@ async def test_whatever_members_are_called(store: RedisStore, app: str) -> None:
     assert await readers(store, app, "m1") == sorted(names)
 
 
-async def test_the_earlier_of_both_times_is_told(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_earlier_of_both_times_is_told(store: RedisStore, executor: Executor, app: str) -> None:
     """Reading up to it later changes nothing, and nobody is counted twice."""
     await a_room_with(store, app, "m1", "m2")
     await acknowledge(store, app, "bob", "m1")
@@ -101,14 +101,14 @@ async def test_a_message_that_is_deleted_takes_its_acknowledgements_along(store:
     assert await readers(store, app, "m2") == ["bob"]
 
 
-async def test_acknowledgements_of_forgotten_messages_are_forgotten(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_acknowledgements_of_forgotten_messages_are_forgotten(store: RedisStore, executor: Executor, app: str) -> None:
     """The store of these tests remembers a hundred messages."""
     await a_room_with(store, app, "m1", "m2")
     await acknowledge(store, app, "bob", "m1", "m2")
     for _ in range(256):
         await posted(store, app)
     key = Keys.room(app, "r")
-    assert await caller.command("EXISTS", f"{key}:q", key=key) == 0
+    assert await executor.command("EXISTS", f"{key}:q", key=key) == 0
 
 
 async def test_a_room_created_anew_has_none(store: RedisStore, app: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from readstate.errors import RoomUnknown
-from readstate.store.connect import Caller, Part
+from readstate.store.connect import Executor, Part
 from readstate.store.redis_store import RedisStore
 from readstate.store.scripts import Script
 from tests.support.contents import refused
@@ -48,10 +48,10 @@ async def test_many_members_come_and_go_in_lots_and_all_are_answered(store: Redi
     assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
-async def test_the_members_of_a_lot_are_bounded(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_members_of_a_lot_are_bounded(store: RedisStore, executor: Executor, app: str) -> None:
     """Whatever one call names, no script lets more than 100 in or out; create_room is told of the others, who may stay."""
     seen: list[int] = []
-    call = caller.call
+    call = executor.call
 
     async def counting(script: Script, keys: Sequence[str], args: Sequence[Part], **more: Any) -> Any:
         if script.name == "create_room":
@@ -60,7 +60,7 @@ async def test_the_members_of_a_lot_are_bounded(store: RedisStore, caller: Calle
             seen.append(sum(1 for arg in args if str(arg).startswith("member")))
         return await call(script, keys, args, **more)
 
-    caller.call = counting  # type: ignore[method-assign]
+    executor.call = counting  # type: ignore[method-assign]
     names = [f"member{number}" for number in range(1000)]
     await store.create_room(app=app, room="r", tags=[], profile={}, members=names)
     await store.remove_members(app=app, room="r", members=names)

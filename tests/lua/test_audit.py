@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from readstate.domain.types import Drift
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import State
@@ -50,12 +50,12 @@ async def audit(store: RedisStore, app: str, *, repair: bool) -> list[Drift]:
 
 @pytest.mark.parametrize(("side", "damage", "name"), DAMAGES)
 async def test_damage_is_found_and_mended(
-    store: RedisStore, caller: Caller, app: str, side: str, damage: Sequence[str | int | bytes], name: str
+    store: RedisStore, executor: Executor, app: str, side: str, damage: Sequence[str | int | bytes], name: str
 ) -> None:
     """Once mended, nothing is found, and the badge is right."""
     await sound_room(store, app)
     key = USER(app, "ann") if side == "user" else ROOM(app, "r")
-    await caller.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
+    await executor.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
     assert name in {drift.what for drift in await audit(store, app, repair=False)}
     assert name in {drift.what for drift in await audit(store, app, repair=True)}
     await audit(store, app, repair=True)  # a copy that had to be told anew moves counters, which are looked at again
@@ -66,12 +66,12 @@ async def test_damage_is_found_and_mended(
 @pytest.mark.parametrize("fanout_limit", [1])
 @pytest.mark.parametrize("damage", [("ZADD", "{}:c", 9, "ann"), ("ZREM", "{}:c", "ann")])
 async def test_a_wrong_order_in_a_large_room_is_found_and_mended(
-    store: RedisStore, caller: Caller, app: str, damage: Sequence[str | int]
+    store: RedisStore, executor: Executor, app: str, damage: Sequence[str | int]
 ) -> None:
     """A small room has none that could be wrong: it is brought up to the records whenever it is asked for."""
     await sound_room(store, app)
     key = ROOM(app, "r")
-    await caller.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
+    await executor.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
     assert [drift.what for drift in await store.audit_room(app=app, room="r", repair=True)] == ["order"]
     assert await audit(store, app, repair=False) == []
 
@@ -101,11 +101,11 @@ async def test_an_audit_of_everything_says_each_difference_once(store: RedisStor
     assert ("ann", "nowhere", "state") in found
 
 
-async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(store: RedisStore, executor: Executor, app: str) -> None:
     """The head's sum is compared with the members themselves."""
     await sound_room(store, app)
     key = ROOM(app, "r")
-    await caller.command("HDEL", key, "bob", key=key)
+    await executor.command("HDEL", key, "bob", key=key)
     assert "size" in {drift.what for drift in await store.audit_room(app=app, room="r", repair=True)}
     assert (await store.room(app=app, room="r", user="")).member_count == 1
 
@@ -136,22 +136,22 @@ async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, a
     assert await run("copies", USER(app, "ann"), "nowhere") == []
 
 
-async def test_what_an_older_version_has_written_is_no_difference(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_what_an_older_version_has_written_is_no_difference(store: RedisStore, executor: Executor, app: str) -> None:
     """It kept no tags of the sets; they are made with the next set that comes or goes."""
     await sound_room(store, app)
     for user in ("ann", "bob"):
-        await caller.command("DEL", USER(app, user) + ":k", key=USER(app, user))
+        await executor.command("DEL", USER(app, user) + ":k", key=USER(app, user))
     assert await audit(store, app, repair=True) == []
     await store.set_tags(app=app, room="r", tags=["b", "c"])
     assert await audit(store, app, repair=False) == []
     assert await store.badge(app=app, user="ann", tags=["c"]) == 1
 
 
-async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(store: RedisStore, executor: Executor, app: str) -> None:
     """What follows it is right, and the audit mends the rest."""
     await sound_room(store, app)
     key = USER(app, "ann")
-    await caller.command("HDEL", key, "ta", key=key)
+    await executor.command("HDEL", key, "ta", key=key)
     await posted(store, app)
     assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [2, 2]
     assert [drift.what for drift in await audit(store, app, repair=True)] == ["ta"]

@@ -5,15 +5,15 @@ import asyncio
 import pytest
 
 from readstate.domain.types import Filter
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 
 @pytest.fixture
-def store(caller: Caller) -> RedisStore:
+def store(executor: Executor) -> RedisStore:
     """One that remembers enough messages."""
-    return RedisStore(caller, message_history=1000)
+    return RedisStore(executor, message_history=1000)
 
 
 async def test_a_page_of_receipts_ends_early_when_journals_are_long_and_leaves_nobody_out(store: RedisStore, app: str) -> None:

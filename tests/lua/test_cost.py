@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Server
@@ -16,60 +16,60 @@ def plan_url(server: Server) -> str:
     return server.url
 
 
-async def commands(caller: Caller) -> dict[str, int]:
+async def commands(executor: Executor) -> dict[str, int]:
     """How often each command ran since the last `forget`, the script's own ones included."""
-    lines = (await caller.command("INFO", "commandstats", key="")).decode().splitlines()
+    lines = (await executor.command("INFO", "commandstats", key="")).decode().splitlines()
     counts = {
         line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines if ":" in line
     }
     return {name: count for name, count in counts.items() if name not in COUNTING}
 
 
-async def forget(caller: Caller) -> None:
-    await caller.command("CONFIG", "RESETSTAT", key="")
+async def forget(executor: Executor) -> None:
+    await executor.command("CONFIG", "RESETSTAT", key="")
 
 
 @pytest.mark.parametrize("before_the_newest", [0, 1])
 @pytest.mark.parametrize(("members", "messages"), [(2, 2), (200, 2), (2, 300)])
 async def test_marking_read_takes_the_same_few_commands_in_every_room(
-    store: RedisStore, caller: Caller, app: str, members: int, messages: int, before_the_newest: int
+    store: RedisStore, executor: Executor, app: str, members: int, messages: int, before_the_newest: int
 ) -> None:
     """Six inside one script up to the newest message, seven up to another, however many members and messages there are."""
     await a_room(store, app, members=["ann", *(f"m{number}" for number in range(members - 1))], tags=["a", "b"])
     for number in range(messages):
         await posted(store, app, message=f"m{number}")
-    await forget(caller)
+    await forget(executor)
     assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{messages - 1 - before_the_newest}")).moved
-    ran = await commands(caller)
+    ran = await commands(executor)
     assert ran == {"fcall": 1, "hmget": 2, "time": 1, "hset": 2, "publish": 1} | ({"hget": 1} if before_the_newest else {})
 
 
-async def test_a_post_takes_two_commands_a_member(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_post_takes_two_commands_a_member(store: RedisStore, executor: Executor, app: str) -> None:
     """One to look at the member's copy and counters, one to move them; tags cost none."""
     counts = []
     for room, size in (("small", 2), ("large", 102)):
         await a_room(store, app, room, members=[f"m{number}" for number in range(size)], tags=["a", "b"])
-        await forget(caller)
+        await forget(executor)
         await posted(store, app, room, message="x")
-        counts.append(sum((await commands(caller)).values()))
+        counts.append(sum((await commands(executor)).values()))
     assert counts[1] - counts[0] == 2 * 100
 
 
-async def test_a_post_into_a_room_above_the_limit_touches_no_member(caller: Caller, app: str) -> None:
+async def test_a_post_into_a_room_above_the_limit_touches_no_member(executor: Executor, app: str) -> None:
     """As many commands with 50 members as with 10."""
-    store = RedisStore(caller, fanout_limit=5)
+    store = RedisStore(executor, fanout_limit=5)
     counts = []
     for room, size in (("ten", 10), ("fifty", 50)):
         await a_room(store, app, room, members=[f"m{number}" for number in range(size)])
-        await forget(caller)
+        await forget(executor)
         await posted(store, app, room, message="x")
-        counts.append(await commands(caller))
+        counts.append(await commands(executor))
     assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
 async def test_looking_at_a_room_takes_as_many_commands_however_many_messages_were_deleted(
-    store: RedisStore, caller: Caller, app: str, newest_first: bool
+    store: RedisStore, executor: Executor, app: str, newest_first: bool
 ) -> None:
     """The newest message that is left is not looked for one by one, and deleting the last of many does not do so either."""
     await a_room(store, app)
@@ -78,10 +78,10 @@ async def test_looking_at_a_room_takes_as_many_commands_however_many_messages_we
         await posted(store, app, message=name)
     costs = []
     for victim in names[:0:-1] if newest_first else names[1:]:
-        await forget(caller)
+        await forget(executor)
         await store.delete_message(app=app, room="r", message=victim)
-        costs.append(sum((await commands(caller)).values()))
+        costs.append(sum((await commands(executor)).values()))
     assert max(costs) <= 25
-    await forget(caller)
+    await forget(executor)
     assert (await store.room(app=app, room="r", user="ann")).last.message == "m0"  # type: ignore[union-attr]
-    assert sum((await commands(caller)).values()) <= 10
+    assert sum((await commands(executor)).values()) <= 10

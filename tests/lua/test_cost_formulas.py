@@ -15,7 +15,7 @@ import pytest_asyncio
 from readstate.domain.types import Filter, Status
 from readstate.store import scripts
 from readstate.store.apps import FIRST_APP, AppRegistry
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.keys import Keys
 from readstate.store.redis_store import DERIVED_AT_ONCE, MEMBERS_AT_ONCE, RedisStore
 from readstate.store.scripts import Plan
@@ -40,13 +40,13 @@ Sizes = dict[str, int]
 class World:
     """A store in which one script is counted."""
 
-    def __init__(self, caller: Caller, app: str, script: str, *, large: bool) -> None:
-        self.caller = caller
+    def __init__(self, executor: Executor, app: str, script: str, *, large: bool) -> None:
+        self.executor = executor
         self.app = app
         self.large = large
         self.script = script
-        self.store = RedisStore(caller, fanout_limit=FANOUT_LIMIT, message_history=2000)
-        self._counting = Counting(caller)
+        self.store = RedisStore(executor, fanout_limit=FANOUT_LIMIT, message_history=2000)
+        self._counting = Counting(executor)
 
     @property
     def counted(self) -> list[Cost]:
@@ -63,7 +63,7 @@ class World:
 
     async def run(self, key: str, *args: str | int | bytes) -> Any:
         """The script by itself, counted."""
-        return await self.count(self.caller.call(self.caller.scripts[self.script], [key], list(args)))
+        return await self.count(self.executor.call(self.executor.scripts[self.script], [key], list(args)))
 
     async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:
         """Room r of so many members who are all in `others` further rooms of one tag each, and so have as many tag sets. Its members."""
@@ -78,7 +78,7 @@ class World:
         """Let so many rooms that these users left over an hour ago be forgotten next."""
         for name in names:
             key = Keys.user(self.app, name)
-            await self.caller.command("ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key)
+            await self.executor.command("ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key)
 
     async def messages(self, count: int, *, room: str = "r", sender: str = "", prefix: str = "m") -> list[str]:
         """So many messages in the room."""
@@ -286,7 +286,7 @@ async def _post(world: World) -> Sizes:
     Some are hidden, and lengthen a row.
     """
     members, tags, left, history = world.of(5, 100), world.of(1, 4), world.of(2, 150), 100
-    world.store = RedisStore(world.caller, fanout_limit=FANOUT_LIMIT, message_history=history)
+    world.store = RedisStore(world.executor, fanout_limit=FANOUT_LIMIT, message_history=history)
     names = await world.room(members, tags=tags)
     gone = [f"gone{number}" for number in range(left)]
     await world.store.add_members(app=world.app, room="r", members=gone)
@@ -376,7 +376,7 @@ async def _count_messages(world: World) -> Sizes:
 async def _mark_read(world: World) -> Sizes:
     """Each message by itself, so that chunks of the journal are put away and forgotten."""
     names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
-    world.store = RedisStore(world.caller, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True)
+    world.store = RedisStore(world.executor, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True)
     messages = await world.messages(world.of(20, 100))
     await world.store.delete_message(app=world.app, room="r", message=messages[-1])
     await world.store.mark_unread(app=world.app, room="r", user=names[0], message=messages[-3])
@@ -573,12 +573,12 @@ async def _audit_counters(world: World) -> Sizes:
     """Of a user whose counters are all wrong."""
     rooms = await world.rooms(world.of(3, 100), tags=(tags := world.of(1, 5)))
     key = Keys.user(world.app, "ann")
-    await world.caller.command("HINCRBY", key + ":k", "", 1, key=key)
+    await world.executor.command("HINCRBY", key + ":k", "", 1, key=key)
     for room in rooms:
-        await world.caller.command("HINCRBY", key + ":s", SEPARATOR.join(many(f"{room}t", tags)), 1, key=key)
+        await world.executor.command("HINCRBY", key + ":s", SEPARATOR.join(many(f"{room}t", tags)), 1, key=key)
         for tag in many(f"{room}t", tags):
-            await world.caller.command("HINCRBY", key, f"t{tag}", 1, key=key)
-            await world.caller.command("HINCRBY", key + ":k", tag, 1, key=key)
+            await world.executor.command("HINCRBY", key, f"t{tag}", 1, key=key)
+            await world.executor.command("HINCRBY", key + ":k", tag, 1, key=key)
     await world.run(key, 1)
     return {"rooms": len(rooms), "tags": tags}
 
@@ -592,7 +592,7 @@ async def _owed(world: World) -> Sizes:
     await world.room(owed)
     key = Keys.room(world.app, "r")
     for name in people(owed):
-        await world.caller.command("HSET", key + ":o", name, 1, key=key)
+        await world.executor.command("HSET", key + ":o", name, 1, key=key)
     await world.run(key, world.app)
     await world.run(key, world.app, *people(owed))
     return {"owed": owed, "members": owed}
@@ -602,7 +602,7 @@ async def _owed(world: World) -> Sizes:
 async def _settle(world: World) -> Sizes:
     key, told = Keys.room(world.app, "r"), people(world.of(10, 1000))
     for name in told:
-        await world.caller.command("HSET", key + ":o", name, 1, key=key)
+        await world.executor.command("HSET", key + ":o", name, 1, key=key)
     assert await world.run(key, 1, *told) == 0
     return {"members": len(told)}
 
@@ -622,7 +622,9 @@ async def _retell(world: World) -> Sizes:
     members = world.of(10, 250)
     names = await world.room(members, tags=(tags := world.of(1, 4)))
     for name in names:
-        await world.caller.command("DEL", *(Keys.user(world.app, name) + part for part in ("", ":s", ":k")), key=Keys.user(world.app, name))
+        await world.executor.command(
+            "DEL", *(Keys.user(world.app, name) + part for part in ("", ":s", ":k")), key=Keys.user(world.app, name)
+        )
     await world.run(Keys.room(world.app, "r"), world.app, 0, *names)
     return {"members": members, "tags": tags}
 
@@ -665,7 +667,7 @@ async def _revoke(world: World) -> Sizes:
 async def _revocations(world: World) -> Sizes:
     key = Keys.revocations(world.app)
     for number in range(world.of(1, 100)):
-        await world.caller.command("ZADD", key, number + 1, number, key=key)
+        await world.executor.command("ZADD", key, number + 1, number, key=key)
     await world.run(key, 0)
     return {}
 
@@ -678,7 +680,7 @@ async def _note_newest(world: World) -> Sizes:
 
 @case("set_field")
 async def _set_field(world: World) -> Sizes:
-    await world.count(AppRegistry(world.caller, client_key="c", api_key="a").end_tokens(FIRST_APP))
+    await world.count(AppRegistry(world.executor, client_key="c", api_key="a").end_tokens(FIRST_APP))
     return {}
 
 
@@ -710,8 +712,8 @@ async def _settle_events(world: World) -> Sizes:
 async def _replay_events(world: World) -> Sizes:
     shard, pairs = await taken(world, world.of(3, 200))
     for pair in pairs:
-        waiting = await world.caller.command("HGET", shard + ":q", pair, key=shard)
-        await world.caller.command("HSET", shard + ":x", pair, waiting, key=shard)
+        waiting = await world.executor.command("HGET", shard + ":q", pair, key=shard)
+        await world.executor.command("HSET", shard + ":x", pair, waiting, key=shard)
     await world.run(shard, *pairs)
     return {"pairs": len(pairs)}
 
@@ -732,16 +734,16 @@ async def _leave_events(world: World) -> Sizes:
 
 async def events(world: World, count: int) -> tuple[str, list[str]]:
     """So many events in the stream of a shard: its key, and their pairs."""
-    await cleared(world.caller)
+    await cleared(world.executor)
     made = [an_event(world.app, member) for member in people(count)]
-    await written(world.caller, *made)
+    await written(world.executor, *made)
     return Keys.events(shard_of(made[0])), [SEPARATOR.join((event.app, event.room, event.member)) for event in made]
 
 
 async def taken(world: World, count: int) -> tuple[str, list[str]]:
     """The same, when they have been taken and wait."""
     shard, pairs = await events(world, count)
-    await world.caller.call(world.caller.scripts["take_events"], [shard], ["me", 1000, 1000, 1000, 1000])
+    await world.executor.call(world.executor.scripts["take_events"], [shard], ["me", 1000, 1000, 1000, 1000])
     return shard, pairs
 
 
@@ -751,23 +753,23 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 
 @pytest_asyncio.fixture
-async def caller(server: Server, plan: Plan, lua_dir: Path | None) -> AsyncIterator[Caller]:
+async def executor(server: Server, plan: Plan, lua_dir: Path | None) -> AsyncIterator[Executor]:
     """One server, whatever the plan, with scripts that count."""
-    caller = await connect(server.url, lua=lua_dir)
-    caller.plan = plan
-    caller.scripts = with_turns_counted(scripts.load_scripts(plan, lua_dir))
-    yield caller
-    await caller.close()
+    executor = await connect(server.url, lua=lua_dir)
+    executor.plan = plan
+    executor.scripts = with_turns_counted(scripts.load_scripts(plan, lua_dir))
+    yield executor
+    await executor.close()
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_script_costs_what_its_header_says(name: str, caller: Caller, app: str, *, large: bool, lua_dir: Path | None) -> None:
+async def test_a_script_costs_what_its_header_says(name: str, executor: Executor, app: str, *, large: bool, lua_dir: Path | None) -> None:
     """And not far less: a formula that allows any number is none."""
-    if name in ON_THE_SPLIT_PLAN and caller.plan == "atomic":
+    if name in ON_THE_SPLIT_PLAN and executor.plan == "atomic":
         pytest.skip("is called on the split plan only")
     assert name in CASES, f"nothing tries {name}.lua: add a case that runs it at its limits"
-    world = World(caller, app, name, large=large)
+    world = World(executor, app, name, large=large)
     sizes = await CASES[name](world)
     await world.store.outbox.idle()
     limit = allowed(((lua_dir or scripts.lua_dir()) / f"{name}.lua").read_text(), sizes)
@@ -775,7 +777,7 @@ async def test_a_script_costs_what_its_header_says(name: str, caller: Caller, ap
     commands, turns = max(one.commands for one in world.counted), max(one.turns for one in world.counted)
     assert commands <= limit.commands, f"{commands} commands, and the header allows {limit.commands} with {sizes}"
     assert turns <= limit.turns, f"{turns} turns, and the header allows {limit.turns} with {sizes}"
-    if large and caller.plan == "atomic":
+    if large and executor.plan == "atomic":
         assert limit.commands <= 3 * commands + SLACK, f"{commands} commands, but the header allows {limit.commands} with {sizes}"
         assert limit.turns <= 3 * turns + SLACK, f"{turns} turns, but the header allows {limit.turns} with {sizes}"
 
@@ -801,11 +803,11 @@ async def test_the_turns_of_all_loops_are_counted_and_nothing_else(server: Serve
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "one.lua").write_text(ONE)
     (tmp_path / "loops.lua").write_text(LOOPS)
-    caller = await connect(server.url)
-    caller.scripts = with_turns_counted(scripts.load_scripts("atomic", tmp_path))
-    counting = Counting(caller)
-    await counting.of("loops", caller.call(caller.scripts["loops"], ["k"], []))
-    await caller.close()
+    executor = await connect(server.url)
+    executor.scripts = with_turns_counted(scripts.load_scripts("atomic", tmp_path))
+    counting = Counting(executor)
+    await counting.of("loops", executor.call(executor.scripts["loops"], ["k"], []))
+    await executor.close()
     assert counting.counted == [Cost(commands=0, turns=3 + 3 * 2 + 3 * 2 * 10 + 4 + 5)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from readstate.domain.notices import Joined, Left, RoomChanged, decode_notice
 from readstate.domain.types import Made, Status
-from readstate.store.connect import Caller, Part, connect
+from readstate.store.connect import Executor, Part, connect
 from readstate.store.keys import Keys
 from readstate.store.redis_store import MEMBERS_AT_ONCE, RedisStore
 from readstate.store.states import SEPARATOR
@@ -114,21 +114,21 @@ async def is_taken_over_by(store: RedisStore, app: str, members: Sequence[str], 
         assert (await store.rooms(app=app, user=user), await store.badge(app=app, user=user, tags=[])) == ([], 0)
 
 
-async def first_script(store: RedisStore, caller: Caller, app: str, members: Sequence[str]) -> object:
+async def first_script(store: RedisStore, executor: Executor, app: str, members: Sequence[str]) -> object:
     """The script of `taken_over` alone, after which the service dies: on the split plan its news is told to no member."""
     args: list[Part] = [app, SEPARATOR.join(("a", "b")), store._limit, store._journal, 0, 2, min(len(members), MEMBERS_AT_ONCE)]
-    reply = await caller.call(caller.scripts["create_room"], [Keys.room(app, "r")], [*args, "owner", b'"ann"', *members])
-    return reply if caller.plan == "atomic" else reply[0]
+    reply = await executor.call(executor.scripts["create_room"], [Keys.room(app, "r")], [*args, "owner", b'"ann"', *members])
+    return reply if executor.plan == "atomic" else reply[0]
 
 
 @pytest.mark.parametrize("fanout_limit", [4, 256, 1000])
 @pytest.mark.parametrize("others", [99, 100, 101, 300])
-async def test_a_large_room_is_taken_over_in_steps(store: RedisStore, caller: Caller, app: str, others: int) -> None:
+async def test_a_large_room_is_taken_over_in_steps(store: RedisStore, executor: Executor, app: str, others: int) -> None:
     """At most 100 leave at once. The mark goes last: a repeat goes on where a crash ended it."""
     leaving = [f"eve{number}" for number in range(others)]
     await made_by_a_client(store, app, "ann", *leaving)
     await posted(store, app)
-    reply = await first_script(store, caller, app, ["ann", "bob"])
+    reply = await first_script(store, executor, app, ["ann", "bob"])
     room = await store.room(app=app, room="r", user="ann")
     assert (room.by_client, reply) == ((True, 2) if others >= 100 else (False, 0))
     assert room.member_count == 2 + max(0, others - 100)
@@ -138,14 +138,16 @@ async def test_a_large_room_is_taken_over_in_steps(store: RedisStore, caller: Ca
 
 @pytest.mark.parametrize("fanout_limit", [4, 256, 1000])
 @pytest.mark.parametrize("scripts_done", [0, 1, 2])
-async def test_a_take_over_with_many_members_goes_on_after_a_crash(store: RedisStore, caller: Caller, app: str, scripts_done: int) -> None:
+async def test_a_take_over_with_many_members_goes_on_after_a_crash(
+    store: RedisStore, executor: Executor, app: str, scripts_done: int
+) -> None:
     """150 are named, of whom 41 have been in the room before, with 150 others."""
     leaving = [f"eve{number}" for number in range(150)]
     named = ["ann", *(f"member{number:03}" for number in range(149))]
     await made_by_a_client(store, app, "ann", *leaving, *named[109:])
     await posted(store, app)
     for done in range(scripts_done):
-        assert await first_script(store, caller, app, named) == (2 if done == 0 else 0)
+        assert await first_script(store, executor, app, named) == (2 if done == 0 else 0)
     assert not await taken_over(store, app, *named)
     await is_taken_over_by(store, app, named, leaving)
     assert await unread_of(store, app, "member148") == 1
@@ -153,18 +155,20 @@ async def test_a_take_over_with_many_members_goes_on_after_a_crash(store: RedisS
 
 
 @pytest.mark.parametrize("fanout_limit", [4, 120, 256, 1000])
-async def test_members_beyond_the_first_lot_come_in_after_a_crash(store: RedisStore, caller: Caller, app: str, fanout_limit: int) -> None:
+async def test_members_beyond_the_first_lot_come_in_after_a_crash(
+    store: RedisStore, executor: Executor, app: str, fanout_limit: int
+) -> None:
     """Of a new room, and of one that was taken over: the next call adds them, and tells them and the others."""
     named = ["ann", *(f"member{number:03}" for number in range(249))]
     await made_by_a_client(store, app, "ann", "eve")
     await posted(store, app)
-    assert await first_script(store, caller, app, named) == 0
+    assert await first_script(store, executor, app, named) == 0
     lot: list[Part] = [app, fanout_limit, store._journal, "", *named[100:200]]
-    await caller.call(caller.scripts["add_members"], [Keys.room(app, "r")], lot)
+    await executor.call(executor.scripts["add_members"], [Keys.room(app, "r")], lot)
     assert not await taken_over(store, app, *named)
     await is_taken_over_by(store, app, named, ["eve"])
     await store.delete_room(app=app, room="r")
-    assert await first_script(store, caller, app, named) == 1
+    assert await first_script(store, executor, app, named) == 1
     await posted(store, app)
     assert not await taken_over(store, app, *named)
     await is_taken_over_by(store, app, named, ["eve"])
@@ -172,15 +176,15 @@ async def test_members_beyond_the_first_lot_come_in_after_a_crash(store: RedisSt
 
 async def test_a_take_over_is_announced(server: Server, app: str, lua_dir: Path | None) -> None:
     """To those who leave, so that they get nothing that follows; to those who come, and that the room has changed."""
-    caller = await connect(server.url, lua=lua_dir)
-    store = RedisStore(caller)
+    executor = await connect(server.url, lua=lua_dir)
+    store = RedisStore(executor)
     await made_by_a_client(store, app, "eve", "bob")
     with server.client() as client, client.pubsub() as ear:
         ear.subscribe(Keys.notices(app))
         assert ear.get_message(timeout=10)["type"] == "subscribe"
         await taken_over(store, app, "ann", "bob")
         heard = [decode_notice(ear.get_message(timeout=10)["data"]) for _ in range(3)]
-    await caller.close()
+    await executor.close()
     assert heard == [Left("r", ["eve"]), Joined("r", ["ann"]), RoomChanged("r")]
 
 
@@ -213,5 +217,5 @@ async def test_a_room_of_a_client_counts_like_any_other(store: RedisStore, app: 
         assert await store.badge(app=app, user="bob", tags=tags) == 0
     await store.outbox.idle()
     assert await store.audit_room(app=app, room="r", repair=False) == []
-    copies = await store._caller.command("HKEYS", f"{{u:{app}:ann}}", key=f"{{u:{app}:ann}}")
+    copies = await store._executor.command("HKEYS", f"{{u:{app}:ann}}", key=f"{{u:{app}:ann}}")
     assert b"tmine" in copies, "a small room is counted on the user's side"

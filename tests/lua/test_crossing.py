@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import State
@@ -16,65 +16,65 @@ def fanout_limit() -> int:
     return 4
 
 
-async def is_derived(caller: Caller, app: str) -> bool:
+async def is_derived(executor: Executor, app: str) -> bool:
     """Whether ann's side asks the room instead of counting itself."""
     key = Keys.user(app, "ann")
-    return bool(await caller.command("SISMEMBER", f"{key}:d", "r", key=key))
+    return bool(await executor.command("SISMEMBER", f"{key}:d", "r", key=key))
 
 
-async def test_a_room_at_the_limit_counts_at_its_members(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_at_the_limit_counts_at_its_members(store: RedisStore, executor: Executor, app: str) -> None:
     """One more, and it does not."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan"])
-    assert not await is_derived(caller, app)
+    assert not await is_derived(executor, app)
     await store.add_members(app=app, room="r", members=["eve"])
-    assert await is_derived(caller, app)
+    assert await is_derived(executor, app)
 
 
-async def test_a_room_that_shrinks_comes_back_at_three_quarters(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_that_shrinks_comes_back_at_three_quarters(store: RedisStore, executor: Executor, app: str) -> None:
     """So one that stays about the limit does not swing."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
     await store.remove_members(app=app, room="r", members=["eve"])
-    assert await is_derived(caller, app)
+    assert await is_derived(executor, app)
     await store.remove_members(app=app, room="r", members=["dan"])
-    assert not await is_derived(caller, app)
+    assert not await is_derived(executor, app)
 
 
 @pytest.mark.parametrize(("tags", "derived"), [(8, False), (9, True)])
 async def test_a_room_with_many_tags_is_large_with_fewer_members(
-    store: RedisStore, caller: Caller, app: str, tags: int, derived: bool
+    store: RedisStore, executor: Executor, app: str, tags: int, derived: bool
 ) -> None:
     """Telling a member takes two cells and one for each tag: 32 cells are the limit here, and 24 the way back."""
     await a_room(store, app, members=["ann", "bob", "cid"])
     await posted(store, app, sender="bob")
     names = [f"tag {number}" for number in range(tags)]
     await store.set_tags(app=app, room="r", tags=names)
-    assert await is_derived(caller, app) is derived
+    assert await is_derived(executor, app) is derived
     assert (await store.badges_by_tags(app=app, user="ann", tags=[])).counts == dict.fromkeys(names, 1)
     await store.set_tags(app=app, room="r", tags=names[:4])
-    assert not await is_derived(caller, app)
+    assert not await is_derived(executor, app)
     assert await store.badge(app=app, user="ann", tags=names[:2]) == 1
     assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
 @pytest.mark.parametrize(("tags", "derived"), [(7, True), (6, False)])
 async def test_a_room_comes_back_at_three_quarters_of_the_cells(
-    store: RedisStore, caller: Caller, app: str, tags: int, derived: bool
+    store: RedisStore, executor: Executor, app: str, tags: int, derived: bool
 ) -> None:
     """Three members with ten tags are above the limit. With seven tags they have 27 cells, with six the 24 of the way back."""
     await a_room(store, app, members=["ann", "bob", "cid"], tags=[f"tag {number}" for number in range(10)])
-    assert await is_derived(caller, app)
+    assert await is_derived(executor, app)
     await store.set_tags(app=app, room="r", tags=[f"tag {number}" for number in range(tags)])
-    assert await is_derived(caller, app) is derived
+    assert await is_derived(executor, app) is derived
 
 
-async def test_the_order_by_cursors_is_kept_while_the_room_is_large(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_order_by_cursors_is_kept_while_the_room_is_large(store: RedisStore, executor: Executor, app: str) -> None:
     """Small again, the room has none until somebody asks, and then for an hour."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan"])
     order = f"{Keys.room(app, 'r')}:c"
 
     async def order_and_expiry() -> tuple[list[bytes], int]:
-        flat = await caller.command("ZRANGE", order, 0, -1, "WITHSCORES", key=order)
-        return flat, await caller.command("TTL", order, key=order)
+        flat = await executor.command("ZRANGE", order, 0, -1, "WITHSCORES", key=order)
+        return flat, await executor.command("TTL", order, key=order)
 
     await posted(store, app, message="m", sender="bob")
     assert await order_and_expiry() == ([], -2)
@@ -106,20 +106,20 @@ async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str)
 
 
 @pytest.mark.parametrize("countable", [True, False])
-async def test_a_post_crosses_when_the_limit_itself_was_changed(store: RedisStore, caller: Caller, app: str, countable: bool) -> None:
+async def test_a_post_crosses_when_the_limit_itself_was_changed(store: RedisStore, executor: Executor, app: str, countable: bool) -> None:
     """The service was started again with other settings; every member is told, the silent ones too."""
     await a_room(store, app, tags=["a"])
     await posted(store, app)
     for limit, derived in ((1, True), (256, False)):
-        changed = RedisStore(caller, fanout_limit=limit, message_history=100)
+        changed = RedisStore(executor, fanout_limit=limit, message_history=100)
         await posted(changed, app, countable=countable)
         await changed.outbox.idle()
-        assert await is_derived(caller, app) == derived
+        assert await is_derived(executor, app) == derived
         assert await changed.audit_user(app=app, user="ann", repair=False) == []
     assert await store.badge(app=app, user="ann", tags=["a"]) == (3 if countable else 1)
 
 
-async def test_a_message_in_a_large_room_costs_its_members_nothing(store: RedisStore, caller: Caller, app: str, run: Run) -> None:
+async def test_a_message_in_a_large_room_costs_its_members_nothing(store: RedisStore, executor: Executor, app: str, run: Run) -> None:
     """Their side is not touched."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
     await store.outbox.idle()

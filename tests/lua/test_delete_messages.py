@@ -8,7 +8,7 @@ import pytest
 from readstate.domain.types import Deleted, Filter
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.store import scripts
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
@@ -102,18 +102,18 @@ async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, 
     assert await store.audit_room(app=app, room="r", repair=False) == []
 
 
-async def test_holes_that_have_gathered_go_some_at_a_time(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_holes_that_have_gathered_go_some_at_a_time(store: RedisStore, executor: Executor, app: str) -> None:
     """Where a member never comes back they are as many as messages were deleted. Those that stay for the next time count nothing."""
     await a_room(store, app)
     await many(store, app, 6)
     for message in ("m0", "m5"):
         await store.delete_message(app=app, room="r", message=message)
     key = Keys.room(app, "r")
-    await caller.command("ZADD", f"{key}:h", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
+    await executor.command("ZADD", f"{key}:h", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
     left = []
     for before in ("m2", "m3", "m4"):
         await store.delete_messages(app=app, room="r", before=before)
-        left.append((await caller.command("ZCARD", f"{key}:h", key=key), await unread_of(store, app, "ann")))
+        left.append((await executor.command("ZCARD", f"{key}:h", key=key), await unread_of(store, app, "ann")))
     assert left == [(5002, 3), (1, 2), (1, 1)]
     assert await store.audit_room(app=app, room="r", repair=False) == []
 
@@ -139,9 +139,9 @@ async def test_messages_beyond_the_history_go_with_the_others(store: RedisStore,
 
 
 @pytest.mark.parametrize("fanout_limit", [2])
-async def test_a_large_room_is_done_in_few_commands(caller: Caller, app: str, fanout_limit: int) -> None:
+async def test_a_large_room_is_done_in_few_commands(executor: Executor, app: str, fanout_limit: int) -> None:
     """Above the fan-out limit no member is told: whatever asks next counts from the room."""
-    store = RedisStore(caller, fanout_limit=fanout_limit, message_history=100)
+    store = RedisStore(executor, fanout_limit=fanout_limit, message_history=100)
     users = [f"u{number}" for number in range(40)]
     await a_room(store, app, members=users)
     await many(store, app, 10)
@@ -192,15 +192,15 @@ async def test_of_forgotten_messages_no_time_is_known(store: RedisStore, app: st
 
 
 async def test_more_than_one_script_looks_at_is_deleted_all_the_same(
-    caller: Caller, app: str, lua_dir: Path | None, tmp_path: Path
+    executor: Executor, app: str, lua_dir: Path | None, tmp_path: Path
 ) -> None:
     """Here a script looks at ten messages."""
     copied = tmp_path / "lua"
     shutil.copytree(lua_dir or scripts.lua_dir(), copied)
     script = copied / "delete_messages.lua"
     script.write_text(script.read_text().replace("LOOKED_AT_ONCE = 10000", "LOOKED_AT_ONCE = 10"))
-    caller.scripts = scripts.load_scripts(caller.plan, copied)
-    store = RedisStore(caller)
+    executor.scripts = scripts.load_scripts(executor.plan, copied)
+    store = RedisStore(executor)
     await a_room(store, app)
     await many(store, app, 35, sent_ms=1_000_000)
     assert await store.delete_messages(app=app, room="r", before_ms=1_032_000) == Deleted(32, "m32")

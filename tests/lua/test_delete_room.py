@@ -4,7 +4,7 @@ import pytest
 
 from readstate.errors import RoomUnknown
 from readstate.store import redis_store
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents
@@ -22,15 +22,15 @@ async def test_a_deleted_room_is_in_nobodys_badge_or_list(store: RedisStore, app
         await store.room(app=app, room="r", user="")
 
 
-async def test_only_the_head_is_left_and_it_expires(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_only_the_head_is_left_and_it_expires(store: RedisStore, executor: Executor, app: str) -> None:
     """Nothing else of the room is kept."""
     await a_room(store, app)
     await store.delete_message(app=app, room="r", message=(await posted(store, app)).message)
     await store.delete_room(app=app, room="r")
     key = Keys.room(app, "r")
     assert [name for name in await contents(store, app) if name.startswith(key.encode())] == [key.encode()]
-    assert 0 < await caller.command("TTL", key, key=key) <= 24 * 3600
-    assert await caller.command("HKEYS", key, key=key) == [b""], "no member is left in it"
+    assert 0 < await executor.command("TTL", key, key=key) <= 24 * 3600
+    assert await executor.command("HKEYS", key, key=key) == [b""], "no member is left in it"
 
 
 async def test_deleting_again_or_what_never_was_changes_nothing(store: RedisStore, app: str) -> None:
@@ -43,7 +43,7 @@ async def test_deleting_again_or_what_never_was_changes_nothing(store: RedisStor
     assert await contents(store, app) == before
 
 
-async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, executor: Executor, app: str) -> None:
     """It goes on counting where the deleted one ended, but nothing of that is there, and it does not expire as that would have."""
     await a_room(store, app)
     for _ in range(3):
@@ -51,23 +51,23 @@ async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, caller:
     await store.delete_room(app=app, room="r")
     await a_room(store, app)
     key = Keys.room(app, "r")
-    assert await caller.command("TTL", key, key=key) == -1
+    assert await executor.command("TTL", key, key=key) == -1
     assert (await store.delete_messages(app=app, room="r")).count == 0
     assert await store.set_unread(app=app, room="r", user="ann", count=3) == 0
     assert (await posted(store, app)).seq == 4
 
 
 @pytest.fixture
-def large(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
+def large(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
     """A store to which a room of six is a large one, and that tells two members at a time."""
     monkeypatch.setattr(redis_store, "MEMBERS_AT_ONCE", 2)
-    return RedisStore(caller, fanout_limit=5)
+    return RedisStore(executor, fanout_limit=5)
 
 
 SEVEN = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
 
 
-async def test_the_members_of_a_large_room_lose_it_without_asking(large: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_members_of_a_large_room_lose_it_without_asking(large: RedisStore, executor: Executor, app: str) -> None:
     """Nothing of theirs speaks of it but the stamp that keeps late news out, and nothing of the members stays with the room."""
     await a_room(large, app, members=SEVEN, tags=["a"])
     assert await large.delete_room(app=app, room="r")
@@ -75,21 +75,21 @@ async def test_the_members_of_a_large_room_lose_it_without_asking(large: RedisSt
     assert [name for name in await contents(large, app) if name.startswith(key.encode())] == [key.encode()]
     for member in SEVEN:
         user = Keys.user(app, member)
-        assert await caller.command("EXISTS", user + ":d", key=user) == 0
-        assert await caller.command("ZRANGE", user + ":g", 0, -1, key=user) == [b"r"]
+        assert await executor.command("EXISTS", user + ":d", key=user) == 0
+        assert await executor.command("ZRANGE", user + ":g", 0, -1, key=user) == [b"r"]
         assert await large.audit_user(app=app, user=member, repair=False) == []
 
 
-async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(large: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(large: RedisStore, executor: Executor, app: str) -> None:
     """Until then the members wait for a day at most, and who asks finds nothing meanwhile."""
     await a_room(large, app, members=SEVEN)
     key = Keys.room(app, "r")
     assert await large._change("delete_room", app, "r", [app]) == [1, 7]
     assert await large._change("sweep_room", app, "r", [app, 3]) == 4
-    assert 0 < await caller.command("TTL", key + ":g", key=key) <= 24 * 3600
+    assert 0 < await executor.command("TTL", key + ":g", key=key) <= 24 * 3600
     assert [await large.rooms(app=app, user=member) for member in SEVEN] == [[]] * 7
     assert not await large.delete_room(app=app, room="r")
-    assert await caller.command("EXISTS", key + ":g", key=key) == 0
+    assert await executor.command("EXISTS", key + ":g", key=key) == 0
 
 
 async def test_a_sweep_does_not_touch_the_room_that_was_made_anew(large: RedisStore, app: str) -> None:
@@ -106,11 +106,11 @@ async def test_a_sweep_does_not_touch_the_room_that_was_made_anew(large: RedisSt
         assert await large.audit_user(app=app, user=member, repair=False) == []
 
 
-async def test_a_sweep_after_the_head_has_expired_says_that_the_room_is_gone(large: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_sweep_after_the_head_has_expired_says_that_the_room_is_gone(large: RedisStore, executor: Executor, app: str) -> None:
     await a_room(large, app, members=SEVEN)
     await large._change("delete_room", app, "r", [app])
     key = Keys.room(app, "r")
-    await caller.command("DEL", key, key=key)
+    await executor.command("DEL", key, key=key)
     assert await large._change("sweep_room", app, "r", [app, 100]) == 0
     assert [await large.rooms(app=app, user=member) for member in SEVEN] == [[]] * 7
 
@@ -122,30 +122,30 @@ async def test_a_large_room_that_everybody_has_left_can_be_deleted(large: RedisS
 
 
 async def test_a_large_room_is_deleted_and_its_members_are_told_although_the_store_is_full(
-    large: RedisStore, caller: Caller, app: str
+    large: RedisStore, executor: Executor, app: str
 ) -> None:
     """What was kept of it for them goes."""
     await a_room(large, app, members=SEVEN)
     key = Keys.room(app, "r")
-    await caller.each_node("CONFIG", "SET", "maxmemory", 1)
+    await executor.each_node("CONFIG", "SET", "maxmemory", 1)
     try:
         assert await large.delete_room(app=app, room="r")
-        assert await caller.command("EXISTS", key + ":g", key=key) == 0
+        assert await executor.command("EXISTS", key + ":g", key=key) == 0
     finally:
-        await caller.each_node("CONFIG", "SET", "maxmemory", 0)
+        await executor.each_node("CONFIG", "SET", "maxmemory", 0)
 
 
-async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_gone(large: RedisStore, caller: Caller, app: str) -> None:
+async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_gone(large: RedisStore, executor: Executor, app: str) -> None:
     """It is taken off the list when there is room again."""
     await a_room(large, app, members=SEVEN)
     await a_room(large, app, "other", members=SEVEN)
     await large._change("delete_room", app, "r", [app, ""])
     key = Keys.user(app, "ann")
-    await caller.each_node("CONFIG", "SET", "maxmemory", 1)
+    await executor.each_node("CONFIG", "SET", "maxmemory", 1)
     try:
         assert await large.rooms(app=app, user="ann") == ["other"]
-        assert await caller.command("SCARD", key + ":d", key=key) == 2
+        assert await executor.command("SCARD", key + ":d", key=key) == 2
     finally:
-        await caller.each_node("CONFIG", "SET", "maxmemory", 0)
+        await executor.each_node("CONFIG", "SET", "maxmemory", 0)
     assert await large.rooms(app=app, user="ann") == ["other"]
-    assert await caller.command("SCARD", key + ":d", key=key) == 1
+    assert await executor.command("SCARD", key + ":d", key=key) == 1

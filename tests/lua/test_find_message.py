@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from readstate.errors import MessageUnknown, Unavailable
-from readstate.store.connect import Caller, Part
+from readstate.store.connect import Executor, Part
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
@@ -14,16 +14,16 @@ from tests.support.rooms import a_room, posted
 class Half:
     """A caller who reaches every node but the one where the rooms of messages are noted."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._caller, name)
+        return getattr(self._executor, name)
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         if key.startswith("{m:"):
             raise Unavailable("that node is down")
-        return await self._caller.command(*parts, key=key, repeatable=repeatable)
+        return await self._executor.command(*parts, key=key, repeatable=repeatable)
 
 
 async def test_a_message_is_found_by_members_only(store: RedisStore, app: str) -> None:
@@ -36,17 +36,17 @@ async def test_a_message_is_found_by_members_only(store: RedisStore, app: str) -
             await store.find_message(app=app, user=user, message=message)
 
 
-async def test_an_unknown_message_costs_what_one_of_strangers_costs(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_an_unknown_message_costs_what_one_of_strangers_costs(store: RedisStore, executor: Executor, app: str) -> None:
     """Else the time of the answer would tell which ids there are."""
     await a_room(store, app)
     await a_room(store, app, "zoes", members=["zoe"])
     message = (await posted(store, app)).message
     spent = []
     for wanted in (message, "never posted"):
-        before = caller.round_trips
+        before = executor.round_trips
         with pytest.raises(MessageUnknown):
             await store.find_message(app=app, user="zoe", message=wanted)
-        spent.append(caller.round_trips - before)
+        spent.append(executor.round_trips - before)
     assert spent[0] == spent[1]
 
 
@@ -61,13 +61,13 @@ async def test_of_several_rooms_the_users_own_is_answered(store: RedisStore, app
 
 
 @pytest.mark.parametrize("fanout_limit", [1, 256])
-async def test_the_users_own_rooms_are_searched_without_limit_of_time(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_users_own_rooms_are_searched_without_limit_of_time(store: RedisStore, executor: Executor, app: str) -> None:
     """Where a message is, is noted for a day."""
     await a_room(store, app)
     message = (await posted(store, app)).message
     key = Keys.message(app, message)
-    assert 0 < await caller.command("TTL", key, key=key) <= 24 * 3600
-    await caller.command("DEL", key, key=key)
+    assert 0 < await executor.command("TTL", key, key=key) <= 24 * 3600
+    await executor.command("DEL", key, key=key)
     assert await store.find_message(app=app, user="ann", message=message) == "r"
 
 
@@ -94,11 +94,11 @@ async def test_a_message_goes_with_its_room(store: RedisStore, app: str, user: s
         await store.find_message(app=app, user=user, message="m")
 
 
-async def test_a_post_is_a_post_although_its_room_cannot_be_noted(caller: Caller, app: str) -> None:
+async def test_a_post_is_a_post_although_its_room_cannot_be_noted(executor: Executor, app: str) -> None:
     """It has happened, and whoever is told otherwise would post it again. Members find it all the same."""
-    store = RedisStore(Half(caller))  # type: ignore[arg-type]
+    store = RedisStore(Half(executor))  # type: ignore[arg-type]
     await a_room(store, app)
     sent = await posted(store, app)
     assert sent.created
     await store.outbox.idle()
-    assert await RedisStore(caller).find_message(app=app, user="ann", message=sent.message) == "r"
+    assert await RedisStore(executor).find_message(app=app, user="ann", message=sent.message) == "r"

@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.errors import MessageUnknown
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
@@ -12,14 +12,14 @@ from tests.support.rooms import a_room, posted, unread_of
 HISTORY, POSTS = 100, 256  # the store of these tests remembers so many; trimming is done in lumps of 64
 
 
-async def test_the_newest_messages_are_remembered_and_all_are_counted(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_newest_messages_are_remembered_and_all_are_counted(store: RedisStore, executor: Executor, app: str) -> None:
     """A forgotten message can no longer be read up to; unread is exact all the same."""
     await a_room(store, app)
     for number in range(POSTS):
         await posted(store, app, message=f"m{number}")
     assert await unread_of(store, app, "ann") == POSTS
     key = Keys.room(app, "r")
-    assert [await caller.command("HLEN", f"{key}:{suffix}", key=key) for suffix in "il"] == [HISTORY, HISTORY]
+    assert [await executor.command("HLEN", f"{key}:{suffix}", key=key) for suffix in "il"] == [HISTORY, HISTORY]
     await refused(store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY - 1}"))
     assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY}")).unread == HISTORY - 1
 
@@ -37,7 +37,7 @@ async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(st
 
 @pytest.mark.parametrize(("messages", "kept"), [(60, 10), (200, 0)])
 async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages(
-    store: RedisStore, caller: Caller, app: str, messages: int, kept: int
+    store: RedisStore, executor: Executor, app: str, messages: int, kept: int
 ) -> None:
     """They can change no count any more, not even one that is set by hand: it goes back no further than messages are remembered."""
     await a_room(store, app, members=["ann"])
@@ -48,11 +48,11 @@ async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages
     for _ in range(messages):
         await posted(store, app)
     key = Keys.room(app, "r")
-    assert await caller.command("ZCARD", f"{key}:h", key=key) == kept
+    assert await executor.command("ZCARD", f"{key}:h", key=key) == kept
     assert await unread_of(store, app, "ann") == messages
 
 
-async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, executor: Executor, app: str) -> None:
     """Holes, when the last member has passed them, and who joined before the oldest remembered message: else a post could take long."""
     await a_room(store, app, members=["ann"])
     await posted(store, app, message="m")
@@ -60,7 +60,7 @@ async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, 
     await store.delete_message(app=app, room="r", message="m")
     key = Keys.room(app, "r")
     for suffix in "hb":
-        await caller.command("ZADD", f"{key}:{suffix}", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
+        await executor.command("ZADD", f"{key}:{suffix}", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
     for _ in range(62):
         await posted(store, app)
     await posted(store, app, message="kept")
@@ -70,7 +70,7 @@ async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, 
     for posts in (1, 64, 64):
         for _ in range(posts):
             await posted(store, app, sender="ann")
-        left.append([await caller.command("ZCARD", f"{key}:{suffix}", key=key) for suffix in "hb"])
+        left.append([await executor.command("ZCARD", f"{key}:{suffix}", key=key) for suffix in "hb"])
     assert left == [[5002, 15_002], [1, 5002], [1, 0]]
     assert await store.audit_room(app=app, room="r", repair=False) == []
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from readstate.domain.types import Posted, Receipt
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.receipts import whole_list
@@ -58,13 +58,13 @@ async def test_a_move_gives_the_same_time_to_all_messages_that_it_passed(store: 
     assert times == {answer.at_ms}
 
 
-async def test_reading_is_noted_with_the_servers_clock(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_reading_is_noted_with_the_servers_clock(store: RedisStore, executor: Executor, app: str) -> None:
     """A read has no time of its own in its answer; it lies between two looks at the clock."""
     await a_room(store, app)
     message = (await posted(store, app, sender="ann")).message
-    before = await server_ms(caller, app)
+    before = await server_ms(executor, app)
     await store.mark_read(app=app, room="r", user="bob", message=message)
-    assert before <= (await receipt_of(store, app, message)).at_ms <= await server_ms(caller, app)
+    assert before <= (await receipt_of(store, app, message)).at_ms <= await server_ms(executor, app)
 
 
 @pytest.mark.parametrize("fanout_limit", [1, 256])
@@ -81,9 +81,9 @@ async def test_reading_again_or_something_older_is_no_move(store: RedisStore, ap
 
 
 @pytest.mark.parametrize("kept", [CHUNK, 2 * CHUNK])
-async def test_past_the_trim_a_receipt_says_at_the_latest(caller: Caller, app: str, kept: int) -> None:
+async def test_past_the_trim_a_receipt_says_at_the_latest(executor: Executor, app: str, kept: int) -> None:
     """What the journal no longer holds is said to be inexact, and is never earlier than the truth; the newest moves are exact."""
-    store = RedisStore(caller, journal_moves=kept)
+    store = RedisStore(executor, journal_moves=kept)
     hers, his = await a_dialogue(store, app, 6 * CHUNK + 5)
     told = [await receipt_of(store, app, question.message) for question in hers]
     assert all(receipt.at_ms >= answer.at_ms for receipt, answer in zip(told, his, strict=True))
@@ -96,9 +96,9 @@ async def test_past_the_trim_a_receipt_says_at_the_latest(caller: Caller, app: s
     assert all(receipt.at_ms <= oldest_known for receipt in told if not receipt.exact)
 
 
-async def test_moves_are_forgotten_by_age_as_well(caller: Caller, app: str) -> None:
+async def test_moves_are_forgotten_by_age_as_well(executor: Executor, app: str) -> None:
     """Here after no time at all, but for the moves that are not put away yet and the last chunk."""
-    store = RedisStore(caller, journal_days=0)
+    store = RedisStore(executor, journal_days=0)
     hers, his = await a_dialogue(store, app, 2 * CHUNK)
     await asyncio.sleep(0.01)
     for _ in range(CHUNK):
@@ -107,43 +107,43 @@ async def test_moves_are_forgotten_by_age_as_well(caller: Caller, app: str) -> N
     assert (await receipt_of(store, app, hers[0].message)).at_ms >= his[0].at_ms
 
 
-async def test_a_journal_does_not_grow_beyond_its_setting(caller: Caller, app: str) -> None:
+async def test_a_journal_does_not_grow_beyond_its_setting(executor: Executor, app: str) -> None:
     """However much somebody reads."""
-    store, key = RedisStore(caller, journal_moves=CHUNK), Keys.room(app, "r")
+    store, key = RedisStore(executor, journal_moves=CHUNK), Keys.room(app, "r")
     for _ in range(3):
         await a_dialogue(store, app, 5 * CHUNK)
-        assert await caller.command("HLEN", f"{key}:j", key=key) <= 2 * 3, "of two members, what is kept and what is on its way out"
-        assert await caller.command("HSTRLEN", key, "ann", key=key) < 400
+        assert await executor.command("HLEN", f"{key}:j", key=key) <= 2 * 3, "of two members, what is kept and what is on its way out"
+        assert await executor.command("HSTRLEN", key, "ann", key=key) < 400
 
 
-async def test_a_move_takes_at_most_24_bytes(caller: Caller, app: str) -> None:
+async def test_a_move_takes_at_most_24_bytes(executor: Executor, app: str) -> None:
     """As the server counts them, everything included."""
-    store, key = RedisStore(caller), Keys.room(app, "r")
+    store, key = RedisStore(executor), Keys.room(app, "r")
     await a_room(store, app, members=["ann"])
     moves = 960
     for _ in range(moves):
         await posted(store, app, sender="ann")
-    used = [await caller.command("MEMORY", "USAGE", f"{key}:{suffix}", "SAMPLES", 0, key=key) for suffix in "jp"]
+    used = [await executor.command("MEMORY", "USAGE", f"{key}:{suffix}", "SAMPLES", 0, key=key) for suffix in "jp"]
     assert sum(size or 0 for size in used) / moves <= 24
 
 
-async def test_a_shorter_setting_takes_effect_step_by_step(caller: Caller, app: str) -> None:
+async def test_a_shorter_setting_takes_effect_step_by_step(executor: Executor, app: str) -> None:
     """Two chunks go for each that comes, until there are as few as wanted."""
-    await a_dialogue(RedisStore(caller), app, 10 * CHUNK)
-    store, key = RedisStore(caller, journal_moves=CHUNK), Keys.room(app, "r")
+    await a_dialogue(RedisStore(executor), app, 10 * CHUNK)
+    store, key = RedisStore(executor, journal_moves=CHUNK), Keys.room(app, "r")
     for _ in range(12 * CHUNK):
         await posted(store, app, sender="bob")
-    assert await caller.command("HLEN", f"{key}:j", key=key) <= 10 + 3
+    assert await executor.command("HLEN", f"{key}:j", key=key) <= 10 + 3
 
 
-async def test_the_journal_of_a_deleted_room_is_gone(caller: Caller, app: str) -> None:
+async def test_the_journal_of_a_deleted_room_is_gone(executor: Executor, app: str) -> None:
     """Whoever creates the room again begins afresh."""
-    store, key = RedisStore(caller), Keys.room(app, "r")
+    store, key = RedisStore(executor), Keys.room(app, "r")
     await a_dialogue(store, app, 2 * CHUNK)
     await store.delete_room(app=app, room="r")
-    assert await caller.command("EXISTS", f"{key}:j", key=key) == 0
+    assert await executor.command("EXISTS", f"{key}:j", key=key) == 0
 
 
-async def server_ms(caller: Caller, app: str) -> int:
-    seconds, rest = await caller.command("TIME", key=Keys.room(app, "r"))
+async def server_ms(executor: Executor, app: str) -> int:
+    seconds, rest = await executor.command("TIME", key=Keys.room(app, "r"))
     return int(seconds) * 1000 + int(rest) // 1000

@@ -4,7 +4,7 @@ import pytest
 
 from readstate.domain.types import MemberState
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
@@ -69,9 +69,9 @@ async def test_the_next_read_takes_the_mark_away_even_if_it_moves_nothing(store:
     assert moved == [True, False]
 
 
-async def test_taking_a_mark_away_is_no_event_for_webhooks(caller: Caller, app: str) -> None:
+async def test_taking_a_mark_away_is_no_event_for_webhooks(executor: Executor, app: str) -> None:
     """Nothing was read that had not been."""
-    store = RedisStore(caller, events=True)
+    store = RedisStore(executor, events=True)
     await a_room(store, app)
     await posted(store, app, message="m")
     written = []
@@ -80,7 +80,7 @@ async def test_taking_a_mark_away_is_no_event_for_webhooks(caller: Caller, app: 
         await store.mark_unread(app=app, room="r", user="ann", message="m")
         await store.outbox.idle()
         stream = Keys.events(Keys.event_shard(Keys.room(app, "r")))
-        entries = await caller.command("XRANGE", stream, "-", "+", key=stream)
+        entries = await executor.command("XRANGE", stream, "-", "+", key=stream)
         written.append([entry for entry in entries if entry[1][0] == app.encode()])
     assert len(written[0]) == 1
     assert written[1] == written[0]

@@ -2,15 +2,15 @@
 
 import asyncio
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
 
-async def test_workers_see_each_other_until_one_is_silent(run: Run, caller: Caller) -> None:
-    await caller.command("DEL", Keys.workers, key=Keys.workers)
+async def test_workers_see_each_other_until_one_is_silent(run: Run, executor: Executor) -> None:
+    await executor.command("DEL", Keys.workers, key=Keys.workers)
     assert await run("note_worker", Keys.workers, 60_000, "one") == [b"one"]
     assert await run("note_worker", Keys.workers, 60_000, "two") == [b"one", b"two"]
     await asyncio.sleep(0.2)
     assert await run("note_worker", Keys.workers, 100, "two") == [b"two"]
-    assert 0 < await caller.command("PTTL", Keys.workers, key=Keys.workers) <= 100
+    assert 0 < await executor.command("PTTL", Keys.workers, key=Keys.workers) <= 100

@@ -4,7 +4,7 @@ import pytest
 
 from readstate.errors import RoomUnknown
 from readstate.store import outbox
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import State
@@ -41,9 +41,9 @@ async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(run: Run,
     assert await store.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
 
 
-async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, caller: Caller, app: str) -> None:
+async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, executor: Executor, app: str) -> None:
     """The fan-out limit may be set so that a room owes more members than are told at once."""
-    store, users = RedisStore(caller, fanout_limit=1000), [f"u{number}" for number in range(600)]
+    store, users = RedisStore(executor, fanout_limit=1000), [f"u{number}" for number in range(600)]
     await a_room(store, app, members=users)
     await posted(store, app)
     await store.outbox.idle()
@@ -68,46 +68,46 @@ async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app
     assert (owed, news) == (0, [])
 
 
-async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(run: Run, caller: Caller, app: str) -> None:
+async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(run: Run, executor: Executor, app: str) -> None:
     """Its head has expired; the stamp is the present time."""
     key = Keys.room(app, "r")
-    await caller.command("HSET", f"{key}:o", "ann", 100, key=key)
+    await executor.command("HSET", f"{key}:o", "ann", 100, key=key)
     owed, revision, _, _, news, _ = await run("owed", key, app)
     assert (owed, news) == (1, [b"ann", 0, 0, State.GONE])
     assert revision > 100
 
 
 async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
-    store: RedisStore, caller: Caller, app: str, monkeypatch: pytest.MonkeyPatch
+    store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often the list is walked in the meantime; else it would hold every room there ever was."""
     await a_room(store, app)
     owing, entry = Keys.owing_of(Keys.room(app, "r")), f"{app}:r"
-    assert await caller.command("ZSCORE", owing, entry, key=owing) is not None
+    assert await executor.command("ZSCORE", owing, entry, key=owing) is not None
     now = outbox.time.time()
     for later_s in range(0, outbox.STALE_S + 60, 30):
         monkeypatch.setattr(outbox.time, "time", lambda later_s=later_s: now + later_s)
         await store.outbox.recover()
-    assert await caller.command("ZSCORE", owing, entry, key=owing) is None
+    assert await executor.command("ZSCORE", owing, entry, key=owing) is None
 
 
-async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Run, store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
     """Recovery reports it and goes on."""
     shard = Keys.owing_of(Keys.room(app, "broken"))
     sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
     await a_room(store, app, sound)
     await store.outbox.idle()
     await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
-    await caller.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
-    await caller.command("ZADD", shard, 0, f"{app}:broken", key=shard)
+    await executor.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
+    await executor.command("ZADD", shard, 0, f"{app}:broken", key=shard)
     await store.outbox.recover(older_than_s=-10)
     assert await store.badge(app=app, user="ann", tags=[]) == 1
-    await caller.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
+    await executor.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
 
 
-async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, executor: Executor, app: str) -> None:
     """A stranger who makes up room ids leaves nothing behind."""
     with pytest.raises(RoomUnknown):
         await store.mark_read(app=app, room="made-up", user="a", message="m")
     owing = Keys.owing_of(Keys.room(app, "made-up"))
-    assert await caller.command("ZSCORE", owing, f"{app}:made-up", key=owing) is None
+    assert await executor.command("ZSCORE", owing, f"{app}:made-up", key=owing) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from readstate.domain.types import Filter, ReceiptCount, Receipts
 from readstate.errors import Invalid, MessageUnknown, RoomUnknown
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
@@ -224,7 +224,7 @@ async def test_asking_writes_nothing_but_the_order_of_a_small_room(store: RedisS
     assert await contents(store, app) == after
 
 
-async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(store: RedisStore, executor: Executor, app: str) -> None:
     """What only its receipts needed is not kept."""
     message = await a_message(store, app, readers=["bob", "cid"])
     await store.remove_members(app=app, room="r", members=["bob"])
@@ -232,20 +232,20 @@ async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(
         await posted(store, app, sender="ann")
     await refused(store, app, MessageUnknown, whole_list(store, app, "r", message))
     key = Keys.room(app, "r")
-    assert await caller.command("EXISTS", *(f"{key}:{suffix}" for suffix in "xye"), key=key) == 0
+    assert await executor.command("EXISTS", *(f"{key}:{suffix}" for suffix in "xye"), key=key) == 0
 
 
-async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(store: RedisStore, executor: Executor, app: str) -> None:
     """All of it, from the first chunk on."""
     await a_room(store, app, members=["ann", "bob"])
     for _ in range(50):
         await posted(store, app, sender="bob")
     await store.remove_members(app=app, room="r", members=["bob"])
     key = Keys.room(app, "r") + ":j"
-    assert {field.partition(b"\x1f")[0] for field in await caller.command("HKEYS", key, key=key)} == {b"bob"}
+    assert {field.partition(b"\x1f")[0] for field in await executor.command("HKEYS", key, key=key)} == {b"bob"}
     for _ in range(256):
         await posted(store, app)
-    assert await caller.command("EXISTS", key, key=key) == 0
+    assert await executor.command("EXISTS", key, key=key) == 0
 
 
 async def test_a_later_stay_keeps_its_receipts_when_an_earlier_one_is_forgotten(store: RedisStore, app: str) -> None:
@@ -351,7 +351,7 @@ async def test_who_leaves_between_pages_is_not_shown_twice(store: RedisStore, ap
 
 
 @pytest.mark.parametrize("which", Filter)
-async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, caller: Caller, app: str, which: Filter) -> None:
+async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, executor: Executor, app: str, which: Filter) -> None:
     """One for each person on it, and a few to find where it begins."""
     counts = []
     for room, size in (("small", 100), ("large", 1600)):
@@ -363,15 +363,15 @@ async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, 
             await asyncio.gather(*(store.mark_read(app=app, room=room, user=member, message=message) for member in people))
         await store.outbox.idle()
         first = await store.receipts(app=app, room=room, message=message, which=which, limit=50, page="")
-        await caller.each_node("CONFIG", "RESETSTAT")
+        await executor.each_node("CONFIG", "RESETSTAT")
         await store.receipts(app=app, room=room, message=message, which=which, limit=50, page=first.next)
-        counts.append(await commands_run(caller))
+        counts.append(await commands_run(executor))
     assert counts[1] <= counts[0] + 5
 
 
-async def commands_run(caller: Caller) -> int:
+async def commands_run(executor: Executor) -> int:
     """Inside scripts as well, on all nodes; what counts is not counted."""
-    lines = [line for told in await caller.each_node("INFO", "commandstats") for line in told.decode().splitlines() if "calls=" in line]
+    lines = [line for told in await executor.each_node("INFO", "commandstats") for line in told.decode().splitlines() if "calls=" in line]
     named = [line for line in lines if not line.startswith(("cmdstat_info", "cmdstat_config"))]
     return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in named)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.lua.conftest import Run
@@ -17,33 +17,33 @@ def plan_url(cluster: "object") -> str:
     return str(cluster.url)  # type: ignore[attr-defined]
 
 
-async def room_keys(caller: Caller, app: str) -> dict[str, bytes]:
+async def room_keys(executor: Executor, app: str) -> dict[str, bytes]:
     """Everything in the room's slot."""
-    keys = [key.decode() for found in await caller.each_node("KEYS", f"{{r:{app}:r}}*") for key in found]
-    return {key: await caller.command("DUMP", key, key=key) for key in keys}
+    keys = [key.decode() for found in await executor.each_node("KEYS", f"{{r:{app}:r}}*") for key in found]
+    return {key: await executor.command("DUMP", key, key=key) for key in keys}
 
 
-async def set_back(caller: Caller, before: dict[str, bytes]) -> None:
+async def set_back(executor: Executor, before: dict[str, bytes]) -> None:
     """As a failover to a replica that had not heard the latest does."""
     for key, value in before.items():
-        await caller.command("RESTORE", key, 0, value, "REPLACE", key=key)
+        await executor.command("RESTORE", key, 0, value, "REPLACE", key=key)
 
 
-async def a_room_that_lost_a_read(store: RedisStore, caller: Caller, app: str) -> None:
+async def a_room_that_lost_a_read(store: RedisStore, executor: Executor, app: str) -> None:
     """Messages m and n; Ann has read n, and only her own side still knows it."""
     await a_room(store, app)
     await posted(store, app, message="m")
     await posted(store, app, message="n")
     await store.outbox.idle()
-    before = await room_keys(caller, app)
+    before = await room_keys(executor, app)
     await store.mark_read(app=app, room="r", user="ann", message="n")
     await store.outbox.idle()
-    await set_back(caller, before)
+    await set_back(executor, before)
 
 
-async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisStore, executor: Executor, app: str) -> None:
     """No cursor goes back, and what was read stays read."""
-    await a_room_that_lost_a_read(store, caller, app)
+    await a_room_that_lost_a_read(store, executor, app)
     await posted(store, app, sender="bob")
     me = (await store.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -74,22 +74,22 @@ async def test_nothing_to_restore_changes_nothing(run: Run, store: RedisStore, a
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
-async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(run: Run, store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
     """What was done when the lost cursor was found is done all the same, and recovery goes on with other rooms."""
-    await a_room_that_lost_a_read(store, caller, app)
+    await a_room_that_lost_a_read(store, executor, app)
     _, revision, born, tags, news, _ = await run("mark_read", Keys.room(app, "r"), app, "ann", "m", KEEP, "")
     # Large as it is, its members' copies stay as they are.
     await store.delete_room(app=app, room="r")
-    before = await room_keys(caller, app)
+    before = await room_keys(executor, app)
     await store.outbox._tell(app, "r", revision, born, tags, news)
     await store.outbox.idle()
-    after = await room_keys(caller, app)
+    after = await room_keys(executor, app)
     assert after.keys() <= before.keys()
     assert after[Keys.room(app, "r")] == before[Keys.room(app, "r")]
 
 
-async def test_a_room_that_does_not_exist_has_nothing_to_restore(run: Run, caller: Caller, app: str) -> None:
+async def test_a_room_that_does_not_exist_has_nothing_to_restore(run: Run, executor: Executor, app: str) -> None:
     """Nothing is written."""
     reply, _, _, _, news, _ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 1, KEEP)
     assert (reply, news) == (0, [])
-    assert await room_keys(caller, app) == {}
+    assert await room_keys(executor, app) == {}

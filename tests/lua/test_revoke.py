@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
@@ -16,14 +16,14 @@ def revoked(*names: str, until_s: int = FAR_S) -> list[bytes]:
     return [msgspec.msgpack.encode(["al", name, until_s]) for name in names]
 
 
-async def test_a_position_is_the_time_or_one_more_than_the_last(run: Run, caller: Caller, app: str) -> None:
+async def test_a_position_is_the_time_or_one_more_than_the_last(run: Run, executor: Executor, app: str) -> None:
     """Though the last one was ahead, as after a failover to a node whose clock is behind."""
     key = Keys.revocations(app)
     before = time.time_ns() // 1_000_000
     first = await run("revoke", key, NEVER, *revoked("a"))
     assert before <= first <= time.time_ns() // 1_000_000
     ahead = first + 3_600_000
-    await caller.command("ZADD", key, ahead, revoked("b")[0], key=key)
+    await executor.command("ZADD", key, ahead, revoked("b")[0], key=key)
     assert [await run("revoke", key, NEVER, *revoked(name)) for name in "cd"] == [ahead + 1, ahead + 2]
 
 

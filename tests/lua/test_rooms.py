@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.domain.types import Status
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room
@@ -20,11 +20,11 @@ async def test_a_user_is_in_the_rooms_that_they_joined_and_did_not_leave(store: 
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
-async def test_a_large_room_that_was_deleted_is_not_listed(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_a_large_room_that_was_deleted_is_not_listed(store: RedisStore, executor: Executor, app: str) -> None:
     """Its members were not told; the stale entry goes when it is found."""
     await a_room(store, app)
     await store.delete_room(app=app, room="r")
     assert await store.rooms(app=app, user="ann") == []
     await store.outbox.idle()
     key = Keys.user(app, "ann")
-    assert await caller.command("EXISTS", f"{key}:d", key=key) == 0
+    assert await executor.command("EXISTS", f"{key}:d", key=key) == 0

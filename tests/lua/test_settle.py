@@ -1,21 +1,21 @@
 """settle.lua: what was told is struck out, unless newer news is owed by now."""
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
 
-async def test_only_what_was_told_is_struck_out(run: Run, caller: Caller, app: str) -> None:
+async def test_only_what_was_told_is_struck_out(run: Run, executor: Executor, app: str) -> None:
     """An operation that came later owes its own news."""
     key = Keys.room(app, "r")
-    await caller.command("HSET", f"{key}:o", "ann", 100, "bob", 101, "cid", 99, key=key)
+    await executor.command("HSET", f"{key}:o", "ann", 100, "bob", 101, "cid", 99, key=key)
     assert await run("settle", key, 100, "ann", "bob", "zoe") == 2
-    assert sorted(await caller.command("HKEYS", f"{key}:o", key=key)) == [b"bob", b"cid"]
+    assert sorted(await executor.command("HKEYS", f"{key}:o", key=key)) == [b"bob", b"cid"]
 
 
-async def test_nothing_is_left_of_a_list_that_is_empty(run: Run, caller: Caller, app: str) -> None:
+async def test_nothing_is_left_of_a_list_that_is_empty(run: Run, executor: Executor, app: str) -> None:
     """The key itself goes."""
     key = Keys.room(app, "r")
-    await caller.command("HSET", f"{key}:o", "ann", 100, key=key)
+    await executor.command("HSET", f"{key}:o", "ann", 100, key=key)
     assert await run("settle", key, 100, "ann") == 0
-    assert await caller.command("EXISTS", f"{key}:o", key=key) == 0
+    assert await executor.command("EXISTS", f"{key}:o", key=key) == 0

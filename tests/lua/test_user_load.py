@@ -6,7 +6,7 @@ import pytest
 
 from readstate.domain.types import Status
 from readstate.errors import LimitReached
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.user_limits import WEIGHT_LIMIT
@@ -22,9 +22,9 @@ def fanout_limit() -> int:
 
 
 @pytest.fixture
-def few(caller: Caller) -> RedisStore:
+def few(executor: Executor) -> RedisStore:
     """A store in which a user may be in four rooms with six distinct tags; as far as clients bring them, in two with three."""
-    return RedisStore(caller, fanout_limit=3, user_room_limit=4, user_tag_limit=6)
+    return RedisStore(executor, fanout_limit=3, user_room_limit=4, user_tag_limit=6)
 
 
 async def load(run: Run, app: str, user: str, room: str = "", tags: str = "") -> Sequence[int]:
@@ -65,16 +65,16 @@ async def test_a_tag_counts_once_in_however_many_sets(store: RedisStore, run: Ru
 
 
 async def test_what_an_older_version_has_written_is_counted_with_the_next_set(
-    store: RedisStore, caller: Caller, run: Run, app: str
+    store: RedisStore, executor: Executor, run: Run, app: str
 ) -> None:
     """It kept sets without the tags in them."""
     await a_room(store, app, "r1", tags=["a", "b"])
     await a_room(store, app, "r2", tags=["b", "c"])
     key = Keys.user(app, "ann")
-    await caller.command("DEL", f"{key}:k", key=key)
+    await executor.command("DEL", f"{key}:k", key=key)
     await a_room(store, app, "r3", tags=["d"])
     assert (await load(run, app, "ann"))[2:4] == [4, 2 * (3 + 40) + 21]
-    await caller.command("DEL", f"{key}:k", key=key)
+    await executor.command("DEL", f"{key}:k", key=key)
     await store.set_tags(app=app, room="r1", tags=[])
     assert (await load(run, app, "ann"))[2:4] == [3, 3 + 40 + 21]
     assert await store.audit_user(app=app, user="ann", repair=False) == []
@@ -136,11 +136,11 @@ async def test_at_the_limit_members_may_be_named_again(few: RedisStore, app: str
     assert await few.add_members(app=app, room="r1", members=["ann", "eve"]) == ["eve"]
 
 
-async def test_rooms_that_an_older_version_has_counted_are_not_mistaken(store: RedisStore, caller: Caller, run: Run, app: str) -> None:
+async def test_rooms_that_an_older_version_has_counted_are_not_mistaken(store: RedisStore, executor: Executor, run: Run, app: str) -> None:
     """Its tags are no rooms, and its tags are known."""
     await a_room(store, app, "r1", tags=["a", "b"])
     key = Keys.user(app, "ann")
-    await caller.command("DEL", f"{key}:k", key=key)
+    await executor.command("DEL", f"{key}:k", key=key)
     assert await load(run, app, "ann", "new", "b\x1fc") == [0, 1, 2, 3 + 40, 1, 3 + 40]
 
 
@@ -153,19 +153,19 @@ async def test_tag_sets_are_bounded_by_what_walking_them_takes(store: RedisStore
     await refused(store, app, LimitReached, one_more)
 
 
-async def test_the_keys_of_a_user_who_is_in_no_room_end(store: RedisStore, caller: Caller, app: str) -> None:
+async def test_the_keys_of_a_user_who_is_in_no_room_end(store: RedisStore, executor: Executor, app: str) -> None:
     """A day after the last room was left; who comes back within it stays."""
     key = Keys.user(app, "ann")
 
     async def lives() -> list[int]:
         await store.outbox.idle()
-        names = await caller.command("KEYS", f"{key}*", key=key) if caller.plan == "atomic" else [key.encode(), f"{key}:g".encode()]
-        return [await caller.command("TTL", name, key=key) for name in sorted(names)]
+        names = await executor.command("KEYS", f"{key}*", key=key) if executor.plan == "atomic" else [key.encode(), f"{key}:g".encode()]
+        return [await executor.command("TTL", name, key=key) for name in sorted(names)]
 
     await a_room(store, app, "r1", members=["ann"], tags=["a"])
     await a_room(store, app, "r2", members=["ann", "bob", "cid", "dan"])
     await store.remove_members(app=app, room="r1", members=["ann"])
-    assert await lives() == ([-1, -1, -1] if caller.plan == "atomic" else [-1, -1])
+    assert await lives() == ([-1, -1, -1] if executor.plan == "atomic" else [-1, -1])
     await store.remove_members(app=app, room="r2", members=["ann"])
     assert await lives() == [86_400, 86_400]
     await store.add_members(app=app, room="r1", members=["ann"])

@@ -11,9 +11,9 @@ ROOMS = 60
 
 async def calls_of(imkit: Imkit, work: Any) -> dict[str, int]:
     """How often each command ran while `work` was answered, those inside scripts included."""
-    await imkit.caller.command("CONFIG", "RESETSTAT", key="")
+    await imkit.executor.command("CONFIG", "RESETSTAT", key="")
     await work
-    lines = (await imkit.caller.command("INFO", "commandstats", key="")).decode().splitlines()
+    lines = (await imkit.executor.command("INFO", "commandstats", key="")).decode().splitlines()
     return {
         line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines if ":" in line
     }
@@ -50,9 +50,9 @@ async def test_a_large_room_that_is_deleted_leaves_nothing_with_people_who_never
     """300 members: none keeps it on the list of rooms that are asked for a badge."""
     members = [f"m{number}" for number in range(300)]
     await imkit.room("large", *members)
-    before = await imkit.caller.command("EXISTS", *(f"{{u:default:{member}}}:d" for member in members), key="")
+    before = await imkit.executor.command("EXISTS", *(f"{{u:default:{member}}}:d" for member in members), key="")
     result(await imkit.as_backend("DELETE", "/rooms/large"))
-    after = await imkit.caller.command("EXISTS", *(f"{{u:default:{member}}}:d" for member in members), key="")
+    after = await imkit.executor.command("EXISTS", *(f"{{u:default:{member}}}:d" for member in members), key="")
     assert (before, after) == (300, 0)
-    left = await imkit.caller.command("KEYS", "{r:default:large}*", key="")
+    left = await imkit.executor.command("KEYS", "{r:default:large}*", key="")
     assert left == [b"{r:default:large}"], "the head alone, for a day"

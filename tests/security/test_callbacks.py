@@ -134,7 +134,7 @@ async def test_every_worker_knows_which_signatures_were_used(tencent: Tencent, u
     await asyncio.sleep(1.1)
     other = create_app(settings)
     async with Lifespan(other), httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url="http://test") as client:
-        elsewhere = Tencent(Imkit(other, client, tencent.imkit.caller))
+        elsewhere = Tencent(Imkit(other, client, tencent.imkit.executor))
         answer = await elsewhere.send(*told.direct_sent("bo", "al", 2), **used)
         assert (answer.status_code, answer.content) == (401, USED)
         assert (await elsewhere.send(COMMAND, BODY, **used)).content == OK
@@ -144,7 +144,7 @@ async def test_what_is_remembered_of_signatures_goes_after_two_minutes(tencent: 
     """And is little: one number for the signature, one for each callback."""
     for seq in (1, 2, 2):
         await tencent.send(*told.direct_sent("bo", "al", seq), **signed)
-    kept = [key async for key in tencent.imkit.caller.scan("{q:*tencent sign*")]
+    kept = [key async for key in tencent.imkit.executor.scan("{q:*tencent sign*")]
     assert len(kept) == 3
     for key in kept:
-        assert 110_000 < await tencent.imkit.caller.command("PTTL", key, key=key) <= 120_000
+        assert 110_000 < await tencent.imkit.executor.command("PTTL", key, key=key) <= 120_000

@@ -34,12 +34,12 @@ def settings(settings: Settings, fanout_limit: int) -> Settings:
 
 
 def round_trips(imkit: Imkit) -> int:
-    return int(imkit.service.parts.desk.directory._caller.round_trips)
+    return int(imkit.service.parts.services.directory._executor.round_trips)
 
 
 async def with_other_apps(imkit: Imkit) -> str:
     """A token of ann; there are several apps in which tokens may be good."""
-    registry: AppRegistry = imkit.service.parts.desk.apps
+    registry: AppRegistry = imkit.service.parts.services.apps
     for number in range(OTHER_APPS):
         await registry.add(f"other-{number}")
     await registry.refresh()

@@ -18,9 +18,9 @@ SLACK = 20  # commands that workers give by themselves meanwhile
 
 async def counted(imkit: Imkit, call: Callable[[], Awaitable[Any]]) -> tuple[dict[str, int], int]:
     """Commands that the store carried out during a call, by name, and the microseconds that its scripts took."""
-    await imkit.caller.command("CONFIG", "RESETSTAT", key="")
+    await imkit.executor.command("CONFIG", "RESETSTAT", key="")
     await call()
-    text = bytes(await imkit.caller.command("INFO", "commandstats", key=""))
+    text = bytes(await imkit.executor.command("INFO", "commandstats", key=""))
     found = {name.decode(): (int(calls), int(usec)) for name, calls, usec in _STATISTICS.findall(text)}
     scripts = [usec for name, (_, usec) in found.items() if name.startswith("fcall")]
     return {name: calls for name, (calls, _) in found.items()}, sum(scripts)
@@ -94,8 +94,8 @@ class TestWithoutRates:
         await imkit.room("r", "al", *ghosts)
         await imkit.post("r", "al", "m1")
         result(await imkit.as_backend("DELETE", "/rooms/r"))
-        kept = [key for key in await imkit.caller.command("KEYS", "*", key="") if b"ghost" in key]
-        for_ever = [key for key in kept if await imkit.caller.command("PTTL", key, key=key.decode()) < 0]
+        kept = [key for key in await imkit.executor.command("KEYS", "*", key="") if b"ghost" in key]
+        for_ever = [key for key in kept if await imkit.executor.command("PTTL", key, key=key.decode()) < 0]
         assert for_ever == []
 
 

@@ -21,7 +21,7 @@ from readstate.settings import Settings, SettingsError
 from readstate.store import directory as directories
 from readstate.store import workers
 from readstate.store.apps import AppRegistry, NewApp
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.directory import RedisDirectory
 from readstate.store.keys import Keys
 from readstate.store.workers import Key, Workers
@@ -45,23 +45,23 @@ def settings(settings: Settings, plan_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def another(settings: Settings, caller: Caller) -> AsyncIterator[Imkit]:
+async def another(settings: Settings, executor: Executor) -> AsyncIterator[Imkit]:
     """Another worker on the same store."""
     service = create_app(settings)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
-        yield Imkit(service, client, caller)
+        yield Imkit(service, client, executor)
 
 
 @pytest_asyncio.fixture
 async def second(imkit: Imkit, settings: Settings) -> AsyncIterator[Imkit]:
-    async with another(settings, imkit.caller) as second:
+    async with another(settings, imkit.executor) as second:
         yield second
 
 
 @pytest.fixture
 def apps(imkit: Imkit) -> AppRegistry:
     """As the command `readstate apps` has them."""
-    return AppRegistry(imkit.caller, client_key=CLIENT_KEY, api_key=API_KEY)
+    return AppRegistry(imkit.executor, client_key=CLIENT_KEY, api_key=API_KEY)
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ async def acme(imkit: Imkit, apps: AppRegistry) -> NewApp:
 
 async def heard(imkit: Imkit) -> None:
     """The worker looks at the store now."""
-    desk = imkit.service.parts.desk
-    await desk.apps.refresh()
-    await desk.tokens.learn_revocations()
+    services = imkit.service.parts.services
+    await services.apps.refresh()
+    await services.tokens.learn_revocations()
 
 
 async def issued_and_bound(imkit: Imkit, api_key: str = API_KEY, *, user: str = "al", custom: str = CUSTOM) -> list[str]:
@@ -130,7 +130,7 @@ async def test_the_first_app_s_tokens_can_be_ended_as_well(imkit: Imkit, apps: A
         await apps.end_tokens("default")
         await heard(imkit)
         assert await good(imkit, tokens) == [False, False]
-        async with another(settings, imkit.caller) as later:
+        async with another(settings, imkit.executor) as later:
             assert await good(later, tokens) == [False, False]
     assert await imkit.badge("al") == 0
 
@@ -152,12 +152,12 @@ async def test_a_token_of_a_removed_app_stays_void_when_the_name_comes_back(imki
 async def test_rotating_a_key_ends_no_token(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
     """Nor does it bring one back that was ended before, or while the key was rotated."""
     tokens = await issued_and_bound(imkit, acme.api_key)
-    before = await imkit.caller.command("HGET", Keys.apps, "acme", key=Keys.apps)
+    before = await imkit.executor.command("HGET", Keys.apps, "acme", key=Keys.apps)
     await apps.rotate("acme")
     await heard(imkit)
     assert await good(imkit, tokens, acme.client_key) == [True, True]
     await apps.end_tokens("acme")
-    await imkit.caller.command("HSET", Keys.apps, "acme", before, key=Keys.apps)  # as a rotation that had read it before would
+    await imkit.executor.command("HSET", Keys.apps, "acme", before, key=Keys.apps)  # as a rotation that had read it before would
     await heard(imkit)
     assert await good(imkit, tokens, acme.client_key) == [False, False]
 
@@ -179,7 +179,7 @@ async def test_a_token_bound_before_generations_were_kept_counts_only_where_no_k
 ) -> None:
     """A rotation meant to end it."""
     stored = msgspec.msgpack.encode(["key-of-the-clients-of-old", "00" * 32, generation])
-    await imkit.caller.command("HSET", Keys.apps, "old", stored, key=Keys.apps)
+    await imkit.executor.command("HSET", Keys.apps, "old", stored, key=Keys.apps)
     await bound_of_old(imkit, "old")
     await heard(imkit)
     assert await good(imkit, [CUSTOM], "key-of-the-clients-of-old") == [counts]
@@ -202,7 +202,7 @@ async def bound_of_old(imkit: Imkit, app: str) -> None:
     """A custom token as it was stored without a generation."""
     until_s = int(time.time()) + 3600
     key = Keys.bound_token(app, rules._digest(CUSTOM))
-    await imkit.caller.command("SET", key, msgspec.msgpack.encode(["al", "0" * 24, until_s]), "EXAT", until_s, key=key)
+    await imkit.executor.command("SET", key, msgspec.msgpack.encode(["al", "0" * 24, until_s]), "EXAT", until_s, key=key)
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "default "])
@@ -219,7 +219,7 @@ async def test_ending_the_tokens_of_no_app_is_refused(apps: AppRegistry, imkit: 
 @pytest.mark.parametrize("off_s", [-86_400 * 9, -60, 60, 86_400 * 9])
 async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int) -> None:
     """Of the one that revokes, after another one's was heard; and of the one that listens, as far as the token is not over for it."""
-    directory, apps = RedisDirectory(imkit.caller), imkit.service.parts.desk.apps
+    directory, apps = RedisDirectory(imkit.executor), imkit.service.parts.services.apps
     elsewhere = Tokens(directory, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))
     first, second = await issued_and_bound(imkit), await issued_and_bound(imkit, user="bo", custom="the-custom-token-of-bo")
     for token in first + second:
@@ -227,7 +227,7 @@ async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(imkit: Im
     await directory.revoke_tokens(app="default", user="al", token_id="")
     await elsewhere.learn_revocations()
     monkeypatch.setattr(directories, "time", ClockThatIsOff(off_s))
-    await RedisDirectory(imkit.caller).revoke_tokens(app="default", user="bo", token_id="")
+    await RedisDirectory(imkit.executor).revoke_tokens(app="default", user="bo", token_id="")
     await elsewhere.learn_revocations()
     assert [await elsewhere.verify("default", token) for token in first + second] == [None] * 4
     late = Tokens(directory, apps, secret=SECRET)
@@ -255,7 +255,7 @@ async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones
     """And nothing is answered with them."""
     old = {"old_api_key": "api-key-of-the-year-before", "old_client_key": "client-key-of-the-year-before"}
     token = await imkit.sign_in("al")
-    async with another(msgspec.structs.replace(settings, **old), imkit.caller) as changing:
+    async with another(msgspec.structs.replace(settings, **old), imkit.executor) as changing:
         for api_key in (API_KEY, old["old_api_key"]):
             assert await backend_status(changing, api_key) == 200
             for client_key in (CLIENT_KEY, old["old_client_key"]):
@@ -271,10 +271,10 @@ async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones
 async def test_an_old_token_secret_is_good_and_signs_nothing(imkit: Imkit, settings: Settings) -> None:
     token = await imkit.sign_in("al")
     changed = msgspec.structs.replace(settings, token_secret="n" * 32, old_token_secret=settings.token_secret)
-    async with another(changed, imkit.caller) as changing:
+    async with another(changed, imkit.executor) as changing:
         new = (await issued_and_bound(changing))[0]
         assert await good(changing, [token, new]) == [True, True]
-    async with another(msgspec.structs.replace(settings, token_secret="n" * 32), imkit.caller) as after:
+    async with another(msgspec.structs.replace(settings, token_secret="n" * 32), imkit.executor) as after:
         assert await good(after, [token, new]) == [False, True]
     assert await good(imkit, [new]) == [False]
 
@@ -289,7 +289,7 @@ async def test_a_rotated_key_is_kept_as_long_as_was_said_by_the_store_s_clock(
     key = Keys.old_api_key("acme")
 
     async def over() -> bool:
-        return bool(await imkit.caller.command("EXISTS", key, key=key) == 0)
+        return bool(await imkit.executor.command("EXISTS", key, key=key) == 0)
 
     await wait_until(over, "the store to forget the old key")
     await heard(imkit)
@@ -325,7 +325,7 @@ async def test_a_name_that_was_used_is_refused_unless_the_data_is_meant_to_stay(
 async def test_an_app_that_was_removed_before_names_were_kept_is_known_by_its_data(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
     result(await imkit.call("POST", "/admin/clients", {"_id": "al"}, {"IM-API-KEY": acme.api_key}))
     for key in (Keys.apps, Keys.generations):
-        await imkit.caller.command("HDEL", key, "acme", key=key)
+        await imkit.executor.command("HDEL", key, "acme", key=key)
     with pytest.raises(Invalid, match="still there"):
         await apps.add("acme")
     assert (await apps.add("acm")).app == "acm"
@@ -387,7 +387,7 @@ async def test_a_service_with_another_key_says_so(imkit: Imkit, settings: Settin
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
     variable = f"READSTATE_{name.upper()}"
     warning = f"another service uses this store with another {variable}; give them the same one (docs/keys.md)"
-    async with another(msgspec.structs.replace(settings, **{name: OTHERS[name]}), imkit.caller) as stranger:
+    async with another(msgspec.structs.replace(settings, **{name: OTHERS[name]}), imkit.executor) as stranger:
         ready = await stranger.call("GET", "/readyz")
         assert (ready.status_code, ready.text) == (200, f"ready\nwarning: {warning}\n")
         assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [warning]
@@ -401,7 +401,7 @@ async def test_a_service_with_another_key_says_so(imkit: Imkit, settings: Settin
 async def test_an_old_key_on_either_side_explains_a_difference(imkit: Imkit, settings: Settings, name: str) -> None:
     """As while keys are being replaced, one service after the other."""
     for changed in ({name: OTHERS[name], f"old_{name}": getattr(settings, name)}, {f"old_{name}": OTHERS[name]}):
-        async with another(msgspec.structs.replace(settings, **changed), imkit.caller) as changing:
+        async with another(msgspec.structs.replace(settings, **changed), imkit.executor) as changing:
             await look(imkit)
             for service in (imkit, changing):
                 assert (await service.call("GET", "/readyz")).text == "ready\n"
@@ -415,7 +415,7 @@ async def look(imkit: Imkit) -> None:
 async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that crashed says nothing when it goes."""
     monkeypatch.setattr(workers, "FORGOTTEN_AFTER_S", 0.3)
-    crashed, other = (Workers(imkit.caller, {"READSTATE_API_KEY": Key(key)}) for key in ("x" * 32, "y" * 32))
+    crashed, other = (Workers(imkit.executor, {"READSTATE_API_KEY": Key(key)}) for key in ("x" * 32, "y" * 32))
     await crashed.note()
     await other.note()
     assert len(other.warnings()) == 1
@@ -426,7 +426,7 @@ async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(imkit:
 
 async def test_no_key_and_no_digest_that_would_tell_it_is_in_the_store(imkit: Imkit, settings: Settings) -> None:
     """Two bytes of each: to guess with these alone leaves one in 65,536 of all guesses."""
-    notes = await imkit.caller.command("ZRANGE", Keys.workers, 0, -1, key=Keys.workers)
+    notes = await imkit.executor.command("ZRANGE", Keys.workers, 0, -1, key=Keys.workers)
     digests = [digest for note in notes for pair in msgspec.msgpack.decode(note)[1].values() for digest in pair]
     assert sorted(map(len, digests)) == [0, 0, 0, 2, 2, 2]
     stored = b"".join([*notes, *(await imkit.everything()).values()])
@@ -438,7 +438,7 @@ async def test_a_note_that_cannot_be_read_is_passed_over(imkit: Imkit) -> None:
     """Of another version, or somebody else's."""
     now_ms = time.time_ns() // 1_000_000
     for note in (b"", b"\xff", msgspec.msgpack.encode({"a": 1}), msgspec.msgpack.encode(["x", {"READSTATE_API_KEY": 1}])):
-        await imkit.caller.command("ZADD", Keys.workers, now_ms, note, key=Keys.workers)
+        await imkit.executor.command("ZADD", Keys.workers, now_ms, note, key=Keys.workers)
     await look(imkit)
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
 

@@ -88,7 +88,7 @@ async def filled(imkit: Imkit, nodes: list[Server]) -> AsyncIterator[Imkit]:
 
 async def test_a_full_store_refuses_at_once_what_needs_memory_and_says_so(filled: Imkit) -> None:
     """In IMKit's form: 503, when to come again, and nothing was done. It is not tried again and again."""
-    before = await filled.everything() if len(filled.caller.nodes()) == 1 else {}
+    before = await filled.everything() if len(filled.executor.nodes()) == 1 else {}
     post = {"room": "garden", "sender": "al", "message": "more", "messageType": "text"}
     begun = time.monotonic()
     for answer in (
@@ -137,14 +137,14 @@ async def test_a_full_store_lets_everything_be_deleted_and_then_heals(filled: Im
     limit(nodes, 0)
     await filled.post("garden", "al", "garden-m4")
     assert await filled.badge("cy") == 6
-    read_state = filled.service.parts.desk.read_state
+    read_state = filled.service.parts.services.read_state
     for user in ("al", "bo", "cy"):
         assert await read_state.audit_user(app="default", user=user, repair=False) == []
 
 
 async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, nodes: list[Server]) -> None:
     """Who has filled it may be the one: tokens end, a key is rotated, an app is removed."""
-    registry: AppRegistry = filled.service.parts.desk.apps
+    registry: AppRegistry = filled.service.parts.services.apps
     limit(nodes, 0)
     stolen = await registry.add("stolen")
     await registry.add("shut")
@@ -218,8 +218,8 @@ def measured(name: str, text: str) -> float:
 
 
 async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(nodes: list[Server], caplog: pytest.LogCaptureFixture) -> None:
-    caller = await connect(nodes[0].url)
-    memory = StoreMemory(caller)
+    executor = await connect(nodes[0].url)
+    memory = StoreMemory(executor)
     caplog.set_level(logging.WARNING, "readstate.store.memory")
     await memory.look()
     assert memory.warnings() == []
@@ -243,7 +243,7 @@ async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(nodes: list[
     memory._told = dict.fromkeys(memory._told, time.monotonic() - 601)
     await memory.look()
     assert len(caplog.records) == 3 * len(nodes)
-    await caller.close()
+    await executor.close()
 
 
 def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from readstate.domain.read_state import ReadState
 from readstate.domain.types import Made
 from readstate.settings import Settings
 from readstate.wire.imkit.announcing import SYSTEM_TYPES
-from readstate.wire.imkit.call import Caller
+from readstate.wire.imkit.call import Executor
 from readstate.wire.realtime.requests import REQUESTS
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, refusal, result
@@ -448,8 +448,11 @@ async def test_members_see_no_receipts_of_messages_before_they_joined(world: Imk
         assert result(await world.as_user(user, "GET", "/rooms/r/messages/m2/receipts"))["message"] == "m2"
         counts = result(await world.as_user(user, "GET", "/rooms/r/receipts?messages=m1,m2,none"))
         assert [one["message"] for one in counts["data"]] == ["m2"]
-    for caller in (world.as_backend("GET", "/rooms/r/messages/m1/receipts"), world.as_user("ben", "GET", "/rooms/r/messages/m1/receipts")):
-        assert result(await caller)["message"] == "m1"
+    for executor in (
+        world.as_backend("GET", "/rooms/r/messages/m1/receipts"),
+        world.as_user("ben", "GET", "/rooms/r/messages/m1/receipts"),
+    ):
+        assert result(await executor)["message"] == "m1"
 
 
 async def test_members_see_no_old_receipts_in_the_words_of_rocketchat(world: Imkit, rocketchat: Rocketchat) -> None:
@@ -502,7 +505,7 @@ async def probed(world: Imkit) -> Imkit:
 
 def trips(imkit: Imkit) -> int:
     """How often the service has asked the store."""
-    return int(imkit.service.parts.desk.read_state._store._caller.round_trips)
+    return int(imkit.service.parts.services.read_state._store._executor.round_trips)
 
 
 @pytest.mark.parametrize(("theirs", "none"), [("r", "none"), (OF_TWO, direct_room("ann", "cid"))])
@@ -529,9 +532,9 @@ async def test_a_stranger_s_reads_are_answered_alike_in_a_list_and_over_a_socket
     items = [{"room": room, "message": "m1"} for room in ("r", "none")]
     theirs, none = result(await probed.as_user("eve", "PUT", "/me/lastReads", {"items": items}))["results"]
     assert theirs == none == msgspec.json.decode(NOT_FOUND)
-    caller = Caller("default", "eve", backend=False, session=None)
+    executor = Executor("default", "eve", backend=False, session=None)
     for item in items:
-        assert await REQUESTS["lastRead"](probed.service.parts.desk, caller, item) == NOT_FOUND
+        assert await REQUESTS["lastRead"](probed.service.parts.services, executor, item) == NOT_FOUND
 
 
 ROCKETCHAT: list[tuple[str, str, Any, Any]] = [
@@ -619,11 +622,11 @@ async def test_a_direct_room_is_called_after_the_other_not_as_its_maker_wants(wo
 @pytest.mark.parametrize("kind", sorted(SYSTEM_TYPES))
 async def test_a_client_sends_nothing_in_the_service_s_own_name(world: Imkit, kind: str) -> None:
     """Neither anew nor as an edit of its own, over HTTP and over a socket. The backend may."""
-    caller = Caller("default", "ann", backend=False, session=None)
+    executor = Executor("default", "ann", backend=False, session=None)
     for body in ({"messageType": kind}, {"_id": "m1", "messageType": kind}, {"messageType": kind, "members": ["ben"]}):
         answer = await refused(world, "ann", "POST", "/rooms/r/message", body)
         assert code_of(answer) == (400, "INVALID_BODY")
-        said = await REQUESTS["chat message"](world.service.parts.desk, caller, {"room": "r", **body})
+        said = await REQUESTS["chat message"](world.service.parts.services, executor, {"room": "r", **body})
         assert said == answer.content
     result(await world.as_backend("POST", "/messages", {"room": "r", "sender": "ann", "messageType": kind}))
 
@@ -686,6 +689,6 @@ class TestLimits:
 async def test_what_a_client_makes_is_marked_and_what_the_backend_makes_is_not(world: Imkit) -> None:
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": "mine"}))
     result(await world.as_backend("POST", "/rooms/createAndJoin", {"_id": "bff"}, user="ann"))
-    read_state = world.service.parts.desk.read_state
+    read_state = world.service.parts.services.read_state
     made = {room: (await read_state.room(app="default", room=room)).made for room in ("mine", "bff", "r")}
     assert made == {"mine": Made.BY_CLIENT, "bff": Made.NOT_BY_CLIENT, "r": Made.NOT_BY_CLIENT}

@@ -85,13 +85,13 @@ class Load:
         """Callers call while the block runs; then all of it is looked at."""
         async with httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=None)) as client:
             await self._sign_all_in(client)
-            callers = [asyncio.create_task(self._call_on(client, number)) for number in range(AT_ONCE)]
+            executors = [asyncio.create_task(self._call_on(client, number)) for number in range(AT_ONCE)]
             try:
                 yield
             finally:
-                for caller in callers:
-                    caller.cancel()
-                ended = await asyncio.gather(*callers, return_exceptions=True)
+                for executor in executors:
+                    executor.cancel()
+                ended = await asyncio.gather(*executors, return_exceptions=True)
         assert [error for error in ended if not isinstance(error, asyncio.CancelledError)] == []
         assert self.failed == []
         assert self.answered > 200

@@ -69,10 +69,10 @@ async def running(nodes: list[Server], settings: Settings, app: str, monkeypatch
     """A service on these servers. What it answers to operators is found anew each time."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
     service = create_app(msgspec.structs.replace(settings, redis_url=nodes[0].url))
-    caller = await connect(nodes[0].url)
+    executor = await connect(nodes[0].url)
     async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
-        yield Imkit(service, client, caller)
-    await caller.close()
+        yield Imkit(service, client, executor)
+    await executor.close()
 
 
 def node_of(nodes: list[Server], key: str) -> Server:
@@ -126,16 +126,16 @@ async def test_an_endless_script_of_whomever_is_ended_and_the_service_goes_on(
 
 async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done(nodes: list[Server]) -> None:
     """Whether it writes or not: one that has written is not ended."""
-    caller = await connect(nodes[0].url)
+    executor = await connect(nodes[0].url)
     endless = Script(
         name="endless", function=f"readstate_endless_{DIGEST}", lib=Library(name="slow", text=b""), writes=True, when_full=False
     )
     begun = time.monotonic()
     with pytest.raises(Unavailable, match="took too long"):
-        await caller.call(endless, [KEY], [])
+        await executor.call(endless, [KEY], [])
     assert time.monotonic() - begun < 1.5
-    assert await caller.call(caller.scripts["badge"], [KEY], ["default", "al"]) == [0, []]
-    await caller.close()
+    assert await executor.call(executor.scripts["badge"], [KEY], ["default", "al"]) == [0, []]
+    await executor.close()
 
 
 async def test_a_script_that_has_written_is_left_to_end_and_readiness_says_why(

@@ -36,7 +36,7 @@ class NoticesMachine(ReadStateMachine):
         await super()._do(method, arguments)
         # Sent the way that the room's own notices take, so it arrives after them.
         channel, key = Keys.notices(self.app), Keys.room(self.app, arguments["room"])
-        await self.bench.caller.command("PUBLISH", channel, END, key=key)
+        await self.bench.executor.command("PUBLISH", channel, END, key=key)
         assert in_order(self.notices()) == in_order([notice for _, notice in self.model.notices[before:]])
 
     def notices(self) -> list[Any]:
@@ -68,12 +68,12 @@ def test_every_change_is_announced_and_nothing_else(plan: str, request: pytest.F
     where: Server | Cluster = request.getfixturevalue("server" if plan == "atomic" else "cluster")
     ear = where.client() if isinstance(where, Server) else where.nodes[2].client()
     with asyncio.Runner() as runner, ear as client:
-        caller = runner.run(connect(where.url, lua=lua_dir))
-        bench = Bench(runner.run, caller, no_restart, 20)
+        executor = runner.run(connect(where.url, lua=lua_dir))
+        bench = Bench(runner.run, executor, no_restart, 20)
         try:
             programs = request.config.getoption("--programs") or (500 if full else 50)
             run_state_machine_as_test(
                 lambda: NoticesMachine(bench, client), settings=settings(max_examples=programs, stateful_step_count=30)
             )
         finally:
-            runner.run(caller.close())
+            runner.run(executor.close())

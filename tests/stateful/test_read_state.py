@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from tests.support.machine import Bench, ReadStateMachine
 from tests.support.servers import Cluster, Server
 
@@ -35,10 +35,10 @@ def test_a_cluster_equals_the_model(cluster: Cluster, lua_dir: Path | None, coun
 
 def run_programs(url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int) -> None:
     with asyncio.Runner() as runner:
-        caller: Caller = runner.run(connect(url, lua=lua_dir))
-        bench = Bench(runner.run, caller, restart, restart_odds)
+        executor: Executor = runner.run(connect(url, lua=lua_dir))
+        bench = Bench(runner.run, executor, restart, restart_odds)
         try:
             run_state_machine_as_test(lambda: ReadStateMachine(bench), settings=counts)
         finally:
-            print(f"{bench.programs} programs, {bench.steps} steps on the {caller.plan} plan")
-            runner.run(caller.close())
+            print(f"{bench.programs} programs, {bench.steps} steps on the {executor.plan} plan")
+            runner.run(executor.close())

@@ -111,10 +111,10 @@ def test_receipts_on_a_cluster_equal_the_record(cluster: Cluster, lua_dir: Path 
 
 def run_programs(url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int) -> None:
     with asyncio.Runner() as runner:
-        caller = runner.run(connect(url, lua=lua_dir))
-        bench = Bench(runner.run, caller, restart, restart_odds)
+        executor = runner.run(connect(url, lua=lua_dir))
+        bench = Bench(runner.run, executor, restart, restart_odds)
         try:
             run_state_machine_as_test(lambda: ReceiptsMachine(bench), settings=counts)
         finally:
-            print(f"{bench.programs} programs, {bench.steps} steps on the {caller.plan} plan")
-            runner.run(caller.close())
+            print(f"{bench.programs} programs, {bench.steps} steps on the {executor.plan} plan")
+            runner.run(executor.close())

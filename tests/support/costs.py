@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from readstate.store.connect import Caller, Part
+from readstate.store.connect import Executor, Part
 from readstate.store.scripts import Script
 
 FORMULA = re.compile(r"^-- Cost +commands <= (?P<commands>.+),(?:\n-- +| )turns <= (?P<turns>.+)$", re.MULTILINE)
@@ -74,13 +74,13 @@ def _counting(code: str) -> str:
 class Counting:
     """A caller's calls, of which those of one script are counted while `of` waits."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._call = caller.call
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._call = executor.call
         self._script = ""
         self.counted: list[Cost] = []
-        caller.call = self._one  # type: ignore[method-assign]
-        caller.call_each = self._each  # type: ignore[method-assign]
+        executor.call = self._one  # type: ignore[method-assign]
+        executor.call_each = self._each  # type: ignore[method-assign]
 
     async def of(self, script: str, work: Awaitable[Any]) -> Any:
         """What `work` gives; every run of `script` in it is counted."""
@@ -93,9 +93,9 @@ class Counting:
     async def _one(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
         if script.name != self._script:
             return await self._call(script, keys, args, repeatable=repeatable)
-        turns = self._caller.scripts["turns"]
+        turns = self._executor.scripts["turns"]
         await self._call(turns, [keys[0]], [])
-        await self._caller.command("CONFIG", "RESETSTAT", key=keys[0])
+        await self._executor.command("CONFIG", "RESETSTAT", key=keys[0])
         reply = await self._call(script, keys, args, repeatable=repeatable)
         commands = await self._commands(keys[0])
         self.counted.append(Cost(commands, await self._call(turns, [keys[0]], [])))
@@ -105,6 +105,6 @@ class Counting:
         return [await self._one(script, [key], args) for key, args in calls]
 
     async def _commands(self, key: str) -> int:
-        lines = (await self._caller.command("INFO", "commandstats", key=key)).decode().splitlines()
+        lines = (await self._executor.command("INFO", "commandstats", key=key)).decode().splitlines()
         counts = {line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines[1:]}
         return sum(count for name, count in counts.items() if name not in _OWN)

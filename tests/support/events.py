@@ -6,7 +6,7 @@ import time
 
 from readstate.domain.events import ReadEvent
 from readstate.domain.notices import CursorMoved, encode_notice
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
 
 
@@ -29,9 +29,9 @@ def shard_of(event: ReadEvent) -> int:
     return Keys.event_shard(Keys.room(event.app, event.room))
 
 
-async def written(caller: Caller, *events: ReadEvent) -> None:
+async def written(executor: Executor, *events: ReadEvent) -> None:
     """Write events to the streams of their rooms, in order."""
-    await asyncio.gather(*(write(caller, shard_of(event), entry_of(event), event.app) for event in events))
+    await asyncio.gather(*(write(executor, shard_of(event), entry_of(event), event.app) for event in events))
 
 
 def entry_of(event: ReadEvent) -> bytes:
@@ -40,15 +40,15 @@ def entry_of(event: ReadEvent) -> bytes:
     return notice + event.before.to_bytes(5) + event.unread.to_bytes(5) + event.revision.to_bytes(7)
 
 
-async def write(caller: Caller, shard: int, entry: bytes, app: str) -> None:
+async def write(executor: Executor, shard: int, entry: bytes, app: str) -> None:
     """Write one entry, an event or not."""
     key = Keys.events(shard)
-    await caller.command("XADD", key, "*", app, entry, key=key)
+    await executor.command("XADD", key, "*", app, entry, key=key)
 
 
-async def cleared(caller: Caller) -> None:
+async def cleared(executor: Executor) -> None:
     """Forget every event, deliverer and dead letter: unlike rooms, these are the same for all tests on a server."""
     for shard in range(EVENT_SHARDS):
         key = Keys.events(shard)
-        await caller.command("DEL", key, *(f"{key}:{part}" for part in "qtdxh"), key=key)
-    await caller.command("DEL", Keys.deliverers, Keys.refusing_target, key=Keys.deliverers)
+        await executor.command("DEL", key, *(f"{key}:{part}" for part in "qtdxh"), key=key)
+    await executor.command("DEL", Keys.deliverers, Keys.refusing_target, key=Keys.deliverers)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 from litestar.types import ASGIApp
 
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 
 API_KEY = "api-key-of-the-backend"
@@ -45,10 +45,10 @@ class Lifespan:
 class Imkit:
     """A running service. `as_user` and `as_backend` make calls; `everything` is all that is stored."""
 
-    def __init__(self, service: Any, client: httpx.AsyncClient, caller: Caller) -> None:
+    def __init__(self, service: Any, client: httpx.AsyncClient, executor: Executor) -> None:
         self.service = service
         self.client = client
-        self.caller = caller
+        self.executor = executor
         self.tokens: dict[str, str] = {}
 
     async def as_backend(self, method: str, path: str, body: Any = None, *, user: str = "", **more: Any) -> httpx.Response:
@@ -86,8 +86,8 @@ class Imkit:
 
     async def everything(self) -> dict[str, bytes]:
         """Every key and what it holds, to see that nothing was written. Left out is what workers note of themselves all the time."""
-        keys = sorted(set(await self.caller.command("KEYS", "*", key="")) - {Keys.workers.encode()})
-        held = await asyncio.gather(*(self.caller.command("DUMP", key, key=key.decode()) for key in keys))
+        keys = sorted(set(await self.executor.command("KEYS", "*", key="")) - {Keys.workers.encode()})
+        held = await asyncio.gather(*(self.executor.command("DUMP", key, key=key.decode()) for key in keys))
         return {key.decode(): value for key, value in zip(keys, held, strict=True)}
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Drift, Filter, Made, MemberState, Posted, Status
 from readstate.errors import MessageUnknown, ReadStateError
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import SEPARATOR
@@ -52,7 +52,7 @@ class Bench:
     """What a program runs on; it outlives the programs."""
 
     run: Callable[[Coroutine[Any, Any, Any]], Any]
-    caller: Caller
+    executor: Executor
     restart: Callable[[], None]
     restart_odds: int  # one in so many
     programs: int = 0
@@ -129,8 +129,8 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.made: list[str] = []
         self.cursors: dict[tuple[str, str], int] = {}
         self.step = 0
-        self.store = RedisStore(bench.caller, fanout_limit=LIMIT, journal_moves=JOURNAL_MOVES)
-        self.run(bench.caller.each_node("FLUSHALL"))
+        self.store = RedisStore(bench.executor, fanout_limit=LIMIT, journal_moves=JOURNAL_MOVES)
+        self.run(bench.executor.each_node("FLUSHALL"))
 
     # Rules
 
@@ -252,7 +252,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule()
     def forget_scripts(self) -> None:
-        self.run(self.bench.caller.each_node("FUNCTION", "FLUSH"))
+        self.run(self.bench.executor.each_node("FUNCTION", "FLUSH"))
 
     @rule()
     def let_a_day_pass_for_users_in_no_room(self) -> None:
@@ -322,15 +322,15 @@ class ReadStateMachine(RuleBasedStateMachine):
         if not there.is_pair:
             return []
         key, known = Keys.room(self.app, room), there.until.get(user, 0)
-        noted = int(await self.bench.caller.command("HGET", f"{key}:u", f"{user}{SEPARATOR}", key=key))
+        noted = int(await self.bench.executor.command("HGET", f"{key}:u", f"{user}{SEPARATOR}", key=key))
         assert max(known, began // 1000) <= noted <= max(known, await self._server_us(room) // 1000)
         return [noted]
 
     async def _end_sides(self) -> None:
         for user in USERS:
             key = Keys.user(self.app, user)
-            if await self.bench.caller.command("TTL", key, key=key) >= 0:
-                await self.bench.caller.command("DEL", key, f"{key}:g", key=key)
+            if await self.bench.executor.command("TTL", key, key=key) >= 0:
+                await self.bench.executor.command("DEL", key, f"{key}:g", key=key)
                 self.copies.forget(user)
 
     def next_time(self) -> int:
@@ -338,11 +338,11 @@ class ReadStateMachine(RuleBasedStateMachine):
         return self.times.pop(0) if len(self.times) > 1 else self.times[0]
 
     async def _revision(self, room: str) -> int:
-        reply = await self.bench.caller.call(self.bench.caller.scripts["snapshot"], [Keys.room(self.app, room)], [])
+        reply = await self.bench.executor.call(self.bench.executor.scripts["snapshot"], [Keys.room(self.app, room)], [])
         return int(reply[0])
 
     async def _server_us(self, room: str) -> int:
-        seconds, rest = await self.bench.caller.command("TIME", key=Keys.room(self.app, room))
+        seconds, rest = await self.bench.executor.command("TIME", key=Keys.room(self.app, room))
         return int(seconds) * 1_000_000 + int(rest)
 
     def check_made(self, message: str) -> None:
@@ -452,14 +452,14 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     async def _check_versions(self) -> None:
         keys = [Keys.user(self.app, user) for user in USERS]
-        stored = await asyncio.gather(*(self.bench.caller.command("HGET", key, "", key=key) for key in keys))
+        stored = await asyncio.gather(*(self.bench.executor.command("HGET", key, "", key=key) for key in keys))
         found = {user: int.from_bytes((value or b"")[:6]) for user, value in zip(USERS, stored, strict=True)}
         assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, "a version did not rise by one for each change"
 
     async def _check_ends(self) -> None:
         """The side of a user who is in a room stays; of one who is in none nothing is there that does not end."""
         keys = [(Keys.user(self.app, user), suffix) for user in USERS for suffix in ("", ":g", ":s", ":k", ":d")]
-        ends = iter(await asyncio.gather(*(self.bench.caller.command("TTL", key + suffix, key=key) for key, suffix in keys)))
+        ends = iter(await asyncio.gather(*(self.bench.executor.command("TTL", key + suffix, key=key) for key, suffix in keys)))
         for user in USERS:
             side, gone, *counted = (next(ends) for _ in range(5))
             if await self.model.rooms(app=self.app, user=user):

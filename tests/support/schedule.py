@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from readstate.errors import ReadStateError
-from readstate.store.connect import Caller, Part
+from readstate.store.connect import Executor, Part
 from readstate.store.redis_store import RedisStore
 from readstate.store.scripts import Script
 
@@ -25,32 +25,32 @@ class Ticket:
     reply: "asyncio.Future[Any]"
 
 
-class SteppedCaller:
-    """`store.connect.Caller` that makes a ticket of each call."""
+class SteppedExecutor:
+    """`store.connect.Executor` that makes a ticket of each call."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self.plan, self.scripts = caller.plan, caller.scripts
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.plan, self.scripts = executor.plan, executor.scripts
         self.tickets: list[Ticket] = []
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        return await self._wait(script.name, lambda: self._caller.call(script, keys, args, repeatable=repeatable))
+        return await self._wait(script.name, lambda: self._executor.call(script, keys, args, repeatable=repeatable))
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        return list(await self._wait(script.name, lambda: self._caller.call_each(script, calls)))
+        return list(await self._wait(script.name, lambda: self._executor.call_each(script, calls)))
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
-        return await self._wait(str(parts[0]), lambda: self._caller.command(*parts, key=key, repeatable=repeatable))
+        return await self._wait(str(parts[0]), lambda: self._executor.command(*parts, key=key, repeatable=repeatable))
 
     async def each_node(self, *parts: Part) -> list[Any]:
-        return list(await self._wait(str(parts[0]), lambda: self._caller.each_node(*parts)))
+        return list(await self._wait(str(parts[0]), lambda: self._executor.each_node(*parts)))
 
     def nodes(self) -> list[str]:
-        return self._caller.nodes()
+        return self._executor.nodes()
 
     @property
     def round_trips(self) -> int:
-        return self._caller.round_trips
+        return self._executor.round_trips
 
     async def close(self) -> None:
         """The connection is the test's, not the worker's."""
@@ -67,21 +67,21 @@ class Worker:
 
     method: str
     arguments: dict[str, Any]
-    caller: SteppedCaller
+    executor: SteppedExecutor
     store: RedisStore
     task: "asyncio.Task[Any]"
     expected: list[Any] = field(default_factory=list)  # the model's answer, once the room's script has run
 
     @classmethod
-    def start(cls, caller: Caller, method: str, arguments: dict[str, Any], *, fanout_limit: int) -> "Worker":
-        stepped = SteppedCaller(caller)
+    def start(cls, executor: Executor, method: str, arguments: dict[str, Any], *, fanout_limit: int) -> "Worker":
+        stepped = SteppedExecutor(executor)
         store = RedisStore(stepped, fanout_limit=fanout_limit)
         operation: Coroutine[Any, Any, Any] = getattr(store, method)(**arguments)
         return cls(method, arguments, stepped, store, asyncio.create_task(operation))
 
     async def let_go(self, ticket: Ticket) -> Any:
         """Make one call and hand its reply (or refusal) to the worker. Returns it."""
-        self.caller.tickets.remove(ticket)
+        self.executor.tickets.remove(ticket)
         try:
             reply = await ticket.make()
         except ReadStateError as refusal:
@@ -96,7 +96,7 @@ class Worker:
         """Whatever the worker has not called yet never will be."""
         for task in (self.task, *self.store.outbox._settling):
             task.cancel()
-        self.caller.tickets.clear()
+        self.executor.tickets.clear()
         await settle()
 
 

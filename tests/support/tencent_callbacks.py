@@ -12,7 +12,7 @@ import msgspec
 from readstate.app import create_app
 from readstate.domain.read_state import ReadState
 from readstate.settings import Settings
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.wire.tencent.callbacks.door import sign
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result
 
@@ -68,7 +68,7 @@ class Tencent:
 
     @property
     def read_state(self) -> ReadState:
-        return self.imkit.service.parts.desk.read_state  # type: ignore[no-any-return]
+        return self.imkit.service.parts.services.read_state  # type: ignore[no-any-return]
 
     async def badges(self, *users: str) -> dict[str, int]:
         """Everybody's unread messages over all rooms, as IMKit's clients ask for them."""
@@ -84,17 +84,17 @@ def running(url: str, runner: asyncio.Runner) -> Iterator[Tencent]:
     """A service on the server at `url`, run by `runner`, for tests that are no coroutines."""
     service = create_app(with_callbacks(Settings(redis_url=url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)))
 
-    async def start() -> tuple[Lifespan, httpx.AsyncClient, Caller]:
+    async def start() -> tuple[Lifespan, httpx.AsyncClient, Executor]:
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test")
         return await Lifespan(service).__aenter__(), client, await connect(url)
 
     async def stop() -> None:
-        await caller.close()
+        await executor.close()
         await client.aclose()
         await lifespan.__aexit__(None, None, None)
 
-    lifespan, client, caller = runner.run(start())
-    yield Tencent(Imkit(service, client, caller))
+    lifespan, client, executor = runner.run(start())
+    yield Tencent(Imkit(service, client, executor))
     runner.run(stop())
 
 

@@ -21,7 +21,7 @@ from loadtest.bench.drive import drive
 from loadtest.bench.figures import MEASURES, Better, Outcome, Plots, not_measured
 from loadtest.bench.lengths import QUICK
 from loadtest.bench.machine import Account, BenchError, cores
-from loadtest.bench.pool_caller import PoolCaller
+from loadtest.bench.pool_executor import PoolExecutor
 from loadtest.bench.population import Population, Shape, Walk, all_of, bulk_reads, single_reads
 from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
@@ -292,10 +292,10 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> None:
     """Results, refusals, and a server that has forgotten the scripts."""
-    caller = PoolCaller(server.url)
+    executor = PoolExecutor(server.url)
     try:
-        store = RedisStore(caller)
-        await caller.command("FUNCTION", "FLUSH", key="")
+        store = RedisStore(executor)
+        await executor.command("FUNCTION", "FLUSH", key="")
         assert await store.create_room(app=app, room="r", tags=["t"], profile={}, members=["ann", "ben"])
         await all_of(
             store.post(app=app, room="r", sender="", message=message, countable=True, body="{}", sender_must_be_member=False)
@@ -305,7 +305,7 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         assert (reading.message, reading.moved, reading.unread, reading.badge) == ("m1", True, 1, 1)
         assert await store.badge(app=app, user="ben", tags=["t"]) == 2
         calls = [(Keys.room(app, room), [app, "ben", message, "1024 7776000000", ""]) for room, message in (("r", "m2"), ("none", "m1"))]
-        many = await caller.call_each(caller.scripts["mark_read"], calls)
+        many = await executor.call_each(executor.scripts["mark_read"], calls)
         assert many[0][:3] == [b"m2", 2, 1]
         assert isinstance(many[1], RoomUnknown)
         with pytest.raises(NotMember):
@@ -313,7 +313,7 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         with pytest.raises(MessageUnknown):
             await store.mark_read(app=app, room="r", user="ann", message="m9")
     finally:
-        await caller.close()
+        await executor.close()
 
 
 @pytest.mark.full

@@ -14,7 +14,7 @@ from readstate.domain.deliveries import DeadLetter
 from readstate.domain.events import ReadEvent
 from readstate.domain.read_state import ReadState
 from readstate.errors import Unavailable
-from readstate.store.connect import Caller, connect
+from readstate.store.connect import Executor, connect
 from readstate.store.events import RedisEvents
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.store.redis_store import RedisStore
@@ -44,12 +44,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
-async def caller(plan_url: str) -> AsyncIterator[Caller]:
-    caller = await connect(plan_url)
-    await cleared(caller)
-    yield caller
-    await cleared(caller)
-    await caller.close()
+async def executor(plan_url: str) -> AsyncIterator[Executor]:
+    executor = await connect(plan_url)
+    await cleared(executor)
+    yield executor
+    await cleared(executor)
+    await executor.close()
 
 
 @pytest_asyncio.fixture
@@ -63,14 +63,14 @@ async def natively(event: ReadEvent) -> Sequence[Form]:
 
 
 @pytest.fixture
-def delivering(caller: Caller, receiver: Receiver) -> Running:
+def delivering(executor: Executor, receiver: Receiver) -> Running:
     """`async with delivering(...)`: a deliverer that runs inside the block."""
 
     @asynccontextmanager
     async def delivering(*, choose: Choice = natively, retry_s: float = 3600, lease_s: float = 4.0) -> AsyncIterator[Deliverer]:
         stop = asyncio.Event()
         async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
-            deliverer = Deliverer(RedisEvents(caller, lease_s=lease_s), choose, sender, target=TARGET, retry_s=retry_s)
+            deliverer = Deliverer(RedisEvents(executor, lease_s=lease_s), choose, sender, target=TARGET, retry_s=retry_s)
             running = asyncio.create_task(deliverer.run(stop))
             try:
                 yield deliverer
@@ -82,9 +82,9 @@ def delivering(caller: Caller, receiver: Receiver) -> Running:
 
 
 @pytest.fixture
-def dead_letters(caller: Caller) -> Callable[[], Awaitable[list[DeadLetter]]]:
+def dead_letters(executor: Executor) -> Callable[[], Awaitable[list[DeadLetter]]]:
     async def dead_letters() -> list[DeadLetter]:
-        return [letter async for letter in RedisEvents(caller).dead_letters()]
+        return [letter async for letter in RedisEvents(executor).dead_letters()]
 
     return dead_letters
 
@@ -96,11 +96,11 @@ async def called(receiver: Receiver, count: int) -> None:
     await wait_until(enough, f"{count} calls", timeout_s=30)
 
 
-async def nothing_waits(caller: Caller) -> None:
+async def nothing_waits(executor: Executor) -> None:
     """Every event was delivered, superseded or given up."""
 
     async def none() -> bool:
-        looks = [await caller.command(*command, key=key) for shard in range(EVENT_SHARDS) for key, command in _lengths(shard)]
+        looks = [await executor.command(*command, key=key) for shard in range(EVENT_SHARDS) for key, command in _lengths(shard)]
         return not any(looks)
 
     await wait_until(none, "nothing to wait any more", timeout_s=30)
@@ -111,70 +111,76 @@ def _lengths(shard: int) -> list[tuple[str, tuple[str, str]]]:
     return [(key, ("XLEN", key)), (key, ("HLEN", f"{key}:q")), (key, ("ZCARD", f"{key}:t"))]
 
 
-async def test_an_event_reaches_the_receiver_and_is_done_with(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_an_event_reaches_the_receiver_and_is_done_with(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     event = an_event(app, seq=7, before=3)
     async with delivering():
-        await written(caller, event)
+        await written(executor, event)
         await called(receiver, 1)
-        await nothing_waits(caller)
+        await nothing_waits(executor)
     (call,) = receiver.calls
     assert (call.id, call.json["data"]["seq"], call.json["data"]["before"]) == (event.id, 7, 3)
 
 
-async def test_the_events_of_a_pair_arrive_in_order(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_the_events_of_a_pair_arrive_in_order(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """With two deliverers and a receiver that fails one time in three; each ends at its newest, and nothing is left uncovered."""
     receiver.answer = lambda call: Reply(500) if hash(call.headers["webhook-signature"]) % 3 == 0 else OK
     pairs = [(member, room) for member in ("ann", "bob", "cid") for room in ("r1", "r2", "r3", "r4")]
     async with delivering(), delivering():
         for seq in range(1, 31):
-            await written(caller, *(an_event(app, member, room, seq=seq) for member, room in pairs))
+            await written(executor, *(an_event(app, member, room, seq=seq) for member, room in pairs))
             await asyncio.sleep(0.01)
-        await nothing_waits(caller)
+        await nothing_waits(executor)
     for member, room in pairs:
         seqs = [call.json["data"]["seq"] for call in receiver.of(member, room)]
         assert seqs == sorted(seqs)
         assert seqs[-1] == 30
 
 
-async def test_while_a_receiver_is_behind_only_the_newest_waits(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_while_a_receiver_is_behind_only_the_newest_waits(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """It covers all that was not told."""
     receiver.answer = lambda call: Reply(500)
     async with delivering():
-        await written(caller, an_event(app, seq=1))
+        await written(executor, an_event(app, seq=1))
         await called(receiver, 1)
         for seq in range(2, 101):
-            await written(caller, an_event(app, seq=seq))
+            await written(executor, an_event(app, seq=seq))
         await called(receiver, 3)
         receiver.answer = lambda call: OK
-        await nothing_waits(caller)
+        await nothing_waits(executor)
     last = receiver.calls[-1].json["data"]
     assert (last["seq"], last["before"]) == (100, 0)
     assert len(receiver.calls) < 50
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(how=RESET), Reply(302, {"Location": "/"}), Reply(404), Reply(429)], ids=str)
-async def test_an_event_that_failed_is_tried_again(delivering: Running, caller: Caller, receiver: Receiver, app: str, reply: Reply) -> None:
+async def test_an_event_that_failed_is_tried_again(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, reply: Reply
+) -> None:
     """Under the same id, signed anew."""
     receiver.answer = lambda call: reply if len(receiver.calls) < 4 else OK
     async with delivering():
-        await written(caller, an_event(app))
+        await written(executor, an_event(app))
         await called(receiver, 4)
-        await nothing_waits(caller)
+        await nothing_waits(executor)
     assert len({call.id for call in receiver.calls}) == 1
     assert len(receiver.calls) == 4
 
 
 @pytest.mark.parametrize("how", [HANG, RESET, STREAM, CUT])
 async def test_a_room_that_makes_the_receiver_fail_holds_up_no_other(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str, how: str
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, how: str
 ) -> None:
     """Not even in its own shard: the others' events arrive while it is still being tried."""
     receiver.answer = lambda call: Reply(500, how=how) if call.json["data"]["member"].startswith("bad") else OK
     async with delivering():
-        await written(caller, *(an_event(app, f"bad{number}") for number in range(20)))
+        await written(executor, *(an_event(app, f"bad{number}") for number in range(20)))
         await asyncio.sleep(0.2)
         began = time.monotonic()
-        await written(caller, *(an_event(app, f"good{number}") for number in range(50)))
+        await written(executor, *(an_event(app, f"good{number}") for number in range(50)))
 
         async def all_good() -> bool:
             return sum(call.json["data"]["member"].startswith("good") for call in receiver.calls) >= 50
@@ -183,63 +189,63 @@ async def test_a_room_that_makes_the_receiver_fail_holds_up_no_other(
         assert time.monotonic() - began < 3
 
 
-async def test_what_a_deliverer_holds_is_bounded(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_what_a_deliverer_holds_is_bounded(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """A receiver that hangs gets so many requests at once, however much waits."""
     receiver.answer = lambda call: Reply(how=HANG)
     async with delivering():
-        await written(caller, *(an_event(app, f"u{number}", f"r{number % 40}") for number in range(1000)))
+        await written(executor, *(an_event(app, f"u{number}", f"r{number % 40}") for number in range(1000)))
         await asyncio.sleep(1.5)
         assert len(receiver.calls) == receiver.connections == MAX_CONNECTIONS
         receiver.answer = lambda call: OK
-        await nothing_waits(caller)
+        await nothing_waits(executor)
 
 
 async def test_after_its_time_an_event_becomes_a_dead_letter(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
     """And goes out again, as often, when it is replayed."""
     receiver.answer = lambda call: Reply(500)
     event = an_event(app)
     async with delivering(retry_s=0.3):
-        await written(caller, event)
-        await nothing_waits(caller)
+        await written(executor, event)
+        await nothing_waits(executor)
         (letter,) = await dead_letters()
         assert (letter.event, letter.attempts, letter.reason) == (event, len(receiver.calls), "status 500")
         assert letter.attempts > 1
         receiver.answer = lambda call: OK
-        assert await RedisEvents(caller).replay([event.id]) == 1
-        await nothing_waits(caller)
+        assert await RedisEvents(executor).replay([event.id]) == 1
+        await nothing_waits(executor)
     assert await dead_letters() == []
     assert {call.id for call in receiver.calls} == {event.id}
 
 
 async def test_without_retries_the_first_failure_is_the_last(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
     receiver.answer = lambda call: Reply(500)
     async with delivering(retry_s=0):
-        await written(caller, an_event(app))
-        await nothing_waits(caller)
+        await written(executor, an_event(app))
+        await nothing_waits(executor)
     assert (len(receiver.calls), len(await dead_letters())) == (1, 1)
 
 
 async def test_after_410_nothing_more_is_sent_until_a_replay(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
     """As Standard Webhooks has it. What comes meanwhile becomes a dead letter and is not lost."""
     receiver.answer = lambda call: Reply(410)
     async with delivering():
-        await written(caller, an_event(app, "ann"))
-        await nothing_waits(caller)
-        await written(caller, an_event(app, "bob"), an_event(app, "cid", "elsewhere"))
-        await nothing_waits(caller)
+        await written(executor, an_event(app, "ann"))
+        await nothing_waits(executor)
+        await written(executor, an_event(app, "bob"), an_event(app, "cid", "elsewhere"))
+        await nothing_waits(executor)
         assert (len(receiver.calls), len(await dead_letters())) == (1, 3)
         receiver.answer = lambda call: OK
         async with delivering():  # one that starts later knows it as well
-            await written(caller, an_event(app, "dan"))
-            await nothing_waits(caller)
+            await written(executor, an_event(app, "dan"))
+            await nothing_waits(executor)
         assert len(receiver.calls) == 1
-        assert await RedisEvents(caller).replay() == 4
+        assert await RedisEvents(executor).replay() == 4
 
         async def all_told() -> bool:
             return {call.json["data"]["member"] for call in receiver.calls[1:]} == {"ann", "bob", "cid", "dan"}
@@ -249,35 +255,35 @@ async def test_after_410_nothing_more_is_sent_until_a_replay(
 
 
 async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
     """With everything, not only with what it refused."""
     receiver.answer = lambda call: Reply(429, {"Retry-After": "1"}) if len(receiver.calls) == 1 else OK
     async with delivering():
-        await written(caller, an_event(app, "ann"))
+        await written(executor, an_event(app, "ann"))
         await called(receiver, 1)
         began = time.monotonic()
         await asyncio.sleep(0.05)
-        await written(caller, *(an_event(app, f"u{number}", f"r{number}") for number in range(20)))
+        await written(executor, *(an_event(app, f"u{number}", f"r{number}") for number in range(20)))
         await called(receiver, 2)
         assert 0.8 < time.monotonic() - began < 3
         await called(receiver, 22)
 
 
-async def test_every_shard_has_its_turn(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_every_shard_has_its_turn(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """However many others look at the same moment: what is on the way at once is shared among them."""
     receiver.answer = lambda call: Reply(500) if len(receiver.of("ann", call.json["data"]["room"])) < 3 else OK
     began = time.monotonic()
     async with delivering():
-        await written(caller, *(an_event(app, "ann", f"r{number}") for number in range(64)))
-        await nothing_waits(caller)
+        await written(executor, *(an_event(app, "ann", f"r{number}") for number in range(64)))
+        await nothing_waits(executor)
     assert time.monotonic() - began < 10
     assert len(receiver.calls) == 3 * 64
 
 
-async def test_reads_of_every_kind_are_told(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_reads_of_every_kind_are_told(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """From the operations of the domain to the receiver, on one server and on a cluster; what moves no cursor is not told."""
-    read_state = ReadState(RedisStore(caller, events=True))
+    read_state = ReadState(RedisStore(executor, events=True))
     for room in ("r1", "r2", "r3"):
         await read_state.create_room(app=app, room=room, members=["ann", "bob"])
         for number in range(3):
@@ -287,13 +293,13 @@ async def test_reads_of_every_kind_are_told(delivering: Running, caller: Caller,
         await read_state.mark_read_many(app=app, user="ann", items=[("r2", "m0"), ("r1", "m0")])
         await read_state.mark_read_until(app=app, room="r3", user="ann")
         await called(receiver, 3)
-        await nothing_waits(caller)
+        await nothing_waits(executor)
     told = sorted((call.json["data"] for call in receiver.calls), key=lambda data: data["room"])
     facts = [(one["room"], one["member"], one["message"], one["before"], one["seq"], one["unread"]) for one in told]
     assert facts == [("r1", "ann", "m1", 0, 2, 1), ("r2", "ann", "m0", 0, 1, 2), ("r3", "ann", "m2", 0, 3, 0)]
 
 
-async def test_a_form_that_was_accepted_is_not_sent_again(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_a_form_that_was_accepted_is_not_sent_again(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """When an event is told in two forms and one of them fails."""
 
     class Second:
@@ -308,12 +314,12 @@ async def test_a_form_that_was_accepted_is_not_sent_again(delivering: Running, c
     receiver.answer = lambda call: Reply(500) if call.id == "second" and len(receiver.calls) < 5 else OK
     event = an_event(app)
     async with delivering(choose=twice):
-        await written(caller, event)
-        await nothing_waits(caller)
+        await written(executor, event)
+        await nothing_waits(executor)
     assert [call.id for call in receiver.calls] == [event.id, *["second"] * 4]
 
 
-async def test_several_deliverers_share_the_shards(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_several_deliverers_share_the_shards(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """And one that goes leaves its share to the others at once."""
     events = [an_event(app, f"u{number}", f"r{number}") for number in range(64)]
     async with AsyncExitStack() as stack:
@@ -326,12 +332,14 @@ async def test_several_deliverers_share_the_shards(delivering: Running, caller: 
         await wait_until(shared, "the shards to be shared")
         async with delivering():
             await asyncio.sleep(0.2)
-        await written(caller, *events)
-        await nothing_waits(caller)
+        await written(executor, *events)
+        await nothing_waits(executor)
     assert sorted(call.id for call in receiver.calls) == sorted(event.id for event in events)
 
 
-async def test_what_is_another_deliverers_by_now_is_left_to_it(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_what_is_another_deliverers_by_now_is_left_to_it(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """Also when the shard was lost while the event was being put together: the other one may have sent a newer event already."""
 
     class Slow:
@@ -339,7 +347,7 @@ async def test_what_is_another_deliverers_by_now_is_left_to_it(delivering: Runni
 
         async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
             key = Keys.events(shard_of(event))
-            await caller.command("SET", f"{key}:h", "another", key=key)
+            await executor.command("SET", f"{key}:h", "another", key=key)
             await asyncio.sleep(0.1)
             return await STANDARD.letter(event, now_s)
 
@@ -347,28 +355,28 @@ async def test_what_is_another_deliverers_by_now_is_left_to_it(delivering: Runni
         return [Slow()]
 
     async with delivering(choose=slowly):
-        await written(caller, an_event(app))
+        await written(executor, an_event(app))
         await asyncio.sleep(1)
     assert receiver.calls == []
 
 
-async def test_a_stop_finishes_what_is_on_the_way(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_a_stop_finishes_what_is_on_the_way(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
     """Nothing is sent twice because of it, nothing is left out, and the shards are free at once."""
     events = [an_event(app, f"u{number}") for number in range(200)]
     async with delivering():
-        await written(caller, *events)
+        await written(executor, *events)
         await called(receiver, 10)
-    other = RedisEvents(caller)
+    other = RedisEvents(executor)
     assert all([(await other.take(shard, limit=0)).held for shard in range(other.shards)])
     for shard in range(other.shards):
         await other.leave(shard)
     async with delivering():
-        await nothing_waits(caller)
+        await nothing_waits(executor)
     assert sorted(call.id for call in receiver.calls) == sorted(event.id for event in events)
 
 
 async def test_a_store_that_is_away_for_a_moment_costs_nothing(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be written down is written down later, and an event that could not be put together is tried again."""
     away = {"settle": 3, "choose": 3}
@@ -388,13 +396,13 @@ async def test_a_store_that_is_away_for_a_moment_costs_nothing(
 
     monkeypatch.setattr(RedisEvents, "settle", failing)
     async with delivering(choose=choose):
-        await written(caller, an_event(app, "ann"), an_event(app, "bob"))
-        await nothing_waits(caller)
+        await written(executor, an_event(app, "ann"), an_event(app, "bob"))
+        await nothing_waits(executor)
     assert (away, len(receiver.calls)) == ({"settle": 0, "choose": 0}, 2)
 
 
 async def test_an_event_that_we_stumble_over_is_put_aside(
-    delivering: Running, caller: Caller, receiver: Receiver, app: str, dead_letters: Any
+    delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
     """A fault of ours in one event neither stops the others nor goes round for ever."""
 
@@ -404,20 +412,22 @@ async def test_an_event_that_we_stumble_over_is_put_aside(
         return [STANDARD]
 
     async with delivering(choose=choose):
-        await written(caller, an_event(app, "ann"), an_event(app, "bob"))
-        await nothing_waits(caller)
+        await written(executor, an_event(app, "ann"), an_event(app, "bob"))
+        await nothing_waits(executor)
     assert [letter.event.member for letter in await dead_letters()] == ["ann"]
     assert [call.json["data"]["member"] for call in receiver.calls] == ["bob"]
 
 
-async def test_a_shard_with_foreign_data_leaves_the_others_alone(delivering: Running, caller: Caller, receiver: Receiver, app: str) -> None:
+async def test_a_shard_with_foreign_data_leaves_the_others_alone(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     events = [an_event(app, f"u{number}", f"r{number}") for number in range(40)]
-    await caller.command("SET", "{w:3}:q", "foreign", key="{w:3}")
-    await caller.command("XADD", "{w:3}", "*", "e", "rubbish", key="{w:3}")
+    await executor.command("SET", "{w:3}:q", "foreign", key="{w:3}")
+    await executor.command("XADD", "{w:3}", "*", "e", "rubbish", key="{w:3}")
     async with delivering():
-        await written(caller, *events)
+        await written(executor, *events)
         await called(receiver, 30)
-    await caller.command("DEL", "{w:3}:q", key="{w:3}")
+    await executor.command("DEL", "{w:3}:q", key="{w:3}")
 
 
 def test_waits_grow_with_jitter_and_are_never_shorter_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:

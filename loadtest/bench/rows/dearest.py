@@ -96,13 +96,13 @@ def _line(name: str, cost: Cost) -> tuple[str, ...]:
 async def _make(server: Valkey, keys: Keys, rooms: int) -> str:
     """Everything at its limits; a token for ann."""
     say(f"a user in {rooms:,} rooms")
-    async with store_at(server.url) as (store, caller):
+    async with store_at(server.url) as (store, executor):
         await all_of(_create(store, room, members, tags) for room, members, tags in _rooms(rooms))
         await all_of(post(store, room, MESSAGE) for room, _, _ in _rooms(rooms))
         await all_of(store.mark_read(app=APP, room="crowd", user=member, message=MESSAGE) for member in CROWD[1:])
-        directory = RedisDirectory(caller)
+        directory = RedisDirectory(executor)
         await all_of(directory.upsert_user(app=APP, user=user, profile={"nickname": json.dumps(user).encode()}) for user in (ANN, *CROWD))
-        return (await issued(caller, keys, [ANN]))[ANN]
+        return (await issued(executor, keys, [ANN]))[ANN]
 
 
 def _rooms(count: int) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:

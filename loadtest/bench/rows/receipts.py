@@ -144,10 +144,10 @@ def _reads(store: RedisStore, population: Population, number: int) -> Iterator[A
 
 async def _write_rows(server: Valkey, population: Population) -> None:
     say("the same as rows")
-    async with store_at(server.url) as (_, caller):
+    async with store_at(server.url) as (_, executor):
         for number in range(1, ROUNDS + 1):
             await all_of(
-                caller.command(
+                executor.command(
                     "HSET", f"{key}:{message_id(number)}", *(part for user in members for part in (user, 1_700_000_000_000)), key=key
                 )
                 for key, members in ((Keys.room(APP, room), members) for room, members in population.rooms)

@@ -109,7 +109,7 @@ def _numbered(kind: str) -> list[str]:
 
 
 async def _prepare(server: Valkey) -> str:
-    async with store_at(server.url) as (store, caller):
+    async with store_at(server.url) as (store, executor):
         users = _numbered("user")
         await all_of(
             store.create_room(
@@ -117,7 +117,7 @@ async def _prepare(server: Valkey) -> str:
             )
             for at, room in enumerate(_numbered("room"))
         )
-        return caller.scripts["mark_read"].function
+        return executor.scripts["mark_read"].function
 
 
 async def _post(server: Valkey, number: int) -> None:

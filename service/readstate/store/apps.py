@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from readstate.domain.identity import App
 from readstate.errors import Invalid
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 
 FIRST_APP = "default"  # the app of the settings
@@ -51,8 +51,8 @@ class AppRegistry:
     about how much of a guess was right. Also what adds, rotates and removes apps.
     """
 
-    def __init__(self, caller: Caller, *, client_key: str, api_key: str, old_client_key: str = "", old_api_key: str = "") -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor, *, client_key: str, api_key: str, old_client_key: str = "", old_api_key: str = "") -> None:
+        self._executor = executor
         self._first = App(FIRST_APP, client_key, _sha256(api_key.encode()).hex(), 0)
         self._old_client_key = old_client_key
         self._old_api_key = old_api_key
@@ -102,7 +102,7 @@ class AppRegistry:
         """
         if not _NAME.fullmatch(app):
             raise Invalid("app", "an app's name must be 1 to 32 lower-case letters, digits and hyphens")
-        if app == FIRST_APP or await self._caller.command("HEXISTS", Keys.apps, app, key=Keys.apps):
+        if app == FIRST_APP or await self._executor.command("HEXISTS", Keys.apps, app, key=Keys.apps):
             raise Invalid("app", f"there is an app {app} already; rotate it to get a new key")
         if not keep_data and await self._has_been(app):
             raise Invalid("app", f"the data of an earlier app {app} is still there; take another name, or this one with --keep-data")
@@ -110,7 +110,7 @@ class AppRegistry:
         generation = await self._begin_generation(app)
         await self._forget_old_key(app)
         stored = _pack(_StoredApp(new.client_key, _digest(new.api_key), generation))
-        if not await self._caller.command("HSETNX", Keys.apps, app, stored, key=Keys.apps):
+        if not await self._executor.command("HSETNX", Keys.apps, app, stored, key=Keys.apps):
             raise Invalid("app", f"there is an app {app} already; rotate it to get a new key")
         return new
 
@@ -122,7 +122,7 @@ class AppRegistry:
         new = NewApp(app, known.client_key, secrets.token_urlsafe(32))
         if keep_old_for_s:
             key = Keys.old_api_key(app)
-            await self._caller.command("SET", key, known.api_key_digest, "EX", keep_old_for_s, key=key)
+            await self._executor.command("SET", key, known.api_key_digest, "EX", keep_old_for_s, key=key)
         else:
             await self._forget_old_key(app)
         await self._set(Keys.apps, app, _pack(_StoredApp(new.client_key, _digest(new.api_key), known.generation)))
@@ -145,7 +145,7 @@ class AppRegistry:
         known = await self._stored(app)
         # So that its name is known as one that was used, whichever version has added it.
         await self._set(Keys.generations, app, known.generation, how="HSETNX")
-        await self._caller.command("HDEL", Keys.apps, app, key=Keys.apps)
+        await self._executor.command("HDEL", Keys.apps, app, key=Keys.apps)
         await self._forget_old_key(app)
 
     async def _stored(self, app: str) -> _StoredApp:
@@ -155,16 +155,16 @@ class AppRegistry:
                 f"the API key of {FIRST_APP} is in READSTATE_API_KEY, or in the file api_key of the data directory; docs/keys.md says "
                 "how to change it",
             )
-        stored = await self._caller.command("HGET", Keys.apps, app, key=Keys.apps)
+        stored = await self._executor.command("HGET", Keys.apps, app, key=Keys.apps)
         if stored is None:
             raise Invalid("app", f"there is no app {app}")
         return _stored_app(stored)
 
     async def _has_been(self, app: str) -> bool:
         """Whether there was an app of this name. Those that were removed before generations were kept are known by what they left."""
-        if await self._caller.command("HEXISTS", Keys.generations, app, key=Keys.generations):
+        if await self._executor.command("HEXISTS", Keys.generations, app, key=Keys.generations):
             return True
-        async for _ in self._caller.scan(Keys.everything_of(app)):
+        async for _ in self._executor.scan(Keys.everything_of(app)):
             return True
         return False
 
@@ -176,21 +176,21 @@ class AppRegistry:
 
     async def _set(self, key: str, app: str, value: bytes | int, how: str = "HSET") -> None:
         """Also when the store is full: who has filled it must be locked out."""
-        await self._caller.call(self._caller.scripts["set_field"], [key], [app, value, how])
+        await self._executor.call(self._executor.scripts["set_field"], [key], [app, value, how])
 
     async def _forget_old_key(self, app: str) -> None:
         key = Keys.old_api_key(app)
-        await self._caller.command("DEL", key, key=key)
+        await self._executor.command("DEL", key, key=key)
 
     async def _hash(self, key: str) -> dict[str, bytes]:
-        flat = await self._caller.command("HGETALL", key, key=key)
+        flat = await self._executor.command("HGETALL", key, key=key)
         return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
     async def _old_digests(self, apps: Sequence[App]) -> dict[bytes, App]:
         """The apps whose key before is still accepted, by its digest."""
         _, *others = apps  # the first one's is in the settings
         keys = [Keys.old_api_key(app.app) for app in others]
-        found = await asyncio.gather(*(self._caller.command("GET", key, key=key) for key in keys))
+        found = await asyncio.gather(*(self._executor.command("GET", key, key=key) for key in keys))
         return {bytes.fromhex(digest.decode()): app for app, digest in zip(others, found, strict=True) if digest is not None}
 
     def _take(self, apps: Sequence[App], old_digests: Mapping[bytes, App]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from readstate.domain.types import Drift
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 from readstate.store.outbox import Outbox
 from readstate.store.states import State
@@ -52,8 +52,8 @@ class Looked(Struct):
 class Audit:
     """See the module. `looked` counts all that it has looked at so far."""
 
-    def __init__(self, caller: Caller, outbox: Outbox) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor, outbox: Outbox) -> None:
+        self._executor = executor
         self._outbox = outbox
         self.looked = Looked()
 
@@ -63,7 +63,7 @@ class Audit:
 
     async def room(self, app: str, room: str, repair: bool) -> list[Drift]:
         """One room: its own sums, and the copy of every member."""
-        compared, *head = await self._caller.call(self._caller.scripts["audit_head"], [Keys.room(app, room)], [int(repair)])
+        compared, *head = await self._executor.call(self._executor.scripts["audit_head"], [Keys.room(app, room)], [int(repair)])
         self.looked.rooms += compared > 0
         self.looked.values += compared
         drifts = [
@@ -77,10 +77,10 @@ class Audit:
     async def everything(self, repair: bool, app: str = "") -> list[Drift]:
         """All rooms, then all users, of all apps or of one."""
         drifts: list[Drift] = []
-        async for key in self._caller.scan(Keys.every_room):
+        async for key in self._executor.scan(Keys.every_room):
             if (parsed := Keys.parse(key)) and app in ("", parsed[1]):
                 drifts += await self.room(parsed[1], parsed[2], repair)
-        async for key in self._caller.scan(Keys.every_user):
+        async for key in self._executor.scan(Keys.every_user):
             if (parsed := Keys.parse(key)) and app in ("", parsed[1]):
                 # What they have as members of rooms was looked at with the rooms.
                 drifts += await self._user(parsed[1], parsed[2], repair, also_as_member=False)
@@ -110,7 +110,7 @@ class Audit:
         return [Drift(app=app, user=user, room=room, what=what, stored=stored, expected=expected) for what, stored, expected in wrong]
 
     async def _counters(self, app: str, user: str, repair: bool) -> list[Drift]:
-        compared, *flat = await self._caller.call(self._caller.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)])
+        compared, *flat = await self._executor.call(self._executor.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)])
         self.looked.users += 1
         self.looked.values += compared
         return [
@@ -119,15 +119,15 @@ class Audit:
         ]
 
     async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, _Copy]:
-        flat = await self._caller.call(self._caller.scripts["copies"], [Keys.user(app, user)], rooms)
+        flat = await self._executor.call(self._executor.scripts["copies"], [Keys.user(app, user)], rooms)
         return {
             flat[i].decode(): _Copy(revision=flat[i + 1], cursor=flat[i + 2], unread=flat[i + 3], state=flat[i + 4], tags=flat[i + 5])
             for i in range(0, len(flat), 6)
         }
 
     async def _ask(self, app: str, room: str, user: str) -> _Said:
-        revision, tags, _, (_, cursor, unread, state, owed, ordered) = await self._caller.call(
-            self._caller.scripts["snapshot"], [Keys.room(app, room)], [user]
+        revision, tags, _, (_, cursor, unread, state, owed, ordered) = await self._executor.call(
+            self._executor.scripts["snapshot"], [Keys.room(app, room)], [user]
         )
         return _Said(revision=revision, tags=tags, cursor=cursor, unread=unread, state=state, owed=owed == 1, ordered=ordered == 1)
 
@@ -135,7 +135,7 @@ class Audit:
         key = Keys.room(app, room)
         scan_cursor: Any = 0
         while True:
-            scan_cursor, flat = await self._caller.command("HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key)
+            scan_cursor, flat = await self._executor.command("HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key)
             for member in filter(None, flat[::2]):  # one field is the head
                 yield member.decode()
             if scan_cursor == b"0":

@@ -41,7 +41,7 @@ class ScriptFailed(Exception):
     """A script raised an error that is not a refusal: a bug, or data that another program has written. The message is the store's own."""
 
 
-class Caller(Protocol):
+class Executor(Protocol):
     """Where scripts and commands are called. `store` knows no other way to Redis."""
 
     plan: Plan
@@ -208,7 +208,7 @@ async def insist(lane: Lane, reply: ReplyError, script: Script, keys: Sequence[s
             return reply  # type: ignore[unreachable]  # the lane's replies are of any type
 
 
-async def connect(url: str, *, lua: Path | None = None) -> Caller:
+async def connect(url: str, *, lua: Path | None = None) -> Executor:
     """Connect to the server at `url` (redis://, rediss://, unix://) and load the scripts for what it turns out to be.
 
     Raises Unavailable when it cannot be reached.
@@ -221,22 +221,22 @@ async def connect(url: str, *, lua: Path | None = None) -> Caller:
             from readstate.store.cluster import Cluster  # that module needs this one
 
             return await Cluster.open(url, load_scripts("split", lua))
-        caller = SingleServer(lane, url, load_scripts("atomic", lua))
-        await load_functions(caller)
+        executor = SingleServer(lane, url, load_scripts("atomic", lua))
+        await load_functions(executor)
         opened.pop_all()
-        return caller
+        return executor
 
 
-async def load_functions(caller: Caller) -> None:
+async def load_functions(executor: Executor) -> None:
     """Load the scripts where they are missing, and remove those of other versions; whoever still needs them loads them again."""
-    library = next(iter(caller.scripts.values())).lib
-    known = [{entry[1].decode() for entry in node} for node in await caller.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
+    library = next(iter(executor.scripts.values())).lib
+    known = [{entry[1].decode() for entry in node} for node in await executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
     if not all(library.name in names for names in known):
         try:
-            await caller.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
+            await executor.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
         except errors.StoreFull:
             raise errors.StoreFull("The store is full and cannot take the functions of this version: give it more memory") from None
     for name in set.union(*known) - {library.name}:
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):
-            await caller.each_node("FUNCTION", "DELETE", name)
+            await executor.each_node("FUNCTION", "DELETE", name)

@@ -17,7 +17,7 @@ from readstate.domain.limits import MAX_PROFILE_FIELDS
 from readstate.domain.notices import TokensRevoked, encode_notice
 from readstate.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
 from readstate.store.apps import FIRST_APP
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 
 MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first
@@ -62,8 +62,8 @@ _revoked = msgspec.msgpack.Decoder(_Revoked).decode
 class RedisDirectory:
     """`domain.identity.Directory` on Redis."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
 
     # Users
 
@@ -75,7 +75,7 @@ class RedisDirectory:
         if len(merged) > MAX_PROFILE_FIELDS:
             raise Invalid("profile", f"a user must have at most {MAX_PROFILE_FIELDS} profile fields")
         fields = [part for field in profile.items() for part in field]
-        await self._caller.command("HSET", key, _UPDATED, now_ms, *fields, key=key)
+        await self._executor.command("HSET", key, _UPDATED, now_ms, *fields, key=key)
         return User(user, merged, now_ms)
 
     async def user(self, *, app: str, user: str) -> User:
@@ -90,11 +90,11 @@ class RedisDirectory:
 
     async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
         keys = [Keys.user_profile(app, user) for user in users]
-        there = await asyncio.gather(*(self._caller.command("EXISTS", key, key=key) for key in keys))
+        there = await asyncio.gather(*(self._executor.command("EXISTS", key, key=key) for key in keys))
         return {user for user, exists in zip(users, there, strict=True) if exists}
 
     async def _profile(self, key: str) -> User | None:
-        fields = _pairs(await self._caller.command("HGETALL", key, key=key))
+        fields = _pairs(await self._executor.command("HGETALL", key, key=key))
         if not fields:
             return None
         updated_ms = int(fields.pop(_UPDATED.encode(), b"0"))
@@ -114,24 +114,24 @@ class RedisDirectory:
         bound = _Bound(user, token.token_id, token.expires_s, generation)
         # Remembered first: should we crash now, the user's list names a token that nobody can use, which revoking cleans up.
         await self._remember(app, user, token.token_id, _Issued(token.created_ms, token.expires_s, digest))
-        if not await self._caller.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, "NX", key=key):
+        if not await self._executor.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, "NX", key=key):
             await self._rebind(app, digest, bound)
         await self._revoke(app, user, {known: one for known, one in earlier.items() if one.digest}, now_s, keep=digest)
 
     async def _rebind(self, app: str, digest: str, bound: _Bound) -> None:
         """The custom token is bound already: to this user it gets its new end, to another it stays unless it is void."""
         key, mine = Keys.bound_token(app, digest), Keys.user_tokens(app, bound.user)
-        held = await self._caller.command("GET", key, key=key)
+        held = await self._executor.command("GET", key, key=key)
         if held is not None and (owner := _bound(held)).user != bound.user and _generation(app, owner) == bound.generation:
-            await self._caller.command("HDEL", mine, bound.token_id, key=mine)
+            await self._executor.command("HDEL", mine, bound.token_id, key=mine)
             raise TokenConflict(f"the token belongs to {owner.user}")
-        await self._caller.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, key=key)
+        await self._executor.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, key=key)
         if held is not None:
-            await self._caller.command("HDEL", mine, _bound(held).token_id, key=mine)
+            await self._executor.command("HDEL", mine, _bound(held).token_id, key=mine)
 
     async def bound_token(self, *, app: str, digest: str) -> Session | None:
         key = Keys.bound_token(app, digest)
-        held = await self._caller.command("GET", key, key=key)
+        held = await self._executor.command("GET", key, key=key)
         if held is None:
             return None
         bound = _bound(held)
@@ -149,30 +149,30 @@ class RedisDirectory:
         return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in live.items()]
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
-        now_s, newest, found = await self._caller.call(self._caller.scripts["revocations"], [Keys.revocations(app)], [since])
+        now_s, newest, found = await self._executor.call(self._executor.scripts["revocations"], [Keys.revocations(app)], [since])
         revoked = map(_revoked, found)
         return Revocations(now_s, newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked])
 
     async def _now_s(self, key: str) -> int:
         """The time of the store, where `key` is: what is void or over must not depend on the clock of the host that asks."""
-        seconds, _ = await self._caller.command("TIME", key=key)
+        seconds, _ = await self._executor.command("TIME", key=key)
         return int(seconds)
 
     async def _check_known(self, app: str, user: str) -> None:
         key = Keys.user_profile(app, user)
-        if not await self._caller.command("EXISTS", key, key=key):
+        if not await self._executor.command("EXISTS", key, key=key):
             raise UserUnknown(user)
 
     async def _remember(self, app: str, user: str, token_id: str, token: _Issued) -> None:
         key = Keys.user_tokens(app, user)
-        await self._caller.command("HSET", key, token_id, _pack(token), key=key)
+        await self._executor.command("HSET", key, token_id, _pack(token), key=key)
         # Never sooner than its longest token; NX for the first, since GT takes a key without an end for an endless one.
-        await self._caller.command("EXPIREAT", key, token.expires_s, "NX", key=key)
-        await self._caller.command("EXPIREAT", key, token.expires_s, "GT", key=key)
+        await self._executor.command("EXPIREAT", key, token.expires_s, "NX", key=key)
+        await self._executor.command("EXPIREAT", key, token.expires_s, "GT", key=key)
 
     async def _keep_few(self, app: str, user: str) -> None:
         key = Keys.user_tokens(app, user)
-        if await self._caller.command("HLEN", key, key=key) <= MAX_LIVE_TOKENS:
+        if await self._executor.command("HLEN", key, key=key) <= MAX_LIVE_TOKENS:
             return
         now_s = await self._now_s(key)
         live = await self._tokens(app, user, now_s)
@@ -182,10 +182,10 @@ class RedisDirectory:
     async def _tokens(self, app: str, user: str, now_s: int) -> dict[str, _Issued]:
         """The user's tokens that have not ended; those that have are forgotten on the way."""
         key = Keys.user_tokens(app, user)
-        tokens = {name.decode(): _issued(value) for name, value in _pairs(await self._caller.command("HGETALL", key, key=key)).items()}
+        tokens = {name.decode(): _issued(value) for name, value in _pairs(await self._executor.command("HGETALL", key, key=key)).items()}
         ended = [token_id for token_id, token in tokens.items() if token.expires_s <= now_s]
         if ended:
-            await self._caller.command("HDEL", key, *ended, key=key)
+            await self._executor.command("HDEL", key, *ended, key=key)
         return {token_id: token for token_id, token in tokens.items() if token.expires_s > now_s}
 
     async def _revoke(self, app: str, user: str, tokens: Mapping[str, _Issued], now_s: int, keep: str = "") -> None:
@@ -200,17 +200,17 @@ class RedisDirectory:
             await self._forget_bound(app, user, digest)
         ends = {known: min(one.expires_s, now_s + SOCKET_LIFE_S) if one.digest else one.expires_s for known, one in tokens.items()}
         revoked = [_pack(_Revoked(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
-        await self._caller.call(self._caller.scripts["revoke"], [key], [MARGIN_S, *revoked])
+        await self._executor.call(self._executor.scripts["revoke"], [key], [MARGIN_S, *revoked])
         for token_id in tokens:
             notice = encode_notice(TokensRevoked(user, token_id, now_s))
-            await self._caller.command("PUBLISH", Keys.notices(app), notice, key=key)
-        await self._caller.command("HDEL", mine, *tokens, key=mine)
+            await self._executor.command("PUBLISH", Keys.notices(app), notice, key=key)
+        await self._executor.command("HDEL", mine, *tokens, key=mine)
 
     async def _forget_bound(self, app: str, user: str, digest: str) -> None:
         key = Keys.bound_token(app, digest)
-        held = await self._caller.command("GET", key, key=key)
+        held = await self._executor.command("GET", key, key=key)
         if held is not None and _bound(held).user == user:
-            await self._caller.command("DEL", key, key=key)
+            await self._executor.command("DEL", key, key=key)
 
 
 def _generation(app: str, bound: _Bound) -> int:

@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from readstate.batches import in_batches
 from readstate.domain.deliveries import Batch, Dead, DeadLetter, Delivered, Due, Outcome
 from readstate.domain.events import ReadEvent
-from readstate.store.connect import Caller, Part
+from readstate.store.connect import Executor, Part
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.store.states import SEPARATOR
-from readstate.together import lots
 
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
 ENTRIES_AT_ONCE = 256  # taken from a stream in one script: a few milliseconds
@@ -53,9 +53,9 @@ class RedisEvents:
 
     shards = EVENT_SHARDS
 
-    def __init__(self, caller: Caller, *, lease_s: float = LEASE_S) -> None:
-        self._caller = caller
-        self._scripts = caller.scripts
+    def __init__(self, executor: Executor, *, lease_s: float = LEASE_S) -> None:
+        self._executor = executor
+        self._scripts = executor.scripts
         self._holder = secrets.token_hex(12)
         self.lease_s = lease_s
 
@@ -79,10 +79,10 @@ class RedisEvents:
         await self._run("leave_events", Keys.events(shard), [self._holder])
 
     async def depart(self) -> None:
-        await self._caller.command("ZREM", Keys.deliverers, self._holder, key=Keys.deliverers)
+        await self._executor.command("ZREM", Keys.deliverers, self._holder, key=Keys.deliverers)
 
     async def refuse(self, target: str) -> None:
-        await self._caller.command("SET", Keys.refusing_target, target, key=Keys.refusing_target)
+        await self._executor.command("SET", Keys.refusing_target, target, key=Keys.refusing_target)
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:
         for shard in range(EVENT_SHARDS):
@@ -91,15 +91,15 @@ class RedisEvents:
 
     async def replay(self, ids: Sequence[str] | None = None) -> int:
         wanted = None if ids is None else frozenset(ids)
-        if await self._caller.command("DEL", Keys.refusing_target, key=Keys.refusing_target):
+        if await self._executor.command("DEL", Keys.refusing_target, key=Keys.refusing_target):
             # Deliverers that have not heard of it yet would make dead letters of them again.
             await asyncio.sleep(_HEARD_S)
         replayed = 0
         for shard in range(EVENT_SHARDS):
             # All are listed first: the walk of a hash that shrinks meanwhile may leave some out.
             pairs = [_pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted]
-            for lot in lots(pairs, _LETTERS_AT_ONCE):
-                replayed += await self._run("replay_events", Keys.events(shard), lot)
+            for batch in in_batches(pairs, _LETTERS_AT_ONCE):
+                replayed += await self._run("replay_events", Keys.events(shard), batch)
         return replayed
 
     @property
@@ -108,13 +108,13 @@ class RedisEvents:
 
     async def _run(self, script: str, key: str, args: Sequence[Part]) -> Any:
         # Repeated, `take` hands out other events; those of the lost reply are due again when their time is over.
-        return await self._caller.call(self._scripts[script], [key], args)
+        return await self._executor.call(self._scripts[script], [key], args)
 
     async def _dead_letters(self, shard: int) -> AsyncIterator[DeadLetter]:
         key = Keys.dead_letters(shard)
         scan_cursor: Any = 0
         while True:
-            scan_cursor, flat = await self._caller.command("HSCAN", key, scan_cursor, "COUNT", _LETTERS_AT_ONCE, key=key)
+            scan_cursor, flat = await self._executor.command("HSCAN", key, scan_cursor, "COUNT", _LETTERS_AT_ONCE, key=key)
             for packed in flat[1::2]:
                 dead = _decode_dead(packed)
                 yield DeadLetter(dead.event, dead.attempts, dead.at_ms, dead.reason)

@@ -7,7 +7,7 @@ import logging
 from time import monotonic
 
 from readstate import metrics
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +19,8 @@ AGAIN_S = 600.0
 class StoreMemory:
     """The primaries as `look` found them last; it is to be called every few seconds."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
         self._warnings: dict[str, str] = {}  # by node
         self._told: dict[str, float] = {}  # node -> when the log was told
 
@@ -29,14 +29,14 @@ class StoreMemory:
 
         Raises Unavailable, UnknownOutcome.
         """
-        replies = await self._caller.each_node("INFO", "memory")
+        replies = await self._executor.each_node("INFO", "memory")
         found = [_use(reply) for reply in replies]
         used, limit = max(found, key=lambda use: (_share(*use), use))
         metrics.STORE_MEMORY.set(used)
         metrics.STORE_MEMORY_LIMIT.set(limit)
         self._warnings = {
             node: _sentence(node if len(found) > 1 else "", *use)
-            for node, use in zip(self._caller.nodes(), found, strict=False)
+            for node, use in zip(self._executor.nodes(), found, strict=False)
             if _share(*use) >= (_CALM_BELOW if node in self._warnings else WARN_AT)
         }
         self._told = {node: at for node, at in self._told.items() if node in self._warnings}

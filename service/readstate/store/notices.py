@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from readstate.domain.notices import Notice, decode_notice
 from readstate.errors import Fault, Unavailable
 from readstate.store.addresses import at_node
-from readstate.store.connect import Caller, ConnectionFactory
+from readstate.store.connect import ConnectionFactory, Executor
 from readstate.store.keys import Keys
 
 logger = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class RedisNotices:
     often the connection was made anew.
     """
 
-    def __init__(self, caller: Caller, url: str) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor, url: str) -> None:
+        self._executor = executor
         self._url = url
         self._on_notice: Callable[[str, Notice], None] = lambda app, notice: None
         self._on_gap: Callable[[str], Awaitable[None]] = _nothing
@@ -139,7 +139,7 @@ class RedisNotices:
 
     def _make_connection(self) -> AbstractConnection:
         """To the server or, on a cluster, to another node than the last time, whatever was wrong with that one."""
-        nodes = (self._caller.nodes() if self._caller.plan == "split" else None) or [self._url]
+        nodes = (self._executor.nodes() if self._executor.plan == "split" else None) or [self._url]
         self._node = (self._node + 1) % len(nodes)
         node = nodes[self._node]
         if "://" not in node:
@@ -183,7 +183,7 @@ class RedisNotices:
         heard = self._heard
         try:
             # The key decides which node of a cluster publishes: a different one each time.
-            await self._caller.command("PUBLISH", self._probe, "", key=secrets.token_hex(4))
+            await self._executor.command("PUBLISH", self._probe, "", key=secrets.token_hex(4))
         except Fault:
             return  # nothing was published, so silence says nothing
         until = asyncio.get_running_loop().time() + PROBE_S

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from readstate.batches import in_batches
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
-from readstate.store.connect import Caller, Part, ScriptFailed
+from readstate.store.connect import Executor, Part, ScriptFailed
 from readstate.store.keys import OWING_SHARDS, Keys
-from readstate.together import lots
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ _MAX_ENTRIES = 100_000
 class Outbox:
     """See the module."""
 
-    def __init__(self, caller: Caller, journal: str) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor, journal: str) -> None:
+        self._executor = executor
         self._journal = journal
-        self._split = caller.plan == "split"
+        self._split = executor.plan == "split"
         self._entered: dict[str, float] = {}  # room key -> until when its entry in the list of owing rooms is fresh
         self._settling: set[asyncio.Task[None]] = set()
         self._recovery: asyncio.Task[None] | None = None
@@ -41,7 +41,7 @@ class Outbox:
         """Run a room's script and bring its news to everybody concerned. Returns the script's reply when that is done."""
         key = Keys.room(app, room)
         if not self._split:
-            return await self._caller.call(self._caller.scripts[script], [key], args, repeatable=repeatable)
+            return await self._executor.call(self._executor.scripts[script], [key], args, repeatable=repeatable)
         await self._enter(key, room, app, script)
         return await self._run(script, app, room, args, repeatable)
 
@@ -49,7 +49,7 @@ class Outbox:
         """Run one script for several (room, arguments), in one go; of each its reply, or the refusal or fault that it ended in."""
         if not self._split:
             calls = [(Keys.room(app, room), args) for room, args in changes]
-            return await self._caller.call_each(self._caller.scripts[script], calls)
+            return await self._executor.call_each(self._executor.scripts[script], calls)
         outcomes = await asyncio.gather(*(self.change(script, app, room, args) for room, args in changes), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
@@ -67,8 +67,8 @@ class Outbox:
     async def tell_owed(self, app: str, room: str, members: Sequence[str]) -> None:
         """Tell those of `members` whom a room owes news at this moment."""
         if self._split:
-            for lot in lots(members):
-                await self._run("owed", app, room, [app, *lot])
+            for batch in in_batches(members):
+                await self._run("owed", app, room, [app, *batch])
 
     async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
         """Pay for all rooms that were entered more than `older_than_s` ago."""
@@ -94,8 +94,8 @@ class Outbox:
 
     async def _run(self, script: str, app: str, room: str, args: Sequence[Part], repeatable: bool = True) -> Any:
         key = Keys.room(app, room)
-        reply, revision, born, tags, news, events = await self._caller.call(
-            self._caller.scripts[script], [key], args, repeatable=repeatable
+        reply, revision, born, tags, news, events = await self._executor.call(
+            self._executor.scripts[script], [key], args, repeatable=repeatable
         )
         for event_revision, event in zip(events[::2], events[1::2], strict=True):
             await self._hand_over(app, key, event_revision, event)
@@ -106,21 +106,21 @@ class Outbox:
         """Move an event from its room to those who deliver webhooks. A failure leaves it with the room, and recovery tries again."""
         with contextlib.suppress(Fault):
             stream = Keys.events(Keys.event_shard(key))
-            await self._caller.command("XADD", stream, "*", app, event, key=stream)
-            await self._caller.command("HDEL", key + ":w", revision, key=key)
+            await self._executor.command("XADD", stream, "*", app, event, key=stream)
+            await self._executor.command("HDEL", key + ":w", revision, key=key)
 
     async def _enter(self, key: str, room: str, app: str, script: str) -> None:
         now = time.time()
         if self._entered.get(key, 0) > now:
             return
         # A room that does not exist will be refused and owes nothing; whoever creates it meanwhile has entered it.
-        if script != "create_room" and not await self._caller.command("EXISTS", key, key=key):
+        if script != "create_room" and not await self._executor.command("EXISTS", key, key=key):
             return
         owing, entry = Keys.owing_of(key), (int(now), f"{app}:{room}")
-        if self._caller.scripts[script].when_full:
-            await self._caller.call(self._caller.scripts["enter"], [owing], entry)
+        if self._executor.scripts[script].when_full:
+            await self._executor.call(self._executor.scripts["enter"], [owing], entry)
         else:
-            await self._caller.command("ZADD", owing, *entry, key=owing)
+            await self._executor.command("ZADD", owing, *entry, key=owing)
         if len(self._entered) >= _MAX_ENTRIES:
             self._entered.clear()
         self._entered[key] = now + ENTRY_S
@@ -129,11 +129,11 @@ class Outbox:
         if not news:
             return
         members = news[::4]
-        apply = self._caller.scripts["apply"]
+        apply = self._executor.scripts["apply"]
         try:
             told = await asyncio.gather(
                 *(
-                    self._caller.call(apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state])
+                    self._executor.call(apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state])
                     for member, cursor, unread, state in zip(members, news[1::4], news[2::4], news[3::4], strict=True)
                 )
             )
@@ -150,11 +150,11 @@ class Outbox:
     async def _settle(self, key: str, revision: int, members: Sequence[bytes]) -> None:
         # A failure leaves the members owed, and recovery tells them again.
         with contextlib.suppress(Fault):
-            await self._caller.call(self._caller.scripts["settle"], [key], [revision, *members])
+            await self._executor.call(self._executor.scripts["settle"], [key], [revision, *members])
 
     async def _recover_shard(self, owing: str, until: float) -> None:
         stale = time.time() - STALE_S
-        entries = await self._caller.command("ZRANGEBYSCORE", owing, "-inf", int(until), key=owing)
+        entries = await self._executor.command("ZRANGEBYSCORE", owing, "-inf", int(until), key=owing)
         put_off: Fault | None = None
         for entry in entries:
             app, _, room = entry.decode().partition(":")
@@ -168,7 +168,7 @@ class Outbox:
         if put_off:
             raise put_off
         # Whatever operation entered these rooms has ended long ago, and they have just been paid for.
-        await self._caller.command("ZREMRANGEBYSCORE", owing, "-inf", int(stale), key=owing)
+        await self._executor.command("ZREMRANGEBYSCORE", owing, "-inf", int(stale), key=owing)
 
     async def _recover_for_ever(self) -> None:
         while True:
@@ -178,7 +178,7 @@ class Outbox:
                 try:
                     # One worker at a time is enough for a shard.
                     watch = [Keys.owing_watch(shard)], [int(RECOVERY_EVERY_S * 1000)]
-                    watching, _ = await self._caller.call(self._caller.scripts["take"], *watch, repeatable=False)
+                    watching, _ = await self._executor.call(self._executor.scripts["take"], *watch, repeatable=False)
                     if watching == 1:
                         await self._recover_shard(owing, time.time() - RECOVERY_AGE_S)
                 except Fault as fault:

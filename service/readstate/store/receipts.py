@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Filter, MessageRef, Receipt, Receipts
 from readstate.errors import Invalid
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 
 MOST_MARKS = 256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
 # and so may who has moved more often since than their journal remembers
@@ -60,7 +60,7 @@ _decode = msgspec.msgpack.Decoder(Token).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-async def receipts_page(caller: Caller, room_key: str, message: str, which: Filter, limit: int, page: str, after: int) -> Receipts:
+async def receipts_page(executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str, after: int) -> Receipts:
     """One page; see ReadState.receipts."""
     token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
     if which is Filter.UNREAD and token.part != "c":
@@ -70,7 +70,7 @@ async def receipts_page(caller: Caller, room_key: str, message: str, which: Filt
         since = token.marks[0].at
         await asyncio.sleep(SURELY_LATER_S)
     args = [message, which.value, limit, token.part, token.place, token.last, since, after]
-    reply = await caller.call(caller.scripts["receipts"], [room_key], args)
+    reply = await executor.call(executor.scripts["receipts"], [room_key], args)
     seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people = reply
     next_token = Token(part.decode(), int(place), last.decode(), revision, token.marks)
     first = seq if which is Filter.READ else 0

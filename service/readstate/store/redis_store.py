@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from readstate.batches import gather_batched, in_batches
 from readstate.domain.limits import MESSAGES_COUNTED
 from readstate.domain.types import (
     Deleted,
@@ -28,13 +29,12 @@ from readstate.domain.types import (
 )
 from readstate.errors import Fault, MessageUnknown, ReadStateError, Refusal, RoomUnknown
 from readstate.store.audit import Audit
-from readstate.store.connect import Caller, Part, all_or_raise
+from readstate.store.connect import Executor, Part, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.outbox import Outbox
 from readstate.store.receipts import receipts_page
 from readstate.store.states import SEPARATOR, State
 from readstate.store.user_limits import UserLimits
-from readstate.together import lots, together
 
 FANOUT_LIMIT = 256  # members
 MESSAGE_HISTORY = 10_000  # messages
@@ -58,7 +58,7 @@ class RedisStore:
 
     def __init__(
         self,
-        caller: Caller,
+        executor: Executor,
         *,
         fanout_limit: int = FANOUT_LIMIT,
         message_history: int = MESSAGE_HISTORY,
@@ -68,15 +68,15 @@ class RedisStore:
         user_tag_limit: int = USER_TAG_LIMIT,
         events: bool = False,
     ) -> None:
-        self._caller = caller
-        self._scripts = caller.scripts
+        self._executor = executor
+        self._scripts = executor.scripts
         self._limit = fanout_limit
         self._history = message_history
         self._journal = f"{journal_moves} {journal_days * 86_400_000}"
-        self._user_limits = UserLimits(caller, rooms=user_room_limit, tags=user_tag_limit)
+        self._user_limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
         self._events = events
-        self.outbox = Outbox(caller, self._journal)
-        self._audit = Audit(caller, self.outbox)
+        self.outbox = Outbox(executor, self._journal)
+        self._audit = Audit(executor, self.outbox)
 
     # Rooms
 
@@ -105,7 +105,7 @@ class RedisStore:
 
     async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
         args = [MAX_INVITATIONS, made.value, *users]
-        return _texts(await self._caller.call(self._scripts["invite"], [Keys.room(app, room)], args))
+        return _texts(await self._executor.call(self._scripts["invite"], [Keys.room(app, room)], args))
 
     async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
         return await self._change_members("remove_members", app, room, [app, self._limit, made.value], members)
@@ -113,7 +113,7 @@ class RedisStore:
     async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
         if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
             key = Keys.room(app, room)
-            members = [_text(field) for field in await self._caller.command("HKEYS", key, key=key) if field]  # "" is the head
+            members = [_text(field) for field in await self._executor.command("HKEYS", key, key=key) if field]  # "" is the head
             await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit, made.value]) == 1)
 
@@ -122,7 +122,7 @@ class RedisStore:
 
     async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
         fields: list[Part] = [part for item in profile.items() for part in item]
-        await self._caller.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, made.value, *fields])
+        await self._executor.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, made.value, *fields])
 
     async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
         deleted, left = await self._change("delete_room", app, room, [app, made.value])
@@ -159,11 +159,11 @@ class RedisStore:
             key = Keys.message(app, posted.message)
             # The post is done, whatever becomes of this: without it find_message has to look further.
             with contextlib.suppress(Fault):
-                await self._caller.command("SET", key, room, "EX", MESSAGE_FOUND_S, key=key)
+                await self._executor.command("SET", key, room, "EX", MESSAGE_FOUND_S, key=key)
         return posted
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
-        return _posted(await self._caller.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body]))
+        return _posted(await self._executor.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body]))
 
     async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
         return Deleted(count=await self._change("delete_message", app, room, [app, message]))
@@ -179,7 +179,7 @@ class RedisStore:
         return Deleted(deleted, _text(first))
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
-        seq, sender, at_ms = await self._caller.call(self._scripts["message"], [Keys.room(app, room)], [message, after])
+        seq, sender, at_ms = await self._executor.call(self._scripts["message"], [Keys.room(app, room)], [message, after])
         return MessageRef(message, seq, _text(sender), at_ms)
 
     # Reading
@@ -218,51 +218,51 @@ class RedisStore:
         return int(await self._change("set_unread", app, room, [app, user, count]))
 
     async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
-        return _texts(await self._caller.call(self._scripts["acknowledge"], [Keys.room(app, room)], [user, *messages]))
+        return _texts(await self._executor.call(self._scripts["acknowledge"], [Keys.room(app, room)], [user, *messages]))
 
     # Receipts
 
     async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0) -> Receipts:
-        return await receipts_page(self._caller, Keys.room(app, room), message, which, limit, page, after)
+        return await receipts_page(self._executor, Keys.room(app, room), message, which, limit, page, after)
 
     async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
         key = Keys.room(app, room)
-        calls: list[tuple[str, list[Part]]] = [(key, [after, *lot]) for lot in lots(messages, RECEIPTS_COUNTED_AT_ONCE)]
-        replies = await self._caller.call_each(self._scripts["receipt_counts"], calls or [(key, [after])])
+        calls: list[tuple[str, list[Part]]] = [(key, [after, *batch]) for batch in in_batches(messages, RECEIPTS_COUNTED_AT_ONCE)]
+        replies = await self._executor.call_each(self._scripts["receipt_counts"], calls or [(key, [after])])
         counts = itertools.chain.from_iterable(all_or_raise(replies))
         return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
 
     async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
         key = Keys.message(app, message)
-        noted = _text(await self._caller.command("GET", key, key=key) or b"")
+        noted = _text(await self._executor.command("GET", key, key=key) or b"")
         # Also asked when nothing is noted, so that a message of strangers costs as much as one that
         # is not there.
         if await self._among(app, user, [noted]) and await self._with_message(app, [noted], message):
             return noted
         own = await self.rooms(app=app, user=user)
         searching(len(own))
-        for lot in lots(own):
-            if there := await self._with_message(app, lot, message):
+        for batch in in_batches(own):
+            if there := await self._with_message(app, batch, message):
                 return there[0]
         raise MessageUnknown(message)
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
-        changed, derived, removed = await self._caller.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
+        changed, derived, removed = await self._executor.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
         large = dict(_rooms_at(derived))
         there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
         return Subscriptions((*_rooms_at(changed), *there), _rooms_at(removed))
 
     async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
-        return int(await self._caller.call(self._scripts["note_newest"], [Keys.newest(app, what)], [at_ms, NEWEST_KEPT_MS]))
+        return int(await self._executor.call(self._scripts["note_newest"], [Keys.newest(app, what)], [at_ms, NEWEST_KEPT_MS]))
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
-        calls, left_ms = await self._caller.call(self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False)
+        calls, left_ms = await self._executor.call(self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False)
         return max(limit - calls, -1), time.time_ns() // 1_000_000 + left_ms
 
     # Badges
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None) -> int:
-        unread, large, elsewhere = await self._caller.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
+        unread, large, elsewhere = await self._executor.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
         derived(large)
         for count, room_tags in await self._ask_derived(app, user, elsewhere):
             if room_tags.issuperset(tags):
@@ -273,10 +273,10 @@ class RedisStore:
         self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
     ) -> list[int]:
         badges: list[int] = []
-        for lot in lots(users, BADGES_AT_ONCE):
-            calls = [(Keys.user(app, user), (app, user)) for user in lot]
-            replies = all_or_raise(await self._caller.call_each(self._scripts["badge"], calls))
-            for user, (unread, large, elsewhere) in zip(lot, replies, strict=True):
+        for batch in in_batches(users, BADGES_AT_ONCE):
+            calls = [(Keys.user(app, user), (app, user)) for user in batch]
+            replies = all_or_raise(await self._executor.call_each(self._scripts["badge"], calls))
+            for user, (unread, large, elsewhere) in zip(batch, replies, strict=True):
                 derived(user, large)
                 badges.append(unread + sum(count for count, _ in await self._ask_derived(app, user, elsewhere)))
         return badges
@@ -288,7 +288,7 @@ class RedisStore:
     async def badges_by_tags(
         self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
     ) -> TagBadges:
-        reply = await self._caller.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
+        reply = await self._executor.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
         total, flat, large, elsewhere = reply
         derived(large)
         counts = {_text(tag): int(unread) for tag, unread in _pairs(flat)}
@@ -300,7 +300,7 @@ class RedisStore:
         return TagBadges(total=total, counts=counts)
 
     async def room(self, *, app: str, room: str, user: str) -> Room:
-        return _room(room, user, await self._caller.call(self._scripts["room"], [Keys.room(app, room)], [user]))
+        return _room(room, user, await self._executor.call(self._scripts["room"], [Keys.room(app, room)], [user]))
 
     async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
         replies = await self._ask_each("room", app, rooms, [user])
@@ -316,20 +316,20 @@ class RedisStore:
         count = below = 0
         for _ in range(MESSAGES_COUNTED // MESSAGES_COUNTED_AT_ONCE):
             args = [since_ms, after, below, MESSAGES_COUNTED_AT_ONCE]
-            more, below = await self._caller.call(self._scripts["count_messages"], [Keys.room(app, room)], args)
+            more, below = await self._executor.call(self._scripts["count_messages"], [Keys.room(app, room)], args)
             count += more
             if not below:
                 break
         return count
 
     async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
-        return _members(await self._caller.call(self._scripts["members"], [Keys.room(app, room)], [limit]))
+        return _members(await self._executor.call(self._scripts["members"], [Keys.room(app, room)], [limit]))
 
     async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
         return [_members(flat) for flat in await self._ask_each("members", app, rooms, [limit])]
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
-        rooms, derived = await self._caller.call(self._scripts["rooms"], [Keys.user(app, user)], [])
+        rooms, derived = await self._executor.call(self._scripts["rooms"], [Keys.user(app, user)], [])
         return [*_texts(rooms), *await self._in_derived(app, user, _texts(derived))]
 
     # Truth
@@ -348,15 +348,15 @@ class RedisStore:
     ) -> list[Any]:
         """What a script answers for each of several rooms; an empty list where it refuses as `unknown`."""
         replies: list[Any] = []
-        for lot in lots(rooms):
-            replies += await self._caller.call_each(self._scripts[script], [(Keys.room(app, room), args) for room in lot])
+        for batch in in_batches(rooms):
+            replies += await self._executor.call_each(self._scripts[script], [(Keys.room(app, room), args) for room in batch])
         return all_or_raise([[] if isinstance(reply, unknown) else reply for reply in replies])
 
     async def _change_members(self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]) -> list[str]:
         """Run a script for some members after the others, so that none keeps the store busy for long; all that the runs answer."""
         changed: list[str] = []
-        for lot in lots(members, MEMBERS_AT_ONCE) if members else [()]:
-            changed += _texts(await self._change(script, app, room, [*args, *lot]))
+        for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
+            changed += _texts(await self._change(script, app, room, [*args, *batch]))
         return changed
 
     async def _change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
@@ -392,14 +392,14 @@ class RedisStore:
 
     async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
         """Unread and tags of each active room among `rooms` that the user is a member of."""
-        if self._caller.plan == "atomic":
+        if self._executor.plan == "atomic":
             return await self._ask_derived_here(app, user, rooms)
 
         async def ask(room: bytes) -> Any:
-            return await self._caller.call(self._scripts["snapshot"], [Keys.room(app, _text(room))], [user])
+            return await self._executor.call(self._scripts["snapshot"], [Keys.room(app, _text(room))], [user])
 
         found = []
-        for _, tags, active, (_, _, unread, state, _, _) in await together(ask, rooms):
+        for _, tags, active, (_, _, unread, state, _, _) in await gather_batched(ask, rooms):
             if active and state != State.GONE:
                 found.append((int(unread), frozenset(_tags(tags))))
         return found
@@ -407,8 +407,8 @@ class RedisStore:
     async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
         """The same on one server, where a script reaches them from the user: DERIVED_AT_ONCE in one."""
         found: list[tuple[int, frozenset[str]]] = []
-        for lot in lots(rooms, DERIVED_AT_ONCE):
-            replies = await self._caller.call(self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *lot])
+        for batch in in_batches(rooms, DERIVED_AT_ONCE):
+            replies = await self._executor.call(self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *batch])
             found += [(int(unread), frozenset(_tags(tags))) for unread, tags in replies]
         return found
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from readstate.batches import in_batches
 from readstate.errors import LimitReached
-from readstate.store.connect import Caller, all_or_raise
+from readstate.store.connect import Executor, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.states import SEPARATOR
-from readstate.together import lots
 
 ASKED_AT_ONCE = 250  # users
 WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 more for each tag
@@ -35,8 +35,8 @@ class _Load(Struct, frozen=True, array_like=True):
 class UserLimits:
     """`rooms` and `tags`: how many rooms, and how many distinct tags on them, a backend may give a user."""
 
-    def __init__(self, caller: Caller, *, rooms: int, tags: int) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor, *, rooms: int, tags: int) -> None:
+        self._executor = executor
         self._rooms = rooms
         self._tags = tags
 
@@ -46,8 +46,8 @@ class UserLimits:
         `retags`: whether the room may get other tags, which concerns its members as well.
         """
         share = 2 if by_client else 1
-        for lot in lots(users, ASKED_AT_ONCE):
-            for user, load in zip(lot, await self._loads(app, room, lot, tags), strict=True):
+        for batch in in_batches(users, ASKED_AT_ONCE):
+            for user, load in zip(batch, await self._loads(app, room, batch, tags), strict=True):
                 if load.is_in and not retags:
                     continue
                 self._check_rooms(user, load, self._rooms // share)
@@ -56,7 +56,7 @@ class UserLimits:
     async def _loads(self, app: str, room: str, users: Sequence[str], tags: Sequence[str]) -> list[_Load]:
         joined = SEPARATOR.join(tags)
         calls = [(Keys.user(app, user), (room, joined)) for user in users]
-        replies = await self._caller.call_each(self._caller.scripts["user_load"], calls)
+        replies = await self._executor.call_each(self._executor.scripts["user_load"], calls)
         return [_Load(*reply) for reply in all_or_raise(replies)]
 
     def _check_rooms(self, user: str, load: _Load, limit: int) -> None:

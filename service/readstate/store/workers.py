@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from readstate.errors import Fault
-from readstate.store.connect import Caller
+from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 
 NOTE_EVERY_S = 30.0
@@ -47,8 +47,8 @@ _note = msgspec.msgpack.Decoder(_Note).decode
 class Workers:
     """This worker's note, and what those of the others say. `keys` are those that must be the same everywhere, by setting."""
 
-    def __init__(self, caller: Caller, keys: Mapping[str, Key]) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor, keys: Mapping[str, Key]) -> None:
+        self._executor = executor
         self._mine = _Note(secrets.token_hex(8), {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()})
         self._differing: list[str] = []
 
@@ -59,7 +59,7 @@ class Workers:
     async def note(self) -> None:
         """Give a sign of life and look at the others; to be called every NOTE_EVERY_S."""
         life_ms = int(FORGOTTEN_AFTER_S * 1000)
-        notes = await self._caller.call(self._caller.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)])
+        notes = await self._executor.call(self._executor.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)])
         before = set(self.warnings())
         self._differing = self._compare(notes)
         for warning in self.warnings():
@@ -79,7 +79,7 @@ class Workers:
 
     async def leave(self) -> None:
         """This worker ends."""
-        await self._caller.command("ZREM", Keys.workers, _pack(self._mine), key=Keys.workers)
+        await self._executor.command("ZREM", Keys.workers, _pack(self._mine), key=Keys.workers)
 
     def _compare(self, notes: Sequence[bytes]) -> list[str]:
         """The settings of ours that some note has differently, unless an old key on either side explains it."""

@@ -8,7 +8,7 @@ import logging
 from time import monotonic
 
 from readstate.errors import StoreFull, Unavailable
-from readstate.store.connect import Caller, ScriptFailed
+from readstate.store.connect import Executor, ScriptFailed
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ _CANNOT_ASK = frozenset({"NOPERM"})  # this user may not run such a script, and 
 class StoreWrites:
     """What `look` found last; it is to be called every few seconds, and whenever it matters."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
         self._refusal = ""
         self._told_at = -AGAIN_S
 
@@ -51,7 +51,7 @@ class StoreWrites:
 
     async def _ask(self) -> str:
         try:
-            await self._caller.each_node("EVAL", _TRIAL, 0)
+            await self._executor.each_node("EVAL", _TRIAL, 0)
         except (StoreFull, Unavailable) as error:
             said = str(error.__cause__ or "")
             word = said.partition(" ")[0]

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from readstate.batches import in_batches
 from readstate.domain.identity import Directory, User
-from readstate.together import lots
 
 BELIEVED_S = 2.0
 MAX_KNOWN = 20_000
@@ -31,9 +31,9 @@ class People:
             elif user not in found:
                 missing.append(user)
                 found[user] = None
-        for lot in lots(missing):
-            asked = await self._directory.users(app=app, users=lot)
-            for user in lot:
+        for batch in in_batches(missing):
+            asked = await self._directory.users(app=app, users=batch)
+            for user in batch:
                 found[user] = asked.get(user)
                 self._learn(app, user, found[user])
         return found

@@ -74,22 +74,22 @@ def routes_of(service: Service) -> list[Route]:
         path = one.path.replace(":str}", "}")
         for handler in getattr(one, "route_handlers", None) or [one.route_handler]:
             for method in sorted(getattr(handler, "http_methods", ())):
-                documented = document["paths"].get(path, {}).get("get" if method == "HEAD" else method.lower(), {})
-                found.append(_route(method, path, handler, documented))
+                operation = document["paths"].get(path, {}).get("get" if method == "HEAD" else method.lower(), {})
+                found.append(_route(method, path, handler, operation))
     # The framework's order is another one in each process, and a seed must give the same requests in each.
     return sorted(found, key=lambda route: (route.path, route.method))
 
 
-def _route(method: str, path: str, handler: Any, documented: dict[str, Any]) -> Route:
-    content = documented.get("requestBody", {}).get("content", {})
-    query = [one for one in documented.get("parameters", ()) if one["in"] == "query"]
+def _route(method: str, path: str, handler: Any, operation: dict[str, Any]) -> Route:
+    content = operation.get("requestBody", {}).get("content", {})
+    query = [one for one in operation.get("parameters", ()) if one["in"] == "query"]
     return Route(
         method,
         path,
         handler.opt.get("operation") or f"{method} {path}",
         next((media["schema"] for media in content.values()), None),
         tuple((one["name"], one["schema"], one.get("required", False)) for one in query),
-        documented.get("security") == [{"apiKey": []}],
+        operation.get("security") == [{"apiKey": []}],
     )
 
 
@@ -170,7 +170,7 @@ def _authorize(route: Route, command: str, query: list[tuple[str, str]], sent: S
     elif dialect == "tencent":
         query += world.callback_query(command or "C2C.CallbackAfterSendMsg")
     elif dialect == "api":
-        sent.user = world.caller(rng)
+        sent.user = world.executor(rng)
         sent.headers += [(b"X-Auth-Token", world.tokens[sent.user].encode()), (b"X-User-Id", sent.user.encode())]
     elif dialect == "imkit":
         as_backend = rng.random() < (0.97 if route.by_backend else BACKEND_CALLS_FOR_A_USER)
@@ -179,7 +179,7 @@ def _authorize(route: Route, command: str, query: list[tuple[str, str]], sent: S
             if not route.by_backend and rng.random() < 0.8:
                 sent.headers.append((b"IM-CLIENT-ID", quote(world.user(rng), safe="").encode()))
         else:
-            sent.user = world.caller(rng)
+            sent.user = world.executor(rng)
             sent.headers += [(b"IM-CLIENT-KEY", CLIENT_KEY.encode()), (b"IM-Authorization", world.tokens[sent.user].encode())]
 
 

@@ -61,12 +61,12 @@ class World:
 
     # What a request may hold
 
-    def caller(self, rng: Random) -> str:
+    def executor(self, rng: Random) -> str:
         """Mostly the one who is in every room and owns it."""
         return self.users[0] if rng.random() < 0.4 else rng.choice(self.users)
 
     def user(self, rng: Random) -> str:
-        return self.caller(rng) if rng.random() < 0.9 else f"new{rng.randrange(50)}"
+        return self.executor(rng) if rng.random() < 0.9 else f"new{rng.randrange(50)}"
 
     def room(self, rng: Random) -> str:
         return rng.choice((*self.rooms, *self.direct, *self.groups)) if rng.random() < 0.9 else f"other{rng.randrange(50)}"
@@ -81,7 +81,7 @@ class World:
         return f"{rng.randrange(1, 9)}_7_{TIME_S}"
 
     def token(self, rng: Random) -> str:
-        return self.tokens[self.caller(rng)]
+        return self.tokens[self.executor(rng)]
 
     def usersig_query(self) -> list[tuple[str, str]]:
         return [

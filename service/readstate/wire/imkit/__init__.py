@@ -6,5 +6,5 @@ reading, rooms, room_list, members, posts, me, admin: the calls
 messages    wire types of requests and results
 views       rooms, users and messages as objects (socket events use them, too)
 errors      the catalogue of refusals
-documented  what a call is in the routing table and in OpenAPI
+operation   what a call is in the routing table and in OpenAPI
 """

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from readstate.wire.desk import Desk
-from readstate.wire.imkit.call import Caller
+from readstate.wire.imkit.call import Principal
+from readstate.wire.services import Services
 
 # What only the service says: no client sends a message of these types.
 SYSTEM_TYPES = frozenset(
@@ -16,10 +16,10 @@ SYSTEM_TYPES = frozenset(
 )
 
 
-async def announce(desk: Desk, caller: Caller, room: str, message_type: str, members: Sequence[str]) -> None:
+async def announce(services: Services, principal: Principal, room: str, message_type: str, members: Sequence[str]) -> None:
     """Post a system message about `members` in the caller's name; the backend in nobody's name posts without a sender."""
     body = msgspec.json.encode({"messageType": message_type, "message": "", "members": members}).decode()
-    await desk.read_state.post(app=caller.app, room=room, sender=caller.user, body=body)
+    await services.read_state.post(app=principal.app, room=room, sender=principal.user, body=body)
 
 
 def added(members: Sequence[str]) -> str:
@@ -27,8 +27,8 @@ def added(members: Sequence[str]) -> str:
     return "addMember" if len(members) == 1 else "addMembers"
 
 
-def removed(caller: Caller, members: Sequence[str]) -> str:
+def removed(principal: Principal, members: Sequence[str]) -> str:
     """The type of a message about `members` who are gone."""
-    if list(members) == [caller.user]:
+    if list(members) == [principal.user]:
         return "leaveRoom"
     return "deleteMember" if len(members) == 1 else "deleteMembers"

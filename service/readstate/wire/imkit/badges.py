@@ -14,14 +14,14 @@ from readstate.domain.limits import check_id
 from readstate.wire import costs
 from readstate.wire.addresses import client_address
 from readstate.wire.imkit.call import Call, Who
-from readstate.wire.imkit.documented import documented
 from readstate.wire.imkit.errors import INVALID_BODY, INVALID_TOKEN, MISSING_PARAMETER, NO_API_KEY_FOR_CLIENTS, Refused
 from readstate.wire.imkit.messages import BadgesAsked, BadgesResult, UserBadge
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.reply import ok
 from readstate.wire.reply import Reply
 
 
-@post("/badges", **documented("badges", Who.TOKENS, BadgesResult, query=()))
+@post("/badges", **operation("badges", Who.TOKENS, BadgesResult, query=()))
 async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     """The unread messages of several users, each one's total over all rooms.
 
@@ -29,22 +29,22 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     valid is left out; without any valid one the answer is a 401. Backends give up to 200 `clients`, or
     `tokens`. A user whom the service does not know has 0. Who is named twice is answered once.
     """
-    caller, desk = request.auth, request.desk
+    principal, services = request.auth, request.services
     if (data.clients is None) == (data.tokens is None):
         problem = MISSING_PARAMETER if data.clients is None else INVALID_BODY
         raise Refused(problem, "Give tokens, or as a backend clients, and not both")
     if data.tokens is not None:
         users = await _users_of(request, data.tokens)
-    elif caller.backend:
+    elif principal.backend:
         users = list(dict.fromkeys(check_id("clients", user) for user in data.clients or ()))
         request.charge(costs.of_badges(len(users)))
     else:
         raise Refused(NO_API_KEY_FOR_CLIENTS)
 
     def charge(user: str, rooms: int) -> None:
-        desk.rate_limits.charge(caller.app, "" if caller.backend else user, costs.of_derived(rooms))
+        services.rate_limits.charge(principal.app, "" if principal.backend else user, costs.of_derived(rooms))
 
-    counts = await desk.read_state.badge_each(app=caller.app, users=users, derived=charge)
+    counts = await services.read_state.badge_each(app=principal.app, users=users, derived=charge)
     return ok(BadgesResult([UserBadge(user, count) for user, count in zip(users, counts, strict=True)], sum(counts)))
 
 
@@ -53,16 +53,16 @@ async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
 
     Raises Refused when none is valid, TooManyRequests.
     """
-    app, desk = request.desk.apps.get(request.auth.app), request.desk
+    app, services = request.services.apps.get(request.auth.app), request.services
     if app is None:
         raise Refused(INVALID_TOKEN)
     users: dict[str, None] = {}
     for token in dict.fromkeys(tokens):
-        session: Session | None = desk.tokens.known(app.app, token)
-        if session is None or not desk.tokens.still_valid(session):
-            session = await desk.credentials.session((app,), token, client_address(request.scope))
+        session: Session | None = services.tokens.known(app.app, token)
+        if session is None or not services.tokens.still_valid(session):
+            session = await services.credentials.session((app,), token, client_address(request.scope))
         if session is not None and session.user not in users:
-            desk.rate_limits.take(app.app, session.user, costs.READ)
+            services.rate_limits.take(app.app, session.user, costs.READ)
             users[session.user] = None
     if not users:
         raise Refused(INVALID_TOKEN)

@@ -19,16 +19,16 @@ from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_
 from readstate.errors import Invalid, ReadStateError
 from readstate.wire import costs
 from readstate.wire.body import BadBody, decode
-from readstate.wire.desk import Desk
 from readstate.wire.imkit.body import free_fields
-from readstate.wire.imkit.call import Call, Caller, Who
-from readstate.wire.imkit.documented import documented
+from readstate.wire.imkit.call import Call, Principal, Who
 from readstate.wire.imkit.errors import INVALID_BODY, MISSING_PARAMETER, SERVICE_UNAVAILABLE, Refused, explain, explain_body
 from readstate.wire.imkit.messages import AdminMessage, Batch, BatchPosted, BatchResult
 from readstate.wire.imkit.one_to_one import clients_room, room_of_two
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.posting import FindRoom, post_one
 from readstate.wire.imkit.reply import Error, Failure, Ok, ok
 from readstate.wire.reply import Reply, encode
+from readstate.wire.services import Services
 
 Fields = dict[str, Raw]
 
@@ -66,7 +66,7 @@ _decode_anything = msgspec.json.Decoder().decode
 
 @post(
     "/messages/batch",
-    **documented(
+    **operation(
         "post_batch",
         Who.BACKEND,
         BatchResult,
@@ -89,7 +89,7 @@ async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Rep
     async def post_room_after_room() -> None:
         for places in rooms:
             for place in places:
-                result = results[place] = await _post_item(request.desk, request.auth, items[place])
+                result = results[place] = await _post_item(request.services, request.auth, items[place])
                 if isinstance(result, Failure) and result.RC >= 500:
                     break
 
@@ -111,13 +111,13 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
     return Reply(encode(_NoneTaken(status, rm, error, answer)), status, code, headers)
 
 
-async def _post_item(desk: Desk, caller: Caller, item: bytes) -> Ok | Failure:
+async def _post_item(services: Services, principal: Principal, item: bytes) -> Ok | Failure:
     """Post one message of a batch and say in an envelope what became of it."""
     try:
-        item, find_room = _addressed(desk, caller, _filled_in(item))
+        item, find_room = _addressed(services, principal, _filled_in(item))
         if len(item) > MAX_BODY_BYTES:
             raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
-        done = await post_one(desk, caller, decode(_admin_message, item), item, find_room)
+        done = await post_one(services, principal, decode(_admin_message, item), item, find_room)
         return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender or None, done.at_ms, done.created))
     except BadBody as error:
         problem, message = explain_body(error)
@@ -215,7 +215,7 @@ def _alike(value: bytes) -> str:
     return encode(decode(_decode_anything, value)).decode()
 
 
-def _addressed(desk: Desk, caller: Caller, item: bytes) -> tuple[bytes, FindRoom | None]:
+def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
     """The message with a room, and how to find that which is meant when it is said by its receiver. Raises BadBody, Refused."""
     if b'"receiver"' not in item:
         return item, None
@@ -226,4 +226,4 @@ def _addressed(desk: Desk, caller: Caller, item: bytes) -> tuple[bytes, FindRoom
         raise Refused(MISSING_PARAMETER, "sender is required with receiver")
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
-    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(desk, caller.app, one, other, needed=needed)
+    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(services, principal.app, one, other, needed=needed)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from readstate.domain.identity import Session
 from readstate.wire import costs
-from readstate.wire.desk import Desk
+from readstate.wire.services import Services
 
 
 class Who(Enum):
@@ -20,7 +20,7 @@ class Who(Enum):
     TOKENS = "tokens"  # users whose tokens are in the body, by the client key, or the backend
 
 
-class Caller(Struct, frozen=True):
+class Principal(Struct, frozen=True):
     """Who asks."""
 
     app: str
@@ -37,12 +37,12 @@ class Caller(Struct, frozen=True):
 class BareCall(Struct):
     """What handlers ask of a request, for a call that comes by another way than the framework's."""
 
-    auth: Caller
-    desk: Desk
+    auth: Principal
+    services: Services
 
     def charge(self, cost: float) -> None:
         """What the call has turned out to cost, beside what its caller paid."""
-        self.desk.rate_limits.charge(self.auth.app, self.auth.payer, cost)
+        self.services.rate_limits.charge(self.auth.app, self.auth.payer, cost)
 
     def charge_derived(self, rooms: int) -> None:
         """What the rooms cost that a badge had to ask."""
@@ -50,16 +50,16 @@ class BareCall(Struct):
             self.charge(costs.of_derived(rooms))
 
 
-class Call(Request[Any, Caller, Any]):
-    """A request that the gate has let in: `auth` is the Caller."""
+class Call(Request[Any, Principal, Any]):
+    """A request that the gate has let in: `auth` is the Principal."""
 
     @property
-    def desk(self) -> Desk:
-        return self.scope["desk"]  # type: ignore[typeddict-item, no-any-return]
+    def services(self) -> Services:
+        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
     def charge(self, cost: float) -> None:
         """As BareCall does."""
-        self.desk.rate_limits.charge(self.auth.app, self.auth.payer, cost)
+        self.services.rate_limits.charge(self.auth.app, self.auth.payer, cost)
 
     def charge_derived(self, rooms: int) -> None:
         """As BareCall does."""

@@ -19,11 +19,11 @@ from msgspec import Struct
 
 from readstate.wire import costs
 from readstate.wire.body import BadBody, decode, read_body
-from readstate.wire.desk import Desk
 from readstate.wire.imkit.call import BareCall
 from readstate.wire.imkit.errors import answer_in
 from readstate.wire.imkit.gate import admit, check_query
 from readstate.wire.reply import Reply
+from readstate.wire.services import Services
 
 MAX_FIELDS = 128  # of a query
 
@@ -39,12 +39,12 @@ class Express(Struct, frozen=True):
     body_optional: bool = False
     query: dict[str, str] = {}  # name on the wire -> parameter that takes the list of its values
 
-    async def serve(self, desk: Desk, room: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def serve(self, services: Services, room: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer one request that `Expresses.find` has recognised."""
         opt = self.handler.opt
         scope["route_handler"] = self.handler
         try:
-            caller = await admit(desk, opt, scope)
+            principal = await admit(services, opt, scope)
             arguments: dict[str, Any] = {"room": room} if self.suffix is not None else {}
             if scope["query_string"] and opt["query"] is not None:
                 given = parse_qs(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
@@ -52,7 +52,7 @@ class Express(Struct, frozen=True):
                 arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             if self.decoder is not None:
                 arguments["data"] = self._decode(await read_body(receive))
-            reply: Reply = await self.handler.fn(BareCall(caller, desk), **arguments)
+            reply: Reply = await self.handler.fn(BareCall(principal, services), **arguments)
         except Exception as error:
             reply = answer_in(scope, error)
         await reply(scope, receive, send)

@@ -14,8 +14,7 @@ from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.errors import Invalid
 from readstate.wire.addresses import client_address
 from readstate.wire.body import until_gone
-from readstate.wire.desk import Desk
-from readstate.wire.imkit.call import Call, Caller, Who
+from readstate.wire.imkit.call import Call, Principal, Who
 from readstate.wire.imkit.errors import (
     INVALID_API_KEY,
     INVALID_CLIENT_KEY,
@@ -29,6 +28,7 @@ from readstate.wire.imkit.errors import (
     Refused,
 )
 from readstate.wire.nearest import unknown
+from readstate.wire.services import Services
 
 # What an id with a slash in the path holds in its place until routing is over. No id may hold this character itself.
 SLASH_STANDS_IN = "\x1f"
@@ -43,9 +43,9 @@ _OLD_HEADERS = {b"api_key": _API_KEY, b"authorization": _TOKEN, b"client_key": _
 class Gate:
     """The middleware of this dialect's routes."""
 
-    def __init__(self, app: ASGIApp, desk: Callable[[], Desk]) -> None:
+    def __init__(self, app: ASGIApp, services: Callable[[], Services]) -> None:
         self._app = app
-        self._desk = desk
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opt = scope["route_handler"].opt
@@ -53,18 +53,18 @@ class Gate:
             await self._app(scope, until_gone(receive), send)
             return
         asked: Any = scope
-        asked["desk"] = desk = self._desk()
-        asked["auth"] = caller = await admit(desk, opt, scope)
+        asked["services"] = services = self._services()
+        asked["auth"] = principal = await admit(services, opt, scope)
         if scope["query_string"]:
             check_query(opt, Call(scope).query_params)
-        with desk.rate_limits.at_once(caller.app, caller.payer, opt["cost"]):
+        with services.rate_limits.at_once(principal.app, principal.payer, opt["cost"]):
             if SLASH_STANDS_IN in scope["path"]:
                 # A new dict: the framework keeps the one it made for the next request to the same path.
                 asked["path_params"] = {name: value.replace(SLASH_STANDS_IN, "/") for name, value in asked["path_params"].items()}
             await self._app(scope, until_gone(receive), send)
 
 
-async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
+async def admit(services: Services, opt: Mapping[str, Any], scope: Any) -> Principal:
     """The caller that the headers prove, if they may make this call and pay for it. Raises Refused, TooManyRequests.
 
     `opt` is that of the call's handler.
@@ -77,27 +77,27 @@ async def admit(desk: Desk, opt: Mapping[str, Any], scope: Any) -> Caller:
             given.setdefault(_OLD_HEADERS[name], value)
     who = opt["who"]
     if who is Who.BACKEND or given.get(_API_KEY):
-        caller = _backend(desk, who, given, scope)
+        principal = _backend(services, who, given, scope)
     elif who is Who.TOKENS:
-        return _somebody(desk, given, scope, opt["cost"])
+        return _somebody(services, given, scope, opt["cost"])
     else:
-        caller = await _client(desk, given, scope)
-    app, user = scope["payer"] = caller.app, caller.payer
-    desk.rate_limits.take(app, user, opt["cost"])
-    return caller
+        principal = await _client(services, given, scope)
+    app, user = scope["payer"] = principal.app, principal.payer
+    services.rate_limits.take(app, user, opt["cost"])
+    return principal
 
 
-def _somebody(desk: Desk, given: Mapping[str, bytes], scope: Any, cost: float) -> Caller:
+def _somebody(services: Services, given: Mapping[str, bytes], scope: Any, cost: float) -> Principal:
     """A caller with the client key, which is public: their address pays.
 
     Who they are is said by the tokens in the body.
     """
-    app = desk.apps.by_client_key(given.get(_CLIENT_KEY, b""))
+    app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     if app is None:
-        desk.credentials.absent(client_address(scope))
+        services.credentials.absent(client_address(scope))
         raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
-    desk.rate_limits.take_address(client_address(scope), cost)
-    return Caller(app.app, "", False, None)
+    services.rate_limits.take_address(client_address(scope), cost)
+    return Principal(app.app, "", False, None)
 
 
 def check_query(opt: Mapping[str, Any], given: Iterable[str]) -> None:
@@ -113,18 +113,18 @@ def check_query(opt: Mapping[str, Any], given: Iterable[str]) -> None:
             raise Refused(INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")]))
 
 
-def _backend(desk: Desk, who: Who, given: dict[str, bytes], scope: Any) -> Caller:
+def _backend(services: Services, who: Who, given: dict[str, bytes], scope: Any) -> Principal:
     key = given.get(_API_KEY, b"")
-    app = desk.apps.by_api_key(key)
+    app = services.apps.by_api_key(key)
     if app is None:
-        (desk.credentials.missed if key else desk.credentials.absent)(client_address(scope))
+        (services.credentials.missed if key else services.credentials.absent)(client_address(scope))
         raise Refused(INVALID_API_KEY if key else NO_API_KEY)
-    if given.get(_CLIENT_KEY) and desk.apps.by_client_key(given[_CLIENT_KEY]) != app:
+    if given.get(_CLIENT_KEY) and services.apps.by_client_key(given[_CLIENT_KEY]) != app:
         raise Refused(INVALID_CLIENT_KEY)
     user = _client_id(given.get(_CLIENT_ID, b""))
     if who is Who.CLIENT and not user:
         raise Refused(MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
-    return Caller(app.app, user, True, None)
+    return Principal(app.app, user, True, None)
 
 
 def _client_id(header: bytes) -> str:
@@ -141,22 +141,22 @@ def _client_id(header: bytes) -> str:
         raise Refused(INVALID_USER_ID, str(error)) from None
 
 
-async def _client(desk: Desk, given: dict[str, bytes], scope: Any) -> Caller:
+async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Principal:
     token = _token(given.get(_TOKEN, b""))
     if not token:
-        desk.credentials.absent(client_address(scope))
+        services.credentials.absent(client_address(scope))
         raise Refused(NO_TOKEN)
-    app = desk.apps.by_client_key(given.get(_CLIENT_KEY, b""))
-    session = desk.tokens.known(app.app, token) if app else None
-    if session is None or not desk.tokens.still_valid(session):
+    app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
+    session = services.tokens.known(app.app, token) if app else None
+    if session is None or not services.tokens.still_valid(session):
         # Whether the token is good in any app: only then is the client key what is wrong.
-        session = await desk.credentials.session((app,) if app else desk.apps.all(), token, client_address(scope))
+        session = await services.credentials.session((app,) if app else services.apps.all(), token, client_address(scope))
     if session is None:
         raise Refused(INVALID_TOKEN)
     if app is None:
-        desk.credentials.missed(client_address(scope))
+        services.credentials.missed(client_address(scope))
         raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
-    return Caller(app.app, session.user, False, session)
+    return Principal(app.app, session.user, False, session)
 
 
 def _token(header: bytes) -> str:

@@ -9,9 +9,9 @@ from readstate.wire import costs
 from readstate.wire.imkit.access import check_known, check_may_bring, check_member, check_pair, check_people_limit, check_superuser, seen
 from readstate.wire.imkit.announcing import added, announce, removed
 from readstate.wire.imkit.call import Call, Who
-from readstate.wire.imkit.documented import documented
 from readstate.wire.imkit.errors import MEMBER_NOT_FOUND, Refused
 from readstate.wire.imkit.messages import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.reply import ok
 from readstate.wire.imkit.rooms import check_may_come_in, come_in, must_accept, shown
 from readstate.wire.imkit.spelling import by_letters, check_wishes
@@ -21,7 +21,7 @@ from readstate.wire.times import iso
 _WISHES = by_letters(["systemMessage", "invitationRequired"])
 
 
-@post("/rooms/{room:str}/join", **documented("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
+@post("/rooms/{room:str}/join", **operation("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN))
 async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread.
 
@@ -30,14 +30,14 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     Harmless for a member.
     """
     check_wishes(body, _WISHES)
-    caller, desk = request.auth, request.desk
-    before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    check_may_come_in(desk, caller, before)
+    principal, services = request.auth, request.services
+    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_may_come_in(services, principal, before)
     request.charge(costs.of_members(before.member_count))
-    return await come_in(desk, caller, before, (), announced=data is not None and data.system_message is True)
+    return await come_in(services, principal, before, (), announced=data is not None and data.system_message is True)
 
 
-@post("/rooms/{room:str}/members", **documented("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
+@post("/rooms/{room:str}/members", **operation("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
 async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
     """Bring people into the room: users that the backend has created.
 
@@ -52,7 +52,7 @@ async def add_members(request: Call, room: FromPath[str], body: RawBody, data: J
 
 @post(
     "/rooms/{room:str}/members/{user:str}",
-    **documented("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+    **operation("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
 )
 async def add_member(
     request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
@@ -64,28 +64,30 @@ async def add_member(
 
 async def _bring(request: Call, room: str, members: list[str], wishes: AddMember) -> Reply:
     """Raises what the checks and the domain raise."""
-    caller, desk = request.auth, request.desk
-    check_people_limit(desk, caller, "invitees", members)
-    before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    check_may_bring(desk, caller, before)
+    principal, services = request.auth, request.services
+    check_people_limit(services, principal, "invitees", members)
+    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_may_bring(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
-    if direct and not caller.backend:
+    if direct and not principal.backend:
         # Beside the two of its id, those who are there are the two.
-        states = () if direct_pair(room) else await desk.read_state.members(app=caller.app, room=room)
-        check_pair(caller, room, [*members, *(state.member for state in states)])
-    await check_known(desk, caller, "invitees", members)
-    made = seen(caller, before)
-    if not direct and must_accept(desk, caller, wishes.invitation_required):
-        await desk.read_state.invite(app=caller.app, room=room, users=members, made=made)
+        states = () if direct_pair(room) else await services.read_state.members(app=principal.app, room=room)
+        check_pair(principal, room, [*members, *(state.member for state in states)])
+    await check_known(services, principal, "invitees", members)
+    made = seen(principal, before)
+    if not direct and must_accept(services, principal, wishes.invitation_required):
+        await services.read_state.invite(app=principal.app, room=room, users=members, made=made)
     else:
-        joined = await desk.read_state.add_members(app=caller.app, room=room, members=members, by_client=not caller.backend, made=made)
+        joined = await services.read_state.add_members(
+            app=principal.app, room=room, members=members, by_client=not principal.backend, made=made
+        )
         if joined and wishes.system_message:
-            await announce(desk, caller, room, added(joined), joined)
-    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+            await announce(services, principal, room, added(joined), joined)
+    return await shown(services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user))
 
 
-@post("/rooms/{room:str}/delete/members", **documented("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
+@post("/rooms/{room:str}/delete/members", **operation("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
 async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
     """Take people out of the room, or take back their invitations.
 
@@ -99,7 +101,7 @@ async def remove_members(request: Call, room: FromPath[str], body: RawBody, data
 
 @delete(
     "/rooms/{room:str}/members/{user:str}",
-    **documented("remove_member", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+    **operation("remove_member", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
 )
 async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
@@ -108,27 +110,27 @@ async def remove_member(request: Call, room: FromPath[str], user: FromPath[str])
 
 async def _take_out(request: Call, room: str, members: list[str], *, system_message: bool) -> Reply:
     """Raises what the checks and the domain raise."""
-    caller, desk = request.auth, request.desk
-    check_people_limit(desk, caller, "members", members)
-    before = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    check_member(caller, before)
-    if members != [caller.user]:
-        check_superuser(caller, before)
+    principal, services = request.auth, request.services
+    check_people_limit(services, principal, "members", members)
+    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_member(principal, before)
+    if members != [principal.user]:
+        check_superuser(principal, before)
     request.charge(costs.of_members(before.member_count))
-    left = await desk.read_state.remove_members(app=caller.app, room=room, members=members, made=seen(caller, before))
+    left = await services.read_state.remove_members(app=principal.app, room=room, members=members, made=seen(principal, before))
     if left and system_message:
-        await announce(desk, caller, room, removed(caller, left), left)
-    return await shown(desk, caller, await desk.read_state.room(app=caller.app, room=room, user=caller.user))
+        await announce(services, principal, room, removed(principal, left), left)
+    return await shown(services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user))
 
 
-@get("/rooms/{room:str}/members/{user:str}", **documented("member", Who.EITHER, MemberResult, statuses=(404,)))
+@get("/rooms/{room:str}/members/{user:str}", **operation("member", Who.EITHER, MemberResult, statuses=(404,)))
 async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
-    caller, desk = request.auth, request.desk
-    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    check_member(caller, present)
-    if user != caller.user:
-        present = await desk.read_state.room(app=caller.app, room=room, user=user)
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_member(principal, present)
+    if user != principal.user:
+        present = await services.read_state.room(app=principal.app, room=room, user=user)
     state = present.me
     if state is None:
         raise Refused(MEMBER_NOT_FOUND)

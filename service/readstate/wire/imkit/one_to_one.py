@@ -5,11 +5,11 @@ import hashlib
 from readstate.domain.direct import TAG, direct_room
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid, UserUnknown
-from readstate.wire.desk import Desk
 from readstate.wire.rooms import find_room
+from readstate.wire.services import Services
 
 
-async def room_of_two(desk: Desk, app: str, sender: str, receiver: str, *, needed: bool = True) -> str:
+async def room_of_two(services: Services, app: str, sender: str, receiver: str, *, needed: bool = True) -> str:
     """The room of the two: that of IMKit's clients if there is one, else that of all dialects, made if there is none and it is `needed`.
 
     Raises Invalid, UserUnknown (the backend has not created the receiver), LimitReached.
@@ -17,22 +17,22 @@ async def room_of_two(desk: Desk, app: str, sender: str, receiver: str, *, neede
     check_id("sender", sender)
     if check_id("receiver", receiver) == sender:
         raise Invalid("receiver", "receiver must be another user than the sender")
-    if receiver not in await desk.directory.known(app=app, users=[receiver]):
+    if receiver not in await services.directory.known(app=app, users=[receiver]):
         raise UserUnknown(receiver)
     two = [sender, receiver]
     there = None
     for room in (clients_room(sender, receiver), direct_room(sender, receiver)):
-        there = await find_room(desk.read_state, app=app, room=room, user=receiver)
+        there = await find_room(services.read_state, app=app, room=room, user=receiver)
         if there is not None and there.member_count == 2:
             # The id of clients' can be worked out by anybody, so that it says nothing by itself.
-            states = await desk.read_state.members(app=app, room=room, limit=2)
+            states = await services.read_state.members(app=app, room=room, limit=2)
             if {state.member for state in states} == set(two):
                 return room
     if needed and there is None:
-        await desk.read_state.create_room(app=app, room=room, tags=[TAG], profile={"roomType": b'"direct"'}, members=two)
+        await services.read_state.create_room(app=app, room=room, tags=[TAG], profile={"roomType": b'"direct"'}, members=two)
     elif needed:
         # As it is: to make it anew would take what a client has made of it.
-        await desk.read_state.add_members(app=app, room=room, members=two)
+        await services.read_state.add_members(app=app, room=room, members=two)
     return room
 
 

@@ -11,12 +11,12 @@ from readstate.domain.limits import check_id
 from readstate.errors import Invalid
 from readstate.wire import costs
 from readstate.wire.body import decode
-from readstate.wire.desk import Desk
 from readstate.wire.imkit.body import free_fields
-from readstate.wire.imkit.call import Caller
+from readstate.wire.imkit.call import Principal
 from readstate.wire.imkit.errors import MISSING_PARAMETER, Refused
 from readstate.wire.imkit.messages import AdminMessage, BackendPost, RoomMessage
 from readstate.wire.imkit.spelling import by_letters, check_spelling
+from readstate.wire.services import Services
 from readstate.wire.times import unix_ms
 
 ALL = "_all"  # in the place of a message's id: every message of the room
@@ -105,9 +105,9 @@ def is_countable(message: RoomMessage | AdminMessage) -> bool:
     return message.countable is not False and not message.silent and message.message_type not in UNCOUNTED_TYPES
 
 
-def wanted_by(caller: Caller, body: bytes) -> dict[str, Any]:
+def wanted_by(principal: Principal, body: bytes) -> dict[str, Any]:
     """Arguments for `ReadState.post` that only a backend gives. Raises BadBody, Invalid."""
-    return wanted(decode(_backend_post, body)) if caller.backend else {}
+    return wanted(decode(_backend_post, body)) if principal.backend else {}
 
 
 def wanted(post: BackendPost) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def wanted(post: BackendPost) -> dict[str, Any]:
     }
 
 
-async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None) -> Done:
+async def post_one(services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None) -> Done:
     """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises.
 
     `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message itself.
@@ -131,19 +131,19 @@ async def post_one(desk: Desk, caller: Caller, data: AdminMessage, raw: bytes, f
     if data.id is None:
         _check_no_other_id(raw)
     body = message_body(raw, of_backend=True)
-    app, room = caller.app, data.room
+    app, room = principal.app, data.room
     if data.message_type == RECALL:
         message = recallable(data)
         room = await find_room(False) if find_room else room
-        known = await desk.read_state.message(app=app, room=room, message=message)
-        await desk.read_state.recall_message(app=app, room=room, message=known.message, body=body)
+        known = await services.read_state.message(app=app, room=room, message=message)
+        await services.read_state.recall_message(app=app, room=room, message=known.message, body=body)
         return Done(room, known.message, known.sender, known.at_ms, False, body)
     counts, more = is_countable(data), wanted(data)
     room = await find_room(True) if find_room else room
-    posted = await desk.read_state.post(
+    posted = await services.read_state.post(
         app=app, room=room, sender=data.sender or "", message=data.id or "", countable=counts, body=body, **more
     )
-    desk.rate_limits.charge(app, caller.payer, costs.of_counters(posted.moved))
+    services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
     return Done(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
 
 

@@ -15,11 +15,9 @@ from readstate.domain.limits import MAX_ID_BYTES
 from readstate.domain.types import MessageRef
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.wire import costs
-from readstate.wire.desk import Desk
 from readstate.wire.imkit.access import check_superuser
 from readstate.wire.imkit.announcing import SYSTEM_TYPES
-from readstate.wire.imkit.call import Call, Caller, Who
-from readstate.wire.imkit.documented import documented
+from readstate.wire.imkit.call import Call, Principal, Who
 from readstate.wire.imkit.errors import (
     INSUFFICIENT_PERMISSION,
     INSUFFICIENT_PERMISSIONS,
@@ -31,10 +29,12 @@ from readstate.wire.imkit.errors import (
     Refused,
 )
 from readstate.wire.imkit.messages import AdminMessage, MessageResult, MessagesDeletedResult, PostedResult, RoomMessage
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.posting import ALL, BEFORE, RECALL, is_countable, latest_ms, message_body, post_one, recallable, wanted_by
 from readstate.wire.imkit.reply import ok
 from readstate.wire.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.wire.reply import Reply
+from readstate.wire.services import Services
 from readstate.wire.times import iso, unix_ms
 
 _UNIX_MS = re.compile(r"\d{13}")
@@ -43,40 +43,40 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 @post(
     "/rooms/{room:str}/message",
-    **documented("send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST),
+    **operation("send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST),
 )
 async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
     """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall).
 
     Its time is that of its arrival, unless a backend says otherwise as in `post`: what a client says of it is passed over.
     """
-    caller, desk = request.auth, request.desk
-    text = message_body(body, of_backend=caller.backend)
-    if data.message_type in SYSTEM_TYPES and not caller.backend:
+    principal, services = request.auth, request.services
+    text = message_body(body, of_backend=principal.backend)
+    if data.message_type in SYSTEM_TYPES and not principal.backend:
         raise Refused(INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another")
     if data.id is not None:
         known = await _check_may_change(request, room, data.id)
-        await _change(desk, caller, room, data.id, text, recall=data.message_type == RECALL)
+        await _change(services, principal, room, data.id, text, recall=data.message_type == RECALL)
         sender, message, at_ms = known.sender, known.message, known.at_ms
     else:
         _check_new(data)
-        more = wanted_by(caller, body)
-        posted = await desk.read_state.post(
-            app=caller.app, room=room, sender=caller.user, countable=is_countable(data), body=text, sender_must_be_member=True, **more
+        more = wanted_by(principal, body)
+        posted = await services.read_state.post(
+            app=principal.app, room=room, sender=principal.user, countable=is_countable(data), body=text, sender_must_be_member=True, **more
         )
         request.charge(costs.of_counters(posted.moved))
-        sender, message, at_ms = caller.user, posted.message, posted.at_ms
-    return ok(await message_for_everybody(desk.people, caller.app, room, message, sender, at_ms, text))
+        sender, message, at_ms = principal.user, posted.message, posted.at_ms
+    return ok(await message_for_everybody(services.people, principal.app, room, message, sender, at_ms, text))
 
 
-@post("/messages", **documented("post", Who.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
+@post("/messages", **operation("post", Who.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
 async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
     """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless.
 
     An `_id` that the room knows already changes nothing: the answer has `created` false, and the sender and the time that are stored.
     """
     app, room = request.auth.app, data.room
-    done = await post_one(request.desk, request.auth, data, body)
+    done = await post_one(request.services, request.auth, data, body)
     if done.body:
         view = message_view(app, room, done.message, done.sender or None, done.at_ms, done.body)
     else:
@@ -86,24 +86,24 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
 
 @delete(
     "/rooms/{room:str}/messages/{message:str}",
-    **documented("delete_message", Who.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
+    **operation("delete_message", Who.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
     """Delete a message, or with `_all` every message, for good. For the owner, the managers and the backend."""
-    caller, desk = request.auth, request.desk
-    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
-    check_superuser(caller, present, INSUFFICIENT_PERMISSION)
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_superuser(principal, present, INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == ALL:
-        deleted = await desk.read_state.delete_messages(app=caller.app, room=room)
+        deleted = await services.read_state.delete_messages(app=principal.app, room=room)
     else:
-        deleted = await desk.read_state.delete_message(app=caller.app, room=room, message=message)
-    return ok(MessagesDeletedResult(deleted.count, room, message, caller.user, iso(time_ns() // 1_000_000)))
+        deleted = await services.read_state.delete_message(app=principal.app, room=room, message=message)
+    return ok(MessagesDeletedResult(deleted.count, room, message, principal.user, iso(time_ns() // 1_000_000)))
 
 
 @delete(
     "/rooms/{room:str}/messages",
-    **documented(
+    **operation(
         "delete_messages",
         Who.BACKEND,
         MessagesDeletedResult,
@@ -125,16 +125,16 @@ async def delete_messages(
     """
     if not before:
         raise Refused(MISSING_PARAMETER, "before is required")
-    caller, desk = request.auth, request.desk
+    principal, services = request.auth, request.services
     if len(request.query_params.getall("before")) > 1:
         raise Refused(INVALID_QUERY, "before must be given once")
-    present = await desk.read_state.room(app=caller.app, room=room)
+    present = await services.read_state.room(app=principal.app, room=room)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
-    deleted = await desk.read_state.delete_messages(app=caller.app, room=room, before=before, before_ms=_time(before))
+    deleted = await services.read_state.delete_messages(app=principal.app, room=room, before=before, before_ms=_time(before))
     if deleted.first != before:  # by a time, which was looked for
         request.charge(costs.of_count(deleted.count))
     where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
-    return ok(MessagesDeletedResult(deleted.count, room, where[0], caller.user, iso(time_ns() // 1_000_000), where[1]))
+    return ok(MessagesDeletedResult(deleted.count, room, where[0], principal.user, iso(time_ns() // 1_000_000), where[1]))
 
 
 def _time(text: str) -> int:
@@ -153,20 +153,20 @@ def _check_new(message: RoomMessage) -> None:
 
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
     """The message that the caller wants to change: their own, unless they manage the room. Raises Refused."""
-    caller, desk = request.auth, request.desk
-    present = await desk.read_state.room(app=caller.app, room=room, user=caller.user)
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
     if present.me is None:
         raise Refused(NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
-    known = await desk.read_state.message(app=caller.app, room=room, message=message)
-    if known.sender == caller.user or caller.backend or is_superuser(present, caller.user):
+    known = await services.read_state.message(app=principal.app, room=room, message=message)
+    if known.sender == principal.user or principal.backend or is_superuser(present, principal.user):
         return known
     # What was posted before they joined is not there for them.
-    await desk.read_state.message(app=caller.app, room=room, message=message, after=present.me.joined)
+    await services.read_state.message(app=principal.app, room=room, message=message, after=present.me.joined)
     raise Refused(INSUFFICIENT_PERMISSIONS)
 
 
-async def _change(desk: Desk, caller: Caller, room: str, message: str, body: str, *, recall: bool) -> None:
+async def _change(services: Services, principal: Principal, room: str, message: str, body: str, *, recall: bool) -> None:
     """Recall or edit a message."""
-    change = desk.read_state.recall_message if recall else desk.read_state.edit_message
-    await change(app=caller.app, room=room, message=message, body=body)
+    change = services.read_state.recall_message if recall else services.read_state.edit_message
+    await change(app=principal.app, room=room, message=message, body=body)

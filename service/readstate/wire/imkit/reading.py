@@ -10,7 +10,6 @@ from readstate.domain.types import Reading
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from readstate.wire import costs
 from readstate.wire.imkit.call import Call, Who
-from readstate.wire.imkit.documented import documented
 from readstate.wire.imkit.errors import (
     INVALID_ROOM_TAGS,
     INVALID_TAGS,
@@ -33,6 +32,7 @@ from readstate.wire.imkit.messages import (
     TagBadgesResult,
     TagsAsked,
 )
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.reply import Failure, Ok, ok
 from readstate.wire.reply import Reply
 
@@ -46,7 +46,7 @@ READ_REFUSALS: Refusals = {
 
 @put(
     "/rooms/{room:str}/lastRead",
-    **documented(
+    **operation(
         "mark_read",
         Who.CLIENT,
         ReadResult,
@@ -57,26 +57,26 @@ READ_REFUSALS: Refusals = {
 )
 async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]) -> Reply:
     """Move the caller's cursor forward to a message of the room. An older one changes nothing and answers the newer cursor."""
-    caller, desk = request.auth, request.desk
-    total = desk.lastread_badge_scope == "total"
-    reading = await desk.read_state.mark_read(
-        app=caller.app, room=room, user=caller.user, message=data.message, with_badge=total, derived=request.charge_derived
+    principal, services = request.auth, request.services
+    total = services.lastread_badge_scope == "total"
+    reading = await services.read_state.mark_read(
+        app=principal.app, room=room, user=principal.user, message=data.message, with_badge=total, derived=request.charge_derived
     )
     badge = reading.badge if total else reading.unread
-    return ok(ReadResult(caller.user, reading.message, badge, reading.unread))
+    return ok(ReadResult(principal.user, reading.message, badge, reading.unread))
 
 
-@put("/me/lastReads", **documented("mark_read_many", Who.CLIENT, ReadManyResult, cost=costs.READ))
+@put("/me/lastReads", **operation("mark_read_many", Who.CLIENT, ReadManyResult, cost=costs.READ))
 async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
     """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
-    caller = request.auth
+    principal = request.auth
     items = [(item.room, item.message) for item in data.items]
     request.charge(costs.of_reads(len(items)))
-    outcomes, badge = await request.desk.read_state.mark_read_many(
-        app=caller.app, user=caller.user, items=items, derived=request.charge_derived
+    outcomes, badge = await request.services.read_state.mark_read_many(
+        app=principal.app, user=principal.user, items=items, derived=request.charge_derived
     )
     results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
-    return ok(ReadManyResult(caller.user, results, badge))
+    return ok(ReadManyResult(principal.user, results, badge))
 
 
 def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
@@ -88,7 +88,7 @@ def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
 
 @get(
     "/me/badge",
-    **documented("badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")),
+    **operation("badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")),
 )
 async def badge(
     request: Call,
@@ -96,11 +96,11 @@ async def badge(
     room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]", include_in_schema=False)] = None,
 ) -> Reply:
     """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
-    caller = request.auth
+    principal = request.auth
     if room_tags and any(map(_looks_like_several, room_tags)):
         raise Refused(SEVERAL_ROOM_TAGS)
     tags = [*(room_tags or ()), *(room_tags_array or ())]
-    unread = await request.desk.read_state.badge(app=caller.app, user=caller.user, tags=tags, derived=request.charge_derived)
+    unread = await request.services.read_state.badge(app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived)
     return ok(BadgeResult(unread))
 
 
@@ -111,7 +111,7 @@ def _looks_like_several(tag: str) -> bool:
 
 @post(
     "/badges/byRoomTags",
-    **documented(
+    **operation(
         "badges_by_tags",
         Who.CLIENT,
         TagBadgesResult,
@@ -124,8 +124,10 @@ def _looks_like_several(tag: str) -> bool:
 )
 async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
-    caller, tags = request.auth, (data.tags if data else None) or ()
-    badges = await request.desk.read_state.badges_by_tags(app=caller.app, user=caller.user, tags=tags, derived=request.charge_derived)
+    principal, tags = request.auth, (data.tags if data else None) or ()
+    badges = await request.services.read_state.badges_by_tags(
+        app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
+    )
     return ok(TagBadgesResult(badges.total, badges.counts))
 
 

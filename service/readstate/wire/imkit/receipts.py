@@ -12,10 +12,10 @@ from readstate.domain.types import Filter, Receipt, Room
 from readstate.errors import Invalid
 from readstate.wire import costs
 from readstate.wire.imkit.access import check_member, known_since
-from readstate.wire.imkit.call import Call, Caller, Who
-from readstate.wire.imkit.documented import documented
+from readstate.wire.imkit.call import Call, Principal, Who
 from readstate.wire.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
 from readstate.wire.imkit.messages import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.reply import ok
 from readstate.wire.reply import Reply
 from readstate.wire.times import iso
@@ -27,7 +27,7 @@ _REFUSALS: Refusals = {Invalid: INVALID_QUERY}
 
 @get(
     "/rooms/{room:str}/messages/{message:str}/receipts",
-    **documented(
+    **operation(
         "receipts",
         Who.EITHER,
         ReceiptsResult,
@@ -53,9 +53,11 @@ async def receipts(
     """
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
-    caller, read_state = request.auth, request.desk.read_state
-    after = _after(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
-    found = await read_state.receipts(app=caller.app, room=room, message=message, which=Filter(which), limit=limit, page=page, after=after)
+    principal, read_state = request.auth, request.services.read_state
+    after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
+    found = await read_state.receipts(
+        app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page, after=after
+    )
     people = [_reader(receipt) for receipt in found.readers] if which == "read" else [Member(name) for name in found.non_readers]
     posted = found.message
     counts = (found.read, found.unread, found.left)
@@ -64,7 +66,7 @@ async def receipts(
 
 @get(
     "/rooms/{room:str}/receipts",
-    **documented(
+    **operation(
         "receipt_counts",
         Who.EITHER,
         ReceiptCountsResult,
@@ -86,20 +88,20 @@ async def receipt_counts(
 
     Messages that are unknown or deleted are left out.
     """
-    caller, read_state = request.auth, request.desk.read_state
+    principal, read_state = request.auth, request.services.read_state
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
         raise Refused(MISSING_PARAMETER, "messages is required")
-    after = _after(caller, await read_state.room(app=caller.app, room=room, user=caller.user))
-    counts = await read_state.receipt_counts(app=caller.app, room=room, messages=asked, after=after)
+    after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
+    counts = await read_state.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [MessageReceipts(count.message, count.read, count.unread, count.left) for count in counts if count is not None]
     return ok(ReceiptCountsResult(room, data))
 
 
-def _after(caller: Caller, room: Room) -> int:
+def _after(principal: Principal, room: Room) -> int:
     """The seq at which a member joined: messages up to it are unknown to them. Raises RoomUnknown."""
-    check_member(caller, room)
-    return known_since(caller, room)
+    check_member(principal, room)
+    return known_since(principal, room)
 
 
 def _reader(receipt: Receipt) -> Reader:

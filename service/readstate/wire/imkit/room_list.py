@@ -9,18 +9,18 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
+from readstate.batches import in_batches
 from readstate.domain.types import RoomSummary, Status
-from readstate.together import lots
 from readstate.wire import costs
 from readstate.wire.body import BadBody, decode
-from readstate.wire.desk import Desk
-from readstate.wire.imkit.call import Call, Caller, Who
-from readstate.wire.imkit.documented import documented
+from readstate.wire.imkit.call import Call, Principal, Who
 from readstate.wire.imkit.errors import INVALID_QUERY, Refused
 from readstate.wire.imkit.messages import MessageTime, RoomIdsResult, RoomsResult, RoomsUnreadResult, RoomUnread, Tags
+from readstate.wire.imkit.operation import operation
 from readstate.wire.imkit.reply import ok
 from readstate.wire.imkit.views import View, people_in, personal, room_view, with_me
 from readstate.wire.reply import Reply, encode
+from readstate.wire.services import Services
 from readstate.wire.times import unix_ms
 
 MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says
@@ -62,7 +62,7 @@ _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[st
 
 @get(
     "/rooms",
-    **documented(
+    **operation(
         "rooms",
         Who.CLIENT,
         RoomsResult,
@@ -92,8 +92,8 @@ async def rooms(
     `sortUnreadFirst` other than 0: rooms with something unread come first. `updatedAfter`: an ISO-8601 time or Unix milliseconds.
     `q`: JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`, taken for plain text, `$options`).
     """
-    caller, desk = request.auth, request.desk
-    query, order, since_ms = _query(caller, q), _order(sort), _since_ms(updated_after)
+    principal, services = request.auth, request.services
+    query, order, since_ms = _query(principal, q), _order(sort), _since_ms(updated_after)
     if pref:
         _parse("pref", _decode_object, pref)
     if fields not in (None, UNREAD):
@@ -102,11 +102,11 @@ async def rooms(
     if since_ms is not None:
         tests.append(lambda room: _touched_ms(room) > since_ms)
     by_name = query.name is not None or any(key is _name for key, _ in order)
-    names = await desk.read_state.rooms(app=caller.app, user=caller.user)
+    names = await services.read_state.rooms(app=principal.app, user=principal.user)
     request.charge(costs.of_list(len(names)))
     kept = await _present(
-        desk,
-        caller,
+        services,
+        principal,
         names,
         tests,
         tags=query.room_tags is not None,
@@ -122,27 +122,27 @@ async def rooms(
         listed = _Listed()
         all(map(listed.add, map(_unread, page)))
         return ok({"totalCount": len(kept), "data": listed.rooms})
-    return ok({"totalCount": len(kept), "data": await _views(desk, caller, [room.room for room in page])})
+    return ok({"totalCount": len(kept), "data": await _views(services, principal, [room.room for room in page])})
 
 
-@get("/rooms/ids", **documented("room_ids", Who.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
+@get("/rooms/ids", **operation("room_ids", Who.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
 async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     """The ids of the active rooms the caller is in, those with the newest messages first. `limit` 0: all.
 
     An answer ends after 8,000: `skip` what has come already and ask again.
     """
-    caller, desk = request.auth, request.desk
-    names = await desk.read_state.rooms(app=caller.app, user=caller.user)
+    principal, services = request.auth, request.services
+    names = await services.read_state.rooms(app=principal.app, user=principal.user)
     request.charge(costs.of_list(len(names)))
-    kept = await _present(desk, caller, names, ())
+    kept = await _present(services, principal, names, ())
     kept.sort(key=lambda room: (room.last_ms, room.created_ms), reverse=True)
     page = kept[skip : skip + (limit or MAX_IDS_LISTED)][:MAX_IDS_LISTED]
     return ok(RoomIdsResult(len(kept), [room.room for room in page]))
 
 
 async def _present(
-    desk: Desk,
-    caller: Caller,
+    services: Services,
+    principal: Principal,
     names: Sequence[str],
     tests: Sequence[_Test],
     *,
@@ -152,9 +152,9 @@ async def _present(
 ) -> list[RoomSummary]:
     """Those of the caller's rooms `names` that are active and pass all `tests`, as they are now."""
     kept: list[RoomSummary] = []
-    for lot in lots(names):
-        found = await desk.read_state.room_summary_each(
-            app=caller.app, rooms=lot, user=caller.user, tags=tags, fields=fields, last_read=last_read
+    for batch in in_batches(names):
+        found = await services.read_state.room_summary_each(
+            app=principal.app, rooms=batch, user=principal.user, tags=tags, fields=fields, last_read=last_read
         )
         there = (room for room in found if room is not None and room.status is Status.ACTIVE)
         kept += [room for room in there if all(test(room) for test in tests)]
@@ -190,35 +190,35 @@ def _unread(room: RoomSummary) -> RoomUnread:
     )
 
 
-async def _views(desk: Desk, caller: Caller, page: Sequence[str]) -> list[msgspec.Raw]:
+async def _views(services: Services, principal: Principal, page: Sequence[str]) -> list[msgspec.Raw]:
     """The rooms of the page as JSON, as far as they have room in one answer."""
     shown = min(MAX_MEMBERS_LISTED, max(2, MAX_LISTED_TOGETHER // max(1, len(page))))
     listed = _Listed()
-    for lot in lots(page, VIEWS_AT_ONCE):
-        if not all(map(listed.add, await _views_of(desk, caller, lot, shown))):
+    for batch in in_batches(page, VIEWS_AT_ONCE):
+        if not all(map(listed.add, await _views_of(services, principal, batch, shown))):
             break
     return listed.rooms
 
 
-async def _views_of(desk: Desk, caller: Caller, rooms: Sequence[str], shown: int) -> list[View]:
-    found = await desk.read_state.room_each(app=caller.app, rooms=rooms, user=caller.user)
+async def _views_of(services: Services, principal: Principal, rooms: Sequence[str], shown: int) -> list[View]:
+    found = await services.read_state.room_each(app=principal.app, rooms=rooms, user=principal.user)
     there = [room for room in found if room is not None and room.me is not None]
-    furthest = await desk.read_state.members_each(app=caller.app, rooms=[room.room for room in there], limit=shown)
+    furthest = await services.read_state.members_each(app=principal.app, rooms=[room.room for room in there], limit=shown)
     states = [with_me(room, members) for room, members in zip(there, furthest, strict=True)]
     everybody = set[str]().union(*(people_in(room, members) for room, members in zip(there, states, strict=True)))
-    people = await desk.people.find(caller.app, everybody)
+    people = await services.people.find(principal.app, everybody)
     return [
-        personal(room_view(caller.app, room, members, people, properties=False), room, caller.user)
+        personal(room_view(principal.app, room, members, people, properties=False), room, principal.user)
         for room, members in zip(there, states, strict=True)
     ]
 
 
-def _query(caller: Caller, text: str) -> _Query:
+def _query(principal: Principal, text: str) -> _Query:
     """What `q` asks for. Raises Refused for a form that is not understood."""
     if not text:
         return _Query()
     asked: _Query = _parse("q", _decode_query, text)
-    if asked.members not in (None, caller.user):
+    if asked.members not in (None, principal.user):
         raise Refused(INVALID_QUERY, "q.members must be the caller")
     return asked
 

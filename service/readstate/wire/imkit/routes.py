@@ -8,11 +8,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
-from readstate.wire.desk import Desk
 from readstate.wire.imkit import admin, badges, batch, me, members, posts, reading, receipts, room_list, rooms
 from readstate.wire.imkit.gate import Gate
 from readstate.wire.imkit.vocabulary import DIALECT
 from readstate.wire.reply import Reply
+from readstate.wire.services import Services
 
 HANDLERS = (
     reading.mark_read,
@@ -73,14 +73,14 @@ SECURITY = {
 }
 
 
-def imkit_router(desk: Callable[[], Desk]) -> Router:
-    """All calls of the dialect. `desk` gives what they work with; asked at each request."""
+def imkit_router(services: Callable[[], Services]) -> Router:
+    """All calls of the dialect. `services` gives what they work with; asked at each request."""
     methods: defaultdict[str, set[str]] = defaultdict(set)
     for handler in HANDLERS:
         for path in handler.paths:
             methods[path].update(handler.http_methods)
     options = [_options(path, allowed) for path, allowed in methods.items()]
-    gate = DefineMiddleware(Gate, desk=desk)
+    gate = DefineMiddleware(Gate, services=services)
     return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
 
 

@@ -19,8 +19,7 @@ from readstate.domain.identity import App, Session
 from readstate.domain.ports import Notices
 from readstate.errors import ReadStateError, TooManyRequests
 from readstate.wire import costs
-from readstate.wire.desk import Desk
-from readstate.wire.imkit.call import Caller
+from readstate.wire.imkit.call import Principal
 from readstate.wire.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, Problem, Refused, explain
 from readstate.wire.imkit.reply import ok
 from readstate.wire.realtime.audience import Audience
@@ -28,6 +27,7 @@ from readstate.wire.realtime.connection import REFUSED, STATE_LOST, TOO_OFTEN, C
 from readstate.wire.realtime.encoding import Encoding
 from readstate.wire.realtime.packets import Said, understand
 from readstate.wire.realtime.requests import COSTS, Request
+from readstate.wire.services import Services
 
 MAX_SOCKETS_PER_USER = 100  # on one worker
 RETRY_SOCKET_S = 60  # sockets do not come to an end by themselves
@@ -57,8 +57,8 @@ class TooManySockets(TooManyRequests):
 class Events:
     """Deals with events in the order in which one client says them. `requests` are those that stand for a call of the HTTP API."""
 
-    def __init__(self, desk: Desk, notices: Notices, audience: Audience[Connection], requests: Mapping[str, Request]) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, notices: Notices, audience: Audience[Connection], requests: Mapping[str, Request]) -> None:
+        self._services = services
         self._notices = notices
         self._audience = audience
         self._requests = requests
@@ -118,9 +118,9 @@ class Events:
         """A user pays for what their socket says; until there is one, the address does. Raises TooManyRequests."""
         session = connection.session
         if session is None:
-            self._desk.rate_limits.take_address(connection.address, cost)
+            self._services.rate_limits.take_address(connection.address, cost)
         else:
-            self._desk.rate_limits.take(session.app, session.user, cost)
+            self._services.rate_limits.take(session.app, session.user, cost)
 
     def forget(self, connection: Connection) -> Awaitable[None] | None:
         """The connection ends: it hears nothing from here on. What is returned has yet to be awaited."""
@@ -133,14 +133,14 @@ class Events:
 
     async def _request(self, connection: Connection, event: str, body: Any) -> bytes:
         session = connection.session
-        if session is None or not self._desk.tokens.still_valid(session):
+        if session is None or not self._services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
         try:
             self._pay(connection, COSTS[event])
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
-        caller = Caller(session.app, session.user, False, session)
-        return await self._requests[event](self._desk, caller, body)
+        principal = Principal(session.app, session.user, False, session)
+        return await self._requests[event](self._services, principal, body)
 
     # auth2
 
@@ -164,8 +164,8 @@ class Events:
         app = self._named_app(connection, extra)
         if not isinstance(token, str) or not token:
             raise Refused(INVALID_TOKEN)
-        apps = (app,) if app else self._desk.apps.all()
-        session = await self._desk.credentials.session(apps, token, connection.address)
+        apps = (app,) if app else self._services.apps.all()
+        session = await self._services.credentials.session(apps, token, connection.address)
         if session is None:
             raise Refused(INVALID_TOKEN)
         return session
@@ -177,9 +177,9 @@ class Events:
         key = named[0] if named else connection.client_key
         if not key:
             return None
-        app = self._desk.apps.by_client_key(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else None
+        app = self._services.apps.by_client_key(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else None
         if app is None:
-            self._desk.credentials.missed(connection.address)
+            self._services.credentials.missed(connection.address)
             raise Refused(INVALID_CLIENT_KEY)
         return app
 

@@ -12,26 +12,28 @@ from litestar.handlers import HTTPRouteHandler
 
 from readstate import metrics
 from readstate.wire.body import BadBody, decode
-from readstate.wire.desk import Desk
-from readstate.wire.imkit.call import BareCall, Caller
+from readstate.wire.imkit.call import BareCall, Principal
 from readstate.wire.imkit.errors import MISSING_PARAMETER, Refused, answer_in
 from readstate.wire.imkit.messages import MarkRead, RoomMessage
 from readstate.wire.imkit.posts import send
 from readstate.wire.imkit.reading import mark_read
 from readstate.wire.realtime.encoding import encode_json
 from readstate.wire.reply import Reply
+from readstate.wire.services import Services
 
-Request = Callable[[Desk, Caller, Any], Awaitable[bytes]]
+Request = Callable[[Services, Principal, Any], Awaitable[bytes]]
 
 _room_message = msgspec.json.Decoder(RoomMessage).decode
 _mark_read = msgspec.json.Decoder(MarkRead).decode
 
 
-async def _call(handler: HTTPRouteHandler, desk: Desk, caller: Caller, content: Any, arguments: Callable[[bytes], dict[str, Any]]) -> bytes:
+async def _call(
+    handler: HTTPRouteHandler, services: Services, principal: Principal, content: Any, arguments: Callable[[bytes], dict[str, Any]]
+) -> bytes:
     """The answer of `handler` to `content`, an object that names the room besides what HTTP takes as the body."""
     started_s = perf_counter()
     try:
-        reply: Reply = await handler.fn(BareCall(caller, desk), room=_room(content), **arguments(_body(content)))
+        reply: Reply = await handler.fn(BareCall(principal, services), room=_room(content), **arguments(_body(content)))
     except Exception as error:
         reply = answer_in({"route_handler": handler, "method": "SOCKET"}, error)
     metrics.observe("socket", handler.opt["operation"], reply.code, started_s)
@@ -52,12 +54,12 @@ def _room(content: Any) -> str:
     return room
 
 
-async def _send(desk: Desk, caller: Caller, content: Any) -> bytes:
-    return await _call(send, desk, caller, content, lambda body: {"body": body, "data": decode(_room_message, body)})
+async def _send(services: Services, principal: Principal, content: Any) -> bytes:
+    return await _call(send, services, principal, content, lambda body: {"body": body, "data": decode(_room_message, body)})
 
 
-async def _read(desk: Desk, caller: Caller, content: Any) -> bytes:
-    return await _call(mark_read, desk, caller, content, lambda body: {"data": decode(_mark_read, body)})
+async def _read(services: Services, principal: Principal, content: Any) -> bytes:
+    return await _call(mark_read, services, principal, content, lambda body: {"data": decode(_mark_read, body)})
 
 
 # What each costs, as over HTTP.

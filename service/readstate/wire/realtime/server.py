@@ -19,7 +19,6 @@ from readstate.domain.notices import MessagePosted, TokensRevoked
 from readstate.domain.ports import Notices
 from readstate.errors import Fault
 from readstate.wire.addresses import Held, client_address
-from readstate.wire.desk import Desk
 from readstate.wire.imkit import views
 from readstate.wire.imkit.room_event import left_event, room_event
 from readstate.wire.realtime import polling, websocket
@@ -33,6 +32,7 @@ from readstate.wire.realtime.events import Events
 from readstate.wire.realtime.polling import Event, Receive
 from readstate.wire.realtime.requests import REQUESTS
 from readstate.wire.reply import Headers
+from readstate.wire.services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Realtime:
 
     def __init__(
         self,
-        desk: Desk,
+        services: Services,
         notices: Notices,
         *,
         workers: int,
@@ -59,9 +59,9 @@ class Realtime:
         cors_origins: str,
         address_socket_limit: int,
     ) -> None:
-        self._desk = desk
+        self._services = services
         self._held = Held("sockets", address_socket_limit)
-        self._admission = Admission(desk.rate_limits, self._held, polling=workers == 1, origins=cors_origins)
+        self._admission = Admission(services.rate_limits, self._held, polling=workers == 1, origins=cors_origins)
         self._audience: Audience[Connection] = Audience(self._rooms_of)
         self._delivery = Delivery(
             self._audience,
@@ -70,7 +70,7 @@ class Realtime:
             left_views=self._left_views,
             revoked=self._revoked,
         )
-        self._events = Events(desk, notices, self._audience, REQUESTS)
+        self._events = Events(services, notices, self._audience, REQUESTS)
         self.said, self.introduced = self._events.said, self._events.introduced
         self.connections = Connections(self, ping_interval_s=ping_interval_s, ping_timeout_s=ping_timeout_s)
         self._checker: asyncio.Task[None] | None = None
@@ -175,13 +175,13 @@ class Realtime:
     # What the audience and the delivery ask for
 
     async def _rooms_of(self, app: str, user: str) -> list[str]:
-        return await self._desk.read_state.rooms(app=app, user=user)
+        return await self._services.read_state.rooms(app=app, user=user)
 
     async def _message_view(self, app: str, posted: MessagePosted) -> bytes:
         async def view() -> bytes:
             return encode_json(
                 await views.message_for_everybody(
-                    self._desk.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
+                    self._services.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
                 )
             )
 
@@ -193,12 +193,12 @@ class Realtime:
             return encode_json(views.message_view(app, posted.room, posted.message, sender, posted.at_ms, posted.body))
 
     async def _room_view(self, app: str, room: str) -> bytes:
-        return await _insist(lambda: room_event(self._desk.read_state, self._desk.people, app, room))
+        return await _insist(lambda: room_event(self._services.read_state, self._services.people, app, room))
 
     async def _left_views(self, app: str, room: str, users: Sequence[str], deleted: bool) -> dict[str, bytes]:
         badges: Mapping[str, int] = {}
         with contextlib.suppress(Fault):  # that they are out matters more than their badge
-            badges = await self._desk.read_state.badges_after(app=app, room=room, users=users)
+            badges = await self._services.read_state.badges_after(app=app, room=room, users=users)
         return {user: left_event(app, room, badges.get(user), deleted=deleted) for user in users}
 
     async def _repair(self, app: str) -> None:
@@ -235,7 +235,7 @@ class Realtime:
         while True:
             await asyncio.sleep(CHECK_S)
             for connection in self.connections.all():
-                if connection.session is not None and not self._desk.tokens.still_valid(connection.session):
+                if connection.session is not None and not self._services.tokens.still_valid(connection.session):
                     connection.end(INVALID_TOKEN)
 
 

@@ -10,7 +10,7 @@ rooms       kinds and names of rooms
 messages    wire types of requests and answers
 views       subscriptions and people as objects
 errors      the catalogue of refusals
-documented  what a call is in the routing table and in OpenAPI
+operation   what a call is in the routing table and in OpenAPI
 
 What differs from the original is said in docs/rocketchat.md.
 """

@@ -15,14 +15,14 @@ from readstate.domain.identity import Session
 from readstate.wire import body as wire_body
 from readstate.wire import costs
 from readstate.wire.addresses import client_address
-from readstate.wire.desk import Desk
 from readstate.wire.reply import Reply
-from readstate.wire.rocketchat.documented import documented
 from readstate.wire.rocketchat.errors import INVALID_BODY, INVALID_QUERY, REFUSALS, Problem, Refusals, Refused
+from readstate.wire.rocketchat.operation import operation
 from readstate.wire.rocketchat.query import read_body, read_query
 from readstate.wire.rocketchat.rate import count
 from readstate.wire.rocketchat.reply import reply
 from readstate.wire.rocketchat.schema import NOT_ANY_OF, Misfit, fit
+from readstate.wire.services import Services
 
 Answering = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the forms
 
@@ -31,18 +31,18 @@ class Call(Request[Any, Session, Any]):
     """A request that the gate has let in: `auth` is the session of whoever asks; there is none at a call that is open to all."""
 
     @property
-    def desk(self) -> Desk:
-        return self.scope["desk"]  # type: ignore[typeddict-item, no-any-return]
+    def services(self) -> Services:
+        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
     def charge(self, cost: float) -> None:
         """What the call has turned out to cost, beside what its caller paid."""
-        self.desk.rate_limits.charge(self.auth.app, self.auth.user, cost)
+        self.services.rate_limits.charge(self.auth.app, self.auth.user, cost)
 
 
 def call(
     method: HttpMethod,
     path: str,
-    operation: str,
+    name: str,
     answer: type[Struct],
     *forms: type[Struct],
     signed_in: bool = True,
@@ -54,7 +54,7 @@ def call(
 ) -> Callable[[Answering], HTTPRouteHandler]:
     """Make a route of a function that takes a request in one of `forms` and returns the body of the answer.
 
-    `operation` is the name in metrics, logs and OpenAPI. `misfit` is what a request without the right form is told instead of the
+    `name` is that in metrics, logs and OpenAPI. `misfit` is what a request without the right form is told instead of the
     validator's words, `empty` what it is told when a field is "", `unmatched` what stands behind those words
     when there are several forms. `refusals` are the call's own words for refusals of the domain.
     `cost` is what its caller pays (see costs).
@@ -68,13 +68,13 @@ def call(
                 form = fit(given, forms, strict=strict, unmatched=unmatched)
             except Misfit as error:
                 if not signed_in:
-                    request.desk.credentials.absent(client_address(request.scope))
+                    request.services.credentials.absent(client_address(request.scope))
                 raise Refused(wrong, wrong.error or str(error)) from None
-            for name, problem in (empty or {}).items():
-                if not given.get(name):
+            for field, problem in (empty or {}).items():
+                if not given.get(field):
                     raise Refused(problem)
             if signed_in:
-                headers = await count(request.desk, request.auth, operation, request.route_handler.opt["rate_limit"])
+                headers = await count(request.services, request.auth, name, request.route_handler.opt["rate_limit"])
                 request.scope["rate_headers"] = headers  # type: ignore[typeddict-unknown-key]
                 return reply(await function(request, form), headers=headers)
             return reply(await function(request, form))
@@ -83,9 +83,9 @@ def call(
         return route(
             path,
             http_method=method,
-            opt={"operation": operation, "signed_in": signed_in, "refusals": refusals or REFUSALS, "cost": cost},
+            opt={"operation": name, "signed_in": signed_in, "refusals": refusals or REFUSALS, "cost": cost},
             request_class=Call,
-            **documented(operation, method, answer, forms, signed_in=signed_in, required=empty or ()),
+            **operation(name, method, answer, forms, signed_in=signed_in, required=empty or ()),
         )(handle)
 
     return decorate

@@ -67,14 +67,14 @@ async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, nam
 
     Raises Refused.
     """
-    desk, session = request.desk, request.auth
+    services, session = request.services, request.auth
     _check_user(session, user)
     found = None
     if room:
-        found = await find_room(desk, session, room)
+        found = await find_room(services, session, room)
     elif name:
-        found = await find_by_name(desk, session, name, wanted)
-    if found is None or kind(found) != wanted or not (found.me or is_open(found, desk.client_rules)):
+        found = await find_by_name(services, session, name, wanted)
+    if found is None or kind(found) != wanted or not (found.me or is_open(found, services.client_rules)):
         raise Refused(unknown)
     return found
 
@@ -82,7 +82,7 @@ async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, nam
 async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnswer:
     session = request.auth
     _check_user(session, given.user)
-    room = await find_room(request.desk, session, given.room)
+    room = await find_room(request.services, session, given.room)
     if room is None or kind(room) != "d" or room.me is None:
         raise Refused(NO_DIRECT)
     seen_ms = last_seen_ms(room.me) if room.last else 0

@@ -13,9 +13,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_ID_BYTES
 from readstate.wire.addresses import client_address
-from readstate.wire.desk import Desk
 from readstate.wire.rate_limits import RateLimits
 from readstate.wire.rocketchat.errors import NOT_LOGGED_IN, Refused
+from readstate.wire.services import Services
 
 MAX_REMEMBERED = 50_000  # tokens, per worker
 MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
@@ -29,20 +29,20 @@ class Homes:
     def __init__(self) -> None:
         self._apps: OrderedDict[tuple[str, bytes], str] = OrderedDict()
 
-    async def session(self, desk: Desk, token: str, user: bytes, address: str) -> Session | None:
+    async def session(self, services: Services, token: str, user: bytes, address: str) -> Session | None:
         """The session of `token` in the app where it is a token of `user`, who is named as a header has it."""
         app = self._apps.get((token, user))
-        session = await desk.tokens.verify(app, token) if app else None
+        session = await services.tokens.verify(app, token) if app else None
         if session is not None and _is(session, user):
             return session
         self._apps.pop((token, user), None)
-        found = await desk.credentials.sessions(desk.apps.all(), token, address)
+        found = await services.credentials.sessions(services.apps.all(), token, address)
         for session in found:
             if _is(session, user):
                 self._remember(token, user, session.app)
                 return session
         if found:  # a good token under a wrong name
-            desk.credentials.missed(address)
+            services.credentials.missed(address)
         return None
 
     def _remember(self, token: str, user: bytes, app: str) -> None:
@@ -54,32 +54,32 @@ class Homes:
 class Gate:
     """The middleware of this dialect's routes."""
 
-    def __init__(self, app: ASGIApp, desk: Callable[[], Desk], homes: Homes) -> None:
+    def __init__(self, app: ASGIApp, services: Callable[[], Services], homes: Homes) -> None:
         self._app = app
-        self._desk = desk
+        self._services = services
         self._homes = homes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opt, asked = scope["route_handler"].opt, cast("Any", scope)
         if "signed_in" in opt:
-            asked["desk"] = self._desk()
+            asked["services"] = self._services()
         if not opt.get("signed_in"):
             await self._app(scope, receive, send)
             return
-        limits: RateLimits = asked["desk"].rate_limits
-        asked["auth"] = session = await self._admit(asked["desk"], asked)
+        limits: RateLimits = asked["services"].rate_limits
+        asked["auth"] = session = await self._admit(asked["services"], asked)
         limits.take(session.app, session.user, opt["cost"])
         asked["payer"] = session.app, session.user
         with limits.at_once(session.app, session.user, opt["cost"]):
             await self._app(scope, receive, send)
 
-    async def _admit(self, desk: Desk, scope: Mapping[str, Any]) -> Session:
+    async def _admit(self, services: Services, scope: Mapping[str, Any]) -> Session:
         given = {name: value for name, value in scope["headers"] if name in (_TOKEN, _USER)}
         token, user, address = given.get(_TOKEN), given.get(_USER), client_address(scope)
         if not token or not user or len(user) > MAX_USER_BYTES:
-            desk.credentials.absent(address)
+            services.credentials.absent(address)
             raise Refused(NOT_LOGGED_IN)
-        session = await self._homes.session(desk, token.decode("latin-1"), user, address)
+        session = await self._homes.session(services, token.decode("latin-1"), user, address)
         if session is None:
             raise Refused(NOT_LOGGED_IN)
         return session

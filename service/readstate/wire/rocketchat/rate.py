@@ -7,18 +7,18 @@ READSTATE_ROCKETCHAT_RATE_LIMIT says otherwise. Headers and body are the origina
 import time
 
 from readstate.domain.identity import Session
-from readstate.wire.desk import Desk
 from readstate.wire.rocketchat.errors import SLOW_DOWN, TOO_MANY_REQUESTS, Refused
 from readstate.wire.rocketchat.reply import Headers
+from readstate.wire.services import Services
 
 WINDOW_MS = 60_000
 
 
-async def count(desk: Desk, session: Session, operation: str, limit: int) -> Headers:
+async def count(services: Services, session: Session, operation: str, limit: int) -> Headers:
     """Count one call of at most `limit` (0: any number); the headers that say where the count stands. Raises Refused for one too many."""
     if limit == 0:
         return ()
-    left, until_ms = await desk.read_state.take(app=session.app, what=f"{operation}:{session.user}", limit=limit, window_ms=WINDOW_MS)
+    left, until_ms = await services.read_state.take(app=session.app, what=f"{operation}:{session.user}", limit=limit, window_ms=WINDOW_MS)
     headers = (
         (b"x-ratelimit-limit", b"%d" % limit),
         (b"x-ratelimit-remaining", b"%d" % max(0, left)),

@@ -12,12 +12,12 @@ from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import Receipts
 from readstate.wire import costs
-from readstate.wire.desk import Desk
 from readstate.wire.rocketchat.call import Call, call
 from readstate.wire.rocketchat.errors import MESSAGE_REQUIRED
 from readstate.wire.rocketchat.messages import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
 from readstate.wire.rocketchat.people import person
 from readstate.wire.rocketchat.visible import refusals, room_of_message
+from readstate.wire.services import Services
 from readstate.wire.times import iso
 
 MAX_RECEIPTS = 10_000  # looked at for one answer, the sender's not counted; of more readers the first in the domain's order
@@ -42,20 +42,20 @@ async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceipts
 
     With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means all from `offset` on.
     """
-    desk, session = request.desk, request.auth
-    room, me = await room_of_message(desk, session, given.message)
+    services, session = request.services, request.auth
+    room, me = await room_of_message(services, session, given.message)
     request.charge(costs.of_members(room.member_count, at_most=MAX_RECEIPTS))
-    page = _page(await _all(desk, session, room.room, given.message, me.joined), given.offset, given.count)
-    people = await desk.people.find(session.app, {reader for reader, _ in page})
+    page = _page(await _all(services, session, room.room, given.message, me.joined), given.offset, given.count)
+    people = await services.people.find(session.app, {reader for reader, _ in page})
     return MessageReceiptsAnswer([_receipt(room.room, given.message, read, people.get(read[0])) for read in page])
 
 
-async def _all(desk: Desk, session: Session, room: str, message: str, after: int) -> list[Read]:
+async def _all(services: Services, session: Session, room: str, message: str, after: int) -> list[Read]:
     """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
     found: dict[str, int] = {}
     page: Receipts | None = None
     while page is None or (page.next and len(found) < MAX_RECEIPTS):
-        page = await desk.read_state.receipts(
+        page = await services.read_state.receipts(
             app=session.app, room=room, message=message, limit=MAX_RECEIPTS_PER_PAGE, page=page.next if page else "", after=after
         )
         for receipt in page.readers:

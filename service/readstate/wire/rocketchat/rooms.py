@@ -14,15 +14,15 @@ from typing import Literal
 
 from msgspec import Struct
 
+from readstate.batches import in_batches
 from readstate.domain import direct
 from readstate.domain.identity import Session, User
 from readstate.domain.types import Room, RoomSummary
-from readstate.together import lots
 from readstate.wire import costs
 from readstate.wire import rooms as wire_rooms
-from readstate.wire.desk import Desk
 from readstate.wire.rocketchat.people import person, text
 from readstate.wire.rooms import is_private
+from readstate.wire.services import Services
 
 Kind = Literal["c", "p", "d"]
 
@@ -48,37 +48,37 @@ def own_name(room: Room | RoomSummary) -> str:
     return text(room.profile, "name") or room.room
 
 
-async def find_room(desk: Desk, session: Session, room: str) -> Room | None:
+async def find_room(services: Services, session: Session, room: str) -> Room | None:
     """The room, with the caller's state if they are in it; None when there is no such room."""
-    return await wire_rooms.find_room(desk.read_state, app=session.app, room=room, user=session.user)
+    return await wire_rooms.find_room(services.read_state, app=session.app, room=room, user=session.user)
 
 
-async def find_summaries(desk: Desk, session: Session, rooms: Sequence[str]) -> list[RoomSummary]:
+async def find_summaries(services: Services, session: Session, rooms: Sequence[str]) -> list[RoomSummary]:
     """Those of `rooms` that the caller is in, in the same order."""
-    found = await desk.read_state.room_summary_each(app=session.app, rooms=rooms, user=session.user, tags=True, fields=_FIELDS)
+    found = await services.read_state.room_summary_each(app=session.app, rooms=rooms, user=session.user, tags=True, fields=_FIELDS)
     return [room for room in found if room is not None]
 
 
-async def find_by_name(desk: Desk, session: Session, name: str, wanted: Kind) -> Room | None:
+async def find_by_name(services: Services, session: Session, name: str, wanted: Kind) -> Room | None:
     """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at.
 
     O(own rooms), for which the caller pays.
     """
-    own = sorted(await desk.read_state.rooms(app=session.app, user=session.user))
-    limits = desk.rate_limits
+    own = sorted(await services.read_state.rooms(app=session.app, user=session.user))
+    limits = services.rate_limits
     limits.charge(session.app, session.user, costs.of_list(len(own)))
     with limits.at_once(session.app, session.user, costs.LIST):
-        for lot in lots(own):
-            for room in await find_summaries(desk, session, lot):
+        for batch in in_batches(own):
+            for room in await find_summaries(services, session, batch):
                 if kind(room) == wanted and own_name(room) == name:
-                    return await find_room(desk, session, room.room)
+                    return await find_room(services, session, room.room)
     return None
 
 
-async def names(desk: Desk, session: Session, rooms: Sequence[RoomSummary]) -> list[Name]:
+async def names(services: Services, session: Session, rooms: Sequence[RoomSummary]) -> list[Name]:
     """The name of each of `rooms`, for the caller."""
-    others = await _others(desk, session, [room.room for room in rooms if kind(room) == "d"])
-    known = await desk.people.find(session.app, set(others.values()) - {""})
+    others = await _others(services, session, [room.room for room in rooms if kind(room) == "d"])
+    known = await services.people.find(session.app, set(others.values()) - {""})
     return [_name(room, others.get(room.room), known) for room in rooms]
 
 
@@ -91,10 +91,10 @@ def _name(room: RoomSummary, other: str | None, known: Mapping[str, User | None]
     return Name(somebody.username, somebody.name)
 
 
-async def _others(desk: Desk, session: Session, rooms: Sequence[str]) -> dict[str, str]:
+async def _others(services: Services, session: Session, rooms: Sequence[str]) -> dict[str, str]:
     """The other member of each of these direct rooms; "" when there is no other."""
     pairs: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
     asked = [room for room, pair in pairs.items() if pair is None]
-    for room, members in zip(asked, await desk.read_state.members_each(app=session.app, rooms=asked, limit=2), strict=True):
+    for room, members in zip(asked, await services.read_state.members_each(app=session.app, rooms=asked, limit=2), strict=True):
         pairs[room] = [state.member for state in members]
     return {room: next((member for member in pair or () if member != session.user), "") for room, pair in pairs.items()}

@@ -8,13 +8,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
-from readstate.wire.desk import Desk
 from readstate.wire.reply import Reply
 from readstate.wire.rocketchat import counters, receipts, session, subscriptions, threads, unread
 from readstate.wire.rocketchat.call import Call
 from readstate.wire.rocketchat.gate import Gate, Homes
 from readstate.wire.rocketchat.reply import JSON
 from readstate.wire.rocketchat.vocabulary import DIALECT
+from readstate.wire.services import Services
 
 PATH = "/api/v1"
 
@@ -46,17 +46,17 @@ SECURITY = {
 }
 
 
-def rocketchat_router(rate_limit: int, desk: Callable[[], Desk]) -> Router:
+def rocketchat_router(rate_limit: int, services: Callable[[], Services]) -> Router:
     """All calls of the dialect, of which each user makes `rate_limit` of each route a minute (0: any number).
 
-    `desk` gives what they work with; asked at each request.
+    `services` gives what they work with; asked at each request.
     """
     calls: defaultdict[str, list[HTTPRouteHandler]] = defaultdict(list)
     for call in HANDLERS:
         (path,) = call.paths
         calls[path].append(call)
     extra = [handler for path, those in calls.items() for handler in _extra(path, those)]
-    gate = DefineMiddleware(Gate, desk=desk, homes=Homes())
+    gate = DefineMiddleware(Gate, services=services, homes=Homes())
     opt = {"rate_limit": rate_limit}
     return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt=opt, tags=[DIALECT.tag])
 

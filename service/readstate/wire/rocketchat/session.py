@@ -20,18 +20,18 @@ from readstate.wire.rocketchat.people import person, text
 @call(HttpMethod.POST, "/login", "rocketchat_login", LoginAnswer, Login, signed_in=False, misfit=LOGIN_FAILED, cost=costs.PROFILE)
 async def login(request: Call, given: Login) -> LoginAnswer:
     """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or `email`. Answers whose it is."""
-    desk, token, address = request.desk, given.resume or given.password, client_address(request.scope)
+    services, token, address = request.services, given.resume or given.password, client_address(request.scope)
     if not token:
-        desk.credentials.absent(address)
-    found = await desk.credentials.sessions(desk.apps.all(), token, address) if token else ()
+        services.credentials.absent(address)
+    found = await services.credentials.sessions(services.apps.all(), token, address) if token else ()
     for session in found:
-        desk.rate_limits.take(session.app, session.user, costs.PROFILE)
+        services.rate_limits.take(session.app, session.user, costs.PROFILE)
         # Not from the cache: a name that was given this moment is one to log in by.
-        known = (await desk.directory.users(app=session.app, users=[session.user])).get(session.user)
+        known = (await services.directory.users(app=session.app, users=[session.user])).get(session.user)
         if given.resume or _is_named(given, session, known):
             return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
     if found:  # a good token under a wrong name
-        desk.credentials.missed(address)
+        services.credentials.missed(address)
     raise Refused(LOGIN_FAILED)
 
 
@@ -48,7 +48,7 @@ async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
 
 
 async def _end(request: Call) -> LogoutAnswer:
-    await request.desk.tokens.end(request.auth)
+    await request.services.tokens.end(request.auth)
     return LogoutAnswer(data=LoggedOut())
 
 

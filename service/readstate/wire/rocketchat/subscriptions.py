@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from litestar import HttpMethod
 
+from readstate.batches import in_batches
 from readstate.domain.identity import Session
 from readstate.errors import NotMember, RoomUnknown
-from readstate.together import lots
 from readstate.wire import costs
-from readstate.wire.desk import Desk
 from readstate.wire.rocketchat.call import Call, call
 from readstate.wire.rocketchat.errors import INVALID_DATE, INVALID_SUBSCRIPTION, ROOM_REQUIRED, Refused
 from readstate.wire.rocketchat.messages import (
@@ -26,6 +25,7 @@ from readstate.wire.rocketchat.messages import (
 from readstate.wire.rocketchat.people import person
 from readstate.wire.rocketchat.rooms import find_summaries, names
 from readstate.wire.rocketchat.views import changed_ms, subscription, subscription_id
+from readstate.wire.services import Services
 from readstate.wire.times import iso, unix_ms
 
 # What was left is known for an hour. Who asks about a time further back gets every subscription, and can tell what is gone.
@@ -44,7 +44,7 @@ REMOVED_KNOWN_MS = 50 * 60 * 1000
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
     session = request.auth
-    await request.desk.read_state.mark_read_until(app=session.app, room=given.room, user=session.user, with_badge=False)
+    await request.services.read_state.mark_read_until(app=session.app, room=given.room, user=session.user, with_badge=False)
     return Done()
 
 
@@ -58,31 +58,31 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
 )
 async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
     """One room of the caller; null for a room that is not there or not the caller's."""
-    desk, session = request.desk, request.auth
-    return SubscriptionAnswer(next(iter(await _subscriptions(desk, session, [given.room], {})), None))
+    services, session = request.services, request.auth
+    return SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
 
 
 @call(HttpMethod.GET, "/subscriptions.get", "rocketchat_subscriptions", SubscriptionsAnswer, ManySubscriptions, cost=costs.LIST)
 async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnswer:
     """The caller's rooms that changed after `updatedSince`, and those left since; without it all rooms."""
-    desk, session = request.desk, request.auth
+    services, session = request.services, request.auth
     since_ms = _since_ms(given.since)
     known_ms = time.time_ns() // 1_000_000 - REMOVED_KNOWN_MS
-    found = await desk.read_state.subscriptions(app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0)
+    found = await services.read_state.subscriptions(app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0)
     changed = dict(found.changed)
     request.charge(costs.of_list(len(changed)))
     removed = [(room, at_ms) for room, at_ms in found.removed if given.since and at_ms > since_ms]
     return SubscriptionsAnswer(
-        update=[one for lot in lots(sorted(changed)) for one in await _subscriptions(desk, session, lot, changed)],
+        update=[one for batch in in_batches(sorted(changed)) for one in await _subscriptions(services, session, batch, changed)],
         remove=[RemovedSubscription(subscription_id(room, session.user), iso(at_ms)) for room, at_ms in sorted(removed)],
     )
 
 
-async def _subscriptions(desk: Desk, session: Session, asked: Sequence[str], changed: dict[str, int]) -> list[Subscription]:
+async def _subscriptions(services: Services, session: Session, asked: Sequence[str], changed: dict[str, int]) -> list[Subscription]:
     """The caller's view of those of the rooms `asked` that the caller is in; `changed` says when they changed, where that is known."""
-    rooms = await find_summaries(desk, session, asked)
-    called = await names(desk, session, rooms)
-    owner = person(session.user, (await desk.people.find(session.app, [session.user]))[session.user])
+    rooms = await find_summaries(services, session, asked)
+    called = await names(services, session, rooms)
+    owner = person(session.user, (await services.people.find(session.app, [session.user]))[session.user])
     return [
         subscription(session, room, name, owner, changed.get(room.room) or changed_ms(room))
         for room, name in zip(rooms, called, strict=True)

@@ -14,6 +14,6 @@ from readstate.wire.rocketchat.visible import refusals, room_of_message
 @call(HttpMethod.POST, "/chat.readThread", "rocketchat_read_thread", Done, ReadThread, refusals=refusals("readThreads"))
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
-    room, me = await room_of_message(request.desk, request.auth, given.message)
-    await request.desk.read_state.message(app=request.auth.app, room=room.room, message=given.message, after=me.joined)
+    room, me = await room_of_message(request.services, request.auth, given.message)
+    await request.services.read_state.message(app=request.auth.app, room=room.room, message=given.message, after=me.joined)
     return Done()

@@ -9,12 +9,12 @@ from litestar import HttpMethod
 from readstate.domain.identity import Session
 from readstate.domain.types import MemberState, MessageRef
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
-from readstate.wire.desk import Desk
 from readstate.wire.rocketchat.call import Call, call
 from readstate.wire.rocketchat.errors import Problem, Refused
 from readstate.wire.rocketchat.messages import Done, UnreadFrom, UnreadRoom
 from readstate.wire.rocketchat.views import last_seen_ms
 from readstate.wire.rocketchat.visible import room_of_message
+from readstate.wire.services import Services
 
 _WHERE = {"method": "unreadMessages", "action": "Unread_messages"}
 
@@ -34,19 +34,19 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
     """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
-    desk, session = request.desk, request.auth
+    services, session = request.services, request.auth
     if isinstance(given, UnreadRoom):
-        await desk.read_state.mark_unread(app=session.app, room=given.room, user=session.user)
+        await services.read_state.mark_unread(app=session.app, room=given.room, user=session.user)
     else:
-        await _unread_from(desk, session, given.first.message)
+        await _unread_from(services, session, given.first.message)
     return Done()
 
 
-async def _unread_from(desk: Desk, session: Session, message: str) -> None:
+async def _unread_from(services: Services, session: Session, message: str) -> None:
     """Raises Refused for a message that the caller cannot see or has sent, and for who has never read."""
     try:
-        room, me = await room_of_message(desk, session, message)
-        found = await desk.read_state.receipts(app=session.app, room=room.room, message=message, limit=1, after=me.joined)
+        room, me = await room_of_message(services, session, message)
+        found = await services.read_state.receipts(app=session.app, room=room.room, message=message, limit=1, after=me.joined)
     except (RoomUnknown, NotMember, MessageUnknown):
         raise Refused(NOT_ALLOWED) from None
     if found.message.sender == session.user:
@@ -54,7 +54,7 @@ async def _unread_from(desk: Desk, session: Session, message: str) -> None:
     if not last_seen_ms(me):
         raise Refused(NO_SUBSCRIPTION)
     if not _is_unread(found.message, me):
-        await desk.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
+        await services.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
 
 
 def _is_unread(message: MessageRef, me: MemberState) -> bool:

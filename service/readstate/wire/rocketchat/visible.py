@@ -6,8 +6,8 @@ from readstate.domain.identity import Session
 from readstate.domain.types import MemberState, Room
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.wire import costs
-from readstate.wire.desk import Desk
 from readstate.wire.rocketchat.errors import Problem, Refusals
+from readstate.wire.services import Services
 
 
 class Visible(NamedTuple):
@@ -27,17 +27,17 @@ def refusals(method: str) -> Refusals:
     return dict.fromkeys((MessageUnknown, RoomUnknown, NotMember), invalid_message)
 
 
-async def room_of_message(desk: Desk, session: Session, message: str) -> Visible:
+async def room_of_message(services: Services, session: Session, message: str) -> Visible:
     """The caller's room that a message is in; they pay for a search of their rooms.
 
     Raises MessageUnknown, RoomUnknown, NotMember.
     """
 
     def pay(rooms: int) -> None:
-        desk.rate_limits.charge(session.app, session.user, costs.of_list(rooms))
+        services.rate_limits.charge(session.app, session.user, costs.of_list(rooms))
 
-    name = await desk.read_state.find_message(app=session.app, user=session.user, message=message, searching=pay)
-    room = await desk.read_state.room(app=session.app, room=name, user=session.user)
+    name = await services.read_state.find_message(app=session.app, user=session.user, message=message, searching=pay)
+    room = await services.read_state.room(app=session.app, room=name, user=session.user)
     if room.me is None:
         raise NotMember(session.user)
     return Visible(room, room.me)

@@ -7,7 +7,7 @@ query       the parameters of a URL
 usersig     the signature
 openim, group: the commands
 messages    wire types of requests and results
-documented  what a command is in the routing table and in OpenAPI
+operation   what a command is in the routing table and in OpenAPI
 reply       the envelope
 answers     what is said to whatever goes wrong
 codes       the catalogue of error codes

@@ -26,8 +26,8 @@ from readstate.wire.tencent.codes import (
     TooManyFailures,
     code_of,
 )
-from readstate.wire.tencent.documented import MAX_BODY_BYTES
 from readstate.wire.tencent.naming import MAX_ACCOUNT_BYTES
+from readstate.wire.tencent.operation import MAX_BODY_BYTES
 from readstate.wire.tencent.reply import fail
 
 logger = logging.getLogger(__name__)

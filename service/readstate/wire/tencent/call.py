@@ -12,4 +12,4 @@ class Call(Request[Any, str, Any]):
 
     @property
     def read_state(self) -> ReadState:
-        return self.scope["desk"].read_state  # type: ignore[typeddict-item, no-any-return]
+        return self.scope["services"].read_state  # type: ignore[typeddict-item, no-any-return]

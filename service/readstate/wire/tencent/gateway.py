@@ -15,7 +15,7 @@ from readstate.domain.read_state import ReadState
 from readstate.errors import TooManyRequests
 from readstate.wire.addresses import client_address
 from readstate.wire.body import until_gone
-from readstate.wire.desk import Desk
+from readstate.wire.services import Services
 from readstate.wire.tencent.codes import (
     APP_MISSING,
     APP_UNKNOWN,
@@ -92,31 +92,31 @@ class Gateway:
 class Gate:
     """The middleware of this dialect's routes."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway, desk: Callable[[], Desk]) -> None:
+    def __init__(self, app: ASGIApp, gateway: Gateway, services: Callable[[], Services]) -> None:
         self._app = app
         self._gateway = gateway
-        self._desk = desk
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked: Any = scope
         opt = asked["route_handler"].opt
         if "family" in opt:
-            asked["desk"], asked["auth"] = desk, app = self._desk(), self._gateway.app
-            self._check(desk, asked)
-            desk.rate_limits.take(app, "", opt["cost"])
-            await self._gateway.count(desk.read_state, opt["operation"])
+            asked["services"], asked["auth"] = services, app = self._services(), self._gateway.app
+            self._check(services, asked)
+            services.rate_limits.take(app, "", opt["cost"])
+            await self._gateway.count(services.read_state, opt["operation"])
         await self._app(scope, until_gone(receive), send)
 
-    def _check(self, desk: Desk, scope: Any) -> None:
+    def _check(self, services: Services, scope: Any) -> None:
         try:
             self._gateway.check(parameters(scope["query_string"]))
         except Refused as refused:
             if refused.code not in WRONG_SIGNATURES:
-                desk.credentials.absent(client_address(scope))
+                services.credentials.absent(client_address(scope))
                 raise
             # A good signature passes however many bad ones came from its address.
             try:
-                desk.credentials.missed(client_address(scope))
+                services.credentials.missed(client_address(scope))
             except TooManyRequests as error:
                 raise TooManyFailures(error.retry_after_s) from None
             raise

@@ -23,7 +23,6 @@ from readstate.wire.tencent.codes import (
     NOT_IN_GROUP,
     Refused,
 )
-from readstate.wire.tencent.documented import documented
 from readstate.wire.tencent.messages import (
     GetReceiptDetail,
     GetReceipts,
@@ -37,13 +36,14 @@ from readstate.wire.tencent.messages import (
     UnreadPage,
 )
 from readstate.wire.tencent.naming import is_group, message_of_seq, room_of_group
+from readstate.wire.tencent.operation import operation
 from readstate.wire.tencent.reply import ok
 
 _LAST_PAGE = "0"
 _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 
 
-@post(**documented("set_unread_msg_num", GROUP))
+@post(**operation("set_unread_msg_num", GROUP))
 async def set_unread_msg_num(request: Call, data: JSONBody[SetUnread]) -> Reply:
     """Set a member's unread messages of a group, at most as many as it has; for migrations. What the member has read stays read."""
     room = await _room(request, data.group)
@@ -55,7 +55,7 @@ async def set_unread_msg_num(request: Call, data: JSONBody[SetUnread]) -> Reply:
     return ok()
 
 
-@post(**documented("get_group_msg_receipt", GROUP, GroupReceiptCounts, cost=costs.RECEIPTS))
+@post(**operation("get_group_msg_receipt", GROUP, GroupReceiptCounts, cost=costs.RECEIPTS))
 async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> Reply:
     """How many members have read each of up to 50 messages of a group, and how many have not; the sender is in neither number."""
     room = await _room(request, data.group)
@@ -70,7 +70,7 @@ async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> R
     return ok(GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs]))
 
 
-@post(**documented("get_group_msg_receipt_detail", GROUP, ReadPage, UnreadPage, cost=costs.RECEIPTS))
+@post(**operation("get_group_msg_receipt_detail", GROUP, ReadPage, UnreadPage, cost=costs.RECEIPTS))
 async def get_group_msg_receipt_detail(request: Call, data: JSONBody[GetReceiptDetail]) -> Reply:
     """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names, up to 200 at once."""
     after = _read_cursor(data.cursor)
@@ -90,7 +90,7 @@ async def get_group_msg_receipt_detail(request: Call, data: JSONBody[GetReceiptD
     return ok(ReadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=data.seq, Cursor=cursor, ReadList=read))
 
 
-@post(**documented("group_msg_receipt", GROUP))
+@post(**operation("group_msg_receipt", GROUP))
 async def group_msg_receipt(request: Call, data: JSONBody[SendReceipts]) -> Reply:
     """Record that a member has read up to 50 messages of a group. What is unread does not change.
 

@@ -30,7 +30,6 @@ from readstate.wire.tencent.codes import (
     TOO_MANY_ACCOUNTS,
     Refused,
 )
-from readstate.wire.tencent.documented import documented
 from readstate.wire.tencent.messages import (
     GetUnread,
     PeerFailure,
@@ -42,6 +41,7 @@ from readstate.wire.tencent.messages import (
     UnreadTotal,
 )
 from readstate.wire.tencent.naming import DIRECT_TAG, is_account, is_message_key, message_key, room_of_pair, time_ms
+from readstate.wire.tencent.operation import operation
 from readstate.wire.tencent.reply import ok
 
 MAX_TIME_S = 10**11  # a larger number is one of milliseconds
@@ -51,7 +51,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
 
 
-@post(**documented("admin_set_msg_read", OPENIM, blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING}))
+@post(**operation("admin_set_msg_read", OPENIM, blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING}))
 async def admin_set_msg_read(request: Call, data: JSONBody[SetMsgRead]) -> Reply:
     """Mark a conversation read for one of its two accounts, up to and including a second; without one altogether."""
     until_ms = read_until_ms(data.read_time)
@@ -65,7 +65,7 @@ async def admin_set_msg_read(request: Call, data: JSONBody[SetMsgRead]) -> Reply
 
 
 @post(
-    **documented(
+    **operation(
         "get_c2c_unread_msg_num",
         OPENIM,
         UnreadTotal,
@@ -88,7 +88,7 @@ async def get_c2c_unread_msg_num(request: Call, body: RawBody, data: JSONBody[Ge
 
 
 @post(
-    **documented(
+    **operation(
         "c2c_msg_read_receipt",
         OPENIM,
         blames={

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from litestar import HttpMethod, Router, route
 from litestar.middleware import DefineMiddleware
 
-from readstate.wire.desk import Desk
 from readstate.wire.reply import Reply
+from readstate.wire.services import Services
 from readstate.wire.tencent import group, openim
 from readstate.wire.tencent.codes import UNREADABLE_REQUEST
 from readstate.wire.tencent.gateway import Access, Gate, Gateway
@@ -24,9 +24,9 @@ HANDLERS = (
 )
 
 
-def tencent_router(access: Access, desk: Callable[[], Desk]) -> Router:
-    """All commands, under /v4. `desk` gives what they work with; asked at each request."""
-    gate = DefineMiddleware(Gate, gateway=Gateway(access), desk=desk)
+def tencent_router(access: Access, services: Callable[[], Services]) -> Router:
+    """All commands, under /v4. `services` gives what they work with; asked at each request."""
+    gate = DefineMiddleware(Gate, gateway=Gateway(access), services=services)
     return Router(path="/v4", route_handlers=[_options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
 
 

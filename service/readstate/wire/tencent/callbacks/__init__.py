@@ -7,7 +7,7 @@ door      who may call: Sign, RequestTime, SdkAppid
 commands  every command that does something
 bodies    what the commands carry
 answers   what is said back
-documented  what the route is in the routing table and in OpenAPI
+operation   what the route is in the routing table and in OpenAPI
 messages  messages sent and recalled
 groups    groups made and ended, members come and gone
 topics    the topics of a community, which have its members

@@ -17,8 +17,8 @@ from typing import Self
 
 from msgspec import Struct
 
+from readstate.batches import gather_batched
 from readstate.domain.read_state import ReadState
-from readstate.together import together
 from readstate.wire.tencent.query import parameters
 
 MAX_SKEW_S = 60
@@ -90,7 +90,7 @@ class Door(Struct, frozen=True):
             return
         content = hashlib.sha256(f"{command}\n".encode("utf-8", "surrogatepass") + body).hexdigest()
         # Windows of equal length, each of which began when its name was first seen.
-        (_, sign_ends_ms), (_, content_ends_ms) = await together(
+        (_, sign_ends_ms), (_, content_ends_ms) = await gather_batched(
             lambda what: read_state.take(app=app, what=f"tencent sign:{what}", limit=1, window_ms=REMEMBERED_S * 1000),
             (url.sign, f"{url.sign}:{content}"),
         )

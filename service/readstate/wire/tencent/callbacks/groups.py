@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+from readstate.batches import gather_batched
 from readstate.errors import NotMember, RoomUnknown
-from readstate.together import together
 from readstate.wire.tencent.callbacks.bodies import GroupCreated, InGroup, Joined, Left
 from readstate.wire.tencent.callbacks.ingest import Ingest, in_calls
 from readstate.wire.tencent.callbacks.order import back_since, begins, came, ends, gone_since, has_ended, went
@@ -28,7 +28,7 @@ async def open_group(ingest: Ingest, body: InGroup, members: Sequence[str]) -> N
 
 async def is_over(ingest: Ingest, body: InGroup) -> bool:
     """Whether the group or topic has ended since what a callback tells of."""
-    return any(await together(lambda what: has_ended(ingest, what, body.at_ms), [body.group, body.room]))
+    return any(await gather_batched(lambda what: has_ended(ingest, what, body.at_ms), [body.group, body.room]))
 
 
 async def group_created(ingest: Ingest, body: GroupCreated) -> None:
@@ -40,7 +40,7 @@ async def group_created(ingest: Ingest, body: GroupCreated) -> None:
         late = await ingest.let_in(room, members, body.profile)
         # Without a time a repeat cannot be told from the first, and must not make old messages unread.
         if body.event_time:
-            await together(partial(_begin_at_the_start, ingest, room), late)
+            await gather_batched(partial(_begin_at_the_start, ingest, room), late)
     await _take_out(ingest, body, await gone_since(ingest, body.group, members, body.at_ms))
 
 

@@ -13,13 +13,13 @@ from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 from readstate.wire import costs
 from readstate.wire.addresses import client_address
 from readstate.wire.body import BadBody, ClientGone, decode, read_body
-from readstate.wire.desk import Desk
 from readstate.wire.reply import Reply
+from readstate.wire.services import Services
 from readstate.wire.tencent.callbacks.answers import OK, PATH
 from readstate.wire.tencent.callbacks.commands import COMMANDS
-from readstate.wire.tencent.callbacks.documented import DOCUMENTED
 from readstate.wire.tencent.callbacks.door import Door, Unsigned, Url
 from readstate.wire.tencent.callbacks.ingest import Ingest
+from readstate.wire.tencent.callbacks.operation import OPERATION
 from readstate.wire.tencent.gateway import Access
 
 logger = logging.getLogger(__name__)
@@ -32,24 +32,24 @@ class _Named(Struct, frozen=True):
 _named = msgspec.json.Decoder(_Named).decode
 
 
-def callback_handler(access: Access, door: Door, desk: Callable[[], Desk]) -> HTTPRouteHandler:
-    """The route. `access` names the app and its administrators; `desk` gives what it works with, asked at each callback."""
+def callback_handler(access: Access, door: Door, services: Callable[[], Services]) -> HTTPRouteHandler:
+    """The route. `access` names the app and its administrators; `services` gives what it works with, asked at each callback."""
 
-    @post(PATH, **DOCUMENTED)
+    @post(PATH, **OPERATION)
     async def tencent_callback(request: Request[Any, Any, Any]) -> Reply:
         """Take in one callback of Tencent IM. The sender is let in before its body is read."""
         url, address = Url.read(request.scope["query_string"]), client_address(request.scope)
         try:
             door.check(url, request.scope["headers"])
         except Unsigned:
-            (desk().credentials.missed if url.sign else desk().credentials.absent)(address)
+            (services().credentials.missed if url.sign else services().credentials.absent)(address)
             raise
-        desk().rate_limits.take(access.app, "", costs.POST)
+        services().rate_limits.take(access.app, "", costs.POST)
         try:
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:
             return OK  # nobody hears it
-        await _carry_out(Ingest(desk().read_state, access.app, access.admins), door, url, body)
+        await _carry_out(Ingest(services().read_state, access.app, access.admins), door, url, body)
         return OK
 
     return tencent_callback

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from readstate.batches import in_batches
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Made
 from readstate.errors import RoomUnknown
-from readstate.together import lots
 from readstate.wire.tencent.naming import DIRECT_TAG, room_of_pair
 
 
@@ -50,4 +50,4 @@ class Ingest(Struct, frozen=True):
 
 def in_calls(members: Sequence[str]) -> list[Sequence[str]]:
     """The same members, as many at a time as an operation takes; no members are one call, too."""
-    return list(lots(members, MAX_MEMBERS_PER_CALL)) or [()]
+    return list(in_batches(members, MAX_MEMBERS_PER_CALL)) or [()]

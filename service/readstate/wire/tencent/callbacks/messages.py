@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from readstate.batches import gather_batched
 from readstate.domain.groups import has_unread
 from readstate.domain.types import Made
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
-from readstate.together import together
 from readstate.wire.tencent.callbacks.bodies import DirectRecalled, DirectSent, GroupRecalled, GroupSent, believable
 from readstate.wire.tencent.callbacks.groups import is_over, open_group
 from readstate.wire.tencent.callbacks.ingest import Ingest
@@ -98,7 +98,7 @@ async def group_recalled(ingest: Ingest, body: GroupRecalled) -> None:
     if await is_over(ingest, body):
         return
     open_room = partial(open_group, ingest, body, [])
-    await together(lambda message: _recall(ingest, body.room, message.id, open_room), body.msg_seq_list)
+    await gather_batched(lambda message: _recall(ingest, body.room, message.id, open_room), body.msg_seq_list)
 
 
 async def _recall(ingest: Ingest, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:

@@ -5,7 +5,7 @@ The latest time is kept of a group, and of an account in a group; and beside it 
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from readstate.together import together
+from readstate.batches import gather_batched
 from readstate.wire.tencent.callbacks.ingest import Ingest
 
 Holds = Callable[[Ingest, str, int], Awaitable[bool]]
@@ -70,5 +70,5 @@ def _end_of(what: str) -> str:
 
 async def _of_whom(holds: Holds, ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
     distinct = list(dict.fromkeys(members))
-    answers = await together(lambda member: holds(ingest, membership(group, member), at_ms), distinct)
+    answers = await gather_batched(lambda member: holds(ingest, membership(group, member), at_ms), distinct)
     return [member for member, answer in zip(distinct, answers, strict=True) if answer]

@@ -8,10 +8,10 @@ no receipt moves a cursor.
 from collections import defaultdict
 from collections.abc import Sequence
 
+from readstate.batches import gather_batched, in_batches
 from readstate.domain.direct import direct_pair
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
-from readstate.together import lots, together
 from readstate.wire.tencent.callbacks.bodies import AllRead, DirectRead, DirectReceipts, GroupReadTo, GroupReceipts, believable
 from readstate.wire.tencent.callbacks.ingest import Ingest
 from readstate.wire.tencent.naming import message_of_seq, room_of_pair, time_ms
@@ -38,8 +38,8 @@ async def all_read(ingest: Ingest, body: AllRead) -> None:
     user = body.report_account
     until_ms = time_ms(body.at_ms // 1000)
     rooms = [room for room in await ingest.read_state.rooms(app=ingest.app, user=user) if direct_pair(room)]
-    await together(lambda room: _read_until(ingest, room, user, until_ms), rooms)
-    await together(lambda group: _group_read(ingest, user, group, until_ms), body.group_read_info)
+    await gather_batched(lambda room: _read_until(ingest, room, user, until_ms), rooms)
+    await gather_batched(lambda group: _group_read(ingest, user, group, until_ms), body.group_read_info)
 
 
 async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
@@ -48,7 +48,7 @@ async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
     for receipt in body.group_msg_receipt_list:
         for member in receipt.read_receipt_members:
             read[member.member_account].append(receipt.id)
-    await together(lambda user: _acknowledge(ingest, body.room, user, read[user]), list(read))
+    await gather_batched(lambda user: _acknowledge(ingest, body.room, user, read[user]), list(read))
 
 
 async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: int) -> None:
@@ -72,8 +72,8 @@ async def _read_until(ingest: Ingest, room: str, user: str, until_ms: int) -> No
 
 
 async def _acknowledge(ingest: Ingest, room: str, user: str, messages: Sequence[str]) -> None:
-    for lot in lots(messages, MAX_RECEIPT_MESSAGES):
+    for batch in in_batches(messages, MAX_RECEIPT_MESSAGES):
         try:
-            await ingest.read_state.acknowledge(app=ingest.app, room=room, user=user, messages=lot)
+            await ingest.read_state.acknowledge(app=ingest.app, room=room, user=user, messages=batch)
         except (RoomUnknown, NotMember, RoomTooLarge):
             return

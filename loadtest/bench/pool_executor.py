@@ -15,8 +15,8 @@ from readstate.store.connect import UNKNOWN_FUNCTION, Part, reply_or_raise
 from readstate.store.scripts import Plan, Script, load_scripts
 
 
-class PoolCaller:
-    """Implements readstate.store.connect.Caller. What the lane leaves out (retries, maintenance notifications) is left out here as well."""
+class PoolExecutor:
+    """Implements readstate.store.connect.Executor. What the lane leaves out (retries, maintenance notifications) is left out here too."""
 
     plan: Plan = "atomic"
 
@@ -71,6 +71,6 @@ class PoolCaller:
         await self._redis.aclose()
 
 
-async def connect(url: str) -> PoolCaller:
+async def connect(url: str) -> PoolExecutor:
     """As readstate.store.connect.connect, for one server."""
-    return PoolCaller(url)
+    return PoolExecutor(url)

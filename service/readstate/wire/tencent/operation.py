@@ -22,7 +22,7 @@ SECURITY = {
 }
 
 
-def documented(
+def operation(
     command: str, family: Family, *results: type[Ok], blames: Mapping[str, Code] | None = None, cost: int = costs.READ
 ) -> dict[str, Any]:
     """Arguments for a route decorator: the path of the command, and what stands in the routing table.

@@ -35,8 +35,8 @@ _MEANINGS = {
 }
 
 
-def documented(
-    operation: str,
+def operation(
+    name: str,
     who: Who,
     result: type[msgspec.Struct],
     *,
@@ -52,7 +52,7 @@ def documented(
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
-    `operation` is the name in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
+    `name` is that in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
     `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
     `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs);
     `query` has the names that the query of a call may have, None when others are passed over; `or_else` is another kind of result that a
@@ -64,7 +64,7 @@ def documented(
         responses[status] = ResponseSpec(data_container=Failure, description=_MEANINGS[status], generate_examples=False)
     return {
         "opt": {
-            "operation": operation,
+            "operation": name,
             "who": who,
             "refusals": refusals or {},
             "bad_body": bad_body,
@@ -72,7 +72,7 @@ def documented(
             "query": query,
             "max_body_bytes": max_body_bytes,
         },
-        "operation_id": operation,
+        "operation_id": name,
         "operation_class": _operation(needed, optional_body=optional_body),
         "responses": responses,
         "security": _SECURITY[who],

@@ -10,15 +10,15 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 
-def lots(items: Sequence[Asked], size: int = AT_ONCE) -> Iterator[Sequence[Asked]]:
-    """`items` in lots of `size`. What waits for the store between two of them gives other callers a turn."""
+def in_batches(items: Sequence[Asked], size: int = AT_ONCE) -> Iterator[Sequence[Asked]]:
+    """`items` in batches of `size`. What waits for the store between two of them gives other callers a turn."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
-async def together(ask: Callable[[Asked], Awaitable[Answer]], asked: Sequence[Asked]) -> list[Answer]:
+async def gather_batched(ask: Callable[[Asked], Awaitable[Answer]], asked: Sequence[Asked]) -> list[Answer]:
     """What `ask` answers for each of `asked`, in their order. Raises what `ask` raises."""
     answers: list[Answer] = []
-    for lot in lots(asked):
-        answers += await asyncio.gather(*map(ask, lot))
+    for batch in in_batches(asked):
+        answers += await asyncio.gather(*map(ask, batch))
     return answers

@@ -11,7 +11,7 @@ from readstate.wire.people import People
 from readstate.wire.rate_limits import RateLimits
 
 
-class Desk(Struct, frozen=True):
+class Services(Struct, frozen=True):
     """What the handlers work with."""
 
     read_state: ReadState

@@ -22,8 +22,8 @@ _MEANINGS = {
 _FORM = "application/x-www-form-urlencoded"
 
 
-def documented(
-    operation: str,
+def operation(
+    name: str,
     method: HttpMethod,
     answer: type[msgspec.Struct],
     forms: Sequence[type[msgspec.Struct]],
@@ -37,7 +37,7 @@ def documented(
         responses[status] = ResponseSpec(data_container=FailureAnswer, description=meaning, generate_examples=False)
     schemas = [_schema(form, required) for form in forms if form is not Nothing]
     return {
-        "operation_id": operation,
+        "operation_id": name,
         "operation_class": _asking(schemas, in_query=method is HttpMethod.GET, signed_in=signed_in),
         "responses": responses,
         "security": [{"authToken": [], "userId": []}] if signed_in else [],

@@ -37,7 +37,7 @@ class _TakesCallback(Operation):
         self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
 
 
-DOCUMENTED: dict[str, Any] = {
+OPERATION: dict[str, Any] = {
     "opt": {"operation": "tencent_callback"},
     "operation_id": "tencent_callback",
     "operation_class": _TakesCallback,
