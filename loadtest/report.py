@@ -12,7 +12,16 @@ from loadtest.target import Target
 
 VERDICT = "LOAD_VERDICT"  # names the file into which the run writes what became of the notices
 
-_SIZES = ("LOAD_MODEL", "LOAD_USERS", "LOAD_LISTENERS", "LOAD_TIME", "LOAD_ARRIVALS", "LOAD_ROOMS", "LOAD_ACCOUNTS", "LOAD_ROOMS_EACH")
+_SIZES = (
+    "LOAD_MODEL",
+    "LOAD_USERS",
+    "LOAD_LISTENERS",
+    "LOAD_TIME",
+    "LOAD_ARRIVALS",
+    "LOAD_ROOMS",
+    "LOAD_ACCOUNTS",
+    "LOAD_ROOMS_EACH",
+)
 _BODY = "<body>"
 _STYLE = "font: 14px sans-serif; margin: 1.5em auto; max-width: 60em; line-height: 1.5"
 
@@ -22,7 +31,10 @@ def facts(target: Target, chosen: Mapping[str, str]) -> list[tuple[str, str]]:
     sizes = ", ".join(f"{name}={chosen[name]}" for name in (*_SIZES, "LOAD_MESSAGES") if name in chosen)
     return [
         ("service", f"readstate {_version(target.url)} at {target.url}"),
-        ("load from", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"),
+        (
+            "load from",
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        ),
         ("settings", sizes),
     ]
 

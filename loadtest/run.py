@@ -21,8 +21,18 @@ from loadtest.report import VERDICT, add_facts, facts
 from loadtest.target import Target, TargetError
 
 ROOT = Path(__file__).resolve().parents[1]
-USERS = {"mixed": ["HotPath", "ChatDay", "Listener"], "open": ["OpenHotPath", "Listener"], "staircase": ["HotPath", "ChatDay", "Listener"]}
-DEFAULTS = {"LOAD_MODEL": "mixed", "LOAD_USERS": "40", "LOAD_TIME": "60s", "LOAD_LISTENERS": "10", "LOAD_REPORT": "reports/load.html"}
+USERS = {
+    "mixed": ["HotPath", "ChatDay", "Listener"],
+    "open": ["OpenHotPath", "Listener"],
+    "staircase": ["HotPath", "ChatDay", "Listener"],
+}
+DEFAULTS = {
+    "LOAD_MODEL": "mixed",
+    "LOAD_USERS": "40",
+    "LOAD_TIME": "60s",
+    "LOAD_LISTENERS": "10",
+    "LOAD_REPORT": "reports/load.html",
+}
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -35,7 +45,10 @@ def main(environ: Mapping[str, str]) -> int:
         print(f"loadtest: {error}\n{__doc__}", file=sys.stderr)
         return 2
     Path(ROOT, chosen["LOAD_REPORT"]).parent.mkdir(parents=True, exist_ok=True)
-    print(f"locust {version('locust')}, {chosen['LOAD_MODEL']} model, {chosen['LOAD_USERS']} users against {target.url}", flush=True)
+    print(
+        f"locust {version('locust')}, {chosen['LOAD_MODEL']} model, {chosen['LOAD_USERS']} users against {target.url}",
+        flush=True,
+    )
     rows = facts(target, chosen)
     with tempfile.TemporaryDirectory() as directory:
         verdict = Path(directory, "verdict")

@@ -58,7 +58,14 @@ class Stage:
 
     def _report(self, name: str, milliseconds: float, exception: Exception | None) -> None:
         fire: Any = self.environment.events.request.fire
-        fire(request_type="SIO", name=name, response_time=milliseconds, response_length=0, exception=exception, context={})
+        fire(
+            request_type="SIO",
+            name=name,
+            response_time=milliseconds,
+            response_length=0,
+            exception=exception,
+            context={},
+        )
 
     # The end
 

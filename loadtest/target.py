@@ -28,9 +28,13 @@ class Target:
         names = {field.name: f"LOAD_{field.name.upper()}" for field in fields(cls)}
         missing = [names[name] for name in ("url", "api_key", "client_key") if not environ.get(names[name])]
         if missing:
-            raise TargetError(f"set {', '.join(missing)}: the address of a running service and its keys, as `make run` prints them")
+            raise TargetError(
+                f"set {', '.join(missing)}: the address of a running service and its keys, as `make run` prints them"
+            )
         kinds = {field.name: field.type for field in fields(cls)}
-        given: dict[str, object] = {name: environ[variable] for name, variable in names.items() if environ.get(variable)}
+        given: dict[str, object] = {
+            name: environ[variable] for name, variable in names.items() if environ.get(variable)
+        }
         for name, text in given.items():
             kind = {"int": int, "float": float}.get(str(getattr(kinds[name], "__name__", kinds[name])), str)
             try:

@@ -166,7 +166,13 @@ class OpenHotPath(Caller):
         gevent.spawn(self._one_call)
 
     def _one_call(self) -> None:
-        actions: list[Callable[[Account], None]] = [self.read_on, self.badge, self.badge_and, self.badges_by_tags, self.rooms]
+        actions: list[Callable[[Account], None]] = [
+            self.read_on,
+            self.badge,
+            self.badge_and,
+            self.badges_by_tags,
+            self.rooms,
+        ]
         action = random.choices(actions, weights=(10, 5, 2, 2, 1))[0]
         account = self.stage.take_account()
         try:

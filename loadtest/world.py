@@ -109,12 +109,19 @@ class World:
         return room
 
     def _make_user(self, plain: str) -> str:
-        made = self.call("POST", "/admin/clients", {"_id": self.name(plain), "nickname": plain, "issueAccessToken": True})
+        made = self.call(
+            "POST", "/admin/clients", {"_id": self.name(plain), "nickname": plain, "issueAccessToken": True}
+        )
         return str(made["token"])
 
     def _make_account(self, plain: str) -> Account:
         each = min(self.target.rooms_each, self.target.rooms)
-        return Account(self.name(plain), self._make_user(plain), random.sample(self.reading, each), random.sample(self.chatting, each))
+        return Account(
+            self.name(plain),
+            self._make_user(plain),
+            random.sample(self.reading, each),
+            random.sample(self.chatting, each),
+        )
 
     def _make_listener(self, plain: str) -> Account:
         return Account(self.name(plain), self._make_user(plain), self.reading, self.chatting)

@@ -14,9 +14,15 @@ from tests.support.servers import Cluster, Server, short_directory
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="also run what is too long for every change, with larger counts")
-    parser.addoption("--lua-dir", type=Path, default=None, help="take the scripts from this directory (how mutants are tried)")
-    parser.addoption("--fuzz", default="", help="SEED, or SEED:NUMBER for one case alone, of the requests that are made at random")
+    parser.addoption(
+        "--full", action="store_true", help="also run what is too long for every change, with larger counts"
+    )
+    parser.addoption(
+        "--lua-dir", type=Path, default=None, help="take the scripts from this directory (how mutants are tried)"
+    )
+    parser.addoption(
+        "--fuzz", default="", help="SEED, or SEED:NUMBER for one case alone, of the requests that are made at random"
+    )
     parser.addoption("--programs", type=int, default=None, help="number of random programs of each stateful test")
 
 
@@ -24,7 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Time limits per example would make a busy machine look like a bug. A mutant need only fail, not be explained."""
     phases = (Phase.explicit, Phase.generate) if config.getoption("--lua-dir") else tuple(Phase)
     settings.register_profile(
-        "readstate", deadline=None, print_blob=True, suppress_health_check=list(HealthCheck), database=None, phases=phases
+        "readstate",
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=phases,
     )
     settings.load_profile("readstate")
 

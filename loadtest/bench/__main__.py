@@ -41,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
         with machine.on_core(machine.DRIVER_CORE):
             if chosen.check:
                 return _check(chosen.rows or CHECKED_ROWS)
-            return _measure(chosen.rows or tuple(ROWS), QUICK if chosen.quick else FULL, full=not (chosen.quick or chosen.rows))
+            return _measure(
+                chosen.rows or tuple(ROWS), QUICK if chosen.quick else FULL, full=not (chosen.quick or chosen.rows)
+            )
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -50,9 +52,13 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench", description="Measure what a read costs.")
     parser.add_argument("--rows", type=_rows, help=f"only these rows, e.g. a,b,f (of {','.join(ROWS)})")
-    parser.add_argument("--quick", action="store_true", help="short and small: shows where things stand, in a few minutes")
     parser.add_argument(
-        "--check", action="store_true", help="compare ratios with those of the last full run; 1 when one has lost over 15 %%"
+        "--quick", action="store_true", help="short and small: shows where things stand, in a few minutes"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare ratios with those of the last full run; 1 when one has lost over 15 %%",
     )
     return parser
 
@@ -85,7 +91,9 @@ def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
     report.write(place, outcomes, stage.plots, conditions)
     print(f"\n{report.table(outcomes)}\n\nwritten to {(place / report.PAGE).relative_to(ROOT)}")
     if not conditions.quiet:
-        print(f"The machine was busy with something else ({conditions.others_share:.0%} of its time): do not rely on these figures.")
+        print(
+            f"The machine was busy with something else ({conditions.others_share:.0%} of its time): do not rely on these figures."
+        )
     return 2 if all(outcome.reached is None for outcome in outcomes.values()) else 0
 
 

@@ -13,9 +13,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from loadtest.bench import pool_executor
 from readstate.app import Service, running
-from readstate.leash import end_with_parent
+from readstate.process.parent_watch import end_with_parent
+from readstate.process.supervisor import Workers, calm_collector, listen
 from readstate.settings import Settings
-from readstate.supervisor import Workers, calm_collector, listen
 
 ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)
 _START: Any = {

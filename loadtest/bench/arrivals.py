@@ -207,7 +207,9 @@ class Connection:
 
 
 CLOCK = Clock(int(os.environ["BENCH_POSITION"]))
-CROWD = Crowd(Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"]), CLOCK)
+CROWD = Crowd(
+    Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"]), CLOCK
+)
 
 
 class Caller(User):
@@ -234,7 +236,9 @@ def _end_with_the_crowd(runner: Any) -> None:
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def tell(environment: Environment, **_: Any) -> None:
     """Ourselves, and then Locust, what was counted."""
-    Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(CLOCK.result() | {"position": CROWD.calls.position}), encoding="utf-8")
+    Path(os.environ["BENCH_RESULT"]).write_text(
+        json.dumps(CLOCK.result() | {"position": CROWD.calls.position}), encoding="utf-8"
+    )
     for latency_s in CLOCK.latencies_s:
         environment.stats.log_request("HTTP", "walk", latency_s * 1000, 0)
     for _failed in range(CLOCK.failed):

@@ -32,7 +32,11 @@ class Calls:
 def percentiles(seconds: Iterable[float]) -> dict[str, float]:
     """Milliseconds, by percentile: the smallest value that so many percent of all do not exceed. Empty when there are none."""
     ordered = sorted(seconds)
-    return {f"{percent:g}": round(ordered[_rank(len(ordered), percent)] * 1000, 4) for percent in PERCENTILES} if ordered else {}
+    return (
+        {f"{percent:g}": round(ordered[_rank(len(ordered), percent)] * 1000, 4) for percent in PERCENTILES}
+        if ordered
+        else {}
+    )
 
 
 def _rank(count: int, percent: float) -> int:

@@ -31,7 +31,9 @@ def _compare(row: str, measure: Callable[[], Outcome], kept: Kept) -> str:
         if outcome.ratio is None:
             return f"row {row}: {outcome.measured}"
         loss = kept.loss(outcome.ratio)
-        sentence = f"row {row}: {outcome.ratio:.3f}, was {kept.ratio:.3f}: {abs(loss):.0%} {'worse' if loss > 0 else 'better'}"
+        sentence = (
+            f"row {row}: {outcome.ratio:.3f}, was {kept.ratio:.3f}: {abs(loss):.0%} {'worse' if loss > 0 else 'better'}"
+        )
         say(sentence)
         if loss <= ALLOWED_LOSS:
             return ""

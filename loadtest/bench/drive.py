@@ -14,7 +14,9 @@ from loadtest.bench.population import Walk
 from loadtest.bench.processes import HttpServer
 
 CONNECTIONS = 64
-LOCUST_ONLY = "wrk is not installed, so Locust drove the load: a figure near its own speed shows the driver, not the service"
+LOCUST_ONLY = (
+    "wrk is not installed, so Locust drove the load: a figure near its own speed shows the driver, not the service"
+)
 _SCRIPT = Path(__file__).with_name("walk.lua")
 
 
@@ -49,7 +51,9 @@ def drive(server: HttpServer, walk: Walk, seconds: int, *, goes_on: bool = True)
     report = _wrk(server, walk, seconds) if tool("wrk") else _locust(server, walk, seconds)
     spent = cpu_seconds(workers) - before
     if report["refused"] or report["broken"]:
-        raise BenchError(f"of {report['calls']} calls {report['refused']} were refused and {report['broken']} not answered")
+        raise BenchError(
+            f"of {report['calls']} calls {report['refused']} were refused and {report['broken']} not answered"
+        )
     if not report["calls"]:
         raise BenchError("no call was answered")
     if goes_on:
@@ -61,7 +65,10 @@ def _wrk(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), server.url]
     with on_core(DRIVER_CORE):
         done = subprocess.run(
-            ["wrk", *options, "--", str(walk.path), str(walk.position), walk.client_key], capture_output=True, text=True, check=False
+            ["wrk", *options, "--", str(walk.path), str(walk.position), walk.client_key],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
@@ -72,4 +79,10 @@ def _wrk(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
 
 def _locust(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
     found = locust_run.closed(server, walk, seconds, CONNECTIONS)
-    return {"calls": found.calls, "seconds": found.seconds, "refused": found.failed, "broken": 0, "position": found.position}  # type: ignore[dict-item]
+    return {
+        "calls": found.calls,
+        "seconds": found.seconds,
+        "refused": found.failed,
+        "broken": 0,
+        "position": found.position,
+    }  # type: ignore[dict-item]

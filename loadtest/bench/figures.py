@@ -31,7 +31,9 @@ MEASURES = {
         Measure("e", "p99 and p99.9 at half of the capacity, open arrivals", "<= 5 ms, <= 20 ms"),
         Measure("f", "FCALL mark_read, forward / EVALSHA `return 1`, redis-benchmark -P 1 -c 50", ">= 0.35"),
         Measure(
-            "g", "server time of a post into a room of 20 / of 200 / of 1,000,000 members", "<= 0.1 ms, <= 0.6 ms, <= twice a room of 2"
+            "g",
+            "server time of a post into a room of 20 / of 200 / of 1,000,000 members",
+            "<= 0.1 ms, <= 0.6 ms, <= twice a room of 2",
         ),
         Measure("h", "memory per (user, room): rooms of 20, 50 rooms a user, two tags, all indexes", "<= 200 bytes"),
         Measure("i", "p99 of PUT lastRead over HTTP, open arrivals: 1,000,000 read states loaded / 10,000", "<= 1.3"),
@@ -39,8 +41,14 @@ MEASURES = {
         Measure("k", "receipts, a page of 50: rooms of 100, 10,000 and 1,000,000 members, dearest / cheapest", "<= 2"),
         Measure("l", "journal: memory per move of a cursor", "<= 24 bytes"),
         Measure("m", "memory for receipts / with a row per (message, member), same traffic", "less than 1"),
-        Measure("n", "mark_read with an event for webhooks / without, time per call, redis-benchmark -P 1 -c 50", "<= 1.10"),
-        Measure("o", "dearest call of a user at the limits: longest script, others wait for the worker", "<= 25 ms, <= 20 ms"),
+        Measure(
+            "n", "mark_read with an event for webhooks / without, time per call, redis-benchmark -P 1 -c 50", "<= 1.10"
+        ),
+        Measure(
+            "o",
+            "dearest call of a user at the limits: longest script, others wait for the worker",
+            "<= 25 ms, <= 20 ms",
+        ),
     )
 }
 

@@ -54,12 +54,33 @@ def _run(server: HttpServer, walk: Walk, rate: float, warm_s: float, seconds: fl
             "BENCH_SECONDS": str(seconds),
             "BENCH_RESULT": str(result),
         }
-        options = ["--headless", "--only-summary", "--loglevel", "WARNING", "--users", str(users), "--spawn-rate", str(users)]
-        options += ["--locustfile", str(Path(__file__).with_name("arrivals.py")), "--host", server.url, "--stop-timeout", "5"]
+        options = [
+            "--headless",
+            "--only-summary",
+            "--loglevel",
+            "WARNING",
+            "--users",
+            str(users),
+            "--spawn-rate",
+            str(users),
+        ]
+        options += [
+            "--locustfile",
+            str(Path(__file__).with_name("arrivals.py")),
+            "--host",
+            server.url,
+            "--stop-timeout",
+            "5",
+        ]
         options += ["--run-time", f"{warm_s + seconds + 30:.0f}s"]
         with on_core(DRIVER_CORE):
             done = subprocess.run(
-                [sys.executable, "-m", "locust", *options], cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False
+                [sys.executable, "-m", "locust", *options],
+                cwd=ROOT,
+                env=os.environ | environ,
+                capture_output=True,
+                text=True,
+                check=False,
             )
         if not result.exists():
             raise BenchError(f"Locust ended with {done.returncode}: {done.stderr.strip()[-500:]}")

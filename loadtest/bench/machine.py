@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from readstate.embedded import find_server
+from readstate.process.embedded import find_server
 
 SERVER_CORE = 0
 DRIVER_CORE = 1
@@ -64,7 +64,12 @@ class Account:
     """Whose the cores' time was since the account was opened. To be asked when all that we started has ended."""
 
     def __init__(self) -> None:
-        self._begun, self._busy_s, self._stolen_s, self._ours_s = time.monotonic(), _busy_seconds(), _stolen_seconds(), _our_seconds()
+        self._begun, self._busy_s, self._stolen_s, self._ours_s = (
+            time.monotonic(),
+            _busy_seconds(),
+            _stolen_seconds(),
+            _our_seconds(),
+        )
 
     @property
     def elapsed_s(self) -> float:
@@ -108,7 +113,12 @@ def facts() -> list[tuple[str, str]]:
         ("system", f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}"),
         ("packages", ", ".join(f"{name} {version(name)}" for name in PACKAGES)),
         ("store", f"{Path(find_server()).name} {_version(find_server())}"),
-        ("drivers", ", ".join(f"{name} {_version(name)}" if tool(name) else f"{name} missing" for name in ("wrk", "redis-benchmark"))),
+        (
+            "drivers",
+            ", ".join(
+                f"{name} {_version(name)}" if tool(name) else f"{name} missing" for name in ("wrk", "redis-benchmark")
+            ),
+        ),
     ]
 
 

@@ -23,7 +23,10 @@ class PoolExecutor:
     def __init__(self, url: str) -> None:
         self._url = url
         self._redis = Redis.from_url(
-            url, protocol=2, retry=Retry(NoBackoff(), 0), maint_notifications_config=MaintNotificationsConfig(enabled=False)
+            url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self.scripts = load_scripts("atomic")
         self.round_trips = 0

@@ -49,9 +49,7 @@ class Shape:
         return self.users * self.rooms_each
 
     def __str__(self) -> str:
-        return (
-            f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of {self.room_size}: {self.states:,} read states"
-        )
+        return f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of {self.room_size}: {self.states:,} read states"
 
 
 @dataclass
@@ -87,7 +85,9 @@ class Population:
         """Create the rooms with their members."""
         chance = random.Random(self.shape.name)
         await all_of(
-            store.create_room(app=APP, room=room, tags=sorted(chance.sample(TAGS, TAGS_EACH)), profile={}, members=members)
+            store.create_room(
+                app=APP, room=room, tags=sorted(chance.sample(TAGS, TAGS_EACH)), profile={}, members=members
+            )
             for room, members in self.rooms
         )
 
@@ -128,7 +128,9 @@ async def issued(executor: Executor, keys: Keys, users: Sequence[str]) -> dict[s
 
 def post(store: RedisStore, room: str, message: str, sender: str = "") -> Awaitable[object]:
     """Post one countable message."""
-    return store.post(app=APP, room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=False)
+    return store.post(
+        app=APP, room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=False
+    )
 
 
 async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:

@@ -18,13 +18,15 @@ import psutil  # type: ignore[import-untyped]
 import redis
 
 from loadtest.bench.machine import BenchError, on_core
-from readstate import leash
-from readstate.embedded import EmbeddedServer
+from readstate.process import parent_watch as leash
+from readstate.process.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
 STOP_S = 30.0
-UNLIMITED = {f"READSTATE_{who}_RATE_LIMIT": "0" for who in ("USER", "APP", "BACKEND", "ADDRESS")}  # here calls come as fast as they can
+UNLIMITED = {
+    f"READSTATE_{who}_RATE_LIMIT": "0" for who in ("USER", "APP", "BACKEND", "ADDRESS")
+}  # here calls come as fast as they can
 QUIET_S = 120.0
 
 
@@ -167,7 +169,9 @@ def _wait_until_ready(server: HttpServer, process: "subprocess.Popen[bytes]", lo
     raise BenchError(f"a server did not become ready:\n{last_words}")
 
 
-def ask(server: HttpServer, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> int:
+def ask(
+    server: HttpServer, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> int:
     """The status that one call is answered with; 0 when it is not answered."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
     try:

@@ -67,9 +67,14 @@ class Conditions:
 def table(outcomes: Mapping[str, Outcome]) -> str:
     """The figures for a terminal."""
     lines = [("", "measure", "reach", "measured", "reached")]
-    lines += [(row, MEASURES[row].what, MEASURES[row].reach, outcome.measured, _reached(outcome)) for row, outcome in outcomes.items()]
+    lines += [
+        (row, MEASURES[row].what, MEASURES[row].reach, outcome.measured, _reached(outcome))
+        for row, outcome in outcomes.items()
+    ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def write(directory: Path, outcomes: Mapping[str, Outcome], plots: Plots, conditions: Conditions) -> None:
@@ -79,7 +84,9 @@ def write(directory: Path, outcomes: Mapping[str, Outcome], plots: Plots, condit
     drawn = _draw(plots)
     for name, (_, picture) in drawn.items():
         (beside / name).write_text(picture, encoding="utf-8")
-    (directory / PAGE).write_text(_page(outcomes, conditions, {name: title for name, (title, _) in drawn.items()}), encoding="utf-8")
+    (directory / PAGE).write_text(
+        _page(outcomes, conditions, {name: title for name, (title, _) in drawn.items()}), encoding="utf-8"
+    )
     ratios.write(beside / ratios.FILE, outcomes)
 
 
@@ -95,13 +102,17 @@ def _draw(plots: Plots) -> dict[str, tuple[str, str]]:
         drawn["latency.svg"] = "Latency over load", picture
     if plots.memory:
         named = [(f"{rooms} rooms a user", size) for rooms, size in plots.memory]
-        drawn["memory.svg"] = "Memory per read state", pictures.bars("Memory per read state, rooms of 20, two tags", named, "bytes")
+        drawn["memory.svg"] = (
+            "Memory per read state",
+            pictures.bars("Memory per read state, rooms of 20, two tags", named, "bytes"),
+        )
     return drawn
 
 
 def _page(outcomes: Mapping[str, Outcome], conditions: Conditions, titles: Mapping[str, str]) -> str:
     figures = [
-        (row, MEASURES[row].what, MEASURES[row].reach, f"**{outcome.measured}**", _reached(outcome)) for row, outcome in outcomes.items()
+        (row, MEASURES[row].what, MEASURES[row].reach, f"**{outcome.measured}**", _reached(outcome))
+        for row, outcome in outcomes.items()
     ]
     parts = [
         "# Benchmarks",

@@ -84,7 +84,12 @@ class Stage:
 
     def serve(self, application: str, workers: int = 1) -> Any:
         """A further HTTP server on the server's core; a context manager."""
-        environ = {"READSTATE_REDIS_URL": self.valkey.url, "READSTATE_WORKERS": str(workers), **self.keys.environ(), **NO_RATE_LIMITS}
+        environ = {
+            "READSTATE_REDIS_URL": self.valkey.url,
+            "READSTATE_WORKERS": str(workers),
+            **self.keys.environ(),
+            **NO_RATE_LIMITS,
+        }
         return http_server(application, environ, SERVER_CORE)
 
     def populate(self, shape: Shape) -> tuple[Population, dict[str, str]]:

@@ -24,12 +24,41 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
 from readstate import metrics
+from readstate.dialects.access import costs
+from readstate.dialects.access.credentials import Credentials
+from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.http.client_address import client_address
+from readstate.dialects.http.cors import cors_config
+from readstate.dialects.http.health import operating_handlers
+from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.untaken import LARGE_BYTES
+from readstate.dialects.imkit import api as imkit_routes
+from readstate.dialects.imkit import vocabulary as imkit_vocabulary
+from readstate.dialects.imkit.auth import SLASH_STANDS_IN
+from readstate.dialects.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
+from readstate.dialects.imkit.reading import EXPRESSES
+from readstate.dialects.imkit.sockets.server import Realtime
+from readstate.dialects.people import People
+from readstate.dialects.rocketchat import api as rocketchat_routes
+from readstate.dialects.rocketchat import errors as rocketchat_errors
+from readstate.dialects.rocketchat import vocabulary as rocketchat_vocabulary
+from readstate.dialects.services import Services
+from readstate.dialects.tencent import errors as tencent_answers
+from readstate.dialects.tencent import vocabulary as tencent_vocabulary
+from readstate.dialects.tencent.api import tencent_router
+from readstate.dialects.tencent.auth import Access
+from readstate.dialects.tencent.callbacks import errors as callback_answers
+from readstate.dialects.tencent.callbacks.api import callback_handler
+from readstate.dialects.tencent.callbacks.auth import Door, is_loopback
+from readstate.dialects.tencent.codes import FAILURES as TENCENT_FAILURES
+from readstate.dialects.tencent.operation import SECURITY as TENCENT_SECURITY
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.identity import Apps, Directory
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError, TooManyRequests
-from readstate.http_protocol import BEGIN_STOP, GatheringTransport
+from readstate.process.http_protocol import BEGIN_STOP, GatheringTransport
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP, AppRegistry
 from readstate.store.connect import Executor, connect, load_functions
@@ -39,35 +68,6 @@ from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import RedisStore
 from readstate.store.workers import Key, Workers
 from readstate.store.writes import StoreWrites
-from readstate.wire import costs
-from readstate.wire.addresses import client_address
-from readstate.wire.cors import cors_config
-from readstate.wire.credentials import Credentials
-from readstate.wire.imkit import routes as imkit_routes
-from readstate.wire.imkit import vocabulary as imkit_vocabulary
-from readstate.wire.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
-from readstate.wire.imkit.gate import SLASH_STANDS_IN
-from readstate.wire.imkit.reading import EXPRESSES
-from readstate.wire.openapi.config import DescribedStructs, openapi_config
-from readstate.wire.operating import operating_handlers
-from readstate.wire.people import People
-from readstate.wire.rate_limits import RateLimits
-from readstate.wire.realtime.server import Realtime
-from readstate.wire.reply import Reply
-from readstate.wire.rocketchat import errors as rocketchat_errors
-from readstate.wire.rocketchat import routes as rocketchat_routes
-from readstate.wire.rocketchat import vocabulary as rocketchat_vocabulary
-from readstate.wire.services import Services
-from readstate.wire.tencent import answers as tencent_answers
-from readstate.wire.tencent import vocabulary as tencent_vocabulary
-from readstate.wire.tencent.callbacks import answers as callback_answers
-from readstate.wire.tencent.callbacks.door import Door, is_loopback
-from readstate.wire.tencent.callbacks.handler import callback_handler
-from readstate.wire.tencent.codes import FAILURES as TENCENT_FAILURES
-from readstate.wire.tencent.gateway import Access
-from readstate.wire.tencent.operation import SECURITY as TENCENT_SECURITY
-from readstate.wire.tencent.routes import tencent_router
-from readstate.wire.untaken import LARGE_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -110,11 +110,18 @@ def tencent_access(settings: Settings) -> Access:
 
 def tencent_door(settings: Settings) -> Door:
     """Who may send Tencent's callbacks."""
-    return Door(settings.tencent_token, settings.tencent_sdkappid, is_loopback(settings.host), old_token=settings.tencent_old_token)
+    return Door(
+        settings.tencent_token,
+        settings.tencent_sdkappid,
+        is_loopback(settings.host),
+        old_token=settings.tencent_old_token,
+    )
 
 
 def _client_rules(settings: Settings) -> ClientRules:
-    return ClientRules(settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit)
+    return ClientRules(
+        settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
+    )
 
 
 class Service:
@@ -211,7 +218,9 @@ class Service:
 
     def _over_limit(self, scope: Any) -> Reply | None:
         """The answer to an address that asks too often for what needs no credentials; None when the request may go on."""
-        cost = costs.UNKNOWN if scope["method"] == "OPTIONS" else costs.STRANGERS.get(scope["path"][1:].partition("/")[0])
+        cost = (
+            costs.UNKNOWN if scope["method"] == "OPTIONS" else costs.STRANGERS.get(scope["path"][1:].partition("/")[0])
+        )
         if cost is None:
             return None
         try:
@@ -219,7 +228,11 @@ class Service:
         except TooManyRequests as error:
             scope["outcome"] = error.code
             return Reply(
-                f"{error}\n".encode(), 429, error.code, ((b"retry-after", b"%d" % error.retry_after_s),), b"text/plain; charset=utf-8"
+                f"{error}\n".encode(),
+                429,
+                error.code,
+                ((b"retry-after", b"%d" % error.retry_after_s),),
+                b"text/plain; charset=utf-8",
             )
         return None
 
@@ -230,7 +243,11 @@ class Service:
     def _note_untaken(self, scope: Any, send: Any) -> None:
         """Remember a connection that has much left to send to a user. ASGI has no word for it; uvicorn's `send` knows its transport."""
         transport = getattr(getattr(send, "__self__", None), "transport", None)
-        if isinstance(transport, GatheringTransport) and transport.has_much_left(LARGE_BYTES) and scope.get("payer", ("", ""))[1]:
+        if (
+            isinstance(transport, GatheringTransport)
+            and transport.has_much_left(LARGE_BYTES)
+            and scope.get("payer", ("", ""))[1]
+        ):
             self.parts.services.rate_limits.untaken.note(scope["payer"], transport)
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
@@ -253,14 +270,22 @@ class Service:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
     def _warnings(self) -> list[str]:
-        return [*self._parts.workers.warnings(), *self._parts.memory.warnings(), *self._parts.writes.warnings()] if self._parts else []
+        return (
+            [*self._parts.workers.warnings(), *self._parts.memory.warnings(), *self._parts.writes.warnings()]
+            if self._parts
+            else []
+        )
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect) -> AsyncIterator[Parts]:
+async def running(
+    settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect
+) -> AsyncIterator[Parts]:
     """All parts, connected by `connect`; closed in the opposite order. Raises Fault when the store cannot be reached."""
     if settings.redis_url is None:
-        raise ValueError("redis_url must be set: an embedded server is started by `readstate serve`, before the workers")
+        raise ValueError(
+            "redis_url must be set: an embedded server is started by `readstate serve`, before the workers"
+        )
     async with AsyncExitStack() as stack:
         executor = await _patiently(lambda: connect(str(settings.redis_url)))
         stack.push_async_callback(executor.close)
@@ -282,7 +307,9 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Exec
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
         await memory.look()
-        stack.push_async_callback(_stop, asyncio.create_task(_keep_learning(apps, services.tokens, executor, memory, writes)))
+        stack.push_async_callback(
+            _stop, asyncio.create_task(_keep_learning(apps, services.tokens, executor, memory, writes))
+        )
         notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
@@ -301,7 +328,13 @@ async def running(settings: Settings, *, connect: Callable[[str], Awaitable[Exec
 
 
 def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:
-    tokens = Tokens(directory, apps, secret=settings.token_secret, old_secret=settings.old_token_secret, life_days=settings.token_life_days)
+    tokens = Tokens(
+        directory,
+        apps,
+        secret=settings.token_secret,
+        old_secret=settings.old_token_secret,
+        life_days=settings.token_life_days,
+    )
     rate_limits = RateLimits(
         user=settings.user_rate_limit,
         app=settings.app_rate_limit,
@@ -374,7 +407,9 @@ async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.learn_revocations()
 
 
-async def _keep_learning(apps: AppRegistry, tokens: Tokens, executor: Executor, memory: StoreMemory, writes: StoreWrites) -> None:
+async def _keep_learning(
+    apps: AppRegistry, tokens: Tokens, executor: Executor, memory: StoreMemory, writes: StoreWrites
+) -> None:
     """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
 
     Every MEMORY_TURNS times also how full it is, and whether it takes writes.
@@ -404,7 +439,10 @@ async def _stop(task: "asyncio.Task[None]") -> None:
 
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
     """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
-    return next((dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)), answer)
+    return next(
+        (dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)),
+        answer,
+    )
 
 
 def _without_body(send: Send) -> Send:

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 
 from readstate.domain.read_state import ReadState
+from readstate.process.stopping import heeded
 from readstate.settings import Settings, SettingsError
-from readstate.stopping import heeded
 from readstate.store.apps import FIRST_APP
 from readstate.store.connect import Executor
 from readstate.store.events import RedisEvents
@@ -54,7 +54,9 @@ async def deliver(executor: Executor, settings: Settings) -> None:
             def may_send() -> bool:
                 return not (deliverer.is_refused or deliverer.is_paused)
 
-            alerts = Alerts(read_state, tencent, sender, app=FIRST_APP, limit=settings.tencent_rate_limit, may_send=may_send)
+            alerts = Alerts(
+                read_state, tencent, sender, app=FIRST_APP, limit=settings.tencent_rate_limit, may_send=may_send
+            )
             running.append(alerts.run(stop))
         await asyncio.gather(*running)
 
@@ -66,5 +68,9 @@ def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, Tencent 
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
     signer = Signer(token, settings.webhook_old_token)
     sdkappid = settings.tencent_sdkappid
-    tencent = Tencent(read_state, app=FIRST_APP, sdkappid=sdkappid, token=token, signer=signer) if sdkappid is not None else None
+    tencent = (
+        Tencent(read_state, app=FIRST_APP, sdkappid=sdkappid, token=token, signer=signer)
+        if sdkappid is not None
+        else None
+    )
     return Standard(signer), tencent

@@ -102,7 +102,9 @@ class StoreFull(Unavailable):
 
     retry_after_s = 30
 
-    def __init__(self, message: str = "The store is full: nothing was done. What is there can be asked for and deleted") -> None:
+    def __init__(
+        self, message: str = "The store is full: nothing was done. What is there can be asked for and deleted"
+    ) -> None:
         super().__init__(message)
 
 

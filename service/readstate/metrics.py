@@ -23,7 +23,10 @@ LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 WEBHOOK_LAG_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0)
 
 REQUESTS = Histogram(
-    "readstate_request_seconds", "Time to answer, by operation and outcome.", ["surface", "operation", "outcome"], buckets=LATENCY_BUCKETS_S
+    "readstate_request_seconds",
+    "Time to answer, by operation and outcome.",
+    ["surface", "operation", "outcome"],
+    buckets=LATENCY_BUCKETS_S,
 )
 ROUND_TRIPS = Counter("readstate_redis_round_trips", "Batches of commands written to Redis.")
 SCRIPTS_KILLED = Counter("readstate_scripts_killed", "Scripts that ran too long and were ended, by script.", ["script"])
@@ -32,17 +35,29 @@ PROCESSES_REPLACED = Counter(
     "Processes that died and were started again: worker, deliverer, or store (the embedded one).",
     ["process"],
 )
-STORE_MEMORY = Gauge("readstate_store_memory_bytes", "Memory that the fullest server uses.", multiprocess_mode="livemostrecent")
-STORE_MEMORY_LIMIT = Gauge("readstate_store_memory_limit_bytes", "Its maxmemory; 0: none.", multiprocess_mode="livemostrecent")
+STORE_MEMORY = Gauge(
+    "readstate_store_memory_bytes", "Memory that the fullest server uses.", multiprocess_mode="livemostrecent"
+)
+STORE_MEMORY_LIMIT = Gauge(
+    "readstate_store_memory_limit_bytes", "Its maxmemory; 0: none.", multiprocess_mode="livemostrecent"
+)
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
 NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
 NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])
 NOTICE_GAPS = Counter("readstate_notice_gaps", "Times that a worker may have missed notices of an app.")
-WEBHOOKS_DELIVERED = Counter("readstate_webhooks_delivered", "Webhooks that were accepted, by form; none: nothing to tell.", ["form"])
-WEBHOOKS_FAILED = Counter("readstate_webhooks_failed", "Attempts to deliver a webhook that failed, by reason.", ["reason"])
+WEBHOOKS_DELIVERED = Counter(
+    "readstate_webhooks_delivered", "Webhooks that were accepted, by form; none: nothing to tell.", ["form"]
+)
+WEBHOOKS_FAILED = Counter(
+    "readstate_webhooks_failed", "Attempts to deliver a webhook that failed, by reason.", ["reason"]
+)
 WEBHOOKS_DEAD = Counter("readstate_webhooks_dead", "Events that were given up and became dead letters.")
-WEBHOOKS_WAITING = Gauge("readstate_webhooks_waiting", "Events that wait to be delivered.", ["shard"], multiprocess_mode="livesum")
-WEBHOOK_LAG = Histogram("readstate_webhook_lag_seconds", "From a read to the receiver's acceptance.", buckets=WEBHOOK_LAG_BUCKETS_S)
+WEBHOOKS_WAITING = Gauge(
+    "readstate_webhooks_waiting", "Events that wait to be delivered.", ["shard"], multiprocess_mode="livesum"
+)
+WEBHOOK_LAG = Histogram(
+    "readstate_webhook_lag_seconds", "From a read to the receiver's acceptance.", buckets=WEBHOOK_LAG_BUCKETS_S
+)
 
 _children: dict[tuple[str, str, str], Histogram] = {}
 

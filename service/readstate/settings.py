@@ -240,7 +240,9 @@ _KEYS = (
     *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
 )
 # But for these: _check_webhook refuses them where both sign in Tencent's form.
-_MAY_BE_EQUAL = [{one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")]
+_MAY_BE_EQUAL = [
+    {one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")
+]
 
 # What each needs to have any effect, and the words between the two.
 _NEEDS = {
@@ -254,7 +256,9 @@ _NEEDS = {
 }
 
 # Scheme, host and port, where the port is not the scheme's own. Apps have schemes of their own (capacitor://localhost).
-_ORIGIN = re.compile(r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_ORIGIN = re.compile(
+    r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
+)
 
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
@@ -285,7 +289,9 @@ def check_private_directory(directory: Path) -> Path:
     for parent in directory.resolve().parents:
         _check_not_replaceable(directory, parent)
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be written; run `chmod 700 {directory}` or name another directory")
+        raise SettingsError(
+            f"READSTATE_DATA_DIR: {directory} cannot be written; run `chmod 700 {directory}` or name another directory"
+        )
     return directory
 
 
@@ -400,7 +406,12 @@ def _wanted(name: str, error: str) -> str:
     if "regex" in error:
         return "printable ASCII without spaces"
     wanted = error.removeprefix("Expected ").partition(", got")[0].replace(" | null", "")
-    for type_name, words in {"`int`": "a whole number", "`float`": "a number", "`str`": "text", "`bool`": "true or false"}.items():
+    for type_name, words in {
+        "`int`": "a whole number",
+        "`float`": "a number",
+        "`str`": "text",
+        "`bool`": "true or false",
+    }.items():
         wanted = wanted.replace(type_name, words)
     return wanted.replace("<=", "of at most").replace(">=", "of at least").replace("length of", "length")
 
@@ -447,8 +458,14 @@ def _check_webhook(settings: Settings) -> None:
             "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN, the secret that signs webhooks: `openssl rand -hex 32` makes one"
         )
     if settings.webhook_form in ("tencent", "both") and settings.tencent_sdkappid is None:
-        raise SettingsError(f"READSTATE_WEBHOOK_FORM={settings.webhook_form} needs READSTATE_TENCENT_SDKAPPID, which the form names")
-    if settings.tencent_sdkappid is not None and settings.webhook_form != "standard" and settings.webhook_token == settings.tencent_token:
+        raise SettingsError(
+            f"READSTATE_WEBHOOK_FORM={settings.webhook_form} needs READSTATE_TENCENT_SDKAPPID, which the form names"
+        )
+    if (
+        settings.tencent_sdkappid is not None
+        and settings.webhook_form != "standard"
+        and settings.webhook_token == settings.tencent_token
+    ):
         raise SettingsError(
             "READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ: who sees a webhook could send callbacks; change one of them"
         )
@@ -492,8 +509,14 @@ def _check_distinct(settings: Settings) -> None:
     for one, other in itertools.combinations(_KEYS, 2):
         value = getattr(settings, one)
         if value and value == getattr(settings, other) and {one, other} not in _MAY_BE_EQUAL:
-            hint = "unset the old one, or give the new one a value of its own" if "old_" in one + other else "give each its own"
-            raise SettingsError(f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: `openssl rand -hex 32` makes one")
+            hint = (
+                "unset the old one, or give the new one a value of its own"
+                if "old_" in one + other
+                else "give each its own"
+            )
+            raise SettingsError(
+                f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: `openssl rand -hex 32` makes one"
+            )
 
 
 def _text(value: object) -> str:

@@ -58,7 +58,9 @@ class Crowd:
     async def read(self, user: str, room: str, message: str) -> None:
         began = perf_counter()
         answer = await self.api.user(user, "PUT", path("rooms", room, "lastRead"), {"message": message})
-        call = Call("read", user, began, perf_counter(), room, message, answer["lastRead"], answer["unread"], answer["badge"])
+        call = Call(
+            "read", user, began, perf_counter(), room, message, answer["lastRead"], answer["unread"], answer["badge"]
+        )
         self.history.append(call)
 
     async def badge(self, user: str) -> None:
@@ -75,7 +77,9 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("plan", "fanout_limit"), [("atomic", 256), ("atomic", 8), ("split", 256)], ids=["one-server", "large-rooms", "cluster"]
+    ("plan", "fanout_limit"),
+    [("atomic", 256), ("atomic", 8), ("split", 256)],
+    ids=["one-server", "large-rooms", "cluster"],
 )
 def test_every_answer_is_right_at_some_instant_of_its_call(
     plan: str, fanout_limit: int, request: pytest.FixtureRequest, data_dir: Path, full: bool
@@ -85,7 +89,12 @@ def test_every_answer_is_right_at_some_instant_of_its_call(
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     # Each user has several devices that ask as fast as they can.
-    settings: dict[str, object] = {"workers": WORKERS, "redis_url": where.url, "fanout_limit": fanout_limit, "user_rate_limit": 0}
+    settings: dict[str, object] = {
+        "workers": WORKERS,
+        "redis_url": where.url,
+        "fanout_limit": fanout_limit,
+        "user_rate_limit": 0,
+    }
     with ServiceProcess(data_dir, **settings) as service:
         asyncio.run(hammer(service, where.url, seed, calls=300 if full else 30, at_one_instant=plan == "atomic"))
 
@@ -97,9 +106,13 @@ async def hammer(service: ServiceProcess, redis_url: str, seed: int, *, calls: i
     async with Api(service.url, api_key=service.api_key, client_key=service.client_key, concurrency=CLIENTS) as api:
         crowd = Crowd(api, seed)
         await crowd.enter()
-        await asyncio.gather(*(crowd.act(user, device, calls) for user in USERS for device in range(CLIENTS // len(USERS))))
+        await asyncio.gather(
+            *(crowd.act(user, device, calls) for user in USERS for device in range(CLIENTS // len(USERS)))
+        )
         checker = Checker(
-            crowd.history, {room: await messages_in_order(store, room, crowd) for room in ROOMS}, at_one_instant=at_one_instant
+            crowd.history,
+            {room: await messages_in_order(store, room, crowd) for room in ROOMS},
+            at_one_instant=at_one_instant,
         )
         assert checker.check() == []
         for user in USERS:

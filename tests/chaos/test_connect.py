@@ -18,7 +18,11 @@ from tests.support.waiting import wait_until_now
 
 async def test_a_connection_that_comes_to_nothing_is_closed(plan_url: str, request: pytest.FixtureRequest) -> None:
     """A worker that waits for its store asks every second; connections that were left behind would add up."""
-    node: Server = request.getfixturevalue("server") if plan_url.startswith("unix:") else request.getfixturevalue("cluster").nodes[0]
+    node: Server = (
+        request.getfixturevalue("server")
+        if plan_url.startswith("unix:")
+        else request.getfixturevalue("cluster").nodes[0]
+    )
     url = f"{plan_url}?username=weak&password=weak"
     with node.client() as client:
         client.execute_command("ACL", "SETUSER", "weak", "on", ">weak", "~*", "&*", "+@all", "-function")
@@ -31,7 +35,9 @@ async def test_a_connection_that_comes_to_nothing_is_closed(plan_url: str, reque
 
 
 @pytest.mark.parametrize(("script", "fault"), [("room", Unavailable), ("take", UnknownOutcome)])
-async def test_only_a_script_that_writes_may_have_been_carried_out(server: Server, app: str, script: str, fault: type[Exception]) -> None:
+async def test_only_a_script_that_writes_may_have_been_carried_out(
+    server: Server, app: str, script: str, fault: type[Exception]
+) -> None:
     """Its reply is lost with the connection, and there is no other until the deadline."""
     with short_directory() as directory:
         proxy = CuttingProxy(server.socket, Path(directory) / "p")
@@ -63,7 +69,13 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
             for number in range(12):
                 await store.create_room(app="a", room=f"room-{number}", tags=[], profile={}, members=["ann", "ben"])
                 await store.post(
-                    app="a", room=f"room-{number}", message="m", sender="ann", countable=True, body="{}", sender_must_be_member=True
+                    app="a",
+                    room=f"room-{number}",
+                    message="m",
+                    sender="ann",
+                    countable=True,
+                    body="{}",
+                    sender_must_be_member=True,
                 )
             assert (await store.badge(app="a", user="ben", tags=[])) == 12
             for _ in range(100):

@@ -31,7 +31,9 @@ def pair() -> Iterator[tuple[Cluster, Server]]:
         with first.client() as client, replica.client() as follower:
             name = client.execute_command("CLUSTER MYID").decode()
             follower.execute_command("CLUSTER MEET", "127.0.0.1", first.port, first._bus_port)
-            wait_until_now(lambda: name in str(follower.execute_command("CLUSTER NODES")), "the replica to know its primary")
+            wait_until_now(
+                lambda: name in str(follower.execute_command("CLUSTER NODES")), "the replica to know its primary"
+            )
             wait_until_now(lambda: len(follower.execute_command("CLUSTER SLOTS")) == 3, "the replica to know the slots")
             follower.execute_command("CLUSTER REPLICATE", name)
             wait_until_now(lambda: follower.info("replication")["master_link_status"] == "up", "the replica to follow")
@@ -75,7 +77,9 @@ async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster
     await wait_until(is_read, "the new primary to be found")
 
 
-async def test_a_worker_without_calls_finds_the_new_primary_too(pair: tuple[Cluster, Server], executor: Executor) -> None:
+async def test_a_worker_without_calls_finds_the_new_primary_too(
+    pair: tuple[Cluster, Server], executor: Executor
+) -> None:
     """Else it would never be found ready, and so get no calls."""
     await fail_over(*pair)
 
@@ -88,7 +92,9 @@ async def test_a_worker_without_calls_finds_the_new_primary_too(pair: tuple[Clus
     await wait_until(is_ready, "every primary to answer")
 
 
-async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(pair: tuple[Cluster, Server], executor: Executor) -> None:
+async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
+    pair: tuple[Cluster, Server], executor: Executor
+) -> None:
     """The room that comes first in the list is on the node that died; the list and the other room are not."""
     store = RedisStore(executor)
     slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
@@ -98,7 +104,9 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(pair: tuple[C
     user = next(name for name in map(str, range(1000)) if key_slot(Keys.user(APP, name).encode()) > FIRST_SHARE)
     await a_room(store, APP, alive, members=[user])
     await store.outbox.idle()
-    await executor.call(executor.scripts["post"], [Keys.room(APP, alive)], [APP, "", "m", 1, 0, "{}", 256, 100, "16 1000", 0])
+    await executor.call(
+        executor.scripts["post"], [Keys.room(APP, alive)], [APP, "", "m", 1, 0, "{}", 256, 100, "16 1000", 0]
+    )
     await executor.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
     pair[0].nodes[0].kill()
     # Only that one room has to wait, and stays in the list.

@@ -27,7 +27,9 @@ async def true_history(seed: int) -> tuple[list[Call], dict[str, list[str]]]:
         elif order[room] and chance.random() < 0.7:
             message = chance.choice(order[room])
             reading = await model.mark_read(app="a", room=room, user=user, message=message)
-            history.append(Call("read", user, now, now + 5, room, message, reading.message, reading.unread, reading.badge))
+            history.append(
+                Call("read", user, now, now + 5, room, message, reading.message, reading.unread, reading.badge)
+            )
         else:
             history.append(Call("badge", user, now, now + 5, badge=await model.badge(app="a", user=user, tags=())))
     return history, order
@@ -53,7 +55,9 @@ def test_every_single_wrong_number_is_rejected(what: str, by: int) -> None:
     history, order = asyncio.run(true_history(0))
     for i, call in enumerate(history):
         if call.kind == "read" or (call.kind == what == "badge"):
-            planted = replace(call, badge=call.badge + by) if what == "badge" else replace(call, unread=call.unread + by)
+            planted = (
+                replace(call, badge=call.badge + by) if what == "badge" else replace(call, unread=call.unread + by)
+            )
             assert wrong([*history[:i], planted, *history[i + 1 :]], order), f"accepted {planted}"
 
 
@@ -75,7 +79,9 @@ def test_a_cursor_that_nobody_asked_for_is_rejected() -> None:
     history, order = asyncio.run(true_history(2))
     reads = [(i, call) for i, call in enumerate(history) if call.kind == "read" and call.unread]
     for i, call in reads:
-        further = replace(call, cursor=order[call.room][order[call.room].index(call.cursor) + 1], unread=call.unread - 1)
+        further = replace(
+            call, cursor=order[call.room][order[call.room].index(call.cursor) + 1], unread=call.unread - 1
+        )
         assert wrong([*history[:i], further, *history[i + 1 :]], order), f"accepted {further}"
     assert reads
 

@@ -27,7 +27,9 @@ Operation = tuple[str, dict[str, Any]]
 
 def operation(method: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
     """Mostly in the same room: what happens in different ones rarely meets."""
-    return st.tuples(st.just(method), st.fixed_dictionaries({"room": st.sampled_from(("r1", "r1", "r1", "r:2")), **arguments}))
+    return st.tuples(
+        st.just(method), st.fixed_dictionaries({"room": st.sampled_from(("r1", "r1", "r1", "r:2")), **arguments})
+    )
 
 
 GROUP = st.lists(st.sampled_from(USERS), min_size=1, max_size=4)
@@ -110,7 +112,9 @@ class Play:
         store = RedisStore(self.executor, fanout_limit=LIMIT)
         for method, arguments in self.questions():
             real = await outcome_of(getattr(store, method)(app=self.app, **arguments))
-            assert in_order(real) == in_order(await outcome_of(getattr(self.model, method)(app=self.app, **arguments))), (method, arguments)
+            assert in_order(real) == in_order(
+                await outcome_of(getattr(self.model, method)(app=self.app, **arguments))
+            ), (method, arguments)
         await store.outbox.idle()
         assert await store.audit_all(repair=False) == []
 
@@ -172,7 +176,9 @@ async def in_drawn_order(play: Play, data: st.DataObject) -> None:
 async def build_up(play: Play, history: list[Operation]) -> None:
     """A past in which everything went well, one operation after the other."""
     members = list(USERS[:3])
-    rooms: list[Operation] = [("create_room", {"room": room, "tags": [TAGS[0]], "profile": {}, "members": members}) for room in ROOMS]
+    rooms: list[Operation] = [
+        ("create_room", {"room": room, "tags": [TAGS[0]], "profile": {}, "members": members}) for room in ROOMS
+    ]
     for past in (*rooms, *history):
         play.start(past)
         await settle()

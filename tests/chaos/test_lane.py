@@ -83,14 +83,18 @@ class Tally:
         assert not self.refused & counts.keys(), "refused as not done, but done"
 
 
-async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(proxy: CuttingProxy, lane: Lane, server: Server) -> None:
+async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(
+    proxy: CuttingProxy, lane: Lane, server: Server
+) -> None:
     """Each connection is cut one byte later than the one before: first within the requests of a batch, then within its replies."""
     sha = (await lane.call("SCRIPT", "LOAD", COUNTING, repeatable=True)).decode()
     key = f"cuts-{random.getrandbits(64)}"
     tally = Tally(lane, key, sha)
     dice = random.Random(1)
     # The whole pipeline is some 12 kB of requests and 1 kB of replies; every byte of the replies and of two whole requests, then strides.
-    places = [("replies", at) for at in range(1, 900)] + [("requests", at) for at in (*range(1, 260), *range(260, 12_000, 53))]
+    places = [("replies", at) for at in range(1, 900)] + [
+        ("requests", at) for at in (*range(1, 260), *range(260, 12_000, 53))
+    ]
     for number, (where, at) in enumerate(places):
         proxy.never_cut()
         await lane.call("PING", repeatable=True)
@@ -118,7 +122,9 @@ async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, lane: Lan
 
 
 @pytest.mark.parametrize("stray", [b"+nobody asked\r\n", b"+nobody\r\n+asked\r\n", b"?\r\n+nonsense\r\n"])
-async def test_a_reply_that_nobody_asked_for_ends_the_connection_and_reaches_nobody(proxy: CuttingProxy, lane: Lane, stray: bytes) -> None:
+async def test_a_reply_that_nobody_asked_for_ends_the_connection_and_reaches_nobody(
+    proxy: CuttingProxy, lane: Lane, stray: bytes
+) -> None:
     """From there on it would not be known whose the next one is."""
     await lane.call("PING", repeatable=True)
     proxy.slip_in(stray)
@@ -189,5 +195,9 @@ async def test_a_flushed_script_is_loaded_and_called_again(server: Server, app: 
     """An unknown function proves that nothing ran, so the call is repeated whatever it is."""
     executor = await connect(server.url)
     await executor.command("FUNCTION", "FLUSH", key="any")
-    assert await executor.call(executor.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [0, 0, []]
+    assert await executor.call(executor.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [
+        0,
+        0,
+        [],
+    ]
     await executor.close()

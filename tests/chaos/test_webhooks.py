@@ -108,7 +108,12 @@ async def write_steadily(executor: Executor, events: list[ReadEvent], lasting_s:
 async def is_settled(executor: Executor) -> bool:
     """Whether nothing waits in any shard."""
     keys = [Keys.events(shard) for shard in range(EVENT_SHARDS)]
-    return not any([await executor.command("XLEN", key, key=key) + await executor.command("HLEN", f"{key}:q", key=key) for key in keys])
+    return not any(
+        [
+            await executor.command("XLEN", key, key=key) + await executor.command("HLEN", f"{key}:q", key=key)
+            for key in keys
+        ]
+    )
 
 
 def check(events: list[ReadEvent], receiver: Receiver) -> None:
@@ -118,7 +123,9 @@ def check(events: list[ReadEvent], receiver: Receiver) -> None:
     got: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for call in receiver.calls:
         data, event = call.json["data"], ids[call.id]
-        assert (data["room"], data["member"], data["seq"]) == (event.room, event.member, event.seq), "an id that means two things"
+        assert (data["room"], data["member"], data["seq"]) == (event.room, event.member, event.seq), (
+            "an id that means two things"
+        )
         if receiver.answer(call) is OK:
             got[data["room"], data["member"]].append((data["before"], data["seq"]))
     missing = [pair for pair, event in newest.items() if not got[pair] or got[pair][-1][1] != event.seq]
@@ -174,7 +181,9 @@ async def test_no_event_is_lost_when_the_store_dies(own_server: Server, tmp_path
 
 
 @pytest.mark.full
-async def test_one_deliverer_brings_two_thousand_events_a_second(executor: Executor, own_server: Server, tmp_path: Path) -> None:
+async def test_one_deliverer_brings_two_thousand_events_a_second(
+    executor: Executor, own_server: Server, tmp_path: Path
+) -> None:
     """To a receiver on the same machine, once it has started."""
     events = [an_event(APP, f"u{number}", f"r{number % 500}") for number in range(20_000)]
     for begin in range(0, len(events), 500):

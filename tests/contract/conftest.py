@@ -41,7 +41,10 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
         asked.add(request.url.path)
 
     transport, hooks = httpx.ASGITransport(app=service), {"request": [note]}
-    async with Lifespan(service), httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks) as client:
+    async with (
+        Lifespan(service),
+        httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks) as client,
+    ):
         yield Imkit(service, client, executor)
     await executor.close()
     if asked & REUSED:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from readstate.dialects.tencent.naming import room_of_pair
 from readstate.settings import Settings
-from readstate.wire.tencent.naming import room_of_pair
 from tests.support.imkit import Imkit, result
 from tests.support.rocketchat import Rocketchat
 from tests.support.tencent import Tencent, code, said, with_tencent
@@ -43,7 +43,9 @@ async def world(imkit: Imkit) -> World:
     world = World(imkit)
     for user in ("ann", "bob", "cid"):
         await imkit.sign_in(user)
-    await world.tencent.conversation("ann", "bob", *(("ann", key, THEN + number) for number, key in enumerate(MESSAGES[DIRECT])))
+    await world.tencent.conversation(
+        "ann", "bob", *(("ann", key, THEN + number) for number, key in enumerate(MESSAGES[DIRECT]))
+    )
     await imkit.room(GROUP, "ann", "bob", "cid", tags=(TAGS[GROUP],))
     for message in MESSAGES[GROUP]:
         await imkit.post(GROUP, "ann", message)
@@ -118,7 +120,9 @@ async def counters(world: World, room: str) -> int:
 
 
 async def c2c_total(world: World, room: str) -> int:
-    return int(said(await world.tencent.call("openim/get_c2c_unread_msg_num", {"To_Account": "bob"}))["AllC2CUnreadMsgNum"])
+    return int(
+        said(await world.tencent.call("openim/get_c2c_unread_msg_num", {"To_Account": "bob"}))["AllC2CUnreadMsgNum"]
+    )
 
 
 async def c2c_of_peer(world: World, room: str) -> int:
@@ -150,7 +154,9 @@ Lists = tuple[list[str], list[str]]
 
 async def receipts(world: World, room: str, message: str) -> Lists:
     path, asker = f"/rooms/{room}/messages/{message}/receipts", "cid" if room == GROUP else "ann"
-    both = [result(await world.imkit.as_user(asker, "GET", path, params={"filter": which})) for which in ("read", "unread")]
+    both = [
+        result(await world.imkit.as_user(asker, "GET", path, params={"filter": which})) for which in ("read", "unread")
+    ]
     for page in both:
         assert (page["readCount"], page["unreadCount"]) == tuple(len(each["data"]) for each in both)
     read, non_read = (sorted(person["client"] for person in page["data"]) for page in both)
@@ -158,7 +164,9 @@ async def receipts(world: World, room: str, message: str) -> Lists:
 
 
 async def receipt_counts(world: World, room: str, message: str) -> Lists:
-    (found,) = result(await world.imkit.as_user("bob", "GET", f"/rooms/{room}/receipts", params={"messages": message}))["data"]
+    (found,) = result(await world.imkit.as_user("bob", "GET", f"/rooms/{room}/receipts", params={"messages": message}))[
+        "data"
+    ]
     return as_lists(room, found["readCount"], found["unreadCount"])
 
 
@@ -266,11 +274,15 @@ async def test_a_count_that_one_dialect_sets_is_the_count_of_all(world: World) -
 
 
 @pytest.mark.parametrize(("room", "read"), READS)
-async def test_a_mark_by_hand_changes_no_count_elsewhere_and_goes_with_any_read(world: World, room: str, read: Read) -> None:
+async def test_a_mark_by_hand_changes_no_count_elsewhere_and_goes_with_any_read(
+    world: World, room: str, read: Read
+) -> None:
     """It is known in the one dialect that has such marks."""
     _, last = MESSAGES[room]
     await read(world, room, last)
-    assert (await world.rocketchat.post("bob", "subscriptions.unread", {"firstUnreadMessage": {"_id": last}})).status_code == 200
+    assert (
+        await world.rocketchat.post("bob", "subscriptions.unread", {"firstUnreadMessage": {"_id": last}})
+    ).status_code == 200
     assert (await world.rocketchat.subscription("bob", room))["alert"] is True
     counted = {name: count for name, count in (await unread_but_alert(world, room)).items() if count}
     assert counted == {}

@@ -17,11 +17,11 @@ from litestar._openapi.plugin import OpenAPIPlugin
 
 from readstate import app
 from readstate.app import create_app
+from readstate.dialects.http import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
 from readstate.settings import Settings
 from readstate.store.connect import connect
-from readstate.wire import operating
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, refusal, result
 from tests.support.servers import Server, short_directory
 from tests.support.waiting import wait_until
@@ -42,7 +42,10 @@ async def fragile(own_server: Server) -> AsyncIterator[Imkit]:
     """A service on that server."""
     settings = Settings(redis_url=own_server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
     service, executor = create_app(settings), await connect(own_server.url)
-    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+    async with (
+        Lifespan(service),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
+    ):
         yield Imkit(service, client, executor)
     await executor.close()
 
@@ -54,7 +57,8 @@ async def test_alive_and_ready(imkit: Imkit) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/readyz", "/metrics", "/schema", "/me/badge", "/rooms", "/rooms/r", "/none", "/api/v1/none"]
+    "path",
+    ["/", "/healthz", "/readyz", "/metrics", "/schema", "/me/badge", "/rooms", "/rooms/r", "/none", "/api/v1/none"],
 )
 async def test_head_answers_as_get_does_without_a_body(imkit: Imkit, path: str) -> None:
     """Uptime checkers ask so."""
@@ -82,7 +86,9 @@ async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: I
     await imkit.executor.each_node("FUNCTION", "FLUSH")
     assert (await imkit.call("GET", "/readyz")).status_code == 200
     (libraries,) = await imkit.executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
-    assert {library[1].decode() for library in libraries} == {script.lib.name for script in imkit.executor.scripts.values()}
+    assert {library[1].decode() for library in libraries} == {
+        script.lib.name for script in imkit.executor.scripts.values()
+    }
     functions = {function[1].decode() for library in libraries for function in library[5]}
     assert functions == {script.function for script in imkit.executor.scripts.values()}
 
@@ -152,7 +158,9 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
     ready = await fragile.call("GET", "/readyz")
     beginning = "ready\nwarning: the store " if said == "OOM" else "not ready: the store refuses writes: "
     assert (ready.status_code, ready.text[: len(beginning)]) == (200 if said == "OOM" else 503, beginning)
-    assert [record.getMessage()[: 27 + len(said)] for record in caplog.records] == [f"the store refuses writes: {said} "]
+    assert [record.getMessage()[: 27 + len(said)] for record in caplog.records] == [
+        f"the store refuses writes: {said} "
+    ]
     tell(own_server, undo)
     if said == "MISCONF":
         shutil.rmtree(own_server.directory / "dump.rdb")
@@ -166,7 +174,9 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
     assert caplog.records[-1].getMessage() == "the store takes writes again"
 
 
-async def test_the_log_tells_when_the_store_is_lost_and_found(fragile: Imkit, own_server: Server, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_tells_when_the_store_is_lost_and_found(
+    fragile: Imkit, own_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "readstate.store.lane")
     own_server.restart()
 
@@ -235,7 +245,11 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
 async def test_requests_are_measured_by_operation_and_outcome(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     async def measured() -> dict[str, float]:
         text = (await imkit.call("GET", "/metrics")).text
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if not line.startswith("#")}
+        return {
+            line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if not line.startswith("#")
+        }
 
     def name(operation: str, outcome: str) -> str:
         return f'readstate_request_seconds_count{{operation="{operation}",outcome="{outcome}",surface="http"}}'
@@ -247,7 +261,12 @@ async def test_requests_are_measured_by_operation_and_outcome(imkit: Imkit, monk
     await imkit.call("GET", "/nowhere")
     await imkit.call("GET", "/me/%FF")
     after = await measured()
-    for key in (name("badge", "ok"), name("room", "ROOM_NOT_FOUND"), name("unrouted", "NOT_FOUND"), name("unrouted", "INVALID_PATH")):
+    for key in (
+        name("badge", "ok"),
+        name("room", "ROOM_NOT_FOUND"),
+        name("unrouted", "NOT_FOUND"),
+        name("unrouted", "INVALID_PATH"),
+    ):
         assert after[key] - before.get(key, 0) == 1
     assert {"readstate_redis_round_trips_total", "readstate_open_sockets"} <= {key.partition("{")[0] for key in after}
 
@@ -274,7 +293,9 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
         assert worker.stdout.readline() == b"counted\n"
     workers[0].communicate()
     scrape = "from readstate import metrics; print(metrics.exposition().decode())"
-    text = subprocess.run([sys.executable, "-c", scrape], env=environ, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        [sys.executable, "-c", scrape], env=environ, capture_output=True, text=True, check=True
+    ).stdout
     workers[1].communicate()
     assert 'readstate_request_seconds_count{operation="badge",outcome="ok",surface="http"} 6.0' in text
     assert "readstate_open_sockets 2.0" in text
@@ -283,14 +304,23 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
 async def test_starting_without_a_store_fails_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while of waiting: the store may be away only for a moment."""
     monkeypatch.setattr(app, "CONNECT_WITHIN_S", 0.1)
-    settings = Settings(redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+    settings = Settings(
+        redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32
+    )
     with pytest.raises(RuntimeError, match="nowhere"):
         await Lifespan(create_app(settings)).__aenter__()
 
 
 async def test_a_websocket_elsewhere_is_refused(imkit: Imkit) -> None:
     sent: list[dict[str, object]] = []
-    scope = {"type": "websocket", "path": "/rooms", "raw_path": b"/rooms", "query_string": b"", "headers": [], "root_path": ""}
+    scope = {
+        "type": "websocket",
+        "path": "/rooms",
+        "raw_path": b"/rooms",
+        "query_string": b"",
+        "headers": [],
+        "root_path": "",
+    }
 
     async def receive() -> dict[str, str]:
         await asyncio.sleep(0)
@@ -307,5 +337,5 @@ async def test_a_worker_makes_the_document_before_it_serves(imkit: Imkit, monkey
     """It takes longer than any call may, so that no caller is the first."""
     imkit.service.make_document()
     monkeypatch.setattr(OpenAPIPlugin, "_build_openapi", lambda _: pytest.fail("made for a caller"))
-    monkeypatch.setattr("readstate.wire.openapi.config.described", lambda *_: pytest.fail("made for a caller"))
+    monkeypatch.setattr("readstate.dialects.http.openapi.config.described", lambda *_: pytest.fail("made for a caller"))
     assert (await imkit.call("GET", "/schema")).json()["openapi"].startswith("3.1")

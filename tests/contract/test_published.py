@@ -28,4 +28,7 @@ def test_the_document_is_the_published_one() -> None:
 
 
 if __name__ == "__main__":
-    PUBLISHED.write_text(json.dumps(create_app(SETTINGS).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    PUBLISHED.write_text(
+        json.dumps(create_app(SETTINGS).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+    )

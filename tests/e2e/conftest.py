@@ -13,7 +13,10 @@ from tests.support.servers import short_directory
 @pytest.fixture(scope="module")
 def live() -> Iterator[ServiceProcess]:
     """`readstate serve` with two workers, on an embedded server of its own."""
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=2, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=2, api_key=API_KEY, client_key=CLIENT_KEY) as process,
+    ):
         yield process
 
 

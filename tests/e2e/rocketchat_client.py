@@ -24,13 +24,22 @@ def main() -> None:
     for method, arguments, keywords in asked["calls"]:
         try:
             answer = getattr(client, method)(*arguments, **keywords)
-            print(json.dumps({"answer": list(itertools.islice(answer, MOST)) if isinstance(answer, Iterator) else answer}), flush=True)
+            print(
+                json.dumps(
+                    {"answer": list(itertools.islice(answer, MOST)) if isinstance(answer, Iterator) else answer}
+                ),
+                flush=True,
+            )
         except Exception as error:
             say(error)
 
 
 def say(error: Exception) -> None:
-    told = {"raised": type(error).__name__, "error": getattr(error, "error", None), "error_type": getattr(error, "error_type", None)}
+    told = {
+        "raised": type(error).__name__,
+        "error": getattr(error, "error", None),
+        "error_type": getattr(error, "error_type", None),
+    }
     print(json.dumps(told), flush=True)
 
 

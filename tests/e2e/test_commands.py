@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 import redis
 
-from readstate.embedded import socket_path
+from readstate.process.embedded import socket_path
 from tests.e2e.test_start import catches, post, token_of
 from tests.support.processes import ServiceProcess, run_command
 from tests.support.servers import Server, free_port, short_directory
@@ -53,7 +53,10 @@ def stopped() -> Iterator[Path]:
             post(service, "/rooms", {"_id": "garden", "members": ["ada", "ben"], "roomTags": ["home"]}, **key)
             for message in ("m1", "m2"):
                 post(
-                    service, "/messages", {"_id": message, "room": "garden", "sender": "ada", "messageType": "text", "message": "hi"}, **key
+                    service,
+                    "/messages",
+                    {"_id": message, "room": "garden", "sender": "ada", "messageType": "text", "message": "hi"},
+                    **key,
                 )
         yield directory / "data"
 
@@ -107,8 +110,12 @@ def test_it_says_on_standard_error_which_store_it_works_on(stopped: Path) -> Non
 
 def test_it_shows_no_password_of_the_store(data_dir: Path) -> None:
     port = free_port()
-    run = command("apps", "list", data_dir=data_dir, redis_url=f"redis://keeper:hidden-one@127.0.0.1:{port}?socket_timeout=5")
-    assert run.stderr.splitlines()[0] == f"readstate: working on redis://127.0.0.1:{port}, which READSTATE_REDIS_URL names"
+    run = command(
+        "apps", "list", data_dir=data_dir, redis_url=f"redis://keeper:hidden-one@127.0.0.1:{port}?socket_timeout=5"
+    )
+    assert (
+        run.stderr.splitlines()[0] == f"readstate: working on redis://127.0.0.1:{port}, which READSTATE_REDIS_URL names"
+    )
     assert "hidden-one" not in run.stderr
     assert not data_dir.exists()
 
@@ -132,7 +139,10 @@ def test_on_a_server_of_ones_own_it_makes_no_secrets(stopped: Path, data_dir: Pa
         (("add", "default"), "there is an app default already"),
         (("add", "No Such Name"), "an app's name must be"),
         (("rotate", "nobody"), "there is no app nobody"),
-        (("rotate", "default"), "the API key of default is in READSTATE_API_KEY, or in the file api_key of the data directory"),
+        (
+            ("rotate", "default"),
+            "the API key of default is in READSTATE_API_KEY, or in the file api_key of the data directory",
+        ),
         (("remove", "nobody"), "there is no app nobody"),
         (("remove", "default"), "default is the app of the settings, which every service has; it cannot be removed"),
     ],
@@ -143,7 +153,9 @@ def test_apps_that_cannot_be_changed_are_one_line(stopped: Path, arguments: tupl
     assert words in run.stderr.splitlines()[1]
 
 
-@pytest.mark.parametrize("arguments", [("audit", "--user", "\udcff"), ("audit", "--app", "\udcff"), ("webhooks", "replay", "\udcff")])
+@pytest.mark.parametrize(
+    "arguments", [("audit", "--user", "\udcff"), ("audit", "--app", "\udcff"), ("webhooks", "replay", "\udcff")]
+)
 def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple[str, ...]) -> None:
     """Not with the exit code of an audit that has found something."""
     run = run_command(*arguments, settings={"data_dir": data_dir})
@@ -240,7 +252,9 @@ def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:
     with ServiceProcess(data_dir) as service:
         for user in ("ada", "ben"):
             token_of(service, user)
-        post(service, "/rooms/createAndJoin", {"_id": "room", "invitee": "ben"}, API_KEY=service.api_key, CLIENT_ID="ada")
+        post(
+            service, "/rooms/createAndJoin", {"_id": "room", "invitee": "ben"}, API_KEY=service.api_key, CLIENT_ID="ada"
+        )
         assert run_command("audit", settings={"data_dir": data_dir}).returncode == 0
         with redis.Redis(unix_socket_path=str(socket_path(data_dir))) as client:
             assert client.exists("{u:default:ada}")

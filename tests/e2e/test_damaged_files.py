@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from readstate import append_only
-from readstate.embedded import EmbeddedError, EmbeddedServer, running
+from readstate.process import append_only
+from readstate.process.embedded import EmbeddedError, EmbeddedServer, running
 from tests.support.servers import short_directory
 from tests.support.waiting import wait_until_now
 
@@ -91,7 +91,9 @@ def test_damage_in_the_middle_is_refused_and_nothing_is_changed(data_dir: Path, 
     middle = whole.index(b"*3", len(whole) // 2)
     damaged = whole[:middle] + damage + whole[middle + len(damage) :]
     file.write_bytes(damaged)
-    with pytest.raises(EmbeddedError, match=f"is damaged after {middle:,} bytes, and not only at its end; put back a copy of") as caught:
+    with pytest.raises(
+        EmbeddedError, match=f"is damaged after {middle:,} bytes, and not only at its end; put back a copy of"
+    ) as caught:
         EmbeddedServer(data_dir, print).start()
     assert f"`truncate -s {middle} {file}`" in str(caught.value)
     assert file.read_bytes() == damaged
@@ -107,7 +109,9 @@ def test_a_damaged_base_is_refused_in_one_sentence(data_dir: Path, damage: bytes
     base = data_dir / "appendonlydir" / "appendonly.aof.1.base.rdb"
     base.write_bytes(base.read_bytes() + damage)
     reports: list[str] = []
-    with pytest.raises(EmbeddedError, match=rf"valkey\.log\); if its files are damaged, put back a copy of {data_dir}/appendonlydir$"):
+    with pytest.raises(
+        EmbeddedError, match=rf"valkey\.log\); if its files are damaged, put back a copy of {data_dir}/appendonlydir$"
+    ):
         EmbeddedServer(data_dir, reports.append).start()
     assert reports == []
 
@@ -118,7 +122,9 @@ def test_data_without_their_manifest_are_not_taken_for_none(data_dir: Path, file
     said = manifest.read_bytes()
     manifest.unlink()
     before = file.read_bytes()
-    with pytest.raises(EmbeddedError, match=rf"holds data, but not the manifest .*; put back a copy of {file.parent}, or"):
+    with pytest.raises(
+        EmbeddedError, match=rf"holds data, but not the manifest .*; put back a copy of {file.parent}, or"
+    ):
         EmbeddedServer(data_dir, print).start()
     assert file.read_bytes() == before
     manifest.write_bytes(said)

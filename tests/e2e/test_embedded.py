@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from readstate import embedded, leash, machine
-from readstate.embedded import EmbeddedError, EmbeddedServer, running, socket_path
+from readstate.process import embedded, machine
+from readstate.process import parent_watch as leash
+from readstate.process.embedded import EmbeddedError, EmbeddedServer, running, socket_path
 from tests.support.processes import is_running
 from tests.support.servers import server_binary, short_directory
 from tests.support.waiting import wait_until_now
@@ -21,7 +22,7 @@ from tests.support.waiting import wait_until_now
 OWNER = """
 import signal, sys
 from pathlib import Path
-from readstate.embedded import EmbeddedServer
+from readstate.process.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), lambda sentence: None)
 server.start()
 print(server.pid, flush=True)
@@ -97,7 +98,9 @@ def test_data_survives_a_restart(data_dir: Path) -> None:
 
 def test_a_second_owner_is_refused(server: EmbeddedServer, data_dir: Path) -> None:
     """Two servers would write into the same files. The sentence names who is there."""
-    with pytest.raises(EmbeddedError, match=rf"another readstate \(process {os.getpid()}\) uses {data_dir}; stop it first"):
+    with pytest.raises(
+        EmbeddedError, match=rf"another readstate \(process {os.getpid()}\) uses {data_dir}; stop it first"
+    ):
         EmbeddedServer(data_dir, print).start()
     with client_of(server.url) as client:
         assert client.ping()
@@ -156,8 +159,13 @@ def orphan(data_dir: Path) -> subprocess.Popen[bytes]:
         pass
     command = [server_binary(), str(data_dir / "valkey.conf")]
     program = "import os, sys; from readstate import leash; leash.KERNEL_WATCHES = False; leash.main(sys.argv[1:])"
-    orphan = subprocess.Popen([sys.executable, "-c", program, str(os.getpid()), str(data_dir / "server.lock"), *command])
-    wait_until_now(lambda: answer(f"unix://{socket_path(data_dir)}", "") is None and (data_dir / "valkey.sock").exists(), "the orphan")
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", program, str(os.getpid()), str(data_dir / "server.lock"), *command]
+    )
+    wait_until_now(
+        lambda: answer(f"unix://{socket_path(data_dir)}", "") is None and (data_dir / "valkey.sock").exists(),
+        "the orphan",
+    )
     return orphan
 
 
@@ -233,7 +241,9 @@ def test_without_any_server_it_says_what_to_install(data_dir: Path, monkeypatch:
         EmbeddedServer(data_dir, print).start()
 
 
-def test_a_server_on_the_path_serves_where_the_package_has_none(data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_on_the_path_serves_where_the_package_has_none(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     found = tmp_path / "redis-server"
     found.symlink_to(server_binary())
     monkeypatch.setattr(embedded, "_packaged_server", lambda: None)
@@ -255,13 +265,17 @@ def test_a_server_that_is_too_old_is_passed_over(monkeypatch: pytest.MonkeyPatch
 
 def test_the_leash_of_other_systems_holds_too(tmp_path: Path) -> None:
     """Where the kernel does not end a command with its parent, a process beside it does."""
-    program = "import sys; from readstate import leash; leash.KERNEL_WATCHES = False; sys.exit(leash.main(sys.argv[1:]))"
+    program = (
+        "import sys; from readstate import leash; leash.KERNEL_WATCHES = False; sys.exit(leash.main(sys.argv[1:]))"
+    )
     starter = (
         "import os, subprocess, sys\n"
         f"command = [sys.executable, '-c', {program!r}, str(os.getpid()), sys.argv[1], '/bin/sh', '-c', 'echo $$; sleep 60']\n"
         "subprocess.Popen(command).wait()\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", starter, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdout is not None
     with parent.stdout:
         command = int(parent.stdout.readline())
@@ -278,5 +292,7 @@ def test_a_lock_that_is_held_is_an_exit_code(data_dir: Path, tmp_path: Path) -> 
 def test_files_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
     """By their names, as a full disk has none in its words."""
     (tmp_path / "valkey.conf").mkdir()
-    with pytest.raises(EmbeddedError, match=rf"^READSTATE_DATA_DIR: {tmp_path}/valkey\.conf cannot be written \(Is a directory\)"):
+    with pytest.raises(
+        EmbeddedError, match=rf"^READSTATE_DATA_DIR: {tmp_path}/valkey\.conf cannot be written \(Is a directory\)"
+    ):
         EmbeddedServer(tmp_path, print).start()

@@ -25,7 +25,9 @@ ENGINE = "/socket.io/?EIO=4&transport=websocket"
 @asynccontextmanager
 async def raw(url: str, *, connected: bool = True, **options: Any) -> AsyncIterator[ClientConnection]:
     """A websocket to the service without a Socket.IO client; `connected`: as far as the Socket.IO CONNECT."""
-    async with websockets.connect(url.replace("http", "ws", 1) + ENGINE, max_size=None, compression=None, **options) as connection:
+    async with websockets.connect(
+        url.replace("http", "ws", 1) + ENGINE, max_size=None, compression=None, **options
+    ) as connection:
         assert str(await connection.recv()).startswith("0{")
         if connected:
             await connection.send("40")
@@ -260,7 +262,10 @@ def _was_cut_off(stuck: socket.socket) -> bool:
 @pytest.fixture(scope="module")
 def polled() -> Any:
     """A service that offers long-polling."""
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
+    ):
         yield process
         assert faults(process) == []
 
@@ -312,7 +317,9 @@ async def test_a_post_against_the_protocol_ends_the_session(polled: ServiceProce
         ("PUT", "EIO=4&transport=polling"),
     ],
 )
-async def test_a_request_that_makes_no_sense_is_the_clients_fault(polled: ServiceProcess, method: str, query: str) -> None:
+async def test_a_request_that_makes_no_sense_is_the_clients_fault(
+    polled: ServiceProcess, method: str, query: str
+) -> None:
     before = len(polled.logged)
     async with Backend(polled.url) as backend:
         answer = await backend._http.request(method, f"/socket.io/?{query}")

@@ -57,7 +57,9 @@ async def test_who_offers_another_protocol_loses_no_body(backend: Backend) -> No
     token = await backend.token("ann")
     path, body = "/admin/clients/ann/token", json.dumps({"token": "another-token-of-ann"})
     last = request("GET", "/healthz", headers="Connection: close\r\n")
-    answers = answer_to(backend.url, request("DELETE", path, body, OFFER) + request("GET", "/me/badge", headers=OFFER) + last)
+    answers = answer_to(
+        backend.url, request("DELETE", path, body, OFFER) + request("GET", "/me/badge", headers=OFFER) + last
+    )
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"404", b"200", b"200"]
     assert (await backend.call("GET", "/me", token=token))["RC"] == 0
 
@@ -79,7 +81,9 @@ async def test_who_breaks_off_in_the_middle_of_a_body_has_said_nothing(backend: 
     whole = request("PUT", f"/rooms/{room}/lastRead", json.dumps({"message": message}), headers)
     with connected(backend.url, whole[:-1]):
         await asyncio.sleep(0.1)
-    with connected(backend.url, request("POST", "/messages", json.dumps({"room": room, "sender": "bob"}), headers)[:-1]):
+    with connected(
+        backend.url, request("POST", "/messages", json.dumps({"room": room, "sender": "bob"}), headers)[:-1]
+    ):
         await asyncio.sleep(0.1)
     await still_serves(backend)
     assert (await backend.call("GET", f"/rooms/{room}", token=ann))["result"]["unread"] == 1

@@ -21,7 +21,9 @@ ENVIRON_SIZE = {
 
 
 def run(module: str, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", module], env=environ, capture_output=True, text=True, timeout=150, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", module], env=environ, capture_output=True, text=True, timeout=150, check=False
+    )
 
 
 def test_ten_seconds_of_load_lose_and_double_nothing(clean_environ: dict[str, str]) -> None:
@@ -29,7 +31,12 @@ def test_ten_seconds_of_load_lose_and_double_nothing(clean_environ: dict[str, st
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert " 0 missing, 0 duplicate, 0 reordered, 0 unexpected" in done.stdout
     report = Path("reports/load-smoke.html").read_text(encoding="utf-8")
-    for said in (f"readstate {version('readstate')} at http://", "LOAD_USERS=16", " 0 missing, 0 duplicate, ", "<td>passed</td>"):
+    for said in (
+        f"readstate {version('readstate')} at http://",
+        "LOAD_USERS=16",
+        " 0 missing, 0 duplicate, ",
+        "<td>passed</td>",
+    ):
         assert said in report.partition("<div id=")[0]
     for name in ("mark_read", "badge", "badge_and", "badges_by_tags", "rooms", "post", "notice"):
         assert f" {name} " in done.stderr
@@ -41,7 +48,9 @@ def test_load_without_a_target_says_what_is_missing(clean_environ: dict[str, str
     assert "set LOAD_URL, LOAD_API_KEY, LOAD_CLIENT_KEY" in done.stderr
 
 
-def test_failing_calls_make_the_load_fail(clean_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_failing_calls_make_the_load_fail(
+    clean_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """A wrong client key: every client's call is refused with 403."""
     report = str(tmp_path_factory.mktemp("load") / "report.html")
     with temporary_service(NO_RATE_LIMITS) as service:

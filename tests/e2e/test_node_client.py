@@ -181,11 +181,17 @@ async def test_a_bad_token_is_answered_before_the_close(backend: Backend, client
 
 async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> None:
     """With one worker; what is pushed before and after the move to a websocket arrives once."""
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
+    ):
         async with Backend(process.url) as backend:
             token = await backend.token("ann")
             room = await backend.room("room", "ann")
-            async with node(client_js, backend.url, PLAIN) as phone, node(client_js, backend.url, {"transports": ["polling"]}) as polls:
+            async with (
+                node(client_js, backend.url, PLAIN) as phone,
+                node(client_js, backend.url, {"transports": ["polling"]}) as polls,
+            ):
                 assert (await polls.state("connect"))["transport"] == "polling"
                 for client in (phone, polls):
                     assert (await client.ask("auth2", token, {}))["result"] == {"client": "ann"}
@@ -203,7 +209,10 @@ async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> No
 @pytest.fixture(scope="module")
 def polled() -> Iterator[ServiceProcess]:
     """A service that offers long-polling."""
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
+    ):
         yield process
         assert faults(process) == []
 
@@ -231,7 +240,9 @@ async def test_what_was_said_while_offline_is_done_on_the_way_back(
         assert (await backend.call("GET", "/me/badge", token=token))["result"] == {"badge": 0}
 
 
-async def test_what_is_said_in_one_turn_is_heard_whatever_the_transport(polled: ServiceProcess, client_js: Path) -> None:
+async def test_what_is_said_in_one_turn_is_heard_whatever_the_transport(
+    polled: ServiceProcess, client_js: Path
+) -> None:
     """By long-polling it comes as one request."""
     ann = f"ann-{secrets.token_hex(4)}"
     async with Backend(polled.url) as backend:
@@ -267,7 +278,9 @@ async def test_a_service_that_stops_lets_its_clients_come_back(client_js: Path, 
         url = process.url
         async with Backend(url) as backend:
             token = await backend.token("ann")
-        async with node(client_js, url, {"transports": [transport], "auth": {"token": token}}, comes_back=True) as phone:
+        async with node(
+            client_js, url, {"transports": [transport], "auth": {"token": token}}, comes_back=True
+        ) as phone:
             began = time.monotonic()
             assert await asyncio.to_thread(process.stop) == 0
             assert time.monotonic() - began < 4

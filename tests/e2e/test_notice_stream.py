@@ -171,7 +171,8 @@ async def test_listening_while_the_connection_is_lost_waits_for_the_next_one(ear
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\xff", b"\x90", b"\x91\xa3wat", b"\x92\xa4gone\x01", b"hello", b"\x92\xa4gone\xa1\xff", b"\x91" * 5000]
+    "payload",
+    [b"", b"\xff", b"\x90", b"\x91\xa3wat", b"\x92\xa4gone\x01", b"hello", b"\x92\xa4gone\xa1\xff", b"\x91" * 5000],
 )
 async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, payload: bytes) -> None:
     await ear.notices.listen(app)
@@ -253,7 +254,9 @@ class DeafPipe:
             end.close()
 
 
-async def test_a_connection_that_only_looks_alive_is_given_up(server: Server, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_only_looks_alive_is_given_up(
+    server: Server, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its own probe does not come back; a quiet one's does, and it stays."""
     monkeypatch.setattr(stream, "SILENCE_S", 0.3)
     monkeypatch.setattr(stream, "PROBE_S", 0.3)

@@ -26,7 +26,9 @@ QUIET = {"REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "REDOCLY_TELEMETRY": "off"}
 
 
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    return subprocess.run(
+        command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=WITHIN_S, check=False
+    )
 
 
 def printed(*command: str, **environ: str) -> Any:
@@ -86,7 +88,9 @@ def expected(asked: dict[str, Any]) -> dict[str, Any]:
 
 @needs_node
 def test_redocly_finds_nothing(document: str, tools: Path) -> None:
-    found = printed(str(tools / "redocly"), "lint", document, "--config", str(HERE / "redocly.yaml"), "--format", "json", **QUIET)
+    found = printed(
+        str(tools / "redocly"), "lint", document, "--config", str(HERE / "redocly.yaml"), "--format", "json", **QUIET
+    )
     assert [(one["ruleId"], one["message"], one["location"]) for one in found["problems"]] == []
 
 
@@ -98,26 +102,65 @@ def test_spectral_finds_nothing(document: str, tools: Path, place: Path) -> None
 @needs_node
 async def test_a_typescript_client(document: str, tools: Path, place: Path, asked: dict[str, Any]) -> None:
     """Types that the strictest compiler takes, and a program with them that reads."""
-    made = await asyncio.to_thread(run, str(tools / "openapi-typescript"), document, "--output", str(place / "schema.d.ts"))
+    made = await asyncio.to_thread(
+        run, str(tools / "openapi-typescript"), document, "--output", str(place / "schema.d.ts")
+    )
     assert (made.returncode, made.stderr) == (0, ""), made.stdout
-    options = ["--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom"]
+    options = [
+        "--strict",
+        "--noUncheckedIndexedAccess",
+        "--target",
+        "es2022",
+        "--module",
+        "nodenext",
+        "--lib",
+        "es2022,dom",
+    ]
     compiled = await asyncio.to_thread(run, str(tools / "tsc"), *options, str(place / "openapi_client.ts"))
     assert compiled.returncode == 0, compiled.stdout
-    assert await asyncio.to_thread(printed, "node", str(place / "openapi_client.js"), json.dumps(asked)) == expected(asked)
+    assert await asyncio.to_thread(printed, "node", str(place / "openapi_client.js"), json.dumps(asked)) == expected(
+        asked
+    )
 
 
 @pytest.fixture(scope="module")
 def python_client(document: str, place: Path) -> Path:
     """The directory of a package `readstate_client`, which was made of the document without a warning."""
-    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
-    pinned = ["--disable-pip-version-check", "--target", str(place / "site"), "-r", str(HERE / "openapi-python-client.txt")]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--no-compile",
+    ]
+    pinned = [
+        "--disable-pip-version-check",
+        "--target",
+        str(place / "site"),
+        "-r",
+        str(HERE / "openapi-python-client.txt"),
+    ]
     installed = run(*pip, *pinned)
     assert installed.returncode == 0, installed.stdout + installed.stderr
     config = place / "generator.yaml"
     config.write_text("post_hooks: []\n")  # the code is not read by people, so it need not look well
     package = place / "made" / "readstate_client"
     package.parent.mkdir()
-    options = ["--path", document, "--config", str(config), "--meta", "none", "--output-path", str(package), "--fail-on-warning"]
+    options = [
+        "--path",
+        document,
+        "--config",
+        str(config),
+        "--meta",
+        "none",
+        "--output-path",
+        str(package),
+        "--fail-on-warning",
+    ]
     made = run(sys.executable, "-m", "openapi_python_client", "generate", *options, PYTHONPATH=str(place / "site"))
     assert made.returncode == 0, made.stdout + made.stderr
     return package.parent

@@ -28,7 +28,9 @@ def url() -> Iterator[str]:
     with short_directory() as directory:
         server = Server(directory / "one")
         server.start()
-        with served(Settings(redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)) as url:
+        with served(
+            Settings(redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+        ) as url:
             yield url
         server.stop()
 
@@ -37,7 +39,11 @@ def session() -> list[str]:
     """The lines of all blocks that call `api`."""
     texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/imkit.md")]
     return [
-        line for text in texts for block in _BLOCK.findall(text) if re.search("^api ", block, re.MULTILINE) for line in block.splitlines()
+        line
+        for text in texts
+        for block in _BLOCK.findall(text)
+        if re.search("^api ", block, re.MULTILINE)
+        for line in block.splitlines()
     ]
 
 

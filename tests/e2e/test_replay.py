@@ -105,7 +105,9 @@ async def test_differences_are_printed_and_make_it_fail(one_service: TemporarySe
     console = Console(file=io.StringIO())
     api = Api(one_service.url, api_key=one_service.api_key)
     assert not (await replay(api, events, skipped=0, concurrency=4, console=console)).differences
-    report = await replay(Api(one_service.url, api_key=one_service.api_key), events[:30], skipped=0, concurrency=4, console=console)
+    report = await replay(
+        Api(one_service.url, api_key=one_service.api_key), events[:30], skipped=0, concurrency=4, console=console
+    )
     assert report.differences
     printed = io.StringIO()
     print_report(report, Console(file=printed, width=200))
@@ -137,6 +139,8 @@ def test_a_file_that_is_not_there_is_said(one_service: TemporaryService, capsys:
 
 def test_the_demonstration_ends_with_no_difference() -> None:
     """`make demo`: a service of its own, the sample, the summary."""
-    done = subprocess.run([sys.executable, "-m", "readstate.replay.demo"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "readstate.replay.demo"], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "425" in done.stdout

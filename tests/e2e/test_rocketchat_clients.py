@@ -54,8 +54,18 @@ def python_client(version: str) -> Iterator[Client]:
     with short_directory() as directory:
         pinned = directory / "requirements.txt"
         pinned.write_text(f"rocketchat_API=={version} --hash=sha256:{VERSIONS[version]}\n")
-        options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check", "--retries", "1"]
-        installed(sys.executable, "-m", "pip", "install", *options, "--target", str(directory / "site"), "-r", str(pinned))
+        options = [
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+        ]
+        installed(
+            sys.executable, "-m", "pip", "install", *options, "--target", str(directory / "site"), "-r", str(pinned)
+        )
 
         def run(session: Answer, *calls: Any) -> list[Answer]:
             given = json.dumps({"session": session, "calls": [_call(call) for call in calls]})
@@ -143,7 +153,10 @@ async def world(backend: Backend) -> World:
 @pytest.fixture
 async def one_worker() -> AsyncIterator[World]:
     """The same on a service with one worker: of several, the others hear of a revoked token some seconds later."""
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
+    ):
         async with Backend(process.url) as backend:
             yield await peopled(backend)
 
@@ -152,7 +165,9 @@ async def peopled(backend: Backend) -> World:
     world = World(backend, secrets.token_hex(4))
     for user in (world.ann, world.bob):
         world.tokens[user] = await backend.token(user)
-    await backend.call("POST", "/rooms/", {"_id": world.room, "members": [world.ann, world.bob], "name": f"The {world.room}"})
+    await backend.call(
+        "POST", "/rooms/", {"_id": world.room, "members": [world.ann, world.bob], "name": f"The {world.room}"}
+    )
     return world
 
 
@@ -174,7 +189,9 @@ async def test_read_and_see_who_has(world: World, python_client: Client) -> None
         ("subscriptions_get_one", world.room),
         ("subscriptions_get", {"updatedSince": "2999-01-01T00:00:00.000Z"}),
     )
-    listed, one, counters, named, read, threads, receipts, unread, unread_from, marked, none = [line["answer"] for line in found]
+    listed, one, counters, named, read, threads, receipts, unread, unread_from, marked, none = [
+        line["answer"] for line in found
+    ]
     assert [(each["rid"], each["unread"]) for each in listed["update"]] == [(world.room, 1)]
     assert one["subscription"]["alert"] is True
     assert counters == named
@@ -195,7 +212,9 @@ async def test_everybody_is_there_once_and_the_asking_ends(world: World, python_
     await world.backend.add(world.room, *others)
     message = await world.backend.post(world.room, world.bob)
     await world.read_by(*others, message=message)
-    (found,) = await asyncio.to_thread(python_client, world.session(world.ann), ("chat_get_message_read_receipts", message))
+    (found,) = await asyncio.to_thread(
+        python_client, world.session(world.ann), ("chat_get_message_read_receipts", message)
+    )
     entries = found["answer"]["receipts"] if isinstance(found["answer"], dict) else found["answer"]
     assert entries[0]["userId"] == world.bob
     assert sorted(entry["userId"] for entry in entries) == sorted([world.bob, *others])
@@ -205,7 +224,9 @@ async def test_everybody_is_there_once_and_the_asking_ends(world: World, python_
 async def test_which_version_asks_for_pages(world: World, python_client: Client, version: str) -> None:
     """What the two are here for: one gets a generator over pages, the other the answer itself."""
     message = await world.backend.post(world.room, world.bob)
-    (found,) = await asyncio.to_thread(python_client, world.session(world.ann), ("chat_get_message_read_receipts", message))
+    (found,) = await asyncio.to_thread(
+        python_client, world.session(world.ann), ("chat_get_message_read_receipts", message)
+    )
     assert isinstance(found["answer"], list if version == "3.7.0" else dict)
 
 
@@ -214,7 +235,11 @@ async def test_direct_rooms(world: World, python_client: Client) -> None:
     await world.backend.call("POST", "/rooms/", {"_id": room, "members": [world.ann, world.bob], "roomTags": [TAG]})
     await world.backend.post(room, world.bob)
     found = await asyncio.to_thread(
-        python_client, world.session(world.ann), ("dm_counters", room), ("dm_counters", room, world.ann), ("subscriptions_get_one", room)
+        python_client,
+        world.session(world.ann),
+        ("dm_counters", room),
+        ("dm_counters", room, world.ann),
+        ("subscriptions_get_one", room),
     )
     plain, own, one = [line["answer"] for line in found]
     assert (plain["joined"], plain["unreads"], plain["members"]) == (True, 1, 2)
@@ -253,7 +278,12 @@ async def test_errors_as_the_python_client_understands_them(world: World, python
         ("channels_counters", {"room_id": "nowhere"}),
     )
     assert {line["raised"] for line in found} == {"RocketApiException"}
-    assert [line["error_type"] for line in found] == [None, "error-invalid-message", "error-no-message-for-unread", "error-room-not-found"]
+    assert [line["error_type"] for line in found] == [
+        None,
+        "error-invalid-message",
+        "error-no-message-for-unread",
+        "error-room-not-found",
+    ]
 
 
 async def test_the_rest_client_of_npm(world: World, node_client: Client) -> None:
@@ -284,7 +314,10 @@ async def test_the_rest_client_of_npm(world: World, node_client: Client) -> None
     assert [entry["userId"] for entry in page["answer"]["receipts"]] == [world.ann]
     assert counters["answer"]["unreads"] == 0
     assert one["answer"]["subscription"]["alert"] is True
-    assert missing == {"status": 400, "error": {"success": False, "error": "The required 'messageId' param is missing."}}
+    assert missing == {
+        "status": 400,
+        "error": {"success": False, "error": "The required 'messageId' param is missing."},
+    }
     assert (bad["status"], bad["error"]["errorType"]) == (400, "invalid-params")
 
 
@@ -315,7 +348,10 @@ async def test_many_readers_for_the_rest_client_of_npm(world: World, node_client
     message = await world.backend.post(world.room, world.bob)
     await world.read_by(*others, message=message)
     call = "/v1/chat.getMessageReadReceipts"
-    pages = [{"messageId": message}, *({"messageId": message, "offset": offset, "count": 50} for offset in (0, 50, 100, 150))]
+    pages = [
+        {"messageId": message},
+        *({"messageId": message, "offset": offset, "count": 50} for offset in (0, 50, 100, 150)),
+    ]
     session = {"url": world.url, "user": world.ann, "token": world.tokens[world.ann]}
     found = await asyncio.to_thread(node_client, **session, calls=[["get", call, page] for page in pages])
     everybody, *paged = [[entry["userId"] for entry in line["answer"]["receipts"]] for line in found]
@@ -324,7 +360,9 @@ async def test_many_readers_for_the_rest_client_of_npm(world: World, node_client
     assert sorted(everybody) == sorted([world.bob, *others])
 
 
-async def test_answers_fit_the_schemas_of_the_original(world: World, misfits: Callable[[str, list[Answer]], list[list[str]]]) -> None:
+async def test_answers_fit_the_schemas_of_the_original(
+    world: World, misfits: Callable[[str, list[Answer]], list[list[str]]]
+) -> None:
     """Subscriptions of rooms of each kind, unread, read and marked; receipts of one who is known and one who is not."""
     ann, ghost = world.ann, f"ghost-{world.ann}"
     direct = direct_room(ann, world.bob)

@@ -40,7 +40,10 @@ def launch(directory: Path) -> Iterator[Launch]:
         sound += ["--busy-reply-threshold", "200"]
         processes.append(
             subprocess.Popen(
-                [server_binary(), *sound, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent()
+                [server_binary(), *sound, *options],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=die_with_parent(),
             )
         )
         url = f"unix://{socket}"
@@ -169,7 +172,9 @@ def test_another_database(launch: Launch) -> None:
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "allkeys-random"])
 def test_it_evicts(launch: Launch, policy: str) -> None:
     sentence = refusal(launch("--maxmemory-policy", policy))
-    assert sentence == f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction"
+    assert (
+        sentence == f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction"
+    )
 
 
 def test_it_keeps_nothing(launch: Launch) -> None:
@@ -349,7 +354,9 @@ def give_slots(node: Server, last: int) -> None:
     with node.client() as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, last)
         if last == 16383:
-            wait_until_now(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", "the cluster to be whole")
+            wait_until_now(
+                lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", "the cluster to be whole"
+            )
 
 
 def test_a_cluster_that_serves_a_part_of_the_slots(lone_node: Server) -> None:
@@ -364,7 +371,8 @@ def test_a_cluster_of_one_node_is_a_cluster(lone_node: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "wanted"), [("maxmemory-policy", "allkeys-lru", "noeviction"), ("appendonly", "no", "keeps nothing")]
+    ("option", "value", "wanted"),
+    [("maxmemory-policy", "allkeys-lru", "noeviction"), ("appendonly", "no", "keeps nothing")],
 )
 def test_one_node_of_a_cluster_is_unsound(lone_node: Server, option: str, value: str, wanted: str) -> None:
     """The rules hold for every primary, and the sentence names it."""
@@ -393,6 +401,10 @@ def test_a_cluster_has_lost_a_node(directory: Path) -> None:
             client.config_set("cluster-node-timeout", 500)
     cluster.nodes[2].kill()
     with cluster.nodes[0].client() as client:
-        wait_until_now(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "fail", "the loss to be noticed", timeout_s=30)
+        wait_until_now(
+            lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "fail",
+            "the loss to be noticed",
+            timeout_s=30,
+        )
     assert "bring back the nodes that are missing" in refusal(cluster.url)
     cluster.stop()

@@ -14,15 +14,15 @@ import uvicorn
 import websockets
 
 from readstate.app import Service, create_app
+from readstate.dialects.imkit.sockets import connections as connections_module
+from readstate.dialects.imkit.sockets import events as events_module
+from readstate.dialects.imkit.sockets import server as server_module
+from readstate.dialects.imkit.sockets.connection import GONE, Connection
+from readstate.dialects.imkit.sockets.packets import Packet
+from readstate.dialects.imkit.sockets.server import Realtime
 from readstate.domain.notices import CursorMoved
-from readstate.http_protocol import LINGER_S, PIECE_BYTES, HttpProtocol, WebSocketProtocol
+from readstate.process.http_protocol import LINGER_S, PIECE_BYTES, HttpProtocol, WebSocketProtocol
 from readstate.settings import Settings
-from readstate.wire.realtime import connections as connections_module
-from readstate.wire.realtime import events as events_module
-from readstate.wire.realtime import server as server_module
-from readstate.wire.realtime.connection import GONE, Connection
-from readstate.wire.realtime.packets import Packet
-from readstate.wire.realtime.server import Realtime
 from tests.security.asgi_socket import AsgiSocket
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
 from tests.support.servers import Server
@@ -48,7 +48,9 @@ class Inside:
         return {
             "connections": connections.all(),
             "to be done later": [
-                len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers) if len(delay)
+                len(delay)
+                for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)
+                if len(delay)
             ],
             "addresses": self.realtime._held._held,
             "people": self.realtime._audience._people,
@@ -68,7 +70,9 @@ class Inside:
 @pytest_asyncio.fixture(params=[{}])
 async def inside(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Inside]:
     """`request.param` are further settings."""
-    settings = Settings(redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="s" * 40, **request.param)
+    settings = Settings(
+        redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="s" * 40, **request.param
+    )
     service = create_app(settings)
     listener = sockets.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -187,7 +191,10 @@ async def test_nothing_remains_of_connections_however_they_end(inside: Inside, b
     """Closed, cut, refused, sent away, switched to another user, on either transport."""
     room = await backend.room("room", "ann", "bob")
     for transport in ("websocket", "polling"):
-        async with device(backend, "ann", transports=(transport,)) as closes, device(backend, transports=(transport,)) as refused:
+        async with (
+            device(backend, "ann", transports=(transport,)) as closes,
+            device(backend, transports=(transport,)) as refused,
+        ):
             await refused.authenticate("nonsense")
             async with device(backend, "ann", transports=(transport,)) as switches:
                 await switches.authenticate(await backend.token("bob"))
@@ -264,7 +271,9 @@ async def test_who_takes_nothing_and_ends_keeps_no_connection(inside: Inside, ho
         if how == "a stop":
             protocol.shutdown()
         else:
-            connection.transport.write(b"\xff\x80\0\0\0\0" if how == "a frame against the protocol" else b"\x88\x80\0\0\0\0")
+            connection.transport.write(
+                b"\xff\x80\0\0\0\0" if how == "a frame against the protocol" else b"\x88\x80\0\0\0\0"
+            )
 
         async def cut() -> bool:
             return bool(protocol.disconnected)
@@ -306,7 +315,9 @@ async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
     await inside.until_nothing_remains()
 
 
-async def test_closings_after_a_gap_do_not_hold_up_a_stop(inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closings_after_a_gap_do_not_hold_up_a_stop(
+    inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server_module, "GAP_SPREAD_S", 60.0)
     async with device(backend, "ann") as first, device(backend, "bob") as second:
         await inside.realtime._repair("default")

@@ -72,7 +72,10 @@ async def test_a_repeated_or_older_read_is_not_announced(backend: Backend) -> No
         third = await backend.post(room, bob)
         await backend.read(token, room, third)
         await other.until("lastRead", 5, room)
-        assert [told["messageID"] for told in other.told("lastRead", room) if told["memberID"] == ann] == [second, third]
+        assert [told["messageID"] for told in other.told("lastRead", room) if told["memberID"] == ann] == [
+            second,
+            third,
+        ]
 
 
 async def test_a_message_is_pushed_as_http_answers_it(backend: Backend) -> None:
@@ -97,7 +100,9 @@ async def test_an_edit_and_a_recall_are_pushed_under_the_same_id(backend: Backen
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann)
         message = await backend.post(room, ann)
-        await backend.call("POST", f"/rooms/{room}/message", {"_id": message, "message": "better", "messageType": "text"}, token=token)
+        await backend.call(
+            "POST", f"/rooms/{room}/message", {"_id": message, "message": "better", "messageType": "text"}, token=token
+        )
         await backend.call("POST", f"/rooms/{room}/message", {"_id": message, "messageType": "recall"}, token=token)
         pushed = await phone.until("chat message", 3, room)
     assert [(told["_id"], told["messageType"], told["message"]) for told in pushed] == [
@@ -233,7 +238,9 @@ async def test_a_message_over_the_socket_is_a_message_over_http(backend: Backend
     ann = fresh("ann")
     async with device(backend, ann, encoding="base64") as phone:
         room = await backend.room(fresh("room"), ann)
-        answer = await phone.client.call("chat message", {"room": room, "messageType": "text", "message": "né"}, timeout=10)
+        answer = await phone.client.call(
+            "chat message", {"room": room, "messageType": "text", "message": "né"}, timeout=10
+        )
         assert answer["RC"] == 0
         assert (await phone.until("chat message", 1, room))[0] == answer["result"]
         state = await backend.call("GET", f"/rooms/{room}", token=await backend.token(ann))
@@ -264,7 +271,9 @@ async def test_reading_over_the_socket_is_reading_over_http(backend: Backend) ->
         ("lastRead", [], 400, "MISSING_PARAMETER"),
     ],
 )
-async def test_what_cannot_be_done_is_answered_as_over_http(backend: Backend, event: str, content: object, rc: int, code: str) -> None:
+async def test_what_cannot_be_done_is_answered_as_over_http(
+    backend: Backend, event: str, content: object, rc: int, code: str
+) -> None:
     async with device(backend, fresh("ann")) as phone:
         answer = await phone.ask(event, content)
         assert (answer["RC"], answer["error"]["code"]) == (rc, code)
@@ -345,7 +354,9 @@ async def test_a_token_in_the_handshake_is_as_good_as_auth2(backend: Backend) ->
         ({"token": "nonsense", "CLIENT_KEY": "wrong"}, "INVALID_CLIENT_KEY"),
     ],
 )
-async def test_a_bad_token_in_the_handshake_is_told_by_an_object(backend: Backend, auth: dict[str, Any], code: str) -> None:
+async def test_a_bad_token_in_the_handshake_is_told_by_an_object(
+    backend: Backend, auth: dict[str, Any], code: str
+) -> None:
     """`message` is what Socket.IO's clients show, `data` what `auth2` would answer."""
     phone = Device(backend)
     errors: list[dict[str, Any]] = []
@@ -401,7 +412,9 @@ async def test_the_order_of_conf_and_auth2_is_free(backend: Backend) -> None:
         assert phone.strings_only
 
 
-@pytest.mark.parametrize("wish", [{"encoding": "custom"}, {"encoding": "rot13"}, {"encoding": None}, {}, None, "base64", ["base64"]])
+@pytest.mark.parametrize(
+    "wish", [{"encoding": "custom"}, {"encoding": "rot13"}, {"encoding": None}, {}, None, "base64", ["base64"]]
+)
 async def test_an_encoding_that_we_do_not_speak_changes_nothing(backend: Backend, wish: object) -> None:
     async with device(backend, fresh("ann"), encoding="base64") as phone:
         answer = await phone.client.call("conf", wish, timeout=10)
@@ -438,7 +451,9 @@ async def test_a_wrong_client_key_is_no_401(backend: Backend, extra: object) -> 
         await phone.until_closed()
 
 
-@pytest.mark.parametrize("extra", [{}, None, "device-7", {"deviceId": "7"}, {"CLIENT_KEY": CLIENT_KEY}, {"im-client-key": CLIENT_KEY}])
+@pytest.mark.parametrize(
+    "extra", [{}, None, "device-7", {"deviceId": "7"}, {"CLIENT_KEY": CLIENT_KEY}, {"im-client-key": CLIENT_KEY}]
+)
 async def test_the_client_key_is_optional_and_goes_by_any_of_its_names(backend: Backend, extra: object) -> None:
     async with device(backend) as phone:
         assert (await phone.ask("auth2", (await backend.token(fresh("ann")), extra)))["RC"] == 0
@@ -512,7 +527,9 @@ async def test_a_token_that_ends_takes_the_connection_along(backend: Backend) ->
     await backend.token(ann)
     ends_at = time.time() + 2
     ends = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ends_at + 1)) + ".000Z"
-    await backend.call("PUT", f"/admin/clients/{ann}/token", {"token": f"custom-token-of-{ann}", "expirationDate": ends})
+    await backend.call(
+        "PUT", f"/admin/clients/{ann}/token", {"token": f"custom-token-of-{ann}", "expirationDate": ends}
+    )
     async with device(backend) as phone:
         assert (await phone.authenticate(f"custom-token-of-{ann}"))["RC"] == 0
         await asyncio.sleep(0.5)
@@ -544,7 +561,9 @@ async def test_a_stopping_service_closes_in_a_way_that_clients_come_back() -> No
                 stopping = asyncio.create_task(asyncio.to_thread(process.stop, 20.0))
                 await phone.until_closed(20.0)
                 assert await stopping == 0
-                assert goodbyes == [phone.client.reason.TRANSPORT_ERROR] or goodbyes == [phone.client.reason.TRANSPORT_CLOSE]
+                assert goodbyes == [phone.client.reason.TRANSPORT_ERROR] or goodbyes == [
+                    phone.client.reason.TRANSPORT_CLOSE
+                ]
         assert faults(process) == []
 
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
-from readstate.embedded import socket_path
+from readstate.process.embedded import socket_path
 from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
 from tests.support.servers import Cluster, Server, free_port, server_binary, short_directory
 from tests.support.waiting import wait_until_now
@@ -35,7 +35,10 @@ def post(service: ServiceProcess, path: str, body: object, **headers: str) -> di
     request = urllib.request.Request(
         service.url + path,
         data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", **{f"IM-{name.replace('_', '-')}": value for name, value in headers.items()}},
+        headers={
+            "Content-Type": "application/json",
+            **{f"IM-{name.replace('_', '-')}": value for name, value in headers.items()},
+        },
     )
     with urllib.request.urlopen(request, timeout=10) as response:
         result: dict[str, object] = json.load(response)["result"]
@@ -44,7 +47,11 @@ def post(service: ServiceProcess, path: str, body: object, **headers: str) -> di
 
 def token_of(service: ServiceProcess, user: str, api_key: str | None = None) -> str:
     """A token of a user, who is created if needed."""
-    return str(post(service, "/admin/clients", {"_id": user, "issueAccessToken": True}, API_KEY=api_key or service.api_key)["token"])
+    return str(
+        post(service, "/admin/clients", {"_id": user, "issueAccessToken": True}, API_KEY=api_key or service.api_key)[
+            "token"
+        ]
+    )
 
 
 def whoami(service: ServiceProcess, token: str, client_key: str | None = None) -> str:
@@ -146,7 +153,9 @@ def test_with_nohup_it_outlives_the_terminal(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0])
-def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(data_dir: Path, how: signal.Signals, moment_s: float) -> None:
+def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(
+    data_dir: Path, how: signal.Signals, moment_s: float
+) -> None:
     """As the signal ends a program, so that a shell and systemd see what it was. Ctrl-C goes to the workers as well."""
     service = ServiceProcess(data_dir)
     service.launch()
@@ -192,7 +201,10 @@ def test_the_log_tells_of_start_and_stop(data_dir: Path) -> None:
         wait_until_now(lambda: bool(lines_of(service, "ready")), "the line")
     (ready,) = lines_of(service, "ready")
     assert (ready["level"], f"http://{ready['address']}", ready["workers"]) == ("info", url, 2)
-    assert [line["level"] for line in lines_of(service, "told to stop by SIGTERM") + lines_of(service, "stopped")] == ["info", "info"]
+    assert [line["level"] for line in lines_of(service, "told to stop by SIGTERM") + lines_of(service, "stopped")] == [
+        "info",
+        "info",
+    ]
 
 
 def lines_of(service: ServiceProcess, beginning: str) -> list[dict[str, object]]:
@@ -204,7 +216,9 @@ def lines_of(service: ServiceProcess, beginning: str) -> list[dict[str, object]]
 def replaced(service: ServiceProcess, process: str) -> float:
     """How often one of these processes was started again, as /metrics says."""
     found = re.search(
-        rf'^readstate_processes_replaced_total{{process="{process}"}} (\S+)$', service.get("/metrics")[1].decode(), re.MULTILINE
+        rf'^readstate_processes_replaced_total{{process="{process}"}} (\S+)$',
+        service.get("/metrics")[1].decode(),
+        re.MULTILINE,
     )
     assert found is not None
     return float(found[1])
@@ -396,17 +410,23 @@ def test_another_readstate_on_the_port_is_called_so(data_dir: Path, host: str) -
     with ServiceProcess(data_dir) as service:
         port = int(service.url.rpartition(":")[2])
         sentence = refusal(data_dir=data_dir.with_name("other"), port=port, host=host)
-    assert sentence == f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another"
+    assert (
+        sentence == f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another"
+    )
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
 def test_a_host_that_is_not_ours_is_refused(data_dir: Path, host: str) -> None:
     """Nothing uses it, so there is nothing to stop."""
-    assert refusal(data_dir=data_dir, port=0, host=host).startswith(f"READSTATE_HOST: {host} is no address of this machine")
+    assert refusal(data_dir=data_dir, port=0, host=host).startswith(
+        f"READSTATE_HOST: {host} is no address of this machine"
+    )
 
 
 def test_an_unknown_setting_is_refused(data_dir: Path) -> None:
-    assert refusal(data_dir=data_dir, prot=1) == "READSTATE_PROT is not a setting; the nearest known one is READSTATE_PORT"
+    assert (
+        refusal(data_dir=data_dir, prot=1) == "READSTATE_PROT is not a setting; the nearest known one is READSTATE_PORT"
+    )
 
 
 def test_a_bad_value_is_refused(data_dir: Path) -> None:
@@ -416,7 +436,10 @@ def test_a_bad_value_is_refused(data_dir: Path) -> None:
 def test_a_data_directory_that_others_can_read_is_refused(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o755)
     (data_dir / "something").touch()
-    assert refusal(data_dir=data_dir, port=0) == f"{data_dir} is open to other users of this machine; run `chmod 700 {data_dir}`"
+    assert (
+        refusal(data_dir=data_dir, port=0)
+        == f"{data_dir} is open to other users of this machine; run `chmod 700 {data_dir}`"
+    )
 
 
 def test_a_secret_that_others_can_read_is_refused(data_dir: Path) -> None:

@@ -15,7 +15,9 @@ from readstate.store.server_check import ServerRefused, check_server
 from tests.support.authority import Authority
 from tests.support.servers import Server
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make certificates")
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="needs the openssl command to make certificates"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,10 @@ async def address(server: Server, authority: Authority, name: str) -> AsyncItera
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_unix_connection(str(server.socket))
-        both = [asyncio.create_task(pass_on(reader, server_writer)), asyncio.create_task(pass_on(server_reader, writer))]
+        both = [
+            asyncio.create_task(pass_on(reader, server_writer)),
+            asyncio.create_task(pass_on(server_reader, writer)),
+        ]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         for end in (writer, server_writer):
             end.close()
@@ -91,4 +96,6 @@ async def test_a_certificate_for_another_name_is_said(address: str, authority: A
 
 async def test_a_file_that_cannot_be_read_is_named(address: str, tmp_path: Path) -> None:
     nowhere = tmp_path / "ca.pem"
-    assert f"the file that ssl_ca_certs names, {nowhere}, cannot be read" in await refusal(f"rediss://{address}?ssl_ca_certs={nowhere}")
+    assert f"the file that ssl_ca_certs names, {nowhere}, cannot be read" in await refusal(
+        f"rediss://{address}?ssl_ca_certs={nowhere}"
+    )

@@ -13,7 +13,7 @@ import pytest
 import requests
 from tencentcloud_im.tcim_client import TCIMClient
 
-from readstate.wire.tencent.naming import room_of_pair
+from readstate.dialects.tencent.naming import room_of_pair
 from tests.support.devices import API_KEY, CLIENT_KEY
 from tests.support.processes import ServiceProcess
 from tests.support.servers import short_directory
@@ -108,7 +108,9 @@ def test_what_is_not_offered_is_said_in_the_clients_words(client: TCIMClient) ->
     ("sdkappid", "key", "admin", "code"),
     [(SDKAPPID, "0" * 64, ADMIN, 70009), (SDKAPPID + 1, KEY, ADMIN, 60006), (SDKAPPID, KEY, "bob", 60010)],
 )
-def test_a_client_that_is_set_up_wrongly(service: ServiceProcess, sdkappid: int, key: str, admin: str, code: int) -> None:
+def test_a_client_that_is_set_up_wrongly(
+    service: ServiceProcess, sdkappid: int, key: str, admin: str, code: int
+) -> None:
     wrong = TCIMClient(sdkappid, key, admin, tencent_url=f"{service.url}/v4")
     assert said(wrong.get_unread_num("ann"))["ErrorCode"] == code
 
@@ -117,17 +119,24 @@ def test_a_client_that_is_set_up_wrongly(service: ServiceProcess, sdkappid: int,
     ("command", "body"),
     [
         ("openim/admin_set_msg_read", '{"Report_Account": "dramon1", "Peer_Account": "dramon2"}'),
-        ("openim/admin_set_msg_read", '{"Report_Account": "dramon1", "Peer_Account": "dramon2", "MsgReadTime": 1700000000}'),
+        (
+            "openim/admin_set_msg_read",
+            '{"Report_Account": "dramon1", "Peer_Account": "dramon2", "MsgReadTime": 1700000000}',
+        ),
         ("openim/get_c2c_unread_msg_num", '{"To_Account": "dramon1"}'),
         ("openim/get_c2c_unread_msg_num", '{"To_Account": "dramon1", "Peer_Account": ["dramon2", "teacher"]}'),
         ("group_open_http_svc/set_unread_msg_num", '{"GroupId": "@TGS#1", "Member_Account": "bob", "UnreadMsgNum": 5}'),
     ],
 )
-def test_requests_as_they_were_captured(service: ServiceProcess, backend: httpx.Client, command: str, body: str) -> None:
+def test_requests_as_they_were_captured(
+    service: ServiceProcess, backend: httpx.Client, command: str, body: str
+) -> None:
     """No content type at all, and a UserSig with `*` percent-encoded, as the client sends them."""
     gather(backend, "@TGS#1", "ann", "bob")
     connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=20)
-    query = f"sdkappid={SDKAPPID}&identifier={ADMIN}&usersig={quote(usersig(), safe='')}&random=130462168&contenttype=json"
+    query = (
+        f"sdkappid={SDKAPPID}&identifier={ADMIN}&usersig={quote(usersig(), safe='')}&random=130462168&contenttype=json"
+    )
     connection.putrequest("POST", f"/v4/{command}?{query}", skip_accept_encoding=True)
     connection.putheader("User-Agent", "python-requests/2.x")
     connection.putheader("Content-Length", str(len(body)))
@@ -142,13 +151,17 @@ def test_requests_as_they_were_captured(service: ServiceProcess, backend: httpx.
 def test_other_methods_have_status_200(service: ServiceProcess, method: str) -> None:
     answer = requests.request(method, f"{service.url}/v4/openim/admin_set_msg_read", timeout=20)
     assert answer.status_code == 200
-    assert answer.content == (b"" if method == "HEAD" else b'{"ActionStatus":"FAIL","ErrorInfo":"HTTP parse Error","ErrorCode":60002}')
+    assert answer.content == (
+        b"" if method == "HEAD" else b'{"ActionStatus":"FAIL","ErrorInfo":"HTTP parse Error","ErrorCode":60002}'
+    )
 
 
 def test_a_body_that_is_too_large_has_status_200(service: ServiceProcess) -> None:
     query = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     for size in (13_000, 100_000):
-        answer = requests.post(f"{service.url}/v4/openim/admin_set_msg_read", params=query, data=b" " * size, timeout=20)
+        answer = requests.post(
+            f"{service.url}/v4/openim/admin_set_msg_read", params=query, data=b" " * size, timeout=20
+        )
         assert said(answer)["ErrorCode"] == 93000
 
 
@@ -173,7 +186,9 @@ def test_the_limit_is_for_all_workers_together(service: ServiceProcess) -> None:
     assert (codes.count(0), codes.count(60007)) == (200, 60)
 
 
-def test_who_breaks_off_in_the_middle_of_a_body_is_no_fault_of_ours(service: ServiceProcess, backend: httpx.Client) -> None:
+def test_who_breaks_off_in_the_middle_of_a_body_is_no_fault_of_ours(
+    service: ServiceProcess, backend: httpx.Client
+) -> None:
     """Nothing is logged, and nothing counted among the failures."""
     before = len(service.logged)
     url = f"/v4/openim/get_c2c_unread_msg_num?sdkappid={SDKAPPID}&identifier={ADMIN}&usersig={quote(usersig())}&contenttype=json"

@@ -95,7 +95,10 @@ async def test_a_read_is_told_by_webhook(data_dir: Path, settings: dict[str, obj
         await called(receiver, 2)
         metrics = (await asyncio.to_thread(service.get, "/metrics"))[1].decode()
     told = [Webhook(TOKEN.encode()).verify(call.body, call.headers)["data"] for call in receiver.calls]
-    assert [(one["app"], one["room"], one["member"], one["message"], one["before"], one["seq"], one["unread"]) for one in told] == [
+    assert [
+        (one["app"], one["room"], one["member"], one["message"], one["before"], one["seq"], one["unread"])
+        for one in told
+    ] == [
         ("default", "garden", "ann", second, 0, 2, 0),
         ("default", "garden", "ann", third, 2, 3, 0),
     ]
@@ -123,13 +126,17 @@ async def test_a_receiver_that_is_down_slows_no_read_and_hears_of_all_later(
         receiver.answer = lambda call: OK
 
         async def all_told() -> bool:
-            return all(any(call.json["data"]["message"] == message for call in receiver.of(user, "garden")) for user in tokens)
+            return all(
+                any(call.json["data"]["message"] == message for call in receiver.of(user, "garden")) for user in tokens
+            )
 
         await wait_until(all_told, "everybody's newest read", timeout_s=20)
     assert all(receiver.of(user, "garden")[-1].json["data"]["seq"] == 10 for user in tokens)
 
 
-async def test_a_deliverer_that_dies_is_replaced(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
+async def test_a_deliverer_that_dies_is_replaced(
+    data_dir: Path, settings: dict[str, object], receiver: Receiver
+) -> None:
     """And what was read meanwhile is told."""
     async with serving(data_dir, settings) as (service, backend):
         token = await backend.token("ann")
@@ -144,7 +151,9 @@ async def test_a_deliverer_that_dies_is_replaced(data_dir: Path, settings: dict[
     assert not any(map(is_running, started))
 
 
-async def test_dead_letters_are_listed_and_replayed(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
+async def test_dead_letters_are_listed_and_replayed(
+    data_dir: Path, settings: dict[str, object], receiver: Receiver
+) -> None:
     """By id, or all; while the service runs and while it does not."""
     receiver.answer = lambda call: Reply(500)
     settings["webhook_retry_hours"] = 0
@@ -158,12 +167,15 @@ async def test_dead_letters_are_listed_and_replayed(data_dir: Path, settings: di
 
         async def listed() -> bool:
             lines[:] = sorted(
-                (await command("webhooks", "list", data_dir=data_dir, settings=settings)).splitlines(), key=lambda line: line[-80:]
+                (await command("webhooks", "list", data_dir=data_dir, settings=settings)).splitlines(),
+                key=lambda line: line[-80:],
             )
             return len(lines) == 2
 
         await wait_until(listed, "two dead letters", timeout_s=20)
-        assert all("1 attempt(s)\tapp default room room-of-" in line and line.endswith("\tstatus 500") for line in lines)
+        assert all(
+            "1 attempt(s)\tapp default room room-of-" in line and line.endswith("\tstatus 500") for line in lines
+        )
         receiver.answer = lambda call: OK
         of_ann = next(line for line in lines if "member ann" in line).split("\t")[0]
         printed = await command("webhooks", "replay", of_ann, data_dir=data_dir, settings=settings)
@@ -177,20 +189,26 @@ async def test_dead_letters_are_listed_and_replayed(data_dir: Path, settings: di
         await called(receiver, 4)
 
 
-async def test_one_to_one_reads_are_told_in_tencents_form(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
+async def test_one_to_one_reads_are_told_in_tencents_form(
+    data_dir: Path, settings: dict[str, object], receiver: Receiver
+) -> None:
     """With the unread total of the reader over one-to-one conversations; other rooms keep the native form."""
     settings["tencent_sdkappid"] = 1400000001
     async with serving(data_dir, settings) as (_, backend):
         token = await backend.token("ann")
         for other in ("bob", "cid"):
-            await backend.call("POST", "/rooms/", {"_id": direct_room("ann", other), "members": ["ann", other], "roomTags": [TAG]})
+            await backend.call(
+                "POST", "/rooms/", {"_id": direct_room("ann", other), "members": ["ann", other], "roomTags": [TAG]}
+            )
         await backend.room("garden", "ann", "bob")
         await backend.post(direct_room("ann", "cid"), "cid")
         for room in (direct_room("ann", "bob"), "garden"):
             await backend.read(token, room, await backend.post(room, "bob"))
         await called(receiver, 2)
     tencent, standard = sorted(receiver.calls, key=lambda call: "type" in call.json)
-    assert {name: tencent.json[name] for name in ("CallbackCommand", "Report_Account", "Peer_Account", "UnreadMsgNum")} == {
+    assert {
+        name: tencent.json[name] for name in ("CallbackCommand", "Report_Account", "Peer_Account", "UnreadMsgNum")
+    } == {
         "CallbackCommand": "C2C.CallbackAfterMsgReport",
         "Report_Account": "ann",
         "Peer_Account": "bob",
@@ -201,7 +219,9 @@ async def test_one_to_one_reads_are_told_in_tencents_form(data_dir: Path, settin
     assert standard.json["data"]["room"] == "garden"
 
 
-async def test_calls_that_come_nearly_too_often_are_told(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
+async def test_calls_that_come_nearly_too_often_are_told(
+    data_dir: Path, settings: dict[str, object], receiver: Receiver
+) -> None:
     """Of Tencent's server API, counted over both workers."""
     settings |= {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "tencent_rate_limit": 5, "workers": 2}
     query = {"sdkappid": SDKAPPID, "identifier": ADMIN, "usersig": usersig()}
@@ -244,12 +264,16 @@ async def test_a_deliverer_that_could_not_deliver_says_so_in_one_line(
 async def test_the_service_does_not_start_with_webhooks_that_cannot_work(
     data_dir: Path, settings: dict[str, object], change: dict[str, Any]
 ) -> None:
-    done = await asyncio.to_thread(run_command, "serve", settings={**settings, "port": 0, "data_dir": data_dir, **change})
+    done = await asyncio.to_thread(
+        run_command, "serve", settings={**settings, "port": 0, "data_dir": data_dir, **change}
+    )
     assert done.returncode == 2
     assert "READSTATE_WEBHOOK_" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("webhooks",), ("webhooks", "replay"), ("webhooks", "replay", "read_1", "--all")])
+@pytest.mark.parametrize(
+    "arguments", [("webhooks",), ("webhooks", "replay"), ("webhooks", "replay", "read_1", "--all")]
+)
 def test_the_command_says_how_it_is_used(arguments: tuple[str, ...]) -> None:
     done = run_command(*arguments)
     assert done.returncode == 2

@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, as `make wheel` builds it."""
     place = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)],
+        cwd=ROOT,
+        check=True,
+    )
     return next(place.glob("readstate-*.whl"))
 
 
@@ -50,9 +54,14 @@ def test_it_carries_nothing_else(wheel: Path) -> None:
 
 def test_the_installed_code_is_the_wheels(environment: Path) -> None:
     """Else the test below would show that the checkout works."""
-    program = "import readstate.cli; from readstate.store.scripts import lua_dir; print(readstate.cli.__file__, lua_dir())"
+    program = "import readstate.cli.main; from readstate.store.scripts import lua_dir; print(readstate.cli.main.__file__, lua_dir())"
     run = subprocess.run(
-        [environment / "bin" / "python", "-c", program], cwd=environment, env=clean_environ(), capture_output=True, text=True, check=True
+        [environment / "bin" / "python", "-c", program],
+        cwd=environment,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert [Path(place).is_relative_to(environment) for place in run.stdout.split()] == [True, True]
 
@@ -68,6 +77,10 @@ def test_it_serves_from_the_wheel(environment: Path) -> None:
 @pytest.mark.parametrize("command", ["serve", "replay", "audit", "apps"])
 def test_every_command_is_there(environment: Path, command: str) -> None:
     run = subprocess.run(
-        [environment / "bin" / "readstate", command, "--help"], env=clean_environ(), capture_output=True, text=True, check=True
+        [environment / "bin" / "readstate", command, "--help"],
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert f"readstate {command}" in run.stdout

@@ -101,7 +101,9 @@ async def test_a_message_that_is_deleted_takes_its_acknowledgements_along(store:
     assert await readers(store, app, "m2") == ["bob"]
 
 
-async def test_acknowledgements_of_forgotten_messages_are_forgotten(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_acknowledgements_of_forgotten_messages_are_forgotten(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """The store of these tests remembers a hundred messages."""
     await a_room_with(store, app, "m1", "m2")
     await acknowledge(store, app, "bob", "m1", "m2")

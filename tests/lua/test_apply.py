@@ -14,7 +14,9 @@ async def counters(executor: Executor, app: str) -> dict[str, int]:
     """Everything that ann's side counts, and the version."""
     key = Keys.user(app, "ann")
     flat = await executor.command("HGETALL", key, key=key)
-    stored = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True) if not name.startswith(b"r")}
+    stored = {
+        name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True) if not name.startswith(b"r")
+    }
     sums = stored.pop("")
     return {name: int(value) for name, value in stored.items()} | {
         "version": int.from_bytes(sums[:6]),

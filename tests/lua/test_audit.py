@@ -43,7 +43,9 @@ async def sound_room(store: RedisStore, app: str) -> None:
 
 async def audit(store: RedisStore, app: str, *, repair: bool) -> list[Drift]:
     """Ann's side and the room."""
-    found = await store.audit_user(app=app, user="ann", repair=repair) + await store.audit_room(app=app, room="r", repair=repair)
+    found = await store.audit_user(app=app, user="ann", repair=repair) + await store.audit_room(
+        app=app, room="r", repair=repair
+    )
     await store.outbox.idle()
     return found
 
@@ -77,7 +79,9 @@ async def test_a_wrong_order_in_a_large_room_is_found_and_mended(
 
 
 @pytest.mark.parametrize(("unread", "state", "tags"), [(7, 1, "a\x1fb"), (1, 0, ""), (1, 1, "c"), (0, 3, "")])
-async def test_a_wrong_copy_is_found_and_mended(store: RedisStore, run: Run, app: str, unread: int, state: int, tags: str) -> None:
+async def test_a_wrong_copy_is_found_and_mended(
+    store: RedisStore, run: Run, app: str, unread: int, state: int, tags: str
+) -> None:
     """The room tells it anew, with a stamp above the one that the damage carries."""
     await sound_room(store, app)
     stamp = (await run("copies", USER(app, "ann"), "r"))[1]
@@ -101,7 +105,9 @@ async def test_an_audit_of_everything_says_each_difference_once(store: RedisStor
     assert ("ann", "nowhere", "state") in found
 
 
-async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """The head's sum is compared with the members themselves."""
     await sound_room(store, app)
     key = ROOM(app, "r")
@@ -136,7 +142,9 @@ async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, a
     assert await run("copies", USER(app, "ann"), "nowhere") == []
 
 
-async def test_what_an_older_version_has_written_is_no_difference(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_what_an_older_version_has_written_is_no_difference(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """It kept no tags of the sets; they are made with the next set that comes or goes."""
     await sound_room(store, app)
     for user in ("ann", "bob"):
@@ -147,7 +155,9 @@ async def test_what_an_older_version_has_written_is_no_difference(store: RedisSt
     assert await store.badge(app=app, user="ann", tags=["c"]) == 1
 
 
-async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """What follows it is right, and the audit mends the rest."""
     await sound_room(store, app)
     key = USER(app, "ann")

@@ -43,5 +43,7 @@ async def test_the_badges_of_several_are_those_of_each(store: RedisStore, app: s
     for room, sender in (("small", "p00"), ("small", ""), ("large", "p01")):
         await posted(store, app, room, sender=sender)
     asked = ["p02", "nobody", *people]
-    assert await store.badge_each(app=app, users=asked) == [await store.badge(app=app, user=user, tags=[]) for user in asked]
+    assert await store.badge_each(app=app, users=asked) == [
+        await store.badge(app=app, user=user, tags=[]) for user in asked
+    ]
     assert (await store.badge_each(app=app, users=asked))[:5] == [3, 0, 2, 2, 3]

@@ -14,7 +14,9 @@ async def test_a_room_with_two_tags_is_in_both_counts_and_once_in_the_total(stor
     await a_room(store, app, "r3")
     for room in ("r1", "r2", "r2", "r3"):
         await posted(store, app, room)
-    assert await store.badges_by_tags(app=app, user="ann", tags=["a", "b", "c"]) == TagBadges(3, {"a": 1, "b": 3, "c": 0})
+    assert await store.badges_by_tags(app=app, user="ann", tags=["a", "b", "c"]) == TagBadges(
+        3, {"a": 1, "b": 3, "c": 0}
+    )
     assert await store.badges_by_tags(app=app, user="ann", tags=["a"]) == TagBadges(1, {"a": 1})
 
 

@@ -16,7 +16,9 @@ def store(executor: Executor) -> RedisStore:
     return RedisStore(executor, message_history=1000)
 
 
-async def test_a_page_of_receipts_ends_early_when_journals_are_long_and_leaves_nobody_out(store: RedisStore, app: str) -> None:
+async def test_a_page_of_receipts_ends_early_when_journals_are_long_and_leaves_nobody_out(
+    store: RedisStore, app: str
+) -> None:
     """40 people read on 300 times between two pages: 12,000 moves are more than one page looks at."""
     people = [f"p{number:02}" for number in range(40)]
     await a_room(store, app, members=["ann", *people])
@@ -26,7 +28,9 @@ async def test_a_page_of_receipts_ends_early_when_journals_are_long_and_leaves_n
     first = await store.receipts(app=app, room="r", message="m", which=Filter.READ, limit=2, page="")
     for number in range(300):
         await posted(store, app, message=f"n{number}")
-        await asyncio.gather(*(store.mark_read(app=app, room="r", user=person, message=f"n{number}") for person in people))
+        await asyncio.gather(
+            *(store.mark_read(app=app, room="r", user=person, message=f"n{number}") for person in people)
+        )
     seen = [reader.member for reader in first.readers]
     sizes, page = [], first.next
     while page:

@@ -20,7 +20,9 @@ async def commands(executor: Executor) -> dict[str, int]:
     """How often each command ran since the last `forget`, the script's own ones included."""
     lines = (await executor.command("INFO", "commandstats", key="")).decode().splitlines()
     counts = {
-        line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines if ":" in line
+        line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0])
+        for line in lines
+        if ":" in line
     }
     return {name: count for name, count in counts.items() if name not in COUNTING}
 
@@ -41,7 +43,9 @@ async def test_marking_read_takes_the_same_few_commands_in_every_room(
     await forget(executor)
     assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{messages - 1 - before_the_newest}")).moved
     ran = await commands(executor)
-    assert ran == {"fcall": 1, "hmget": 2, "time": 1, "hset": 2, "publish": 1} | ({"hget": 1} if before_the_newest else {})
+    assert ran == {"fcall": 1, "hmget": 2, "time": 1, "hset": 2, "publish": 1} | (
+        {"hget": 1} if before_the_newest else {}
+    )
 
 
 async def test_a_post_takes_two_commands_a_member(store: RedisStore, executor: Executor, app: str) -> None:

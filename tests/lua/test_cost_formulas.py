@@ -69,7 +69,9 @@ class World:
         """Room r of so many members who are all in `others` further rooms of one tag each, and so have as many tag sets. Its members."""
         names = people(members)
         for number in range(others):
-            await self.store.create_room(app=self.app, room=f"other{number}", tags=[f"o{number}"], profile={}, members=names)
+            await self.store.create_room(
+                app=self.app, room=f"other{number}", tags=[f"o{number}"], profile={}, members=names
+            )
         await self.store.create_room(app=self.app, room="r", tags=many(prefix, tags), profile={}, members=names)
         await self.store.outbox.idle()
         return names
@@ -78,7 +80,9 @@ class World:
         """Let so many rooms that these users left over an hour ago be forgotten next."""
         for name in names:
             key = Keys.user(self.app, name)
-            await self.executor.command("ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key)
+            await self.executor.command(
+                "ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key
+            )
 
     async def messages(self, count: int, *, room: str = "r", sender: str = "", prefix: str = "m") -> list[str]:
         """So many messages in the room."""
@@ -93,7 +97,11 @@ class World:
         crowd = people(FANOUT_LIMIT + 1) if derived else []
         for name in names:
             await self.store.create_room(
-                app=self.app, room=name, tags=[*many("all", shared), *many(f"{name}t", tags)], profile={}, members=["ann", *crowd]
+                app=self.app,
+                room=name,
+                tags=[*many("all", shared), *many(f"{name}t", tags)],
+                profile={},
+                members=["ann", *crowd],
             )
             await posted(self.store, self.app, name)
         await self.store.outbox.idle()
@@ -128,7 +136,13 @@ def case(script: str) -> Callable[[Case], Case]:
 @case("create_room")
 async def _create_room(world: World) -> Sizes:
     """By a client, then taken over by a backend: some stay, some leave, and some come who had left it."""
-    lot, fields, tags, members, named = world.of(10, MEMBERS_AT_ONCE), world.of(1, 32), world.of(1, 4), world.of(5, 100), world.of(20, 1000)
+    lot, fields, tags, members, named = (
+        world.of(10, MEMBERS_AT_ONCE),
+        world.of(1, 32),
+        world.of(1, 4),
+        world.of(5, 100),
+        world.of(20, 1000),
+    )
     room = {"app": world.app, "room": "r", "profile": dict.fromkeys(many("f", fields), b"1")}
     back, stay, leave = many("back", lot), people(members), many("leave", LEAVE_AT_ONCE)
     await world.count(world.store.create_room(**room, tags=many("old", tags), members=back, by_client=True))
@@ -173,7 +187,9 @@ async def _remove_members(world: World) -> Sizes:
     leaving = [f"leaving{number}" for number in range(lot)]
     await world.store.add_members(app=world.app, room="r", members=leaving)
     await world.store.add_members(app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)])
-    await world.store.remove_members(app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)])
+    await world.store.remove_members(
+        app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)]
+    )
     last = (await world.messages(1))[0]
     for member in leaving:
         await world.store.mark_read(app=world.app, room="r", user=member, message=last)
@@ -261,7 +277,9 @@ async def _room_summary(world: World) -> Sizes:
     await a_marked_room(world)
     fields = many("f", world.of(1, 32))
     await world.count(
-        world.store.room_summary_each(app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields, last_read=True)
+        world.store.room_summary_each(
+            app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields, last_read=True
+        )
     )
     return {}
 
@@ -296,7 +314,9 @@ async def _post(world: World) -> Sizes:
     await world.store.remove_members(app=world.app, room="r", members=gone)
     for number in range(2 * history):
         hidden = {"as_last": number % 4 > 1}
-        message = (await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else "", **hidden))).message
+        message = (
+            await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else "", **hidden))
+        ).message
         if number == history:
             await world.store.delete_message(app=world.app, room="r", message=message)
     return {"members": members, "tags": tags, "left": left, "forgotten": 64}
@@ -305,7 +325,9 @@ async def _post(world: World) -> Sizes:
 @case("edit_message")
 async def _edit_message(world: World) -> Sizes:
     await world.room(world.of(2, 250))
-    await world.count(world.store.edit_message(app=world.app, room="r", message=(await world.messages(3))[0], body="{}"))
+    await world.count(
+        world.store.edit_message(app=world.app, room="r", message=(await world.messages(3))[0], body="{}")
+    )
     return {}
 
 
@@ -376,7 +398,9 @@ async def _count_messages(world: World) -> Sizes:
 async def _mark_read(world: World) -> Sizes:
     """Each message by itself, so that chunks of the journal are put away and forgotten."""
     names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
-    world.store = RedisStore(world.executor, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True)
+    world.store = RedisStore(
+        world.executor, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True
+    )
     messages = await world.messages(world.of(20, 100))
     await world.store.delete_message(app=world.app, room="r", message=messages[-1])
     await world.store.mark_unread(app=world.app, room="r", user=names[0], message=messages[-3])
@@ -471,14 +495,22 @@ async def _receipts(world: World) -> Sizes:
     for which in Filter:
         page = ""
         while page or which:
-            found = await world.count(world.store.receipts(**ask, which=which, limit=1000 if page else members // 3, page=page))
+            found = await world.count(
+                world.store.receipts(**ask, which=which, limit=1000 if page else members // 3, page=page)
+            )
             page = found.next
             if not page:
                 break
     for begun in (*pages, later):
         if begun.next:
             await world.count(world.store.receipts(**ask, which=Filter.READ, limit=1000, page=begun.next))
-    return {"members": members, "acknowledged": members // 3, "limit": members, "chunks": moves // 16, "walked": members * moves}
+    return {
+        "members": members,
+        "acknowledged": members // 3,
+        "limit": members,
+        "chunks": moves // 16,
+        "walked": members * moves,
+    }
 
 
 @case("receipt_counts")
@@ -502,8 +534,16 @@ async def _apply(world: World) -> Sizes:
     tags, sets = world.of(2, 100), world.of(2, 200)
     await world.rooms(sets - 1)
     await world.long_gone(["ann"])
-    for revision, prefix, state in ((2**50, "a", 1), (2**50 + 1, "b", 1), (2**50 + 2, "b", 2), (2**50 + 3, "b", 3), (2**50 + 4, "b", 1)):
-        await world.run(Keys.user(world.app, "ann"), "new", revision, 1, SEPARATOR.join(many(prefix, tags)), 0, 5, state)
+    for revision, prefix, state in (
+        (2**50, "a", 1),
+        (2**50 + 1, "b", 1),
+        (2**50 + 2, "b", 2),
+        (2**50 + 3, "b", 3),
+        (2**50 + 4, "b", 1),
+    ):
+        await world.run(
+            Keys.user(world.app, "ann"), "new", revision, 1, SEPARATOR.join(many(prefix, tags)), 0, 5, state
+        )
     return {"tags": tags}
 
 
@@ -659,7 +699,9 @@ async def _revoke(world: World) -> Sizes:
     """First tokens whose end has passed, so that the oldest are forgotten."""
     tokens = world.of(2, 1000)
     for ends in (1, 2**31):
-        await world.run(Keys.revocations(world.app), 0, *(msgspec.msgpack.encode((user, "token", ends)) for user in people(tokens)))
+        await world.run(
+            Keys.revocations(world.app), 0, *(msgspec.msgpack.encode((user, "token", ends)) for user in people(tokens))
+        )
     return {"tokens": tokens}
 
 
@@ -764,7 +806,9 @@ async def executor(server: Server, plan: Plan, lua_dir: Path | None) -> AsyncIte
 
 @pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_script_costs_what_its_header_says(name: str, executor: Executor, app: str, *, large: bool, lua_dir: Path | None) -> None:
+async def test_a_script_costs_what_its_header_says(
+    name: str, executor: Executor, app: str, *, large: bool, lua_dir: Path | None
+) -> None:
     """And not far less: a formula that allows any number is none."""
     if name in ON_THE_SPLIT_PLAN and executor.plan == "atomic":
         pytest.skip("is called on the split plan only")
@@ -778,7 +822,9 @@ async def test_a_script_costs_what_its_header_says(name: str, executor: Executor
     assert commands <= limit.commands, f"{commands} commands, and the header allows {limit.commands} with {sizes}"
     assert turns <= limit.turns, f"{turns} turns, and the header allows {limit.turns} with {sizes}"
     if large and executor.plan == "atomic":
-        assert limit.commands <= 3 * commands + SLACK, f"{commands} commands, but the header allows {limit.commands} with {sizes}"
+        assert limit.commands <= 3 * commands + SLACK, (
+            f"{commands} commands, but the header allows {limit.commands} with {sizes}"
+        )
         assert limit.turns <= 3 * turns + SLACK, f"{turns} turns, but the header allows {limit.turns} with {sizes}"
 
 

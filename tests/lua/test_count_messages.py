@@ -14,7 +14,16 @@ T = 1_700_000_000_000
 
 async def sent(store: RedisStore, app: str, message: str, at_ms: int) -> None:
     """A message of that time."""
-    await store.post(app=app, room="r", sender="", message=message, countable=True, body="{}", sender_must_be_member=False, sent_ms=at_ms)
+    await store.post(
+        app=app,
+        room="r",
+        sender="",
+        message=message,
+        countable=True,
+        body="{}",
+        sender_must_be_member=False,
+        sent_ms=at_ms,
+    )
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 500])
@@ -38,7 +47,10 @@ async def test_the_count_is_that_of_a_list_whatever_was_deleted_and_in_whatever_
     for since_ms in (0, T - 1, T, T + 25, T + 60):
         for after in (0, 20):
             expected = sum(seq > after and at_ms > since_ms for seq, at_ms in there.values())
-            assert await store.count_messages(app=app, room="r", since_ms=since_ms, after=after) == expected, (since_ms, after)
+            assert await store.count_messages(app=app, room="r", since_ms=since_ms, after=after) == expected, (
+                since_ms,
+                after,
+            )
 
 
 async def test_forgotten_messages_count_only_without_a_time(store: RedisStore, app: str) -> None:

@@ -50,7 +50,9 @@ async def test_a_room_created_again_after_deletion_starts_empty_but_counts_on(st
 
 
 async def made_by_a_client(store: RedisStore, app: str, *members: str) -> None:
-    await store.create_room(app=app, room="r", tags=["mine"], profile={"owner": b'"eve"', "x": b"1"}, members=members, by_client=True)
+    await store.create_room(
+        app=app, room="r", tags=["mine"], profile={"owner": b'"eve"', "x": b"1"}, members=members, by_client=True
+    )
 
 
 async def taken_over(store: RedisStore, app: str, *members: str) -> bool:
@@ -62,7 +64,9 @@ async def test_a_client_changes_nothing_of_a_room_that_exists(store: RedisStore,
     """Not even who is in it."""
     await a_room(store, app, members=["ann"])
     before = await contents(store, app)
-    assert not await store.create_room(app=app, room="r", tags=["z"], profile={"x": b"1"}, members=["eve"], by_client=True)
+    assert not await store.create_room(
+        app=app, room="r", tags=["z"], profile={"x": b"1"}, members=["eve"], by_client=True
+    )
     assert await contents(store, app) == before
 
 
@@ -75,7 +79,12 @@ async def test_a_backend_gets_the_room_that_a_client_made(store: RedisStore, app
     await store.set_status(app=app, room="r", status=Status.FROZEN)
     assert not await taken_over(store, app, "ann", "bob")
     room = await store.room(app=app, room="r", user="bob")
-    assert (room.tags, room.profile, room.status, room.member_count) == (("a", "b"), {"owner": b'"ann"'}, Status.ACTIVE, 2)
+    assert (room.tags, room.profile, room.status, room.member_count) == (
+        ("a", "b"),
+        {"owner": b'"ann"'},
+        Status.ACTIVE,
+        2,
+    )
     assert room.me is not None
     assert (room.me.last_read, room.me.unread, room.seq, room.by_client) == ("m1", 1, 2, False)
     assert {member.member for member in await store.members(app=app, room="r", limit=9)} == {"ann", "bob"}
@@ -116,14 +125,26 @@ async def is_taken_over_by(store: RedisStore, app: str, members: Sequence[str], 
 
 async def first_script(store: RedisStore, executor: Executor, app: str, members: Sequence[str]) -> object:
     """The script of `taken_over` alone, after which the service dies: on the split plan its news is told to no member."""
-    args: list[Part] = [app, SEPARATOR.join(("a", "b")), store._limit, store._journal, 0, 2, min(len(members), MEMBERS_AT_ONCE)]
-    reply = await executor.call(executor.scripts["create_room"], [Keys.room(app, "r")], [*args, "owner", b'"ann"', *members])
+    args: list[Part] = [
+        app,
+        SEPARATOR.join(("a", "b")),
+        store._limit,
+        store._journal,
+        0,
+        2,
+        min(len(members), MEMBERS_AT_ONCE),
+    ]
+    reply = await executor.call(
+        executor.scripts["create_room"], [Keys.room(app, "r")], [*args, "owner", b'"ann"', *members]
+    )
     return reply if executor.plan == "atomic" else reply[0]
 
 
 @pytest.mark.parametrize("fanout_limit", [4, 256, 1000])
 @pytest.mark.parametrize("others", [99, 100, 101, 300])
-async def test_a_large_room_is_taken_over_in_steps(store: RedisStore, executor: Executor, app: str, others: int) -> None:
+async def test_a_large_room_is_taken_over_in_steps(
+    store: RedisStore, executor: Executor, app: str, others: int
+) -> None:
     """At most 100 leave at once. The mark goes last: a repeat goes on where a crash ended it."""
     leaving = [f"eve{number}" for number in range(others)]
     await made_by_a_client(store, app, "ann", *leaving)

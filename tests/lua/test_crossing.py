@@ -30,7 +30,9 @@ async def test_a_room_at_the_limit_counts_at_its_members(store: RedisStore, exec
     assert await is_derived(executor, app)
 
 
-async def test_a_room_that_shrinks_comes_back_at_three_quarters(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_room_that_shrinks_comes_back_at_three_quarters(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """So one that stays about the limit does not swing."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
     await store.remove_members(app=app, room="r", members=["eve"])
@@ -67,7 +69,9 @@ async def test_a_room_comes_back_at_three_quarters_of_the_cells(
     assert await is_derived(executor, app) is derived
 
 
-async def test_the_order_by_cursors_is_kept_while_the_room_is_large(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_the_order_by_cursors_is_kept_while_the_room_is_large(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """Small again, the room has none until somebody asks, and then for an hour."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan"])
     order = f"{Keys.room(app, 'r')}:c"
@@ -106,7 +110,9 @@ async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str)
 
 
 @pytest.mark.parametrize("countable", [True, False])
-async def test_a_post_crosses_when_the_limit_itself_was_changed(store: RedisStore, executor: Executor, app: str, countable: bool) -> None:
+async def test_a_post_crosses_when_the_limit_itself_was_changed(
+    store: RedisStore, executor: Executor, app: str, countable: bool
+) -> None:
     """The service was started again with other settings; every member is told, the silent ones too."""
     await a_room(store, app, tags=["a"])
     await posted(store, app)
@@ -119,7 +125,9 @@ async def test_a_post_crosses_when_the_limit_itself_was_changed(store: RedisStor
     assert await store.badge(app=app, user="ann", tags=["a"]) == (3 if countable else 1)
 
 
-async def test_a_message_in_a_large_room_costs_its_members_nothing(store: RedisStore, executor: Executor, app: str, run: Run) -> None:
+async def test_a_message_in_a_large_room_costs_its_members_nothing(
+    store: RedisStore, executor: Executor, app: str, run: Run
+) -> None:
     """Their side is not touched."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
     await store.outbox.idle()

@@ -125,7 +125,10 @@ async def test_repeating_it_changes_nothing(store: RedisStore, app: str) -> None
     await store.delete_messages(app=app, room="r", before="m2")
     await store.outbox.idle()
     before = await contents(store, app)
-    assert [(await store.delete_messages(app=app, room="r", before=message)).count for message in ("m2", "m0")] == [0, 0]
+    assert [(await store.delete_messages(app=app, room="r", before=message)).count for message in ("m2", "m0")] == [
+        0,
+        0,
+    ]
     assert await contents(store, app) == before
 
 
@@ -153,9 +156,13 @@ async def test_a_large_room_is_done_in_few_commands(executor: Executor, app: str
 
 
 @pytest.mark.parametrize(
-    ("shift", "left"), [(-1, 10), (0, 10), (1, 9), (3000, 7), (3001, 6), (9000, 1), (9001, 0)], ids=lambda value: str(value)
+    ("shift", "left"),
+    [(-1, 10), (0, 10), (1, 9), (3000, 7), (3001, 6), (9000, 1), (9001, 0)],
+    ids=lambda value: str(value),
 )
-async def test_a_time_names_the_first_message_that_was_not_sent_before_it(store: RedisStore, app: str, shift: int, left: int) -> None:
+async def test_a_time_names_the_first_message_that_was_not_sent_before_it(
+    store: RedisStore, app: str, shift: int, left: int
+) -> None:
     """By the times that messages have, which a backend may have given."""
     await a_room(store, app)
     await many(store, app, 10, sent_ms=1_000_000)

@@ -67,7 +67,9 @@ def large(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
 SEVEN = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
 
 
-async def test_the_members_of_a_large_room_lose_it_without_asking(large: RedisStore, executor: Executor, app: str) -> None:
+async def test_the_members_of_a_large_room_lose_it_without_asking(
+    large: RedisStore, executor: Executor, app: str
+) -> None:
     """Nothing of theirs speaks of it but the stamp that keeps late news out, and nothing of the members stays with the room."""
     await a_room(large, app, members=SEVEN, tags=["a"])
     assert await large.delete_room(app=app, room="r")
@@ -80,7 +82,9 @@ async def test_the_members_of_a_large_room_lose_it_without_asking(large: RedisSt
         assert await large.audit_user(app=app, user=member, repair=False) == []
 
 
-async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(large: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(
+    large: RedisStore, executor: Executor, app: str
+) -> None:
     """Until then the members wait for a day at most, and who asks finds nothing meanwhile."""
     await a_room(large, app, members=SEVEN)
     key = Keys.room(app, "r")
@@ -106,7 +110,9 @@ async def test_a_sweep_does_not_touch_the_room_that_was_made_anew(large: RedisSt
         assert await large.audit_user(app=app, user=member, repair=False) == []
 
 
-async def test_a_sweep_after_the_head_has_expired_says_that_the_room_is_gone(large: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_sweep_after_the_head_has_expired_says_that_the_room_is_gone(
+    large: RedisStore, executor: Executor, app: str
+) -> None:
     await a_room(large, app, members=SEVEN)
     await large._change("delete_room", app, "r", [app])
     key = Keys.room(app, "r")
@@ -135,7 +141,9 @@ async def test_a_large_room_is_deleted_and_its_members_are_told_although_the_sto
         await executor.each_node("CONFIG", "SET", "maxmemory", 0)
 
 
-async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_gone(large: RedisStore, executor: Executor, app: str) -> None:
+async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_gone(
+    large: RedisStore, executor: Executor, app: str
+) -> None:
     """It is taken off the list when there is room again."""
     await a_room(large, app, members=SEVEN)
     await a_room(large, app, "other", members=SEVEN)

@@ -65,13 +65,20 @@ async def test_of_a_pair_only_the_newest_goes_out_and_covers_the_others(
 
 async def test_pairs_do_not_stand_for_each_other(events: RedisEvents, executor: Executor, app: str) -> None:
     """The same member in two rooms, two members of a room: colons in ids make no pair of two."""
-    several = [an_event(app, "ann", "r"), an_event(app, "bob", "r"), an_event(app, "a:b", "r:c"), an_event(app, "c", "r")]
+    several = [
+        an_event(app, "ann", "r"),
+        an_event(app, "bob", "r"),
+        an_event(app, "a:b", "r:c"),
+        an_event(app, "c", "r"),
+    ]
     await written(executor, *several)
     out = [event for shard in {shard_of(event) for event in several} for event in await taken(events, shard)]
     assert sorted(event.id for event in out) == sorted(event.id for event in several)
 
 
-async def test_what_is_handed_out_is_not_handed_out_again_for_a_while(events: RedisEvents, executor: Executor, app: str) -> None:
+async def test_what_is_handed_out_is_not_handed_out_again_for_a_while(
+    events: RedisEvents, executor: Executor, app: str
+) -> None:
     """Then it is: whoever had it died."""
     event = an_event(app)
     await written(executor, event)
@@ -89,7 +96,9 @@ async def test_what_was_delivered_is_gone(events: RedisEvents, executor: Executo
     assert await state(executor, shard_of(event)) == EMPTY
 
 
-async def test_what_is_older_than_what_was_delivered_is_dropped(events: RedisEvents, executor: Executor, app: str) -> None:
+async def test_what_is_older_than_what_was_delivered_is_dropped(
+    events: RedisEvents, executor: Executor, app: str
+) -> None:
     """The same event again, too: on a cluster events may be repeated and late."""
     old, new = an_event(app, seq=1, revision=10**15), an_event(app, seq=2, revision=10**15 + 1)
     await written(executor, new)
@@ -100,7 +109,9 @@ async def test_what_is_older_than_what_was_delivered_is_dropped(events: RedisEve
     assert await state(executor, shard_of(new)) == EMPTY
 
 
-async def test_what_comes_while_one_is_under_way_goes_out_after_it(events: RedisEvents, executor: Executor, app: str) -> None:
+async def test_what_comes_while_one_is_under_way_goes_out_after_it(
+    events: RedisEvents, executor: Executor, app: str
+) -> None:
     """It need not cover again what the first one told."""
     first, second = an_event(app, seq=5, before=2, revision=10**15), an_event(app, seq=9, before=5, revision=10**15 + 1)
     await written(executor, first)
@@ -139,7 +150,9 @@ async def test_an_event_that_fails_keeps_count(events: RedisEvents, executor: Ex
     assert began_ms <= once.failing_since_ms == twice.failing_since_ms
 
 
-async def test_a_dead_letter_is_listed_and_delivered_again_when_replayed(events: RedisEvents, executor: Executor, app: str) -> None:
+async def test_a_dead_letter_is_listed_and_delivered_again_when_replayed(
+    events: RedisEvents, executor: Executor, app: str
+) -> None:
     event, other = an_event(app, "ann"), an_event(app, "bob")
     await written(executor, event, other)
     await taken(events, shard_of(event))
@@ -167,7 +180,9 @@ async def test_a_newer_event_covers_a_dead_letter(events: RedisEvents, executor:
     assert await dead_letters(events) == []
 
 
-async def test_an_event_is_not_given_up_when_a_newer_one_waits(events: RedisEvents, executor: Executor, app: str) -> None:
+async def test_an_event_is_not_given_up_when_a_newer_one_waits(
+    events: RedisEvents, executor: Executor, app: str
+) -> None:
     first, second = an_event(app, seq=5, revision=10**15), an_event(app, seq=6, revision=10**15 + 1)
     await written(executor, first)
     await taken(events, shard_of(first))
@@ -203,7 +218,9 @@ async def test_a_refused_holder_takes_nothing(events: RedisEvents, executor: Exe
     assert (await state(executor, shard_of(event)))["stream"] == 1
 
 
-async def test_a_stream_is_taken_in_portions_and_handed_out_up_to_the_limit(events: RedisEvents, executor: Executor, app: str) -> None:
+async def test_a_stream_is_taken_in_portions_and_handed_out_up_to_the_limit(
+    events: RedisEvents, executor: Executor, app: str
+) -> None:
     """`more` says when it is worth coming back at once."""
     several = [an_event(app, f"u{number}") for number in range(ENTRIES_AT_ONCE + 10)]
     await written(executor, *several)

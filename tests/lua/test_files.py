@@ -47,7 +47,9 @@ def test_the_header_lists_exactly_what_the_body_reads(path: Path) -> None:
 
 def test_a_script_that_says_it_writes_nothing_has_no_writing_command(path: Path) -> None:
     """And one that writes does not say so; the server would refuse it in the middle."""
-    writing = re.search(r'redis\.call\(\s*"(HSET|HDEL|SET|DEL|UNLINK|ZADD|ZREM|SADD|SREM|PUBLISH|EXPIRE)', path.read_text())
+    writing = re.search(
+        r'redis\.call\(\s*"(HSET|HDEL|SET|DEL|UNLINK|ZADD|ZREM|SADD|SREM|PUBLISH|EXPIRE)', path.read_text()
+    )
     if "no-writes" in path.read_text().splitlines()[0]:
         assert writing is None
 

@@ -36,7 +36,9 @@ async def test_a_message_is_found_by_members_only(store: RedisStore, app: str) -
             await store.find_message(app=app, user=user, message=message)
 
 
-async def test_an_unknown_message_costs_what_one_of_strangers_costs(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_an_unknown_message_costs_what_one_of_strangers_costs(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """Else the time of the answer would tell which ids there are."""
     await a_room(store, app)
     await a_room(store, app, "zoes", members=["zoe"])
@@ -61,7 +63,9 @@ async def test_of_several_rooms_the_users_own_is_answered(store: RedisStore, app
 
 
 @pytest.mark.parametrize("fanout_limit", [1, 256])
-async def test_the_users_own_rooms_are_searched_without_limit_of_time(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_the_users_own_rooms_are_searched_without_limit_of_time(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """Where a message is, is noted for a day."""
     await a_room(store, app)
     message = (await posted(store, app)).message

@@ -12,7 +12,9 @@ from tests.support.rooms import a_room, posted, unread_of
 HISTORY, POSTS = 100, 256  # the store of these tests remembers so many; trimming is done in lumps of 64
 
 
-async def test_the_newest_messages_are_remembered_and_all_are_counted(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_the_newest_messages_are_remembered_and_all_are_counted(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """A forgotten message can no longer be read up to; unread is exact all the same."""
     await a_room(store, app)
     for number in range(POSTS):
@@ -20,7 +22,9 @@ async def test_the_newest_messages_are_remembered_and_all_are_counted(store: Red
     assert await unread_of(store, app, "ann") == POSTS
     key = Keys.room(app, "r")
     assert [await executor.command("HLEN", f"{key}:{suffix}", key=key) for suffix in "il"] == [HISTORY, HISTORY]
-    await refused(store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY - 1}"))
+    await refused(
+        store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY - 1}")
+    )
     assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY}")).unread == HISTORY - 1
 
 
@@ -60,7 +64,9 @@ async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, 
     await store.delete_message(app=app, room="r", message="m")
     key = Keys.room(app, "r")
     for suffix in "hb":
-        await executor.command("ZADD", f"{key}:{suffix}", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
+        await executor.command(
+            "ZADD", f"{key}:{suffix}", *(part for low in range(-15_000, 0) for part in (low, low)), key=key
+        )
     for _ in range(62):
         await posted(store, app)
     await posted(store, app, message="kept")

@@ -30,7 +30,11 @@ async def test_the_invited_are_no_members(store: RedisStore, app: str) -> None:
     assert await store.invite(app=app, room="r", users=["cid", "dan"]) == ["dan"]
     await posted(store, app)
     assert await store.badge(app=app, user="bob", tags=[]) == 0
-    assert [user for user in ("ann", "bob", "cid", "dan", "eve") if await is_invited(store, app, user)] == ["bob", "cid", "dan"]
+    assert [user for user in ("ann", "bob", "cid", "dan", "eve") if await is_invited(store, app, user)] == [
+        "bob",
+        "cid",
+        "dan",
+    ]
     assert (await store.room(app=app, room="r", user="ann")).member_count == 1
 
 
@@ -84,7 +88,9 @@ Change = Callable[..., Awaitable[Any]]
 
 
 @pytest.mark.parametrize("by_client", [True, False])
-async def test_a_change_finds_no_room_that_is_in_other_hands_than_was_seen(store: RedisStore, app: str, by_client: bool) -> None:
+async def test_a_change_finds_no_room_that_is_in_other_hands_than_was_seen(
+    store: RedisStore, app: str, by_client: bool
+) -> None:
     """Who had a right in a client's room has none when a backend took it over meanwhile."""
     await store.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=by_client)
     other, same = (Made.NOT_BY_CLIENT, Made.BY_CLIENT) if by_client else (Made.BY_CLIENT, Made.NOT_BY_CLIENT)

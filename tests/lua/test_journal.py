@@ -30,7 +30,9 @@ async def receipt_of(store: RedisStore, app: str, message: str, member: str = "b
 
 
 @pytest.mark.parametrize("turns", [1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 6 * CHUNK + 3])
-async def test_every_receipt_has_the_time_of_the_move_that_reached_the_message(store: RedisStore, app: str, turns: int) -> None:
+async def test_every_receipt_has_the_time_of_the_move_that_reached_the_message(
+    store: RedisStore, app: str, turns: int
+) -> None:
     """To the millisecond, however many moves have followed, whether they are put away in chunks or not."""
     hers, his = await a_dialogue(store, app, turns)
     remembered = 48  # of each; the store of these tests remembers a hundred messages
@@ -112,7 +114,9 @@ async def test_a_journal_does_not_grow_beyond_its_setting(executor: Executor, ap
     store, key = RedisStore(executor, journal_moves=CHUNK), Keys.room(app, "r")
     for _ in range(3):
         await a_dialogue(store, app, 5 * CHUNK)
-        assert await executor.command("HLEN", f"{key}:j", key=key) <= 2 * 3, "of two members, what is kept and what is on its way out"
+        assert await executor.command("HLEN", f"{key}:j", key=key) <= 2 * 3, (
+            "of two members, what is kept and what is on its way out"
+        )
         assert await executor.command("HSTRLEN", key, "ann", key=key) < 400
 
 

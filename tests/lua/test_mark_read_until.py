@@ -12,7 +12,9 @@ from tests.support.rooms import a_room, posted, unread_of
 LONG_AGO = 1_000_000_000_000  # Unix ms
 
 
-async def sent(store: RedisStore, app: str, message: str, sent_ms: int, *, sender: str = "bob", countable: bool = True) -> Posted:
+async def sent(
+    store: RedisStore, app: str, message: str, sent_ms: int, *, sender: str = "bob", countable: bool = True
+) -> Posted:
     """A message whose poster says when it was sent."""
     return await posted(store, app, message=message, sender=sender, countable=countable, sent_ms=sent_ms, by_time=True)
 
@@ -52,7 +54,9 @@ async def test_the_newest_message_of_that_time_or_earlier_is_read(
 async def test_the_time_is_the_one_that_the_poster_gave(store: RedisStore, app: str) -> None:
     """It is answered and remembered; without one it is the server's."""
     await three(store, app)
-    now = await store.post(app=app, room="r", sender="", message="n", countable=True, body="{}", sender_must_be_member=False, sent_ms=0)
+    now = await store.post(
+        app=app, room="r", sender="", message="n", countable=True, body="{}", sender_must_be_member=False, sent_ms=0
+    )
     assert now.at_ms > LONG_AGO + 10**11
     assert (await sent(store, app, "m3", 5)).at_ms == LONG_AGO + 30  # a repeat changes nothing
     assert (await whole_list(store, app, "r", "m2")).message.at_ms == LONG_AGO + 20
@@ -89,7 +93,9 @@ async def test_reading_to_a_deleted_message_at_the_end_leaves_nothing(store: Red
     assert await until(store, app, 0) == Reading("m3", 3, True, 0, 0)
 
 
-async def test_what_was_sent_before_a_time_that_is_read_does_not_count_when_it_comes(store: RedisStore, app: str) -> None:
+async def test_what_was_sent_before_a_time_that_is_read_does_not_count_when_it_comes(
+    store: RedisStore, app: str
+) -> None:
     """In a room of two: the reader's own device had shown it before we heard of it."""
     await three(store, app, "ann", "bob")
     await until(store, app, LONG_AGO + 100)

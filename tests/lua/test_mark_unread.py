@@ -50,7 +50,9 @@ async def test_a_newer_mark_stands_for_an_older_one(store: RedisStore, app: str)
 
 
 @pytest.mark.parametrize("how", ["mark_read", "mark_read_until", "mark_read_many"])
-async def test_the_next_read_takes_the_mark_away_even_if_it_moves_nothing(store: RedisStore, app: str, how: str) -> None:
+async def test_the_next_read_takes_the_mark_away_even_if_it_moves_nothing(
+    store: RedisStore, app: str, how: str
+) -> None:
     """And says that something changed; the one after that changes nothing."""
     await a_room(store, app)
     await posted(store, app, message="m")

@@ -12,7 +12,10 @@ async def test_every_member_is_answered_with_their_state(store: RedisStore, app:
     await a_room(store, app, members=["ann", "bob"])
     await posted(store, app, message="m", sender="ann")
     found = await store.members(app=app, room="r", limit=10)
-    assert sorted(found, key=lambda state: state.member) == [MemberState("ann", 1, 0, "m"), MemberState("bob", 0, 1, None)]
+    assert sorted(found, key=lambda state: state.member) == [
+        MemberState("ann", 1, 0, "m"),
+        MemberState("bob", 0, 1, None),
+    ]
 
 
 async def test_no_more_than_the_limit_are_answered(store: RedisStore, app: str) -> None:

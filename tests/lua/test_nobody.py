@@ -18,7 +18,9 @@ AS_NOBODY: dict[str, Call] = {
     "mark_unread": lambda store, app: store.mark_unread(app=app, room="r", user="", message="m"),
     "set_unread": lambda store, app: store.set_unread(app=app, room="r", user="", count=0),
     "acknowledge": lambda store, app: store.acknowledge(app=app, room="r", user="", messages=["m"]),
-    "post": lambda store, app: store.post(app=app, room="r", sender="", message="n", countable=True, body="{}", sender_must_be_member=True),
+    "post": lambda store, app: store.post(
+        app=app, room="r", sender="", message="n", countable=True, body="{}", sender_must_be_member=True
+    ),
 }
 
 

@@ -31,7 +31,9 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
 
 
 @pytest.mark.parametrize("how", ["remove_members", "delete_room"])
-async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(run: Run, store: RedisStore, app: str, how: str) -> None:
+async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(
+    run: Run, store: RedisStore, app: str, how: str
+) -> None:
     """The room's script has published it, and who ran that has not told the user yet: a worker that heard it does not wait for them."""
     await a_room(store, app)
     await posted(store, app)
@@ -68,7 +70,9 @@ async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app
     assert (owed, news) == (0, [])
 
 
-async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(run: Run, executor: Executor, app: str) -> None:
+async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(
+    run: Run, executor: Executor, app: str
+) -> None:
     """Its head has expired; the stamp is the present time."""
     key = Keys.room(app, "r")
     await executor.command("HSET", f"{key}:o", "ann", 100, key=key)
@@ -91,7 +95,9 @@ async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
     assert await executor.command("ZSCORE", owing, entry, key=owing) is None
 
 
-async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
+    run: Run, store: RedisStore, executor: Executor, app: str
+) -> None:
     """Recovery reports it and goes on."""
     shard = Keys.owing_of(Keys.room(app, "broken"))
     sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)

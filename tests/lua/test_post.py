@@ -80,7 +80,9 @@ async def test_a_stranger_is_refused_where_senders_must_be_members(store: RedisS
     await a_room(store, app)
     await posted(store, app, message="m")
     for message in ("m", "new", ""):
-        call = store.post(app=app, room="r", sender="zoe", message=message, countable=True, body="{}", sender_must_be_member=True)
+        call = store.post(
+            app=app, room="r", sender="zoe", message=message, countable=True, body="{}", sender_must_be_member=True
+        )
         await refused(store, app, NotMember, call)
 
 
@@ -90,7 +92,9 @@ async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str
 
 
 @pytest.mark.parametrize(("countable", "unread"), [(True, [2, 2]), (False, [1, 1])])
-async def test_a_post_may_leave_its_senders_cursor_alone(store: RedisStore, app: str, countable: bool, unread: list[int]) -> None:
+async def test_a_post_may_leave_its_senders_cursor_alone(
+    store: RedisStore, app: str, countable: bool, unread: list[int]
+) -> None:
     """It is then unread for its sender as for the others, if it counts; on both sides of the room."""
     await a_room(store, app, tags=["a"])
     await posted(store, app)
@@ -135,9 +139,13 @@ async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: Re
 
 
 @pytest.mark.parametrize(
-    ("arguments", "unread"), [({"by_time": True}, 0), ({"by_time": False}, 1)], ids=["by the times of two", "by its place"]
+    ("arguments", "unread"),
+    [({"by_time": True}, 0), ({"by_time": False}, 1)],
+    ids=["by the times of two", "by its place"],
 )
-async def test_the_time_it_was_sent_is_its_time(store: RedisStore, app: str, arguments: dict[str, Any], unread: int) -> None:
+async def test_the_time_it_was_sent_is_its_time(
+    store: RedisStore, app: str, arguments: dict[str, Any], unread: int
+) -> None:
     """Whether it was read before it came is asked of one-to-one conversations only that go by time."""
     await a_room(store, app)
     await posted(store, app)

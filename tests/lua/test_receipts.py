@@ -148,7 +148,9 @@ async def test_the_sender_is_in_no_list_after_leaving_and_coming_back_either(sto
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-async def test_a_sender_who_has_not_read_their_own_message_is_in_no_list_and_no_number(store: RedisStore, app: str, leaves: bool) -> None:
+async def test_a_sender_who_has_not_read_their_own_message_is_in_no_list_and_no_number(
+    store: RedisStore, app: str, leaves: bool
+) -> None:
     """Their cursor was left alone; before they read it, after that, and when they have left."""
     await a_room(store, app, members=FOUR)
     await posted(store, app, message="before", sender="bob")
@@ -164,7 +166,9 @@ async def test_a_sender_who_has_not_read_their_own_message_is_in_no_list_and_no_
     assert await lists(store, app, "m") == ([], ["bob", "cid", "dan"], [])
 
 
-async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_latest(store: RedisStore, app: str) -> None:
+async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_latest(
+    store: RedisStore, app: str
+) -> None:
     """Its sender read what stood before it at some time up to now. A message of just now says it exactly, and so does a later read."""
     await a_room(store, app, members=FOUR)
     first = await posted(store, app, message="first", sender="ann")
@@ -172,7 +176,11 @@ async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_lat
         await posted(store, app, message=sender, sender=sender, sent_ms=first.at_ms - ago_ms)
     await store.mark_read(app=app, room="r", user="dan", message="cid")
     found = await whole_list(store, app, "r", "first")
-    assert [(receipt.member, receipt.exact) for receipt in found.readers] == [("bob", False), ("cid", True), ("dan", True)]
+    assert [(receipt.member, receipt.exact) for receipt in found.readers] == [
+        ("bob", False),
+        ("cid", True),
+        ("dan", True),
+    ]
     assert all(receipt.at_ms >= first.at_ms for receipt in found.readers)
 
 
@@ -190,12 +198,20 @@ async def test_what_was_read_before_a_post_that_is_told_late_keeps_its_time(stor
 async def test_what_is_no_longer_there_has_no_receipts(store: RedisStore, app: str, how: str) -> None:
     """Deleted, recalled or emptied: unknown, and no number among the others'."""
     message = await a_message(store, app, readers=["bob"])
-    named = {"delete_messages": {}, "delete_message": {"message": message}, "recall_message": {"message": message, "body": "{}"}}
+    named = {
+        "delete_messages": {},
+        "delete_message": {"message": message},
+        "recall_message": {"message": message, "body": "{}"},
+    }
     await getattr(store, how)(app=app, room="r", **named[how])
     for which in Filter:
         await refused(store, app, MessageUnknown, whole_list(store, app, "r", message, which))
     other = (await posted(store, app, sender="ann")).message
-    assert await store.receipt_counts(app=app, room="r", messages=[message, other, "nothing"]) == [None, ReceiptCount(other, 0, 3, 0), None]
+    assert await store.receipt_counts(app=app, room="r", messages=[message, other, "nothing"]) == [
+        None,
+        ReceiptCount(other, 0, 3, 0),
+        None,
+    ]
 
 
 async def test_a_room_created_anew_knows_nothing_of_the_one_before(store: RedisStore, app: str) -> None:
@@ -211,7 +227,9 @@ async def test_a_room_created_anew_knows_nothing_of_the_one_before(store: RedisS
     assert await lists(store, app, fresh) == ([], ["bob", "cid", "dan"], [])
 
 
-async def test_asking_writes_nothing_but_the_order_of_a_small_room(store: RedisStore, app: str, fanout_limit: int) -> None:
+async def test_asking_writes_nothing_but_the_order_of_a_small_room(
+    store: RedisStore, app: str, fanout_limit: int
+) -> None:
     """Not a byte else; of a large room nothing at all."""
     message = await a_message(store, app, readers=["bob"])
     before = await contents(store, app)
@@ -224,7 +242,9 @@ async def test_asking_writes_nothing_but_the_order_of_a_small_room(store: RedisS
     assert await contents(store, app) == after
 
 
-async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """What only its receipts needed is not kept."""
     message = await a_message(store, app, readers=["bob", "cid"])
     await store.remove_members(app=app, room="r", members=["bob"])
@@ -235,7 +255,9 @@ async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(
     assert await executor.command("EXISTS", *(f"{key}:{suffix}" for suffix in "xye"), key=key) == 0
 
 
-async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """All of it, from the first chunk on."""
     await a_room(store, app, members=["ann", "bob"])
     for _ in range(50):
@@ -286,7 +308,9 @@ async def test_pages_together_hold_everybody_once(store: RedisStore, app: str, l
 
 @pytest.mark.parametrize("which", Filter)
 @pytest.mark.parametrize("moves", [0, 14, 15, 16, 30])
-async def test_who_reads_on_between_pages_is_neither_missing_nor_twice(store: RedisStore, app: str, which: Filter, moves: int) -> None:
+async def test_who_reads_on_between_pages_is_neither_missing_nor_twice(
+    store: RedisStore, app: str, which: Filter, moves: int
+) -> None:
     """However many moves anybody has made before: the walk goes by cursors, and cursors move."""
     people = [f"p{number:02}" for number in range(12)]
     await a_room(store, app, members=["ann", *people])
@@ -307,12 +331,16 @@ async def test_who_reads_on_between_pages_is_neither_missing_nor_twice(store: Re
         for member in people:
             await store.mark_read(app=app, room="r", user=member, message=message)
 
-    seen = await page_while(store, app, "r", target, which, 5, [lambda step=step: everybody_reads(step) for step in further])
+    seen = await page_while(
+        store, app, "r", target, which, 5, [lambda step=step: everybody_reads(step) for step in further]
+    )
     assert seen == Counter(names)
 
 
 @pytest.mark.parametrize("moves", [2, 16, 40])
-async def test_many_moves_between_two_pages_hide_nobody_and_show_nobody_twice(store: RedisStore, app: str, moves: int) -> None:
+async def test_many_moves_between_two_pages_hide_nobody_and_show_nobody_twice(
+    store: RedisStore, app: str, moves: int
+) -> None:
     """Somebody who was shown reads on, again and again, before the next page is asked for."""
     people = [f"p{number:02}" for number in range(6)]
     target = await a_message(store, app, members=["ann", *people], readers=people)
@@ -335,7 +363,9 @@ async def test_a_long_walk_shows_nobody_twice_either(store: RedisStore, app: str
     async def read_on(number: int) -> None:
         await store.mark_read(app=app, room="r", user=people[number], message=further[number])
 
-    seen = await page_while(store, app, "r", target, Filter.READ, 1, [lambda number=number: read_on(number) for number in range(50)])
+    seen = await page_while(
+        store, app, "r", target, Filter.READ, 1, [lambda number=number: read_on(number) for number in range(50)]
+    )
     assert seen == Counter(people)
 
 
@@ -351,7 +381,9 @@ async def test_who_leaves_between_pages_is_not_shown_twice(store: RedisStore, ap
 
 
 @pytest.mark.parametrize("which", Filter)
-async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, executor: Executor, app: str, which: Filter) -> None:
+async def test_a_page_takes_no_more_commands_in_a_large_room(
+    store: RedisStore, executor: Executor, app: str, which: Filter
+) -> None:
     """One for each person on it, and a few to find where it begins."""
     counts = []
     for room, size in (("small", 100), ("large", 1600)):
@@ -360,7 +392,9 @@ async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, 
         await store.add_members(app=app, room=room, members=people[900:])
         message = (await posted(store, app, room)).message
         if which is Filter.READ:
-            await asyncio.gather(*(store.mark_read(app=app, room=room, user=member, message=message) for member in people))
+            await asyncio.gather(
+                *(store.mark_read(app=app, room=room, user=member, message=message) for member in people)
+            )
         await store.outbox.idle()
         first = await store.receipts(app=app, room=room, message=message, which=which, limit=50, page="")
         await executor.each_node("CONFIG", "RESETSTAT")
@@ -371,7 +405,12 @@ async def test_a_page_takes_no_more_commands_in_a_large_room(store: RedisStore, 
 
 async def commands_run(executor: Executor) -> int:
     """Inside scripts as well, on all nodes; what counts is not counted."""
-    lines = [line for told in await executor.each_node("INFO", "commandstats") for line in told.decode().splitlines() if "calls=" in line]
+    lines = [
+        line
+        for told in await executor.each_node("INFO", "commandstats")
+        for line in told.decode().splitlines()
+        if "calls=" in line
+    ]
     named = [line for line in lines if not line.startswith(("cmdstat_info", "cmdstat_config"))]
     return sum(int(line.partition("calls=")[2].partition(",")[0]) for line in named)
 
@@ -390,7 +429,9 @@ async def test_a_page_that_was_never_answered_is_refused(store: RedisStore, app:
 
 numbers = st.one_of(st.integers(-2, 12), st.sampled_from([2**31, 2**53, 2**53 + 1, 2**63]))
 names = st.one_of(st.sampled_from(["", "ann", "bob", "bob\x1f0", "zoe"]), st.text(max_size=5))
-tokens = st.tuples(st.sampled_from(["q", "c", "y", "", "z"]), numbers, names, st.lists(st.tuples(numbers, numbers, names), max_size=34))
+tokens = st.tuples(
+    st.sampled_from(["q", "c", "y", "", "z"]), numbers, names, st.lists(st.tuples(numbers, numbers, names), max_size=34)
+)
 
 
 async def test_no_page_whatever_it_holds_is_more_than_refused(store: RedisStore, app: str) -> None:

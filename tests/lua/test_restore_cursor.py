@@ -41,7 +41,9 @@ async def a_room_that_lost_a_read(store: RedisStore, executor: Executor, app: st
     await set_back(executor, before)
 
 
-async def test_the_next_news_brings_the_cursor_back_into_the_room(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_the_next_news_brings_the_cursor_back_into_the_room(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
     """No cursor goes back, and what was read stays read."""
     await a_room_that_lost_a_read(store, executor, app)
     await posted(store, app, sender="bob")
@@ -65,7 +67,9 @@ async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: 
 
 
 @pytest.mark.parametrize(("user", "cursor"), [("ann", 0), ("zoe", 1)])
-async def test_nothing_to_restore_changes_nothing(run: Run, store: RedisStore, app: str, user: str, cursor: int) -> None:
+async def test_nothing_to_restore_changes_nothing(
+    run: Run, store: RedisStore, app: str, user: str, cursor: int
+) -> None:
     """An older cursor, or one of somebody who is not a member."""
     await a_room(store, app)
     await posted(store, app)
@@ -74,7 +78,9 @@ async def test_nothing_to_restore_changes_nothing(run: Run, store: RedisStore, a
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
-async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
+    run: Run, store: RedisStore, executor: Executor, app: str
+) -> None:
     """What was done when the lost cursor was found is done all the same, and recovery goes on with other rooms."""
     await a_room_that_lost_a_read(store, executor, app)
     _, revision, born, tags, news, _ = await run("mark_read", Keys.room(app, "r"), app, "ann", "m", KEEP, "")

@@ -8,7 +8,9 @@ from tests.support.rooms import a_room, posted
 
 
 async def test_a_summary_says_what_the_room_says(store: RedisStore, app: str) -> None:
-    await store.create_room(app=app, room="r", tags=["a", "b"], profile={"name": b'"R"', "x": b"1"}, members=["ann", "bob"])
+    await store.create_room(
+        app=app, room="r", tags=["a", "b"], profile={"name": b'"R"', "x": b"1"}, members=["ann", "bob"]
+    )
     await posted(store, app, message="m1", sender="bob")
     await posted(store, app, message="m2", sender="bob")
     await store.mark_read(app=app, room="r", user="ann", message="m1")
@@ -19,9 +21,19 @@ async def test_a_summary_says_what_the_room_says(store: RedisStore, app: str) ->
     assert found is not None
     assert room.me is not None
     assert room.last is not None
-    assert (found.room, found.status, found.created_ms, found.last_ms) == ("r", Status.FROZEN, room.created_ms, room.last.at_ms)
+    assert (found.room, found.status, found.created_ms, found.last_ms) == (
+        "r",
+        Status.FROZEN,
+        room.created_ms,
+        room.last.at_ms,
+    )
     assert (found.tags, found.profile) == (("a", "b"), {"name": b'"R"'})
-    assert (found.me.unread, found.me.moved_ms, found.me.has_read, found.me.marked_ms) == (1, room.me.moved_ms, True, room.last.at_ms)
+    assert (found.me.unread, found.me.moved_ms, found.me.has_read, found.me.marked_ms) == (
+        1,
+        room.me.moved_ms,
+        True,
+        room.last.at_ms,
+    )
 
 
 async def test_tags_and_fields_are_given_only_when_asked_for(store: RedisStore, app: str) -> None:

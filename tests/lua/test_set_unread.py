@@ -23,7 +23,9 @@ async def a_read_room(store: RedisStore, app: str, *, read: int = MANY) -> None:
 
 @pytest.mark.parametrize("read", [0, 5, MANY])
 @pytest.mark.parametrize("count", [0, 1, 7, MANY, MANY + 1, 2**40])
-async def test_unread_is_what_was_asked_or_as_many_as_there_are(store: RedisStore, app: str, read: int, count: int) -> None:
+async def test_unread_is_what_was_asked_or_as_many_as_there_are(
+    store: RedisStore, app: str, read: int, count: int
+) -> None:
     """Up or down; every badge follows, nobody else's does, and the cursor stays."""
     await a_read_room(store, app, read=read)
     set_to = min(count, MANY)
@@ -43,10 +45,14 @@ async def test_receipts_stay_as_they_were(store: RedisStore, app: str) -> None:
     before = [await whole_list(store, app, "r", f"m{number}", which) for number in (1, 5, 6) for which in Filter]
     for count in (MANY, 0):
         await store.set_unread(app=app, room="r", user="ann", count=count)
-        assert [await whole_list(store, app, "r", f"m{number}", which) for number in (1, 5, 6) for which in Filter] == before
+        assert [
+            await whole_list(store, app, "r", f"m{number}", which) for number in (1, 5, 6) for which in Filter
+        ] == before
 
 
-@pytest.mark.parametrize("holes", [(1,), (12,), (3, 4, 5), (2, 4, 6, 8, 10, 12), tuple(range(1, 12)), tuple(range(1, 13))])
+@pytest.mark.parametrize(
+    "holes", [(1,), (12,), (3, 4, 5), (2, 4, 6, 8, 10, 12), tuple(range(1, 12)), tuple(range(1, 13))]
+)
 @pytest.mark.parametrize("count", [0, 1, 3, 6, 12])
 async def test_what_was_deleted_is_not_counted(store: RedisStore, app: str, holes: tuple[int, ...], count: int) -> None:
     """The number is exact all the same, wherever the holes are."""
@@ -127,7 +133,9 @@ async def test_new_messages_count_from_there(store: RedisStore, app: str) -> Non
 
 
 @pytest.mark.parametrize(("message", "left"), [("m7", 5), ("m9", 3), ("m12", 0)])
-async def test_reading_again_up_to_the_cursor_or_before_clears_what_was_added(store: RedisStore, app: str, message: str, left: int) -> None:
+async def test_reading_again_up_to_the_cursor_or_before_clears_what_was_added(
+    store: RedisStore, app: str, message: str, left: int
+) -> None:
     """No message up to the one that was read is counted; and that is a change, though the cursor stands where it stood."""
     await a_read_room(store, app)
     await store.set_unread(app=app, room="r", user="ann", count=8)

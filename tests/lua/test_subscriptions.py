@@ -9,7 +9,9 @@ from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 
-async def asked(store: RedisStore, app: str, since_ms: int = 0, user: str = "ann") -> tuple[dict[str, int], dict[str, int]]:
+async def asked(
+    store: RedisStore, app: str, since_ms: int = 0, user: str = "ann"
+) -> tuple[dict[str, int], dict[str, int]]:
     """Room -> when, of the changed ones and of those that are gone."""
     found = await store.subscriptions(app=app, user=user, since_ms=since_ms)
     return dict(found.changed), dict(found.removed)
@@ -46,10 +48,27 @@ async def test_only_what_changed_afterwards_is_answered(store: RedisStore, app: 
 
 
 CHANGES = {
-    "a message": ("post", {"sender": "bob", "message": "n", "countable": True, "body": "{}", "sender_must_be_member": False, "sent_ms": 0}),
+    "a message": (
+        "post",
+        {
+            "sender": "bob",
+            "message": "n",
+            "countable": True,
+            "body": "{}",
+            "sender_must_be_member": False,
+            "sent_ms": 0,
+        },
+    ),
     "one of their own": (
         "post",
-        {"sender": "ann", "message": "n", "countable": True, "body": "{}", "sender_must_be_member": False, "sent_ms": 0},
+        {
+            "sender": "ann",
+            "message": "n",
+            "countable": True,
+            "body": "{}",
+            "sender_must_be_member": False,
+            "sent_ms": 0,
+        },
     ),
     "a read": ("mark_read", {"user": "ann", "message": "m"}),
     "a read up to a time": ("mark_read_until", {"user": "ann", "until_ms": 0}),

@@ -81,7 +81,9 @@ async def test_what_an_older_version_has_written_is_counted_with_the_next_set(
 
 
 @pytest.mark.parametrize(("by_client", "most"), [(False, 4), (True, 2)])
-async def test_a_user_is_brought_into_so_many_rooms_and_no_more(few: RedisStore, app: str, by_client: bool, most: int) -> None:
+async def test_a_user_is_brought_into_so_many_rooms_and_no_more(
+    few: RedisStore, app: str, by_client: bool, most: int
+) -> None:
     """Neither into a new room nor into one that is there; whose member they are already, they stay."""
     for number in range(most):
         await few.create_room(app=app, room=f"r{number}", tags=[], profile={}, members=["ann"], by_client=by_client)
@@ -95,7 +97,9 @@ async def test_a_user_is_brought_into_so_many_rooms_and_no_more(few: RedisStore,
 
 
 @pytest.mark.parametrize(("by_client", "most"), [(False, 6), (True, 3)])
-async def test_the_rooms_of_a_user_carry_so_many_tags_and_no_more(few: RedisStore, app: str, by_client: bool, most: int) -> None:
+async def test_the_rooms_of_a_user_carry_so_many_tags_and_no_more(
+    few: RedisStore, app: str, by_client: bool, most: int
+) -> None:
     """In a new room, in one that is joined, and in one that is retagged; tags that they have already are no more."""
     tags = [f"t{number}" for number in range(most)]
     await few.create_room(app=app, room="r1", tags=tags[:-1], profile={}, members=["ann"], by_client=by_client)
@@ -136,7 +140,9 @@ async def test_at_the_limit_members_may_be_named_again(few: RedisStore, app: str
     assert await few.add_members(app=app, room="r1", members=["ann", "eve"]) == ["eve"]
 
 
-async def test_rooms_that_an_older_version_has_counted_are_not_mistaken(store: RedisStore, executor: Executor, run: Run, app: str) -> None:
+async def test_rooms_that_an_older_version_has_counted_are_not_mistaken(
+    store: RedisStore, executor: Executor, run: Run, app: str
+) -> None:
     """Its tags are no rooms, and its tags are known."""
     await a_room(store, app, "r1", tags=["a", "b"])
     key = Keys.user(app, "ann")
@@ -159,7 +165,11 @@ async def test_the_keys_of_a_user_who_is_in_no_room_end(store: RedisStore, execu
 
     async def lives() -> list[int]:
         await store.outbox.idle()
-        names = await executor.command("KEYS", f"{key}*", key=key) if executor.plan == "atomic" else [key.encode(), f"{key}:g".encode()]
+        names = (
+            await executor.command("KEYS", f"{key}*", key=key)
+            if executor.plan == "atomic"
+            else [key.encode(), f"{key}:g".encode()]
+        )
         return [await executor.command("TTL", name, key=key) for name in sorted(names)]
 
     await a_room(store, app, "r1", members=["ann"], tags=["a"])

@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 2
 # Cheap ones first. tests/lua/test_files.py is left out: a mutant must be noticed by what it does, not by how it looks.
 TESTS = [
-    *("tests/lua", "tests/stateful/test_notices.py", "tests/stateful/test_read_state.py", "tests/chaos/test_interleavings.py"),
+    *(
+        "tests/lua",
+        "tests/stateful/test_notices.py",
+        "tests/stateful/test_read_state.py",
+        "tests/chaos/test_interleavings.py",
+    ),
     "--ignore=tests/lua/test_files.py",
 ]
 

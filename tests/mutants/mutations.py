@@ -14,13 +14,29 @@ class Mutation(NamedTuple):
 MUTATIONS = [
     # Reading
     Mutation("mark_read.lua", "record and MESSAGE_UNKNOWN or NOT_MEMBER", "MESSAGE_UNKNOWN"),
-    Mutation("lib/reading.lua", "if seq <= read and message_ord <= ord and marked == 0 then", "if seq < read and marked == 0 then"),
-    Mutation("lib/reading.lua", "if seq <= read and message_ord <= ord and marked == 0 then", "if seq <= read and marked == 0 then"),
-    Mutation("lib/reading.lua", "if seq <= read and message_ord <= ord and marked == 0 then", "if seq <= read and message_ord <= ord then"),
+    Mutation(
+        "lib/reading.lua",
+        "if seq <= read and message_ord <= ord and marked == 0 then",
+        "if seq < read and marked == 0 then",
+    ),
+    Mutation(
+        "lib/reading.lua",
+        "if seq <= read and message_ord <= ord and marked == 0 then",
+        "if seq <= read and marked == 0 then",
+    ),
+    Mutation(
+        "lib/reading.lua",
+        "if seq <= read and message_ord <= ord and marked == 0 then",
+        "if seq <= read and message_ord <= ord then",
+    ),
     Mutation("lib/reading.lua", "    if seq > cursor then\n", "    if true then\n"),
     Mutation("lib/reading.lua", "    ord = math.max(ord, message_ord)\n", ""),
     Mutation("lib/reading.lua", "    ord = math.max(ord, message_ord)\n", "    ord = message_ord\n"),
-    Mutation("lib/reading.lua", "save_member(room, user, cursor, ord, seq, joined", "save_member(room, user, cursor, ord, read, joined"),
+    Mutation(
+        "lib/reading.lua",
+        "save_member(room, user, cursor, ord, seq, joined",
+        "save_member(room, user, cursor, ord, read, joined",
+    ),
     Mutation("lib/reading.lua", "    tell_member(room, user, cursor, ord)\n", ""),
     Mutation("lib/reading.lua", "    publish_packed(notice)\n", ""),
     Mutation("lib/reading.lua", "if counts and shard", "if shard"),
@@ -28,10 +44,16 @@ MUTATIONS = [
     Mutation("lib/journal.lua", "if cursor - moves[i] < seq then", "if cursor - moves[i] <= seq then"),
     Mutation("lib/journal.lua", "late and at - now - 1 or now - at", "late and at - now - 1 or 0"),
     Mutation("lib/journal.lua", "        if at_ends >= seq then\n", "        if at_ends > seq then\n"),
-    Mutation("lib/journal.lua", "(number - oldest) * CHUNK < tonumber(kept_moves)", "(number - oldest + 2) * CHUNK < tonumber(kept_moves)"),
+    Mutation(
+        "lib/journal.lua",
+        "(number - oldest) * CHUNK < tonumber(kept_moves)",
+        "(number - oldest + 2) * CHUNK < tonumber(kept_moves)",
+    ),
     Mutation("lib/journal.lua", " and ended >= at - tonumber(kept_ms) then", " then"),
     Mutation("lib/journal.lua", '        redis.call("HDEL", key, field .. oldest)\n', ""),
-    Mutation("lib/journal.lua", "local number, oldest = moves / CHUNK - 1, 0", "local number, oldest = moves / CHUNK, 0"),
+    Mutation(
+        "lib/journal.lua", "local number, oldest = moves / CHUNK - 1, 0", "local number, oldest = moves / CHUNK, 0"
+    ),
     Mutation("lib/journal.lua", "    for number = oldest, last do\n", "    for number = oldest + 1, last do\n"),
     Mutation("lib/journal.lua", "number = number - 1\n", "number = number - 2\n"),
     Mutation("lib/journal.lua", "    return since, false\nend", "    return since, true\nend"),
@@ -62,7 +84,9 @@ MUTATIONS = [
     Mutation("lib/takeover.lua", "    tell_owed(room)\n", ""),
     Mutation("lib/takeover.lua", "for i = first, #ARGV do", "for i = first, last do"),
     Mutation("lib/takeover.lua", "    room.size = room.size - #left\n", ""),
-    Mutation("lib/takeover.lua", "local changed = room.tags ~= tags or not room.active", "local changed = not room.active"),
+    Mutation(
+        "lib/takeover.lua", "local changed = room.tags ~= tags or not room.active", "local changed = not room.active"
+    ),
     Mutation("lib/takeover.lua", '        publish("left", room_of(room.key), left)\n', ""),
     Mutation("create_room.lua", "elseif room.by_client then\n    set_profile()\n", "elseif room.by_client then\n"),
     Mutation("create_room.lua", '    redis.call("UNLINK", room.key .. ":f")\n', ""),
@@ -104,9 +128,15 @@ MUTATIONS = [
     Mutation("mark_read_until.lua", "at_ms > until_ms do", "at_ms >= until_ms do"),
     # Posting
     Mutation("post.lua", "room.ord = room.ord + countable", "room.ord = room.ord + 1"),
-    Mutation("post.lua", "    save_member(room, sender, room.seq, room.ord, room.seq, joined, at, moves, 0, tail)\n", ""),
+    Mutation(
+        "post.lua", "    save_member(room, sender, room.seq, room.ord, room.seq, joined, at, moves, 0, tail)\n", ""
+    ),
     Mutation("post.lua", "room.ord, room.seq, joined, at, moves, 0, tail)", "room.ord, 0, joined, at, moves, 0, tail)"),
-    Mutation("post.lua", "if crossed or (countable == 1 and not room.derived) then", "if countable == 1 and not room.derived then"),
+    Mutation(
+        "post.lua",
+        "if crossed or (countable == 1 and not room.derived) then",
+        "if countable == 1 and not room.derived then",
+    ),
     Mutation("post.lua", "(countable == 1 and not room.derived)", "countable == 1"),
     Mutation("post.lua", "    tell_member(room, sender, room.seq, room.ord)\n", ""),
     Mutation("post.lua", "    publish_packed(read_notice(id, sender, message, room.seq))\n", ""),
@@ -118,14 +148,24 @@ MUTATIONS = [
     Mutation("remove_members.lua", "    if crossed then\n        tell_members(room)\n    end\n", ""),
     # Crossing the fan-out limit
     Mutation("lib/crossing.lua", "room.size > math.floor(limit * share)", "room.size >= math.floor(limit * share)"),
-    Mutation("lib/crossing.lua", "elseif derived and not is_beyond(room, limit, 0.75) then", "elseif derived and room.size == 0 then"),
+    Mutation(
+        "lib/crossing.lua",
+        "elseif derived and not is_beyond(room, limit, 0.75) then",
+        "elseif derived and room.size == 0 then",
+    ),
     Mutation("lib/crossing.lua", " or cells > limit * share * CELLS_FOR_EACH", ""),
     Mutation("lib/crossing.lua", " or cells > limit * share", " or cells > limit"),
-    Mutation("lib/crossing.lua", "cells = room.size * (2 + count_tags(room.tags))", "cells = room.size * (3 + count_tags(room.tags))"),
+    Mutation(
+        "lib/crossing.lua",
+        "cells = room.size * (2 + count_tags(room.tags))",
+        "cells = room.size * (3 + count_tags(room.tags))",
+    ),
     Mutation("set_tags.lua", "if crossed or not room.derived then", "if not room.derived then"),
     Mutation("lib/news.lua", "room.derived and 0 or unread_after(room, ord)", "unread_after(room, ord)"),
     Mutation("lib/states.lua", "    return room.active and ACTIVE or FROZEN\n", "    return ACTIVE\n"),
-    Mutation("lib/plan_atomic.lua", "if room and room.active and not room.deleted then", "if room and not room.deleted then"),
+    Mutation(
+        "lib/plan_atomic.lua", "if room and room.active and not room.deleted then", "if room and not room.deleted then"
+    ),
     # Rooms
     Mutation(
         "create_room.lua",
@@ -149,7 +189,11 @@ MUTATIONS = [
     Mutation("delete_messages.lua", "room.floor_seq - (room.dead - dead)", "room.floor_seq - room.dead"),
     Mutation("delete_messages.lua", "ord - kind % 2), dead", "ord), dead"),
     Mutation("delete_messages.lua", "ord - kind % 2), dead", "ord - kind % 2), room.dead"),
-    Mutation("delete_messages.lua", "room.floor_seq, room.floor, room.dead = seq - 1", "room.floor_seq, room.floor, room.dead = seq"),
+    Mutation(
+        "delete_messages.lua",
+        "room.floor_seq, room.floor, room.dead = seq - 1",
+        "room.floor_seq, room.floor, room.dead = seq",
+    ),
     Mutation("delete_messages.lua", 'forget_up_to(room.key .. ":h", room.floor)\n', ""),
     Mutation("lib/forgetting.lua", "math.min(passed, FORGOTTEN_AT_ONCE)", "passed"),
     Mutation("lib/history.lua", "math.max(room.floor, math.min(ord, lowest, ord_before_history(room)))", "room.floor"),
@@ -170,12 +214,20 @@ MUTATIONS = [
     Mutation("lib/receipts.lua", "unread - (cursor < seq and 1 or 0)", "unread"),
     Mutation("lib/receipts.lua", "(ended_stay(room, sender, sender_joined) or 0) >= seq", "true"),
     Mutation("acknowledge.lua", "sender ~= user and", ""),
-    Mutation("delete_message.lua", "take_out(room, message, seq, ord, kind, DELETED)", "take_out(room, message, seq, ord, kind, RECALLED)"),
+    Mutation(
+        "delete_message.lua",
+        "take_out(room, message, seq, ord, kind, DELETED)",
+        "take_out(room, message, seq, ord, kind, RECALLED)",
+    ),
     # Counting
     Mutation("lib/room.lua", "local from = math.max(ord, room.floor)", "local from = ord"),
     Mutation("lib/room.lua", 'string.format("(%.0f", from)', 'string.format("%.0f", from)'),
     Mutation("lib/room.lua", "if room.top_hole > from then", "if room.top_hole > from + 1 then"),
-    Mutation("lib/room.lua", "math.max(room.rev + 1, time[1] * 1000000 + time[2], at_least or 0)", "math.max(room.rev, at_least or 0)"),
+    Mutation(
+        "lib/room.lua",
+        "math.max(room.rev + 1, time[1] * 1000000 + time[2], at_least or 0)",
+        "math.max(room.rev, at_least or 0)",
+    ),
     Mutation("lib/room.lua", "seq <= room.floor_seq or", "seq < room.floor_seq or"),
     # The user's side
     Mutation("lib/user.lua", "if old_rev >= news.rev then", "if old_rev > news.rev then"),
@@ -208,10 +260,14 @@ MUTATIONS = [
     Mutation("lib/user.lua", " - (old_state == DERIVED and 1 or 0)", ""),
     Mutation("lib/user.lua", " - (old_state == ACTIVE and old_unread or 0)", ""),
     Mutation(
-        "lib/user.lua", "    for i = 3, #fields do\n        write[2 * i] = (have", "    for i = 4, #fields do\n        write[2 * i] = (have"
+        "lib/user.lua",
+        "    for i = 3, #fields do\n        write[2 * i] = (have",
+        "    for i = 4, #fields do\n        write[2 * i] = (have",
     ),
     # The order by cursors, and the head among the members
-    Mutation("lib/order.lua", "    if not room.derived then\n        index(room)", "    if false then\n        index(room)"),
+    Mutation(
+        "lib/order.lua", "    if not room.derived then\n        index(room)", "    if false then\n        index(room)"
+    ),
     Mutation("lib/order.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
     Mutation("lib/crossing.lua", "        index(room)\n", ""),
     Mutation("lib/crossing.lua", '        redis.call("UNLINK", room.key .. ":c")\n', ""),
@@ -264,12 +320,18 @@ MUTATIONS = [
     # Owing
     Mutation("settle.lua", "tonumber(revision) <= tonumber(ARGV[1])", "tonumber(revision) < tonumber(ARGV[1])"),
     Mutation("settle.lua", "if revision and tonumber(revision) <= tonumber(ARGV[1]) then", "if revision then"),
-    Mutation("lib/plan_split.lua", 'redis.call("HSET", room.key .. ":o", unpack(owed, i, math.min(i + 999, #owed)))', "local _ = i"),
+    Mutation(
+        "lib/plan_split.lua",
+        'redis.call("HSET", room.key .. ":o", unpack(owed, i, math.min(i + 999, #owed)))',
+        "local _ = i",
+    ),
     Mutation("lib/news.lua", "    tell_anew(room, owed_members(room))\n", ""),
     Mutation("restore_cursor.lua", "math.min(tonumber(ARGV[3]), room.seq)", "tonumber(ARGV[3])"),
     # Truth
     Mutation("audit_head.lua", "if stored ~= expected then", "if stored < expected then"),
-    Mutation("snapshot.lua", "states[#states + 1] = cursor and unread_after(room, ord) or 0", "states[#states + 1] = 0"),
+    Mutation(
+        "snapshot.lua", "states[#states + 1] = cursor and unread_after(room, ord) or 0", "states[#states + 1] = 0"
+    ),
     # Tokens
     Mutation("revoke.lua", "math.max((last or 0) + 1, now)", "now"),
     Mutation("revoke.lua", "+ ARGV[1] < now / 1000", "< now / 1000"),
@@ -279,12 +341,18 @@ MUTATIONS = [
     Mutation("lib/events.lua", "one[REVISION] >= other[REVISION] and one or other", "one"),
     Mutation("lib/events.lua", "math.min(one[BEFORE], other[BEFORE])", "newer[BEFORE]"),
     Mutation(
-        "lib/events.lua", "delivered and event[REVISION] <= tonumber(delivered)", "delivered and event[REVISION] < tonumber(delivered)"
+        "lib/events.lua",
+        "delivered and event[REVISION] <= tonumber(delivered)",
+        "delivered and event[REVISION] < tonumber(delivered)",
     ),
     Mutation("lib/events.lua", "delivered and event[REVISION] <= tonumber(delivered)", "false"),
     Mutation("lib/events.lua", "newer and 0 or waiting[3], newer and 0 or waiting[4]", "0, waiting[4]"),
     Mutation("lib/events.lua", '        redis.call("HDEL", shard .. ":x", pair)\n', ""),
-    Mutation("lib/events.lua", 'event[1] .. "\\31" .. event[2] .. "\\31" .. event[3]', 'event[1] .. ":" .. event[2] .. ":" .. event[3]'),
+    Mutation(
+        "lib/events.lua",
+        'event[1] .. "\\31" .. event[2] .. "\\31" .. event[3]',
+        'event[1] .. ":" .. event[2] .. ":" .. event[3]',
+    ),
     Mutation("take_events.lua", "if held_by and held_by ~= holder then", "if false then"),
     Mutation("take_events.lua", '    redis.call("ZADD", shard .. ":t", now + ARGV[5], pair)\n', ""),
     Mutation("take_events.lua", "dead and united(event, dead) or event", "event"),

@@ -5,7 +5,7 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-from readstate.wire.realtime.websocket import FRAMES
+from readstate.dialects.imkit.sockets.websocket import FRAMES
 from tests.security.fuzz import frames
 
 WITHIN_S = 10.0
@@ -51,7 +51,9 @@ class AsgiSocket:
         await self._until("40")
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._said.put_nowait({"type": "websocket.disconnect", "code": 1000})
         assert self._serving is not None
         async with asyncio.timeout(WITHIN_S):

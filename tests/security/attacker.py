@@ -54,7 +54,9 @@ def _request(plan: dict[str, Any], method: str, path: str, body: Any) -> bytes:
 async def _say(plan: dict[str, Any], number: int, until: float, statuses: Counter[str]) -> None:
     """Events as fast as a socket may say them; a new socket when it is cut."""
     opening = (
-        b"GET " + ENGINE + b"websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"GET "
+        + ENGINE
+        + b"websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     introduction = json.dumps(["auth2", plan["token"], {"IM-CLIENT-KEY": plan["client_key"]}])

@@ -15,7 +15,9 @@ async def calls_of(imkit: Imkit, work: Any) -> dict[str, int]:
     await work
     lines = (await imkit.executor.command("INFO", "commandstats", key="")).decode().splitlines()
     return {
-        line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines if ":" in line
+        line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0])
+        for line in lines
+        if ":" in line
     }
 
 
@@ -36,7 +38,9 @@ async def test_one_room_of_many_is_listed_without_reading_the_others(imkit: Imki
     assert ran["fcall"] <= ROOMS + 5
 
 
-async def test_subscriptions_take_one_script_a_room_and_read_no_whole_profile(imkit: Imkit, rocketchat: Rocketchat) -> None:
+async def test_subscriptions_take_one_script_a_room_and_read_no_whole_profile(
+    imkit: Imkit, rocketchat: Rocketchat
+) -> None:
     """Of direct rooms without a name a second one, to find the other member."""
     await many_rooms(imkit, "bo")
     headers = {"X-User-Id": "al", "X-Auth-Token": imkit.tokens["al"]}

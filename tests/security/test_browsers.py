@@ -31,7 +31,9 @@ def settings(settings: Settings, origins: str) -> Settings:
 
 async def poll(imkit: Imkit, method: str = "GET", **headers: str) -> httpx.Response:
     """A long-polling request that opens a session, sent for a page."""
-    return await imkit.client.request(method, "/socket.io/", params={"EIO": "4", "transport": "polling"}, headers=headers)
+    return await imkit.client.request(
+        method, "/socket.io/", params={"EIO": "4", "transport": "polling"}, headers=headers
+    )
 
 
 def allowed(answer: httpx.Response, name: str = "origin") -> str | None:
@@ -46,7 +48,10 @@ def allowed(answer: httpx.Response, name: str = "origin") -> str | None:
 async def test_no_page_is_invited_to_send_cookies(imkit: Imkit, method: str) -> None:
     """Neither by long-polling nor by other calls, wherever the page comes from."""
     for origin in (NAMED, FOREIGN, "null"):
-        for answer in (await poll(imkit, method, Origin=origin), await imkit.call(method, "/me/badge", headers={"Origin": origin})):
+        for answer in (
+            await poll(imkit, method, Origin=origin),
+            await imkit.call(method, "/me/badge", headers={"Origin": origin}),
+        ):
             assert allowed(answer, "credentials") is None
 
 
@@ -64,7 +69,9 @@ async def test_any_page_polls_where_any_page_may(imkit: Imkit) -> None:
     assert (answer.status_code, allowed(answer)) == (200, FOREIGN)
 
 
-@pytest.mark.parametrize("path", ["/socket.io/?EIO=4&transport=polling", "/rooms", "/admin/clients", "/api/v1/subscriptions.get"])
+@pytest.mark.parametrize(
+    "path", ["/socket.io/?EIO=4&transport=polling", "/rooms", "/admin/clients", "/api/v1/subscriptions.get"]
+)
 async def test_no_page_is_told_that_it_may_send_the_backends_key(imkit: Imkit, path: str) -> None:
     """Who has that key in a browser has given it away."""
     asked = "IM-API-KEY, API_KEY, IM-CLIENT-KEY, X-Whatever"
@@ -75,8 +82,20 @@ async def test_no_page_is_told_that_it_may_send_the_backends_key(imkit: Imkit, p
 
 
 async def test_pages_may_send_what_clients_send(imkit: Imkit) -> None:
-    sent = {"im-client-key", "im-authorization", "im-client-id", "im-device-id", "client_key", "authorization", "content-type"}
-    headers = {"Origin": FOREIGN, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": ", ".join(sorted(sent))}
+    sent = {
+        "im-client-key",
+        "im-authorization",
+        "im-client-id",
+        "im-device-id",
+        "client_key",
+        "authorization",
+        "content-type",
+    }
+    headers = {
+        "Origin": FOREIGN,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": ", ".join(sorted(sent)),
+    }
     for path in ("/me/badge", "/socket.io/?EIO=4&transport=polling"):
         answer = await imkit.call("OPTIONS", path, headers=headers)
         assert answer.is_success

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from readstate.app import create_app
+from readstate.dialects.tencent.callbacks import auth as door
+from readstate.dialects.tencent.callbacks.auth import sign
 from readstate.settings import Settings
-from readstate.wire.tencent.callbacks import door
-from readstate.wire.tencent.callbacks.door import sign
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
 from tests.support.servers import Server
@@ -47,7 +47,9 @@ async def send(tencent: Tencent, headers: dict[str, str]) -> httpx.Response:
     """An unsigned callback, to the loopback address unless `headers` say otherwise."""
     url = tencent.url(COMMAND, Sign=None, RequestTime=None)
     sent = {"Host": "127.0.0.1:8080", **headers}
-    return await tencent.imkit.client.post("/tencent/callbacks", params=url, json={"CallbackCommand": COMMAND, **BODY}, headers=sent)
+    return await tencent.imkit.client.post(
+        "/tencent/callbacks", params=url, json={"CallbackCommand": COMMAND, **BODY}, headers=sent
+    )
 
 
 @pytest.mark.parametrize("token", [None])
@@ -68,7 +70,9 @@ async def send(tencent: Tencent, headers: dict[str, str]) -> httpx.Response:
         {"Host": ""},
     ],
 )
-async def test_without_a_token_no_page_in_a_browser_on_this_machine_sends_callbacks(tencent: Tencent, headers: dict[str, str]) -> None:
+async def test_without_a_token_no_page_in_a_browser_on_this_machine_sends_callbacks(
+    tencent: Tencent, headers: dict[str, str]
+) -> None:
     """A page of any site can make its reader's browser post to a loopback address, under a name of the site's own if need be."""
     answer = await send(tencent, headers)
     assert (answer.status_code, answer.content) == (401, CLOSED)
@@ -76,7 +80,9 @@ async def test_without_a_token_no_page_in_a_browser_on_this_machine_sends_callba
 
 
 @pytest.mark.parametrize("token", [None])
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "127.9.9.9:1", "[::1]:8080", "[::1]", "localhost:8080", "LocalHost"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8080", "127.9.9.9:1", "[::1]:8080", "[::1]", "localhost:8080", "LocalHost"]
+)
 async def test_without_a_token_programs_on_this_machine_send_callbacks(tencent: Tencent, host: str) -> None:
     assert (await send(tencent, {"Host": host})).content == OK
     assert await tencent.badges("al") == {"al": 1}
@@ -85,7 +91,9 @@ async def test_without_a_token_programs_on_this_machine_send_callbacks(tencent: 
 async def test_with_a_token_neither_host_nor_origin_matters(tencent: Tencent) -> None:
     """Behind a proxy the host is whatever the public name is."""
     headers = {"Host": "chat.example", "Origin": "https://chat.example"}
-    answer = await tencent.imkit.client.post("/tencent/callbacks", params=tencent.url(COMMAND), json=BODY, headers=headers)
+    answer = await tencent.imkit.client.post(
+        "/tencent/callbacks", params=tencent.url(COMMAND), json=BODY, headers=headers
+    )
     assert answer.content == OK
 
 
@@ -103,11 +111,17 @@ def used(signed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     return signed
 
 
-async def test_a_signature_brings_nothing_new_when_it_is_no_longer_fresh(tencent: Tencent, used: dict[str, Any]) -> None:
+async def test_a_signature_brings_nothing_new_when_it_is_no_longer_fresh(
+    tencent: Tencent, used: dict[str, Any]
+) -> None:
     """Whoever finds an address in a log cannot send what they like; trying again does not help."""
     assert (await tencent.send(COMMAND, BODY, **used)).content == OK
     await asyncio.sleep(1.1)
-    for command, body in (told.direct_sent("bo", "al", 2), told.group_created("g", "al"), ("C2C.CallbackAfterMsgReport", BODY)):
+    for command, body in (
+        told.direct_sent("bo", "al", 2),
+        told.group_created("g", "al"),
+        ("C2C.CallbackAfterMsgReport", BODY),
+    ):
         for _ in range(2):
             answer = await tencent.send(command, body, **used)
             assert (answer.status_code, answer.content) == (401, USED)
@@ -129,18 +143,25 @@ async def test_what_came_with_a_signature_may_come_again(tencent: Tencent, used:
     assert await tencent.badges("al") == {"al": 1}
 
 
-async def test_every_worker_knows_which_signatures_were_used(tencent: Tencent, used: dict[str, Any], settings: Settings) -> None:
+async def test_every_worker_knows_which_signatures_were_used(
+    tencent: Tencent, used: dict[str, Any], settings: Settings
+) -> None:
     assert (await tencent.send(COMMAND, BODY, **used)).content == OK
     await asyncio.sleep(1.1)
     other = create_app(settings)
-    async with Lifespan(other), httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url="http://test") as client:
+    async with (
+        Lifespan(other),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url="http://test") as client,
+    ):
         elsewhere = Tencent(Imkit(other, client, tencent.imkit.executor))
         answer = await elsewhere.send(*told.direct_sent("bo", "al", 2), **used)
         assert (answer.status_code, answer.content) == (401, USED)
         assert (await elsewhere.send(COMMAND, BODY, **used)).content == OK
 
 
-async def test_what_is_remembered_of_signatures_goes_after_two_minutes(tencent: Tencent, signed: dict[str, Any]) -> None:
+async def test_what_is_remembered_of_signatures_goes_after_two_minutes(
+    tencent: Tencent, signed: dict[str, Any]
+) -> None:
     """And is little: one number for the signature, one for each callback."""
     for seq in (1, 2, 2):
         await tencent.send(*told.direct_sent("bo", "al", seq), **signed)

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from readstate.dialects.access.credentials import MISSES_AT_ONCE
+from readstate.dialects.access.rate_limits import MAX_DEAR_CALLS
 from readstate.domain.limits import MAX_TOKENS_PER_CALL
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
-from readstate.wire.credentials import MISSES_AT_ONCE
-from readstate.wire.rate_limits import MAX_DEAR_CALLS
 from tests.support.imkit import CLIENT_KEY, Imkit
 from tests.support.rocketchat import PATH, Rocketchat
 from tests.support.tencent import with_tencent
@@ -60,12 +60,15 @@ async def test_a_good_token_with_something_wrong_beside_it_is_counted_and_does_n
     async def ask(number: int) -> httpx.Response:
         match way:
             case "client key":
-                return await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": f"wrong-{number}", "IM-Authorization": token})
+                return await imkit.call(
+                    "GET", "/me", headers={"IM-CLIENT-KEY": f"wrong-{number}", "IM-Authorization": token}
+                )
             case "no client key":
                 return await imkit.call("GET", "/me", headers={"IM-Authorization": token})
             case "rocketchat":
                 return await imkit.client.get(
-                    f"{PATH}/subscriptions.getOne?roomId=r", headers={"X-Auth-Token": token, "X-User-Id": f"wrong-{number}"}
+                    f"{PATH}/subscriptions.getOne?roomId=r",
+                    headers={"X-Auth-Token": token, "X-User-Id": f"wrong-{number}"},
                 )
         return await imkit.client.post(f"{PATH}/login", json={"user": f"wrong-{number}", "password": token})
 
@@ -165,9 +168,16 @@ async def test_a_badge_costs_more_for_each_large_room_that_it_asks(imkit: Imkit,
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("join", {}), ("members", {"invitees": ["ann"]}), ("members", {"invitees": ["none"]}), ("delete/members", {"members": ["ann"]})],
+    [
+        ("join", {}),
+        ("members", {"invitees": ["ann"]}),
+        ("members", {"invitees": ["none"]}),
+        ("delete/members", {"members": ["ann"]}),
+    ],
 )
-async def test_a_stranger_does_not_learn_from_the_price_whether_a_room_is_there(imkit: Imkit, path: str, body: object) -> None:
+async def test_a_stranger_does_not_learn_from_the_price_whether_a_room_is_there(
+    imkit: Imkit, path: str, body: object
+) -> None:
     """A large room that is not theirs costs what an unknown one does."""
     await imkit.room("large", *(f"u{number}" for number in range(900)))
 

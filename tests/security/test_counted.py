@@ -35,7 +35,10 @@ async def rooms(imkit: Imkit, user: str, count: int, tags: int = 0) -> None:
     for start in range(0, count, 20):
         numbers = range(start, min(start + 20, count))
         await asyncio.gather(
-            *(imkit.room(f"{user}-{number}", user, tags=tuple(f"{user}-{number}-{k}" for k in range(tags))) for number in numbers)
+            *(
+                imkit.room(f"{user}-{number}", user, tags=tuple(f"{user}-{number}-{k}" for k in range(tags)))
+                for number in numbers
+            )
         )
 
 
@@ -115,7 +118,9 @@ async def test_beyond_their_rate_a_user_s_calls_reach_the_store_no_more(
     """What is refused costs the store nothing, and says for how long to wait."""
     token = await imkit.sign_in("al")
     headers = (
-        {"X-Auth-Token": token, "X-User-Id": "al"} if path.startswith("/api") else {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token}
+        {"X-Auth-Token": token, "X-User-Id": "al"}
+        if path.startswith("/api")
+        else {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token}
     )
     answers = []
 

@@ -48,7 +48,10 @@ def settings(settings: Settings, plan_url: str) -> Settings:
 async def another(settings: Settings, executor: Executor) -> AsyncIterator[Imkit]:
     """Another worker on the same store."""
     service = create_app(settings)
-    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+    async with (
+        Lifespan(service),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
+    ):
         yield Imkit(service, client, executor)
 
 
@@ -79,17 +82,24 @@ async def heard(imkit: Imkit) -> None:
     await services.tokens.learn_revocations()
 
 
-async def issued_and_bound(imkit: Imkit, api_key: str = API_KEY, *, user: str = "al", custom: str = CUSTOM) -> list[str]:
+async def issued_and_bound(
+    imkit: Imkit, api_key: str = API_KEY, *, user: str = "al", custom: str = CUSTOM
+) -> list[str]:
     """Both kinds of token for a user."""
     backend = {"IM-API-KEY": api_key}
-    issued = result(await imkit.call("POST", "/admin/clients", {"_id": user, "issueAccessToken": True}, backend))["token"]
+    issued = result(await imkit.call("POST", "/admin/clients", {"_id": user, "issueAccessToken": True}, backend))[
+        "token"
+    ]
     result(await imkit.call("POST", "/admin/clients", {"_id": user, "token": custom, **FOR_LONG}, backend))
     return [issued, custom]
 
 
 async def good(imkit: Imkit, tokens: list[str], client_key: str = CLIENT_KEY) -> list[bool]:
     """Which of the tokens are let in; a token that is not is answered 401."""
-    answers = [await imkit.call("GET", "/me/badge", None, {"IM-CLIENT-KEY": client_key, "IM-Authorization": token}) for token in tokens]
+    answers = [
+        await imkit.call("GET", "/me/badge", None, {"IM-CLIENT-KEY": client_key, "IM-Authorization": token})
+        for token in tokens
+    ]
     assert {answer.status_code for answer in answers} <= {200, 401}
     return [answer.status_code == 200 for answer in answers]
 
@@ -135,7 +145,9 @@ async def test_the_first_app_s_tokens_can_be_ended_as_well(imkit: Imkit, apps: A
     assert await imkit.badge("al") == 0
 
 
-async def test_a_token_of_a_removed_app_stays_void_when_the_name_comes_back(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
+async def test_a_token_of_a_removed_app_stays_void_when_the_name_comes_back(
+    imkit: Imkit, apps: AppRegistry, acme: NewApp
+) -> None:
     """And so do its keys, the one before the last included."""
     tokens = await issued_and_bound(imkit, acme.api_key)
     rotated = await apps.rotate("acme", keep_old_for_s=3600)
@@ -143,7 +155,11 @@ async def test_a_token_of_a_removed_app_stays_void_when_the_name_comes_back(imki
     again = await apps.add("acme", keep_data=True)
     await heard(imkit)
     assert await good(imkit, tokens, again.client_key) == [False, False]
-    assert [await backend_status(imkit, key) for key in (acme.api_key, rotated.api_key, again.api_key)] == [401, 401, 200]
+    assert [await backend_status(imkit, key) for key in (acme.api_key, rotated.api_key, again.api_key)] == [
+        401,
+        401,
+        200,
+    ]
     assert (
         await imkit.call("GET", "/me/badge", None, {"IM-CLIENT-KEY": acme.client_key, "IM-Authorization": tokens[0]})
     ).status_code == 401
@@ -157,7 +173,9 @@ async def test_rotating_a_key_ends_no_token(imkit: Imkit, apps: AppRegistry, acm
     await heard(imkit)
     assert await good(imkit, tokens, acme.client_key) == [True, True]
     await apps.end_tokens("acme")
-    await imkit.executor.command("HSET", Keys.apps, "acme", before, key=Keys.apps)  # as a rotation that had read it before would
+    await imkit.executor.command(
+        "HSET", Keys.apps, "acme", before, key=Keys.apps
+    )  # as a rotation that had read it before would
     await heard(imkit)
     assert await good(imkit, tokens, acme.client_key) == [False, False]
 
@@ -202,7 +220,9 @@ async def bound_of_old(imkit: Imkit, app: str) -> None:
     """A custom token as it was stored without a generation."""
     until_s = int(time.time()) + 3600
     key = Keys.bound_token(app, rules._digest(CUSTOM))
-    await imkit.executor.command("SET", key, msgspec.msgpack.encode(["al", "0" * 24, until_s]), "EXAT", until_s, key=key)
+    await imkit.executor.command(
+        "SET", key, msgspec.msgpack.encode(["al", "0" * 24, until_s]), "EXAT", until_s, key=key
+    )
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "default "])
@@ -217,11 +237,16 @@ async def test_ending_the_tokens_of_no_app_is_refused(apps: AppRegistry, imkit: 
 
 
 @pytest.mark.parametrize("off_s", [-86_400 * 9, -60, 60, 86_400 * 9])
-async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int) -> None:
+async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
+    imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int
+) -> None:
     """Of the one that revokes, after another one's was heard; and of the one that listens, as far as the token is not over for it."""
     directory, apps = RedisDirectory(imkit.executor), imkit.service.parts.services.apps
     elsewhere = Tokens(directory, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))
-    first, second = await issued_and_bound(imkit), await issued_and_bound(imkit, user="bo", custom="the-custom-token-of-bo")
+    first, second = (
+        await issued_and_bound(imkit),
+        await issued_and_bound(imkit, user="bo", custom="the-custom-token-of-bo"),
+    )
     for token in first + second:
         assert await elsewhere.verify("default", token) is not None
     await directory.revoke_tokens(app="default", user="al", token_id="")
@@ -251,7 +276,9 @@ class ClockThatIsOff:
 # Keys that are being replaced
 
 
-async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones(imkit: Imkit, settings: Settings) -> None:
+async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones(
+    imkit: Imkit, settings: Settings
+) -> None:
     """And nothing is answered with them."""
     old = {"old_api_key": "api-key-of-the-year-before", "old_client_key": "client-key-of-the-year-before"}
     token = await imkit.sign_in("al")
@@ -307,7 +334,9 @@ async def test_rotating_again_ends_a_key_that_was_kept(imkit: Imkit, apps: AppRe
     assert [await backend_status(imkit, one.api_key) for one in (first, second, third)] == [401, 401, 200]
 
 
-async def test_a_name_that_was_used_is_refused_unless_the_data_is_meant_to_stay(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
+async def test_a_name_that_was_used_is_refused_unless_the_data_is_meant_to_stay(
+    imkit: Imkit, apps: AppRegistry, acme: NewApp
+) -> None:
     """Whoever takes the name sees what the app before it stored."""
     backend = {"IM-API-KEY": acme.api_key, "IM-CLIENT-ID": "al"}
     result(await imkit.call("POST", "/rooms", {"_id": "r", "members": ["al"]}, backend))
@@ -322,7 +351,9 @@ async def test_a_name_that_was_used_is_refused_unless_the_data_is_meant_to_stay(
     assert [room["_id"] for room in rooms["data"]] == ["r"]
 
 
-async def test_an_app_that_was_removed_before_names_were_kept_is_known_by_its_data(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
+async def test_an_app_that_was_removed_before_names_were_kept_is_known_by_its_data(
+    imkit: Imkit, apps: AppRegistry, acme: NewApp
+) -> None:
     result(await imkit.call("POST", "/admin/clients", {"_id": "al"}, {"IM-API-KEY": acme.api_key}))
     for key in (Keys.apps, Keys.generations):
         await imkit.executor.command("HDEL", key, "acme", key=key)
@@ -353,7 +384,10 @@ KEYS = {
 @pytest.mark.parametrize("other", KEYS)
 def test_two_keys_that_are_the_same_are_refused_at_the_start(tmp_path: Path, one: str, other: str) -> None:
     """With a sentence that names both. Only callbacks may be signed alike in both directions."""
-    callbacks = {one, other} & {"tencent_token", "tencent_old_token"} and {one, other} & {"webhook_token", "webhook_old_token"}
+    callbacks = {one, other} & {"tencent_token", "tencent_old_token"} and {one, other} & {
+        "webhook_token",
+        "webhook_old_token",
+    }
     same = Settings(data_dir=str(tmp_path / "data"), **(KEYS | {other: KEYS[one]}))
     if one == other or callbacks:
         same.resolve()
@@ -382,7 +416,9 @@ OTHERS = {"api_key": "api-key-of-another-machine", "client_key": "client-key-of-
 
 
 @pytest.mark.parametrize("name", OTHERS)
-async def test_a_service_with_another_key_says_so(imkit: Imkit, settings: Settings, caplog: pytest.LogCaptureFixture, name: str) -> None:
+async def test_a_service_with_another_key_says_so(
+    imkit: Imkit, settings: Settings, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
     """Both do: at the start, in a line of the log, and as long as it is so in /readyz, which does not fail for it."""
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
     variable = f"READSTATE_{name.upper()}"
@@ -412,7 +448,9 @@ async def look(imkit: Imkit) -> None:
     await imkit.service.parts.workers.note()
 
 
-async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(
+    imkit: Imkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that crashed says nothing when it goes."""
     monkeypatch.setattr(workers, "FORGOTTEN_AFTER_S", 0.3)
     crashed, other = (Workers(imkit.executor, {"READSTATE_API_KEY": Key(key)}) for key in ("x" * 32, "y" * 32))
@@ -437,7 +475,12 @@ async def test_no_key_and_no_digest_that_would_tell_it_is_in_the_store(imkit: Im
 async def test_a_note_that_cannot_be_read_is_passed_over(imkit: Imkit) -> None:
     """Of another version, or somebody else's."""
     now_ms = time.time_ns() // 1_000_000
-    for note in (b"", b"\xff", msgspec.msgpack.encode({"a": 1}), msgspec.msgpack.encode(["x", {"READSTATE_API_KEY": 1}])):
+    for note in (
+        b"",
+        b"\xff",
+        msgspec.msgpack.encode({"a": 1}),
+        msgspec.msgpack.encode(["x", {"READSTATE_API_KEY": 1}]),
+    ):
         await imkit.executor.command("ZADD", Keys.workers, now_ms, note, key=Keys.workers)
     await look(imkit)
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
@@ -446,14 +489,20 @@ async def test_a_note_that_cannot_be_read_is_passed_over(imkit: Imkit) -> None:
 # Odd tokens
 
 
-@pytest.mark.parametrize("claims", ['"exp":1e999', '"exp":-1e999', f'"exp":{"9" * 400}', '"exp":NaN', '"exp":253402300800', '"exp":[1]'])
-async def test_an_odd_token_signed_with_the_right_key_is_refused(imkit: Imkit, caplog: pytest.LogCaptureFixture, claims: str) -> None:
+@pytest.mark.parametrize(
+    "claims", ['"exp":1e999', '"exp":-1e999', f'"exp":{"9" * 400}', '"exp":NaN', '"exp":253402300800', '"exp":[1]']
+)
+async def test_an_odd_token_signed_with_the_right_key_is_refused(
+    imkit: Imkit, caplog: pytest.LogCaptureFixture, claims: str
+) -> None:
     """401 and no line in the log, over every road."""
     key = rules.hmac.digest(SECRET.encode(), b"default:0", "sha256")
     token = jwt.PyJWS().encode(f'{{"id":"al","jti":"1",{claims}}}'.encode(), key, algorithm="HS256")
     assert await good(imkit, [token]) == [False]
     assert (await imkit.call("GET", "/me", None, {"IM-Authorization": token})).status_code == 401
-    assert (await imkit.call("GET", "/api/v1/subscriptions.get", None, {"X-Auth-Token": token, "X-User-Id": "al"})).status_code == 401
+    assert (
+        await imkit.call("GET", "/api/v1/subscriptions.get", None, {"X-Auth-Token": token, "X-User-Id": "al"})
+    ).status_code == 401
     assert (await imkit.call("POST", "/api/v1/login", {"resume": token})).status_code == 401
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
@@ -477,7 +526,9 @@ async def readstate(live: ServiceProcess, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("whose", [("--app", "default"), ("--app", "default", "--user", "ann")])
-async def test_the_command_ends_tokens_and_sockets_within_five_seconds(live: ServiceProcess, whose: tuple[str, ...]) -> None:
+async def test_the_command_ends_tokens_and_sockets_within_five_seconds(
+    live: ServiceProcess, whose: tuple[str, ...]
+) -> None:
     """Issued and bound ones, on both workers; with a user only that user's. Tokens that are given out after that are good."""
     async with Backend(live.url) as backend:
         tokens = {user: [await backend.token(user), f"the-custom-token-of-{user}"] for user in ("ann", "ben")}
@@ -528,7 +579,9 @@ async def codes(live: ServiceProcess, token: str) -> list[int]:
         ),
     ],
 )
-async def test_what_cannot_be_ended_or_rotated_is_refused(live: ServiceProcess, arguments: tuple[str, ...], says: str) -> None:
+async def test_what_cannot_be_ended_or_rotated_is_refused(
+    live: ServiceProcess, arguments: tuple[str, ...], says: str
+) -> None:
     code, said = await readstate(live, *arguments)
     assert code == 2
     assert says in said

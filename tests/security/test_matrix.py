@@ -15,13 +15,13 @@ import msgspec
 import pytest
 
 from readstate.app import create_app
+from readstate.dialects.imkit.reading import EXPRESSES
+from readstate.dialects.imkit.sockets.requests import REQUESTS
+from readstate.dialects.tencent.callbacks.auth import sign
+from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.domain.identity import IssuedToken
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp
-from readstate.wire.imkit.reading import EXPRESSES
-from readstate.wire.realtime.requests import REQUESTS
-from readstate.wire.tencent.callbacks.commands import COMMANDS
-from readstate.wire.tencent.callbacks.door import sign
 from tests.security.asgi_socket import AsgiSocket
 from tests.security.fuzz.calls import Route, routes_of
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
@@ -82,14 +82,22 @@ ROWS: dict[str, list[Row]] = {
     "room": [Row(IN_A_ROOM, told_apart=True)],
     "create_room": [Row(BACKEND, {"_id": ROOM})],
     "create_and_join": [Row(OWN, {}), Row(IN_A_ROOM, {"_id": ROOM, "invitee": ["eve"]}, makes=True)],
-    "update_room": [Row(IN_A_ROOM, {"name": "x"}), Row(IN_A_ROOM, {"status": 0}), Row(IN_A_ROOM, {"roomTags": ["x"]}), Row(IN_A_ROOM, {})],
+    "update_room": [
+        Row(IN_A_ROOM, {"name": "x"}),
+        Row(IN_A_ROOM, {"status": 0}),
+        Row(IN_A_ROOM, {"roomTags": ["x"]}),
+        Row(IN_A_ROOM, {}),
+    ],
     "delete_room": [Row(IN_A_ROOM)],
     "join": [Row(IN_A_ROOM), Row(IN_A_ROOM, room="p"), Row(IN_A_ROOM, room="d")],
     "add_members": [Row(IN_A_ROOM, {"invitees": ["eve", "ex", "boss"]})],
     "remove_members": [Row(IN_A_ROOM, {"members": ["bo", "nobody"]})],
     "receipts": [Row(IN_A_ROOM)],
     "receipt_counts": [Row(IN_A_ROOM, query={"messages": MESSAGE})],
-    "send": [Row(IN_A_ROOM, {"message": "x"}), Row(IN_A_ROOM, {"_id": MESSAGE, "message": "x", "messageType": "recall"})],
+    "send": [
+        Row(IN_A_ROOM, {"message": "x"}),
+        Row(IN_A_ROOM, {"_id": MESSAGE, "message": "x", "messageType": "recall"}),
+    ],
     "post": [Row(BACKEND, {"room": ROOM, "sender": "al"})],
     "post_batch": [Row(BACKEND, {"messages": [{"room": ROOM, "sender": "al"}]})],
     "delete_message": [Row(IN_A_ROOM)],
@@ -118,7 +126,11 @@ ROWS: dict[str, list[Row]] = {
     "c2c_msg_read_receipt": [
         Row(
             SERVER,
-            {"Operator_Account": "al", "Peer_Account": "bo", "C2CMsgInfo": [{"From_Account": "bo", "To_Account": "al", "MsgKey": "1_1_1"}]},
+            {
+                "Operator_Account": "al",
+                "Peer_Account": "bo",
+                "C2CMsgInfo": [{"From_Account": "bo", "To_Account": "al", "MsgKey": "1_1_1"}],
+            },
         )
     ],
     "set_unread_msg_num": [Row(SERVER, {"GroupId": ROOM, "Member_Account": "al", "UnreadMsgNum": 1})],
@@ -148,9 +160,15 @@ ROWS: dict[str, list[Row]] = {
         )
         for command in sorted(COMMANDS)
     ],
-    **{name: [Row(OPEN)] for name in ("options", "index", "healthz", "readyz", "metrics", "GET /schema", "GET /schema/openapi.json")},
+    **{
+        name: [Row(OPEN)]
+        for name in ("options", "index", "healthz", "readyz", "metrics", "GET /schema", "GET /schema/openapi.json")
+    },
     "GET /schema/{path}": [Row(OPEN)],
-    **{f"OPTIONS {path}": [Row(OPEN)] for path in ("/schema", "/schema/openapi.json", "/schema/{path}", "/tencent/callbacks")},
+    **{
+        f"OPTIONS {path}": [Row(OPEN)]
+        for path in ("/schema", "/schema/openapi.json", "/schema/{path}", "/tencent/callbacks")
+    },
     **{f"OPTIONS {path}": [Row(OPEN)] for path in ("/", "/healthz", "/readyz", "/metrics")},
 }
 EVENTS: dict[str, list[dict[str, Any]]] = {
@@ -158,7 +176,9 @@ EVENTS: dict[str, list[dict[str, Any]]] = {
     "chat message": [{"room": ROOM, "message": "x"}, {"room": ROOM, "_id": MESSAGE, "message": "x"}],
 }
 
-_SETTINGS = with_tencent(Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32))
+_SETTINGS = with_tencent(
+    Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+)
 ROUTES = routes_of(create_app(_SETTINGS))
 EXPRESS = {one.handler.opt["operation"] for one in (*EXPRESSES._exact.values(), *EXPRESSES._with_id.values())}
 
@@ -223,7 +243,12 @@ class Cell:
 
     async def call(self, route: Route, *, known: bool, origin: bool = False) -> httpx.Response:
         headers, query = self._credentials(route)
-        path = route.path.replace("{room}", ROOM).replace("{message}", MESSAGE).replace("{user}", "al").replace("{path}", "x")
+        path = (
+            route.path.replace("{room}", ROOM)
+            .replace("{message}", MESSAGE)
+            .replace("{user}", "al")
+            .replace("{path}", "x")
+        )
         url = self.about(path, known=known) + "?" + urlencode(query | self.about(self.row.query, known=known))
         body = None if self.row.body is None else self.about(self.row.body, known=known)
         if origin:
@@ -250,7 +275,11 @@ class Cell:
         life = -10 if self.executor == EXPIRED else 600
         key = KEY[::-1] if self.executor == REVOKED else KEY
         sdkappid = SDKAPPID + 1 if self.executor == ANOTHER_APP else SDKAPPID
-        return {"sdkappid": str(sdkappid), "identifier": account, "usersig": usersig(account, sdkappid=sdkappid, key=key, expire=life)}
+        return {
+            "sdkappid": str(sdkappid),
+            "identifier": account,
+            "usersig": usersig(account, sdkappid=sdkappid, key=key, expire=life),
+        }
 
     def _signed(self) -> dict[str, str]:
         """The same of a callback. A user has nothing to sign with."""
@@ -321,7 +350,9 @@ async def check_writes_nothing(imkit: Imkit, ask: Callable[[], Awaitable[Any]]) 
 CASES = [(route, number) for route in ROUTES for number in range(len(ROWS.get(route.operation, ())))]
 
 
-@pytest.mark.parametrize(("route", "number"), CASES, ids=[f"{route.method} {route.path} {number}" for route, number in CASES])
+@pytest.mark.parametrize(
+    ("route", "number"), CASES, ids=[f"{route.method} {route.path} {number}" for route, number in CASES]
+)
 async def test_a_call_is_for_those_who_may_make_it(world: Imkit, other: NewApp, route: Route, number: int) -> None:
     row = ROWS[route.operation][number]
     for executor in CALLERS:
@@ -356,7 +387,9 @@ async def check_cell(cell: Cell, route: Route, *, origin: bool) -> None:
             assert answer.content == refusal(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
         elif row.kind == IN_A_ROOM and (cell.is_proved or elsewhere) and not row.makes:
             unknown = await check_writes_nothing(imkit, lambda: ask(known=False))
-            assert (answer.status_code, answer.content) == (unknown.status_code, unknown.content), f"{cell.executor} learns of a room"
+            assert (answer.status_code, answer.content) == (unknown.status_code, unknown.content), (
+                f"{cell.executor} learns of a room"
+            )
 
 
 async def kept(imkit: Imkit) -> dict[str, bytes]:
@@ -400,7 +433,9 @@ async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:
     answer = await world.as_user("eve", "PUT", "/rooms/c-al/lastRead", {"message": "m-c-al"})
     assert (answer.status_code, answer.content) == (
         404,
-        refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"),
+        refusal(
+            404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"
+        ),
     )
 
 
@@ -408,6 +443,8 @@ async def test_who_is_in_a_room_may_do_what_strangers_may_not(world: Imkit) -> N
     """The rows are right: what is refused above is done for the owner. What ends a message or a room comes last."""
     endings = ("send", "delete_message", "update_room", "remove_members", "delete_room", "remove_member")
     in_a_room = [(route, row) for route in ROUTES for row in ROWS[route.operation] if row.kind == IN_A_ROOM]
-    for route, row in sorted(in_a_room, key=lambda one: endings.index(one[0].operation) if one[0].operation in endings else -1):
+    for route, row in sorted(
+        in_a_room, key=lambda one: endings.index(one[0].operation) if one[0].operation in endings else -1
+    ):
         answer = await Cell(world, OWNER, row, world.tokens["al"]).call(route, known=True)
         assert answer.status_code == 200, (route, answer.text)

@@ -15,14 +15,15 @@ import pytest_asyncio
 import redis
 
 from readstate import app as joined
-from readstate import machine, metrics
-from readstate.embedded import socket_path
+from readstate import metrics
+from readstate.dialects.http import health as operating
 from readstate.errors import Invalid, StoreFull
+from readstate.process import machine
+from readstate.process.embedded import socket_path
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.memory import StoreMemory
-from readstate.wire import operating
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.processes import ServiceProcess
@@ -119,7 +120,9 @@ async def test_a_full_store_answers_every_question(filled: Imkit) -> None:
     assert await filled.badge("bo") == 10
     assert len(result(await filled.as_user("bo", "GET", "/rooms"))["data"]) == 4
     assert result(await filled.as_user("bo", "GET", "/rooms/garden"))["unread"] == 3
-    receipts = result(await filled.as_user("al", "GET", "/rooms/garden/messages/garden-m1/receipts", params={"filter": "unread"}))
+    receipts = result(
+        await filled.as_user("al", "GET", "/rooms/garden/messages/garden-m1/receipts", params={"filter": "unread"})
+    )
     assert {person["client"] for person in receipts["data"]} == {"bo", "cy"}
     assert (await Rocketchat(filled).get("bo", "subscriptions.get")).status_code == 200
 
@@ -175,7 +178,9 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joined, "MEMORY_TURNS", 1)
 
 
-async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(often: None, imkit: Imkit, nodes: list[Server]) -> None:
+async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(
+    often: None, imkit: Imkit, nodes: list[Server]
+) -> None:
     """In what readiness says, which stays yes, and in the metrics."""
     limit_share(nodes, 0.5)
 
@@ -201,7 +206,10 @@ async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(often
 
     async def measured_so() -> bool:  # what was measured is answered for a moment
         text = (await imkit.call("GET", "/metrics")).text
-        used, most = measured("readstate_store_memory_bytes", text), measured("readstate_store_memory_limit_bytes", text)
+        used, most = (
+            measured("readstate_store_memory_bytes", text),
+            measured("readstate_store_memory_limit_bytes", text),
+        )
         return 0.8 <= used / most < 1
 
     await wait_until(measured_so, "the numbers to say so")
@@ -217,7 +225,9 @@ def measured(name: str, text: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
-async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(nodes: list[Server], caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(
+    nodes: list[Server], caplog: pytest.LogCaptureFixture
+) -> None:
     executor = await connect(nodes[0].url)
     memory = StoreMemory(executor)
     caplog.set_level(logging.WARNING, "readstate.store.memory")
@@ -252,7 +262,9 @@ def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None
     environ = os.environ | {metrics.DIRECTORY_VARIABLE: str(tmp_path)}
     workers = []
     for used in ("700", "500"):
-        worker = subprocess.Popen([sys.executable, "-c", look, used], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        worker = subprocess.Popen(
+            [sys.executable, "-c", look, used], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"\n"
         workers.append(worker)
@@ -260,7 +272,8 @@ def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None
     def scrape() -> float:
         command = [sys.executable, "-c", "from readstate import metrics; print(metrics.exposition().decode())"]
         return measured(
-            "readstate_store_memory_bytes", subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+            "readstate_store_memory_bytes",
+            subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout,
         )
 
     assert scrape() == 500
@@ -340,7 +353,14 @@ def wait_for_warning(backend: httpx.Client) -> str:
     [
         ({"proc/meminfo": "MemTotal:  8388608 kB\n"}, 8 << 30),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1073741824\n"}, 1 << 30),
-        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/memory.max": "2147483648\n"}, 2 << 30),
+        (
+            {
+                "proc/self/cgroup": "0::/a/b\n",
+                "sys/fs/cgroup/a/b/memory.max": "max\n",
+                "sys/fs/cgroup/a/memory.max": "2147483648\n",
+            },
+            2 << 30,
+        ),
         ({"proc/self/cgroup": "0::/gone\n", "sys/fs/cgroup/memory.max": "1073741824\n"}, 1 << 30),
         (
             {
@@ -354,7 +374,9 @@ def wait_for_warning(backend: httpx.Client) -> str:
     ],
     ids=["machine", "v2", "v2 above", "v2 in a container", "v1", "more than there is"],
 )
-def test_a_share_of_the_memory_is_of_what_the_container_may_use(tmp_path: Path, files: dict[str, str], expected: int) -> None:
+def test_a_share_of_the_memory_is_of_what_the_container_may_use(
+    tmp_path: Path, files: dict[str, str], expected: int
+) -> None:
     for name, content in {"proc/meminfo": "MemTotal:  8388608 kB\n", **files}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import redis
 
-from readstate.embedded import socket_path
+from readstate.process.embedded import socket_path
 from readstate.settings import Settings
 from tests.security.fuzz.client import Line
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
@@ -86,9 +86,16 @@ async def prepare(http: httpx.AsyncClient) -> dict[str, Any]:
         await call("/admin/clients/list", {"data": [{"_id": person} for person in people[i : i + 250]]})
     tags = [f"tag-{number}" for number in range(400)]
     labels = [[tags[(number * 7 + k * 31) % len(tags)] for k in range(10)] for number in range(200)]
-    await asyncio.gather(*(call("/rooms", {"_id": f"r{k}", "members": ["mallory", "p1"], "roomTags": labels[k]}) for k in range(200)))
+    await asyncio.gather(
+        *(call("/rooms", {"_id": f"r{k}", "members": ["mallory", "p1"], "roomTags": labels[k]}) for k in range(200))
+    )
     large = {"_id": "large", "members": ["mallory", *people[: LARGE - 1]], "opening": 1}
-    counted = {"_id": "counted", "members": ["mallory", *people[: COUNTED - 1]], "owner": "mallory", "roomTags": tags[:10]}
+    counted = {
+        "_id": "counted",
+        "members": ["mallory", *people[: COUNTED - 1]],
+        "owner": "mallory",
+        "roomTags": tags[:10],
+    }
     await call("/rooms", large)
     await call("/rooms", counted)
     await call("/rooms", {"_id": "home", "members": ["victim", "p1"]})
@@ -115,12 +122,17 @@ async def prepare(http: httpx.AsyncClient) -> dict[str, Any]:
             ["PUT", "/me/lastReads", {"items": [{"room": f"r{k}", "message": "none"} for k in range(200)]}],
             ["POST", "/badges/byRoomTags", {"tags": tags[:100]}],
         ],
-        "events": [["chat message", {"room": "counted", "message": "x"}], ["lastRead", {"room": "large", "message": "m19"}]],
+        "events": [
+            ["chat message", {"room": "counted", "message": "x"}],
+            ["lastRead", {"room": "large", "message": "m19"}],
+        ],
     }
 
 
 async def token_of(http: httpx.AsyncClient, user: str) -> str:
-    answer = await http.post("/admin/clients", json={"_id": user, "issueAccessToken": True}, headers={"IM-API-KEY": API_KEY})
+    answer = await http.post(
+        "/admin/clients", json={"_id": user, "issueAccessToken": True}, headers={"IM-API-KEY": API_KEY}
+    )
     return str(answer.json()["result"]["token"])
 
 
@@ -155,7 +167,12 @@ async def test_a_user_at_the_limits_harms_no_other(full: bool) -> None:
             async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
                 plan = await prepare(http)
                 victim = Victim(service.url, await token_of(http, "victim"))
-                told = {"url": service.url, "user": "mallory", "token": await token_of(http, "mallory"), "client_key": CLIENT_KEY}
+                told = {
+                    "url": service.url,
+                    "user": "mallory",
+                    "token": await token_of(http, "mallory"),
+                    "client_key": CLIENT_KEY,
+                }
                 await victim.ask(0.5)
                 before = kept_bytes(service.data_dir)
                 quiet = await victim.ask(QUIET_S)
@@ -170,7 +187,9 @@ async def test_a_user_at_the_limits_harms_no_other(full: bool) -> None:
             assert statuses.get("200", 0) > 0, statuses
             assert victim.failures == [], statuses
             # Beside other tests, on the same cores, a time says nothing of the attack.
-            assert not full or beside <= TIMES_QUIET * quiet, f"p99 {beside * 1000:.1f} ms, quiet {quiet * 1000:.1f} ms; {statuses}"
+            assert not full or beside <= TIMES_QUIET * quiet, (
+                f"p99 {beside * 1000:.1f} ms, quiet {quiet * 1000:.1f} ms; {statuses}"
+            )
             # A bucket that is full, and what comes while the attack goes on.
             units = Settings().user_rate_limit * (BURST_S + seconds)
             grown = after - before

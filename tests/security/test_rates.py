@@ -11,13 +11,13 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from readstate.dialects.access import costs
+from readstate.dialects.access.rate_limits import MAX_DEAR_CALLS, RateLimits
+from readstate.dialects.http.untaken import MAX_BYTES
+from readstate.dialects.rocketchat.errors import SLOW_DOWN
 from readstate.domain.limits import MAX_BADGES_PER_CALL
-from readstate.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
+from readstate.process.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
 from readstate.settings import Settings
-from readstate.wire import costs
-from readstate.wire.rate_limits import MAX_DEAR_CALLS, RateLimits
-from readstate.wire.rocketchat.errors import SLOW_DOWN
-from readstate.wire.untaken import MAX_BYTES
 from tests.support import tencent_callbacks
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit, result
@@ -104,7 +104,10 @@ async def test_who_has_their_rooms_searched_pays_for_each(
     """A message or a name that is not known at once costs what a list of the rooms does."""
     for number in range(40):
         await imkit.room(f"r{number}", "ann")
-    asked = [await (rocketchat.get("ann", call, **given) if method == "GET" else rocketchat.post("ann", call, given)) for _ in range(15)]
+    asked = [
+        await (rocketchat.get("ann", call, **given) if method == "GET" else rocketchat.post("ann", call, given))
+        for _ in range(15)
+    ]
     done = [answer.status_code for answer in asked].count(400)
     assert done <= 100 // costs.of_list(40) + 1
     assert [answer.status_code for answer in asked[done:]] == [429] * (15 - done)
@@ -125,7 +128,9 @@ async def test_a_backend_has_a_rate_of_its_own(imkit: Imkit) -> None:
     ann = await imkit.sign_in("ann")
     answers = [await imkit.as_backend("GET", "/me/badge", user=f"u{number}") for number in range(10)]
     assert answers[-1].content == envelope("The backend asks too much at once; try again in 1 s")
-    assert (await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": ann})).status_code == 200
+    assert (
+        await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": ann})
+    ).status_code == 200
 
 
 async def test_a_backend_has_no_limit_by_default(imkit: Imkit) -> None:
@@ -232,7 +237,10 @@ async def test_the_document_says_where_there_may_be_too_many(imkit: Imkit) -> No
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServiceProcess]:
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, user_rate_limit=RATE, **keys) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, user_rate_limit=RATE, **keys) as process,
+    ):
         yield process
 
 
@@ -247,8 +255,12 @@ async def test_what_is_said_on_a_socket_counts_as_over_http(backend: Backend) ->
     room = await backend.room("sockets", "sue", "tom")
     async with device(backend, "sue") as sue:
         assert (await backend.call("GET", "/me/badge", token=await backend.token("sue")))["RC"] == 0
-        answers = [await sue.ask("chat message", {"room": room, "messageType": "text", "message": "m"}) for _ in range(6)]
-        assert [answer["RC"] for answer in answers] == [0] * 4 + [429] * 2 or [answer["RC"] for answer in answers] == [0] * 5 + [429]
+        answers = [
+            await sue.ask("chat message", {"room": room, "messageType": "text", "message": "m"}) for _ in range(6)
+        ]
+        assert [answer["RC"] for answer in answers] == [0] * 4 + [429] * 2 or [answer["RC"] for answer in answers] == [
+            0
+        ] * 5 + [429]
         assert answers[-1]["error"]["code"] == "RATE_LIMIT_EXCEEDED"
         assert answers[-1]["retryAfter"] >= 1
         refused = await sue.ask("conf", {"encoding": "base64"})
@@ -269,11 +281,15 @@ async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backe
         await uma.until_closed()
 
 
-async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(service: ServiceProcess, backend: Backend) -> None:
+async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(
+    service: ServiceProcess, backend: Backend
+) -> None:
     """Each refusal costs a worker what an answer does. The pauses have a lower bound, so this is no question of the machine's speed."""
     headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": await backend.token("vera")}
     refusals = 20
-    async with httpx.AsyncClient(base_url=service.url, headers=headers, limits=httpx.Limits(max_connections=1)) as client:
+    async with httpx.AsyncClient(
+        base_url=service.url, headers=headers, limits=httpx.Limits(max_connections=1)
+    ) as client:
         while (await client.get("/rooms")).status_code == 200:
             pass
         begin = time.monotonic()
@@ -289,7 +305,10 @@ async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
     """Half a minute of them, for requests that were sent in one piece. All are answered all the same."""
     refused = 90
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, user_rate_limit=1, **keys) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, user_rate_limit=1, **keys) as process,
+    ):
         async with Backend(process.url) as backend:
             token = await backend.token("wilma")
         address = urlsplit(process.url)
@@ -316,7 +335,9 @@ async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -
             token = await backend.token("vic")
             wide = {f"field{number}": "x" * 4000 for number in range(15)}
             for number in range(24):
-                assert (await backend.call("POST", "/rooms", {"_id": f"wide{number}", "members": ["vic"], **wide}))["RC"] == 0
+                assert (await backend.call("POST", "/rooms", {"_id": f"wide{number}", "members": ["vic"], **wide}))[
+                    "RC"
+                ] == 0
             size = len((await _ask(process.url, token, "/rooms")).content)
             assert size > MAX_BYTES // 8
             address = urlsplit(process.url)
@@ -325,7 +346,9 @@ async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -
             try:
                 for _ in range(10):
                     connection = socket.socket()
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that little waits in the system
+                    connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
+                    )  # so that little waits in the system
                     connection.connect((address.hostname, address.port))
                     connection.sendall(request)
                     lazy.append(connection)

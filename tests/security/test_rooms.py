@@ -8,20 +8,22 @@ import httpx
 import msgspec
 import pytest
 
+from readstate.dialects.imkit.announcing import SYSTEM_TYPES
+from readstate.dialects.imkit.call import Executor
+from readstate.dialects.imkit.sockets.requests import REQUESTS
 from readstate.domain.direct import direct_room
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Made
 from readstate.settings import Settings
-from readstate.wire.imkit.announcing import SYSTEM_TYPES
-from readstate.wire.imkit.call import Executor
-from readstate.wire.realtime.requests import REQUESTS
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.rocketchat import Rocketchat
 from tests.support.tencent_callbacks import Tencent, with_callbacks
 
 NO_ROOM = refusal(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
-NOT_FOUND = refusal(404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it")
+NOT_FOUND = refusal(
+    404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"
+)
 NO_MESSAGE = refusal(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
 STRANGER = refusal(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
 NO_MANAGER = refusal(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this")
@@ -88,7 +90,11 @@ async def test_a_room_that_is_opened_takes_everybody_in(world: Imkit, opening: A
 @pytest.mark.parametrize("opening", NO_OPENINGS)
 async def test_nobody_joins_a_room_that_is_not_opened(world: Imkit, opening: Any) -> None:
     await world.room("closed", "ann", opening=opening)
-    for path, body in (("/rooms/closed/join", None), ("/rooms/r/join", None), ("/rooms/createAndJoin", {"_id": "closed"})):
+    for path, body in (
+        ("/rooms/closed/join", None),
+        ("/rooms/r/join", None),
+        ("/rooms/createAndJoin", {"_id": "closed"}),
+    ):
         assert (await refused(world, "eve", "POST", path, body)).content == NO_ROOM
 
 
@@ -137,7 +143,9 @@ class TestOpenRooms:
         assert (await refused(world, "eve", "POST", "/rooms/g/join")).content == NO_ROOM
 
     @pytest.mark.parametrize(("room", "fields"), PRIVATE)
-    async def test_nobody_joins_a_private_room_whatever_it_says(self, world: Imkit, room: str, fields: dict[str, Any]) -> None:
+    async def test_nobody_joins_a_private_room_whatever_it_says(
+        self, world: Imkit, room: str, fields: dict[str, Any]
+    ) -> None:
         await world.as_backend("POST", "/rooms", {"_id": room, "members": ["ann", "ben"], "opening": 1, **fields})
         for path, body in ((f"/rooms/{room}/join", None), ("/rooms/createAndJoin", {"_id": room})):
             assert (await refused(world, "eve", "POST", path, body)).content == NO_ROOM
@@ -149,7 +157,9 @@ async def test_nobody_joins_a_private_room(world: Imkit, room: str, fields: dict
     assert (await refused(world, "eve", "POST", f"/rooms/{room}/join")).content == NO_ROOM
 
 
-@pytest.mark.parametrize("room", [OF_TWO, HASHED, "direct:", "direct:x", "direct:3:eve", "direct:03:eve:fay", "tencent\u00b7x"])
+@pytest.mark.parametrize(
+    "room", [OF_TWO, HASHED, "direct:", "direct:x", "direct:3:eve", "direct:03:eve:fay", "tencent\u00b7x"]
+)
 async def test_nobody_makes_a_room_under_an_id_that_is_not_theirs(world: Imkit, room: str) -> None:
     """It could be worked out, and who made it first would be there when the others come."""
     assert (await refused(world, "eve", "POST", "/rooms/createAndJoin", {"_id": room})).content == NO_ROOM
@@ -170,7 +180,9 @@ async def test_nobody_makes_a_room_under_an_id_that_is_not_theirs(world: Imkit, 
 async def test_no_id_is_too_strange_for_an_answer(world: Imkit, room: str) -> None:
     """And none is read as a number before it is measured."""
     for user in ("eve", ""):
-        call = (lambda *args: world.as_user("eve", *args)) if user else (lambda *args: world.as_backend(*args, user="eve"))
+        call = (
+            (lambda *args: world.as_user("eve", *args)) if user else (lambda *args: world.as_backend(*args, user="eve"))
+        )
         before = await world.everything()
         answer = await call("POST", "/rooms/createAndJoin", {"_id": room})
         if len(room.encode()) > 128 or room == "\u0001":
@@ -228,7 +240,11 @@ class TestInvitedMustAccept:
 
     async def test_clients_make_nobody_a_member(self, world: Imkit) -> None:
         result(await world.as_user("ann", "POST", "/rooms/r/members", {"invitees": ["eve"]}))
-        result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": "new", "members": ["eve"], "invitationRequired": False}))
+        result(
+            await world.as_user(
+                "ann", "POST", "/rooms/createAndJoin", {"_id": "new", "members": ["eve"], "invitationRequired": False}
+            )
+        )
         assert "eve" not in await members_of(world) | await members_of(world, "new")
         for room in ("r", "new"):
             result(await world.as_user("eve", "POST", f"/rooms/{room}/join"))
@@ -352,7 +368,9 @@ async def test_who_takes_an_id_first_does_not_keep_the_group_of_tencents(world: 
         (told.group_recalled("@TGS#sq", 1), set()),
     ],
 )
-async def test_a_group_that_is_heard_of_late_is_not_a_client_s(world: Imkit, callback: told.Callback, members: set[str]) -> None:
+async def test_a_group_that_is_heard_of_late_is_not_a_client_s(
+    world: Imkit, callback: told.Callback, members: set[str]
+) -> None:
     """By its first message, its next member: who else is in the room of a client is no member."""
     await squatted(world, "@TGS#sq", "ann", "cid")
     await Tencent(world).tell(callback)
@@ -396,7 +414,9 @@ POWERS: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize("user", ["ann", "ben"])
 @pytest.mark.parametrize(("method", "path", "body"), POWERS)
-async def test_who_owned_or_managed_a_room_has_no_power_after_leaving(world: Imkit, user: str, method: str, path: str, body: Any) -> None:
+async def test_who_owned_or_managed_a_room_has_no_power_after_leaving(
+    world: Imkit, user: str, method: str, path: str, body: Any
+) -> None:
     result(await world.as_backend("POST", "/rooms/r/delete/members", {"members": [user]}))
     assert (await refused(world, user, method, path, body)).content == NO_ROOM
 
@@ -427,7 +447,9 @@ async def test_members_learn_of_no_message_before_they_joined_by_trying_to_chang
     await world.post("r", "ann", "m2")
 
     async def tried(user: str, message: str, kind: str) -> httpx.Response:
-        return await world.as_user(user, "POST", at("r", "/message"), {"_id": message, "messageType": kind, "message": "mine"})
+        return await world.as_user(
+            user, "POST", at("r", "/message"), {"_id": message, "messageType": kind, "message": "mine"}
+        )
 
     for kind in ("text", "recall"):
         assert (await tried("eve", "m1", kind)).content == (await tried("eve", "none", kind)).content == NO_MESSAGE
@@ -467,7 +489,10 @@ async def test_members_see_no_old_receipts_in_the_words_of_rocketchat(world: Imk
         old, unknown, new = [await rocketchat.post("eve", call, body(message)) for message in ("m1", "none", "m2")]
         assert (old.status_code, old.content) == (400, unknown.content)
         assert new.status_code == 200
-    old, unknown, new = [await rocketchat.get("eve", "chat.getMessageReadReceipts", messageId=message) for message in ("m1", "none", "m2")]
+    old, unknown, new = [
+        await rocketchat.get("eve", "chat.getMessageReadReceipts", messageId=message)
+        for message in ("m1", "none", "m2")
+    ]
     assert (old.status_code, old.content) == (400, unknown.content)
     assert new.status_code == 200
 
@@ -510,7 +535,9 @@ def trips(imkit: Imkit) -> int:
 
 @pytest.mark.parametrize(("theirs", "none"), [("r", "none"), (OF_TWO, direct_room("ann", "cid"))])
 @pytest.mark.parametrize(("method", "path", "body"), PROBES)
-async def test_a_stranger_cannot_tell_a_room_from_none(probed: Imkit, method: str, path: str, body: Any, theirs: str, none: str) -> None:
+async def test_a_stranger_cannot_tell_a_room_from_none(
+    probed: Imkit, method: str, path: str, body: Any, theirs: str, none: str
+) -> None:
     """Byte for byte the same answer, after as many questions to the store."""
     answers, spent = [], []
     for room in (theirs, none, theirs, none):
@@ -565,7 +592,9 @@ async def test_a_stranger_cannot_tell_a_room_or_message_from_none_in_the_words_o
     answers, spent = [], []
     for given in (theirs, none, theirs, none):
         before = trips(probed)
-        answer = await (rocketchat.post("eve", call, given) if method == "POST" else rocketchat.get("eve", call, **given))
+        answer = await (
+            rocketchat.post("eve", call, given) if method == "POST" else rocketchat.get("eve", call, **given)
+        )
         answers.append((answer.status_code, answer.content))
         spent.append(trips(probed) - before)
     assert len(set(answers)) == 1
@@ -577,9 +606,13 @@ async def test_a_stranger_cannot_tell_a_room_or_message_from_none_in_the_words_o
 TWO = {"_id": "d", "invitee": "ben"}
 
 
-@pytest.mark.parametrize("fields", [{"roomTags": ["direct", "work"]}, {"roomType": "direct"}, {"t": "d"}, {"roomType": "DIRECT"}])
+@pytest.mark.parametrize(
+    "fields", [{"roomTags": ["direct", "work"]}, {"roomType": "direct"}, {"t": "d"}, {"roomType": "DIRECT"}]
+)
 @pytest.mark.parametrize("people", [[], ["ann"], ["ben", "cid"], ["ben", "cid", "ann"]])
-async def test_a_client_makes_a_direct_room_with_exactly_one_other(world: Imkit, fields: dict[str, Any], people: list[str]) -> None:
+async def test_a_client_makes_a_direct_room_with_exactly_one_other(
+    world: Imkit, fields: dict[str, Any], people: list[str]
+) -> None:
     for name in ("invitee", "members"):
         body = {"_id": "d", name: people, **fields}
         answer = await refused(world, "ann", "POST", "/rooms/createAndJoin", body)
@@ -591,12 +624,18 @@ async def test_only_the_two_are_brought_into_their_conversation(world: Imkit) ->
     answer = await refused(world, "ann", "POST", "/rooms/createAndJoin", {"_id": OF_TWO, "invitee": ["ben", "cid"]})
     assert code_of(answer) == (400, "INVALID_BODY")
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": OF_TWO}))
-    assert code_of(await refused(world, "ann", "POST", f"/rooms/{OF_TWO}/members", {"invitees": ["eve"]})) == (400, "INVALID_BODY")
+    assert code_of(await refused(world, "ann", "POST", f"/rooms/{OF_TWO}/members", {"invitees": ["eve"]})) == (
+        400,
+        "INVALID_BODY",
+    )
     result(await world.as_user("ann", "POST", f"/rooms/{OF_TWO}/members", {"invitees": ["ben"]}))
     result(await world.as_user("ben", "POST", f"/rooms/{OF_TWO}/delete/members", {"members": ["ben"]}))
     result(await world.as_user("ben", "POST", f"/rooms/{OF_TWO}/join"))
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {**TWO, "roomType": "direct"}))
-    assert code_of(await refused(world, "ann", "POST", "/rooms/d/members", {"invitees": ["eve"]})) == (400, "INVALID_BODY")
+    assert code_of(await refused(world, "ann", "POST", "/rooms/d/members", {"invitees": ["eve"]})) == (
+        400,
+        "INVALID_BODY",
+    )
 
 
 @pytest.mark.parametrize("fields", [{"roomTags": ["direct"]}, {"roomType": "direct"}, {"t": "d"}])
@@ -611,7 +650,9 @@ async def test_a_client_makes_no_group_a_direct_room(world: Imkit, fields: dict[
     result(await world.as_backend("PUT", "/rooms/r", fields))
 
 
-async def test_a_direct_room_is_called_after_the_other_not_as_its_maker_wants(world: Imkit, rocketchat: Rocketchat) -> None:
+async def test_a_direct_room_is_called_after_the_other_not_as_its_maker_wants(
+    world: Imkit, rocketchat: Rocketchat
+) -> None:
     for room, fields in {"d": {"roomTags": ["direct"]}, OF_TWO: {}}.items():
         body = {"_id": room, "invitee": "ben", "name": "Your Bank", **fields}
         result(await world.as_user("ann", "POST", "/rooms/createAndJoin", body))
@@ -666,7 +707,11 @@ class TestLimits:
         ("method", "path", "body"),
         [
             ("POST", "/rooms/createAndJoin", {"invitee": ["ben", "cid", "eve"]}),
-            ("POST", "/rooms/createAndJoin", {"invitee": ["ben"], "members": ["cid", "eve"], "invitationRequired": True}),
+            (
+                "POST",
+                "/rooms/createAndJoin",
+                {"invitee": ["ben"], "members": ["cid", "eve"], "invitationRequired": True},
+            ),
             ("POST", "/rooms/createAndJoin", {"_id": "r", "invitee": ["ben", "cid", "eve"]}),
             ("POST", "/rooms/r/members", {"invitees": ["ben", "cid", "eve"]}),
             ("POST", "/rooms/r/delete/members", {"members": ["ben", "cid", "eve"]}),
@@ -674,7 +719,9 @@ class TestLimits:
             ("PUT", "/rooms/r", {"roomTags": ["a", "b", "c", "d"], "name": "x"}),
         ],
     )
-    async def test_a_client_names_no_more_than_it_may(self, world: Imkit, method: str, path: str, body: dict[str, Any]) -> None:
+    async def test_a_client_names_no_more_than_it_may(
+        self, world: Imkit, method: str, path: str, body: dict[str, Any]
+    ) -> None:
         answer = await refused(world, "ann", method, path, body)
         assert code_of(answer) == (400, "LIMIT_REACHED")
         assert "backend" in answer.json()["error"]["message"]

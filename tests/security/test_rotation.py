@@ -108,12 +108,16 @@ class Load:
         for turn in itertools.count():
             user = f"u{number}-{turn // 100}"  # of whom only so many tokens are kept
             for token in (await self._sign_in(client, user), self.tokens[number]):
-                await self._call(client, "GET", "/me/badge", {"IM-CLIENT-KEY": self.client_key, "IM-Authorization": token})
+                await self._call(
+                    client, "GET", "/me/badge", {"IM-CLIENT-KEY": self.client_key, "IM-Authorization": token}
+                )
             await self._call(client, "GET", "/me/badge", {"IM-API-KEY": self.api_key, "IM-CLIENT-ID": user})
             await asyncio.sleep(0.01)
 
     async def _sign_in(self, client: httpx.AsyncClient, user: str) -> str:
-        answer = await self._call(client, "POST", "/admin/clients", {"IM-API-KEY": self.api_key}, {"_id": user, "issueAccessToken": True})
+        answer = await self._call(
+            client, "POST", "/admin/clients", {"IM-API-KEY": self.api_key}, {"_id": user, "issueAccessToken": True}
+        )
         return str(answer.json()["result"]["token"]) if answer is not None else ""
 
     async def _call(

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 
 from readstate.app import create_app
+from readstate.dialects.tencent.callbacks.auth import sign
 from readstate.settings import Settings
-from readstate.wire.tencent.callbacks.door import sign
 from tests.security.fuzz.run import NO_LIMITS, TENCENT
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY
 from tests.support.devices import faults
@@ -34,7 +34,10 @@ OPERATIONS = sorted((one.ok() for one in schema.get_all_operations()), key=lambd
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServiceProcess]:
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=2, **keys, **TENCENT, **NO_LIMITS) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=2, **keys, **TENCENT, **NO_LIMITS) as process,
+    ):
         with httpx.Client(base_url=process.url, headers={"IM-API-KEY": API_KEY}) as http:
             for room in ("r", "@TGS#g"):
                 http.post("/rooms", json={"_id": room, "members": ["al", "bo"], "owner": "al"}).raise_for_status()

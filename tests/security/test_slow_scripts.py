@@ -15,12 +15,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from readstate.app import create_app
+from readstate.dialects.http import health as operating
 from readstate.errors import Unavailable
 from readstate.settings import Settings
 from readstate.store.connect import connect
 from readstate.store.keys import Keys
 from readstate.store.scripts import Library, Script
-from readstate.wire import operating
 from tests.support.imkit import Imkit, Lifespan
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
@@ -65,12 +65,17 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
 
 
 @pytest_asyncio.fixture
-async def running(nodes: list[Server], settings: Settings, app: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Imkit]:
+async def running(
+    nodes: list[Server], settings: Settings, app: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Imkit]:
     """A service on these servers. What it answers to operators is found anew each time."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
     service = create_app(msgspec.structs.replace(settings, redis_url=nodes[0].url))
     executor = await connect(nodes[0].url)
-    async with Lifespan(service), httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client:
+    async with (
+        Lifespan(service),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
+    ):
         yield Imkit(service, client, executor)
     await executor.close()
 
@@ -128,7 +133,11 @@ async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done
     """Whether it writes or not: one that has written is not ended."""
     executor = await connect(nodes[0].url)
     endless = Script(
-        name="endless", function=f"readstate_endless_{DIGEST}", lib=Library(name="slow", text=b""), writes=True, when_full=False
+        name="endless",
+        function=f"readstate_endless_{DIGEST}",
+        lib=Library(name="slow", text=b""),
+        writes=True,
+        when_full=False,
     )
     begun = time.monotonic()
     with pytest.raises(Unavailable, match="took too long"):

@@ -14,8 +14,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from readstate.wire.imkit.room_event import MAX_BYTES, MAX_MEMBERS
-from readstate.wire.realtime import backlog
+from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS
+from readstate.dialects.imkit.sockets import backlog
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
 from tests.support.processes import ServiceProcess
@@ -28,7 +28,10 @@ AWKWARD = '"\\'  # two characters each in JSON
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[ServiceProcess]:
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
+    ):
         yield process
         assert faults(process) == []
 
@@ -104,7 +107,9 @@ async def fat_room(backend: Backend, victim: str) -> str:
     fields = {f"field{number}": "\\" * 2_000 for number in range(31)}
     for some in range(0, 31, 8):
         given = dict(list(fields.items())[some : some + 8])
-        answer = await backend.call("POST" if some == 0 else "PUT", "/rooms" if some == 0 else f"/rooms/{room}", {"_id": room, **given})
+        answer = await backend.call(
+            "POST" if some == 0 else "PUT", "/rooms" if some == 0 else f"/rooms/{room}", {"_id": room, **given}
+        )
         assert answer["RC"] == 0
     tags = [f"{number:03d}".ljust(100, '"') for number in range(40)]
     assert (await backend.call("PUT", f"/rooms/{room}", {"roomTags": tags}))["RC"] == 0
@@ -139,7 +144,13 @@ async def test_no_room_is_so_large_that_telling_of_it_cuts_a_members_sockets(bac
             assert all(len(text) <= MAX_BYTES * (4 / 3 if base64 else 1) + 100 for text in one.events("room"))
         if not base64:
             told = json.loads(sockets[0].events("room")[-1][2:])[1]
-            assert (told["_id"], told["id"], told["status"], told["roomType"], told["partial"]) == (room, room, 1, "group", True)
+            assert (told["_id"], told["id"], told["status"], told["roomType"], told["partial"]) == (
+                room,
+                room,
+                1,
+                "group",
+                True,
+            )
             assert told["a"] == 19
             assert "memberProperties" not in told
             assert 0 < len(told["members"]) <= MAX_MEMBERS
@@ -250,8 +261,12 @@ async def unread(url: str, token: str) -> AsyncIterator[socket.socket]:
     plain.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(plain, (host, int(port)))
-    head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    await loop.sock_sendall(plain, f"{head}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+    head = (
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    )
+    await loop.sock_sendall(
+        plain, f"{head}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
     await _until(plain, b"maxPayload")
     for packet in ("40", f'421["auth2","{token}"]'):
         await loop.sock_sendall(plain, _masked(packet.encode()))
@@ -299,7 +314,9 @@ async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imk
         return not connections.all()
 
     await wait_until(gone, "the sessions to go", timeout_s=5)
-    assert [len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)] == [0] * 4
+    assert [
+        len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)
+    ] == [0] * 4
 
 
 async def test_what_waits_for_strangers_of_one_address_is_bounded_for_all_of_them_together(imkit: Imkit) -> None:

@@ -15,10 +15,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.http_protocol import MAX_PIECES
+from readstate.dialects.access import costs
+from readstate.dialects.access.credentials import MISSES_AT_ONCE
+from readstate.dialects.http import query_limits
+from readstate.process.http_protocol import MAX_PIECES
 from readstate.settings import Settings, SettingsError
-from readstate.wire import costs, query_limits
-from readstate.wire.credentials import MISSES_AT_ONCE
 from tests.support import tencent_callbacks
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
@@ -50,7 +51,9 @@ async def test_wrong_tokens_are_refused_without_asking_the_store_and_good_ones_a
     good = await imkit.sign_in("ann")
 
     async def status(token: str) -> int:
-        answer = await imkit.call("GET", "/me/badge", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": token})
+        answer = await imkit.call(
+            "GET", "/me/badge", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": token}
+        )
         assert answer.status_code != 429 or answer.headers["retry-after"] == str(answer.json()["retryAfter"]) == "1"
         return answer.status_code
 
@@ -73,13 +76,19 @@ async def test_every_kind_of_wrong_credentials_counts(imkit: Imkit, way: str) ->
             case "api key":
                 return await imkit.call("POST", "/rooms", {}, {"IM-API-KEY": f"wrong-api-key-{number}"})
             case "client key":
-                return await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": f"wrong-{number}", "IM-Authorization": token})
+                return await imkit.call(
+                    "GET", "/me", headers={"IM-CLIENT-KEY": f"wrong-{number}", "IM-Authorization": token}
+                )
             case "rocketchat":
-                return await imkit.client.get("/api/v1/subscriptions.get", headers={"X-Auth-Token": f"wrong-{number}", "X-User-Id": "ann"})
+                return await imkit.client.get(
+                    "/api/v1/subscriptions.get", headers={"X-Auth-Token": f"wrong-{number}", "X-User-Id": "ann"}
+                )
             case "rocketchat login":
                 return await imkit.client.post("/api/v1/login", json={"resume": f"wrong-{number}"})
             case "usersig":
-                return await tencent.call("openim/get_c2c_unread_msg_num", {"To_Account": "ann"}, usersig=usersig(key="0" * 64))
+                return await tencent.call(
+                    "openim/get_c2c_unread_msg_num", {"To_Account": "ann"}, usersig=usersig(key="0" * 64)
+                )
         return await sender.send("Group.CallbackAfterCreateGroup", Sign="0" * 64)
 
     expected = {
@@ -95,7 +104,9 @@ async def test_every_kind_of_wrong_credentials_counts(imkit: Imkit, way: str) ->
     assert {answer.status_code for answer in answers[:-1]} == {first}
     assert (answers[-1].status_code, answers[-1].headers["retry-after"]) == (last, "1")
     assert way != "usersig" or [answer.json()["ErrorCode"] for answer in answers] == [70009] * MISSES_AT_ONCE + [70050]
-    other = await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": "a-guess"})
+    other = await imkit.call(
+        "GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": "a-guess"}
+    )
     assert other.status_code == 429
     # Whoever is known still passes.
     assert (await imkit.as_user("ann", "GET", "/me")).status_code == 200
@@ -120,12 +131,16 @@ async def test_every_kind_of_wrong_credentials_counts(imkit: Imkit, way: str) ->
         ("GET", "/socket.io/?EIO=4&transport=none", 400, costs.HANDSHAKE),
     ],
 )
-async def test_what_needs_no_credentials_is_counted_by_address(imkit: Imkit, method: str, path: str, first: int, cost: int) -> None:
+async def test_what_needs_no_credentials_is_counted_by_address(
+    imkit: Imkit, method: str, path: str, first: int, cost: int
+) -> None:
     answers = [await imkit.call(method, path) for _ in range(10 // cost + 1)]
     assert [answer.status_code for answer in answers] == [first] * (10 // cost) + [429]
     assert int(answers[-1].headers["retry-after"]) == cost
     for _ in range(30):
-        assert (await imkit.call("GET", "/healthz")).status_code == (await imkit.call("GET", "/readyz")).status_code == 200
+        assert (
+            (await imkit.call("GET", "/healthz")).status_code == (await imkit.call("GET", "/readyz")).status_code == 200
+        )
 
 
 @pytest.mark.parametrize("limits", [{"address_rate_limit": 1}])
@@ -134,7 +149,9 @@ async def test_strangers_take_nothing_from_users_of_their_address(imkit: Imkit) 
     while (await imkit.call("GET", "/nowhere")).status_code == 404:
         pass
     for _ in range(50):
-        answer = await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": ann})
+        answer = await imkit.call(
+            "GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": ann}
+        )
         assert answer.status_code == 200
 
 
@@ -151,7 +168,10 @@ async def test_metrics_are_added_up_once_a_second_and_beside_the_event_loop(imki
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServiceProcess]:
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, address_rate_limit=0, **KEYS) as process:
+    with (
+        short_directory() as directory,
+        ServiceProcess(directory / "data", workers=1, address_rate_limit=0, **KEYS) as process,
+    ):
         yield process
         process.stop()
         assert faults(process) == []
@@ -228,12 +248,19 @@ def test_a_query_is_as_long_as_its_path_means(service: ServiceProcess, path: str
 
 def test_a_path_has_room_for_two_ids(service: ServiceProcess) -> None:
     id_of_128_bytes = "%C3%A9" * 64
-    assert answer_to(service.url, get(f"/rooms/{id_of_128_bytes}/messages/{id_of_128_bytes}/receipts", AS_BACKEND))[0] == 404
-    assert answer_to(service.url, get("/rooms/" + "%2f" * 20_000, AS_BACKEND)) == (414, "A path must have at most 2048 bytes.")
+    assert (
+        answer_to(service.url, get(f"/rooms/{id_of_128_bytes}/messages/{id_of_128_bytes}/receipts", AS_BACKEND))[0]
+        == 404
+    )
+    assert answer_to(service.url, get("/rooms/" + "%2f" * 20_000, AS_BACKEND)) == (
+        414,
+        "A path must have at most 2048 bytes.",
+    )
 
 
 @pytest.mark.parametrize(
-    "upgrade", ["", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"]
+    "upgrade",
+    ["", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"],
 )
 def test_a_handshake_has_few_parameters(service: ServiceProcess, upgrade: str) -> None:
     """Reading them costs time in proportion to their number, from any sender."""
@@ -268,9 +295,15 @@ HEAVY: dict[str, Callable[[], bytes]] = {
     "messages": lambda: get("/rooms/r/receipts?messages=" + "%41," * 15_000, AS_BACKEND).encode(),
     "page": lambda: get("/rooms/r/messages/m/receipts?page=" + "%41" * 21_000, AS_BACKEND).encode(),
     "user": lambda: get("/me", f"IM-API-KEY: {API_KEY}\r\nIM-CLIENT-ID: {'%41' * 60_000}\r\n").encode(),
-    "user of rocketchat": lambda: get("/api/v1/subscriptions.get", f"X-Auth-Token: a\r\nX-User-Id: {'%41' * 60_000}\r\n").encode(),
+    "user of rocketchat": lambda: get(
+        "/api/v1/subscriptions.get", f"X-Auth-Token: a\r\nX-User-Id: {'%41' * 60_000}\r\n"
+    ).encode(),
     "token": lambda: get("/me", f"IM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {'a.' * 90_000}\r\n").encode(),
-    "preflight": lambda: get("/me", f"Origin: a\r\nAccess-Control-Request-Headers: {'a,' * 90_000}\r\n").replace("GET", "OPTIONS").encode(),
+    "preflight": lambda: (
+        get("/me", f"Origin: a\r\nAccess-Control-Request-Headers: {'a,' * 90_000}\r\n")
+        .replace("GET", "OPTIONS")
+        .encode()
+    ),
     "form": lambda: (
         b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         b"Content-Length: 63002\r\n\r\na=" + b"%41" * 21_000
@@ -285,7 +318,9 @@ HEAVY: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("request_of", HEAVY.values(), ids=HEAVY)
 @pytest.mark.full
-def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(service: ServiceProcess, request_of: Callable[[], bytes]) -> None:
+def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(
+    service: ServiceProcess, request_of: Callable[[], bytes]
+) -> None:
     """By the time that its process has used, which another's load does not change. The best of three rounds."""
     request, worker, times = request_of(), worker_of(service), 10
     spent = []
@@ -340,7 +375,9 @@ def wrong_tokens(service: ServiceProcess, count: int, forwarded: str = "") -> li
     """The statuses of so many wrong tokens, sent as for the address in `forwarded`."""
     more = f"X-Forwarded-For: {forwarded}\r\n" if forwarded else ""
     headers = f"IM-CLIENT-KEY: {CLIENT_KEY}\r\n{more}IM-Authorization: "
-    return [answer_to(service.url, get("/me", f"{headers}guess-{number}-{forwarded}\r\n"))[0] for number in range(count)]
+    return [
+        answer_to(service.url, get("/me", f"{headers}guess-{number}-{forwarded}\r\n"))[0] for number in range(count)
+    ]
 
 
 def test_a_client_s_word_for_its_address_counts_for_nothing() -> None:

@@ -55,7 +55,9 @@ class NoticesMachine(ReadStateMachine):
 
 def in_order(notices: list[Any]) -> list[Any]:
     """Who leaves a room that is taken over is told of in no order."""
-    return [replace(notice, members=sorted(notice.members)) if isinstance(notice, Left) else notice for notice in notices]
+    return [
+        replace(notice, members=sorted(notice.members)) if isinstance(notice, Left) else notice for notice in notices
+    ]
 
 
 def no_restart() -> None:
@@ -63,7 +65,9 @@ def no_restart() -> None:
 
 
 @pytest.mark.parametrize("plan", ["atomic", "split"])
-def test_every_change_is_announced_and_nothing_else(plan: str, request: pytest.FixtureRequest, lua_dir: Path | None, full: bool) -> None:
+def test_every_change_is_announced_and_nothing_else(
+    plan: str, request: pytest.FixtureRequest, lua_dir: Path | None, full: bool
+) -> None:
     """Both plans; a cluster passes notices on to the node that a subscriber happens to be connected to."""
     where: Server | Cluster = request.getfixturevalue("server" if plan == "atomic" else "cluster")
     ear = where.client() if isinstance(where, Server) else where.nodes[2].client()

@@ -33,7 +33,9 @@ def test_a_cluster_equals_the_model(cluster: Cluster, lua_dir: Path | None, coun
     run_programs(cluster.url, lua_dir, counts, cluster.restart_one, restart_odds=80)
 
 
-def run_programs(url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int) -> None:
+def run_programs(
+    url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int
+) -> None:
     with asyncio.Runner() as runner:
         executor: Executor = runner.run(connect(url, lua=lua_dir))
         bench = Bench(runner.run, executor, restart, restart_odds)

@@ -37,7 +37,9 @@ class ReceiptsMachine(ReadStateMachine):
         which=st.sampled_from(Filter),
         limit=st.integers(1, 2),
         before=st.lists(users, max_size=5),
-        meanwhile=st.lists(st.lists(st.tuples(users, st.sampled_from((0, 0, 1, 20))), min_size=1, max_size=4), min_size=1, max_size=4),
+        meanwhile=st.lists(
+            st.lists(st.tuples(users, st.sampled_from((0, 0, 1, 20))), min_size=1, max_size=4), min_size=1, max_size=4
+        ),
     )
     def page_while_others_read(
         self, room: str, pick: int, which: Filter, limit: int, before: list[str], meanwhile: list[list[tuple[str, int]]]
@@ -55,7 +57,15 @@ class ReceiptsMachine(ReadStateMachine):
             return
         first = self.listed(room, message, which)
         seen = self.run(
-            page_while(self.store, self.app, room, message, which, limit, [partial(self._read_on, room, some) for some in meanwhile])
+            page_while(
+                self.store,
+                self.app,
+                room,
+                message,
+                which,
+                limit,
+                [partial(self._read_on, room, some) for some in meanwhile],
+            )
         )
         last = self.listed(room, message, which)
         moves = Counter[str]()
@@ -63,7 +73,9 @@ class ReceiptsMachine(ReadStateMachine):
             moves[user] += posts or 1
         remembered = {user for user in USERS if moves[user] <= JOURNAL_MOVES}
         assert first & last <= set(seen) <= first | last
-        assert not [member for member, times in seen.items() if times > 1 and member in remembered], "somebody comes twice"
+        assert not [member for member, times in seen.items() if times > 1 and member in remembered], (
+            "somebody comes twice"
+        )
 
     def has_receipts(self, room: str, message: str) -> bool:
         there = self.model.worlds.get(self.app, {}).get(room)
@@ -72,7 +84,11 @@ class ReceiptsMachine(ReadStateMachine):
     def listed(self, room: str, message: str, which: Filter) -> set[str]:
         there = self.model.worlds[self.app][room]
         known = there.find(message)
-        return {receipt.member for receipt in there.readers(known)} if which is Filter.READ else set(there.non_readers(known))
+        return (
+            {receipt.member for receipt in there.readers(known)}
+            if which is Filter.READ
+            else set(there.non_readers(known))
+        )
 
     async def _read_on(self, room: str, readers: list[tuple[str, int]]) -> None:
         """Each reads one message further, or all by posting so many."""
@@ -83,7 +99,13 @@ class ReceiptsMachine(ReadStateMachine):
             if not posts:
                 await self._do("mark_read", {"app": self.app, "room": room, "user": user, "message": following})
             for _ in range(posts):
-                sent: dict[str, Any] = {"sender": user, "message": "", "countable": True, "body": "{}", "sender_must_be_member": True}
+                sent: dict[str, Any] = {
+                    "sender": user,
+                    "message": "",
+                    "countable": True,
+                    "body": "{}",
+                    "sender_must_be_member": True,
+                }
                 await self._do("post", {"app": self.app, "room": room, **sent})
 
     async def _compare(self) -> None:
@@ -109,7 +131,9 @@ def test_receipts_on_a_cluster_equal_the_record(cluster: Cluster, lua_dir: Path 
     run_programs(cluster.url, lua_dir, counts, cluster.restart_one, restart_odds=200)
 
 
-def run_programs(url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int) -> None:
+def run_programs(
+    url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int
+) -> None:
     with asyncio.Runner() as runner:
         executor = runner.run(connect(url, lua=lua_dir))
         bench = Bench(runner.run, executor, restart, restart_odds)

@@ -50,7 +50,10 @@ def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:
     tell = f'redis.register_function("readstate_turns_{digest}", function() local turns = TURNS; TURNS = 0; return turns end)'
     text = "\n".join([head, "local TURNS = 0", _counting(code), tell])
     made = replace(library, name=library.name.replace(before, digest), text=text.encode())
-    counted = {name: replace(script, function=script.function.replace(before, digest), lib=made) for name, script in scripts.items()}
+    counted = {
+        name: replace(script, function=script.function.replace(before, digest), lib=made)
+        for name, script in scripts.items()
+    }
     turns = Script(name="turns", function=f"readstate_turns_{digest}", lib=made, writes=True, when_full=False)
     return counted | {"turns": turns}
 
@@ -106,5 +109,8 @@ class Counting:
 
     async def _commands(self, key: str) -> int:
         lines = (await self._executor.command("INFO", "commandstats", key=key)).decode().splitlines()
-        counts = {line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0]) for line in lines[1:]}
+        counts = {
+            line.partition(":")[0].removeprefix("cmdstat_"): int(line.partition("calls=")[2].partition(",")[0])
+            for line in lines[1:]
+        }
         return sum(count for name, count in counts.items() if name not in _OWN)

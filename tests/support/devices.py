@@ -39,7 +39,9 @@ class Backend:
 
     async def token(self, user: str) -> str:
         """A fresh token; the user is created if need be."""
-        answer = await self.call("POST", "/admin/clients", {"_id": user, "nickname": f"né {user}", "issueAccessToken": True})
+        answer = await self.call(
+            "POST", "/admin/clients", {"_id": user, "nickname": f"né {user}", "issueAccessToken": True}
+        )
         return str(answer["result"]["token"])
 
     async def room(self, room: str, *members: str) -> str:
@@ -53,7 +55,9 @@ class Backend:
         await self.call("POST", f"/rooms/{room}/delete/members", {"members": members})
 
     async def post(self, room: str, sender: str, text: str = "hello") -> str:
-        answer = await self.call("POST", "/messages", {"room": room, "sender": sender, "message": text, "messageType": "text"})
+        answer = await self.call(
+            "POST", "/messages", {"room": room, "sender": sender, "message": text, "messageType": "text"}
+        )
         return str(answer["result"]["_id"])
 
     async def batch(self, room: str, sender: str, count: int) -> list[str]:
@@ -103,7 +107,11 @@ class Device:
         return payload
 
     async def connect(
-        self, *, transports: tuple[str, ...] = ("websocket",), headers: dict[str, str] | None = None, auth: dict[str, Any] | None = None
+        self,
+        *,
+        transports: tuple[str, ...] = ("websocket",),
+        headers: dict[str, str] | None = None,
+        auth: dict[str, Any] | None = None,
     ) -> Self:
         await self.client.connect(self._url, transports=list(transports), headers=headers or {}, auth=auth)
         if self.encoding:
@@ -120,7 +128,11 @@ class Device:
     def told(self, event: str, room: str = "") -> list[Any]:
         """The payloads of one event, of one room if named."""
         payloads = [payload for name, payload in self.heard if name == event]
-        return [payload for payload in payloads if room in ("", payload.get("roomID"), payload.get("room"), payload.get("_id"))]
+        return [
+            payload
+            for payload in payloads
+            if room in ("", payload.get("roomID"), payload.get("room"), payload.get("_id"))
+        ]
 
     async def until(self, event: str, count: int = 1, room: str = "") -> list[Any]:
         """What was heard of an event, once it was heard `count` times."""
@@ -157,7 +169,11 @@ async def device(backend: Backend, user: str = "", *, encoding: str = "", **conn
     try:
         await made.connect(**connection)
         if user:
-            assert await made.authenticate(await backend.token(user)) == {"RC": 0, "RM": "OK", "result": {"client": user}}
+            assert await made.authenticate(await backend.token(user)) == {
+                "RC": 0,
+                "RM": "OK",
+                "result": {"client": user},
+            }
         yield made
     finally:
         await made.close()
@@ -165,4 +181,6 @@ async def device(backend: Backend, user: str = "", *, encoding: str = "", **conn
 
 def faults(process: ServiceProcess) -> list[str]:
     """Lines of the service's log that tell of something unexpected."""
-    return [line for line in process.logged if '"level": "error"' in line or "Traceback" in line or '"traceback"' in line]
+    return [
+        line for line in process.logged if '"level": "error"' in line or "Traceback" in line or '"traceback"' in line
+    ]

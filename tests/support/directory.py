@@ -60,7 +60,9 @@ class ModelDirectory:
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None:
         self._of(app, user)[token_id] = (IssuedToken("", token_id, created_ms, expires_s), "")
 
-    async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
+    async def bind_token(
+        self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False
+    ) -> None:
         await self.user(app=app, user=user)
         held = self.bound.get((app, digest))
         if held is not None and held.user != user and held.generation == generation:
@@ -94,6 +96,9 @@ class ModelDirectory:
             self.bound.pop((app, digest), None)
             noted = self.revoked.setdefault(app, [])
             noted.append(
-                (max([position for position, _ in noted] + [self.now_s * 1000 - 1]) + 1, Revocation(user, token.token_id, token.expires_s))
+                (
+                    max([position for position, _ in noted] + [self.now_s * 1000 - 1]) + 1,
+                    Revocation(user, token.token_id, token.expires_s),
+                )
             )
         return [token for token, _ in revoked]

@@ -18,11 +18,20 @@ _revisions = itertools.count(_now_us())
 
 
 def an_event(
-    app: str, member: str = "ann", room: str = "r", *, seq: int = 1, before: int | None = None, unread: int = 0, revision: int = 0
+    app: str,
+    member: str = "ann",
+    room: str = "r",
+    *,
+    seq: int = 1,
+    before: int | None = None,
+    unread: int = 0,
+    revision: int = 0,
 ) -> ReadEvent:
     """`member` has read message m<seq>; without `revision` a later event is a newer one."""
     revision = revision or next(_revisions)
-    return ReadEvent(app, room, member, f"m{seq}", seq, seq - 1 if before is None else before, revision // 1000, unread, revision)
+    return ReadEvent(
+        app, room, member, f"m{seq}", seq, seq - 1 if before is None else before, revision // 1000, unread, revision
+    )
 
 
 def shard_of(event: ReadEvent) -> int:

@@ -106,7 +106,9 @@ class Checker:
     def final_badge(self, user: str) -> int:
         """What is unread when everything is over."""
         forever = float("inf")
-        return sum(self._heads[room].at_least(forever) - self._cursor(user, room).at_least(forever) for room in self._rooms)
+        return sum(
+            self._heads[room].at_least(forever) - self._cursor(user, room).at_least(forever) for room in self._rooms
+        )
 
     def _place_posts(self, order: Mapping[str, Sequence[str]]) -> None:
         """A message came after the one before it in its room, and before the one after it."""
@@ -157,8 +159,13 @@ class Checker:
 
     def _check_badge(self, call: Call) -> None:
         if not self._at_one_instant:
-            low = sum(self._heads[room].at_least(call.began) - self._cursor(call.user, room).at_most(call.ended) for room in self._rooms)
-            high = sum(self._heads[room].at_most(call.ended) - self._reached(call, room, call.began) for room in self._rooms)
+            low = sum(
+                self._heads[room].at_least(call.began) - self._cursor(call.user, room).at_most(call.ended)
+                for room in self._rooms
+            )
+            high = sum(
+                self._heads[room].at_most(call.ended) - self._reached(call, room, call.began) for room in self._rooms
+            )
             if not low <= call.badge <= high:
                 self._wrong(call, f"the badge must be between {low} and {high}")
         elif not any(low <= call.badge <= high for low, high in self._badge_bounds(call)):

@@ -30,7 +30,9 @@ class Lifespan:
         await self._say("startup")
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._say("shutdown")
         assert self._task is not None
         await self._task
@@ -51,7 +53,9 @@ class Imkit:
         self.executor = executor
         self.tokens: dict[str, str] = {}
 
-    async def as_backend(self, method: str, path: str, body: Any = None, *, user: str = "", **more: Any) -> httpx.Response:
+    async def as_backend(
+        self, method: str, path: str, body: Any = None, *, user: str = "", **more: Any
+    ) -> httpx.Response:
         """Call with the API key, in the name of `user` if given."""
         headers = {"IM-API-KEY": API_KEY} | ({"IM-CLIENT-ID": quote(user, safe="")} if user else {})
         return await self.call(method, path, body, headers, **more)
@@ -61,13 +65,17 @@ class Imkit:
         token = self.tokens.get(user) or await self.sign_in(user)
         return await self.call(method, path, body, {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token}, **more)
 
-    async def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
         content = {} if body is None else {"content": body} if isinstance(body, bytes) else {"json": body}
         return await self.client.request(method, path, headers=headers, **content, **more)  # type: ignore[arg-type]
 
     async def sign_in(self, user: str) -> str:
         """A new token for `user`."""
-        answer = await self.as_backend("POST", "/admin/clients", {"_id": user, "nickname": user.title(), "issueAccessToken": True})
+        answer = await self.as_backend(
+            "POST", "/admin/clients", {"_id": user, "nickname": user.title(), "issueAccessToken": True}
+        )
         self.tokens[user] = result(answer)["token"]
         return self.tokens[user]
 
@@ -77,12 +85,21 @@ class Imkit:
 
     async def post(self, room: str, sender: str, message: str, **fields: Any) -> None:
         """Post a message under the id `message`."""
-        body = {"_id": message, "room": room, "sender": sender, "message": f"says {sender}", "messageType": "text", **fields}
+        body = {
+            "_id": message,
+            "room": room,
+            "sender": sender,
+            "message": f"says {sender}",
+            "messageType": "text",
+            **fields,
+        }
         result(await self.as_backend("POST", "/messages", body))
 
     async def badge(self, user: str, *tags: str) -> int:
         """The user's unread messages over the rooms with all `tags`."""
-        return int(result(await self.as_user(user, "GET", "/me/badge", params=[("roomTags", tag) for tag in tags]))["badge"])
+        return int(
+            result(await self.as_user(user, "GET", "/me/badge", params=[("roomTags", tag) for tag in tags]))["badge"]
+        )
 
     async def everything(self) -> dict[str, bytes]:
         """Every key and what it holds, to see that nothing was written. Left out is what workers note of themselves all the time."""

@@ -26,7 +26,9 @@ from tests.support.receipts import certainty, check_receipts, whole_list
 USERS = ("ann", "bob", "cid", "dan", "1e15")
 ROOMS = ("r1", "r:2", "0x10")
 TAGS = ("blue", "red", "ü 1")
-MANY_TAGS = sorted((*TAGS, *(f"tag {number}" for number in range(9))))  # with them two members are above the fan-out limit
+MANY_TAGS = sorted(
+    (*TAGS, *(f"tag {number}" for number in range(9)))
+)  # with them two members are above the fan-out limit
 MESSAGES = tuple(f"m{number}" for number in range(8))
 LIMIT = 3
 CELLS = 8 * LIMIT  # members x (2 + tags) that a room may have below the fan-out limit
@@ -134,7 +136,11 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     # Rules
 
-    @initialize(members=st.lists(st.lists(users, min_size=1, max_size=5), min_size=3, max_size=3), tags=tag_sets, posts=st.integers(0, 3))
+    @initialize(
+        members=st.lists(st.lists(users, min_size=1, max_size=5), min_size=3, max_size=3),
+        tags=tag_sets,
+        posts=st.integers(0, 3),
+    )
     def begin(self, members: list[list[str]], tags: list[str], posts: int) -> None:
         """Two rooms, and mostly a third, with something in them: else many a program would do nothing but be refused."""
         for room, group in zip(ROOMS[: 2 + (len(tags) > 0)], members, strict=False):
@@ -179,11 +185,15 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule(room=rooms, sender=st.sampled_from(("", *USERS)), message=st.sampled_from(MESSAGES), strict=st.booleans())
     def post(self, room: str, sender: str, message: str, strict: bool) -> None:
-        self.do("post", room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=strict)
+        self.do(
+            "post", room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=strict
+        )
 
     @rule(room=rooms, sender=st.sampled_from(("", *USERS)), countable=st.sampled_from((True, True, False)))
     def post_without_an_id(self, room: str, sender: str, countable: bool) -> None:
-        self.do("post", room=room, sender=sender, message="", countable=countable, body="{}", sender_must_be_member=False)
+        self.do(
+            "post", room=room, sender=sender, message="", countable=countable, body="{}", sender_must_be_member=False
+        )
 
     @rule(room=rooms, user=users, pick=picks)
     def mark_read(self, room: str, user: str, pick: int) -> None:
@@ -226,13 +236,17 @@ class ReadStateMachine(RuleBasedStateMachine):
         room=rooms,
         sender=users,
         message=st.sampled_from(MESSAGES),
-        options=st.dictionaries(st.sampled_from(("countable", "move_cursor", "as_last", "notify")), st.just(False), min_size=1),
+        options=st.dictionaries(
+            st.sampled_from(("countable", "move_cursor", "as_last", "notify")), st.just(False), min_size=1
+        ),
     )
     def post_quietly(self, room: str, sender: str, message: str, options: dict[str, bool]) -> None:
         """Without some of what a message does by itself."""
         self.do("post", **{"room": room, "sender": sender, "message": message, "countable": True, **options}, **PLAIN)
 
-    @rule(room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message")))
+    @rule(
+        room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message"))
+    )
     def touch_message(self, room: str, pick: int, method: str) -> None:
         body = {"body": "{}"} if method in ("recall_message", "edit_message") else {}
         self.do(method, room=room, message=self.some_message(room, pick), **body)
@@ -241,7 +255,9 @@ class ReadStateMachine(RuleBasedStateMachine):
     def delete_messages(self, room: str, pick: int, shift: int, named: bool, timed: bool) -> None:
         """Before a message, before a time, before either, or all."""
         before = self.some_message(room, pick) if named else ""
-        self.do("delete_messages", room=room, before=before, before_ms=self.some_time(room, pick, shift) if timed else 0)
+        self.do(
+            "delete_messages", room=room, before=before, before_ms=self.some_time(room, pick, shift) if timed else 0
+        )
 
     @rule(pick=st.integers(0, 30))
     def repeat(self, pick: int) -> None:
@@ -303,7 +319,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         if stamp > before:
             # A script may raise the revision twice, and time stands still while it runs.
             ended = await self._server_us(room)
-            assert began - CLOCKS_APART_US <= stamp <= ended + CLOCKS_APART_US, f"a revision is not of its moment: {began} {stamp} {ended}"
+            assert began - CLOCKS_APART_US <= stamp <= ended + CLOCKS_APART_US, (
+                f"a revision is not of its moment: {began} {stamp} {ended}"
+            )
         self.times = [stamp // 1000]
         if created:
             self.times.insert(0, (await self.store.room(app=self.app, room=room, user="")).created_ms)
@@ -313,7 +331,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         told = await whole_list(self.store, self.app, room, message)
         at_ms = next(receipt.at_ms for receipt in told.readers if receipt.member == user)
         ended = await self._server_us(room)
-        assert (began - CLOCKS_APART_US) // 1000 <= at_ms <= (ended + CLOCKS_APART_US) // 1000, "an acknowledgement is not of its moment"
+        assert (began - CLOCKS_APART_US) // 1000 <= at_ms <= (ended + CLOCKS_APART_US) // 1000, (
+            "an acknowledgement is not of its moment"
+        )
         return at_ms
 
     async def _noted_ms(self, room: str, user: str, began: int) -> list[int]:
@@ -376,7 +396,9 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     async def _compare(self) -> None:
         wanted = [*self.questions()]
-        real = await asyncio.gather(*(outcome_of(getattr(self.store, method)(app=self.app, **arguments)) for method, arguments in wanted))
+        real = await asyncio.gather(
+            *(outcome_of(getattr(self.store, method)(app=self.app, **arguments)) for method, arguments in wanted)
+        )
         for (method, arguments), answer in zip(wanted, real, strict=True):
             expected = await outcome_of(getattr(self.model, method)(app=self.app, **arguments))
             assert in_order(answer) == in_order(expected), f"{method} {arguments}"
@@ -422,7 +444,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         chosen = [*known[self.step % every :: every], MESSAGES[self.step % len(MESSAGES)]]
         await asyncio.gather(*(self._check_receipt(room, message, which) for message in chosen for which in Filter))
         asked = {"app": self.app, "room": room, "messages": [*known, *MESSAGES]}
-        assert await outcome_of(self.store.receipt_counts(**asked)) == await outcome_of(self.model.receipt_counts(**asked))
+        assert await outcome_of(self.store.receipt_counts(**asked)) == await outcome_of(
+            self.model.receipt_counts(**asked)
+        )
 
     async def _check_receipt(self, room: str, message: str, which: Filter) -> None:
         real = await outcome_of(whole_list(self.store, self.app, room, message, which, limit=1 + self.step % 4))
@@ -454,12 +478,16 @@ class ReadStateMachine(RuleBasedStateMachine):
         keys = [Keys.user(self.app, user) for user in USERS]
         stored = await asyncio.gather(*(self.bench.executor.command("HGET", key, "", key=key) for key in keys))
         found = {user: int.from_bytes((value or b"")[:6]) for user, value in zip(USERS, stored, strict=True)}
-        assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, "a version did not rise by one for each change"
+        assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, (
+            "a version did not rise by one for each change"
+        )
 
     async def _check_ends(self) -> None:
         """The side of a user who is in a room stays; of one who is in none nothing is there that does not end."""
         keys = [(Keys.user(self.app, user), suffix) for user in USERS for suffix in ("", ":g", ":s", ":k", ":d")]
-        ends = iter(await asyncio.gather(*(self.bench.executor.command("TTL", key + suffix, key=key) for key, suffix in keys)))
+        ends = iter(
+            await asyncio.gather(*(self.bench.executor.command("TTL", key + suffix, key=key) for key, suffix in keys))
+        )
         for user in USERS:
             side, gone, *counted = (next(ends) for _ in range(5))
             if await self.model.rooms(app=self.app, user=user):

@@ -7,7 +7,16 @@ its whole purpose: the scripts are compared with it. The one thing it does not k
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from readstate.domain.notices import CursorMoved, Joined, Left, MessageDeleted, MessagePosted, Notice, RoomChanged, RoomDeleted
+from readstate.domain.notices import (
+    CursorMoved,
+    Joined,
+    Left,
+    MessageDeleted,
+    MessagePosted,
+    Notice,
+    RoomChanged,
+    RoomDeleted,
+)
 from readstate.domain.types import (
     Change,
     Deleted,
@@ -54,7 +63,14 @@ class ModelStore:
     # Rooms
 
     async def create_room(
-        self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
+        self,
+        *,
+        app: str,
+        room: str,
+        tags: Sequence[str],
+        profile: Mapping[str, bytes],
+        members: Sequence[str],
+        by_client: bool = False,
     ) -> bool:
         rooms = self._rooms(app)
         created = room not in rooms
@@ -67,12 +83,20 @@ class ModelStore:
             before = self.buried.pop((app, room), None)
             head, ordinal = (before.head, before.ordinal) if before else (0, 0)
             rooms[room] = ModelRoom(
-                self._now_ms(), head, ordinal, tuple(sorted(set(tags))), dict(profile), floor=ordinal, by_client=by_client
+                self._now_ms(),
+                head,
+                ordinal,
+                tuple(sorted(set(tags))),
+                dict(profile),
+                floor=ordinal,
+                by_client=by_client,
             )
         self._announce_join(app, room, self._join(rooms[room], members))
         return created
 
-    def _take_over(self, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]) -> None:
+    def _take_over(
+        self, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]
+    ) -> None:
         """The room becomes what the backend says; messages stay, and cursors of those who do."""
         there = self._rooms(app)[room]
         left = sorted(set(there.members) - set(members))
@@ -101,7 +125,9 @@ class ModelStore:
         there.invited.update(invited)
         return invited
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+    async def remove_members(
+        self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW
+    ) -> list[str]:
         there = self._room(app, room, made)
         there.invited.difference_update(members)
         left = [member for member in dict.fromkeys(members) if there.leave(member)]
@@ -110,7 +136,9 @@ class ModelStore:
             self._publish(app, Left(room, left), RoomChanged(room))
         return left
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
+    async def set_tags(
+        self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> bool:
         there, wanted = self._room(app, room, made), tuple(sorted(set(tags)))
         changed = there.tags != wanted
         there.tags = wanted
@@ -169,7 +197,15 @@ class ModelStore:
         countable = countable and not (by_time and there.was_read_before(sender, sent_ms))
         there.head, there.ordinal = there.head + 1, there.ordinal + countable
         now_ms = self._now_ms()
-        new = Message(message or self._new_id(), there.head, there.ordinal, sender, countable, sent_ms or now_ms, hidden=not as_last)
+        new = Message(
+            message or self._new_id(),
+            there.head,
+            there.ordinal,
+            sender,
+            countable,
+            sent_ms or now_ms,
+            hidden=not as_last,
+        )
         there.messages.append(new)
         self._changed[app, room] = now_ms
         notices: list[Notice] = [MessagePosted(room, new.id, sender, new.at_ms, new.seq, Change.NEW.value, body)]
@@ -200,7 +236,9 @@ class ModelStore:
         if known.deleted or known.recalled:
             return Deleted(0)
         known.recalled = True
-        self._publish(app, MessagePosted(room, known.id, known.sender, known.at_ms, known.seq, Change.RECALL.value, body))
+        self._publish(
+            app, MessagePosted(room, known.id, known.sender, known.at_ms, known.seq, Change.RECALL.value, body)
+        )
         return Deleted(1)
 
     async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
@@ -229,7 +267,9 @@ class ModelStore:
         there, _ = self._stay(app, room, user)
         return await self._read(app, room, user, there.find(message))
 
-    async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
+    async def mark_read_many(
+        self, *, app: str, user: str, items: Sequence[tuple[str, str]]
+    ) -> list[Reading | ReadStateError]:
         done: list[Reading | ReadStateError] = []
         for room, message in items:
             try:
@@ -272,7 +312,9 @@ class ModelStore:
 
     # Receipts
 
-    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0) -> Receipts:
+    async def receipts(
+        self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0
+    ) -> Receipts:
         """A page is named by how many people the pages before it held."""
         there = self._room(app, room)
         known = there.find_whole(message)
@@ -293,12 +335,16 @@ class ModelStore:
             next=str(last) if last < asked else "",
         )
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
+    async def receipt_counts(
+        self, *, app: str, room: str, messages: Sequence[str], after: int = 0
+    ) -> list[ReceiptCount | None]:
         there = self._room(app, room)
         whole = {known.id: known for known in there.messages if known.whole and known.seq > after}
         return [there.receipt_count(whole[message]) if message in whole else None for message in messages]
 
-    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
+    async def find_message(
+        self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
+    ) -> str:
         """Any of those that `rooms_with` names would do."""
         for room in self.rooms_with(app, user, message):
             return room

@@ -92,7 +92,9 @@ class ModelRoom:
     ended: list[tuple[str, Stay]] = field(default_factory=list)  # of those who left, whether or not they came back
     invited: set[str] = field(default_factory=set)  # no members yet
     by_client: bool = False  # made by a client, and taken over by no backend
-    until: dict[str, int] = field(default_factory=dict)  # up to what time somebody has read, as they said while there were no more than two
+    until: dict[str, int] = field(
+        default_factory=dict
+    )  # up to what time somebody has read, as they said while there were no more than two
 
     def find(self, message: str) -> Message:
         for known in self.messages:
@@ -112,14 +114,18 @@ class ModelRoom:
 
     def newest(self) -> Message | None:
         """The newest message that was not deleted, nor posted so as never to be this."""
-        return next((message for message in reversed(self.messages) if not message.deleted and not message.hidden), None)
+        return next(
+            (message for message in reversed(self.messages) if not message.deleted and not message.hidden), None
+        )
 
     def first_to_stay(self, before: str, before_ms: int) -> Message | None:
         """When all before a message or a time are deleted; None: none stays."""
         if before and any(known.id == before for known in self.messages):
             return self.find(before)
         if before_ms:
-            return next((known for known in self.messages if known.seq > self.floor_seq and known.at_ms >= before_ms), None)
+            return next(
+                (known for known in self.messages if known.seq > self.floor_seq and known.at_ms >= before_ms), None
+            )
         return self.find(before) if before else None
 
     def unread(self, member: str) -> int:
@@ -169,13 +175,19 @@ class ModelRoom:
 
     def readers(self, message: Message) -> list[Receipt]:
         """Everybody who has read the message, those who left included; its sender never."""
-        stays = [(member, stay, False) for member, stay in self.members.items()] + [(member, stay, True) for member, stay in self.ended]
+        stays = [(member, stay, False) for member, stay in self.members.items()] + [
+            (member, stay, True) for member, stay in self.ended
+        ]
         found = [(member, stay.read_ms(message), left) for member, stay, left in stays if member != message.sender]
         return [Receipt(member, *read, left=left) for member, read, left in found if read is not None]
 
     def non_readers(self, message: Message) -> list[str]:
         """Members of the moment when it was posted who are still here and have not read it."""
-        here = [(member, stay) for member, stay in self.members.items() if member != message.sender and stay.concerned(message)]
+        here = [
+            (member, stay)
+            for member, stay in self.members.items()
+            if member != message.sender and stay.concerned(message)
+        ]
         return [member for member, stay in here if stay.read_ms(message) is None]
 
     def receipt_count(self, message: Message) -> ReceiptCount:

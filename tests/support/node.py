@@ -20,4 +20,6 @@ def npm_ci(directory: Path, *scripts: str, dev: bool = False) -> subprocess.Comp
     for name in ("package.json", "package-lock.json", *scripts):
         shutil.copy(_HERE / name, directory)
     omitted = () if dev else ("--omit=dev",)
-    return subprocess.run([*_NPM_CI, *omitted], cwd=directory, capture_output=True, text=True, timeout=_WITHIN_S, check=False)
+    return subprocess.run(
+        [*_NPM_CI, *omitted], cwd=directory, capture_output=True, text=True, timeout=_WITHIN_S, check=False
+    )

@@ -21,10 +21,14 @@ def clean_environ(settings: Mapping[str, object] | None = None) -> dict[str, str
     return ours | {f"READSTATE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
 
 
-def run_command(*arguments: str, settings: Mapping[str, object] | None = None, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *arguments: str, settings: Mapping[str, object] | None = None, timeout_s: float = 60.0
+) -> subprocess.CompletedProcess[str]:
     """Run `readstate ARGUMENTS` to its end."""
     command = [sys.executable, "-m", "readstate", *arguments]
-    return subprocess.run(command, env=clean_environ(settings), capture_output=True, text=True, timeout=timeout_s, check=False)
+    return subprocess.run(
+        command, env=clean_environ(settings), capture_output=True, text=True, timeout=timeout_s, check=False
+    )
 
 
 class ServiceProcess:
@@ -33,7 +37,9 @@ class ServiceProcess:
     As a context manager it is ready inside the block and stopped in an orderly way after it.
     """
 
-    def __init__(self, data_dir: Path, command: Sequence[str] = (sys.executable, "-m", "readstate", "serve"), **settings: object) -> None:
+    def __init__(
+        self, data_dir: Path, command: Sequence[str] = (sys.executable, "-m", "readstate", "serve"), **settings: object
+    ) -> None:
         self.data_dir = data_dir
         self._command = list(command)
         self._environ = clean_environ({"host": "127.0.0.1", "port": 0, "data_dir": data_dir, **settings})

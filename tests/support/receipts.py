@@ -12,7 +12,9 @@ from tests.support.model_room import Message, ModelRoom
 MAX_PAGES = 1000  # far more than any test has people
 
 
-async def pages(store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000) -> AsyncIterator[Receipts]:
+async def pages(
+    store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
+) -> AsyncIterator[Receipts]:
     """Page after page, as long as there is a next one."""
     page = ""
     for _ in range(MAX_PAGES):
@@ -25,13 +27,19 @@ async def pages(store: Store, app: str, room: str, message: str, which: Filter =
     raise AssertionError("the pages do not end")
 
 
-async def whole_list(store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000) -> Receipts:
+async def whole_list(
+    store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
+) -> Receipts:
     """All pages as one answer, people in the order of their names."""
     found = [page async for page in pages(store, app, room, message, which, limit)]
-    assert len({(page.message, page.read, page.unread, page.left) for page in found}) == 1, "the pages disagree about the numbers"
+    assert len({(page.message, page.read, page.unread, page.left) for page in found}) == 1, (
+        "the pages disagree about the numbers"
+    )
     return replace(
         found[0],
-        readers=tuple(sorted((receipt for page in found for receipt in page.readers), key=lambda receipt: receipt.member)),
+        readers=tuple(
+            sorted((receipt for page in found for receipt in page.readers), key=lambda receipt: receipt.member)
+        ),
         non_readers=tuple(sorted(member for page in found for member in page.non_readers)),
         next="",
     )
@@ -56,7 +64,9 @@ def certainty(room: ModelRoom, message: Message, moves_kept: int) -> Callable[[R
     """Whether the move behind a true receipt is among the newest `moves_kept` of its member, joining again after leaving being one."""
 
     def certain(receipt: Receipt) -> bool:
-        return moves_since(room, receipt.member, message.seq) <= moves_kept or was_acknowledged(room, receipt.member, message)
+        return moves_since(room, receipt.member, message.seq) <= moves_kept or was_acknowledged(
+            room, receipt.member, message
+        )
 
     return certain
 
@@ -75,7 +85,13 @@ def was_acknowledged(room: ModelRoom, member: str, message: Message) -> bool:
 
 
 async def page_while(
-    store: Store, app: str, room: str, message: str, which: Filter, limit: int, between: Sequence[Callable[[], Awaitable[None]]]
+    store: Store,
+    app: str,
+    room: str,
+    message: str,
+    which: Filter,
+    limit: int,
+    between: Sequence[Callable[[], Awaitable[None]]],
 ) -> Counter[str]:
     """How often each person comes in the pages, when one of `between` happens after each."""
     seen: Counter[str] = Counter()

@@ -77,7 +77,9 @@ class Receiver:
 
     def of(self, member: str, room: str = "r") -> list[Call]:
         """Calls in the native form about one member of one room, in the order in which they came."""
-        return [call for call in self.calls if call.json["data"]["member"] == member and call.json["data"]["room"] == room]
+        return [
+            call for call in self.calls if call.json["data"]["member"] == member and call.json["data"]["room"] == room
+        ]
 
 
 class _Connection(asyncio.Protocol):

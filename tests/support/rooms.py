@@ -7,7 +7,9 @@ from readstate.domain.ports import Store
 from readstate.domain.types import Posted
 
 
-async def a_room(store: Store, app: str, room: str = "r", *, members: Sequence[str] = ("ann", "bob"), tags: Sequence[str] = ()) -> str:
+async def a_room(
+    store: Store, app: str, room: str = "r", *, members: Sequence[str] = ("ann", "bob"), tags: Sequence[str] = ()
+) -> str:
     """A room with `members` and nothing in it. Returns its id."""
     await store.create_room(app=app, room=room, tags=sorted(tags), profile={}, members=members)
     return room
@@ -17,7 +19,14 @@ async def posted(
     store: Store, app: str, room: str = "r", message: str = "", *, sender: str = "", countable: bool = True, **more: Any
 ) -> Posted:
     """A message in the room, by nobody unless `sender` is given."""
-    given = {"sender": sender, "message": message, "countable": countable, "body": "{}", "sender_must_be_member": False, **more}
+    given = {
+        "sender": sender,
+        "message": message,
+        "countable": countable,
+        "body": "{}",
+        "sender_must_be_member": False,
+        **more,
+    }
     return await store.post(app=app, room=room, **given)
 
 

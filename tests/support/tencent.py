@@ -6,9 +6,9 @@ import httpx
 import msgspec
 from TLSSigAPIv2 import TLSSigAPIv2
 
+from readstate.dialects.tencent.naming import DIRECT_TAG, message_of_seq, room_of_pair, time_ms
 from readstate.domain.groups import group_profile
 from readstate.settings import Settings
-from readstate.wire.tencent.naming import DIRECT_TAG, message_of_seq, room_of_pair, time_ms
 from tests.support.imkit import Imkit
 
 SDKAPPID = 1400000001
@@ -39,9 +39,17 @@ class Tencent:
     def read_state(self) -> Any:
         return self.imkit.service.parts.services.read_state
 
-    async def call(self, command: str, body: Any = None, *, method: str = "POST", **query: str | None) -> httpx.Response:
+    async def call(
+        self, command: str, body: Any = None, *, method: str = "POST", **query: str | None
+    ) -> httpx.Response:
         """Call "service/command" as the administrator. `query`: parameters of the URL that are other than they should; None: left out."""
-        proper = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": self.usersig, "random": "99999999", "contenttype": "json"}
+        proper = {
+            "sdkappid": str(SDKAPPID),
+            "identifier": ADMIN,
+            "usersig": self.usersig,
+            "random": "99999999",
+            "contenttype": "json",
+        }
         params = {name: value for name, value in (proper | query).items() if value is not None}
         content = body if isinstance(body, bytes) else msgspec.json.encode({} if body is None else body)
         return await self.imkit.client.request(method, f"/v4/{command}", params=params, content=content)
@@ -55,7 +63,9 @@ class Tencent:
                 app=APP, room=room, sender=sender, message=key, sent_ms=time_ms(time_s) if time_s else 0, by_time=True
             )
 
-    async def group(self, group: str, *members: str, kind: str = "Public", messages: tuple[tuple[str, int], ...] = ()) -> None:
+    async def group(
+        self, group: str, *members: str, kind: str = "Public", messages: tuple[tuple[str, int], ...] = ()
+    ) -> None:
         """A group with (sender, MsgSeq) in it."""
         await self.read_state.create_room(app=APP, room=group, profile=group_profile(kind), members=members)
         for sender, seq in messages:
@@ -78,7 +88,9 @@ def said(answer: httpx.Response) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert answer.headers["x-request-id"]
     body: dict[str, Any] = answer.json()
-    assert (body["ActionStatus"], body["ErrorInfo"] == "") == (("OK", True) if body["ErrorCode"] == 0 else ("FAIL", False)), body
+    assert (body["ActionStatus"], body["ErrorInfo"] == "") == (
+        ("OK", True) if body["ErrorCode"] == 0 else ("FAIL", False)
+    ), body
     return body
 
 

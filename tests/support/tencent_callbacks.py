@@ -10,10 +10,10 @@ import httpx
 import msgspec
 
 from readstate.app import create_app
+from readstate.dialects.tencent.callbacks.auth import sign
 from readstate.domain.read_state import ReadState
 from readstate.settings import Settings
 from readstate.store.connect import Executor, connect
-from readstate.wire.tencent.callbacks.door import sign
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result
 
 SDKAPPID = 1400000001
@@ -43,7 +43,9 @@ class Tencent:
         """Send one callback. `query` replaces parameters of the URL; None leaves one out."""
         content = body if isinstance(body, bytes) else None
         given = None if content is not None else {"CallbackCommand": command, **(body or {})}
-        return await self.imkit.client.post("/tencent/callbacks", params=self.url(command, **query), content=content, json=given)
+        return await self.imkit.client.post(
+            "/tencent/callbacks", params=self.url(command, **query), content=content, json=given
+        )
 
     def url(self, command: str, **query: Any) -> dict[str, Any]:
         """What Tencent appends to the address."""
@@ -82,7 +84,9 @@ class Tencent:
 @contextmanager
 def running(url: str, runner: asyncio.Runner) -> Iterator[Tencent]:
     """A service on the server at `url`, run by `runner`, for tests that are no coroutines."""
-    service = create_app(with_callbacks(Settings(redis_url=url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)))
+    service = create_app(
+        with_callbacks(Settings(redis_url=url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32))
+    )
 
     async def start() -> tuple[Lifespan, httpx.AsyncClient, Executor]:
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test")
@@ -160,7 +164,9 @@ def all_read(reader: str, at_ms: int, **groups: int) -> Callback:
     return "C2C.CallbackAfterMsgReadAll", {"Report_Account": reader, "EventTime": at_ms, "GroupReadInfo": info}
 
 
-def group_sent(group: str, sender: str, seq: int, *, kind: str = "Public", time_s: int = 1_700_000_000, **fields: Any) -> Callback:
+def group_sent(
+    group: str, sender: str, seq: int, *, kind: str = "Public", time_s: int = 1_700_000_000, **fields: Any
+) -> Callback:
     """Group.CallbackAfterSendMsg"""
     return "Group.CallbackAfterSendMsg", {
         "GroupId": group,
@@ -198,7 +204,9 @@ def group_receipts(group: str, seq: int, *readers: str) -> Callback:
     return "Group.CallbackAfterReadReceipt", body
 
 
-def group_created(group: str, owner: str, *members: str, kind: str = "Public", at_ms: int = 1_600_000_000_000) -> Callback:
+def group_created(
+    group: str, owner: str, *members: str, kind: str = "Public", at_ms: int = 1_600_000_000_000
+) -> Callback:
     """Group.CallbackAfterCreateGroup"""
     return "Group.CallbackAfterCreateGroup", {
         "GroupId": group,
@@ -241,7 +249,14 @@ def topic_destroyed(group: str, topic: str, at_ms: int = 1_700_000_400_000) -> C
 
 
 def _topic(group: str, topic: str) -> dict[str, Any]:
-    return {"GroupId": group, "TopicId": topic, "Type": "Community", "Operator_Account": "al", "Owner_Account": "al", "Name": "News"}
+    return {
+        "GroupId": group,
+        "TopicId": topic,
+        "Type": "Community",
+        "Operator_Account": "al",
+        "Owner_Account": "al",
+        "Name": "News",
+    }
 
 
 def _members(name: str, members: tuple[str, ...]) -> list[dict[str, str]]:

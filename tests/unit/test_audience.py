@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from readstate.dialects.imkit.sockets.audience import Audience
 from readstate.errors import Unavailable
-from readstate.wire.realtime.audience import Audience
 
 APP = "demo"
 
@@ -143,7 +143,12 @@ async def test_after_a_gap_the_rooms_are_those_of_the_store(audience: Audience[s
     audience.joined(APP, "later", ["ann"])
     answer.set_result(["kept", "joined"])
     assert await repair == []
-    assert [hearing(audience, room) for room in ("left", "kept", "joined", "later")] == [[], ["phone"], ["phone"], ["phone"]]
+    assert [hearing(audience, room) for room in ("left", "kept", "joined", "later")] == [
+        [],
+        ["phone"],
+        ["phone"],
+        ["phone"],
+    ]
 
 
 async def test_who_cannot_be_repaired_hears_nothing(audience: Audience[str], slow: SlowStore) -> None:

@@ -130,13 +130,21 @@ def test_wrk_sends_what_locust_sends(tmp_path: Path) -> None:
                 received.append(data)
                 self.request.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
-    lines = [("PUT", "/a", "token", '{"message":"@"}'), ("GET", "/b", "token", ""), ("PUT", "/c", "t", '{"items":["@","@"]}')]
+    lines = [
+        ("PUT", "/a", "token", '{"message":"@"}'),
+        ("GET", "/b", "token", ""),
+        ("PUT", "/c", "t", '{"items":["@","@"]}'),
+    ]
     walk = Walk(tmp_path / "walk", lines, "key")
     script = Path(command.__file__).with_name("walk.lua")
     with socketserver.TCPServer(("127.0.0.1", 0), Listener) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        subprocess.run(["wrk", "-t1", "-c1", "-d1s", "-s", script, url, "--", walk.path, "0", "key"], check=True, capture_output=True)
+        subprocess.run(
+            ["wrk", "-t1", "-c1", "-d1s", "-s", script, url, "--", walk.path, "0", "key"],
+            check=True,
+            capture_output=True,
+        )
         server.shutdown()
     calls = Calls(walk.path, 0, "key")
     expected = [calls.next() for _ in range(12)]
@@ -213,7 +221,11 @@ def test_a_row_that_cannot_be_measured_any_more_is_lost_and_a_new_one_is_not() -
 
 
 def test_ratios_are_kept_and_read_again(tmp_path: Path) -> None:
-    outcomes = {"a": Outcome("0.5", True, 0.5), "e": Outcome("4 ms", True), "j": Outcome("1.0", True, 1.0, Better.LOWER)}
+    outcomes = {
+        "a": Outcome("0.5", True, 0.5),
+        "e": Outcome("4 ms", True),
+        "j": Outcome("1.0", True, 1.0, Better.LOWER),
+    }
     ratios.write(tmp_path / "ratios.json", outcomes)
     assert ratios.read(tmp_path / "ratios.json") == {"a": Kept(0.5, Better.HIGHER), "j": Kept(1.0, Better.LOWER)}
 
@@ -254,7 +266,11 @@ def test_a_busy_machine_is_named_as_such() -> None:
 
 def test_bars_are_as_long_as_their_values_say() -> None:
     tree = ElementTree.fromstring(pictures.bars("t", [("one", 10.0), ("half", 5.0)], "per second"))
-    one, half = [float(bar.attrib["width"]) for bar in tree.iter("{http://www.w3.org/2000/svg}rect") if bar.attrib["width"] != "100%"]
+    one, half = [
+        float(bar.attrib["width"])
+        for bar in tree.iter("{http://www.w3.org/2000/svg}rect")
+        if bar.attrib["width"] != "100%"
+    ]
     assert one == pytest.approx(2 * half, rel=0.01)
 
 
@@ -298,13 +314,18 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         await executor.command("FUNCTION", "FLUSH", key="")
         assert await store.create_room(app=app, room="r", tags=["t"], profile={}, members=["ann", "ben"])
         await all_of(
-            store.post(app=app, room="r", sender="", message=message, countable=True, body="{}", sender_must_be_member=False)
+            store.post(
+                app=app, room="r", sender="", message=message, countable=True, body="{}", sender_must_be_member=False
+            )
             for message in ("m1", "m2")
         )
         reading = await store.mark_read(app=app, room="r", user="ann", message="m1")
         assert (reading.message, reading.moved, reading.unread, reading.badge) == ("m1", True, 1, 1)
         assert await store.badge(app=app, user="ben", tags=["t"]) == 2
-        calls = [(Keys.room(app, room), [app, "ben", message, "1024 7776000000", ""]) for room, message in (("r", "m2"), ("none", "m1"))]
+        calls = [
+            (Keys.room(app, room), [app, "ben", message, "1024 7776000000", ""])
+            for room, message in (("r", "m2"), ("none", "m1"))
+        ]
         many = await executor.call_each(executor.scripts["mark_read"], calls)
         assert many[0][:3] == [b"m2", 2, 1]
         assert isinstance(many[1], RoomUnknown)

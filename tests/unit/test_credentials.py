@@ -5,12 +5,19 @@ import time
 
 import pytest
 
+from readstate.dialects.access import credentials as module
+from readstate.dialects.access.credentials import (
+    APP_MISSES_AT_ONCE,
+    MAX_DELAY_S,
+    MAX_DELAYED,
+    MISSES_AT_ONCE,
+    WRONG_FOR_S,
+    Credentials,
+)
+from readstate.dialects.access.rate_limits import RateLimits
 from readstate.domain.identity import App
 from readstate.domain.tokens import BOUND_CACHE_S, Tokens
 from readstate.errors import TooManyRequests, Unavailable
-from readstate.wire import credentials as module
-from readstate.wire.credentials import APP_MISSES_AT_ONCE, MAX_DELAY_S, MAX_DELAYED, MISSES_AT_ONCE, WRONG_FOR_S, Credentials
-from readstate.wire.rate_limits import RateLimits
 from tests.support.directory import FixedApps, ModelDirectory
 
 APP = App("a", "client-key", "", 1)

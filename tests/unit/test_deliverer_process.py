@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from readstate import deliverer_process
-from readstate.deliverer_process import DelivererProcess
+from readstate.process import deliverer_process
+from readstate.process.deliverer_process import DelivererProcess
 from tests.support.waiting import wait_until_now
 
 

@@ -6,6 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from readstate.dialects.imkit.sockets import delivery as delivery_module
+from readstate.dialects.imkit.sockets.audience import Audience
+from readstate.dialects.imkit.sockets.delivery import Delivery
+from readstate.dialects.imkit.sockets.encoding import Encoding
+from readstate.dialects.imkit.sockets.packets import Outgoing
 from readstate.domain.notices import (
     CursorMoved,
     Joined,
@@ -18,11 +23,6 @@ from readstate.domain.notices import (
     TokensRevoked,
 )
 from readstate.errors import RoomUnknown, Unavailable
-from readstate.wire.realtime import delivery as delivery_module
-from readstate.wire.realtime.audience import Audience
-from readstate.wire.realtime.delivery import Delivery
-from readstate.wire.realtime.encoding import Encoding
-from readstate.wire.realtime.packets import Outgoing
 
 APP = "demo"
 
@@ -35,7 +35,9 @@ class Socket:
 
     def send(self, outgoing: Outgoing) -> None:
         event, payload = json.loads(outgoing.packet(Encoding.RAW).text[2:])
-        self.sent.append(f"{event} {payload.get('messageID') or payload.get('_id')}{' ' + payload['left'] if 'left' in payload else ''}")
+        self.sent.append(
+            f"{event} {payload.get('messageID') or payload.get('_id')}{' ' + payload['left'] if 'left' in payload else ''}"
+        )
 
 
 class Views:
@@ -244,7 +246,9 @@ async def test_what_is_held_back_when_the_service_stops_is_dropped(hurry: None) 
     assert scene.ann.sent == ["room r"]
 
 
-async def test_too_much_waiting_behind_a_fetch_gives_the_fetch_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_much_waiting_behind_a_fetch_gives_the_fetch_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory stays bounded, and only what was being fetched is lost."""
     monkeypatch.setattr(delivery_module, "MAX_WAITING", 10)
     scene.views.open.clear()

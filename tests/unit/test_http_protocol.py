@@ -13,9 +13,9 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from readstate import http_protocol
-from readstate.http_protocol import Cycle, GatheringTransport, HttpProtocol, WebSocketProtocol
-from readstate.wire.reply import Reply
+from readstate.dialects.http.reply import Reply
+from readstate.process import http_protocol
+from readstate.process.http_protocol import Cycle, GatheringTransport, HttpProtocol, WebSocketProtocol
 from tests.support.waiting import wait_until_now
 
 
@@ -98,7 +98,9 @@ async def test_an_answer_is_what_uvicorn_would_make_of_it(reply: Reply, keep_ali
         await reply({}, None, cycle.send)  # type: ignore[arg-type,typeddict-item]
         top, _, rest = b"".join(piece for piece in transport.done if isinstance(piece, bytes)).partition(b"\r\n")
         lines, _, body = rest.partition(b"\r\n\r\n")
-        seen.append((top, sorted(lines.split(b"\r\n")), body, transport.done[-1] == "closed", cycle.keep_alive, ended.is_set()))
+        seen.append(
+            (top, sorted(lines.split(b"\r\n")), body, transport.done[-1] == "closed", cycle.keep_alive, ended.is_set())
+        )
         assert (cycle.response_complete, cycle.waiting_for_100_continue) == (True, False)
     assert seen[0] == seen[1]
 

@@ -1,4 +1,4 @@
-"""The arrows between the layers, held against the imports of every file: wire -> domain <- store, and webhooks -> domain."""
+"""The arrows between the layers, held against the imports of every file: dialects -> domain <- store, and webhooks -> domain."""
 
 import ast
 from pathlib import Path
@@ -8,10 +8,18 @@ import pytest
 SERVICE = Path(__file__).resolve().parents[2] / "service" / "readstate"
 
 FORBIDDEN = {
-    "domain": ("litestar", "redis", "hiredis", "readstate.wire", "readstate.store", "readstate.webhooks", "readstate.app"),
-    "wire": ("redis", "hiredis", "readstate.store", "readstate.webhooks", "readstate.app"),
-    "store": ("litestar", "readstate.wire", "readstate.webhooks", "readstate.app"),
-    "webhooks": ("litestar", "redis", "hiredis", "readstate.wire", "readstate.store", "readstate.app"),
+    "domain": (
+        "litestar",
+        "redis",
+        "hiredis",
+        "readstate.dialects",
+        "readstate.store",
+        "readstate.webhooks",
+        "readstate.app",
+    ),
+    "dialects": ("redis", "hiredis", "readstate.store", "readstate.webhooks", "readstate.app"),
+    "store": ("litestar", "readstate.dialects", "readstate.webhooks", "readstate.app"),
+    "webhooks": ("litestar", "redis", "hiredis", "readstate.dialects", "readstate.store", "readstate.app"),
 }
 
 
@@ -48,5 +56,9 @@ def test_a_layer_imports_nothing_from_beyond_its_arrow(layer: str) -> None:
 def test_only_the_store_speaks_redis() -> None:
     """All Redis commands live in readstate/store, so no other file needs the driver."""
     others = [path for path in SERVICE.rglob("*.py") if "store" not in path.relative_to(SERVICE).parts]
-    wrong = {str(path.relative_to(SERVICE)) for path in others if any(within(module, "redis") for module in imported_by(path))}
+    wrong = {
+        str(path.relative_to(SERVICE))
+        for path in others
+        if any(within(module, "redis") for module in imported_by(path))
+    }
     assert not wrong

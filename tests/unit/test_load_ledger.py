@@ -18,7 +18,9 @@ def a_ledger(*listeners: str) -> Ledger:
 
 
 def balance(**counts: int) -> Balance:
-    return Balance(**(dict.fromkeys(("arrived", "missing", "duplicate", "reordered", "unexpected", "superseded"), 0) | counts))
+    return Balance(
+        **(dict.fromkeys(("arrived", "missing", "duplicate", "reordered", "unexpected", "superseded"), 0) | counts)
+    )
 
 
 def test_a_notice_is_timed_at_every_listener() -> None:
@@ -125,9 +127,18 @@ def test_what_is_missing_in_the_environment_is_said(environ: dict[str, str], mes
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"LOAD_MODEL": "closed"}, "LOAD_MODEL must be one of"), ({"LOAD_USERS": "-1"}, "LOAD_USERS must be a whole number")],
+    [
+        ({"LOAD_MODEL": "closed"}, "LOAD_MODEL must be one of"),
+        ({"LOAD_USERS": "-1"}, "LOAD_USERS must be a whole number"),
+    ],
 )
 def test_a_wrong_choice_of_load_is_said(wrong: dict[str, str], message: str) -> None:
-    chosen = {"LOAD_MODEL": "mixed", "LOAD_USERS": "4", "LOAD_LISTENERS": "1", "LOAD_TIME": "1s", "LOAD_REPORT": "r.html"}
+    chosen = {
+        "LOAD_MODEL": "mixed",
+        "LOAD_USERS": "4",
+        "LOAD_LISTENERS": "1",
+        "LOAD_TIME": "1s",
+        "LOAD_REPORT": "r.html",
+    }
     with pytest.raises(TargetError, match=message):
         locust_command(chosen | wrong)

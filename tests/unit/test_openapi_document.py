@@ -12,11 +12,11 @@ import jsonschema_rs
 import pytest
 
 from readstate.app import create_app
+from readstate.dialects.imkit import vocabulary as imkit
+from readstate.dialects.rocketchat import vocabulary as rocketchat
+from readstate.dialects.tencent import vocabulary as tencent
+from readstate.dialects.tencent.api import HANDLERS as TENCENTS
 from readstate.settings import Settings
-from readstate.wire.imkit import vocabulary as imkit
-from readstate.wire.rocketchat import vocabulary as rocketchat
-from readstate.wire.tencent import vocabulary as tencent
-from readstate.wire.tencent.routes import HANDLERS as TENCENTS
 
 DIALECTS = {dialect.tag: dialect for dialect in (imkit.DIALECT, rocketchat.DIALECT, tencent.DIALECT)}
 # What needs no credentials, or carries them where no scheme can say it.
@@ -74,7 +74,9 @@ def test_every_operation_says_what_it_does() -> None:
         assert not operation["summary"].endswith("."), name
         assert " ".join(operation["description"].split()).startswith(operation["summary"]), name
         assert len(operation["tags"]) == 1, name
-    assert {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]} == {tag: one.description for tag, one in DIALECTS.items()}
+    assert {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]} == {
+        tag: one.description for tag, one in DIALECTS.items()
+    }
     assert {tag for operation in OPERATIONS.values() for tag in operation["tags"]} == set(DIALECTS)
 
 
@@ -85,7 +87,9 @@ def test_every_operation_says_who_may_call_it() -> None:
 
 def test_every_operation_names_its_refusals() -> None:
     """By status; but Tencent's commands answer 200 to everything."""
-    silent = {name for name, operation in OPERATIONS.items() if not any(status[0] == "4" for status in operation["responses"])}
+    silent = {
+        name for name, operation in OPERATIONS.items() if not any(status[0] == "4" for status in operation["responses"])
+    }
     assert silent == {handler.opt["operation"] for handler in TENCENTS}
 
 
@@ -94,7 +98,9 @@ def test_everything_has_words() -> None:
     silent = [name for name, schema in SCHEMAS.items() if not schema.get("description")]
     for name, described in every_object():
         fields = described["properties"].items()
-        silent += [f"{name}.{field}" for field, schema in fields if not schema.get("description") and "$ref" not in schema]
+        silent += [
+            f"{name}.{field}" for field, schema in fields if not schema.get("description") and "$ref" not in schema
+        ]
     for name, operation in OPERATIONS.items():
         parameters = operation.get("parameters", ())
         silent += [f"{name}.{one['name']}" for one in parameters if not one.get("description")]
@@ -144,7 +150,9 @@ def test_no_words_for_what_is_not_there(tag: str) -> None:
     ours = {name: operation for name, operation in OPERATIONS.items() if operation["tags"] == [tag]}
     assert set(dialect.requests) <= set(ours)
     assert set(dialect.free) <= set(SCHEMAS)
-    there = {(parameter["name"], name) for name, operation in ours.items() for parameter in operation.get("parameters", ())}
+    there = {
+        (parameter["name"], name) for name, operation in ours.items() for parameter in operation.get("parameters", ())
+    }
     for name in referred_to(ours):
         there |= {(field, of) for of, described in objects(SCHEMAS[name], name) for field in described["properties"]}
     there |= {(field, of) for of, described in objects(ours, "") for field in described["properties"]}

@@ -2,15 +2,15 @@
 
 import pytest
 
+from readstate.dialects.access import costs
+from readstate.dialects.access.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_DEAR_CALLS, Buckets, RateLimits
+from readstate.dialects.http.client_address import Held, network_of
+from readstate.dialects.http.untaken import LARGE_BYTES, MAX_BYTES, Untaken
+from readstate.dialects.imkit import api as imkit
+from readstate.dialects.imkit.reading import EXPRESSES
+from readstate.dialects.rocketchat import api as rocketchat
+from readstate.dialects.tencent import api as tencent
 from readstate.errors import TooManyRequests
-from readstate.wire import costs
-from readstate.wire.addresses import Held, network_of
-from readstate.wire.imkit import routes as imkit
-from readstate.wire.imkit.reading import EXPRESSES
-from readstate.wire.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_DEAR_CALLS, Buckets, RateLimits
-from readstate.wire.rocketchat import routes as rocketchat
-from readstate.wire.tencent import routes as tencent
-from readstate.wire.untaken import LARGE_BYTES, MAX_BYTES, Untaken
 
 
 class Clock:
@@ -160,7 +160,12 @@ def test_at_most_four_dear_calls_of_a_user_at_once(clock: Clock) -> None:
         one.__enter__()
     with pytest.raises(TooManyRequests), limits.at_once("a", "ann", costs.DEAR):
         pass
-    for other in (("a", "ann", costs.DEAR - 1), ("a", "ben", costs.DEAR), ("b", "ann", costs.DEAR), ("a", "", costs.DEAR)):
+    for other in (
+        ("a", "ann", costs.DEAR - 1),
+        ("a", "ben", costs.DEAR),
+        ("b", "ann", costs.DEAR),
+        ("a", "", costs.DEAR),
+    ):
         with limits.at_once(*other):
             pass
     running[0].__exit__(None, None, None)
@@ -173,7 +178,11 @@ def test_at_most_four_dear_calls_of_a_user_at_once(clock: Clock) -> None:
 
 def test_every_call_has_its_cost() -> None:
     handlers = [*imkit.HANDLERS, *rocketchat.HANDLERS, *tencent.HANDLERS]
-    assert {handler.opt["operation"]: handler.opt.get("cost", 0) for handler in handlers if handler.opt.get("cost", 0) < costs.READ} == {}
+    assert {
+        handler.opt["operation"]: handler.opt.get("cost", 0)
+        for handler in handlers
+        if handler.opt.get("cost", 0) < costs.READ
+    } == {}
 
 
 def test_no_dear_call_takes_the_express_road() -> None:

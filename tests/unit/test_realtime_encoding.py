@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from readstate.wire.realtime.backlog import (
+from readstate.dialects.imkit.sockets.backlog import (
     MAX_BYTES,
     MAX_OWNER_BYTES,
     MAX_PACKETS,
@@ -16,8 +16,8 @@ from readstate.wire.realtime.backlog import (
     Allowances,
     Backlog,
 )
-from readstate.wire.realtime.encoding import Encoding, as_argument, encode_json, load_json
-from readstate.wire.realtime.packets import Outgoing, Packet
+from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument, encode_json, load_json
+from readstate.dialects.imkit.sockets.packets import Outgoing, Packet
 
 
 def receipt(message: str, *, member: str = "ann", room: str = "r") -> Outgoing:
@@ -94,7 +94,11 @@ def test_of_a_members_receipts_only_the_newest_waits_for_a_slow_client() -> None
 def test_a_receipt_that_was_taken_is_not_looked_for() -> None:
     """Once the older one is on its way, both are seen."""
     backlog = a_backlog()
-    for outgoing in (receipt("m1"), note("x" * TAKEN_AT_ONCE_BYTES), *(note(f"n{number}") for number in range(SLOW_AT))):
+    for outgoing in (
+        receipt("m1"),
+        note("x" * TAKEN_AT_ONCE_BYTES),
+        *(note(f"n{number}") for number in range(SLOW_AT)),
+    ):
         backlog.put(outgoing.packet(Encoding.RAW))
     taken = backlog.take()
     backlog.put(receipt("m2").packet(Encoding.RAW))

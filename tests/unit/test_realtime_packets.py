@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
-from readstate.wire.realtime.delay import Delay
-from readstate.wire.realtime.encoding import Encoding
-from readstate.wire.realtime.packets import (
+from readstate.dialects.imkit.sockets.delay import Delay
+from readstate.dialects.imkit.sockets.encoding import Encoding
+from readstate.dialects.imkit.sockets.packets import (
     EVENTS_AT_ONCE,
     EVENTS_PER_S,
     PATIENCE_S,

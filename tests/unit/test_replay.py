@@ -115,7 +115,9 @@ def test_a_rename_is_one_leaving_and_another_joining() -> None:
 
 
 def test_neighbouring_joins_and_posts_share_a_call() -> None:
-    steps = plan([event("join", "ann"), event("join", "ben"), event("join", "ann"), event("post", "ann"), event("post", "ann")])
+    steps = plan(
+        [event("join", "ann"), event("join", "ben"), event("join", "ann"), event("post", "ann"), event("post", "ann")]
+    )
     assert [(step.act, step.users, len(step.texts), step.events) for step in steps] == [
         ("join", ["ann", "ben"], 0, 3),
         ("post", ["ann"], 2, 2),
@@ -145,7 +147,15 @@ def line_of(**fields: object) -> bytes:
     return msgspec.json.encode({"room": "r", "at": "2031-03-02T10:00:00Z", "kind": "join", "user": "u", **fields})
 
 
-NO_TIMES = ["yesterday", "", "2031-03-02", "2031-03-02 ten", "2031-03-02T10:00:00", "2031-13-02T10:00:00Z", "1900000000"]
+NO_TIMES = [
+    "yesterday",
+    "",
+    "2031-03-02",
+    "2031-03-02 ten",
+    "2031-03-02T10:00:00",
+    "2031-13-02T10:00:00Z",
+    "1900000000",
+]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,12 @@ def test_a_file_without_events_is_refused(tmp_path: Path, content: bytes) -> Non
 
 
 def test_ids_over_the_limit_are_set_apart_and_the_prefix_counts() -> None:
-    events = [event("join", "x" * 126), event("join", "x" * 127), event("rename", "ann", "y" * 200), event("join", "nul\x00")]
+    events = [
+        event("join", "x" * 126),
+        event("join", "x" * 127),
+        event("rename", "ann", "y" * 200),
+        event("join", "nul\x00"),
+    ]
     kept, skipped = sift(events, "p:")
     assert [kept_event.user for kept_event in kept] == ["p:" + "x" * 126]
     assert [(event.number, event.reason) for event in skipped] == [
@@ -240,7 +255,12 @@ async def test_right_answers_make_no_difference() -> None:
         ("ben", "/me/badge", {"badge": "3"}, ["badge of 'ben'"]),
         ("ben", "/me/badge t u", {"badge": 0}, ["badge of 'ben' over rooms with t and u"]),
         ("eve", "/badges/byRoomTags", {"totalBadge": 0, "data": {"t": 0}}, ["badges by tag of 'eve'"]),
-        ("ann", "/badges/byRoomTags", {"totalBadge": 1, "data": {"t": 0, "u": 0}}, ["total of the badges by tag of 'ann'"]),
+        (
+            "ann",
+            "/badges/byRoomTags",
+            {"totalBadge": 1, "data": {"t": 0, "u": 0}},
+            ["total of the badges by tag of 'ann'"],
+        ),
     ],
 )
 async def test_each_wrong_badge_is_a_difference(user: str, where: str, wrong: Any, what: list[str]) -> None:
@@ -267,7 +287,10 @@ async def test_each_wrong_badge_is_a_difference(user: str, where: str, wrong: An
         ),
         (
             "memberProperties",
-            [{"client": "ann", "badge": 0, "lastRead": message_id(5)}, {"client": "ben", "badge": 3, "lastRead": message_id(2)}],
+            [
+                {"client": "ann", "badge": 0, "lastRead": message_id(5)},
+                {"client": "ben", "badge": 3, "lastRead": message_id(2)},
+            ],
             ["cursor of member 'ben' in room 'r'"],
         ),
     ],
@@ -303,7 +326,11 @@ class Busy:
     async def answer(self, request: web.Request) -> web.Response:
         self.seen.append((request.raw_path, request.headers.get("IM-CLIENT-ID", "")))
         if len(self.seen) <= self.refusals:
-            error = {"RC": 503, "RM": "Service Unavailable", "error": {"code": "SERVICE_UNAVAILABLE", "message": "later"}}
+            error = {
+                "RC": 503,
+                "RM": "Service Unavailable",
+                "error": {"code": "SERVICE_UNAVAILABLE", "message": "later"},
+            }
             return web.json_response(error, status=503, headers=self.headers)
         return web.json_response({"RC": 0, "RM": "OK", "result": {"badge": 1}})
 
@@ -355,7 +382,9 @@ async def test_only_what_failed_of_a_batch_is_sent_again(monkeypatch: pytest.Mon
         ids = [message["_id"] for message in body["messages"]]
         sent.append(ids)
         busy = {"RC": 503, "RM": "Service Unavailable", "error": {"code": "SERVICE_UNAVAILABLE", "message": "later"}}
-        return {"results": [{"RC": 0, "RM": "OK", "result": {}} if new == "1" or len(sent) > 1 else busy for new in ids]}
+        return {
+            "results": [{"RC": 0, "RM": "OK", "result": {}} if new == "1" or len(sent) > 1 else busy for new in ids]
+        }
 
     monkeypatch.setattr(Api, "backend", backend)
     api = Api("http://nowhere.invalid", api_key="k")

@@ -11,8 +11,12 @@ from readstate.store.scripts import ScriptError, load_scripts
 def lua(tmp_path: Path) -> Path:
     """A directory of scripts with one that asks for lib/one."""
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "one.lua").write_text("local LIMIT = 7 -- a constant\n\nlocal function one()\n    return LIMIT\nend\n")
-    (tmp_path / "ask.lua").write_text('#!lua flags=no-writes\n--@include lib/one\nreturn { math.max(one(), 1), "LIMIT", LIMIT }\n')
+    (tmp_path / "lib" / "one.lua").write_text(
+        "local LIMIT = 7 -- a constant\n\nlocal function one()\n    return LIMIT\nend\n"
+    )
+    (tmp_path / "ask.lua").write_text(
+        '#!lua flags=no-writes\n--@include lib/one\nreturn { math.max(one(), 1), "LIMIT", LIMIT }\n'
+    )
     return tmp_path
 
 

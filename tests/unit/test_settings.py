@@ -21,11 +21,20 @@ def refusal(**environ: str) -> str:
 def test_a_machine_without_settings_serves_itself_only() -> None:
     """The defaults let nobody in from outside and start the embedded server."""
     settings = Settings.from_environ({"PATH": "/bin"})
-    assert (settings.host, settings.port, settings.redis_url, settings.webhook_allow_private) == ("127.0.0.1", 8080, None, False)
+    assert (settings.host, settings.port, settings.redis_url, settings.webhook_allow_private) == (
+        "127.0.0.1",
+        8080,
+        None,
+        False,
+    )
 
 
 def test_every_value_comes_from_its_variable() -> None:
-    environ = {"READSTATE_PORT": "9", "READSTATE_REDIS_URL": "unix:///run/valkey.sock", "READSTATE_WEBHOOK_ALLOW_PRIVATE": "true"}
+    environ = {
+        "READSTATE_PORT": "9",
+        "READSTATE_REDIS_URL": "unix:///run/valkey.sock",
+        "READSTATE_WEBHOOK_ALLOW_PRIVATE": "true",
+    }
     settings = Settings.from_environ(environ)
     assert (settings.port, settings.redis_url, settings.webhook_allow_private) == (9, "unix:///run/valkey.sock", True)
 
@@ -37,7 +46,11 @@ def test_an_empty_variable_is_an_unset_one() -> None:
 
 def test_a_worker_reads_back_what_the_supervisor_had(tmp_path: Path) -> None:
     settings = Settings(
-        port=0, tencent_sdkappid=1400000001, tencent_key="k" * 16, webhook_allow_private=True, data_dir=str(tmp_path / "data")
+        port=0,
+        tencent_sdkappid=1400000001,
+        tencent_key="k" * 16,
+        webhook_allow_private=True,
+        data_dir=str(tmp_path / "data"),
     ).resolve()
     assert Settings.from_environ(settings.environ()) == settings
 
@@ -90,10 +103,16 @@ def test_spellings_of_one_value_are_equal(name: str, spellings: list[str]) -> No
     ("environ", "words"),
     [
         ({"TENCENT_SDKAPPID": "1400000001"}, "READSTATE_TENCENT_SDKAPPID needs READSTATE_TENCENT_KEY"),
-        ({"TENCENT_KEY": "k" * 16}, "READSTATE_TENCENT_KEY is the key of the app that is named by READSTATE_TENCENT_SDKAPPID"),
+        (
+            {"TENCENT_KEY": "k" * 16},
+            "READSTATE_TENCENT_KEY is the key of the app that is named by READSTATE_TENCENT_SDKAPPID",
+        ),
         ({"WEBHOOK_TOKEN": "t" * 16}, "READSTATE_WEBHOOK_TOKEN signs what is sent to READSTATE_WEBHOOK_URL"),
         ({"WEBHOOK_OLD_TOKEN": "t" * 16}, "READSTATE_WEBHOOK_OLD_TOKEN signs beside READSTATE_WEBHOOK_TOKEN"),
-        ({"WEBHOOK_CLIENT_CERT": "cert.pem"}, "READSTATE_WEBHOOK_CLIENT_CERT is shown to the receiver at READSTATE_WEBHOOK_URL"),
+        (
+            {"WEBHOOK_CLIENT_CERT": "cert.pem"},
+            "READSTATE_WEBHOOK_CLIENT_CERT is shown to the receiver at READSTATE_WEBHOOK_URL",
+        ),
         ({"EMBEDDED_MEMORY_MB": "100", "REDIS_URL": "redis://host"}, "READSTATE_REDIS_URL names another server"),
     ],
 )
@@ -110,7 +129,13 @@ def test_an_app_of_tencents_is_for_the_server_api_or_for_callbacks(used: dict[st
 
 @pytest.mark.parametrize(
     "origins",
-    ["*", "https://chat.example.org", "https://a.example.org, http://localhost:3000", "capacitor://localhost", "http://[::1]:8080"],
+    [
+        "*",
+        "https://chat.example.org",
+        "https://a.example.org, http://localhost:3000",
+        "capacitor://localhost",
+        "http://[::1]:8080",
+    ],
 )
 def test_origins_are_taken_as_browsers_send_them(origins: str) -> None:
     assert Settings.from_environ({"READSTATE_CORS_ORIGINS": origins}).cors_origins == origins
@@ -119,8 +144,21 @@ def test_origins_are_taken_as_browsers_send_them(origins: str) -> None:
 @pytest.mark.parametrize(
     "origins",
     [
-        *("foo", "chat.example.org", "https://", "https://chat.example.org/", "https://chat.example.org/app", "https://Chat.example.org"),
-        *("https://chat.example.org:443", "http://chat.example.org:80", "https://*.example.org", "*, foo", "https://a b"),
+        *(
+            "foo",
+            "chat.example.org",
+            "https://",
+            "https://chat.example.org/",
+            "https://chat.example.org/app",
+            "https://Chat.example.org",
+        ),
+        *(
+            "https://chat.example.org:443",
+            "http://chat.example.org:80",
+            "https://*.example.org",
+            "*, foo",
+            "https://a b",
+        ),
     ],
 )
 def test_what_no_browser_sends_as_its_origin_is_refused(origins: str) -> None:
@@ -138,7 +176,9 @@ def test_what_no_browser_sends_as_its_origin_is_refused(origins: str) -> None:
 )
 def test_equal_keys_are_refused_at_the_start(tmp_path: Path, one: dict[str, str], other: dict[str, str]) -> None:
     """Who knows the public one would know the secret one."""
-    environ = {f"READSTATE_{name}": value for name, value in {**one, **other, "DATA_DIR": str(tmp_path / "data")}.items()}
+    environ = {
+        f"READSTATE_{name}": value for name, value in {**one, **other, "DATA_DIR": str(tmp_path / "data")}.items()
+    }
     with pytest.raises(SettingsError, match="are the same"):
         Settings.from_environ(environ).resolve()
 
@@ -197,7 +237,9 @@ def test_a_refusal_never_shows_a_secret() -> None:
     assert "geheim" not in refusal(API_KEY="geheim")
 
 
-@pytest.mark.parametrize(("old", "present"), [("TENCENT_OLD_KEY", "TENCENT_KEY"), ("TENCENT_OLD_TOKEN", "TENCENT_TOKEN")])
+@pytest.mark.parametrize(
+    ("old", "present"), [("TENCENT_OLD_KEY", "TENCENT_KEY"), ("TENCENT_OLD_TOKEN", "TENCENT_TOKEN")]
+)
 def test_an_old_key_alone_is_refused(old: str, present: str) -> None:
     """Without the present one nothing would be checked by it."""
     assert f"READSTATE_{present}" in refusal(**{old: "o" * 32})
@@ -208,7 +250,9 @@ def test_secrets_are_made_once_and_kept_for_their_owner(tmp_path: Path) -> None:
     first = settings.resolve()
     assert settings.resolve() == first
     assert min(len(first.api_key), len(first.client_key), len(first.token_secret)) >= 32
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "data", *(tmp_path / "data").iterdir()]
+    }
     assert modes == {"data": 0o700, "api_key": 0o600, "client_key": 0o600, "token_secret": 0o600}
 
 
@@ -257,7 +301,9 @@ def test_an_empty_directory_that_others_may_write_is_refused(tmp_path: Path, mod
         Settings(data_dir=str(tmp_path)).resolve()
 
 
-def test_a_secret_that_cannot_be_written_is_told_of_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_cannot_be_written_is_told_of_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -284,11 +330,15 @@ def test_a_data_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_in_a_checkout_of_somebody_else_a_user_is_told_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_checkout_of_somebody_else_a_user_is_told_of_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not of a chown, which only root may do."""
     Settings(data_dir=str(tmp_path / "data")).resolve()
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
-    words = r"belongs to another user \(root\), who could change it; name a directory of your own in READSTATE_DATA_DIR$"
+    words = (
+        r"belongs to another user \(root\), who could change it; name a directory of your own in READSTATE_DATA_DIR$"
+    )
     with pytest.raises(SettingsError, match=words):
         Settings(data_dir=str(tmp_path / "data")).resolve()
 

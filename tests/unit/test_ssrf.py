@@ -51,11 +51,20 @@ class Sayings(AbstractResolver):
         self.answers = list(answers)
         self.asked = 0
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [
-            ResolveResult(hostname=host, host=one, port=port, family=socket.AF_INET6 if ":" in one else socket.AF_INET, proto=0, flags=0)
+            ResolveResult(
+                hostname=host,
+                host=one,
+                port=port,
+                family=socket.AF_INET6 if ":" in one else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
             for one in answer
         ]
 
@@ -66,7 +75,9 @@ class Sayings(AbstractResolver):
 class Hostile(Sayings):
     """Reads odd spellings of addresses as the system does, and says of every name that it means this machine."""
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
         try:
             found = socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -178,7 +189,8 @@ async def test_a_resolver_that_lies_between_check_and_connection_meets_the_secon
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1:{port}/inner", "/inner", "//localhost:{port}/inner", "http://[::ffff:127.0.0.1]:{port}/"]
+    "target",
+    ["http://127.0.0.1:{port}/inner", "/inner", "//localhost:{port}/inner", "http://[::ffff:127.0.0.1]:{port}/"],
 )
 async def test_a_redirect_is_a_failure_and_not_followed(receiver: Receiver, status: int, target: str) -> None:
     """Even where private addresses are allowed."""
@@ -215,7 +227,8 @@ def test_a_public_receiver_may_be_set(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:8080/hook", "http://localhost/", "http://receiver:9000/", "https://10.0.0.1/", "http://[::1]/"]
+    "url",
+    ["http://127.0.0.1:8080/hook", "http://localhost/", "http://receiver:9000/", "https://10.0.0.1/", "http://[::1]/"],
 )
 def test_private_receivers_and_http_need_their_setting(url: str) -> None:
     check_url(url, allow_private=True)
@@ -272,7 +285,8 @@ def test_an_unusual_spelling_is_refused_whatever_it_means(url: str, allow_privat
 
 
 @pytest.mark.parametrize(
-    "public", ["1.1.1.1", "8.8.8.8", "93.184.215.14", "172.32.0.1", "100.128.0.1", "2606:4700:4700::1111", "2a00:1450::1"]
+    "public",
+    ["1.1.1.1", "8.8.8.8", "93.184.215.14", "172.32.0.1", "100.128.0.1", "2606:4700:4700::1111", "2a00:1450::1"],
 )
 def test_public_addresses_pass(public: str) -> None:
     assert not is_refused(ip_address(public))

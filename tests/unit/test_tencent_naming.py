@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.wire.tencent.naming import (
+from readstate.dialects.tencent.naming import (
     is_account,
     is_group,
     is_message_key,
@@ -24,7 +24,9 @@ def test_no_accounts(name: str) -> None:
     assert not is_account(name)
 
 
-@pytest.mark.parametrize("name", ["@TGS#1", "x" * 95, "@TGS#_g@TOPIC#_t", "@TGS#_g@TOPIC#_" + "x" * 81, "direct:", "direct:x", "..."])
+@pytest.mark.parametrize(
+    "name", ["@TGS#1", "x" * 95, "@TGS#_g@TOPIC#_t", "@TGS#_g@TOPIC#_" + "x" * 81, "direct:", "direct:x", "..."]
+)
 def test_groups(name: str) -> None:
     assert is_group(name)
 
@@ -57,7 +59,9 @@ def test_messages() -> None:
     assert is_message_key("31906_833502_1572869830")
 
 
-@pytest.mark.parametrize("key", ["", "1_2", "1_2_3_4", "a_2_3", "4294967296_2_3", "1_4294967296_3", "1_2_3\n", "\u0661_2_3", "-1_2_3"])
+@pytest.mark.parametrize(
+    "key", ["", "1_2", "1_2_3_4", "a_2_3", "4294967296_2_3", "1_4294967296_3", "1_2_3\n", "\u0661_2_3", "-1_2_3"]
+)
 def test_no_message_keys(key: str) -> None:
     assert not is_message_key(key)
 

@@ -210,7 +210,10 @@ async def test_what_is_signed_with_the_right_key_is_taken_when_it_makes_sense(wo
             f'{{"id":"al","jti":"1","exp":{number}}}'
             for number in ("1e999", "-1e999", "NaN", "Infinity", "9" * 30, "9" * 400, "1e300", "-1")
         ),
-        *(f'{{"id":"al","jti":"1","exp":4102444800,"nbf":{number}}}' for number in ("1e999", "NaN", "4102444800", '"x"', "null")),
+        *(
+            f'{{"id":"al","jti":"1","exp":4102444800,"nbf":{number}}}'
+            for number in ("1e999", "NaN", "4102444800", '"x"', "null")
+        ),
         *(GOOD | {"exp": odd} for odd in ("4102444800", True, None, [], {}, 253_402_300_800, 4102444800.5)),
         *(GOOD | {"id": odd} for odd in (1, None, True, ["al"], {"al": 1}, "", "x" * 129, "a\0", "\ud800", "é" * 65)),
         *(GOOD | {"jti": odd} for odd in (1, None, ["1"], "", "\udfff", "x" * 65, "a b", "é")),
@@ -226,7 +229,19 @@ async def test_odd_claims_make_a_token_void(world: World, claims: object) -> Non
 @pytest.mark.parametrize(
     "header",
     [
-        *("[]", "1", "{", "null", "[" * 900, "{}", '{"alg":["HS256"]}', '{"alg":{}}', '{"alg":1e999}', '{"alg":"none"}', '{"alg":"HS512"}'),
+        *(
+            "[]",
+            "1",
+            "{",
+            "null",
+            "[" * 900,
+            "{}",
+            '{"alg":["HS256"]}',
+            '{"alg":{}}',
+            '{"alg":1e999}',
+            '{"alg":"none"}',
+            '{"alg":"HS512"}',
+        ),
         *(
             f'{{"alg":"HS256",{more}}}'
             for more in ('"crit":[[]]', '"crit":["exp"],"exp":1', '"kid":1', '"b64":false', '"b64":' + "9" * 5000)
@@ -292,12 +307,16 @@ async def test_replacing_voids_the_earlier_custom_tokens(world: World) -> None:
     await bound(world, "custom-token-one")
     await bound(world, "custom-token-two")
     await bound(world, "custom-token-three", replaces=True)
-    found = [await world.tokens.verify("one", token) for token in ("custom-token-one", "custom-token-two", "custom-token-three", kept)]
+    found = [
+        await world.tokens.verify("one", token)
+        for token in ("custom-token-one", "custom-token-two", "custom-token-three", kept)
+    ]
     assert [session is not None for session in found] == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x" * 15, "x" * 4097, "with a space inside", "with\ta-tab-inside", "an-ünicode-token", "null\0null-null-null"]
+    "token",
+    ["", "x" * 15, "x" * 4097, "with a space inside", "with\ta-tab-inside", "an-ünicode-token", "null\0null-null-null"],
 )
 async def test_what_cannot_be_a_custom_token(world: World, token: str) -> None:
     with pytest.raises(Invalid):

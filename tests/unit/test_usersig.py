@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readstate.wire.tencent.codes import Refused
-from readstate.wire.tencent.usersig import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
+from readstate.dialects.tencent.codes import Refused
+from readstate.dialects.tencent.usersig import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
 from tests.support.tencent import ADMIN, KEY, SDKAPPID
 
 MINTED = 1_700_000_000
@@ -75,7 +75,14 @@ def pack(text: bytes) -> str:
 
 def claims(**other: Any) -> bytes:
     """Claims that are signed as they should be, with some put otherwise afterwards (`expire` for "TLS.expire"); None: left out."""
-    proper = {"ver": "2.0", "identifier": ADMIN, "sdkappid": SDKAPPID, "expire": 86_400, "time": MINTED, "sig": _signature()}
+    proper = {
+        "ver": "2.0",
+        "identifier": ADMIN,
+        "sdkappid": SDKAPPID,
+        "expire": 86_400,
+        "time": MINTED,
+        "sig": _signature(),
+    }
     given = {f"TLS.{name}": value for name, value in (proper | other).items() if value is not None}
     return json.dumps(given).encode()
 
@@ -203,7 +210,17 @@ def test_a_signature_that_is_not_that_of_the_claims_is_wrong(sig: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{}", b"[]", b"null", b"{", b"\xff", b'{"TLS.ver":"\\ud800"}', b'{"TLS.ver":' + b"[" * 3000, claims() + b"x"],
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"{",
+        b"\xff",
+        b'{"TLS.ver":"\\ud800"}',
+        b'{"TLS.ver":' + b"[" * 3000,
+        claims() + b"x",
+    ],
 )
 def test_what_is_no_object_of_claims_is_malformed(text: bytes) -> None:
     assert refusal(pack(text)) == 70003
@@ -233,7 +250,9 @@ def test_one_stream_and_nothing_behind_it() -> None:
     assert refusal(twice.translate(str.maketrans("+/=", "*-_"))) == 70003
 
 
-@pytest.mark.parametrize(("spaces", "code"), [(MAX_CLAIMS_BYTES - len(claims()), 0), (MAX_CLAIMS_BYTES - len(claims()) + 1, 70003)])
+@pytest.mark.parametrize(
+    ("spaces", "code"), [(MAX_CLAIMS_BYTES - len(claims()), 0), (MAX_CLAIMS_BYTES - len(claims()) + 1, 70003)]
+)
 def test_claims_have_at_most_4_kib(spaces: int, code: int) -> None:
     assert refusal(pack(claims() + b" " * spaces)) == code
 

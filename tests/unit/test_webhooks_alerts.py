@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 import pytest
 import pytest_asyncio
 
+from readstate.dialects.tencent.api import HANDLERS
+from readstate.dialects.tencent.auth import Access, Gateway
 from readstate.domain import alerts
 from readstate.domain.read_state import ReadState
 from readstate.store.redis_store import RedisStore
@@ -19,8 +21,6 @@ from readstate.webhooks.alerts import Alerts
 from readstate.webhooks.sender import Sender
 from readstate.webhooks.signing import Signer
 from readstate.webhooks.tencent import Tencent
-from readstate.wire.tencent.gateway import Access, Gateway
-from readstate.wire.tencent.routes import HANDLERS
 from tests.support.receiver import Receiver, Reply
 from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 from tests.support.waiting import wait_until
@@ -51,7 +51,9 @@ def telling(read_state: ReadState, receiver: Receiver, app: str, monkeypatch: py
         stop = asyncio.Event()
         tencent = Tencent(read_state, app=app, sdkappid=SDKAPPID, token=TOKEN, signer=Signer(TOKEN))
         async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
-            running = asyncio.create_task(Alerts(read_state, tencent, sender, app=app, limit=10, may_send=lambda: may_send).run(stop))
+            running = asyncio.create_task(
+                Alerts(read_state, tencent, sender, app=app, limit=10, may_send=lambda: may_send).run(stop)
+            )
             await asyncio.sleep(0.1)
             yield
             await asyncio.sleep(0.1)
@@ -83,7 +85,9 @@ def test_four_fifths_of_the_limit_are_nearly_too_often(limit: int, calls: int) -
     assert alerts.nearly(limit) == calls
 
 
-async def test_the_receiver_is_warned(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+async def test_the_receiver_is_warned(
+    telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver
+) -> None:
     """In Tencent's words, once for two deliverers; the URL has no ClientIP."""
     async with telling(), telling():
         await call(8)
@@ -96,13 +100,17 @@ async def test_the_receiver_is_warned(telling: Callable[..., Any], call: Callabl
     assert names == ["SdkAppid", "CallbackCommand", "contenttype", "OptPlatform", "Sign", "RequestTime"]
 
 
-async def test_fewer_calls_are_nothing_to_warn_of(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+async def test_fewer_calls_are_nothing_to_warn_of(
+    telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver
+) -> None:
     async with telling():
         await call(7)
     assert receiver.calls == []
 
 
-async def test_one_warning_a_minute_and_command(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+async def test_one_warning_a_minute_and_command(
+    telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver
+) -> None:
     """Whatever the receiver says to it."""
     receiver.answer = lambda call: Reply(500)
     async with telling():
@@ -114,7 +122,9 @@ async def test_one_warning_a_minute_and_command(telling: Callable[..., Any], cal
     assert [json.loads(told.body)["Command"] for told in receiver.calls] == [COMMAND, "group_msg_receipt"]
 
 
-async def test_what_was_noted_before_is_not_told(telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver) -> None:
+async def test_what_was_noted_before_is_not_told(
+    telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver
+) -> None:
     """Nor anything to a receiver that wants no more."""
     await call(9)
     async with telling():

@@ -67,10 +67,14 @@ def delivering(executor: Executor, receiver: Receiver) -> Running:
     """`async with delivering(...)`: a deliverer that runs inside the block."""
 
     @asynccontextmanager
-    async def delivering(*, choose: Choice = natively, retry_s: float = 3600, lease_s: float = 4.0) -> AsyncIterator[Deliverer]:
+    async def delivering(
+        *, choose: Choice = natively, retry_s: float = 3600, lease_s: float = 4.0
+    ) -> AsyncIterator[Deliverer]:
         stop = asyncio.Event()
         async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
-            deliverer = Deliverer(RedisEvents(executor, lease_s=lease_s), choose, sender, target=TARGET, retry_s=retry_s)
+            deliverer = Deliverer(
+                RedisEvents(executor, lease_s=lease_s), choose, sender, target=TARGET, retry_s=retry_s
+            )
             running = asyncio.create_task(deliverer.run(stop))
             try:
                 yield deliverer
@@ -100,7 +104,11 @@ async def nothing_waits(executor: Executor) -> None:
     """Every event was delivered, superseded or given up."""
 
     async def none() -> bool:
-        looks = [await executor.command(*command, key=key) for shard in range(EVENT_SHARDS) for key, command in _lengths(shard)]
+        looks = [
+            await executor.command(*command, key=key)
+            for shard in range(EVENT_SHARDS)
+            for key, command in _lengths(shard)
+        ]
         return not any(looks)
 
     await wait_until(none, "nothing to wait any more", timeout_s=30)
@@ -123,7 +131,9 @@ async def test_an_event_reaches_the_receiver_and_is_done_with(
     assert (call.id, call.json["data"]["seq"], call.json["data"]["before"]) == (event.id, 7, 3)
 
 
-async def test_the_events_of_a_pair_arrive_in_order(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
+async def test_the_events_of_a_pair_arrive_in_order(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """With two deliverers and a receiver that fails one time in three; each ends at its newest, and nothing is left uncovered."""
     receiver.answer = lambda call: Reply(500) if hash(call.headers["webhook-signature"]) % 3 == 0 else OK
     pairs = [(member, room) for member in ("ann", "bob", "cid") for room in ("r1", "r2", "r3", "r4")]
@@ -156,7 +166,9 @@ async def test_while_a_receiver_is_behind_only_the_newest_waits(
     assert len(receiver.calls) < 50
 
 
-@pytest.mark.parametrize("reply", [Reply(500), Reply(how=RESET), Reply(302, {"Location": "/"}), Reply(404), Reply(429)], ids=str)
+@pytest.mark.parametrize(
+    "reply", [Reply(500), Reply(how=RESET), Reply(302, {"Location": "/"}), Reply(404), Reply(429)], ids=str
+)
 async def test_an_event_that_failed_is_tried_again(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, reply: Reply
 ) -> None:
@@ -189,7 +201,9 @@ async def test_a_room_that_makes_the_receiver_fail_holds_up_no_other(
         assert time.monotonic() - began < 3
 
 
-async def test_what_a_deliverer_holds_is_bounded(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
+async def test_what_a_deliverer_holds_is_bounded(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """A receiver that hangs gets so many requests at once, however much waits."""
     receiver.answer = lambda call: Reply(how=HANG)
     async with delivering():
@@ -281,7 +295,9 @@ async def test_every_shard_has_its_turn(delivering: Running, executor: Executor,
     assert len(receiver.calls) == 3 * 64
 
 
-async def test_reads_of_every_kind_are_told(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
+async def test_reads_of_every_kind_are_told(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """From the operations of the domain to the receiver, on one server and on a cluster; what moves no cursor is not told."""
     read_state = ReadState(RedisStore(executor, events=True))
     for room in ("r1", "r2", "r3"):
@@ -299,7 +315,9 @@ async def test_reads_of_every_kind_are_told(delivering: Running, executor: Execu
     assert facts == [("r1", "ann", "m1", 0, 2, 1), ("r2", "ann", "m0", 0, 1, 2), ("r3", "ann", "m2", 0, 3, 0)]
 
 
-async def test_a_form_that_was_accepted_is_not_sent_again(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
+async def test_a_form_that_was_accepted_is_not_sent_again(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """When an event is told in two forms and one of them fails."""
 
     class Second:
@@ -319,7 +337,9 @@ async def test_a_form_that_was_accepted_is_not_sent_again(delivering: Running, e
     assert [call.id for call in receiver.calls] == [event.id, *["second"] * 4]
 
 
-async def test_several_deliverers_share_the_shards(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
+async def test_several_deliverers_share_the_shards(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """And one that goes leaves its share to the others at once."""
     events = [an_event(app, f"u{number}", f"r{number}") for number in range(64)]
     async with AsyncExitStack() as stack:
@@ -360,7 +380,9 @@ async def test_what_is_another_deliverers_by_now_is_left_to_it(
     assert receiver.calls == []
 
 
-async def test_a_stop_finishes_what_is_on_the_way(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
+async def test_a_stop_finishes_what_is_on_the_way(
+    delivering: Running, executor: Executor, receiver: Receiver, app: str
+) -> None:
     """Nothing is sent twice because of it, nothing is left out, and the shards are free at once."""
     events = [an_event(app, f"u{number}") for number in range(200)]
     async with delivering():

@@ -49,7 +49,8 @@ async def test_the_status_has_said_it_all(receiver: Receiver, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"), [(301, "status_3xx"), (400, "status_4xx"), (404, "status_4xx"), (500, "status_5xx"), (503, "status_5xx")]
+    ("status", "reason"),
+    [(301, "status_3xx"), (400, "status_4xx"), (404, "status_4xx"), (500, "status_5xx"), (503, "status_5xx")],
 )
 async def test_any_other_status_is_a_failure(receiver: Receiver, status: int, reason: str) -> None:
     for letter in (STANDARD, TENCENT):
@@ -125,7 +126,9 @@ async def test_a_name_that_nobody_knows_is_a_failure() -> None:
         (429, "Mon, 01 Jan 99999999 00:00:00 GMT", 0, False),
     ],
 )
-async def test_retry_after_is_believed_within_bounds(receiver: Receiver, status: int, value: str, seconds: float, is_busy: bool) -> None:
+async def test_retry_after_is_believed_within_bounds(
+    receiver: Receiver, status: int, value: str, seconds: float, is_busy: bool
+) -> None:
     """At most an hour; and only 429 and 503 speak for the receiver as a whole."""
     header = value.encode().decode("latin-1")
     answer = await sent(receiver, Reply(status, {"Retry-After": header}))

@@ -28,7 +28,10 @@ def test_a_url_and_a_token_are_enough() -> None:
     ("environ", "words"),
     [
         ({"WEBHOOK_TOKEN": ""}, "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN"),
-        ({"WEBHOOK_TOKEN": "", "TENCENT_TOKEN": "tencent-token"}, "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN"),
+        (
+            {"WEBHOOK_TOKEN": "", "TENCENT_TOKEN": "tencent-token"},
+            "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN",
+        ),
         ({"WEBHOOK_TOKEN": "whsec_%%%"}, "READSTATE_WEBHOOK_TOKEN must be base64"),
         ({"WEBHOOK_OLD_TOKEN": "whsec_AAAA"}, "READSTATE_WEBHOOK_OLD_TOKEN must be base64 of 24 to 64 bytes"),
         ({"WEBHOOK_URL": "http://hooks.example.org/"}, "READSTATE_WEBHOOK_URL must begin with https://"),
@@ -50,7 +53,12 @@ def test_what_cannot_work_is_refused_by_name(environ: dict[str, str], words: str
 @pytest.mark.parametrize("form", ["auto", "tencent", "both"])
 def test_tencents_form_needs_a_token_of_its_own(form: str) -> None:
     """`Sign` goes along in the URL, which ends up in the receiver's logs: it must open nothing here."""
-    environ = {"WEBHOOK_FORM": form, "TENCENT_SDKAPPID": "1400000001", "WEBHOOK_TOKEN": "one-token", "TENCENT_TOKEN": "one-token"}
+    environ = {
+        "WEBHOOK_FORM": form,
+        "TENCENT_SDKAPPID": "1400000001",
+        "WEBHOOK_TOKEN": "one-token",
+        "TENCENT_TOKEN": "one-token",
+    }
     assert refusal(**environ).startswith("READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ")
     assert "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN" in refusal(**{**environ, "WEBHOOK_TOKEN": ""})
     assert read(**{**environ, "TENCENT_TOKEN": "another-token"}).webhook_form == form

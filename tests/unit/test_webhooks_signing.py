@@ -32,7 +32,8 @@ async def test_the_native_form_in_full() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", [SECRET, SECRET.rstrip("="), "whsec_" + base64.b64encode(b"x" * 25).decode(), "plain-token-of-the-operator"]
+    "token",
+    [SECRET, SECRET.rstrip("="), "whsec_" + base64.b64encode(b"x" * 25).decode(), "plain-token-of-the-operator"],
 )
 async def test_an_independent_implementation_accepts_the_signature(token: str) -> None:
     letter = await Standard(Signer(token)).letter(EVENT, int(time.time()))
@@ -63,7 +64,9 @@ async def test_while_a_token_is_replaced_both_verify() -> None:
     Webhook(new.encode()).verify(letter.body, letter.headers | {"webhook-signature": first})
 
 
-@pytest.mark.parametrize("token", ["whsec_", "whsec_short", "whsec_!!!!", "whsec_" + base64.b64encode(b"x" * 65).decode()])
+@pytest.mark.parametrize(
+    "token", ["whsec_", "whsec_short", "whsec_!!!!", "whsec_" + base64.b64encode(b"x" * 65).decode()]
+)
 def test_a_secret_that_standard_webhooks_does_not_allow_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="must be base64"):
         secret_of(token)

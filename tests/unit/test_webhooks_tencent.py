@@ -37,18 +37,24 @@ async def conversation(read_state: ReadState, app: str, one: str, other: str, me
     """A one-to-one room in which `other` has written."""
     room, _ = await read_state.create_room(app=app, room=direct_room(one, other), tags=[TAG], members=[one, other])
     for number in range(messages):
-        await read_state.post(app=app, room=room, sender=other, message=f"{number}_5_1700000000", sent_ms=1_600_000_000_999 + number)
+        await read_state.post(
+            app=app, room=room, sender=other, message=f"{number}_5_1700000000", sent_ms=1_600_000_000_999 + number
+        )
     return room
 
 
 async def group(read_state: ReadState, app: str, *msg_seqs: int, group_type: bytes = b'"Public"') -> None:
     """A group of four in which cid has written."""
-    await read_state.create_room(app=app, room=GROUP, profile={"groupType": group_type}, members=["ann", "bob", "cid", "dan"])
+    await read_state.create_room(
+        app=app, room=GROUP, profile={"groupType": group_type}, members=["ann", "bob", "cid", "dan"]
+    )
     for number in msg_seqs:
         await read_state.post(app=app, room=GROUP, sender="cid", message=str(number))
 
 
-def an_event(app: str, room: str, message: str, *, seq: int = 1, before: int = 0, unread: int = 0, member: str = "ann") -> ReadEvent:
+def an_event(
+    app: str, room: str, message: str, *, seq: int = 1, before: int = 0, unread: int = 0, member: str = "ann"
+) -> ReadEvent:
     return ReadEvent(app, room, member, message, seq, before, 1_700_000_000_123, unread, 1_700_000_000_123_456)
 
 
@@ -89,7 +95,9 @@ async def test_the_query_has_tencents_order(tencent: Tencent, read_state: ReadSt
     ]
 
 
-async def test_every_attempt_is_signed_anew_and_the_body_as_well(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_every_attempt_is_signed_anew_and_the_body_as_well(
+    tencent: Tencent, read_state: ReadState, app: str
+) -> None:
     """Tencent's own signature does not cover it."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     event, now_s = an_event(app, room, "0_5_1700000000"), int(time.time())
@@ -102,7 +110,9 @@ async def test_every_attempt_is_signed_anew_and_the_body_as_well(tencent: Tencen
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
-async def test_what_came_after_the_message_is_not_said_to_be_read(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_what_came_after_the_message_is_not_said_to_be_read(
+    tencent: Tencent, read_state: ReadState, app: str
+) -> None:
     """With something left unread, the time is that of the message."""
     room = await conversation(read_state, app, "ann", "bob", 2)
     assert (await told(tencent, an_event(app, room, "0_5_1700000000", unread=1)))["LastReadTime"] == 1_600_000_000
@@ -149,7 +159,13 @@ async def test_a_group_read_in_full(tencent: Tencent, read_state: ReadState, app
     ],
 )
 async def test_a_group_read_lists_the_messages_that_it_covers(
-    tencent: Tencent, read_state: ReadState, app: str, posted: list[int], deleted: tuple[int, ...], before: int, listed: list[int]
+    tencent: Tencent,
+    read_state: ReadState,
+    app: str,
+    posted: list[int],
+    deleted: tuple[int, ...],
+    before: int,
+    listed: list[int],
 ) -> None:
     """Those after `before`, without deleted ones; gaps in MsgSeq are no messages. At most 50, the newest, and from the last 100 numbers."""
     await group(read_state, app, *posted)
@@ -161,7 +177,9 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
     assert found == listed
 
 
-async def test_what_tencent_does_not_know_is_not_told_in_its_form(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_what_tencent_does_not_know_is_not_told_in_its_form(
+    tencent: Tencent, read_state: ReadState, app: str
+) -> None:
     """Another app's events, rooms that are no groups, groups with ids that are no numbers, rooms that are gone."""
     await group(read_state, app, 1)
     await read_state.create_room(app=app, room="garden", members=["ann"])
@@ -182,7 +200,13 @@ async def test_what_tencent_does_not_know_is_not_told_in_its_form(tencent: Tence
 
 @pytest.mark.parametrize(
     ("group_type", "guests", "is_told"),
-    [(b'"Work"', 196, True), (b'"Work"', 197, False), (b'"ChatRoom"', 0, True), (b'"Community"', 0, False), (b'"AVChatRoom"', 0, False)],
+    [
+        (b'"Work"', 196, True),
+        (b'"Work"', 197, False),
+        (b'"ChatRoom"', 0, True),
+        (b'"Community"', 0, False),
+        (b'"AVChatRoom"', 0, False),
+    ],
 )
 async def test_groups_that_have_no_receipts_are_not_told_in_its_form(
     tencent: Tencent, read_state: ReadState, app: str, group_type: bytes, guests: int, is_told: bool
@@ -211,7 +235,13 @@ async def test_who_is_none_of_the_two_has_no_peer(tencent: Tencent, read_state: 
     ],
 )
 async def test_the_setting_says_in_which_forms_what_is_told(
-    tencent: Tencent, read_state: ReadState, app: str, form: FormName, direct: list[str], in_group: list[str], elsewhere: list[str]
+    tencent: Tencent,
+    read_state: ReadState,
+    app: str,
+    form: FormName,
+    direct: list[str],
+    in_group: list[str],
+    elsewhere: list[str],
 ) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
     await group(read_state, app, 1)
@@ -219,7 +249,9 @@ async def test_the_setting_says_in_which_forms_what_is_told(
     choose = choice_of(form, Standard(Signer(TOKEN)), tencent)
 
     async def told_in(event: ReadEvent) -> list[str]:
-        letters: list[tuple[str, Letter | None]] = [(one.name, await one.letter(event, NOW_S)) for one in await choose(event)]
+        letters: list[tuple[str, Letter | None]] = [
+            (one.name, await one.letter(event, NOW_S)) for one in await choose(event)
+        ]
         return [name for name, letter in letters if letter is not None]
 
     assert await told_in(an_event(app, room, "0_5_1700000000")) == direct

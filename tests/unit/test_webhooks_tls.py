@@ -14,7 +14,9 @@ from tests.support.receiver import Receiver
 
 LETTER = Letter(b"{}", {})
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make certificates")
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="needs the openssl command to make certificates"
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,9 @@ async def send(url: str, tls: ssl.SSLContext) -> Answer:
         return await sender.send(LETTER)
 
 
-async def test_a_receiver_with_a_certificate_that_we_trust_is_sent_to(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_receiver_with_a_certificate_that_we_trust_is_sent_to(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trust is the system's, which SSL_CERT_FILE extends."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
     async with Receiver(tls=server_side(authority, "good", "IP:127.0.0.1")) as receiver:

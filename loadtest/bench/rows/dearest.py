@@ -16,10 +16,10 @@ from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, cpu_sec
 from loadtest.bench.population import APP, Keys, all_of, issued, post, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from loadtest.bench.stage import Stage, run
+from readstate.dialects.rocketchat.api import PATH as ROCKETCHAT
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
 from readstate.store.directory import RedisDirectory
 from readstate.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
-from readstate.wire.rocketchat.routes import PATH as ROCKETCHAT
 
 MOST_SCRIPT_MS = 25.0
 MOST_WORKER_MS = 20.0
@@ -62,7 +62,9 @@ def calls_at_the_limits(stage: Stage) -> Outcome:
         token = run(_make(server, keys, stage.lengths.dear_rooms))
         with http_server("readstate", environ, SERVER_CORE) as service:
             say("the dearest calls, one after the other")
-            costs = {call.name: _measure(service, server, keys, token, call, stage.lengths.dear_rounds) for call in CALLS}
+            costs = {
+                call.name: _measure(service, server, keys, token, call, stage.lengths.dear_rounds) for call in CALLS
+            }
     longest, held = max(cost.script for cost in costs.values()), max(median(cost.held) for cost in costs.values())
     return Outcome(
         f"{longest:.1f} ms, {held:.1f} ms",
@@ -101,7 +103,10 @@ async def _make(server: Valkey, keys: Keys, rooms: int) -> str:
         await all_of(post(store, room, MESSAGE) for room, _, _ in _rooms(rooms))
         await all_of(store.mark_read(app=APP, room="crowd", user=member, message=MESSAGE) for member in CROWD[1:])
         directory = RedisDirectory(executor)
-        await all_of(directory.upsert_user(app=APP, user=user, profile={"nickname": json.dumps(user).encode()}) for user in (ANN, *CROWD))
+        await all_of(
+            directory.upsert_user(app=APP, user=user, profile={"nickname": json.dumps(user).encode()})
+            for user in (ANN, *CROWD)
+        )
         return (await issued(executor, keys, [ANN]))[ANN]
 
 
@@ -114,7 +119,9 @@ def _rooms(count: int) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
     for number in range(DERIVED):
         yield f"derived{number}", [ANN, *CROWD[: FANOUT_LIMIT + 50]], [f"derived{number}"]
     distinct = USER_TAG_LIMIT - DERIVED - len(("large", "a", "b", "x", "y")) - 2 * CLIENT_TAGS
-    for number in range(count - DERIVED - len(("crowd", "full", "tagged", "tagged too", "joined", "doomed256", "doomed1000"))):
+    for number in range(
+        count - DERIVED - len(("crowd", "full", "tagged", "tagged too", "joined", "doomed256", "doomed1000"))
+    ):
         yield f"room{number:04}", [ANN, "ben"], [f"tag{number % distinct}", f"tag{(7 * number + 1) % distinct}"]
 
 
@@ -136,7 +143,9 @@ async def _empty(store: RedisStore) -> None:
 
 
 async def _doomed(store: RedisStore, size: int) -> None:
-    await store.create_room(app=APP, room=f"doomed{size}", tags=["x", "y"], profile=PROFILE, members=[ANN, *CROWD[: size - 1]])
+    await store.create_room(
+        app=APP, room=f"doomed{size}", tags=["x", "y"], profile=PROFILE, members=[ANN, *CROWD[: size - 1]]
+    )
 
 
 def _joiners(_: int) -> object:
@@ -145,7 +154,11 @@ def _joiners(_: int) -> object:
 
 CALLS = (
     Call("badges by every tag", "POST", "/badges/byRoomTags", lambda _: {}),
-    Call("badge with 100 tags", "GET", f"/me/badge?{urlencode([('roomTags', f'tag{number}') for number in range(MAX_TAGS)])}"),
+    Call(
+        "badge with 100 tags",
+        "GET",
+        f"/me/badge?{urlencode([('roomTags', f'tag{number}') for number in range(MAX_TAGS)])}",
+    ),
     Call("all rooms", "GET", "/rooms"),
     Call("one of all rooms", "GET", "/rooms?limit=1"),
     Call("a room of 1,000", "GET", "/rooms/crowd"),
@@ -154,7 +167,12 @@ CALLS = (
     Call("a post into a room of 256", "POST", "/rooms/full/message", lambda _: {"message": "x"}),
     Call("100 people come into a room of 200", "POST", "/rooms/joined/members", _joiners, _empty),
     Call("all subscriptions (Rocket.Chat)", "GET", f"{ROCKETCHAT}/subscriptions.get"),
-    Call("a room of 256 is deleted", "DELETE", f"/rooms/doomed{FANOUT_LIMIT}", prepare=lambda store: _doomed(store, FANOUT_LIMIT)),
+    Call(
+        "a room of 256 is deleted",
+        "DELETE",
+        f"/rooms/doomed{FANOUT_LIMIT}",
+        prepare=lambda store: _doomed(store, FANOUT_LIMIT),
+    ),
     Call("a room of 1,000 is deleted", "DELETE", "/rooms/doomed1000", prepare=lambda store: _doomed(store, 1000)),
 )
 
@@ -181,12 +199,16 @@ def _measure(service: HttpServer, server: Valkey, keys: Keys, token: str, call: 
         _send(connection, *request)
         cost.worker += (cpu_seconds(workers) - before) * 1000 / rounds
         cost.store.append(server.counts("fcall")[1] / 1000)
-        cost.script = max(cost.script, float(server.info("latencystats")["latency_percentiles_usec_fcall"]["p100"]) / 1000)
+        cost.script = max(
+            cost.script, float(server.info("latencystats")["latency_percentiles_usec_fcall"]["p100"]) / 1000
+        )
     connection.close()
     return cost
 
 
-def _send(connection: http.client.HTTPConnection, method: str, path: str, body: str | None, headers: dict[str, str]) -> None:
+def _send(
+    connection: http.client.HTTPConnection, method: str, path: str, body: str | None, headers: dict[str, str]
+) -> None:
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
     text = answer.read()

@@ -25,7 +25,10 @@ def ceiling(stage: Stage) -> Outcome:
         )
     reads, nothing = _split(pairs)
     stage.capacity = median(one.rate for one in reads)
-    stage.plots.throughput += [("no-op ASGI application", median(one.rate for one in nothing)), ("PUT lastRead", stage.capacity)]
+    stage.plots.throughput += [
+        ("no-op ASGI application", median(one.rate for one in nothing)),
+        ("PUT lastRead", stage.capacity),
+    ]
     return _higher(pairs, 0.40, ("PUT lastRead", "no-op application"))
 
 
@@ -35,7 +38,9 @@ def pool(stage: Stage) -> Outcome:
     with stage.serve("pooled") as pooled:
         stage.warm(pooled)
         say("PUT lastRead over the lane and over a pool in turn")
-        pairs = in_turn(lengths.pairs, lambda: stage.reads(service, lengths.slice_s), lambda: stage.reads(pooled, lengths.slice_s))
+        pairs = in_turn(
+            lengths.pairs, lambda: stage.reads(service, lengths.slice_s), lambda: stage.reads(pooled, lengths.slice_s)
+        )
     stage.plots.throughput.append(("PUT lastRead, redis-py's pool", median(one.rate for _, one in pairs)))
     return _higher(pairs, 2.0, ("over the lane", "over redis-py's pool"))
 
@@ -46,7 +51,9 @@ def badge(stage: Stage) -> Outcome:
     asked = stage.walk_over("badge", badges(stage.tokens))
     drive(service, asked, 1)
     say("GET /me/badge and PUT lastRead in turn")
-    pairs = in_turn(lengths.pairs, lambda: drive(service, asked, lengths.slice_s), lambda: stage.reads(service, lengths.slice_s))
+    pairs = in_turn(
+        lengths.pairs, lambda: drive(service, asked, lengths.slice_s), lambda: stage.reads(service, lengths.slice_s)
+    )
     stage.plots.throughput.append(("GET /me/badge", median(one.rate for one, _ in pairs)))
     return _higher(pairs, 1.1, ("GET /me/badge", "PUT lastRead"))
 
@@ -89,7 +96,9 @@ def bulk(stage: Stage) -> Outcome:
         f"{ratio:.1f}",
         ratio >= 5,
         ratio,
-        notes=(f"By the clock, with Valkey and the driver together on the other core, {by_clock:.1f} times as many moves a second.",),
+        notes=(
+            f"By the clock, with Valkey and the driver together on the other core, {by_clock:.1f} times as many moves a second.",
+        ),
         table=(RATES, rates("moves in bulk of 100", first), rates("moves by single PUTs", second)),
     )
 
@@ -103,7 +112,9 @@ def workers(stage: Stage) -> Outcome:
         # Each worker verifies every token once.
         stage.reads(four, 2 * lengths.warm_s)
         say("4 workers and 1 worker in turn")
-        pairs = in_turn(lengths.pairs, lambda: stage.reads(four, lengths.slice_s), lambda: stage.reads(one, lengths.slice_s))
+        pairs = in_turn(
+            lengths.pairs, lambda: stage.reads(four, lengths.slice_s), lambda: stage.reads(one, lengths.slice_s)
+        )
     ratio = median_ratio((many.cpu_us, single.cpu_us) for many, single in pairs)
     first, second = _split(pairs)
     return Outcome(
@@ -140,4 +151,6 @@ def _driver_notes() -> tuple[str, ...]:
 def _has_bulk(stage: Stage, service: HttpServer) -> bool:
     """Whether the call is there: with no items it is refused for what it says, not for what it is."""
     headers = {"IM-CLIENT-KEY": stage.keys.client_key, "IM-Authorization": next(iter(stage.tokens.values()))}
-    return ask(service, "PUT", "/me/lastReads", headers | {"Content-Type": "application/json"}, b'{"items":[]}') not in (404, 405)
+    return ask(
+        service, "PUT", "/me/lastReads", headers | {"Content-Type": "application/json"}, b'{"items":[]}'
+    ) not in (404, 405)

@@ -79,4 +79,11 @@ def _notes(capacity: float, half: float, figure: Found, hidden: int, rewrites: i
 
 def _line(share: float, asked: float, found: Found) -> tuple[str, ...]:
     latency = [f"{found.latency_ms[name]:.2f}" for name in ("50", "90", "99", "99.9")]
-    return (f"{share:.0%}", f"{asked:,.0f}", f"{found.rate:,.0f}", *latency, f"{found.lag_ms.get('99', 0.0):.2f}", f"{found.core_busy:.0%}")
+    return (
+        f"{share:.0%}",
+        f"{asked:,.0f}",
+        f"{found.rate:,.0f}",
+        *latency,
+        f"{found.lag_ms.get('99', 0.0):.2f}",
+        f"{found.core_busy:.0%}",
+    )

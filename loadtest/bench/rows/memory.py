@@ -26,7 +26,9 @@ def per_state(stage: Stage) -> Outcome:
         by_rooms[rooms_each], parts[rooms_each] = _measure(Shape("memory", states // rooms_each, rooms_each))
         stage.plots.memory.append((str(rooms_each), by_rooms[rooms_each]))
     bytes_each = by_rooms[ROOMS_EACH]
-    short, _ = _measure(Shape("memory", states // ROOMS_EACH, ROOMS_EACH, room_id_chars=SHORT_ID_CHARS, user_id_chars=SHORT_ID_CHARS))
+    short, _ = _measure(
+        Shape("memory", states // ROOMS_EACH, ROOMS_EACH, room_id_chars=SHORT_ID_CHARS, user_id_chars=SHORT_ID_CHARS)
+    )
     few, many = _per_message()
     rooms_line = ", ".join(f"{value:.0f} with {rooms_each}" for rooms_each, value in by_rooms.items())
     return Outcome(
@@ -65,7 +67,9 @@ async def _fill(server: Valkey, population: Population) -> None:
     async with store_at(server.url) as (store, _):
         await population.make(store)
         await population.post_until(store, 1)
-        await all_of(store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user, room in population.pairs())
+        await all_of(
+            store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user, room in population.pairs()
+        )
 
 
 def _mean(server: Valkey, keys: list[str], part: str) -> float:
@@ -93,7 +97,9 @@ def _messages(server: Valkey, shape: Shape, count: int) -> float:
     async def fill() -> None:
         async with store_at(server.url) as (store, _):
             for number in range(2, count + 2):
-                await all_of(post(store, room, message_id(number), members[number % 20]) for room, members in population.rooms)
+                await all_of(
+                    post(store, room, message_id(number), members[number % 20]) for room, members in population.rooms
+                )
 
     run(make())
     before = server.used_memory()

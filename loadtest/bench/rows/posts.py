@@ -32,7 +32,9 @@ def by_room_size(stage: Stage) -> Outcome:
         all(ms[size] <= limit for size, limit in LIMITS_MS.items()) and ratio <= LARGE_FACTOR,
         ratio,
         Better.LOWER,
-        notes=(f"The ratio is that of a room of {large} members to one of 2; `make bench-check` compares this one only.",),
+        notes=(
+            f"The ratio is that of a room of {large} members to one of 2; `make bench-check` compares this one only.",
+        ),
         table=(
             ("members", "server time of a post, ms", "per member, us"),
             *((f"{n:,}", f"{t:.4f}", f"{t * 1000 / n:.2f}") for n, t in ms.items()),

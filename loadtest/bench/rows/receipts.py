@@ -59,7 +59,9 @@ async def _page_costs(server: Valkey, sizes: Sequence[int]) -> dict[int, tuple[f
             for size, both in tokens.items():
                 for token in both:
                     costs.setdefault((size, token), []).append(await _cost(server, store, _room(size), token))
-        return {size: (median(costs[size, first]), median(costs[size, middle])) for size, (first, middle) in tokens.items()}
+        return {
+            size: (median(costs[size, first]), median(costs[size, middle])) for size, (first, middle) in tokens.items()
+        }
 
 
 async def _make(store: RedisStore, size: int) -> str:
@@ -71,7 +73,9 @@ async def _make(store: RedisStore, size: int) -> str:
         await store.add_members(app=APP, room=room, members=names[start : start + MAX_MEMBERS_PER_CALL])
     await post(store, room, message_id(1))
     readers = min(size // 2, MOST_READERS)
-    await all_of(store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user in names[:: size // readers])
+    await all_of(
+        store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user in names[:: size // readers]
+    )
     return (await _page(store, room, min(readers // 2, MAX_MEMBERS_PER_CALL))).next
 
 
@@ -139,7 +143,9 @@ async def _read_all(server: Valkey, population: Population, step: int) -> tuple[
 
 
 def _reads(store: RedisStore, population: Population, number: int) -> Iterator[Awaitable[object]]:
-    return (store.mark_read(app=APP, room=room, user=user, message=message_id(number)) for user, room in population.pairs())
+    return (
+        store.mark_read(app=APP, room=room, user=user, message=message_id(number)) for user, room in population.pairs()
+    )
 
 
 async def _write_rows(server: Valkey, population: Population) -> None:
@@ -148,7 +154,10 @@ async def _write_rows(server: Valkey, population: Population) -> None:
         for number in range(1, ROUNDS + 1):
             await all_of(
                 executor.command(
-                    "HSET", f"{key}:{message_id(number)}", *(part for user in members for part in (user, 1_700_000_000_000)), key=key
+                    "HSET",
+                    f"{key}:{message_id(number)}",
+                    *(part for user in members for part in (user, 1_700_000_000_000)),
+                    key=key,
                 )
                 for key, members in ((Keys.room(APP, room), members) for room, members in population.rooms)
             )

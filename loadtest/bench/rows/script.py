@@ -113,7 +113,11 @@ async def _prepare(server: Valkey) -> str:
         users = _numbered("user")
         await all_of(
             store.create_room(
-                app=APP, room=room, tags=sorted({TAGS[at % 8], TAGS[(at + 1 + at // 8 % 7) % 8]})[:TAGS_EACH], profile={}, members=users
+                app=APP,
+                room=room,
+                tags=sorted({TAGS[at % 8], TAGS[(at + 1 + at // 8 % 7) % 8]})[:TAGS_EACH],
+                profile={},
+                members=users,
             )
             for at, room in enumerate(_numbered("room"))
         )

@@ -26,7 +26,10 @@ class Seen:
 def many_states(stage: Stage) -> Outcome:
     """Two services with a Valkey each, the same arrivals on each in turn; the other one rests meanwhile."""
     with ExitStack() as stack:
-        many, few = (stack.enter_context(Stage(replace(stage.lengths, users=users))) for users in (stage.lengths.many_users, FEW_USERS))
+        many, few = (
+            stack.enter_context(Stage(replace(stage.lengths, users=users)))
+            for users in (stage.lengths.many_users, FEW_USERS)
+        )
         rate = SHARE * few.reads(few.service, INSIDE_S).rate
         say(f"mark_read on both in turn, {rate:,.0f} a second for {stage.lengths.load_s:.0f} s")
         _turn(many, rate), _turn(few, rate)

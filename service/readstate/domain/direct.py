@@ -35,7 +35,9 @@ def direct_pair(room: str) -> tuple[str, str] | None:
 
 def is_direct(room: str, tags: Collection[str], profile: Mapping[str, bytes]) -> bool:
     """Whether a room is one of two: by its id, the tag `direct`, or its profile in any dialect's words."""
-    return room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
+    return (
+        room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
+    )
 
 
 def _named(first: str, second: str) -> str:

@@ -85,7 +85,9 @@ class Directory(Protocol):
         """Those of `users` that there are."""
 
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None: ...
-    async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
+    async def bind_token(
+        self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False
+    ) -> None:
         """Bind a custom token (hex SHA-256) in the app's present generation; `replaces`: the user's other custom tokens are revoked.
 
         Raises UserUnknown, TokenConflict.

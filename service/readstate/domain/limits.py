@@ -37,7 +37,9 @@ def check_id(field: str, value: str) -> str:
         raise Invalid(field, f"{field} must have 1 to {MAX_ID_BYTES} bytes")
     if value in FOLDED_IDS:
         raise Invalid(field, f"{field} must not be {value}: no path can name it")
-    if not value.isprintable() and any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value):
+    if not value.isprintable() and any(
+        ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value
+    ):
         raise Invalid(field, f"{field} must not contain control characters")
     return value
 
@@ -45,7 +47,9 @@ def check_id(field: str, value: str) -> str:
 def check_members(field: str, members: Sequence[str]) -> list[str]:
     """Distinct member ids in the given order; at most MAX_MEMBERS_PER_CALL."""
     if len(members) > MAX_MEMBERS_PER_CALL:
-        raise Invalid(field, f"{field} must name at most {MAX_MEMBERS_PER_CALL} members; send the rest in further calls")
+        raise Invalid(
+            field, f"{field} must name at most {MAX_MEMBERS_PER_CALL} members; send the rest in further calls"
+        )
     return [check_id(field, member) for member in dict.fromkeys(members)]
 
 
@@ -66,7 +70,9 @@ def check_room_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
     """The same for the tags of a room, which together have at most 4 KiB of UTF-8: each member's side keeps them."""
     distinct = check_tags(field, tags)
     if sum(len(tag.encode()) + 1 for tag in distinct) > MAX_ROOM_TAGS_BYTES:
-        raise Invalid(field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags")
+        raise Invalid(
+            field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags"
+        )
     return distinct
 
 
@@ -77,7 +83,8 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
     for name, value in profile.items():
         if not name.isprintable() or name.startswith("#") or not 1 <= len(name.encode()) <= MAX_PROFILE_NAME_BYTES:
             raise Invalid(
-                "profile", f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front"
+                "profile",
+                f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front",
             )
         if len(value) > MAX_PROFILE_FIELD_BYTES:
             raise Invalid(name, f"{name} must have at most {MAX_PROFILE_FIELD_BYTES} bytes as JSON")

@@ -97,16 +97,22 @@ class ReadState:
         """
         return await self._store.invite(app=app, room=room, users=check_members("members", users), made=made)
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+    async def remove_members(
+        self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW
+    ) -> list[str]:
         """Remove members; the room leaves their badges in the same step.
 
         Returns those that were members. Raises RoomUnknown.
 
         Of those who were only invited, the invitation ends.
         """
-        return await self._store.remove_members(app=app, room=room, members=check_members("members", members), made=made)
+        return await self._store.remove_members(
+            app=app, room=room, members=check_members("members", members), made=made
+        )
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
+    async def set_tags(
+        self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> bool:
         """Replace the room's tags; every member's per-tag badges follow. True when they changed.
 
         Raises Invalid, RoomUnknown, LimitReached.
@@ -224,7 +230,13 @@ class ReadState:
         Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
         """
         return await self._store.mark_read(
-            app=app, room=room, user=user, message=message, tell_backend=tell_backend, with_badge=with_badge, derived=derived
+            app=app,
+            room=room,
+            user=user,
+            message=message,
+            tell_backend=tell_backend,
+            with_badge=with_badge,
+            derived=derived,
         )
 
     async def mark_read_many(
@@ -276,7 +288,15 @@ class ReadState:
     # Receipts
 
     async def receipts(
-        self, *, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 50, page: str = "", after: int = 0
+        self,
+        *,
+        app: str,
+        room: str,
+        message: str,
+        which: Filter = Filter.READ,
+        limit: int = 50,
+        page: str = "",
+        after: int = 0,
     ) -> Receipts:
         """Who has, or has not, read a message: up to `limit` (1 to 1,000) people. `page`: "" first, then the `next` of the answer before.
 
@@ -287,9 +307,13 @@ class ReadState:
         """
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
             raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
-        return await self._store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page, after=after)
+        return await self._store.receipts(
+            app=app, room=room, message=message, which=which, limit=limit, page=page, after=after
+        )
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
+    async def receipt_counts(
+        self, *, app: str, room: str, messages: Sequence[str], after: int = 0
+    ) -> list[ReceiptCount | None]:
         """How many have read each of up to 100 messages; None for one that is unknown, deleted or recalled.
 
         Messages up to the seq `after` count as unknown. Raises Invalid, RoomUnknown.
@@ -305,7 +329,9 @@ class ReadState:
         """
         return await self._store.count_messages(app=app, room=room, since_ms=since_ms, after=after)
 
-    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
+    async def find_message(
+        self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
+    ) -> str:
         """The room of `user` that a message is in, for dialects that name messages alone.
 
         With the same id in several, any of them.
@@ -342,7 +368,9 @@ class ReadState:
 
     # Badges
 
-    async def badge(self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None) -> int:
+    async def badge(
+        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
+    ) -> int:
         """Unread over the user's rooms that carry *every* one of `tags`; without tags over all rooms. Raises Invalid.
 
         `derived` is told how many of the user's rooms are above the fan-out limit: each of them is asked.
@@ -382,14 +410,23 @@ class ReadState:
         return await self._store.members_each(app=app, rooms=rooms, limit=limit)
 
     async def room_summary_each(
-        self, *, app: str, rooms: Sequence[str], user: str, tags: bool = False, fields: Sequence[str] = (), last_read: bool = False
+        self,
+        *,
+        app: str,
+        rooms: Sequence[str],
+        user: str,
+        tags: bool = False,
+        fields: Sequence[str] = (),
+        last_read: bool = False,
     ) -> list[RoomSummary | None]:
         """What choosing among `rooms` needs; None for one that does not exist or that the user is no member of.
 
         Tags only with `tags`, and of the profile only `fields`: both may be large. With `last_read` also
         which message they have read last, and the tags.
         """
-        return await self._store.room_summary_each(app=app, rooms=rooms, user=user, tags=tags, fields=fields, last_read=last_read)
+        return await self._store.room_summary_each(
+            app=app, rooms=rooms, user=user, tags=tags, fields=fields, last_read=last_read
+        )
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         """Ids of all rooms that the user is a member of, frozen ones included, in no particular order."""

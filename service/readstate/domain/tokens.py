@@ -91,7 +91,9 @@ class Tokens:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
         created_ms = int(self._now() * 1000)
         token = IssuedToken("", _new_token_id(), created_ms, created_ms // 1000 + self._life_s)
-        await self._directory.remember_token(app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s)
+        await self._directory.remember_token(
+            app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s
+        )
         return self.signed(app=app, user=user, token=token)
 
     async def check_bindable(self, *, app: str, user: str, token: str, expires_s: int) -> None:
@@ -178,7 +180,11 @@ class Tokens:
         except TokenUnknown:
             now_ms = int(self._now() * 1000)
             await self._directory.remember_token(
-                app=session.app, user=session.user, token_id=session.token_id, created_ms=now_ms, expires_s=session.expires_s
+                app=session.app,
+                user=session.user,
+                token_id=session.token_id,
+                created_ms=now_ms,
+                expires_s=session.expires_s,
             )
             await self.revoke(app=session.app, user=session.user, token_id=session.token_id)
 
@@ -260,7 +266,9 @@ def check_bound_token(token: str) -> None:
     Raises Invalid.
     """
     if not MIN_BOUND_CHARS <= len(token) <= MAX_TOKEN_CHARS or not all(0x21 <= ord(char) < 0x7F for char in token):
-        raise Invalid("token", f"token must have {MIN_BOUND_CHARS} to {MAX_TOKEN_CHARS} printable ASCII characters without spaces")
+        raise Invalid(
+            "token", f"token must have {MIN_BOUND_CHARS} to {MAX_TOKEN_CHARS} printable ASCII characters without spaces"
+        )
 
 
 def _is_signed(key: bytes, token: str) -> bool:

@@ -124,7 +124,9 @@ class MemberState(Struct, frozen=True):
     # The following only in Room.me; lists of members leave them out.
     moved_ms: int = 0  # when the cursor last moved, joining included
     has_read: bool = False  # whether there ever was a real read
-    marked_ms: int = 0  # time of the message from which the member has marked the room as unread by hand; 0: no such mark
+    marked_ms: int = (
+        0  # time of the message from which the member has marked the room as unread by hand; 0: no such mark
+    )
     joined: int = 0  # seq at which they joined: messages up to it do not concern them
 
 

@@ -36,7 +36,9 @@ def path(*segments: str) -> str:
 class Api:
     """A pool of connections to one service. `calls` and `repeats` count the requests and those that were sent again."""
 
-    def __init__(self, url: str, *, api_key: str, client_key: str = "", concurrency: int = 32, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, url: str, *, api_key: str, client_key: str = "", concurrency: int = 32, timeout_s: float = 60.0
+    ) -> None:
         self._base = url.rstrip("/")
         self._api_key = api_key
         self.client_key = client_key
@@ -55,7 +57,9 @@ class Api:
         )
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._session.close()
 
     async def backend(self, method: str, where: str, body: Any = None, *, on_behalf_of: str = "") -> Any:
@@ -80,7 +84,9 @@ class Api:
         for result in results:
             understand("a message of POST /messages/batch", 200, result)
 
-    async def user(self, user: str, method: str, where: str, body: Any = None, query: Sequence[tuple[str, str]] = ()) -> Any:
+    async def user(
+        self, user: str, method: str, where: str, body: Any = None, query: Sequence[tuple[str, str]] = ()
+    ) -> Any:
         """Call as `user`: with their own token when we hold one, else as the backend on their behalf."""
         if query:
             where = f"{where}?{urlencode(query)}"
@@ -96,7 +102,11 @@ class Api:
             self.calls += 1
             try:
                 async with self._session.request(method, url, data=data, headers=headers) as response:
-                    status, retry_after, text = response.status, response.headers.get("Retry-After"), await response.read()
+                    status, retry_after, text = (
+                        response.status,
+                        response.headers.get("Retry-After"),
+                        await response.read(),
+                    )
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise ReplayError(f"{method} {where} got no answer: {error or type(error).__name__}") from None
             # Every call of the replay may be repeated (posts carry their own ids), but only an answer that names a time asks for it.
@@ -128,4 +138,6 @@ def understand(request: str, status: int, envelope: Any) -> Any:
             return result
         case {"RC": int(), "error": {"code": code, "message": message}}:
             raise Refused(request, status, str(code), str(message))
-    raise ReplayError(f"{request} was answered with {status} and a body that is not of this interface: {str(envelope)[:200]}")
+    raise ReplayError(
+        f"{request} was answered with {status} and a body that is not of this interface: {str(envelope)[:200]}"
+    )

@@ -39,10 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = RULES
     parser.add_argument("file", type=Path, help="traffic file: JSON lines, plain or gzipped")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the service is (default: %(default)s)")
-    parser.add_argument("--api-key", default=os.environ.get("READSTATE_API_KEY", ""), help="the backend's key (default: READSTATE_API_KEY)")
-    parser.add_argument("--client-key", default="", help="with it, every user reads and asks with a token of their own, as clients do")
-    parser.add_argument("--concurrency", type=int, default=32, help="rooms fed and users compared at a time (default: %(default)s)")
-    parser.add_argument("--prefix", help="put before every room and user id (default: a fresh one, so that a replay can be repeated)")
+    parser.add_argument(
+        "--api-key",
+        default=os.environ.get("READSTATE_API_KEY", ""),
+        help="the backend's key (default: READSTATE_API_KEY)",
+    )
+    parser.add_argument(
+        "--client-key", default="", help="with it, every user reads and asks with a token of their own, as clients do"
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=32, help="rooms fed and users compared at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--prefix", help="put before every room and user id (default: a fresh one, so that a replay can be repeated)"
+    )
     parser.add_argument("--limit", type=int, default=0, help="only the first so many events (default: all)")
 
 
@@ -71,7 +81,9 @@ def _check_url(text: str) -> None:
     """Raises ReplayError."""
     try:
         url = urlsplit(text)
-        there = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not (url.query or url.fragment)
+        there = (
+            url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not (url.query or url.fragment)
+        )
     except ValueError:
         there = False
     if not there:
@@ -85,7 +97,9 @@ async def replay(api: Api, events: Sequence[Event], *, skipped: int, concurrency
     counted = count(events)
     columns = TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     if not console.is_terminal:
-        console.print(f"feeding {len(events):,} events, then comparing {len(counted.users):,} users and {len(counted.rooms):,} rooms ...")
+        console.print(
+            f"feeding {len(events):,} events, then comparing {len(counted.users):,} users and {len(counted.rooms):,} rooms ..."
+        )
     async with api:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             started = time.perf_counter()
@@ -94,15 +108,30 @@ async def replay(api: Api, events: Sequence[Event], *, skipped: int, concurrency
             fed = await feed(api, events, concurrency=concurrency, advance=lambda n: progress.advance(feeding, n))
             fed_at = time.perf_counter()
             comparing = progress.add_task("comparing", total=len(counted.rooms) + len(counted.users))
-            comparison = Comparison(api, counted, concurrency=concurrency, advance=lambda n: progress.advance(comparing, n))
+            comparison = Comparison(
+                api, counted, concurrency=concurrency, advance=lambda n: progress.advance(comparing, n)
+            )
             await comparison.run()
     return _report(
-        api, counted, fed, comparison, events=len(events), skipped=skipped, durations=(fed_at - started, time.perf_counter() - fed_at)
+        api,
+        counted,
+        fed,
+        comparison,
+        events=len(events),
+        skipped=skipped,
+        durations=(fed_at - started, time.perf_counter() - fed_at),
     )
 
 
 def _report(
-    api: Api, counted: Counted, fed: Fed, comparison: Comparison, *, events: int, skipped: int, durations: tuple[float, float]
+    api: Api,
+    counted: Counted,
+    fed: Fed,
+    comparison: Comparison,
+    *,
+    events: int,
+    skipped: int,
+    durations: tuple[float, float],
 ) -> Report:
     feeding_s, comparing_s = durations
     return Report(

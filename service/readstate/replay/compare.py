@@ -68,7 +68,9 @@ class Comparison:
     def _compare_member(self, room: str, user: str, counted: CountedRoom, entry: dict[str, Any]) -> None:
         read = counted.members[user].read
         self._compare(f"badge of member {user!r} in room {room!r}", counted.unread(user), entry.get("badge"))
-        self._compare(f"cursor of member {user!r} in room {room!r}", message_id(read) if read else None, entry.get("lastRead"))
+        self._compare(
+            f"cursor of member {user!r} in room {room!r}", message_id(read) if read else None, entry.get("lastRead")
+        )
 
     # Users
 

@@ -16,7 +16,15 @@ def demo() -> int:
             print(f"It listens on {service.url}; replaying {sample.name} against it.", flush=True)
             parser = argparse.ArgumentParser()
             add_arguments(parser)
-            arguments = [str(sample), "--url", service.url, "--api-key", service.api_key, "--client-key", service.client_key]
+            arguments = [
+                str(sample),
+                "--url",
+                service.url,
+                "--api-key",
+                service.api_key,
+                "--client-key",
+                service.client_key,
+            ]
             return main(parser.parse_args(arguments))
     except ServiceFailed as failure:
         print(failure, file=sys.stderr)

@@ -48,7 +48,9 @@ async def create_users(api: Api, users: Sequence[str], *, concurrency: int) -> N
     batches = [users[start : start + USERS_PER_CALL] for start in range(0, len(users), USERS_PER_CALL)]
 
     async def create(batch: Sequence[str]) -> None:
-        await api.backend("POST", path("admin", "clients", "list"), {"data": [{"_id": user, "nickname": user} for user in batch]})
+        await api.backend(
+            "POST", path("admin", "clients", "list"), {"data": [{"_id": user, "nickname": user} for user in batch]}
+        )
 
     async def issue(user: str) -> None:
         answer = await api.backend("POST", path("admin", "clients"), {"_id": user, "issueAccessToken": True})
@@ -90,7 +92,9 @@ class _RoomFeed:
         self._posted = 0
 
     async def create(self, tags: Sequence[str]) -> None:
-        await self._api.backend("POST", path("rooms"), {"_id": self._room, "name": self._room, "roomType": "group", "roomTags": tags})
+        await self._api.backend(
+            "POST", path("rooms"), {"_id": self._room, "name": self._room, "roomType": "group", "roomTags": tags}
+        )
 
     async def carry_out(self, step: Step) -> None:
         if step.act == "join":
@@ -119,7 +123,9 @@ class _RoomFeed:
 
     async def _post(self, user: str, texts: Sequence[str]) -> None:
         given = {"room": self._room, "sender": user, "messageType": "text", "push": False}
-        messages = [given | {"_id": message_id(self._posted + nth), "message": text} for nth, text in enumerate(texts, 1)]
+        messages = [
+            given | {"_id": message_id(self._posted + nth), "message": text} for nth, text in enumerate(texts, 1)
+        ]
         if len(messages) == 1:
             await self._api.backend("POST", path("messages"), messages[0])
         else:

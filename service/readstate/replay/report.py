@@ -56,7 +56,9 @@ def print_report(report: Report, console: Console) -> None:
     table.add_section()
     for name in ("rooms", "users", "skipped", "repeats"):
         table.add_row(name, f"{getattr(report, name):,}", "")
-    table.add_row("duration", f"{seconds:.1f} s", f"{report.feeding_s:.1f} s feeding, {report.comparing_s:.1f} s comparing")
+    table.add_row(
+        "duration", f"{seconds:.1f} s", f"{report.feeding_s:.1f} s feeding, {report.comparing_s:.1f} s comparing"
+    )
     table.add_section()
     table.add_row("differences", f"{len(report.differences):,}", "")
     console.print(table)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 # For loads: rates are counted as ever, and no load reaches them.
 NO_RATE_LIMITS = {
-    f"READSTATE_{name}": "10000000" for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
+    f"READSTATE_{name}": "10000000"
+    for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
 } | {"READSTATE_ADDRESS_SOCKET_LIMIT": "1000000"}
 
 START_S = 60.0

@@ -60,7 +60,10 @@ def sift(events: Iterable[Event], prefix: str) -> tuple[list[Event], list[Skippe
     skipped: list[Skipped] = []
     for number, event in enumerate(events, 1):
         named = msgspec.structs.replace(
-            event, room=prefix + event.room, user=prefix + event.user, to=prefix + event.to if event.kind == "rename" else ""
+            event,
+            room=prefix + event.room,
+            user=prefix + event.user,
+            to=prefix + event.to if event.kind == "rename" else "",
         )
         try:
             _check(named)
@@ -82,7 +85,9 @@ def _check_time(number: int, at: str) -> None:
     try:
         msgspec.convert(at, _Time)
     except msgspec.ValidationError:
-        raise TrafficError(f"line {number}: `at` must be a time as of RFC 3339, such as 2031-03-02T10:00:00Z, not {at!r}") from None
+        raise TrafficError(
+            f"line {number}: `at` must be a time as of RFC 3339, such as 2031-03-02T10:00:00Z, not {at!r}"
+        ) from None
 
 
 def _open(path: Path) -> IO[bytes]:

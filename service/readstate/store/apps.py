@@ -51,7 +51,9 @@ class AppRegistry:
     about how much of a guess was right. Also what adds, rotates and removes apps.
     """
 
-    def __init__(self, executor: Executor, *, client_key: str, api_key: str, old_client_key: str = "", old_api_key: str = "") -> None:
+    def __init__(
+        self, executor: Executor, *, client_key: str, api_key: str, old_client_key: str = "", old_api_key: str = ""
+    ) -> None:
         self._executor = executor
         self._first = App(FIRST_APP, client_key, _sha256(api_key.encode()).hex(), 0)
         self._old_client_key = old_client_key
@@ -105,7 +107,10 @@ class AppRegistry:
         if app == FIRST_APP or await self._executor.command("HEXISTS", Keys.apps, app, key=Keys.apps):
             raise Invalid("app", f"there is an app {app} already; rotate it to get a new key")
         if not keep_data and await self._has_been(app):
-            raise Invalid("app", f"the data of an earlier app {app} is still there; take another name, or this one with --keep-data")
+            raise Invalid(
+                "app",
+                f"the data of an earlier app {app} is still there; take another name, or this one with --keep-data",
+            )
         new = NewApp(app, secrets.token_urlsafe(24), secrets.token_urlsafe(32))
         generation = await self._begin_generation(app)
         await self._forget_old_key(app)
@@ -141,7 +146,9 @@ class AppRegistry:
     async def remove(self, app: str) -> None:
         """Shut an app out; what it stored stays. Raises Invalid."""
         if app == FIRST_APP:
-            raise Invalid("app", f"{FIRST_APP} is the app of the settings, which every service has; it cannot be removed")
+            raise Invalid(
+                "app", f"{FIRST_APP} is the app of the settings, which every service has; it cannot be removed"
+            )
         known = await self._stored(app)
         # So that its name is known as one that was used, whichever version has added it.
         await self._set(Keys.generations, app, known.generation, how="HSETNX")
@@ -191,7 +198,9 @@ class AppRegistry:
         _, *others = apps  # the first one's is in the settings
         keys = [Keys.old_api_key(app.app) for app in others]
         found = await asyncio.gather(*(self._executor.command("GET", key, key=key) for key in keys))
-        return {bytes.fromhex(digest.decode()): app for app, digest in zip(others, found, strict=True) if digest is not None}
+        return {
+            bytes.fromhex(digest.decode()): app for app, digest in zip(others, found, strict=True) if digest is not None
+        }
 
     def _take(self, apps: Sequence[App], old_digests: Mapping[bytes, App]) -> None:
         self._apps = {app.app: app for app in apps}

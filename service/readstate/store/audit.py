@@ -63,7 +63,9 @@ class Audit:
 
     async def room(self, app: str, room: str, repair: bool) -> list[Drift]:
         """One room: its own sums, and the copy of every member."""
-        compared, *head = await self._executor.call(self._executor.scripts["audit_head"], [Keys.room(app, room)], [int(repair)])
+        compared, *head = await self._executor.call(
+            self._executor.scripts["audit_head"], [Keys.room(app, room)], [int(repair)]
+        )
         self.looked.rooms += compared > 0
         self.looked.values += compared
         drifts = [
@@ -107,10 +109,15 @@ class Audit:
         wrong = [(what, stored, expected) for what, stored, expected in compared if stored != expected]
         if wrong and repair:
             await self._outbox.change("retell", app, room, [app, before.revision + 1, user])
-        return [Drift(app=app, user=user, room=room, what=what, stored=stored, expected=expected) for what, stored, expected in wrong]
+        return [
+            Drift(app=app, user=user, room=room, what=what, stored=stored, expected=expected)
+            for what, stored, expected in wrong
+        ]
 
     async def _counters(self, app: str, user: str, repair: bool) -> list[Drift]:
-        compared, *flat = await self._executor.call(self._executor.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)])
+        compared, *flat = await self._executor.call(
+            self._executor.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)]
+        )
         self.looked.users += 1
         self.looked.values += compared
         return [
@@ -121,7 +128,9 @@ class Audit:
     async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, _Copy]:
         flat = await self._executor.call(self._executor.scripts["copies"], [Keys.user(app, user)], rooms)
         return {
-            flat[i].decode(): _Copy(revision=flat[i + 1], cursor=flat[i + 2], unread=flat[i + 3], state=flat[i + 4], tags=flat[i + 5])
+            flat[i].decode(): _Copy(
+                revision=flat[i + 1], cursor=flat[i + 2], unread=flat[i + 3], state=flat[i + 4], tags=flat[i + 5]
+            )
             for i in range(0, len(flat), 6)
         }
 
@@ -129,13 +138,23 @@ class Audit:
         revision, tags, _, (_, cursor, unread, state, owed, ordered) = await self._executor.call(
             self._executor.scripts["snapshot"], [Keys.room(app, room)], [user]
         )
-        return _Said(revision=revision, tags=tags, cursor=cursor, unread=unread, state=state, owed=owed == 1, ordered=ordered == 1)
+        return _Said(
+            revision=revision,
+            tags=tags,
+            cursor=cursor,
+            unread=unread,
+            state=state,
+            owed=owed == 1,
+            ordered=ordered == 1,
+        )
 
     async def _members(self, app: str, room: str) -> AsyncIterator[str]:
         key = Keys.room(app, room)
         scan_cursor: Any = 0
         while True:
-            scan_cursor, flat = await self._executor.command("HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key)
+            scan_cursor, flat = await self._executor.command(
+                "HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key
+            )
             for member in filter(None, flat[::2]):  # one field is the head
                 yield member.decode()
             if scan_cursor == b"0":

@@ -68,7 +68,9 @@ class Cluster:
             raise unanswered(script, error) from None
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        outcomes = await asyncio.gather(*(self.call(script, [key], args) for key, args in calls), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(self.call(script, [key], args) for key, args in calls), return_exceptions=True
+        )
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
                 raise outcome
@@ -166,7 +168,9 @@ class Cluster:
             for address in (*self.nodes(), *sorted(self._seen)):
                 try:
                     lane = await self._lane(address)
-                    self._slots = _read_map(reply_or_raise(await lane.call("CLUSTER", "SLOTS", repeatable=True)), address)
+                    self._slots = _read_map(
+                        reply_or_raise(await lane.call("CLUSTER", "SLOTS", repeatable=True)), address
+                    )
                 except Fault:
                     # Also a node that does not answer: whatever became of the question, another one may be asked.
                     continue

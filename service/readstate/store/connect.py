@@ -22,7 +22,13 @@ Part = str | int | bytes
 
 REFUSALS = {
     refusal.code: refusal
-    for refusal in (errors.RoomUnknown, errors.MessageUnknown, errors.NotMember, errors.RoomTooLarge, errors.LimitReached)
+    for refusal in (
+        errors.RoomUnknown,
+        errors.MessageUnknown,
+        errors.NotMember,
+        errors.RoomTooLarge,
+        errors.LimitReached,
+    )
 }
 # Error replies that say that nothing was done and that it may be different in a moment.
 PASSING = frozenset({"LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"})
@@ -184,14 +190,18 @@ async def scan_lane(lane: Lane, pattern: str) -> AsyncIterator[str]:
     """Every key of one server that matches `pattern`."""
     scan_cursor: bytes | int = 0
     while True:
-        scan_cursor, keys = reply_or_raise(await lane.call("SCAN", scan_cursor, "MATCH", pattern, "COUNT", 1000, repeatable=True))
+        scan_cursor, keys = reply_or_raise(
+            await lane.call("SCAN", scan_cursor, "MATCH", pattern, "COUNT", 1000, repeatable=True)
+        )
         for key in keys:
             yield key.decode()
         if scan_cursor == b"0":
             return
 
 
-async def insist(lane: Lane, reply: ReplyError, script: Script, keys: Sequence[str], args: Sequence[Part], repeatable: bool) -> Any:
+async def insist(
+    lane: Lane, reply: ReplyError, script: Script, keys: Sequence[str], args: Sequence[Part], repeatable: bool
+) -> Any:
     """Call again after an error reply that proves that the script did not run: load it, or wait a little, within one deadline."""
     loop = asyncio.get_running_loop()
     until = loop.time() + DEADLINE_S
@@ -230,12 +240,17 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
 async def load_functions(executor: Executor) -> None:
     """Load the scripts where they are missing, and remove those of other versions; whoever still needs them loads them again."""
     library = next(iter(executor.scripts.values())).lib
-    known = [{entry[1].decode() for entry in node} for node in await executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")]
+    known = [
+        {entry[1].decode() for entry in node}
+        for node in await executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")
+    ]
     if not all(library.name in names for names in known):
         try:
             await executor.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
         except errors.StoreFull:
-            raise errors.StoreFull("The store is full and cannot take the functions of this version: give it more memory") from None
+            raise errors.StoreFull(
+                "The store is full and cannot take the functions of this version: give it more memory"
+            ) from None
     for name in set.union(*known) - {library.name}:
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):

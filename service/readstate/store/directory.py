@@ -21,8 +21,12 @@ from readstate.store.connect import Executor
 from readstate.store.keys import Keys
 
 MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first
-SOCKET_LIFE_S = 8 * 86_400  # how long a revoked custom token is remembered: above the life of any connection that used it
-MARGIN_S = 3600  # by which a host's clock may be behind the store's and still hear of every revocation that counts there
+SOCKET_LIFE_S = (
+    8 * 86_400
+)  # how long a revoked custom token is remembered: above the life of any connection that used it
+MARGIN_S = (
+    3600  # by which a host's clock may be behind the store's and still hear of every revocation that counts there
+)
 
 _UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
 
@@ -86,7 +90,11 @@ class RedisDirectory:
 
     async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
         profiles = await asyncio.gather(*(self._profile(Keys.user_profile(app, user)) for user in users))
-        return {user: msgspec.structs.replace(found, user=user) for user, found in zip(users, profiles, strict=True) if found}
+        return {
+            user: msgspec.structs.replace(found, user=user)
+            for user, found in zip(users, profiles, strict=True)
+            if found
+        }
 
     async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
         keys = [Keys.user_profile(app, user) for user in users]
@@ -106,7 +114,9 @@ class RedisDirectory:
         await self._remember(app, user, token_id, _Issued(created_ms, expires_s, ""))
         await self._keep_few(app, user)
 
-    async def bind_token(self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False) -> None:
+    async def bind_token(
+        self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False
+    ) -> None:
         await self._check_known(app, user)
         mine, key = Keys.user_tokens(app, user), Keys.bound_token(app, digest)
         now_s = await self._now_s(mine)
@@ -122,7 +132,11 @@ class RedisDirectory:
         """The custom token is bound already: to this user it gets its new end, to another it stays unless it is void."""
         key, mine = Keys.bound_token(app, digest), Keys.user_tokens(app, bound.user)
         held = await self._executor.command("GET", key, key=key)
-        if held is not None and (owner := _bound(held)).user != bound.user and _generation(app, owner) == bound.generation:
+        if (
+            held is not None
+            and (owner := _bound(held)).user != bound.user
+            and _generation(app, owner) == bound.generation
+        ):
             await self._executor.command("HDEL", mine, bound.token_id, key=mine)
             raise TokenConflict(f"the token belongs to {owner.user}")
         await self._executor.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, key=key)
@@ -149,7 +163,9 @@ class RedisDirectory:
         return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in live.items()]
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
-        now_s, newest, found = await self._executor.call(self._executor.scripts["revocations"], [Keys.revocations(app)], [since])
+        now_s, newest, found = await self._executor.call(
+            self._executor.scripts["revocations"], [Keys.revocations(app)], [since]
+        )
         revoked = map(_revoked, found)
         return Revocations(now_s, newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked])
 
@@ -182,7 +198,10 @@ class RedisDirectory:
     async def _tokens(self, app: str, user: str, now_s: int) -> dict[str, _Issued]:
         """The user's tokens that have not ended; those that have are forgotten on the way."""
         key = Keys.user_tokens(app, user)
-        tokens = {name.decode(): _issued(value) for name, value in _pairs(await self._executor.command("HGETALL", key, key=key)).items()}
+        tokens = {
+            name.decode(): _issued(value)
+            for name, value in _pairs(await self._executor.command("HGETALL", key, key=key)).items()
+        }
         ended = [token_id for token_id, token in tokens.items() if token.expires_s <= now_s]
         if ended:
             await self._executor.command("HDEL", key, *ended, key=key)
@@ -198,7 +217,10 @@ class RedisDirectory:
         key, mine = Keys.revocations(app), Keys.user_tokens(app, user)
         for digest in {token.digest for token in tokens.values()} - {"", keep}:
             await self._forget_bound(app, user, digest)
-        ends = {known: min(one.expires_s, now_s + SOCKET_LIFE_S) if one.digest else one.expires_s for known, one in tokens.items()}
+        ends = {
+            known: min(one.expires_s, now_s + SOCKET_LIFE_S) if one.digest else one.expires_s
+            for known, one in tokens.items()
+        }
         revoked = [_pack(_Revoked(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
         await self._executor.call(self._executor.scripts["revoke"], [key], [MARGIN_S, *revoked])
         for token_id in tokens:

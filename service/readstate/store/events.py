@@ -68,7 +68,9 @@ class RedisEvents:
         held, now_ms, waiting, more, broken, records = await self._run("take_events", Keys.events(shard), args)
         if not held:
             return Batch(held=False)
-        due = tuple(Due(one.event, one.attempts, one.failing_since_ms, one.sent) for one in map(_decode_waiting, records))
+        due = tuple(
+            Due(one.event, one.attempts, one.failing_since_ms, one.sent) for one in map(_decode_waiting, records)
+        )
         return Batch(held=True, now_ms=now_ms, waiting=waiting, more=more == 1, broken=broken, due=due)
 
     async def settle(self, shard: int, outcomes: Sequence[Outcome]) -> None:
@@ -97,7 +99,9 @@ class RedisEvents:
         replayed = 0
         for shard in range(EVENT_SHARDS):
             # All are listed first: the walk of a hash that shrinks meanwhile may leave some out.
-            pairs = [_pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted]
+            pairs = [
+                _pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted
+            ]
             for batch in in_batches(pairs, _LETTERS_AT_ONCE):
                 replayed += await self._run("replay_events", Keys.events(shard), batch)
         return replayed
@@ -114,7 +118,9 @@ class RedisEvents:
         key = Keys.dead_letters(shard)
         scan_cursor: Any = 0
         while True:
-            scan_cursor, flat = await self._executor.command("HSCAN", key, scan_cursor, "COUNT", _LETTERS_AT_ONCE, key=key)
+            scan_cursor, flat = await self._executor.command(
+                "HSCAN", key, scan_cursor, "COUNT", _LETTERS_AT_ONCE, key=key
+            )
             for packed in flat[1::2]:
                 dead = _decode_dead(packed)
                 yield DeadLetter(dead.event, dead.attempts, dead.at_ms, dead.reason)

@@ -70,7 +70,11 @@ class _Replies(asyncio.Protocol):
     """
 
     def __init__(
-        self, take: Callable[[Reply], None], after: Callable[[], None], on_busy: Callable[[], None], lost: "asyncio.Future[None]"
+        self,
+        take: Callable[[Reply], None],
+        after: Callable[[], None],
+        on_busy: Callable[[], None],
+        lost: "asyncio.Future[None]",
     ) -> None:
         self._take = take
         self._after = after
@@ -164,7 +168,9 @@ class Lane:
         """
         future: asyncio.Future[Reply] = self._loop.create_future()
         if self._closed or len(self._waiting) + len(self._sent) >= MAX_IN_FLIGHT:
-            future.set_exception(Unavailable("the store connection is closed" if self._closed else "too many calls are in flight"))
+            future.set_exception(
+                Unavailable("the store connection is closed" if self._closed else "too many calls are in flight")
+            )
             return future
         packed = hiredis.pack_command(parts)  # type: ignore[arg-type]  # it takes more kinds of parts than we send
         self._waiting.append(_Call(packed, future, self._loop.time() + self._deadline_s, repeatable))
@@ -270,7 +276,9 @@ class Lane:
                 break
             overdue += 1
             if not call.future.done():
-                call.future.set_exception(UnknownOutcome("the store did not answer in time; the call may or may not have been carried out"))
+                call.future.set_exception(
+                    UnknownOutcome("the store did not answer in time; the call may or may not have been carried out")
+                )
         if overdue and self._transport is not None and self._sent[0].deadline + self._deadline_s < now:
             # The connection has been silent for two deadlines. Closing it makes the reader start anew.
             self._transport.abort()

@@ -199,7 +199,9 @@ class RedisNotices:
         channels: dict[bytes, str] = {}
         while True:
             for _ in range(BURST):
-                kind, channel, content = await connection.read_response(disable_decoding=True, disconnect_on_error=False)
+                kind, channel, content = await connection.read_response(
+                    disable_decoding=True, disconnect_on_error=False
+                )
                 self._heard += 1
                 if kind == b"message":
                     if app := channels.get(channel):

@@ -45,12 +45,16 @@ class Outbox:
         await self._enter(key, room, app, script)
         return await self._run(script, app, room, args, repeatable)
 
-    async def change_each(self, script: str, app: str, changes: Sequence[tuple[str, Sequence[Part]]]) -> list[Any | ReadStateError]:
+    async def change_each(
+        self, script: str, app: str, changes: Sequence[tuple[str, Sequence[Part]]]
+    ) -> list[Any | ReadStateError]:
         """Run one script for several (room, arguments), in one go; of each its reply, or the refusal or fault that it ended in."""
         if not self._split:
             calls = [(Keys.room(app, room), args) for room, args in changes]
             return await self._executor.call_each(self._executor.scripts[script], calls)
-        outcomes = await asyncio.gather(*(self.change(script, app, room, args) for room, args in changes), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(self.change(script, app, room, args) for room, args in changes), return_exceptions=True
+        )
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
                 raise outcome
@@ -133,7 +137,9 @@ class Outbox:
         try:
             told = await asyncio.gather(
                 *(
-                    self._executor.call(apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state])
+                    self._executor.call(
+                        apply, [Keys.user(app, member.decode())], [room, revision, born, tags, cursor, unread, state]
+                    )
                     for member, cursor, unread, state in zip(members, news[1::4], news[2::4], news[3::4], strict=True)
                 )
             )

@@ -18,10 +18,14 @@ from readstate.domain.types import Filter, MessageRef, Receipt, Receipts
 from readstate.errors import Invalid
 from readstate.store.connect import Executor
 
-MOST_MARKS = 256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
+MOST_MARKS = (
+    256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
+)
 # and so may who has moved more often since than their journal remembers
 MAX_TOKEN_BYTES = 48 * 1024
-SURELY_LATER_S = 0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
+SURELY_LATER_S = (
+    0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
+)
 _END = 2**53
 
 Place = Annotated[int, Meta(ge=-1, le=_END)]
@@ -53,14 +57,18 @@ class Found(Struct, frozen=True, array_like=True):
     at: int
     exact: int
     left_at: int  # -1 for a member
-    trail: list[int]  # cursor, 0, cursor, at, ...: where they stood at the first page and since; empty when they have not moved
+    trail: list[
+        int
+    ]  # cursor, 0, cursor, at, ...: where they stood at the first page and since; empty when they have not moved
 
 
 _decode = msgspec.msgpack.Decoder(Token).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-async def receipts_page(executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str, after: int) -> Receipts:
+async def receipts_page(
+    executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str, after: int
+) -> Receipts:
     """One page; see ReadState.receipts."""
     token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
     if which is Filter.UNREAD and token.part != "c":
@@ -74,7 +82,9 @@ async def receipts_page(executor: Executor, room_key: str, message: str, which: 
     seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people = reply
     next_token = Token(part.decode(), int(place), last.decode(), revision, token.marks)
     first = seq if which is Filter.READ else 0
-    shown = [one for one in msgspec.convert(people, list[Found], strict=False) if not was_shown(one, token.marks, first)]
+    shown = [
+        one for one in msgspec.convert(people, list[Found], strict=False) if not was_shown(one, token.marks, first)
+    ]
     readers = [Receipt(one.member.decode(), born_ms + one.at, one.exact == 1, one.left_at >= 0) for one in shown]
     if part and token.part != "y":
         next_token = replace(next_token, marks=_marked(token, now, next_token))

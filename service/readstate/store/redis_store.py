@@ -81,7 +81,14 @@ class RedisStore:
     # Rooms
 
     async def create_room(
-        self, *, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str], by_client: bool = False
+        self,
+        *,
+        app: str,
+        room: str,
+        tags: Sequence[str],
+        profile: Mapping[str, bytes],
+        members: Sequence[str],
+        by_client: bool = False,
     ) -> bool:
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
         fields: list[Part] = [part for item in profile.items() for part in item]
@@ -93,7 +100,9 @@ class RedisStore:
         if rest and (reply == 1 or not by_client):
             # A room that is deleted meanwhile was made, and is gone.
             with contextlib.suppress(RoomUnknown):
-                await self._change_members("add_members", app, room, [app, self._limit, self._journal, Made.ANYHOW.value], rest)
+                await self._change_members(
+                    "add_members", app, room, [app, self._limit, self._journal, Made.ANYHOW.value], rest
+                )
         return bool(reply == 1)
 
     async def add_members(
@@ -101,21 +110,31 @@ class RedisStore:
     ) -> list[str]:
         tags = (await self.room(app=app, room=room, user="")).tags
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client, retags=False)
-        return await self._change_members("add_members", app, room, [app, self._limit, self._journal, made.value], members)
+        return await self._change_members(
+            "add_members", app, room, [app, self._limit, self._journal, made.value], members
+        )
 
     async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
         args = [MAX_INVITATIONS, made.value, *users]
         return _texts(await self._executor.call(self._scripts["invite"], [Keys.room(app, room)], args))
 
-    async def remove_members(self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
+    async def remove_members(
+        self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW
+    ) -> list[str]:
         return await self._change_members("remove_members", app, room, [app, self._limit, made.value], members)
 
-    async def set_tags(self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW) -> bool:
+    async def set_tags(
+        self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> bool:
         if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
             key = Keys.room(app, room)
-            members = [_text(field) for field in await self._executor.command("HKEYS", key, key=key) if field]  # "" is the head
+            members = [
+                _text(field) for field in await self._executor.command("HKEYS", key, key=key) if field
+            ]  # "" is the head
             await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        return bool(await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit, made.value]) == 1)
+        return bool(
+            await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit, made.value]) == 1
+        )
 
     async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
         return bool(await self._change("set_status", app, room, [app, status.value, made.value]) == 1)
@@ -152,7 +171,17 @@ class RedisStore:
         made: Made = Made.ANYHOW,
     ) -> Posted:
         kept: list[Part] = [self._limit, self._history, self._journal]
-        args: list[Part] = [app, sender, message, int(countable), int(sender_must_be_member), body, *kept, sent_ms, made.value]
+        args: list[Part] = [
+            app,
+            sender,
+            message,
+            int(countable),
+            int(sender_must_be_member),
+            body,
+            *kept,
+            sent_ms,
+            made.value,
+        ]
         args += [int(by_time), int(move_cursor), int(as_last), int(notify)]
         posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
         if posted.created:
@@ -163,7 +192,9 @@ class RedisStore:
         return posted
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
-        return _posted(await self._executor.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body]))
+        return _posted(
+            await self._executor.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body])
+        )
 
     async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
         return Deleted(count=await self._change("delete_message", app, room, [app, message]))
@@ -179,7 +210,9 @@ class RedisStore:
         return Deleted(deleted, _text(first))
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
-        seq, sender, at_ms = await self._executor.call(self._scripts["message"], [Keys.room(app, room)], [message, after])
+        seq, sender, at_ms = await self._executor.call(
+            self._scripts["message"], [Keys.room(app, room)], [message, after]
+        )
         return MessageRef(message, seq, _text(sender), at_ms)
 
     # Reading
@@ -199,7 +232,9 @@ class RedisStore:
         reading = _reading(await self._change("mark_read", app, room, args))
         return await self._with_badge(app, user, reading, derived) if with_badge else reading
 
-    async def mark_read_many(self, *, app: str, user: str, items: Sequence[tuple[str, str]]) -> list[Reading | ReadStateError]:
+    async def mark_read_many(
+        self, *, app: str, user: str, items: Sequence[tuple[str, str]]
+    ) -> list[Reading | ReadStateError]:
         changes = [(room, (app, user, message, self._journal, self._event_shard(app, room))) for room, message in items]
         replies = await self.outbox.change_each("mark_read", app, changes)
         return [reply if isinstance(reply, ReadStateError) else _reading(reply) for reply in replies]
@@ -218,21 +253,33 @@ class RedisStore:
         return int(await self._change("set_unread", app, room, [app, user, count]))
 
     async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
-        return _texts(await self._executor.call(self._scripts["acknowledge"], [Keys.room(app, room)], [user, *messages]))
+        return _texts(
+            await self._executor.call(self._scripts["acknowledge"], [Keys.room(app, room)], [user, *messages])
+        )
 
     # Receipts
 
-    async def receipts(self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0) -> Receipts:
+    async def receipts(
+        self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0
+    ) -> Receipts:
         return await receipts_page(self._executor, Keys.room(app, room), message, which, limit, page, after)
 
-    async def receipt_counts(self, *, app: str, room: str, messages: Sequence[str], after: int = 0) -> list[ReceiptCount | None]:
+    async def receipt_counts(
+        self, *, app: str, room: str, messages: Sequence[str], after: int = 0
+    ) -> list[ReceiptCount | None]:
         key = Keys.room(app, room)
-        calls: list[tuple[str, list[Part]]] = [(key, [after, *batch]) for batch in in_batches(messages, RECEIPTS_COUNTED_AT_ONCE)]
+        calls: list[tuple[str, list[Part]]] = [
+            (key, [after, *batch]) for batch in in_batches(messages, RECEIPTS_COUNTED_AT_ONCE)
+        ]
         replies = await self._executor.call_each(self._scripts["receipt_counts"], calls or [(key, [after])])
         counts = itertools.chain.from_iterable(all_or_raise(replies))
-        return [ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)]
+        return [
+            ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)
+        ]
 
-    async def find_message(self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None) -> str:
+    async def find_message(
+        self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
+    ) -> str:
         key = Keys.message(app, message)
         noted = _text(await self._executor.command("GET", key, key=key) or b"")
         # Also asked when nothing is noted, so that a message of strangers costs as much as one that
@@ -247,22 +294,32 @@ class RedisStore:
         raise MessageUnknown(message)
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
-        changed, derived, removed = await self._executor.call(self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms])
+        changed, derived, removed = await self._executor.call(
+            self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms]
+        )
         large = dict(_rooms_at(derived))
         there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
         return Subscriptions((*_rooms_at(changed), *there), _rooms_at(removed))
 
     async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
-        return int(await self._executor.call(self._scripts["note_newest"], [Keys.newest(app, what)], [at_ms, NEWEST_KEPT_MS]))
+        return int(
+            await self._executor.call(self._scripts["note_newest"], [Keys.newest(app, what)], [at_ms, NEWEST_KEPT_MS])
+        )
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
-        calls, left_ms = await self._executor.call(self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False)
+        calls, left_ms = await self._executor.call(
+            self._scripts["take"], [Keys.window(app, what)], [window_ms], repeatable=False
+        )
         return max(limit - calls, -1), time.time_ns() // 1_000_000 + left_ms
 
     # Badges
 
-    async def badge(self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None) -> int:
-        unread, large, elsewhere = await self._executor.call(self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags])
+    async def badge(
+        self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
+    ) -> int:
+        unread, large, elsewhere = await self._executor.call(
+            self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags]
+        )
         derived(large)
         for count, room_tags in await self._ask_derived(app, user, elsewhere):
             if room_tags.issuperset(tags):
@@ -310,7 +367,9 @@ class RedisStore:
         self, *, app: str, rooms: Sequence[str], user: str, tags: bool, fields: Sequence[str], last_read: bool = False
     ) -> list[RoomSummary | None]:
         replies = await self._ask_each("room_summary", app, rooms, [user, 2 if last_read else int(tags), *fields])
-        return [_summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
+        return [
+            _summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)
+        ]
 
     async def count_messages(self, *, app: str, room: str, since_ms: int, after: int) -> int:
         count = below = 0
@@ -344,15 +403,24 @@ class RedisStore:
         return await self._audit.everything(repair)
 
     async def _ask_each(
-        self, script: str, app: str, rooms: Sequence[str], args: Sequence[Part], unknown: tuple[type[Refusal], ...] = (RoomUnknown,)
+        self,
+        script: str,
+        app: str,
+        rooms: Sequence[str],
+        args: Sequence[Part],
+        unknown: tuple[type[Refusal], ...] = (RoomUnknown,),
     ) -> list[Any]:
         """What a script answers for each of several rooms; an empty list where it refuses as `unknown`."""
         replies: list[Any] = []
         for batch in in_batches(rooms):
-            replies += await self._executor.call_each(self._scripts[script], [(Keys.room(app, room), args) for room in batch])
+            replies += await self._executor.call_each(
+                self._scripts[script], [(Keys.room(app, room), args) for room in batch]
+            )
         return all_or_raise([[] if isinstance(reply, unknown) else reply for reply in replies])
 
-    async def _change_members(self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]) -> list[str]:
+    async def _change_members(
+        self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]
+    ) -> list[str]:
         """Run a script for some members after the others, so that none keeps the store busy for long; all that the runs answer."""
         changed: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
@@ -365,7 +433,9 @@ class RedisStore:
     def _event_shard(self, app: str, room: str) -> int | str:
         return Keys.event_shard(Keys.room(app, room)) if self._events else ""
 
-    async def _with_badge(self, app: str, user: str, reading: Reading, derived: Callable[[int], None] = lambda _: None) -> Reading:
+    async def _with_badge(
+        self, app: str, user: str, reading: Reading, derived: Callable[[int], None] = lambda _: None
+    ) -> Reading:
         """The reading with the user's badge, which the script does not know on the split plan or beside derived rooms."""
         if reading.badge < 0:
             return replace(reading, badge=await self.badge(app=app, user=user, tags=(), derived=derived))
@@ -408,7 +478,9 @@ class RedisStore:
         """The same on one server, where a script reaches them from the user: DERIVED_AT_ONCE in one."""
         found: list[tuple[int, frozenset[str]]] = []
         for batch in in_batches(rooms, DERIVED_AT_ONCE):
-            replies = await self._executor.call(self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *batch])
+            replies = await self._executor.call(
+                self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *batch]
+            )
             found += [(int(unread), frozenset(_tags(tags))) for unread, tags in replies]
         return found
 

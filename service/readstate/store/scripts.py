@@ -50,7 +50,9 @@ _DEFINITION = re.compile(
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
 _ASSIGNED = re.compile(r" =.*$", re.MULTILINE)
 _WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
-_LIBRARY = re.compile(r"\b(?:redis|cmsgpack|struct|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()")
+_LIBRARY = re.compile(
+    r"\b(?:redis|cmsgpack|struct|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()"
+)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
@@ -199,7 +201,9 @@ def _included(text: str, plan: Plan) -> list[str]:
     return [match["library"] or f"lib/plan_{plan}" for match in _DIRECTIVE.finditer(text)]
 
 
-def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, list[_Definition]], within: tuple[str, ...]) -> None:
+def _collect(
+    library: str, root: Path, plan: Plan, libraries: dict[str, list[_Definition]], within: tuple[str, ...]
+) -> None:
     """Add the definitions of `library` to `libraries` after those of everything that it includes itself."""
     if library in within:
         raise ScriptError(f"lua/{library}.lua includes itself: {' -> '.join((*within, library))}")

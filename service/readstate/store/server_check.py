@@ -85,7 +85,9 @@ async def has_served(url: str) -> bool:
     try:
         return bool(await client.function_list(f"{PREFIX}*"))
     except redis.RedisError as error:
-        raise ServerRefused(f"the server at {without_password(url)} does not say which functions it knows ({error})") from None
+        raise ServerRefused(
+            f"the server at {without_password(url)} does not say which functions it knows ({error})"
+        ) from None
     finally:
         await client.aclose()
 
@@ -132,9 +134,13 @@ def _blocking_client(url: str) -> Any:
 def _check_database(url: str) -> None:
     """Notices are heard in every database of a server, so two deployments in two databases would hear each other's."""
     parts = urlsplit(url)
-    numbers = re.findall(r"(?:^|&)db=(\d+)", parts.query) + (re.findall(r"^/(\d+)$", parts.path) if parts.scheme != "unix" else [])
+    numbers = re.findall(r"(?:^|&)db=(\d+)", parts.query) + (
+        re.findall(r"^/(\d+)$", parts.path) if parts.scheme != "unix" else []
+    )
     if any(int(number) for number in numbers):
-        raise ServerRefused("READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; use a server of its own")
+        raise ServerRefused(
+            "READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; use a server of its own"
+        )
 
 
 def _check_options(url: str) -> None:
@@ -147,7 +153,9 @@ def _check_options(url: str) -> None:
     except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
         unknown = re.search("argument '([a-z_]+)'", str(error))
         why = f"there is no option {unknown[1]} for {urlsplit(url).scheme}://" if unknown else str(error).rstrip(".")
-        raise ServerRefused(f"READSTATE_REDIS_URL cannot be used: {why}; correct what stands behind its `?`, or remove it") from None
+        raise ServerRefused(
+            f"READSTATE_REDIS_URL cannot be used: {why}; correct what stands behind its `?`, or remove it"
+        ) from None
 
 
 async def _info(client: Client, where: str, loading_patience_s: float) -> dict[str, Any]:
@@ -159,7 +167,9 @@ async def _info(client: Client, where: str, loading_patience_s: float) -> dict[s
         except redis.RedisError as error:
             raise ServerRefused(_why_unreachable(error, where)) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ServerRefused(f"the server at {where} cannot be reached ({error}); start it, or correct READSTATE_REDIS_URL") from None
+            raise ServerRefused(
+                f"the server at {where} cannot be reached ({error}); start it, or correct READSTATE_REDIS_URL"
+            ) from None
         if not info.get("loading"):
             return info
         if asyncio.get_running_loop().time() > deadline:
@@ -170,9 +180,7 @@ async def _info(client: Client, where: str, loading_patience_s: float) -> dict[s
 def _why_unreachable(error: redis.RedisError, where: str) -> str:
     text = str(error)
     if isinstance(error, redis.AuthenticationError) or _AUTHENTICATION.search(text):
-        return (
-            f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
-        )
+        return f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
     if isinstance(error, NoPermissionError):
         return f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
@@ -183,7 +191,9 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
         return f"the server at {where} refuses connections ({text}); change its configuration"
     without_tls = ""
     if where.startswith("rediss://"):
-        without_tls = ", or use redis:// if it has no TLS; if it asks for a certificate, add ?ssl_certfile=FILE&ssl_keyfile=FILE"
+        without_tls = (
+            ", or use redis:// if it has no TLS; if it asks for a certificate, add ?ssl_certfile=FILE&ssl_keyfile=FILE"
+        )
     return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
 
 
@@ -199,9 +209,7 @@ def _tls_remedy(text: str) -> str:
             "if its certificate is of an authority of your own, name the PEM file of that authority in SSL_CERT_FILE, or in the URL: "
             "rediss://HOST:PORT?ssl_ca_certs=FILE"
         )
-    return (
-        "see that it offers TLS, and asks for no certificate that READSTATE_REDIS_URL does not name (?ssl_certfile=FILE&ssl_keyfile=FILE)"
-    )
+    return "see that it offers TLS, and asks for no certificate that READSTATE_REDIS_URL does not name (?ssl_certfile=FILE&ssl_keyfile=FILE)"
 
 
 def _check_kind(info: dict[str, Any]) -> None:
@@ -209,7 +217,9 @@ def _check_kind(info: dict[str, Any]) -> None:
         raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; name the primary that it watches")
     version = re.match(r"(\d+)\.(\d+)", str(info.get("redis_version", "")))
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
-        raise ServerRefused(f"the server is {_product(info)}; readstate needs Valkey 7.2 or Redis 7.0, or newer: upgrade it")
+        raise ServerRefused(
+            f"the server is {_product(info)}; readstate needs Valkey 7.2 or Redis 7.0, or newer: upgrade it"
+        )
 
 
 def _product(info: dict[str, Any]) -> str:
@@ -221,9 +231,13 @@ def _product(info: dict[str, Any]) -> str:
 async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> ServerFacts:
     state = await _ask(lambda: client.execute_command("CLUSTER INFO"))
     if int(state["cluster_slots_assigned"]) < SLOTS:
-        raise ServerRefused(f"the cluster serves only {state['cluster_slots_assigned']} of {SLOTS} slots; assign the others to a node")
+        raise ServerRefused(
+            f"the cluster serves only {state['cluster_slots_assigned']} of {SLOTS} slots; assign the others to a node"
+        )
     if state["cluster_state"] != "ok":
-        raise ServerRefused(f"the cluster is not whole (cluster_state is {state['cluster_state']}); bring back the nodes that are missing")
+        raise ServerRefused(
+            f"the cluster is not whole (cluster_state is {state['cluster_state']}); bring back the nodes that are missing"
+        )
     primaries: dict[tuple[str, int], int] = {}
     for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS")):
         primaries.setdefault((host, port), first)
@@ -252,7 +266,9 @@ async def _check_node(url: str, slot: int) -> list[str]:
 async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -> list[str]:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        raise ServerRefused(f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction")
+        raise ServerRefused(
+            f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction"
+        )
     warnings = await _check_persistence(client, info)
     await _check_layout(client)
     return warnings + await _check_busy_reply(client) + await _check_trial(client, trial_key)
@@ -269,7 +285,9 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
         return ["the server does not let us see whether it keeps its data (CONFIG GET); make sure that it does"]
     if not snapshots:
         raise ServerRefused("the server keeps nothing across a restart; set appendonly to yes")
-    return [f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"]
+    return [
+        f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"
+    ]
 
 
 async def _check_busy_reply(client: Client) -> list[str]:
@@ -281,7 +299,9 @@ async def _check_busy_reply(client: Client) -> list[str]:
     if found is None or 0 < int(found) <= LONGEST_BUSY_MS:
         return []
     how_long = f"for {found} ms" if int(found) else "for as long as it runs"
-    return [f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"]
+    return [
+        f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"
+    ]
 
 
 async def _check_layout(client: Client) -> None:
@@ -326,7 +346,8 @@ def _remedy(text: str) -> str:
         r"unknown command": "do not rename or disable commands",
     }
     return next(
-        (remedy for pattern, remedy in remedies.items() if re.search(pattern, text, re.IGNORECASE)), "make the server accept writes"
+        (remedy for pattern, remedy in remedies.items() if re.search(pattern, text, re.IGNORECASE)),
+        "make the server accept writes",
     )
 
 
@@ -334,12 +355,16 @@ async def _ask(question: Callable[[], Any]) -> Any:
     try:
         return await question()
     except redis.RedisError as error:
-        raise ServerRefused(f"the server does not answer a question about its cluster ({error}); allow `+cluster` to this user") from None
+        raise ServerRefused(
+            f"the server does not answer a question about its cluster ({error}); allow `+cluster` to this user"
+        ) from None
 
 
 def _key_in(slot: int) -> str:
     """A name that lies in `slot`."""
-    return next(f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot)
+    return next(
+        f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot
+    )
 
 
 def without_password(url: str) -> str:

@@ -40,7 +40,9 @@ class UserLimits:
         self._rooms = rooms
         self._tags = tags
 
-    async def check(self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True) -> None:
+    async def check(
+        self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True
+    ) -> None:
         """Whether `room` with `tags` may be on the side of each of `users`. Raises LimitReached for the first one who has no room.
 
         `retags`: whether the room may get other tags, which concerns its members as well.
@@ -61,10 +63,16 @@ class UserLimits:
 
     def _check_rooms(self, user: str, load: _Load, limit: int) -> None:
         if not load.is_in and load.rooms >= limit:
-            raise LimitReached(f"{user} is in as many rooms as this call may bring a user into ({limit}); they have to leave one first")
+            raise LimitReached(
+                f"{user} is in as many rooms as this call may bring a user into ({limit}); they have to leave one first"
+            )
 
     def _check_tags(self, user: str, load: _Load, tags: int, weight: int) -> None:
         if load.new_tags > 0 and load.tags + load.new_tags > tags:
-            raise LimitReached(f"the rooms of {user} would carry more than {tags} distinct tags; use fewer or other ones")
+            raise LimitReached(
+                f"the rooms of {user} would carry more than {tags} distinct tags; use fewer or other ones"
+            )
         if load.new_weight > 0 and load.weight + load.new_weight > weight:
-            raise LimitReached(f"the distinct tag sets on the rooms of {user} would be too large together; use fewer or shorter tags")
+            raise LimitReached(
+                f"the distinct tag sets on the rooms of {user} would be too large together; use fewer or shorter tags"
+            )

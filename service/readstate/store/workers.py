@@ -49,17 +49,25 @@ class Workers:
 
     def __init__(self, executor: Executor, keys: Mapping[str, Key]) -> None:
         self._executor = executor
-        self._mine = _Note(secrets.token_hex(8), {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()})
+        self._mine = _Note(
+            secrets.token_hex(8),
+            {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()},
+        )
         self._differing: list[str] = []
 
     def warnings(self) -> list[str]:
         """A sentence for each setting that another worker, seen in the last two minutes, has differently."""
-        return [f"another service uses this store with another {name}; give them the same one (docs/keys.md)" for name in self._differing]
+        return [
+            f"another service uses this store with another {name}; give them the same one (docs/keys.md)"
+            for name in self._differing
+        ]
 
     async def note(self) -> None:
         """Give a sign of life and look at the others; to be called every NOTE_EVERY_S."""
         life_ms = int(FORGOTTEN_AFTER_S * 1000)
-        notes = await self._executor.call(self._executor.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)])
+        notes = await self._executor.call(
+            self._executor.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)]
+        )
         before = set(self.warnings())
         self._differing = self._compare(notes)
         for warning in self.warnings():
@@ -84,7 +92,11 @@ class Workers:
     def _compare(self, notes: Sequence[bytes]) -> list[str]:
         """The settings of ours that some note has differently, unless an old key on either side explains it."""
         others = [note.digests for note in map(_read, notes) if note is not None]
-        return [name for name, mine in self._mine.digests.items() if any(_differ(mine, other[name]) for other in others if name in other)]
+        return [
+            name
+            for name, mine in self._mine.digests.items()
+            if any(_differ(mine, other[name]) for other in others if name in other)
+        ]
 
 
 def _differ(mine: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> bool:

@@ -23,7 +23,14 @@ class Alerts:
     """
 
     def __init__(
-        self, read_state: ReadState, tencent: Tencent, sender: Sender, *, app: str, limit: int, may_send: Callable[[], bool]
+        self,
+        read_state: ReadState,
+        tencent: Tencent,
+        sender: Sender,
+        *,
+        app: str,
+        limit: int,
+        may_send: Callable[[], bool],
     ) -> None:
         self._read_state = read_state
         self._tencent = tencent

@@ -18,7 +18,11 @@ def choice_of(form: FormName, standard: Standard | None, tencent: Tencent | None
     auto      Tencent's form for what Tencent knows (one-to-one rooms, groups with receipts), the native form for the rest
     both      the native form for everything, and Tencent's as well for what Tencent knows
     """
-    always = [one for one in (standard if form != "tencent" else None, tencent if form in ("tencent", "both") else None) if one]
+    always = [
+        one
+        for one in (standard if form != "tencent" else None, tencent if form in ("tencent", "both") else None)
+        if one
+    ]
 
     async def choose(event: ReadEvent) -> Sequence[Form]:
         if form == "auto" and tencent is not None and await tencent.tells(event):

@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 
 MAX_PER_SHARD = 32  # on the way at once
 TEND_S = 0.5  # between two looks at who tends which shards
-HURRY_S, BUSY_S, IDLE_S = 0.003, 0.01, 0.1  # between two looks at a shard: there is more; something is on the way; nothing is
+HURRY_S, BUSY_S, IDLE_S = (
+    0.003,
+    0.01,
+    0.1,
+)  # between two looks at a shard: there is more; something is on the way; nothing is
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 600.0  # between attempts
 MAX_PAUSE_S = 60.0  # for all, when a receiver asks for time
 OUR_FAULT_WAIT_S = 1.0
@@ -84,7 +88,11 @@ class Deliverer:
             # In the background: what is on the way may take a while, and we must go on to be seen.
             self._leaving[number] = asyncio.create_task(self._tending.pop(number).stop())
         self._leaving = {number: leaving for number, leaving in self._leaving.items() if not leaving.done()}
-        others = [number for number in range(self._events.shards) if number not in self._tending and number not in self._leaving]
+        others = [
+            number
+            for number in range(self._events.shards)
+            if number not in self._tending and number not in self._leaving
+        ]
         for number in random.sample(others, len(others)):
             if len(self._tending) >= share:
                 return

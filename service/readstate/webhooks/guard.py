@@ -74,12 +74,16 @@ def check_url(url: str, *, allow_private: bool) -> None:
             "must be https://HOST[:PORT][/PATH][?QUERY] in plain ASCII, percent-encoded where needed, without a user, a fragment or spaces"
         )
     if match["scheme"] != "https" and not allow_private:
-        raise TargetRefused("must begin with https://; http:// is for private networks, with READSTATE_WEBHOOK_ALLOW_PRIVATE=true")
+        raise TargetRefused(
+            "must begin with https://; http:// is for private networks, with READSTATE_WEBHOOK_ALLOW_PRIVATE=true"
+        )
     address = _literal(match["host"])
     if address is None:
         _check_name(match["host"], allow_private=allow_private)
     elif is_refused(address) and not allow_private:
-        raise TargetRefused(f"names {address}, which is not a public address; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it")
+        raise TargetRefused(
+            f"names {address}, which is not a public address; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it"
+        )
 
 
 def is_refused(address: IPv4Address | IPv6Address) -> bool:
@@ -109,13 +113,17 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
         if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
             return IPv4Address(host)
     except AddressValueError:
-        raise TargetRefused("names an address in an unusual form; write four decimal numbers, or IPv6 in brackets") from None
+        raise TargetRefused(
+            "names an address in an unusual form; write four decimal numbers, or IPv6 in brackets"
+        ) from None
     return None
 
 
 def _check_name(host: str, *, allow_private: bool) -> None:
     if len(host) > _MAX_HOST_CHARS or not _NAME.fullmatch(host):
-        raise TargetRefused("names no valid host; write labels of letters, digits and hyphens, without a dot at the end")
+        raise TargetRefused(
+            "names no valid host; write labels of letters, digits and hyphens, without a dot at the end"
+        )
     name = host.lower()
     if not allow_private and ("." not in name or name.endswith(_INSIDE)):
         raise TargetRefused("names a host inside a private network; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it")

@@ -57,7 +57,9 @@ class Sender:
     `tls` decides whom to trust and carries the client certificate; `resolver` is for tests.
     """
 
-    def __init__(self, url: str, *, allow_private: bool, tls: ssl.SSLContext, resolver: AbstractResolver | None = None) -> None:
+    def __init__(
+        self, url: str, *, allow_private: bool, tls: ssl.SSLContext, resolver: AbstractResolver | None = None
+    ) -> None:
         self._url = URL(url, encoded=True)
         self._allow_private = allow_private
         self._tls = tls
@@ -80,12 +82,16 @@ class Sender:
         )
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._session.close()
 
     async def send(self, letter: Letter) -> Answer:
         """Send once. Whatever the receiver does, it has TIMEOUT_S."""
-        post = self._session.post(self._address(letter), data=letter.body, headers=letter.headers, allow_redirects=False)
+        post = self._session.post(
+            self._address(letter), data=letter.body, headers=letter.headers, allow_redirects=False
+        )
         try:
             # The session's limit ends at the end of an answer; this one also holds for what the library does after it.
             async with asyncio.timeout(TIMEOUT_S + _AFTERWARDS_S), post as response:
@@ -111,7 +117,13 @@ async def _judge(response: ClientResponse, letter: Letter) -> Answer:
         return ACCEPTED
     response.close()
     retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
-    return Answer(f"status_{status // 100}xx", f"status {status}", retry_after_s, status in (429, 503) and retry_after_s > 0, status == 410)
+    return Answer(
+        f"status_{status // 100}xx",
+        f"status {status}",
+        retry_after_s,
+        status in (429, 503) and retry_after_s > 0,
+        status == 410,
+    )
 
 
 async def _judge_json(response: ClientResponse) -> Answer:

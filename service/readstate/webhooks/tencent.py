@@ -171,7 +171,9 @@ class Tencent:
 
     async def _seq_of(self, event: ReadEvent, message: str) -> int:
         try:
-            return (await self._read_state.receipts(app=event.app, room=event.room, message=message, limit=1)).message.seq
+            return (
+                await self._read_state.receipts(app=event.app, room=event.room, message=message, limit=1)
+            ).message.seq
         except MessageUnknown:
             return 0  # deleted just now
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from readstate.app import Service
-from readstate.wire.tencent.callbacks.commands import COMMANDS
+from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from tests.security.fuzz.examples import Examples
 from tests.security.fuzz.mutations import DIGITS, ODD_TEXTS, damaged, mutated, text_of
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY, World
@@ -18,7 +18,21 @@ JSON = b"application/json"
 FORM = b"application/x-www-form-urlencoded"
 BACKEND_CALLS_FOR_A_USER = 0.3  # of the calls that a user may make
 
-_METHODS = (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT", b"get", b"G" * 300, b"\xff", b"")
+_METHODS = (
+    b"GET",
+    b"POST",
+    b"PUT",
+    b"DELETE",
+    b"PATCH",
+    b"HEAD",
+    b"OPTIONS",
+    b"TRACE",
+    b"CONNECT",
+    b"get",
+    b"G" * 300,
+    b"\xff",
+    b"",
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +114,8 @@ class Calls:
         self.routes = routes_of(service)
         # OPTIONS and the like are many and shallow.
         self._weights = [
-            1 if route.method in ("OPTIONS", "HEAD") or route.operation.startswith(route.method) else 8 for route in self.routes
+            1 if route.method in ("OPTIONS", "HEAD") or route.operation.startswith(route.method) else 8
+            for route in self.routes
         ]
         self._examples = Examples(service.openapi()["components"]["schemas"])
         self._callbacks = dict(_callback_schemas())
@@ -124,7 +139,9 @@ class Calls:
             sent.mutations.append("query")
         _authorize(route, command, query, sent, world, rng)
         _write_body(value, sent, rng)
-        sent.target = _path(route, world, rng, sent, odd=0.35 < mutate < 0.45) + (b"?" + _query_text(query, sent, rng) if query else b"")
+        sent.target = _path(route, world, rng, sent, odd=0.35 < mutate < 0.45) + (
+            b"?" + _query_text(query, sent, rng) if query else b""
+        )
         if mutate > 0.8:
             rng.choice(_CHANGES)(sent, rng)
         if len(sent.encoded()) > 300_000:
@@ -180,7 +197,10 @@ def _authorize(route: Route, command: str, query: list[tuple[str, str]], sent: S
                 sent.headers.append((b"IM-CLIENT-ID", quote(world.user(rng), safe="").encode()))
         else:
             sent.user = world.executor(rng)
-            sent.headers += [(b"IM-CLIENT-KEY", CLIENT_KEY.encode()), (b"IM-Authorization", world.tokens[sent.user].encode())]
+            sent.headers += [
+                (b"IM-CLIENT-KEY", CLIENT_KEY.encode()),
+                (b"IM-Authorization", world.tokens[sent.user].encode()),
+            ]
 
 
 def _write_body(value: Any, sent: Sent, rng: Random) -> None:
@@ -189,7 +209,10 @@ def _write_body(value: Any, sent: Sent, rng: Random) -> None:
     sent.body = text_of(value).encode("utf-8", "surrogatepass")
     kind = JSON
     if isinstance(value, dict) and sent.headers and sent.headers[0][0] == b"X-Auth-Token" and rng.random() < 0.2:
-        kind, sent.body = FORM, urlencode({name: str(one) for name, one in value.items()}, errors="surrogatepass").encode()
+        kind, sent.body = (
+            FORM,
+            urlencode({name: str(one) for name, one in value.items()}, errors="surrogatepass").encode(),
+        )
     sent.headers.append((b"Content-Type", kind))
     if sent.mutations and rng.random() < 0.15:
         sent.body = damaged(sent.body, rng)
@@ -198,7 +221,12 @@ def _write_body(value: Any, sent: Sent, rng: Random) -> None:
 
 def _path(route: Route, world: World, rng: Random, sent: Sent, *, odd: bool) -> bytes:
     path = route.path
-    for name, value in (("{room}", world.room(rng)), ("{message}", world.message(rng)), ("{user}", world.user(rng)), ("{path}", "x")):
+    for name, value in (
+        ("{room}", world.room(rng)),
+        ("{message}", world.message(rng)),
+        ("{user}", world.user(rng)),
+        ("{path}", "x"),
+    ):
         if odd and name in path and rng.random() < 0.8:
             value = rng.choice(ODD_TEXTS)[:20_000]
             sent.mutations.append("id")
@@ -207,7 +235,21 @@ def _path(route: Route, world: World, rng: Random, sent: Sent, *, odd: bool) -> 
     if odd and rng.random() < 0.3:
         place = rng.randrange(1, len(text) + 1)
         piece = rng.choice(
-            (b"%00", b"%ff", b"%2f", b"%1f", b"//", b"/..", b"%", b"%zz", b"/", b";a=b", b"%c0%af", b"x" * 9_000, b"%2f" * 3_000)
+            (
+                b"%00",
+                b"%ff",
+                b"%2f",
+                b"%1f",
+                b"//",
+                b"/..",
+                b"%",
+                b"%zz",
+                b"/",
+                b";a=b",
+                b"%c0%af",
+                b"x" * 9_000,
+                b"%2f" * 3_000,
+            )
         )
         text = text[:place] + piece + text[place:]
         sent.mutations.append("path")
@@ -235,7 +277,9 @@ def _changed_query(query: list[tuple[str, str]], rng: Random) -> list[tuple[str,
 def _query_text(query: list[tuple[str, str]], sent: Sent, rng: Random) -> bytes:
     text = urlencode(query, errors="surrogatepass").encode()
     if "query" in sent.mutations and rng.random() < 0.3:
-        piece = rng.choice((b"&" * 500, b"%zz", b"%ff", b"\xc3\xa9", b"%00", b"=&=", b"&%41=%42" * 2_000, b"+", b"?", b"#x"))
+        piece = rng.choice(
+            (b"&" * 500, b"%zz", b"%ff", b"\xc3\xa9", b"%00", b"=&=", b"&%41=%42" * 2_000, b"+", b"?", b"#x")
+        )
         text = rng.choice((text + piece, piece + text))
     return text[:60_000]
 
@@ -266,7 +310,14 @@ def _headers(sent: Sent, rng: Random) -> None:
             [(b"IM-API-KEY", API_KEY.encode()), (b"Authorization", b"Bearer x.y.z")],
             [(b"Authorization", b"Bearer " + b"eyJhbGciOiJub25lIn0.eyJpZCI6InUwLTAifQ.")],
             [(b"CLIENT_KEY", CLIENT_KEY.encode()), (b"API_KEY", b"\xe9")],
-            [(b"Content-Type", rng.choice((b"text/plain", FORM, b"multipart/form-data", b"application/json; charset=utf-16", b"x" * 900)))],
+            [
+                (
+                    b"Content-Type",
+                    rng.choice(
+                        (b"text/plain", FORM, b"multipart/form-data", b"application/json; charset=utf-16", b"x" * 900)
+                    ),
+                )
+            ],
             [(b"Content-Encoding", b"gzip")],
             [(b"Expect", b"100-continue")],
             [(b"Origin", b"https://evil.example"), (b"Access-Control-Request-Method", b"PUT")],
@@ -275,7 +326,12 @@ def _headers(sent: Sent, rng: Random) -> None:
                 (b"Upgrade", b"h2c"),
                 (b"HTTP2-Settings", b"AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"),
             ],
-            [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13"), (b"Sec-WebSocket-Key", b"eHg=")],
+            [
+                (b"Connection", b"Upgrade"),
+                (b"Upgrade", b"websocket"),
+                (b"Sec-WebSocket-Version", b"13"),
+                (b"Sec-WebSocket-Key", b"eHg="),
+            ],
             [(b"X-Forwarded-For", b"1.2.3.4, ::1, x" * 50), (b"Forwarded", b"for=_")],
             [(b"Cookie", b"a=" + b"b" * 5_000)],
             [(b"X-%d" % k, b"x") for k in range(rng.choice((20, 127, 200, 2_000)))],
@@ -295,9 +351,13 @@ def _framing(sent: Sent, rng: Random) -> None:
     body = sent.body or b"{}"
     right = sent.encoded()
     head = (
-        right.partition(b"\r\n\r\n")[0].replace(b"\r\nContent-Length: %d" % len(body), b"").replace(b"\r\nTransfer-Encoding: chunked", b"")
+        right.partition(b"\r\n\r\n")[0]
+        .replace(b"\r\nContent-Length: %d" % len(body), b"")
+        .replace(b"\r\nTransfer-Encoding: chunked", b"")
     )
-    length = rng.choice((b"%d" % (len(body) + 5), b"%d" % max(0, len(body) - 3), b"-1", b"+2", b"0x2", b"2,2", b"9" * 30, b"", b"\xb2"))
+    length = rng.choice(
+        (b"%d" % (len(body) + 5), b"%d" % max(0, len(body) - 3), b"-1", b"+2", b"0x2", b"2,2", b"9" * 30, b"", b"\xb2")
+    )
     sent.raw = rng.choice(
         (
             head + b"\r\nContent-Length: " + length + b"\r\n\r\n" + body,
@@ -308,7 +368,11 @@ def _framing(sent: Sent, rng: Random) -> None:
             + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
             + rng.choice((b"zz\r\n", b"-1\r\n", b"f" * 20 + b"\r\n", b"1\n", b"5\r\nab"))
             + body,
-            head + b"\r\nTransfer-Encoding: " + rng.choice((b"gzip", b"xchunked", b"chunked, identity", b"\0")) + b"\r\n\r\n" + body,
+            head
+            + b"\r\nTransfer-Encoding: "
+            + rng.choice((b"gzip", b"xchunked", b"chunked, identity", b"\0"))
+            + b"\r\n\r\n"
+            + body,
             right + right,
             right[: rng.randrange(len(right))],
             damaged(right, rng),

@@ -26,7 +26,9 @@ NAMES: Mapping[str, Maker] = {
     "_id": _any_id,
     **dict.fromkeys(("room", "rid", "roomid", "roomname"), World.room),
     **dict.fromkeys(("groupid", "topicid"), World.group),
-    **dict.fromkeys(("members", "invitee", "invitees", "owner", "user", "username", "sender", "receiver", "userid"), World.user),
+    **dict.fromkeys(
+        ("members", "invitee", "invitees", "owner", "user", "username", "sender", "receiver", "userid"), World.user
+    ),
     **dict.fromkeys(("message", "messages", "messageid", "tmid"), World.message),
     "before": lambda world, rng: rng.choice((world.message(rng), _iso(world, rng))),
     **dict.fromkeys(("msgkey",), World.key),
@@ -37,7 +39,9 @@ NAMES: Mapping[str, Maker] = {
     **dict.fromkeys(("updatedafter", "updatedsince", "messagetime"), _iso),
     "messagetype": lambda _, rng: rng.choice(("text", "recall", "edit", "reaction")),
     "sort": lambda _, rng: rng.choice(("name", "-unread", "-lastMessage -createdTime")),
-    "q": lambda world, rng: rng.choice(('{"name":{"$regex":"a"}}', '{"roomTags":{"$in":["work"]}}', '{"roomTags":"home"}')),
+    "q": lambda world, rng: rng.choice(
+        ('{"name":{"$regex":"a"}}', '{"roomTags":{"$in":["work"]}}', '{"roomTags":"home"}')
+    ),
     "pref": lambda *_: "{}",
     "type": lambda _, rng: rng.choice(("Public", "Private", "ChatRoom", "AVChatRoom", "Community")),
     "cursor": lambda *_: "",
@@ -108,7 +112,9 @@ class Examples:
 
     def _array(self, schema: Mapping[str, Any], world: World, rng: Random, name: str) -> list[Any]:
         least = schema.get("minItems") or 0
-        return [self.of(schema.get("items") or {}, world, rng, name) for _ in range(max(least, rng.choice((0, 1, 1, 2, 5))))]
+        return [
+            self.of(schema.get("items") or {}, world, rng, name) for _ in range(max(least, rng.choice((0, 1, 1, 2, 5))))
+        ]
 
     def _number(self, schema: Mapping[str, Any], world: World, rng: Random, name: str) -> Any:
         made = NAMES.get(name.lower())
@@ -129,4 +135,6 @@ class Examples:
         """A field without a schema: an item of a batch, or what a message says."""
         if name in ("messages", "paras"):
             return self.of({"$ref": "AdminMessage"}, world, rng)
-        return rng.choice((None, 1, "text", [], {"a": 1}, [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hello"}}]))
+        return rng.choice(
+            (None, 1, "text", [], {"a": 1}, [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hello"}}])
+        )

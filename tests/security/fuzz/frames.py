@@ -38,7 +38,10 @@ def _packet(world: World, rng: Random, number: int) -> str:
     event = rng.choice(("chat message", "lastRead", "lastRead", "typing", "conf", "auth2"))
     arguments: Any = [event, content]
     if event == "chat message":
-        content |= {"messageType": rng.choice(("text", "recall", "edit")), **{k: v for k, v in FREE.items() if rng.random() < 0.2}}
+        content |= {
+            "messageType": rng.choice(("text", "recall", "edit")),
+            **{k: v for k, v in FREE.items() if rng.random() < 0.2},
+        }
         if rng.random() < 0.2:
             content["_id"] = world.message(rng)
     elif event == "auth2":
@@ -72,7 +75,18 @@ def handshake(rng: Random) -> bytes:
         )
     )
     query = rng.choice(
-        (b"", b"", b"", b"", b"&sid=x", b"&EIO=3", b"&IM-CLIENT-KEY=%ff", b"&%41=%42" * 3_000, b"&transport=polling", b"&sid=%00")
+        (
+            b"",
+            b"",
+            b"",
+            b"",
+            b"&sid=x",
+            b"&EIO=3",
+            b"&IM-CLIENT-KEY=%ff",
+            b"&%41=%42" * 3_000,
+            b"&transport=polling",
+            b"&sid=%00",
+        )
     )
     version = b"13" if rng.random() < 0.97 else rng.choice((b"8", b"", b"x"))
     return (

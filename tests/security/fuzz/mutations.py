@@ -99,7 +99,9 @@ def deep(rng: Random) -> Raw:
     levels = rng.choice(DEEP)
     opened, closed = rng.choice((("[", "]"), ('{"a":', "}")))
     inner = rng.choice(("", "1", "null"))
-    return Raw(opened * levels + (inner or ("null" if opened != "[" else "")) + (closed * levels if rng.random() < 0.9 else ""))
+    return Raw(
+        opened * levels + (inner or ("null" if opened != "[" else "")) + (closed * levels if rng.random() < 0.9 else "")
+    )
 
 
 def text_of(value: Any) -> str:
@@ -108,7 +110,11 @@ def text_of(value: Any) -> str:
         return str(value)
     if isinstance(value, Twice):
         pairs = [(name, text_of(one)) for name, one in value.items()]
-        return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in [*pairs, *((name, "null") for name, _ in pairs)]) + "}"
+        return (
+            "{"
+            + ",".join(f"{json.dumps(name)}:{text}" for name, text in [*pairs, *((name, "null") for name, _ in pairs)])
+            + "}"
+        )
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(name)}:{text_of(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list):

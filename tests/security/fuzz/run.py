@@ -46,7 +46,11 @@ class Fuzz:
         self._http = http
         self._seed = seed
         self._worlds: dict[int, asyncio.Task[World]] = {}
-        self.calls = Calls(create_app(Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)))
+        self.calls = Calls(
+            create_app(
+                Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+            )
+        )
         self.wrong: list[str] = []
         self.statuses: Counter[int] = Counter()
         self.reached: Counter[str] = Counter()
@@ -78,7 +82,9 @@ class Fuzz:
         """Long-polling sessions of about `count` requests."""
         await self._run(count // 16, only, self._polling)
 
-    async def _run(self, count: int, only: int | None, case: Callable[[Line, int, World, Random], Awaitable[None]]) -> None:
+    async def _run(
+        self, count: int, only: int | None, case: Callable[[Line, int, World, Random], Awaitable[None]]
+    ) -> None:
         numbers = iter(range(count) if only is None else [only])
 
         async def work() -> None:
@@ -157,7 +163,9 @@ class Fuzz:
             path = (
                 place
                 if odd < 0.95
-                else rng.choice((place + b"x", place[:-3], place + b"&j=1", place + b"&EIO=3", place + b"&%41=%42" * 3_000))
+                else rng.choice(
+                    (place + b"x", place[:-3], place + b"&j=1", place + b"&EIO=3", place + b"&%41=%42" * 3_000)
+                )
             )
             body = packet if odd > 0.1 else b"\x1e".join([packet] * rng.choice((2, 16, 17)))
             answer = await self._poll(line, number, b"POST", path, body)
@@ -166,7 +174,9 @@ class Fuzz:
             if answer.status == 400 and rng.random() < 0.8:
                 return
 
-    async def _poll(self, line: Line, number: int, method: bytes, path: bytes, body: bytes, within_s: float = 20.0) -> Answer:
+    async def _poll(
+        self, line: Line, number: int, method: bytes, path: bytes, body: bytes, within_s: float = 20.0
+    ) -> Answer:
         data = b"%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (method, path, len(body), body)
         answer = await line.ask(data, within_s=within_s)
         self.sent += 1

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
+from readstate.dialects.tencent.callbacks.auth import sign
 from readstate.domain.direct import direct_room
-from readstate.wire.tencent.callbacks.door import sign
 from tests.support.tencent import ADMIN, SDKAPPID, usersig
 from tests.support.tencent_callbacks import TOKEN
 
@@ -38,13 +38,19 @@ class World:
             members = self.users[:4] if room in self.rooms else [self.users[0], self.users[1 + self.direct.index(room)]]
             tags = ["direct"] if room in self.direct else list(TAGS[1:3])
             kind = "p" if room == self.rooms[0] else "c"
-            await self._do(http, "/rooms", {"_id": room, "members": members, "owner": members[0], "roomTags": tags, "t": kind})
+            await self._do(
+                http, "/rooms", {"_id": room, "members": members, "owner": members[0], "roomTags": tags, "t": kind}
+            )
             for message in self.messages:
-                await self._do(http, "/messages", {"_id": message, "room": room, "sender": members[1], "message": "hello"})
+                await self._do(
+                    http, "/messages", {"_id": message, "room": room, "sender": members[1], "message": "hello"}
+                )
         for group in self.groups:
             await self._do(http, "/rooms", {"_id": group, "members": self.users[:4], "groupType": "Public"})
             for seq in range(1, 6):
-                await self._do(http, "/messages", {"_id": str(seq), "room": group, "sender": self.users[1], "message": "hello"})
+                await self._do(
+                    http, "/messages", {"_id": str(seq), "room": group, "sender": self.users[1], "message": "hello"}
+                )
 
     async def renew(self, http: httpx.AsyncClient, user: str) -> None:
         """A token of `user` was ended: take another one."""
@@ -69,7 +75,9 @@ class World:
         return self.executor(rng) if rng.random() < 0.9 else f"new{rng.randrange(50)}"
 
     def room(self, rng: Random) -> str:
-        return rng.choice((*self.rooms, *self.direct, *self.groups)) if rng.random() < 0.9 else f"other{rng.randrange(50)}"
+        return (
+            rng.choice((*self.rooms, *self.direct, *self.groups)) if rng.random() < 0.9 else f"other{rng.randrange(50)}"
+        )
 
     def group(self, rng: Random) -> str:
         return rng.choice(self.groups) if rng.random() < 0.9 else self.room(rng)
@@ -94,4 +102,9 @@ class World:
 
     def callback_query(self, command: str) -> list[tuple[str, str]]:
         now = str(int(time.time()))
-        return [("SdkAppid", str(SDKAPPID)), ("CallbackCommand", command), ("Sign", sign(TOKEN, now)), ("RequestTime", now)]
+        return [
+            ("SdkAppid", str(SDKAPPID)),
+            ("CallbackCommand", command),
+            ("Sign", sign(TOKEN, now)),
+            ("RequestTime", now),
+        ]

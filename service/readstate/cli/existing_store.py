@@ -1,0 +1,65 @@
+"""The store of a service that is there, for the commands that look after it.
+
+Such a command never makes a store: one that worked on an empty store of its own would find nothing wrong, or print keys of nowhere.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from readstate.process.embedded import holds_data, running
+from readstate.settings import Settings, SettingsError, check_private_directory
+from readstate.store.connect import Executor, connect
+from readstate.store.server_check import check_server, has_served, without_password
+
+_AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_REDIS_URL, or READSTATE_DATA_DIR"
+
+
+@asynccontextmanager
+async def existing_store(
+    tell: Callable[[str], None], *, served: bool = True
+) -> AsyncIterator[tuple[Executor, Settings]]:
+    """The store that the environment names, and the settings; a secret that is not known here is "" in them.
+
+    `tell` is told in a sentence, before anything else, which store that is. An embedded server is started for the time being if no
+    service runs on its data. `served`: a server of one's own must have been used by a service before.
+    Raises SettingsError, EmbeddedError, ServerRefused, Unavailable.
+    """
+    settings = Settings.from_environ(os.environ).looked_after()
+    if settings.redis_url is not None:
+        tell(f"working on {without_password(settings.redis_url)}, which READSTATE_REDIS_URL names")
+        async with _executor(settings.redis_url, served) as executor:
+            yield executor, settings
+    else:
+        directory = Path(settings.data_dir)
+        _check_holds_data(directory)
+        tell(f"working on the embedded store in {directory}")
+        with running(directory, tell, settings.embedded_memory_mb) as url:
+            async with _executor(url, False) as executor:
+                yield executor, settings
+
+
+def _check_holds_data(directory: Path) -> None:
+    if not directory.exists():
+        raise SettingsError(f"there is no store to work on: {directory} does not exist; {_AS_FOR_THE_SERVICE}")
+    check_private_directory(directory)
+    if not holds_data(directory):
+        raise SettingsError(
+            f"there is no store to work on: no service has kept its data in {directory}; {_AS_FOR_THE_SERVICE}"
+        )
+
+
+@asynccontextmanager
+async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
+    await check_server(url)
+    if served and not await has_served(url):
+        raise SettingsError(
+            f"no service has used the store at {without_password(url)} so far; correct READSTATE_REDIS_URL, or start `readstate serve` "
+            "on it first"
+        )
+    executor = await connect(url)
+    try:
+        yield executor
+    finally:
+        await executor.close()

@@ -1,0 +1,163 @@
+"""Who may call how often: token buckets, counted in cost (see costs), in the memory of each worker.
+
+A bucket is one number, the moment when it will be full again. So there is nothing to fill by the clock, and a bucket that is full
+says nothing and may be forgotten. What is charged after a call may take a bucket below empty; the next call then waits for longer.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from time import monotonic
+from typing import Generic, TypeVar
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.untaken import Untaken
+from readstate.errors import TooManyRequests
+
+CAPACITY_S = 10.0  # a bucket holds what comes in so many seconds
+MAX_BUCKETS = 50_000  # of a kind; full ones are forgotten first
+MAX_DEAR_CALLS = 4  # of one user, at once
+
+_LOOKS = 8  # for a full bucket, before one that is not is forgotten
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Buckets(Generic[Key]):
+    """One bucket for each key, of `rate` units a second and `capacity_s` seconds' worth at once. Rate 0: any number of units."""
+
+    def __init__(self, rate: float, capacity_s: float = CAPACITY_S, now: Callable[[], float] = monotonic) -> None:
+        self._unit_s = 1 / rate if rate else 0.0
+        self._capacity_s = capacity_s
+        self._now = now
+        self._full_at: OrderedDict[Key, float] = OrderedDict()
+
+    def take(self, key: Key, cost: float = 1) -> float:
+        """Take `cost` units: 0.0; or nothing, and the answer is how many seconds it is until there are as many.
+
+        A cost beyond the whole capacity is taken from a full bucket.
+        """
+        if not self._unit_s:
+            return 0.0
+        now, buckets = self._now(), self._full_at
+        full_at = buckets.get(key, 0.0)
+        left_at = (full_at if full_at > now else now) + cost * self._unit_s  # when it is full again after this
+        if left_at - now > self._capacity_s and full_at > now:
+            return min(full_at - now, left_at - now - self._capacity_s)
+        buckets[key] = left_at
+        if full_at:
+            buckets.move_to_end(key)
+        elif len(buckets) > MAX_BUCKETS:
+            self._forget_one(now)
+        return 0.0
+
+    def charge(self, key: Key, cost: float) -> float:
+        """Take `cost` units whatever there is (below 0: give back); the answer is how many seconds it is until nothing is owed."""
+        if not self._unit_s:
+            return 0.0
+        now = self._now()
+        missing_s = max(0.0, self._full_at.get(key, now) - now) + cost * self._unit_s
+        if missing_s <= 0:
+            self._full_at.pop(key, None)
+            return 0.0
+        self._full_at[key] = now + missing_s
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > MAX_BUCKETS:
+            self._forget_one(now)
+        return max(0.0, missing_s - self._capacity_s)
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def _forget_one(self, now: float) -> None:
+        """A full one if there is one among those that were not used for longest."""
+        for _ in range(_LOOKS):
+            key, full_at = self._full_at.popitem(last=False)
+            if full_at <= now:
+                return
+            self._full_at[key] = full_at
+        self._full_at.popitem(last=False)
+
+
+class RateLimits:
+    """The buckets of users, apps, backends and addresses; each rate in units a second, 0 for any number.
+
+    `several_apps` says whether there is more than one: an app alone is never held to its rate.
+    """
+
+    def __init__(
+        self,
+        *,
+        user: float = 0,
+        app: float = 0,
+        backend: float = 0,
+        address: float = 0,
+        several_apps: Callable[[], bool] = lambda: False,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self._users: Buckets[tuple[str, str]] = Buckets(user, now=now)
+        self._apps: Buckets[str] = Buckets(app, now=now)
+        self._backends: Buckets[str] = Buckets(backend, now=now)
+        self._addresses: Buckets[str] = Buckets(address, now=now)
+        self._several_apps = several_apps
+        self._dear: Counter[tuple[str, str]] = Counter()
+        self.untaken: Untaken[tuple[str, str]] = Untaken()
+        self.counts_addresses = address > 0
+
+    def take(self, app: str, user: str, cost: float) -> None:
+        """Pay for a call of `user`, or of the backend when that is "". Raises TooManyRequests, and nothing was taken."""
+        if not user:
+            self._refuse_if(self._backends.take(app, cost), "The backend")
+            return
+        key = (app, user)
+        if self.untaken.transports:
+            self.untaken.check(key)
+        if wait_s := self._users.take(key, cost):
+            raise too_many("The user", wait_s)
+        if self._several_apps() and (wait_s := self._apps.take(app, cost)):
+            self._users.charge(key, -cost)
+            self._refuse_if(wait_s, "The app")
+
+    def charge(self, app: str, user: str, cost: float) -> None:
+        """What a call of `user`, or of the backend when that is "", has turned out to cost beside what it paid."""
+        if not user:
+            self._backends.charge(app, cost)
+        elif cost > 0:
+            self._users.charge((app, user), cost)
+            if self._several_apps():
+                self._apps.charge(app, cost)
+
+    def take_address(self, address: str, cost: float = costs.UNKNOWN) -> None:
+        """Pay for what an address asks without valid credentials. Raises TooManyRequests."""
+        self._refuse_if(self._addresses.take(address, cost), "This address")
+
+    @contextmanager
+    def at_once(self, app: str, user: str, cost: float) -> Iterator[None]:
+        """While a call runs. Of the dear calls of one user only a few do so at once. Raises TooManyRequests."""
+        key = (app, user)
+        if cost < costs.DEAR or not user:
+            yield
+            return
+        if self._dear[key] >= MAX_DEAR_CALLS:
+            raise TooManyRequests(
+                f"At most {MAX_DEAR_CALLS} such calls of a user run at once; wait for the answer of one", 1
+            )
+        self._dear[key] += 1
+        try:
+            yield
+        finally:
+            self._dear[key] -= 1
+            if not self._dear[key]:
+                del self._dear[key]
+
+    @staticmethod
+    def _refuse_if(wait_s: float, who: str) -> None:
+        if wait_s > 0:
+            raise too_many(who, wait_s)
+
+
+def too_many(who: str, wait_s: float) -> TooManyRequests:
+    """The refusal of a call that may be made again in `wait_s` seconds."""
+    seconds = max(1, ceil(wait_s))
+    return TooManyRequests(f"{who} asks too much at once; try again in {seconds} s", seconds)

@@ -1,0 +1,79 @@
+"""What operators ask: is it alive, can it serve, how is it doing. For the inside of a deployment; a public proxy need not pass these on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from time import monotonic
+from typing import Generic, TypeVar
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+
+from readstate import metrics
+from readstate.dialects.http.reply import Reply, encode
+
+_TEXT = b"text/plain; charset=utf-8"
+
+REUSED_S = 1.0  # so long an answer stands for all who ask
+
+Ready = Callable[[], Awaitable[str]]
+Warnings = Callable[[], Sequence[str]]
+_Answer = TypeVar("_Answer")
+
+
+class Reused(Generic[_Answer]):
+    """An answer that costs something to find: found once for all who ask at the same time, and used again for REUSED_S."""
+
+    def __init__(self, find: Callable[[], Awaitable[_Answer]], now: Callable[[], float] = monotonic) -> None:
+        self._find = find
+        self._now = now
+        self._found: asyncio.Task[_Answer] | None = None
+        self._until_s = 0.0
+
+    async def get(self) -> _Answer:
+        """The answer. Raises what finding it raised."""
+        if self._found is None or (self._found.done() and self._now() >= self._until_s):
+            self._found = asyncio.ensure_future(self._search())
+        return await asyncio.shield(self._found)
+
+    async def _search(self) -> _Answer:
+        try:
+            return await self._find()
+        finally:
+            self._until_s = self._now() + REUSED_S
+
+
+def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -> list[HTTPRouteHandler]:
+    """/, /healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served.
+
+    `warnings` gives sentences about what an operator should see to while requests are served.
+    """
+    readiness = Reused(why_not_ready)
+    # In a thread: to add up the numbers of all workers takes longer than the event loop may stand still.
+    numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
+
+    @get("/", opt={"operation": "index"}, include_in_schema=False)
+    async def index() -> Reply:
+        """What this is, and where it is described."""
+        return Reply(encode({"service": "readstate", "version": version, "schema": "/schema"}))
+
+    @get("/healthz", opt={"operation": "healthz"}, include_in_schema=False)
+    async def healthz() -> Reply:
+        """The process answers."""
+        return Reply(b"ok\n", media_type=_TEXT)
+
+    @get("/readyz", opt={"operation": "readyz"}, include_in_schema=False)
+    async def readyz() -> Reply:
+        """Requests can be served, and what is wrong all the same; else 503 and why not."""
+        reason = await readiness.get()
+        if reason:
+            return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
+        lines = ["ready", *(f"warning: {sentence}" for sentence in warnings()), ""]
+        return Reply("\n".join(lines).encode(), media_type=_TEXT)
+
+    @get("/metrics", opt={"operation": "metrics"}, include_in_schema=False)
+    async def measured() -> Reply:
+        """All numbers in Prometheus' text format, summed over the workers."""
+        return Reply(await numbers.get(), media_type=metrics.CONTENT_TYPE.encode())
+
+    return [index, healthz, readyz, measured]

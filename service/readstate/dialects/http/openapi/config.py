@@ -1,0 +1,56 @@
+"""The document's own data, and the places where the framework lets us add to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import Any
+
+from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, Contact, License, OpenAPI, Schema, SecurityScheme, Tag
+from litestar.typing import FieldDefinition
+
+from readstate.dialects.http.openapi.described import described
+from readstate.dialects.http.openapi.dialect import Dialect
+
+
+class DescribedStructs(StructSchemaPlugin):
+    """Schemas of our types with their docstrings, which the framework has no public way to take over.
+
+    Constants are required: they are in every answer, although as Structs they have a default.
+    """
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        schema = super().to_openapi_schema(field_definition, schema_creator)
+        schema.description = cleandoc(field_definition.annotation.__doc__ or "") or None
+        fields = schema.properties or {}
+        constants = {name for name, field in fields.items() if isinstance(field, Schema) and field.const is not None}
+        schema.required = sorted(constants.union(schema.required or ()))
+        return schema
+
+
+def openapi_config(version: str, security: Mapping[str, SecurityScheme], dialects: Sequence[Dialect]) -> OpenAPIConfig:
+    """`security`: how callers of each dialect prove who they are."""
+
+    @dataclass
+    class Document(OpenAPI):
+        def to_schema(self) -> dict[str, Any]:
+            return described(super().to_schema(), dialects)
+
+    class Config(OpenAPIConfig):
+        def to_openapi_schema(self) -> OpenAPI:
+            return Document(**vars(super().to_openapi_schema()))
+
+    return Config(
+        title="readstate",
+        version=version,
+        description="Read state for chat products: cursors, unread counts and receipts, spoken as IMKit, Rocket.Chat and Tencent IM.",
+        contact=Contact(name="readstate"),
+        license=License(name="Apache License 2.0", identifier="Apache-2.0"),
+        tags=[Tag(name=dialect.tag, description=dialect.description) for dialect in dialects],
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        components=Components(security_schemes=dict(security)),
+        use_handler_docstrings=True,
+    )

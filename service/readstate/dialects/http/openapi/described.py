@@ -1,0 +1,122 @@
+"""The framework's document with summaries, descriptions and examples, from docstrings and vocabularies.
+
+And with schemas as clients can be made of them: what takes one of several forms is `anyOf`, since forms
+may overlap, and each object has a schema of its own under `components`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from readstate.dialects.http.openapi.dialect import Dialect
+from readstate.dialects.http.openapi.example import example
+
+Node = dict[str, Any]
+
+_SENTENCE = re.compile(r"(.+?)\.(?:\s|$)", re.DOTALL)
+_COMPONENT = "#/components/schemas/"
+
+
+def described(document: Node, dialects: Sequence[Dialect]) -> Node:
+    """The document, with what `dialects` say in it. Each operation is of the dialect that its tag names."""
+    document = _any_of(document)
+    schemas: dict[str, Node] = document["components"]["schemas"]
+    by_tag = {dialect.tag: dialect for dialect in dialects}
+    document["paths"] = dict(sorted(document["paths"].items()))  # the framework's order is another one each time
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            (tag,) = operation["tags"]
+            _Describer(by_tag[tag], schemas).operation(operation)
+    return document
+
+
+class _Describer:
+    """Describes the operations of one dialect, and in place all that they refer to."""
+
+    def __init__(self, dialect: Dialect, schemas: dict[str, Node]) -> None:
+        self._dialect = dialect
+        self._schemas = schemas
+        self._done: set[str] = set()
+
+    def operation(self, operation: Node) -> None:
+        name = operation["operationId"]
+        operation["summary"] = _first_sentence(operation["description"])
+        for parameter in operation.get("parameters", ()):
+            self._field(parameter, parameter["name"], name)
+            self._schema(parameter["schema"], name)
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            media["schema"] = self._component(media["schema"])
+            shown = self._dialect.requests.get(name, UNSET)
+            media["example"] = self._example(media["schema"], whole=False) if shown is UNSET else shown
+        for status, response in operation["responses"].items():
+            for media in response.get("content", {}).values():
+                self._schema(media["schema"])
+                if status == "200":
+                    media["example"] = self._example(media["schema"], whole=True)
+
+    def _example(self, schema: Node, *, whole: bool) -> Any:
+        value = example(schema, self._schemas, self._dialect, whole=whole)
+        return {} if value is UNSET else value
+
+    def _field(self, node: Node, name: str, of: str) -> None:
+        field = self._dialect.field(name, of)
+        # A reference needs no words of its own: what it refers to has them.
+        if field and "$ref" not in node:
+            node.setdefault("description", field.meaning)
+            if "in" in node and field.example is not UNSET:
+                node["example"] = field.example
+
+    def _schema(self, schema: Node, of: str = "") -> None:
+        if "$ref" in schema:
+            name = schema["$ref"].removeprefix(_COMPONENT)
+            if name not in self._done:
+                self._done.add(name)
+                self._schema(self._schemas[name], name)
+                if name in self._dialect.free:
+                    self._schemas[name]["additionalProperties"] = True
+        for name, inner in schema.get("properties", {}).items():
+            self._field(inner, name, of)
+            self._schema(inner, of)
+        inside = [schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", ())]
+        for inner in inside:
+            if isinstance(inner, dict):
+                self._schema(inner, of)
+
+    def _component(self, schema: Node) -> Node:
+        """`schema`, as references to schemas under `components`: whatever has a title gets one there."""
+        schema = {name: self._components_in(value) for name, value in schema.items()}
+        if "title" in schema:
+            self._schemas.setdefault(schema["title"], schema)
+            schema = {"$ref": _COMPONENT + schema["title"]}
+        self._schema(schema)
+        return schema
+
+    def _components_in(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._components_in(inner) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        if isinstance(value.get("title"), str):
+            return self._component(value)
+        return {name: self._components_in(inner) for name, inner in value.items()}
+
+
+def _first_sentence(text: str) -> str:
+    found = _SENTENCE.match(text)
+    return " ".join((found[1] if found else text).split())
+
+
+def _any_of(node: Any) -> Any:
+    """`node` with `anyOf` for every `oneOf`; what has one form only is that form."""
+    if isinstance(node, list):
+        return [_any_of(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    node = {"anyOf" if name == "oneOf" else name: _any_of(value) for name, value in node.items()}
+    forms = node.get("anyOf")
+    if isinstance(forms, list) and len(forms) == 1:
+        del node["anyOf"]
+        node = forms[0] | node
+    return node

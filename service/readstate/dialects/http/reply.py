@@ -1,0 +1,58 @@
+"""Answers as bytes on their way out, the same for every dialect."""
+
+from typing import Any
+
+import msgspec
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+
+JSON = b"application/json; charset=utf-8"
+# Answers are for their caller alone: no cache keeps them, and no browser takes them for anything but what they say they are.
+PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+encode = msgspec.json.Encoder().encode
+
+
+class TakesWhole:
+    """What can take a whole answer at once, where ASGI has two messages and a list of headers for it."""
+
+    __slots__ = ()
+
+    def take_whole(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
+        """Send it with PRIVATE; False when this is an answer that has to go by way of ASGI."""
+        return False
+
+
+class Reply(ASGIResponse):
+    """A finished answer. Litestar passes it on as it is, so nothing is computed twice.
+
+    `code` is the outcome for metrics and logs: "ok" or the error's code. `more_headers` are those beside its length, its type and PRIVATE.
+    """
+
+    __slots__ = ("code", "media_type", "more_headers", "payload", "status")
+
+    def __init__(
+        self, payload: bytes, status: int = 200, code: str = "ok", more_headers: Headers = (), media_type: bytes = JSON
+    ) -> None:
+        self.payload = payload
+        self.status = status
+        self.code = code
+        self.more_headers = more_headers
+        self.media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Any = getattr(send, "__self__", None)
+        if isinstance(connection, TakesWhole) and connection.take_whole(
+            self.status, self.media_type, self.more_headers, self.payload
+        ):
+            return
+        length = (b"content-length", b"%d" % len(self.payload))
+        headers = [length, (b"content-type", self.media_type), *PRIVATE, *self.more_headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.payload, "more_body": False})
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> "Reply":
+        """What Litestar asks of the answer of an exception handler."""
+        return self

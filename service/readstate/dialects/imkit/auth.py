@@ -1,0 +1,174 @@
+"""Who may pass: IM-CLIENT-KEY, IM-Authorization, IM-API-KEY, IM-CLIENT-ID and their old names (docs.imkit.io, Authentication).
+
+Checked in this order, before the body is looked at: user token (401), client key (403). A wrong client key is never a 401: clients
+answer a 401 by fetching a new token, and would do so for ever.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from readstate.dialects.http.body import until_gone
+from readstate.dialects.http.client_address import client_address
+from readstate.dialects.http.nearest import unknown
+from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.errors import (
+    INVALID_API_KEY,
+    INVALID_CLIENT_KEY,
+    INVALID_QUERY,
+    INVALID_TOKEN,
+    INVALID_USER_ID,
+    MISSING_PARAMETER,
+    NO_API_KEY,
+    NO_CLIENT_KEY,
+    NO_TOKEN,
+    Refused,
+)
+from readstate.dialects.services import Services
+from readstate.domain.limits import MAX_ID_BYTES, check_id
+from readstate.errors import Invalid
+
+# What an id with a slash in the path holds in its place until routing is over. No id may hold this character itself.
+SLASH_STANDS_IN = "\x1f"
+
+MAX_CLIENT_ID_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
+
+_API_KEY, _TOKEN, _CLIENT_KEY, _CLIENT_ID = "api_key", "token", "client_key", "client_id"
+_HEADERS = {
+    b"im-api-key": _API_KEY,
+    b"im-authorization": _TOKEN,
+    b"im-client-key": _CLIENT_KEY,
+    b"im-client-id": _CLIENT_ID,
+}
+_OLD_HEADERS = {b"api_key": _API_KEY, b"authorization": _TOKEN, b"client_key": _CLIENT_KEY}
+
+
+class Gate:
+    """The middleware of this dialect's routes."""
+
+    def __init__(self, app: ASGIApp, services: Callable[[], Services]) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opt = scope["route_handler"].opt
+        if "who" not in opt:
+            await self._app(scope, until_gone(receive), send)
+            return
+        asked: Any = scope
+        asked["services"] = services = self._services()
+        asked["auth"] = principal = await admit(services, opt, scope)
+        if scope["query_string"]:
+            check_query(opt, Call(scope).query_params)
+        with services.rate_limits.at_once(principal.app, principal.payer, opt["cost"]):
+            if SLASH_STANDS_IN in scope["path"]:
+                # A new dict: the framework keeps the one it made for the next request to the same path.
+                asked["path_params"] = {
+                    name: value.replace(SLASH_STANDS_IN, "/") for name, value in asked["path_params"].items()
+                }
+            await self._app(scope, until_gone(receive), send)
+
+
+async def admit(services: Services, opt: Mapping[str, Any], scope: Any) -> Principal:
+    """The caller that the headers prove, if they may make this call and pay for it. Raises Refused, TooManyRequests.
+
+    `opt` is that of the call's handler.
+    """
+    given: dict[str, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _HEADERS:
+            given[_HEADERS[name]] = value
+        elif name in _OLD_HEADERS:
+            given.setdefault(_OLD_HEADERS[name], value)
+    who = opt["who"]
+    if who is Who.BACKEND or given.get(_API_KEY):
+        principal = _backend(services, who, given, scope)
+    elif who is Who.TOKENS:
+        return _somebody(services, given, scope, opt["cost"])
+    else:
+        principal = await _client(services, given, scope)
+    app, user = scope["payer"] = principal.app, principal.payer
+    services.rate_limits.take(app, user, opt["cost"])
+    return principal
+
+
+def _somebody(services: Services, given: Mapping[str, bytes], scope: Any, cost: float) -> Principal:
+    """A caller with the client key, which is public: their address pays.
+
+    Who they are is said by the tokens in the body.
+    """
+    app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
+    if app is None:
+        services.credentials.absent(client_address(scope))
+        raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+    services.rate_limits.take_address(client_address(scope), cost)
+    return Principal(app.app, "", False, None)
+
+
+def check_query(opt: Mapping[str, Any], given: Iterable[str]) -> None:
+    """Whether a call takes these parameters. Raises Refused.
+
+    One that is misspelt must not change its meaning without a word.
+    """
+    known = opt["query"]
+    if known is None:
+        return
+    for name in given:
+        if name not in known:
+            raise Refused(INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")]))
+
+
+def _backend(services: Services, who: Who, given: dict[str, bytes], scope: Any) -> Principal:
+    key = given.get(_API_KEY, b"")
+    app = services.apps.by_api_key(key)
+    if app is None:
+        (services.credentials.missed if key else services.credentials.absent)(client_address(scope))
+        raise Refused(INVALID_API_KEY if key else NO_API_KEY)
+    if given.get(_CLIENT_KEY) and services.apps.by_client_key(given[_CLIENT_KEY]) != app:
+        raise Refused(INVALID_CLIENT_KEY)
+    user = _client_id(given.get(_CLIENT_ID, b""))
+    if who is Who.CLIENT and not user:
+        raise Refused(MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
+    return Principal(app.app, user, True, None)
+
+
+def _client_id(header: bytes) -> str:
+    """The user that the backend acts for. A header holds ASCII and loses blanks at its ends, so any id may be percent-encoded."""
+    if not header:
+        return ""
+    if len(header) > MAX_CLIENT_ID_BYTES:
+        raise Refused(INVALID_USER_ID, f"IM-CLIENT-ID must have at most {MAX_ID_BYTES} bytes, percent-encoded")
+    try:
+        return check_id("IM-CLIENT-ID", unquote_to_bytes(header).decode())
+    except UnicodeDecodeError:
+        raise Refused(INVALID_USER_ID, "IM-CLIENT-ID must be percent-encoded UTF-8") from None
+    except Invalid as error:
+        raise Refused(INVALID_USER_ID, str(error)) from None
+
+
+async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Principal:
+    token = _token(given.get(_TOKEN, b""))
+    if not token:
+        services.credentials.absent(client_address(scope))
+        raise Refused(NO_TOKEN)
+    app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
+    session = services.tokens.known(app.app, token) if app else None
+    if session is None or not services.tokens.still_valid(session):
+        # Whether the token is good in any app: only then is the client key what is wrong.
+        session = await services.credentials.session(
+            (app,) if app else services.apps.all(), token, client_address(scope)
+        )
+    if session is None:
+        raise Refused(INVALID_TOKEN)
+    if app is None:
+        services.credentials.missed(client_address(scope))
+        raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+    return Principal(app.app, session.user, False, session)
+
+
+def _token(header: bytes) -> str:
+    """The token, bare or after `Bearer `; "" for a scheme without one."""
+    text = header.decode("latin-1")
+    return text[7:].strip() if text[:7].lower() in ("bearer ", "bearer") else text

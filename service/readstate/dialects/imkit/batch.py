@@ -1,0 +1,241 @@
+"""POST /messages/batch: many messages in one call (docs.imkit.io, Batch Send Messages).
+
+IMKit's form has the message once, and in `paras` to whom it goes. Ours is `messages`, each with everything of its own. Both take both:
+what stands beside the list goes for all that do not say otherwise.
+"""
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody, RawBody
+from msgspec import Raw, Struct
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.body import BadBody, decode
+from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.imkit.body import free_fields
+from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.errors import (
+    INVALID_BODY,
+    MISSING_PARAMETER,
+    SERVICE_UNAVAILABLE,
+    Refused,
+    explain,
+    explain_body,
+)
+from readstate.dialects.imkit.one_to_one import clients_room, room_of_two
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.posting import FindRoom, post_one
+from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
+from readstate.dialects.imkit.schemas import AdminMessage, Batch, BatchPosted, BatchResult
+from readstate.dialects.services import Services
+from readstate.domain.direct import direct_room
+from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
+from readstate.errors import Invalid, ReadStateError
+
+Fields = dict[str, Raw]
+
+ROOMS_AT_ONCE = 20  # whose messages are made ready before other callers have a turn
+
+_VARIABLE = re.compile(r"\$[^$]+\$")
+_FILLED_IN = ("message", "extra")  # where variables are
+
+
+class _Target(Struct, frozen=True):
+    room: str | None = None
+    receiver: str | None = None
+    sender: str | None = None
+
+    @property
+    def two(self) -> tuple[str, str] | None:
+        """The two whose room is meant, if they stand for it."""
+        return (self.sender, self.receiver) if self.sender and self.receiver is not None and not self.room else None
+
+
+class _NoneTaken(Struct, frozen=True):
+    """A refusal with what became of each."""
+
+    RC: int
+    RM: str
+    error: Error
+    result: BatchResult
+
+
+_admin_message: Callable[[bytes], AdminMessage] = msgspec.json.Decoder(AdminMessage).decode
+_target: Callable[[bytes], _Target] = msgspec.json.Decoder(_Target).decode
+_fields: Callable[[bytes], Fields] = msgspec.json.Decoder(Fields).decode
+_decode_anything = msgspec.json.Decoder().decode
+
+
+@post(
+    "/messages/batch",
+    **operation(
+        "post_batch",
+        Who.BACKEND,
+        BatchResult,
+        statuses=(404,),
+        max_body_bytes=MAX_BATCH_BODY_BYTES,
+        cost=costs.POST,
+    ),
+)
+async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Reply:
+    """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order.
+
+    When it fails on our side (503), those behind it in its room are not tried, so that repeating them all keeps the order. When none is
+    taken the call is refused, with `results` beside the error.
+    """
+    items = _items(body, data)
+    request.charge(costs.POST * (len(items) - 1))
+    results: list[Ok | Failure] = [SERVICE_UNAVAILABLE.envelope()] * len(items)
+    rooms = iter(_by_room(items))
+
+    async def post_room_after_room() -> None:
+        for places in rooms:
+            for place in places:
+                result = results[place] = await _post_item(request.services, request.auth, items[place])
+                if isinstance(result, Failure) and result.RC >= 500:
+                    break
+
+    await asyncio.gather(*(post_room_after_room() for _ in range(ROOMS_AT_ONCE)))
+    return _answer(results)
+
+
+def _answer(results: Sequence[Ok | Failure]) -> Reply:
+    failures = [result for result in results if isinstance(result, Failure)]
+    answer = BatchResult(new_id(), len(results) - len(failures), list(results))
+    if not failures or answer.count:
+        return ok(answer)
+    first = max(failures, key=lambda failure: failure.RC >= 500)
+    same = all(failure.error.code == first.error.code for failure in failures)
+    status, rm = (first.RC, first.RM) if same or first.RC >= 500 else (INVALID_BODY.status, INVALID_BODY.rm)
+    code = first.error.code if status == first.RC else INVALID_BODY.code
+    error = Error(code, f"None of the messages was taken; the first that was refused: {first.error.message}")
+    headers = ((b"retry-after", b"1"),) if status >= 500 else ()
+    return Reply(encode(_NoneTaken(status, rm, error, answer)), status, code, headers)
+
+
+async def _post_item(services: Services, principal: Principal, item: bytes) -> Ok | Failure:
+    """Post one message of a batch and say in an envelope what became of it."""
+    try:
+        item, find_room = _addressed(services, principal, _filled_in(item))
+        if len(item) > MAX_BODY_BYTES:
+            raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
+        done = await post_one(services, principal, decode(_admin_message, item), item, find_room)
+        return Ok(
+            result=BatchPosted(done.message, done.message, done.room, done.sender or None, done.at_ms, done.created)
+        )
+    except BadBody as error:
+        problem, message = explain_body(error)
+        return problem.envelope(message)
+    except Refused as error:
+        return error.problem.envelope(str(error))
+    except ReadStateError as error:
+        problem, message = explain(error)
+        return problem.envelope(message)
+
+
+# What an item is
+
+
+def _items(body: bytes, data: Batch) -> list[bytes]:
+    """The messages, each with what they share. Raises Refused, Invalid."""
+    if data.messages is not None and data.paras is not None:
+        raise Refused(INVALID_BODY, "Give messages or paras, and not both")
+    given = data.messages if data.messages is not None else data.paras
+    if given is None:
+        raise Refused(MISSING_PARAMETER, "messages is required")
+    shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
+    if data.messages is None:
+        shared = {"sender": Raw(b"null"), **shared}
+    if len(given) * len(encode(shared)) > MAX_BATCH_BODY_BYTES:
+        raise Invalid(
+            "message",
+            f"what the messages share counts for each of them, {MAX_BATCH_BODY_BYTES} bytes in all: send fewer at once",
+        )
+    return [_with_shared(shared, bytes(item)) if shared else bytes(item) for item in given]
+
+
+def _with_shared(shared: Fields, item: bytes) -> bytes:
+    try:
+        return encode(shared | decode(_fields, item))
+    except BadBody:
+        return item  # and is refused as what it is
+
+
+def _by_room(items: Sequence[bytes]) -> list[list[int]]:
+    """Places of the items that wait for each other: those of one room, however they name it. Those that name none do not matter."""
+    targets = [_target_of(item) for item in items]
+    of_two = {direct_room(*target.two): clients_room(*target.two) for target in targets if target.two}
+    places: defaultdict[str | None, list[int]] = defaultdict(list)
+    for place, target in enumerate(targets):
+        room = clients_room(*target.two) if target.two else target.room
+        places[of_two.get(room or "", room)].append(place)
+    return list(places.values())
+
+
+def _target_of(item: bytes) -> _Target:
+    try:
+        target: _Target = decode(_target, item)
+    except BadBody:
+        return _Target()
+    return target
+
+
+def _filled_in(item: bytes) -> bytes:
+    """The message with its variables filled in. Raises BadBody, Invalid."""
+    if b'"$' not in item:
+        return item
+    fields = free_fields(item, ())
+    texts = {name: fields.pop(name) for name in [*fields] if _VARIABLE.fullmatch(name)}
+    for name, text in texts.items():
+        if not text.startswith(b'"'):
+            raise Invalid(name, f"{name} must be a text")
+    for name in _FILLED_IN:
+        if texts and name in fields:
+            fields[name] = _with_texts(fields[name], texts)
+    return encode({name: Raw(value) for name, value in fields.items()})
+
+
+def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
+    """JSON in which each variable is the text that there is for it, which may name no further one. Raises Invalid."""
+    named = {_alike(encode(name))[2:-2]: _alike(text)[1:-1] for name, text in texts.items()}
+    # A variable is what stands between two `$`: looking at each part once, whatever their number.
+    parts = _alike(value).split("$")
+    filled, place, added = parts[:1], 1, 0
+    while place < len(parts):
+        text = named.get(parts[place]) if place + 1 < len(parts) else None
+        if text is None:
+            filled.append("$" + parts[place])
+            place += 1
+            continue
+        filled += (text, parts[place + 1])
+        place += 2
+        added += len(text)
+        if added > MAX_BODY_BYTES:
+            raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
+    return "".join(filled).encode()
+
+
+def _alike(value: bytes) -> str:
+    """The same JSON with its texts escaped as we do it."""
+    return encode(decode(_decode_anything, value)).decode()
+
+
+def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
+    """The message with a room, and how to find that which is meant when it is said by its receiver. Raises BadBody, Refused."""
+    if b'"receiver"' not in item:
+        return item, None
+    target: _Target = decode(_target, item)
+    if target.room or target.receiver is None:
+        return item, None
+    if target.two is None:
+        raise Refused(MISSING_PARAMETER, "sender is required with receiver")
+    one, other = target.two
+    room = direct_room(check_id("sender", one), check_id("receiver", other))
+    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(
+        services, principal.app, one, other, needed=needed
+    )

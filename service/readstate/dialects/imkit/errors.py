@@ -1,0 +1,262 @@
+"""Refusals and faults in IMKit's words: HTTP status, `RC`, `RM`, `error.code`, `error.message` (docs.imkit.io, Error Handling).
+
+`error.code` is the stable part. Codes that the documentation does not know (a missing route, a body too large, our own faults) are
+ours and say so below.
+"""
+
+import logging
+import re
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from msgspec import UNSET, Struct
+
+from readstate import errors
+from readstate.dialects.http.body import BadBody, ClientGone, Wrong
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit.not_offered import is_not_offered
+from readstate.dialects.imkit.reply import Error, Failure, failure
+from readstate.domain.limits import MAX_BODY_BYTES
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(Struct, frozen=True):
+    """One documented error. An empty `message` is filled with what the refusal itself says."""
+
+    status: int
+    rm: str
+    code: str
+    message: str = ""
+
+    def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+        return failure(self.status, self.rm, self.code, self.message or message, headers)
+
+    def saying(self, message: str) -> Reply:
+        """The same with another message than its own."""
+        return failure(self.status, self.rm, self.code, message)
+
+    def reply_to(self, error: errors.ReadStateError, message: str) -> Reply:
+        """The same for an error of the domain, with when to try again if it says so."""
+        retry_after_s: int | None = getattr(error, "retry_after_s", None)
+        headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
+        in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
+        return failure(self.status, self.rm, self.code, message, headers, in_body)
+
+    def envelope(self, message: str = "") -> Failure:
+        """The same for one item of several."""
+        return Failure(self.status, self.rm, Error(self.code, self.message or message))
+
+
+class Refused(Exception):
+    """A refusal that only this dialect knows, as it will be answered."""
+
+    def __init__(self, problem: Problem, message: str = "") -> None:
+        super().__init__(problem.message or message)
+        self.problem = problem
+
+
+INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
+NO_TOKEN = Problem(
+    401,
+    "Unauthorized",
+    "INVALID_TOKEN",
+    "No token was sent: clients send IM-CLIENT-KEY and IM-Authorization with the user's token, backends IM-API-KEY",
+)
+NO_TOKEN_TO_END = Problem(
+    401,
+    "Unauthorized",
+    "INVALID_TOKEN",
+    "A token ends by the call that carries it: send it in IM-Authorization, without IM-API-KEY",
+)
+INVALID_API_KEY = Problem(401, "Unauthorized", "INVALID_API_KEY", "Invalid or missing API key")
+NO_API_KEY = Problem(
+    401, "Unauthorized", "INVALID_API_KEY", "This call is for backends: send the API key in IM-API-KEY"
+)
+NO_API_KEY_FOR_CLIENTS = Problem(
+    401, "Unauthorized", "INVALID_API_KEY", "clients is for backends: send IM-API-KEY, or give tokens"
+)
+INVALID_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "Invalid or missing client key")
+NO_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "No client key was sent: send it in IM-CLIENT-KEY")
+INVALID_USER_ID = Problem(400, "Bad Request", "INVALID_USER_ID")
+MISSING_PARAMETER = Problem(400, "Bad Request", "MISSING_PARAMETER")
+INVALID_BODY = Problem(400, "Bad Request", "INVALID_BODY")
+INVALID_QUERY = Problem(400, "Bad Request", "INVALID_QUERY")
+INVALID_REQUEST = Problem(400, "Bad Request", "INVALID_REQUEST")
+INVALID_PATH = Problem(
+    400, "Bad Request", "INVALID_PATH", "The path must be percent-encoded UTF-8 without control characters"
+)  # ours
+INVALID_ROOM_TAGS = Problem(400, "Invalid parameters", "INVALID_ROOM_TAGS", "Room tags must be valid strings")
+SEVERAL_ROOM_TAGS = Problem(
+    400,
+    "Invalid parameters",
+    "INVALID_ROOM_TAGS",
+    "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). A tag with a comma or in brackets is sent as roomTags[]",
+)
+INVALID_TAGS = Problem(400, "Invalid parameters", "INVALID_TAGS", "Tags must be an array of strings")
+NOT_ROOM_MEMBER = Problem(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
+INSUFFICIENT_PERMISSIONS = Problem(
+    403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this"
+)
+INSUFFICIENT_PERMISSION = Problem(
+    403, "Permission denied", "INSUFFICIENT_PERMISSION", "Only the owner or a manager may do this"
+)
+ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
+ROOM_TO_READ_NOT_FOUND = Problem(
+    404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"
+)
+MESSAGE_TO_READ_NOT_FOUND = Problem(
+    404,
+    "Not Found",
+    "ROOM_NOT_FOUND",
+    "Room or message not found: the room has no such message, or no longer remembers it",
+)
+MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
+NO_SUCH_POINT = Problem(  # ours
+    404,
+    "Not Found",
+    "MESSAGE_NOT_FOUND",
+    "before must be the id of a message that is remembered, an ISO-8601 time or 13 digits of Unix milliseconds",
+)
+ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
+LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
+MEMBER_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "The room has no such member")
+CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
+TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
+TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
+PAYLOAD_TOO_LARGE = Problem(413, "Request Entity Too Large", "PAYLOAD_TOO_LARGE")  # ours
+RATE_LIMIT_EXCEEDED = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED")
+NOT_FOUND = Problem(404, "Not Found", "NOT_FOUND", "No such path")  # ours
+INTERNAL_ERROR = Problem(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")  # ours
+SERVICE_UNAVAILABLE = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
+STORE_FULL = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE")  # ours
+UNKNOWN_OUTCOME = Problem(  # ours
+    503,
+    "Service Unavailable",
+    "SERVICE_UNAVAILABLE",
+    "It is unknown whether this was done; ask for the present state before you repeat it",
+)
+
+FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # ours, and not the caller's doing
+
+Refusals = Mapping[type[errors.Refusal], Problem]
+
+# Unless a call has its own words for it.
+REFUSALS: Refusals = {
+    errors.Invalid: INVALID_BODY,
+    errors.RoomUnknown: ROOM_NOT_FOUND,
+    errors.MessageUnknown: MESSAGE_NOT_FOUND,
+    errors.NotMember: NOT_ROOM_MEMBER,
+    errors.RoomTooLarge: ROOM_TOO_LARGE,
+    errors.UserUnknown: CLIENT_NOT_FOUND,
+    errors.TokenUnknown: TOKEN_NOT_FOUND,
+    errors.TokenConflict: TOKEN_CONFLICT,
+    errors.LimitReached: LIMIT_REACHED,
+    errors.TooManyRequests: RATE_LIMIT_EXCEEDED,
+}
+
+_FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+_PLACE = re.compile(r" - at `\$.*`$")
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
+    """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
+    return answer_in(request.scope, error)
+
+
+def answer_in(scope: Any, error: Exception) -> Reply:
+    """The same, for a call without a request object."""
+    handler = scope.get("route_handler")
+    opt: Mapping[str, Any] = handler.opt if handler else {}
+    if isinstance(error, MethodNotAllowedException) and is_not_offered(scope["method"], scope["path"]):
+        error = NotFoundException()
+    reply = _answer(opt, error)
+    scope["outcome"] = reply.code
+    if reply.status == 500:
+        logger.error(
+            "unexpected failure",
+            exc_info=error,
+            extra={"method": scope["method"], "operation": opt.get("operation", "")},
+        )
+    return reply
+
+
+def explain(error: errors.ReadStateError, refusals: Refusals = REFUSALS) -> tuple[Problem, str]:
+    """The problem that a refusal or fault of the domain is called here, and its message."""
+    if isinstance(error, errors.Refusal):
+        problem = refusals.get(type(error)) or REFUSALS[type(error)]
+        return problem, problem.message or str(error)
+    if isinstance(error, errors.StoreFull):
+        return STORE_FULL, str(error)
+    problem = UNKNOWN_OUTCOME if isinstance(error, errors.UnknownOutcome) else SERVICE_UNAVAILABLE
+    return problem, problem.message
+
+
+def explain_body(error: BadBody, bad_body: Problem | None = None) -> tuple[Problem, str]:
+    """The problem of a body that could not be decoded, and its message.
+
+    `bad_body`: what the call always calls it. Its message, if any, is said of wrong values; what else
+    is wrong is said as it is.
+    """
+    text = str(error)
+    missing = _MISSING_FIELD.search(text)
+    problem = bad_body or (MISSING_PARAMETER if missing else INVALID_BODY)
+    if problem.message and error.wrong is Wrong.VALUE:
+        return problem, problem.message
+    if error.wrong is Wrong.FIELD and not missing:
+        place = _PLACE.search(text)
+        return problem, error.hint + (place[0] if place else "")
+    said = f"{missing[1]} is required" if missing else text
+    return problem, f"{said}; {error.hint}" if error.hint else said
+
+
+def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
+    if isinstance(error, errors.ReadStateError):
+        problem, message = explain(error, opt.get("refusals", REFUSALS))
+        return problem.reply_to(error, message)
+    if isinstance(error, Refused):
+        return error.problem.reply(str(error))
+    if isinstance(error, BadBody):
+        problem, message = explain_body(error, opt.get("bad_body"))
+        return problem.saying(message)
+    if isinstance(error, ClientGone):
+        return INVALID_BODY.reply("The body is not complete")  # nobody is left to read it
+    if isinstance(error, ValidationException):
+        return _invalid_parameter(opt, error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _framework_error(opt, error)
+    return INTERNAL_ERROR.reply()
+
+
+def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Reply:
+    """A missing body, or a query parameter of the wrong type."""
+    details = error.extra if isinstance(error.extra, list) else []
+    if any(detail.get("key") == "data" for detail in details):
+        problem, message = explain_body(BadBody("A JSON body is required"), opt.get("bad_body"))
+        return problem.saying(message)
+    known = opt.get("query") or ()
+    wrong = "; ".join(f"{_as_sent(str(detail.get('key')), known)}: {detail['message']}" for detail in details)
+    return INVALID_QUERY.reply(f"Invalid query parameter: {wrong}" if wrong else error.detail)
+
+
+def _as_sent(name: str, known: Collection[str]) -> str:
+    """A parameter's name as clients write it, one of `known`: updatedAfter for updated_after."""
+    return next((one for one in known if one.casefold() == name.replace("_", "")), name)
+
+
+def _framework_error(opt: Mapping[str, Any], error: HTTPException) -> Reply:
+    if isinstance(error, NotFoundException):
+        return NOT_FOUND.reply()
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return PAYLOAD_TOO_LARGE.reply(f"The body must have at most {opt.get('max_body_bytes', MAX_BODY_BYTES)} bytes")
+    phrase = HTTPStatus(error.status_code).phrase
+    said = error.detail or phrase
+    if allow := (error.headers or {}).get("allow"):
+        said = f"This path takes {', '.join(sorted(allow.split(', ')))}"
+    code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
+    allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
+    return failure(error.status_code, phrase, code, said, allowed)

@@ -1,0 +1,160 @@
+"""Coming and going: join, add and remove members (docs.imkit.io, Room Members)."""
+
+from litestar import delete, get, post
+from litestar.params import FromPath, JSONBody, RawBody
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.times import iso
+from readstate.dialects.imkit.access import (
+    check_known,
+    check_may_bring,
+    check_member,
+    check_pair,
+    check_people_limit,
+    check_superuser,
+    seen,
+)
+from readstate.dialects.imkit.announcing import added, announce, removed
+from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND, Refused
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.rooms import check_may_come_in, come_in, must_accept, shown
+from readstate.dialects.imkit.schemas import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
+from readstate.dialects.imkit.spelling import by_letters, check_wishes
+from readstate.domain.direct import direct_pair, is_direct
+from readstate.domain.limits import check_members
+
+_WISHES = by_letters(["systemMessage", "invitationRequired"])
+
+
+@post(
+    "/rooms/{room:str}/join",
+    **operation("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+)
+async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
+    """Be in the room from here on, with nothing unread.
+
+    For the invited, and for every user if the room is open.
+
+    Harmless for a member.
+    """
+    check_wishes(body, _WISHES)
+    principal, services = request.auth, request.services
+    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_may_come_in(services, principal, before)
+    request.charge(costs.of_members(before.member_count))
+    return await come_in(services, principal, before, (), announced=data is not None and data.system_message is True)
+
+
+@post("/rooms/{room:str}/members", **operation("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
+async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
+    """Bring people into the room: users that the backend has created.
+
+    For its owner, its managers and the backend; if open, for members.
+
+    With `invitationRequired` they are members only when they join by themselves.
+    """
+    check_wishes(body, _WISHES)
+    wishes = AddMember(data.system_message, data.invitation_required)
+    return await _bring(request, room, check_members("invitees", data.invitees), wishes)
+
+
+@post(
+    "/rooms/{room:str}/members/{user:str}",
+    **operation("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+)
+async def add_member(
+    request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
+) -> Reply:
+    """Bring one user into the room, as `POST /rooms/:id/members` does."""
+    check_wishes(body, _WISHES)
+    return await _bring(request, room, check_members("invitees", [user]), data or AddMember())
+
+
+async def _bring(request: Call, room: str, members: list[str], wishes: AddMember) -> Reply:
+    """Raises what the checks and the domain raise."""
+    principal, services = request.auth, request.services
+    check_people_limit(services, principal, "invitees", members)
+    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_may_bring(services, principal, before)
+    request.charge(costs.of_members(before.member_count))
+    direct = is_direct(room, before.tags, before.profile)
+    if direct and not principal.backend:
+        # Beside the two of its id, those who are there are the two.
+        states = () if direct_pair(room) else await services.read_state.members(app=principal.app, room=room)
+        check_pair(principal, room, [*members, *(state.member for state in states)])
+    await check_known(services, principal, "invitees", members)
+    made = seen(principal, before)
+    if not direct and must_accept(services, principal, wishes.invitation_required):
+        await services.read_state.invite(app=principal.app, room=room, users=members, made=made)
+    else:
+        joined = await services.read_state.add_members(
+            app=principal.app, room=room, members=members, by_client=not principal.backend, made=made
+        )
+        if joined and wishes.system_message:
+            await announce(services, principal, room, added(joined), joined)
+    return await shown(
+        services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    )
+
+
+@post(
+    "/rooms/{room:str}/delete/members",
+    **operation("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+)
+async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
+    """Take people out of the room, or take back their invitations.
+
+    For its owner, its managers and the backend.
+
+    The own id alone is to leave, which every member may.
+    """
+    check_wishes(body, _WISHES)
+    return await _take_out(
+        request, room, check_members("members", data.members), system_message=data.system_message is True
+    )
+
+
+@delete(
+    "/rooms/{room:str}/members/{user:str}",
+    **operation("remove_member", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+)
+async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
+    """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
+    return await _take_out(request, room, check_members("members", [user]), system_message=False)
+
+
+async def _take_out(request: Call, room: str, members: list[str], *, system_message: bool) -> Reply:
+    """Raises what the checks and the domain raise."""
+    principal, services = request.auth, request.services
+    check_people_limit(services, principal, "members", members)
+    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_member(principal, before)
+    if members != [principal.user]:
+        check_superuser(principal, before)
+    request.charge(costs.of_members(before.member_count))
+    left = await services.read_state.remove_members(
+        app=principal.app, room=room, members=members, made=seen(principal, before)
+    )
+    if left and system_message:
+        await announce(services, principal, room, removed(principal, left), left)
+    return await shown(
+        services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    )
+
+
+@get("/rooms/{room:str}/members/{user:str}", **operation("member", Who.EITHER, MemberResult, statuses=(404,)))
+async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
+    """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_member(principal, present)
+    if user != principal.user:
+        present = await services.read_state.room(app=principal.app, room=room, user=user)
+    state = present.me
+    if state is None:
+        raise Refused(MEMBER_NOT_FOUND)
+    joined_at = None if state.has_read else iso(state.moved_ms)  # until then nothing else moves their cursor
+    return ok(MemberResult(user, state.unread, state.last_read, joined_at))

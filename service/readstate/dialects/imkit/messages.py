@@ -1,0 +1,204 @@
+"""Messages: sent, edited, recalled, deleted, ingested in bulk (docs.imkit.io, Messages).
+
+What a message says is answered and pushed as it was given, and not kept.
+"""
+
+import re
+from time import time_ns
+from typing import Annotated
+
+from litestar import delete, post
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
+from msgspec import UNSET
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.times import iso, unix_ms
+from readstate.dialects.imkit.access import check_superuser
+from readstate.dialects.imkit.announcing import SYSTEM_TYPES
+from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.errors import (
+    INSUFFICIENT_PERMISSION,
+    INSUFFICIENT_PERMISSIONS,
+    INVALID_BODY,
+    INVALID_QUERY,
+    MISSING_PARAMETER,
+    NO_SUCH_POINT,
+    NOT_ROOM_MEMBER,
+    Refused,
+)
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.posting import (
+    ALL,
+    BEFORE,
+    RECALL,
+    is_countable,
+    latest_ms,
+    message_body,
+    post_one,
+    recallable,
+    wanted_by,
+)
+from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.schemas import (
+    AdminMessage,
+    MessageResult,
+    MessagesDeletedResult,
+    PostedResult,
+    RoomMessage,
+)
+from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
+from readstate.dialects.services import Services
+from readstate.domain.limits import MAX_ID_BYTES
+from readstate.domain.types import MessageRef
+from readstate.errors import MessageUnknown, RoomUnknown
+
+_UNIX_MS = re.compile(r"\d{13}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@post(
+    "/rooms/{room:str}/message",
+    **operation(
+        "send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST
+    ),
+)
+async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
+    """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall).
+
+    Its time is that of its arrival, unless a backend says otherwise as in `post`: what a client says of it is passed over.
+    """
+    principal, services = request.auth, request.services
+    text = message_body(body, of_backend=principal.backend)
+    if data.message_type in SYSTEM_TYPES and not principal.backend:
+        raise Refused(
+            INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another"
+        )
+    if data.id is not None:
+        known = await _check_may_change(request, room, data.id)
+        await _change(services, principal, room, data.id, text, recall=data.message_type == RECALL)
+        sender, message, at_ms = known.sender, known.message, known.at_ms
+    else:
+        _check_new(data)
+        more = wanted_by(principal, body)
+        posted = await services.read_state.post(
+            app=principal.app,
+            room=room,
+            sender=principal.user,
+            countable=is_countable(data),
+            body=text,
+            sender_must_be_member=True,
+            **more,
+        )
+        request.charge(costs.of_counters(posted.moved))
+        sender, message, at_ms = principal.user, posted.message, posted.at_ms
+    return ok(await message_for_everybody(services.people, principal.app, room, message, sender, at_ms, text))
+
+
+@post("/messages", **operation("post", Who.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
+async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
+    """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless.
+
+    An `_id` that the room knows already changes nothing: the answer has `created` false, and the sender and the time that are stored.
+    """
+    app, room = request.auth.app, data.room
+    done = await post_one(request.services, request.auth, data, body)
+    if done.body:
+        view = message_view(app, room, done.message, done.sender or None, done.at_ms, done.body)
+    else:
+        view = stored_message(app, room, done.message, done.sender, done.at_ms)
+    return ok({**view, "created": done.created})
+
+
+@delete(
+    "/rooms/{room:str}/messages/{message:str}",
+    **operation("delete_message", Who.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
+)
+async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
+    """Delete a message, or with `_all` every message, for good. For the owner, the managers and the backend."""
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_superuser(principal, present, INSUFFICIENT_PERMISSION)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
+    if message == ALL:
+        deleted = await services.read_state.delete_messages(app=principal.app, room=room)
+    else:
+        deleted = await services.read_state.delete_message(app=principal.app, room=room, message=message)
+    return ok(MessagesDeletedResult(deleted.count, room, message, principal.user, iso(time_ns() // 1_000_000)))
+
+
+@delete(
+    "/rooms/{room:str}/messages",
+    **operation(
+        "delete_messages",
+        Who.BACKEND,
+        MessagesDeletedResult,
+        refusals={MessageUnknown: NO_SUCH_POINT},
+        statuses=(404,),
+        needed=("before",),
+        cost=costs.CHANGE,
+        query=("before",),
+    ),
+)
+async def delete_messages(
+    request: Call, room: FromPath[str], before: Annotated[str, QueryParameter(max_length=MAX_ID_BYTES)] = ""
+) -> Reply:
+    """Delete every message before one of them, which stays, or before a time, for good, as a retention rule does.
+
+    `before`: the id of a message that is remembered, else an ISO-8601 time or 13 digits of Unix milliseconds. None of what is deleted is
+    unread for any member, wherever their cursors are. Before a time go the messages from the beginning of the room up to the first one
+    that was not sent before it; those that are no longer remembered, whose times are not known, go with the oldest remembered one.
+    """
+    if not before:
+        raise Refused(MISSING_PARAMETER, "before is required")
+    principal, services = request.auth, request.services
+    if len(request.query_params.getall("before")) > 1:
+        raise Refused(INVALID_QUERY, "before must be given once")
+    present = await services.read_state.room(app=principal.app, room=room)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
+    deleted = await services.read_state.delete_messages(
+        app=principal.app, room=room, before=before, before_ms=_time(before)
+    )
+    if deleted.first != before:  # by a time, which was looked for
+        request.charge(costs.of_count(deleted.count))
+    where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
+    return ok(
+        MessagesDeletedResult(deleted.count, room, where[0], principal.user, iso(time_ns() // 1_000_000), where[1])
+    )
+
+
+def _time(text: str) -> int:
+    """A time in Unix ms, 0 for what is none: no message is of 1970 or more than a day ahead, but ids are numbers of any size."""
+    try:
+        at_ms = int(text) if _UNIX_MS.fullmatch(text) else unix_ms(text) if _DATE.match(text) else 0
+    except ValueError:
+        return 0
+    return at_ms if 0 < at_ms <= latest_ms() else 0
+
+
+def _check_new(message: RoomMessage) -> None:
+    if message.message_type == RECALL:
+        recallable(message)
+
+
+async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
+    """The message that the caller wants to change: their own, unless they manage the room. Raises Refused."""
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    if present.me is None:
+        raise Refused(NOT_ROOM_MEMBER)
+    request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
+    known = await services.read_state.message(app=principal.app, room=room, message=message)
+    if known.sender == principal.user or principal.backend or is_superuser(present, principal.user):
+        return known
+    # What was posted before they joined is not there for them.
+    await services.read_state.message(app=principal.app, room=room, message=message, after=present.me.joined)
+    raise Refused(INSUFFICIENT_PERMISSIONS)
+
+
+async def _change(
+    services: Services, principal: Principal, room: str, message: str, body: str, *, recall: bool
+) -> None:
+    """Recall or edit a message."""
+    change = services.read_state.recall_message if recall else services.read_state.edit_message
+    await change(app=principal.app, room=room, message=message, body=body)

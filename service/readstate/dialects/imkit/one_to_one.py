@@ -1,0 +1,44 @@
+"""The room of two users, for calls that name a receiver instead of a room."""
+
+import hashlib
+
+from readstate.dialects.access.rooms import find_room
+from readstate.dialects.services import Services
+from readstate.domain.direct import TAG, direct_room
+from readstate.domain.limits import check_id
+from readstate.errors import Invalid, UserUnknown
+
+
+async def room_of_two(services: Services, app: str, sender: str, receiver: str, *, needed: bool = True) -> str:
+    """The room of the two: that of IMKit's clients if there is one, else that of all dialects, made if there is none and it is `needed`.
+
+    Raises Invalid, UserUnknown (the backend has not created the receiver), LimitReached.
+    """
+    check_id("sender", sender)
+    if check_id("receiver", receiver) == sender:
+        raise Invalid("receiver", "receiver must be another user than the sender")
+    if receiver not in await services.directory.known(app=app, users=[receiver]):
+        raise UserUnknown(receiver)
+    two = [sender, receiver]
+    there = None
+    for room in (clients_room(sender, receiver), direct_room(sender, receiver)):
+        there = await find_room(services.read_state, app=app, room=room, user=receiver)
+        if there is not None and there.member_count == 2:
+            # The id of clients' can be worked out by anybody, so that it says nothing by itself.
+            states = await services.read_state.members(app=app, room=room, limit=2)
+            if {state.member for state in states} == set(two):
+                return room
+    if needed and there is None:
+        await services.read_state.create_room(
+            app=app, room=room, tags=[TAG], profile={"roomType": b'"direct"'}, members=two
+        )
+    elif needed:
+        # As it is: to make it anew would take what a client has made of it.
+        await services.read_state.add_members(app=app, room=room, members=two)
+    return room
+
+
+def clients_room(one: str, other: str) -> str:
+    """The id that IMKit's clients derive from two users: MD5 of the lower-cased ids, sorted and joined by `_` (imkit-flutter-sdk)."""
+    pair = "_".join(sorted((one.lower(), other.lower())))
+    return hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,113 @@
+"""What a call is in the routing table and in the OpenAPI document, said once beside the handler."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Operation, Parameter, Schema
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.body import StrictJson
+from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.errors import Problem, Refusals
+from readstate.dialects.imkit.reply import Failure
+from readstate.domain.limits import MAX_BODY_BYTES
+
+BY_TOKEN: list[dict[str, list[str]]] = [{"clientKey": [], "userToken": []}]
+_SECURITY: dict[Who, list[dict[str, list[str]]]] = {
+    Who.CLIENT: [*BY_TOKEN, {"apiKey": [], "clientId": []}],
+    Who.EITHER: [*BY_TOKEN, {"apiKey": []}],
+    Who.BACKEND: [{"apiKey": []}],
+    Who.TOKENS: [{"clientKey": []}, {"apiKey": []}],
+}
+_MEANINGS = {
+    400: "Something is missing or malformed; nothing was done",
+    401: "The token or API key is not valid",
+    403: "The client key is not valid, or the caller may not do this",
+    404: "There is no such thing",
+    409: "It belongs to somebody else",
+    413: "The body is too large",
+    429: "Too many calls; `retryAfter` says in how many seconds there may be more",
+    503: "The store is out of reach",
+}
+
+
+def operation(
+    name: str,
+    who: Who,
+    result: type[msgspec.Struct],
+    *,
+    refusals: Refusals | None = None,
+    bad_body: Problem | None = None,
+    statuses: Sequence[int] = (),
+    optional_body: bool = False,
+    needed: Collection[str] = (),
+    max_body_bytes: int = MAX_BODY_BYTES,
+    cost: int = costs.READ,
+    query: Sequence[str] | None = None,
+    or_else: type[msgspec.Struct] | None = None,
+) -> dict[str, Any]:
+    """Arguments for a route decorator.
+
+    `name` is that in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
+    `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
+    `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs);
+    `query` has the names that the query of a call may have, None when others are passed over; `or_else` is another kind of result that a
+    parameter may ask for.
+    """
+    answer: Any = _envelope(result) | _envelope(or_else) if or_else else _envelope(result)
+    responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
+    for status in sorted({400, 401, 403, 413, 429, 503, *statuses}):
+        responses[status] = ResponseSpec(data_container=Failure, description=_MEANINGS[status], generate_examples=False)
+    return {
+        "opt": {
+            "operation": name,
+            "who": who,
+            "refusals": refusals or {},
+            "bad_body": bad_body,
+            "cost": cost,
+            "query": query,
+            "max_body_bytes": max_body_bytes,
+        },
+        "operation_id": name,
+        "operation_class": _operation(needed, optional_body=optional_body),
+        "responses": responses,
+        "security": _SECURITY[who],
+        "status_code": 200,
+        "dto": StrictJson,
+        "return_dto": None,
+        "request_class": Call,
+        "request_max_body_size": max_body_bytes,
+    }
+
+
+def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operation]:
+    """An operation whose body may be missing, or whose parameters may not.
+
+    The framework reads off a handler what it checks itself, and these are checked by the handler.
+    """
+
+    @dataclass
+    class Said(Operation):
+        def __post_init__(self) -> None:
+            if optional_body and self.request_body is not None:
+                self.request_body.required = False  # type: ignore[union-attr]
+            for parameter in self.parameters or ():
+                if not isinstance(parameter, Parameter) or parameter.name not in needed:
+                    continue
+                parameter.required = True
+                if isinstance(parameter.schema, Schema):
+                    parameter.schema.default = None
+
+    return Said
+
+
+@cache
+def _envelope(result: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The envelope of one kind of result, as a type of its own that the OpenAPI document can name."""
+    name = result.__name__.removesuffix("Result") + "Answer"
+    fields = [("RC", Literal[0]), ("RM", str), ("result", result)]
+    return msgspec.defstruct(name, fields, module=__name__, namespace={"__doc__": result.__doc__}, frozen=True)

@@ -1,0 +1,194 @@
+"""One message, by whichever call it comes: what its fields ask for, and what becomes of it."""
+
+from collections.abc import Awaitable, Callable
+from time import time_ns
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.body import decode
+from readstate.dialects.http.times import unix_ms
+from readstate.dialects.imkit.body import free_fields
+from readstate.dialects.imkit.call import Principal
+from readstate.dialects.imkit.errors import MISSING_PARAMETER, Refused
+from readstate.dialects.imkit.schemas import AdminMessage, BackendPost, RoomMessage
+from readstate.dialects.imkit.spelling import by_letters, check_spelling
+from readstate.dialects.services import Services
+from readstate.domain.limits import check_id
+from readstate.errors import Invalid
+
+ALL = "_all"  # in the place of a message's id: every message of the room
+BEFORE = "_before"  # every message before one of them
+RECALL = "recall"
+# Types that change or decorate another message, or are not for people: no unread count rises.
+UNCOUNTED_TYPES = frozenset({"edit", "reaction", "reactions", "silent"})
+MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are mistaken
+EARLIEST_MS = 100_000_000_000  # 1973; times in seconds are below, until the year 5138
+
+# What belongs to us or says what to do, and is no part of the message.
+_TAKEN = frozenset(
+    [
+        "_id",
+        "id",
+        "appID",
+        "room",
+        "sender",
+        "messageTime",
+        "messageTimeMS",
+        "createdAt",
+        "createdAtMS",
+        "updatedAt",
+        "updatedAtMS",
+        "countable",
+        "silent",
+        "push",
+        "skipTotalBadge",
+        "receiver",
+        "notify",
+        "moveCursor",
+        "asLastMessage",
+    ]
+)
+
+FindRoom = Callable[
+    [bool], Awaitable[str]
+]  # (whether to make it if there is none) -> the room's id; may raise ReadStateError
+
+# What only a backend may say. In another spelling it would be a part of the message, and not be done.
+_WISHES = by_letters(
+    [
+        "_id",
+        "sender",
+        "messageType",
+        "messageTime",
+        "messageTimeMS",
+        "createdAtMS",
+        "countable",
+        "silent",
+        "notify",
+        "moveCursor",
+        "asLastMessage",
+    ]
+)
+
+_backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode
+
+
+class Done(Struct, frozen=True):
+    """What became of one message of the backend."""
+
+    room: str
+    message: str
+    sender: str  # "" for none
+    at_ms: int
+    created: bool  # False: it was there
+    body: str  # of the message; "" for one that was there, of which nothing is kept
+
+
+def message_body(body: bytes, *, of_backend: bool) -> str:
+    """The part of a body that is the message: a JSON object, with a `messageType` and without what is ours.
+
+    Raises BadBody, and Invalid for what a backend spells otherwise.
+    """
+    fields = free_fields(body, _TAKEN)
+    if of_backend:
+        check_spelling(fields, _WISHES)
+    if fields.get("messageType", b"null") == b"null":
+        fields["messageType"] = b'"text"'
+    if fields["messageType"] == b'"recall"':
+        fields = {"message": b'""', "messageType": b'"recall"'}
+    return msgspec.json.encode({name: msgspec.Raw(value) for name, value in fields.items()}).decode()
+
+
+def is_countable(message: RoomMessage | AdminMessage) -> bool:
+    """Whether the message makes anybody's unread count rise."""
+    return message.countable is not False and not message.silent and message.message_type not in UNCOUNTED_TYPES
+
+
+def wanted_by(principal: Principal, body: bytes) -> dict[str, Any]:
+    """Arguments for `ReadState.post` that only a backend gives. Raises BadBody, Invalid."""
+    return wanted(decode(_backend_post, body)) if principal.backend else {}
+
+
+def wanted(post: BackendPost) -> dict[str, Any]:
+    """The same, of a message of the backend. Raises Invalid."""
+    return {
+        "sent_ms": _sent_ms(post),
+        "move_cursor": post.move_cursor,
+        "as_last": post.as_last_message,
+        "notify": post.notify is not False,
+    }
+
+
+async def post_one(
+    services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None
+) -> Done:
+    """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises.
+
+    `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message itself.
+    """
+    check_id("room", data.room)
+    if data.id is not None and check_id("_id", data.id) in (ALL, BEFORE):
+        raise Invalid("_id", f"_id must not be {data.id}")
+    if data.id is None:
+        _check_no_other_id(raw)
+    body = message_body(raw, of_backend=True)
+    app, room = principal.app, data.room
+    if data.message_type == RECALL:
+        message = recallable(data)
+        room = await find_room(False) if find_room else room
+        known = await services.read_state.message(app=app, room=room, message=message)
+        await services.read_state.recall_message(app=app, room=room, message=known.message, body=body)
+        return Done(room, known.message, known.sender, known.at_ms, False, body)
+    counts, more = is_countable(data), wanted(data)
+    room = await find_room(True) if find_room else room
+    posted = await services.read_state.post(
+        app=app, room=room, sender=data.sender or "", message=data.id or "", countable=counts, body=body, **more
+    )
+    services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
+    return Done(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
+
+
+def _check_no_other_id(raw: bytes) -> None:
+    """Raises Invalid for an `id` in the place of `_id`: the message would get another one."""
+    if b'"id"' in raw and "id" in free_fields(raw, ()):
+        raise Invalid("id", "id is no field of this call; did you mean _id?")
+
+
+def recallable(message: RoomMessage | AdminMessage) -> str:
+    """The id of the message to recall. Raises Refused."""
+    if message.id is None:
+        raise Refused(MISSING_PARAMETER, "_id is required")
+    return message.id
+
+
+def _sent_ms(post: BackendPost) -> int:
+    """When the backend says that the message was sent; 0: it does not say. Raises Invalid."""
+    given = {
+        "messageTime": _time(post.message_time),
+        "messageTimeMS": post.message_time_ms,
+        "createdAtMS": post.created_at_ms,
+    }
+    times = {name: at_ms for name, at_ms in given.items() if at_ms is not None}
+    if len(set(times.values())) > 1:
+        raise Invalid("messageTime", f"{' and '.join(times)} must be the same time; one of them is enough")
+    for name, at_ms in times.items():
+        if not EARLIEST_MS < at_ms <= latest_ms():
+            unit = " in Unix milliseconds" if name.endswith("MS") else ""
+            raise Invalid(name, f"{name} must be a time{unit}, after 1973 and no more than a day ahead")
+        return at_ms
+    return 0
+
+
+def latest_ms() -> int:
+    """The latest time that a message may be of, in Unix ms."""
+    return time_ns() // 1_000_000 + MAX_AHEAD_MS
+
+
+def _time(text: str | None) -> int | None:
+    try:
+        return None if text is None else unix_ms(text)
+    except ValueError:
+        raise Invalid("messageTime", "messageTime must be an ISO-8601 time") from None

@@ -1,0 +1,74 @@
+"""Which free fields of a body become a profile, and which belong to us."""
+
+from collections.abc import Mapping
+
+from readstate.dialects.imkit.body import free_fields
+from readstate.dialects.imkit.spelling import by_letters, check_spelling
+from readstate.domain.limits import MAX_PROFILE_FIELDS, check_profile
+from readstate.errors import Invalid
+
+# Fields that we make, or that say what to do: never kept as given.
+ROOM_FIELDS = frozenset(
+    [
+        "_id",
+        "id",
+        "appID",
+        "members",
+        "memberProperties",
+        "partial",
+        "unread",
+        "status",
+        "roomTags",
+        "lastMessage",
+        "createdTime",
+        "createdTimeMS",
+        "isSuperuser",
+        "muted",
+        "isMentioned",
+        "pref",
+        "lastRead",
+        "invitee",
+        "invitees",
+        "systemMessage",
+        "invitationRequired",
+    ]
+)
+# Those that say what to do. In another spelling they would be kept, and nothing would be done.
+_ROOM_WISHES = by_letters(["members", "roomTags", "status", "invitee", "systemMessage", "invitationRequired"])
+_USER_WISHES = by_letters(["issueAccessToken", "expirationDate"])
+USER_FIELDS = frozenset(
+    [
+        "_id",
+        "id",
+        "appID",
+        "mute",
+        "updatedAt",
+        "token",
+        "issueAccessToken",
+        "expirationDate",
+        "expirationDateMS",
+        "lastLoginTimeMS",
+    ]
+)
+
+
+def room_profile(body: bytes) -> dict[str, bytes]:
+    """The profile fields in the body of a call about a room. Raises BadBody, Invalid."""
+    fields = check_profile(free_fields(body, ROOM_FIELDS) if body else {})
+    check_spelling(fields, _ROOM_WISHES)
+    return fields
+
+
+def user_profile(body: bytes) -> dict[str, bytes]:
+    """The profile fields in the body of a call about a user. Raises BadBody, Invalid."""
+    fields = check_profile(free_fields(body, USER_FIELDS))
+    check_spelling(fields, _USER_WISHES)
+    return fields
+
+
+def merged(whose: str, present: Mapping[str, bytes], given: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The profile of `whose`, a room or a user, with the fields that were given. Raises Invalid when they are too many."""
+    fields = {**present, **given}
+    if len(fields) > MAX_PROFILE_FIELDS:
+        raise Invalid("profile", f"{whose} must have at most {MAX_PROFILE_FIELDS} profile fields")
+    return fields

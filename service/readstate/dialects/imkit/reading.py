@@ -1,0 +1,155 @@
+"""Reading: PUT /rooms/:id/lastRead and the badges (docs.imkit.io, Update Last Read and Message Badge)."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post, put
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.errors import (
+    INVALID_ROOM_TAGS,
+    INVALID_TAGS,
+    MESSAGE_TO_READ_NOT_FOUND,
+    MISSING_PARAMETER,
+    ROOM_TO_READ_NOT_FOUND,
+    SEVERAL_ROOM_TAGS,
+    Refusals,
+    Refused,
+    explain,
+)
+from readstate.dialects.imkit.fast_path import Express, Expresses
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.reply import Failure, Ok, ok
+from readstate.dialects.imkit.schemas import (
+    BadgeResult,
+    ItemRead,
+    MarkRead,
+    MarkReadMany,
+    ReadManyResult,
+    ReadResult,
+    TagBadgesResult,
+    TagsAsked,
+)
+from readstate.domain.types import Reading
+from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
+
+# A stranger is told what is told of a room that does not exist.
+READ_REFUSALS: Refusals = {
+    RoomUnknown: ROOM_TO_READ_NOT_FOUND,
+    NotMember: ROOM_TO_READ_NOT_FOUND,
+    MessageUnknown: MESSAGE_TO_READ_NOT_FOUND,
+}
+
+
+@put(
+    "/rooms/{room:str}/lastRead",
+    **operation(
+        "mark_read",
+        Who.CLIENT,
+        ReadResult,
+        refusals=READ_REFUSALS,
+        bad_body=MISSING_PARAMETER,
+        statuses=(404,),
+    ),
+)
+async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]) -> Reply:
+    """Move the caller's cursor forward to a message of the room. An older one changes nothing and answers the newer cursor."""
+    principal, services = request.auth, request.services
+    total = services.lastread_badge_scope == "total"
+    reading = await services.read_state.mark_read(
+        app=principal.app,
+        room=room,
+        user=principal.user,
+        message=data.message,
+        with_badge=total,
+        derived=request.charge_derived,
+    )
+    badge = reading.badge if total else reading.unread
+    return ok(ReadResult(principal.user, reading.message, badge, reading.unread))
+
+
+@put("/me/lastReads", **operation("mark_read_many", Who.CLIENT, ReadManyResult, cost=costs.READ))
+async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
+    """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
+    principal = request.auth
+    items = [(item.room, item.message) for item in data.items]
+    request.charge(costs.of_reads(len(items)))
+    outcomes, badge = await request.services.read_state.mark_read_many(
+        app=principal.app, user=principal.user, items=items, derived=request.charge_derived
+    )
+    results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
+    return ok(ReadManyResult(principal.user, results, badge))
+
+
+def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
+    if isinstance(outcome, Reading):
+        return Ok(result=ItemRead(room, outcome.message, outcome.unread))
+    problem, message = explain(outcome, READ_REFUSALS)
+    return problem.envelope(message)
+
+
+@get(
+    "/me/badge",
+    **operation(
+        "badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")
+    ),
+)
+async def badge(
+    request: Call,
+    room_tags: Annotated[list[str] | None, QueryParameter(name="roomTags")] = None,
+    room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]", include_in_schema=False)] = None,
+) -> Reply:
+    """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
+    principal = request.auth
+    if room_tags and any(map(_looks_like_several, room_tags)):
+        raise Refused(SEVERAL_ROOM_TAGS)
+    tags = [*(room_tags or ()), *(room_tags_array or ())]
+    unread = await request.services.read_state.badge(
+        app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
+    )
+    return ok(BadgeResult(unread))
+
+
+def _looks_like_several(tag: str) -> bool:
+    """Whether a value is rather a list of tags than one tag: separated by commas, in brackets, or as JSON."""
+    return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
+
+
+@post(
+    "/badges/byRoomTags",
+    **operation(
+        "badges_by_tags",
+        Who.CLIENT,
+        TagBadgesResult,
+        refusals={Invalid: INVALID_TAGS},
+        bad_body=INVALID_TAGS,
+        optional_body=True,
+        cost=costs.TAGS,
+        query=(),
+    ),
+)
+async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
+    """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
+    principal, tags = request.auth, (data.tags if data else None) or ()
+    badges = await request.services.read_state.badges_by_tags(
+        app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
+    )
+    return ok(TagBadgesResult(badges.total, badges.counts))
+
+
+EXPRESSES = Expresses(
+    Express(mark_read, "PUT", "/rooms/", "/lastRead", msgspec.json.Decoder(MarkRead).decode),
+    Express(mark_read_many, "PUT", "/me/lastReads", None, msgspec.json.Decoder(MarkReadMany).decode),
+    Express(badge, "GET", "/me/badge", None, None, query={"roomTags": "room_tags", "roomTags[]": "room_tags_array"}),
+    Express(
+        badges_by_tags,
+        "POST",
+        "/badges/byRoomTags",
+        None,
+        msgspec.json.Decoder(TagsAsked | None).decode,
+        body_optional=True,
+    ),
+)

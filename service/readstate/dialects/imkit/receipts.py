@@ -1,0 +1,127 @@
+"""Who has read a message, and since when. IMKit itself has no such calls; these are ours, in its envelope."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import unquote_plus
+
+from litestar import get
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.times import iso
+from readstate.dialects.imkit.access import check_member, known_since
+from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.schemas import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
+from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
+from readstate.domain.types import Filter, Receipt, Room
+from readstate.errors import Invalid
+
+PAGE = 50
+_FILTERS = frozenset(choice.value for choice in Filter)
+_REFUSALS: Refusals = {Invalid: INVALID_QUERY}
+
+
+@get(
+    "/rooms/{room:str}/messages/{message:str}/receipts",
+    **operation(
+        "receipts",
+        Who.EITHER,
+        ReceiptsResult,
+        refusals=_REFUSALS,
+        statuses=(404,),
+        cost=costs.RECEIPTS,
+        query=("filter", "limit", "page"),
+    ),
+)
+async def receipts(
+    request: Call,
+    room: FromPath[str],
+    message: FromPath[str],
+    which: Annotated[str, QueryParameter(name="filter", enum=sorted(_FILTERS))] = "read",
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_RECEIPTS_PER_PAGE)] = PAGE,
+    page: FromQuery[str] = "",
+) -> Reply:
+    """Who has read a message and since when, or (`filter=unread`) who has not.
+
+    For the backend, and for members since they joined.
+
+    `page` is the `next` of the page before. A page may be short without being the last; the last has no `next`.
+    """
+    if which not in _FILTERS:
+        raise Invalid("filter", "filter must be read or unread")
+    principal, read_state = request.auth, request.services.read_state
+    after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
+    found = await read_state.receipts(
+        app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page, after=after
+    )
+    people = (
+        [_reader(receipt) for receipt in found.readers]
+        if which == "read"
+        else [Member(name) for name in found.non_readers]
+    )
+    posted = found.message
+    counts = (found.read, found.unread, found.left)
+    return ok(
+        ReceiptsResult(room, message, posted.sender or None, iso(posted.at_ms), *counts, people, found.next or None)
+    )
+
+
+@get(
+    "/rooms/{room:str}/receipts",
+    **operation(
+        "receipt_counts",
+        Who.EITHER,
+        ReceiptCountsResult,
+        refusals=_REFUSALS,
+        statuses=(404,),
+        needed=("messages",),
+        cost=costs.RECEIPTS,
+        query=("messages",),
+    ),
+)
+async def receipt_counts(
+    request: Call,
+    room: FromPath[str],
+    messages: FromQuery[Sequence[str]] = (),
+) -> Reply:
+    """How many have read each of several messages.
+
+    For the backend, and for members since they joined.
+
+    Messages that are unknown or deleted are left out.
+    """
+    principal, read_state = request.auth, request.services.read_state
+    asked = _ids(request.scope["query_string"])
+    if not asked or not messages:
+        raise Refused(MISSING_PARAMETER, "messages is required")
+    after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
+    counts = await read_state.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
+    data = [
+        MessageReceipts(count.message, count.read, count.unread, count.left) for count in counts if count is not None
+    ]
+    return ok(ReceiptCountsResult(room, data))
+
+
+def _after(principal: Principal, room: Room) -> int:
+    """The seq at which a member joined: messages up to it are unknown to them. Raises RoomUnknown."""
+    check_member(principal, room)
+    return known_since(principal, room)
+
+
+def _reader(receipt: Receipt) -> Reader:
+    return Reader(receipt.member, iso(receipt.at_ms), receipt.exact, receipt.left)
+
+
+def _ids(query: bytes) -> list[str]:
+    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may hold one. Raises Invalid."""
+    given = [
+        pair.removeprefix("messages=") for pair in query.decode("latin-1").split("&") if pair.startswith("messages=")
+    ]
+    names = dict.fromkeys(name for names in given for name in names.split(",") if name)
+    if len(names) > MAX_RECEIPT_MESSAGES:
+        raise Invalid("messages", f"messages must name at most {MAX_RECEIPT_MESSAGES} messages")
+    return list(dict.fromkeys(map(unquote_plus, names)))

@@ -1,0 +1,273 @@
+"""One room: seen, created, changed, deleted (docs.imkit.io, Room Management)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from litestar import delete, get, post, put
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
+from msgspec.structs import replace
+
+from readstate.dialects.access import costs
+from readstate.dialects.access.rooms import find_room, may_join, may_take
+from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.imkit.access import (
+    check_known,
+    check_member,
+    check_pair,
+    check_people_limit,
+    check_shown,
+    check_stays_direct,
+    check_superuser,
+    check_tag_limit,
+    known_since,
+    seen,
+)
+from readstate.dialects.imkit.announcing import added, announce
+from readstate.dialects.imkit.body import free_fields
+from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.profiles import merged, room_profile
+from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.schemas import (
+    CountResult,
+    CreatedRoomResult,
+    NewRoom,
+    RoomChange,
+    RoomDeletedResult,
+    RoomResult,
+)
+from readstate.dialects.imkit.views import people_in, personal, room_view, with_me
+from readstate.dialects.services import Services
+from readstate.domain.direct import is_direct
+from readstate.domain.limits import check_id, check_members, check_tags
+from readstate.domain.types import Made, MemberState, Room, Status
+from readstate.errors import Invalid, RoomUnknown
+
+NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms
+PATH_WORDS = NOT_OFFERED_OF_ROOMS | {"ids", "createAndJoin"}  # what follows /rooms/ in another call's path
+
+
+@get("/rooms/{room:str}", **operation("room", Who.EITHER, RoomResult, statuses=(404,)))
+async def room(request: Call, room: FromPath[str]) -> Reply:
+    """The room with its members and their read state. For members and the backend."""
+    if room in NOT_OFFERED_OF_ROOMS:
+        raise NotFoundException
+    present = await request.services.read_state.room(app=request.auth.app, room=room, user=request.auth.user)
+    check_shown(request.auth, present)
+    request.charge(costs.of_members(present.member_count))
+    return await shown(request.services, request.auth, present)
+
+
+@get(
+    "/rooms/{room:str}/count",
+    **operation("count_messages", Who.EITHER, CountResult, statuses=(404,), query=("timeInMS",)),
+)
+async def count_messages(
+    request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
+) -> Reply:
+    """How many messages were sent after `timeInMS` (Unix milliseconds), or without it all.
+
+    Deleted ones are not counted.
+
+    For the backend, and for members since they joined. By a time, and for members, the newest 10,000 are
+    looked at, as far as the room remembers them. Edits do not count: of them no time is kept.
+    """
+    principal, read_state = request.auth, request.services.read_state
+    present = await read_state.room(app=principal.app, room=room, user=principal.user)
+    check_member(principal, present)
+    after = known_since(principal, present)
+    if time_in_ms or after:
+        request.charge(costs.of_count(present.seq - after))
+    return ok(
+        CountResult(await read_state.count_messages(app=principal.app, room=room, since_ms=time_in_ms, after=after))
+    )
+
+
+@post("/rooms", **operation("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
+async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
+    """Create a room; only `members` are in it.
+
+    One that exists is returned unchanged, with `members` added.
+
+    A room that a client made is taken over: it becomes as the call says, and who is not named leaves.
+    `created` says whether the room is new.
+    """
+    _check_fields(body, {"invitee": "members", "invitees": "members"})
+    principal, services, wanted = request.auth, request.services, data or NewRoom()
+    members = check_members("members", wanted.members or ())
+    actor = Principal(
+        principal.app, principal.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None
+    )
+    room, created = await services.read_state.create_room(
+        app=principal.app, room=_id(wanted), tags=wanted.room_tags or (), profile=room_profile(body), members=members
+    )
+    if wanted.system_message and created and members:
+        await announce(services, actor, room, added(members), members)
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    states = await services.read_state.members(app=principal.app, room=room)
+    view = await _view(services, principal, present, states)
+    return ok({**view, "members": [state.member for state in states], "created": created})
+
+
+@post(
+    "/rooms/createAndJoin",
+    **operation("create_and_join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+)
+async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
+    """Create a room and be in it, with the invitees; its creator owns it.
+
+    One that exists is joined as it is, as by `join`.
+
+    A client names users that the backend has created. With `invitationRequired` they are members only
+    when they join.
+    """
+    _check_fields(body, {"invitees": "invitee"})
+    principal, services, wanted = request.auth, request.services, data or NewRoom()
+    given = _id(wanted)
+    profile = merged("a room", {"owner": encode(principal.user)}, room_profile(body))
+    others = [user for user in check_members("invitee", [principal.user, *_invitees(wanted)]) if user != principal.user]
+    tags = check_tags("roomTags", wanted.room_tags or ())
+    check_people_limit(services, principal, "invitee", others)
+    check_tag_limit(services, principal, tags)
+    before = await find_room(services.read_state, app=principal.app, room=given, user=principal.user) if given else None
+    if before is not None:
+        return await come_in(
+            services, principal, before, others if principal.backend else (), announced=wanted.system_message is True
+        )
+    if not principal.backend and not may_take(given, principal.user):
+        raise RoomUnknown(given)
+    direct = is_direct(given, tags, profile)
+    if direct:
+        check_pair(principal, given, others)
+    await check_known(services, principal, "invitee", others)
+    asked = not direct and must_accept(services, principal, wanted.invitation_required)
+    members = [principal.user] if asked else [principal.user, *others]
+    room, created = await services.read_state.create_room(
+        app=principal.app, room=given, tags=tags, profile=profile, members=members, by_client=not principal.backend
+    )
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    if not created:  # another call was quicker
+        return await come_in(services, principal, present, (), announced=wanted.system_message is True)
+    if asked and others:
+        made = Made.ANYHOW if principal.backend else Made.BY_CLIENT
+        await services.read_state.invite(app=principal.app, room=room, users=others, made=made)
+    if wanted.system_message:
+        brought = members[1:]
+        await announce(services, principal, room, added(brought) if brought else "joinRoom", brought or members)
+        present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_member(principal, present)  # a backend may have taken the room over meanwhile
+    return await shown(services, principal, present)
+
+
+@put("/rooms/{room:str}", **operation("update_room", Who.EITHER, RoomResult, statuses=(404,), cost=costs.CHANGE))
+async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomChange]) -> Reply:
+    """Change tags, status and profile fields. For the owner, the managers and the backend."""
+    principal, services = request.auth, request.services
+    profile = room_profile(body)
+    tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
+    check_tag_limit(services, principal, tags or ())
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_superuser(principal, present)
+    if tags is not None or data.status is not None:
+        request.charge(costs.of_change(present, tags or ()))
+    wanted = replace(
+        present, profile=merged("a room", present.profile, profile), tags=present.tags if tags is None else tags
+    )
+    check_stays_direct(principal, present, wanted)
+    made = seen(principal, present)
+    if tags is not None:
+        await services.read_state.set_tags(
+            app=principal.app, room=room, tags=tags, by_client=not principal.backend, made=made
+        )
+    if profile:
+        await services.read_state.set_profile(app=principal.app, room=room, profile=profile, made=made)
+    if data.status is not None:
+        await services.read_state.set_status(app=principal.app, room=room, status=Status(data.status), made=made)
+    return await shown(
+        services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    )
+
+
+@delete(
+    "/rooms/{room:str}", **operation("delete_room", Who.EITHER, RoomDeletedResult, statuses=(404,), cost=costs.CHANGE)
+)
+async def delete_room(request: Call, room: FromPath[str]) -> Reply:
+    """Delete the room with its messages, for good. For the owner, the managers and the backend."""
+    principal, services = request.auth, request.services
+    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    check_superuser(principal, present)
+    if not await services.read_state.delete_room(app=principal.app, room=room, made=seen(principal, present)):
+        raise RoomUnknown(room)
+    return ok(RoomDeletedResult(1, 1))
+
+
+def check_may_come_in(services: Services, principal: Principal, room: Room) -> None:
+    """Members, who may join by themselves, and the backend only. Raises RoomUnknown."""
+    if not principal.backend and room.me is None and not may_join(room, principal.user, services.client_rules):
+        raise RoomUnknown(room.room)
+
+
+async def come_in(
+    services: Services, principal: Principal, room: Room, others: Sequence[str], *, announced: bool
+) -> Reply:
+    """Let the caller into a room that exists, if they may come in by themselves. Raises RoomUnknown.
+
+    `others` come along when a backend says so.
+    """
+    check_may_come_in(services, principal, room)
+    coming = [*others] if room.me else [principal.user, *others]
+    if coming:
+        joined = await services.read_state.add_members(
+            app=principal.app,
+            room=room.room,
+            members=coming,
+            by_client=not principal.backend,
+            made=seen(principal, room),
+        )
+        if joined and announced:
+            brought = [user for user in joined if user != principal.user]
+            await announce(services, principal, room.room, added(brought) if brought else "joinRoom", brought or joined)
+        room = await services.read_state.room(app=principal.app, room=room.room, user=principal.user)
+        check_member(principal, room)  # as above
+    return await shown(services, principal, room)
+
+
+def must_accept(services: Services, principal: Principal, asked: bool | None) -> bool:
+    """Whether people become members only by joining: when asked for, and as set up for those whom clients bring."""
+    return asked is True or (services.client_rules.invited_must_accept and not principal.backend)
+
+
+async def shown(services: Services, principal: Principal, room: Room) -> Reply:
+    """The room as `caller` sees it."""
+    states = await services.read_state.members(app=principal.app, room=room.room)
+    return ok(await _view(services, principal, room, states))
+
+
+async def _view(
+    services: Services, principal: Principal, room: Room, states: Sequence[MemberState]
+) -> dict[str, object]:
+    states = with_me(room, states)
+    people = await services.people.find(principal.app, people_in(room, states))
+    view = room_view(principal.app, room, states, people)
+    return personal(view, room, principal.user) if principal.user else view
+
+
+def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
+    """Raises Invalid for a field that this call passes over; `others` has the one that is meant instead."""
+    fields = free_fields(body, ()) if body else {}
+    for name, meant in {"id": "_id", **others}.items():
+        if name in fields and meant not in fields:
+            raise Invalid(name, f"{name} is no field of this call; did you mean {meant}?")
+
+
+def _id(wanted: NewRoom) -> str:
+    """The id asked for, "" for a fresh one. Raises Invalid."""
+    if wanted.id in PATH_WORDS:
+        raise Invalid("_id", f"_id must not be {wanted.id}: /rooms/{wanted.id} is another call")
+    return check_id("_id", wanted.id) if wanted.id is not None else ""
+
+
+def _invitees(wanted: NewRoom) -> list[str]:
+    invitee = [wanted.invitee] if isinstance(wanted.invitee, str) else wanted.invitee or []
+    return [*invitee, *(wanted.members or ())]

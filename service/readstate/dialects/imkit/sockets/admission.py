@@ -1,0 +1,123 @@
+"""Which requests get as far as a connection, and what pages are told: handshakes, rates, origins, parameters."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+from readstate.dialects.access import costs
+from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.http import query_limits
+from readstate.dialects.http.client_address import Held, client_address
+from readstate.dialects.http.reply import Headers
+from readstate.dialects.imkit.api import CORS_HEADERS
+from readstate.dialects.imkit.sockets.connection import Connection
+from readstate.dialects.imkit.sockets.websocket import FRAMES
+from readstate.errors import TooManyRequests
+
+MAX_PARAMETERS = 32
+TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {query_limits.PLAIN} bytes together"
+WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
+
+Scope = Mapping[str, Any]
+Refusal = tuple[str, int, Headers]  # why, status, headers
+
+_CLIENT_KEY_HEADERS = (b"im-client-key", b"client-key", b"client_key", b"im_client_key")
+_CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
+# Refusals say nothing about users, and why a connection fails is hard to see.
+_ANY_PAGE = ((b"access-control-allow-origin", b"*"),)
+
+
+class Admission:
+    """See the module. `held` counts the sockets of each address; `origins`: comma-separated, `*` for any."""
+
+    def __init__(self, rate_limits: RateLimits, held: Held, *, polling: bool, origins: str) -> None:
+        self._rate_limits = rate_limits
+        self._held = held
+        self._transports = ("polling", "websocket") if polling else ("websocket",)
+        self._origins = frozenset(origin.strip() for origin in origins.split(","))
+
+    def refusal(self, scope: Scope, query: Mapping[str, str], connection: Connection | None) -> Refusal | None:
+        """Why a request is refused; None when it is not. `connection`: that of the session which it names."""
+        if len(scope["query_string"]) > query_limits.PLAIN or scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+            return TOO_MANY_PARAMETERS, 400, ()
+        if refusal := self._too_many(client_address(scope), connection):
+            return refusal
+        is_websocket = scope["type"] == "websocket"
+        reason = self._objection_to_sender(scope, is_websocket) or _objection(query, self._transports, is_websocket)
+        if not reason and connection is None and ("sid" in query or scope.get("method") == "POST"):
+            reason = "no such session"
+        if not reason or (scope.get("method") == "OPTIONS" and self._is_welcome(scope)):
+            return None
+        return reason, 403 if is_websocket else 400, ()
+
+    def headers(self, scope: Scope, *, refused: bool) -> Headers:
+        """What the page that asks is told. None is invited to send cookies."""
+        origin = _header(scope, b"origin")
+        if not self._is_welcome(scope):
+            return ()
+        if refused:
+            return _ANY_PAGE
+        return ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")) if origin else ()
+
+    def _too_many(self, address: str, connection: Connection | None) -> Refusal | None:
+        """Too much comes from the address, or it would hold one socket too many. What has a session passes."""
+        if connection is not None and connection.session is not None:
+            return None
+        try:
+            self._rate_limits.take_address(address, costs.UNKNOWN if connection else costs.HANDSHAKE)
+        except TooManyRequests as error:
+            return str(error), 429, ((b"retry-after", b"%d" % error.retry_after_s),)
+        if connection is None and not self._held.has_room(address):
+            return "Too many sockets of this address; close some of them first", 429, ((b"retry-after", b"60"),)
+        return None
+
+    def _is_welcome(self, scope: Scope) -> bool:
+        origin = _header(scope, b"origin")
+        return not origin or "*" in self._origins or origin in self._origins
+
+    def _objection_to_sender(self, scope: Scope, is_websocket: bool) -> str:
+        if not self._is_welcome(scope):
+            return "pages of this origin may not connect"
+        if is_websocket:
+            return "" if FRAMES in scope.get("extensions", ()) else "this server offers no websockets"
+        if "polling" not in self._transports:
+            return WEBSOCKET_ONLY
+        return "" if scope["method"] in ("GET", "POST") else "only GET and POST are spoken here"
+
+
+def _objection(query: Mapping[str, str], transports: Sequence[str], is_websocket: bool) -> str:
+    """What is wrong with the parameters, "" when nothing is. See engine.io-protocol, "Query parameters"."""
+    transport = query.get("transport", "")
+    if query.get("EIO") != "4":
+        return "EIO must be 4: connect with version 3 or 4 of socket.io-client"
+    if transport not in transports:
+        return f"transport must be {' or '.join(transports)}"
+    if (transport == "websocket") != is_websocket:
+        return "transport must say how the request is made"
+    return "JSONP is not spoken here" if "j" in query else ""
+
+
+def may_send() -> Headers:
+    """What a page is told that asks before it sends."""
+    names = ", ".join(["Content-Type", *CORS_HEADERS]).encode()
+    return ((b"access-control-allow-methods", b"OPTIONS, GET, POST"), (b"access-control-allow-headers", names))
+
+
+def query_of(scope: Scope) -> Mapping[str, str]:
+    """The parameters of a request, the first of each name; none when there are more than MAX_PARAMETERS."""
+    try:
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in query.items()}
+
+
+def client_key(scope: Scope, query: Mapping[str, str]) -> str:
+    """The client key that a handshake names, in a header or in the query; "" for none."""
+    in_headers = [_header(scope, name) for name in _CLIENT_KEY_HEADERS]
+    in_query = [query.get(name, "") for name in _CLIENT_KEY_PARAMETERS]
+    return next(filter(None, in_headers + in_query), "")
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")

@@ -1,0 +1,158 @@
+"""Users and their tokens, for the backend (docs.imkit.io, User Management and User Token)."""
+
+import asyncio
+
+import msgspec
+from litestar import delete, post, put
+from litestar.params import FromPath, JSONBody, RawBody
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.times import iso, unix_ms
+from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.errors import INVALID_REQUEST, Refusals
+from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.profiles import merged, user_profile
+from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.schemas import (
+    NewUser,
+    NewUsers,
+    RevokedToken,
+    RevokedTokensResult,
+    TokenBinding,
+    TokenResult,
+    TokenRevoking,
+    UserResult,
+    UsersResult,
+)
+from readstate.dialects.imkit.spelling import by_letters, check_wishes
+from readstate.dialects.imkit.views import View, user_view
+from readstate.dialects.services import Services
+from readstate.domain.identity import IssuedToken, User
+from readstate.domain.limits import check_id
+from readstate.errors import Invalid
+
+_REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
+_BINDING_WISHES = by_letters(["expirationDate"])
+
+
+@post(
+    "/admin/clients",
+    **operation(
+        "upsert_user",
+        Who.BACKEND,
+        UserResult,
+        cost=costs.PROFILE,
+        refusals=_REFUSALS,
+        bad_body=INVALID_REQUEST,
+        statuses=(409,),
+    ),
+)
+async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> Reply:
+    """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own (`token`, `expirationDate`).
+
+    Without `expirationDate` the backend's own lives as long as an issued one.
+    """
+    app, services = request.auth.app, request.services
+    user, profile = check_id("_id", data.id), user_profile(body)
+    binds = data.token is not None and not data.issue_access_token
+    expires_s = expiry(services, data.expiration_date) if binds else 0
+    if binds:
+        await services.tokens.check_bindable(app=app, user=user, token=data.token or "", expires_s=expires_s)
+    view = await _upsert(services, app, user, profile)
+    if data.issue_access_token:
+        view |= _with_token(await services.tokens.issue(app=app, user=user))
+    elif binds:
+        view |= _with_token(await services.tokens.bind(app=app, user=user, token=data.token or "", expires_s=expires_s))
+    return ok(view)
+
+
+@post(
+    "/admin/clients/list",
+    **operation(
+        "upsert_users", Who.BACKEND, UsersResult, cost=costs.LIST, refusals=_REFUSALS, bad_body=INVALID_REQUEST
+    ),
+)
+async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -> Reply:
+    """Create or update up to 500 users, in a body of up to 64 KiB. All of them are checked before the first is written."""
+    app, services = request.auth.app, request.services
+    raws = _decode_list(body).data
+    users = {check_id("_id", given.id): user_profile(bytes(raw)) for given, raw in zip(data.data, raws, strict=True)}
+    known = await services.directory.users(app=app, users=list(users))
+    for user, before in known.items():
+        merged("a user", before.profile, users[user])
+    views = await asyncio.gather(*(_upsert(services, app, user, profile) for user, profile in users.items()))
+    return ok({"totalCount": len(views), "data": views})
+
+
+@put(
+    "/admin/clients/{user:str}/token",
+    **operation(
+        "bind_token",
+        Who.BACKEND,
+        TokenResult,
+        cost=costs.PROFILE,
+        refusals=_REFUSALS,
+        bad_body=INVALID_REQUEST,
+        statuses=(404, 409),
+    ),
+)
+async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[TokenBinding]) -> Reply:
+    """Replace the user's custom tokens by another one, at once."""
+    check_wishes(body, _BINDING_WISHES)
+    expires_s = expiry(request.services, data.expiration_date)
+    token = await request.services.tokens.bind(
+        app=request.auth.app, user=user, token=data.token, expires_s=expires_s, replaces=True
+    )
+    return ok(TokenResult(token.token, user, iso(token.expires_s * 1000), token.expires_s * 1000))
+
+
+@delete(
+    "/admin/clients/{user:str}/token",
+    **operation(
+        "revoke_tokens",
+        Who.BACKEND,
+        RevokedTokensResult,
+        refusals=_REFUSALS,
+        bad_body=INVALID_REQUEST,
+        statuses=(404,),
+        optional_body=True,
+    ),
+)
+async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[TokenRevoking | None] = None) -> Reply:
+    """Revoke one token of the user, or all of them, for good."""
+    token = (data.token if data else None) or ""
+    revoked = await request.services.tokens.revoke(app=request.auth.app, user=user, token=token)
+    return ok(RevokedTokensResult([_revoked(one) for one in revoked]))
+
+
+def expiry(services: Services, text: str | None) -> int:
+    """`expirationDate`, an ISO-8601 time, as Unix seconds; without one that of a token issued now. Raises Invalid."""
+    if text is None:
+        return services.tokens.usual_expiry_s()
+    try:
+        return unix_ms(text) // 1000
+    except ValueError:
+        raise Invalid("expirationDate", "expirationDate must be an ISO-8601 time") from None
+
+
+async def _upsert(services: Services, app: str, user: str, profile: dict[str, bytes]) -> View:
+    stored: User = await services.directory.upsert_user(app=app, user=user, profile=profile)
+    services.people.changed(app, stored)
+    return user_view(app, stored)
+
+
+def _with_token(token: IssuedToken) -> View:
+    return {"token": token.token, "expirationDate": iso(token.expires_s * 1000)}
+
+
+def _revoked(token: IssuedToken) -> RevokedToken:
+    created = iso(token.created_ms)
+    return RevokedToken(token.token, created, created, iso(token.expires_s * 1000), token.expires_s * 1000)
+
+
+class _RawList(msgspec.Struct, frozen=True):
+    data: list[msgspec.Raw]
+
+
+_decode_list = msgspec.json.Decoder(_RawList).decode

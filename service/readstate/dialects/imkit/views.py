@@ -1,0 +1,150 @@
+"""Our values as IMKit objects (docs.imkit.io, Room, Message and User objects). HTTP answers and socket events share them.
+
+Each view is a dict that msgspec encodes; profile fields stay the JSON text they were given as. Objects carry their id twice, as `_id`
+and `id`: clients read either.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from readstate.dialects.http.times import iso
+from readstate.dialects.people import People
+from readstate.domain.identity import User
+from readstate.domain.types import MemberState, MessageRef, Room
+
+View = dict[str, Any]
+
+_USER_DEFAULTS: Mapping[str, Any] = {"nickname": "", "avatarUrl": "", "description": "", "isRobot": False}
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def user_ref(user: str, known: User | None) -> View:
+    """A user inside a room or message: the ids and what clients show of a person."""
+    profile = known.profile if known else {}
+    shown = {
+        name: msgspec.Raw(profile[name]) if name in profile else default for name, default in _USER_DEFAULTS.items()
+    }
+    return {"_id": user, "id": user, **shown}
+
+
+def user_view(app: str, user: User) -> View:
+    """A user with the whole profile."""
+    given = {name: msgspec.Raw(value) for name, value in user.profile.items()}
+    return {
+        **_USER_DEFAULTS,
+        **given,
+        "_id": user.user,
+        "id": user.user,
+        "appID": app,
+        "mute": [],
+        "updatedAt": iso(user.updated_ms),
+    }
+
+
+def with_me(room: Room, members: Sequence[MemberState]) -> Sequence[MemberState]:
+    """`members`, of whom there may be more, and in any case the one for whom the room was read."""
+    if room.me is None or any(state.member == room.me.member for state in members):
+        return members
+    return [*members, room.me]
+
+
+def people_in(room: Room, members: Iterable[MemberState]) -> set[str]:
+    """Everybody whose profile the view of a room shows."""
+    return {state.member for state in members} | ({room.last.sender} if room.last and room.last.sender else set())
+
+
+def room_view(
+    app: str, room: Room, members: Sequence[MemberState], people: Mapping[str, User | None], *, properties: bool = True
+) -> View:
+    """A room as everybody sees it, per-user fields left out. `properties`: with the read state of each of `members`."""
+    view: View = {
+        "roomType": "group",
+        **{name: msgspec.Raw(value) for name, value in room.profile.items()},
+        "_id": room.room,
+        "id": room.room,
+        "appID": app,
+        "roomTags": room.tags,
+        "status": room.status.value,
+        "createdTime": iso(room.created_ms),
+        "createdTimeMS": room.created_ms,
+        "members": [user_ref(state.member, people.get(state.member)) for state in members],
+    }
+    if properties:
+        view["memberProperties"] = [_member_property(state) for state in members]
+    if room.last:
+        view["lastMessage"] = last_message(app, room.room, room.last, people)
+    return view
+
+
+def personal(view: View, room: Room, user: str) -> View:
+    """`view` with what concerns `user`: their unread messages, and whether they may change the room."""
+    return {**view, "unread": room.me.unread if room.me else 0, "isSuperuser": is_superuser(room, user)}
+
+
+def _member_property(state: MemberState) -> View:
+    view: View = {"client": state.member, "badge": state.unread}
+    if state.last_read is not None:
+        view["lastRead"] = state.last_read
+    return view
+
+
+def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, User | None]) -> View:
+    """The newest message: who and when. What it said was pushed when it was posted, and is not kept."""
+    return {
+        "_id": last.message,
+        "id": last.message,
+        "appID": app,
+        "room": room,
+        "sender": user_ref(last.sender, people.get(last.sender)) if last.sender else None,
+        **_times(last.at_ms),
+    }
+
+
+def message_view(app: str, room: str, message: str, sender: View | str | None, at_ms: int, body: str | bytes) -> View:
+    """A message with the `body` (a JSON object) that it was posted with."""
+    given = _decode_fields(body)
+    return {
+        "messageType": "text",
+        **given,
+        "_id": message,
+        "id": message,
+        "appID": app,
+        "room": room,
+        "sender": sender,
+        **_times(at_ms),
+        "updatedAtMS": at_ms,
+    }
+
+
+def stored_message(app: str, room: str, message: str, sender: str, at_ms: int) -> View:
+    """What is kept of a message of the backend."""
+    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender or None, **_times(at_ms)}
+
+
+def _times(at_ms: int) -> View:
+    return {"messageTime": iso(at_ms), "messageTimeMS": at_ms, "createdAtMS": at_ms}
+
+
+def is_superuser(room: Room, user: str) -> bool:
+    """Whether `user`, for whom the room was read, is a member who owns or manages it."""
+    return room.me is not None and (_stored(room, "owner") == user or user in _managers(room))
+
+
+def _managers(room: Room) -> Sequence[Any]:
+    managers = _stored(room, "managers")
+    return managers if isinstance(managers, list) else ()
+
+
+def _stored(room: Room, name: str) -> Any:
+    text = room.profile.get(name)
+    return msgspec.json.decode(text) if text is not None else None
+
+
+async def message_for_everybody(
+    people: People, app: str, room: str, message: str, sender: str, at_ms: int, body: str
+) -> View:
+    """A message as it is broadcast in a `chat message` event: the sender as an object, without which clients drop it."""
+    known = await people.find(app, [sender]) if sender else {}
+    return message_view(app, room, message, user_ref(sender, known.get(sender)) if sender else None, at_ms, body)

@@ -1,0 +1,91 @@
+"""Who may pass: X-Auth-Token and X-User-Id, which must belong together (developer.rocket.chat, authenticate a REST client).
+
+Nothing in a request names its app, so a token is looked for in all of them. Checked before the query and the body are looked at.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import unquote_to_bytes
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.http.client_address import client_address
+from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, Refused
+from readstate.dialects.services import Services
+from readstate.domain.identity import Session
+from readstate.domain.limits import MAX_ID_BYTES
+
+MAX_REMEMBERED = 50_000  # tokens, per worker
+MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
+
+_TOKEN, _USER = b"x-auth-token", b"x-user-id"
+
+
+class Homes:
+    """Remembers in which app a token was good, so that with many apps only its first use asks them all."""
+
+    def __init__(self) -> None:
+        self._apps: OrderedDict[tuple[str, bytes], str] = OrderedDict()
+
+    async def session(self, services: Services, token: str, user: bytes, address: str) -> Session | None:
+        """The session of `token` in the app where it is a token of `user`, who is named as a header has it."""
+        app = self._apps.get((token, user))
+        session = await services.tokens.verify(app, token) if app else None
+        if session is not None and _is(session, user):
+            return session
+        self._apps.pop((token, user), None)
+        found = await services.credentials.sessions(services.apps.all(), token, address)
+        for session in found:
+            if _is(session, user):
+                self._remember(token, user, session.app)
+                return session
+        if found:  # a good token under a wrong name
+            services.credentials.missed(address)
+        return None
+
+    def _remember(self, token: str, user: bytes, app: str) -> None:
+        self._apps[token, user] = app
+        if len(self._apps) > MAX_REMEMBERED:
+            self._apps.popitem(last=False)
+
+
+class Gate:
+    """The middleware of this dialect's routes."""
+
+    def __init__(self, app: ASGIApp, services: Callable[[], Services], homes: Homes) -> None:
+        self._app = app
+        self._services = services
+        self._homes = homes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opt, asked = scope["route_handler"].opt, cast("Any", scope)
+        if "signed_in" in opt:
+            asked["services"] = self._services()
+        if not opt.get("signed_in"):
+            await self._app(scope, receive, send)
+            return
+        limits: RateLimits = asked["services"].rate_limits
+        asked["auth"] = session = await self._admit(asked["services"], asked)
+        limits.take(session.app, session.user, opt["cost"])
+        asked["payer"] = session.app, session.user
+        with limits.at_once(session.app, session.user, opt["cost"]):
+            await self._app(scope, receive, send)
+
+    async def _admit(self, services: Services, scope: Mapping[str, Any]) -> Session:
+        given = {name: value for name, value in scope["headers"] if name in (_TOKEN, _USER)}
+        token, user, address = given.get(_TOKEN), given.get(_USER), client_address(scope)
+        if not token or not user or len(user) > MAX_USER_BYTES:
+            services.credentials.absent(address)
+            raise Refused(NOT_LOGGED_IN)
+        session = await self._homes.session(services, token.decode("latin-1"), user, address)
+        if session is None:
+            raise Refused(NOT_LOGGED_IN)
+        return session
+
+
+def _is(session: Session, header: bytes) -> bool:
+    """Whether a header names the session's user: as UTF-8, percent-encoded, or in the one-byte characters that some clients send."""
+    user = session.user.encode()
+    return user in (header, unquote_to_bytes(header), header.decode("latin-1").encode())

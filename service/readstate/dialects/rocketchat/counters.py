@@ -1,0 +1,123 @@
+"""How many messages wait in a room (apidocs/get-channel-counters, get-dm-counters).
+
+Counts are exact: `unreads` is every countable message after the caller's cursor, the caller's own left out, in rooms of every kind.
+Mentions are not known here, so `userMentions` is 0. `msgs` is how many messages were ever posted.
+"""
+
+from litestar import HttpMethod
+
+from readstate.dialects.access.rooms import is_open
+from readstate.dialects.http.times import iso
+from readstate.dialects.rocketchat.call import Call, call
+from readstate.dialects.rocketchat.errors import FORBIDDEN, Problem, Refused
+from readstate.dialects.rocketchat.rooms import Kind, find_by_name, find_room, kind, own_name
+from readstate.dialects.rocketchat.schema import NOT_ONE_OF
+from readstate.dialects.rocketchat.schemas import (
+    ChannelCounters,
+    CountersAnswer,
+    DirectCounters,
+    GroupCounters,
+    NamedGroupCounters,
+)
+from readstate.dialects.rocketchat.views import last_seen_ms
+from readstate.domain.identity import Session
+from readstate.domain.types import MemberState, Room, Status
+
+_UNKNOWN = "error-room-not-found"
+_BY_ID_OR_NAME = 'The required "roomId" or "roomName" param provided does not match any '
+
+NO_CHANNEL = Problem.coded(_UNKNOWN, _BY_ID_OR_NAME + "channel")
+NO_GROUP = Problem.coded(_UNKNOWN, _BY_ID_OR_NAME + "group")
+NO_DIRECT = Problem.coded(_UNKNOWN, 'The required "roomId" param provided does not match any direct message')
+NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "roomId" or "roomName" is required')
+
+
+@call(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, ChannelCounters)
+async def channel_counters(request: Call, given: ChannelCounters) -> CountersAnswer:
+    """The caller's counts in a channel, found by id, or by name among the caller's own."""
+    room = await _room(request, "c", NO_CHANNEL, room=given.room or "", name=given.name or "", user=given.user)
+    return _room_counters(room, "channel")
+
+
+@call(
+    HttpMethod.GET,
+    "/groups.counters",
+    "rocketchat_group_counters",
+    CountersAnswer,
+    GroupCounters,
+    NamedGroupCounters,
+    unmatched=NOT_ONE_OF,
+)
+async def group_counters(request: Call, given: GroupCounters | NamedGroupCounters) -> CountersAnswer:
+    """The caller's counts in a private group, found by id, or by name among the caller's own."""
+    room, name = (given.room, "") if isinstance(given, GroupCounters) else ("", given.name)
+    if not room and not name:
+        raise Refused(NO_PARAMETER)
+    return _room_counters(await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user), "private group")
+
+
+@call(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", CountersAnswer, DirectCounters)
+async def im_counters(request: Call, given: DirectCounters) -> CountersAnswer:
+    """The caller's counts in a direct room."""
+    return await _direct_counters(request, given)
+
+
+@call(HttpMethod.GET, "/dm.counters", "rocketchat_dm_counters", CountersAnswer, DirectCounters)
+async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
+    """The same as im.counters."""
+    return await _direct_counters(request, given)
+
+
+async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, name: str, user: str) -> Room:
+    """The room of the wanted kind, by its id or else by its name. Of others only an open one is there.
+
+    Raises Refused.
+    """
+    services, session = request.services, request.auth
+    _check_user(session, user)
+    found = None
+    if room:
+        found = await find_room(services, session, room)
+    elif name:
+        found = await find_by_name(services, session, name, wanted)
+    if found is None or kind(found) != wanted or not (found.me or is_open(found, services.client_rules)):
+        raise Refused(unknown)
+    return found
+
+
+async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnswer:
+    session = request.auth
+    _check_user(session, given.user)
+    room = await find_room(request.services, session, given.room)
+    if room is None or kind(room) != "d" or room.me is None:
+        raise Refused(NO_DIRECT)
+    seen_ms = last_seen_ms(room.me) if room.last else 0
+    return _counters(room, room.me, seen_ms)
+
+
+def _room_counters(room: Room, what: str) -> CountersAnswer:
+    """Counts for a member. A frozen room is an archived one here; what it is called is its members' affair. Raises Refused."""
+    if room.me is None:
+        return CountersAnswer(joined=False)
+    if room.status is Status.FROZEN:
+        raise Refused(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))
+    return _counters(room, room.me, last_seen_ms(room.me) or room.me.moved_ms)
+
+
+def _counters(room: Room, me: MemberState, from_ms: int) -> CountersAnswer:
+    """`from_ms` 0: unreads are counted from nowhere."""
+    return CountersAnswer(
+        joined=True,
+        members=room.member_count,
+        unreads=me.unread,
+        unreads_from=iso(from_ms) if from_ms else None,
+        msgs=room.seq,
+        latest=iso(room.last.at_ms if room.last else room.created_ms),
+        user_mentions=0,
+    )
+
+
+def _check_user(session: Session, user: str) -> None:
+    """Whoever asks about somebody else needs a permission that no token here carries. Raises Refused."""
+    if user not in ("", session.user):
+        raise Refused(FORBIDDEN)

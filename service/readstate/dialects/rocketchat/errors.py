@@ -1,0 +1,143 @@
+"""Refusals and faults in Rocket.Chat's words: HTTP status, `error`, and for some `errorType` and `details`.
+
+A coded error has its code in brackets behind `error` and again in `errorType`: clients read either. Errors of the request's form have the
+code in `errorType` only, and some failures have none at all. Which is which is the original's choice, and clients depend on it. Texts
+that the original does not have (a wrong path or method, a body too large, our own faults) are ours and say so below.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Self
+
+from litestar import Request
+from litestar.exceptions import HTTPException
+from msgspec import UNSET, Struct
+
+from readstate import errors
+from readstate.dialects.http.body import ClientGone
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.rocketchat.reply import Headers, reply
+from readstate.dialects.rocketchat.schemas import FailureAnswer
+from readstate.domain.limits import MAX_BODY_BYTES
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(Struct, frozen=True):
+    """One error as it is answered."""
+
+    status: int
+    code: str  # its outcome in metrics and logs; on the wire only with `typed`
+    error: str
+    typed: bool = False  # with `errorType`
+    details: Mapping[str, str] | None = None
+    old: bool = False  # with `status` and `message`, which the documentation and older clients have
+
+    @classmethod
+    def coded(cls, code: str, reason: str, **details: str) -> Self:
+        """An error that the original throws with a code."""
+        return cls(400, code, f"{reason} [{code}]", typed=True, details=details or None)
+
+    def reply(self, error: str = "", headers: Headers = ()) -> Reply:
+        """The answer; `error` stands in for the problem's own text."""
+        text = error or self.error
+        failure = FailureAnswer(
+            error=text,
+            error_type=self.code if self.typed else UNSET,
+            details=self.details or UNSET,
+            status="error" if self.old else UNSET,
+            message=text if self.old else UNSET,
+        )
+        return reply(failure, self.status, self.code, headers)
+
+
+class Refused(Exception):
+    """A refusal that only this dialect knows, as it will be answered. `error` stands in for the problem's own text."""
+
+    def __init__(self, problem: Problem, error: str = "", headers: Headers = ()) -> None:
+        super().__init__(error or problem.error)
+        self.problem = problem
+        self.error = error
+        self.headers = headers
+
+
+NOT_LOGGED_IN = Problem(401, "unauthorized", "You must be logged in to do this.", old=True)
+LOGIN_FAILED = Problem(401, "unauthorized", "Unauthorized", old=True)
+FORBIDDEN = Problem(403, "forbidden", "unauthorized")  # the original's word
+INVALID_QUERY = Problem(400, "error-invalid-params", "", typed=True)
+INVALID_BODY = Problem(400, "invalid-params", "", typed=True)
+MESSAGE_REQUIRED = Problem(400, "error-param-required", "The required 'messageId' param is missing.")
+ROOM_REQUIRED = Problem(400, "error-param-required", "The 'roomId' param is required")
+INVALID_DATE = Problem.coded("error-roomId-param-invalid", 'The "lastUpdate" query parameter must be a valid date.')
+INVALID_SUBSCRIPTION = Problem(400, "error-invalid-subscription", "error-invalid-subscription")
+TOO_MANY_REQUESTS = Problem(429, "error-too-many-requests", "")
+SLOW_DOWN = "Error, too many requests. Please slow down. You must wait {} seconds before trying this endpoint again. [error-too-many-requests]"
+NOT_FOUND = Problem(404, "not-found", "API endpoint does not exist")  # ours
+NOT_ALLOWED = Problem(405, "method-not-allowed", "Method not allowed; the Allow header names those that are")  # ours
+TOO_LARGE = Problem(413, "too-large", f"The body must have at most {MAX_BODY_BYTES} bytes")  # ours
+NOT_SERVED = Problem(400, "bad-request", "The request is not understood")  # ours
+INTERNAL_ERROR = Problem(500, "INTERNAL_ERROR", "Internal server error")
+UNAVAILABLE = Problem(503, "SERVICE_UNAVAILABLE", "Service unavailable: nothing was done; try again")  # ours
+UNKNOWN_OUTCOME = Problem(  # ours
+    503,
+    "SERVICE_UNAVAILABLE",
+    "Service unavailable: it is unknown whether this was done; ask for the present state before you repeat it",
+)
+
+Refusals = Mapping[type[errors.Refusal], Problem]
+
+# Unless a call has its own words for it. What is not here says itself what is wrong with it.
+REFUSALS: Refusals = {
+    errors.RoomUnknown: Problem.coded("error-invalid-room", "Invalid room"),
+    errors.NotMember: Problem.coded("error-invalid-room", "Invalid room"),
+    errors.MessageUnknown: Problem.coded("error-invalid-message", "Invalid message"),
+    errors.UserUnknown: Problem.coded("error-invalid-user", "Invalid user"),
+    errors.TokenUnknown: NOT_LOGGED_IN,
+    errors.TokenConflict: NOT_LOGGED_IN,
+}
+
+_FRAMEWORK = {404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE}
+
+
+def speaks(path: str) -> bool:
+    """Whether a path is this dialect's: all of /api, of which /api/v1 has something."""
+    return path == "/api" or path.startswith("/api/")
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
+    """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
+    scope: Any = request.scope
+    handler = scope.get("route_handler")
+    opt: Mapping[str, Any] = handler.opt if handler else {}
+    found = _answer(opt, error)
+    scope["outcome"] = found.code
+    # Who was counted is told where the count stands, also when the call itself failed.
+    found.more_headers += scope.get("rate_headers", ())
+    if found.status == 500:
+        logger.error(
+            "unexpected failure",
+            exc_info=error,
+            extra={"method": scope["method"], "operation": opt.get("operation", "")},
+        )
+    return found
+
+
+def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
+    if isinstance(error, Refused):
+        return error.problem.reply(error.error, error.headers)
+    if isinstance(error, errors.TooManyRequests):
+        wait_s = error.retry_after_s
+        return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), ((b"retry-after", b"%d" % wait_s),))
+    if isinstance(error, errors.Refusal):
+        problem = opt.get("refusals", REFUSALS).get(type(error)) or REFUSALS.get(type(error), INVALID_BODY)
+        return problem.reply("" if problem.error else str(error))
+    if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
+        problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME
+        text = str(error) if isinstance(error, errors.StoreFull) else ""
+        return problem.reply(text, ((b"retry-after", b"%d" % error.retry_after_s),))
+    if isinstance(error, ClientGone):
+        return NOT_SERVED.reply()  # nobody is left to read it
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        headers = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
+        return _FRAMEWORK.get(error.status_code, NOT_SERVED).reply(headers=headers)
+    return INTERNAL_ERROR.reply()

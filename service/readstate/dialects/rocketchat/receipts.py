@@ -1,0 +1,95 @@
+"""GET chat.getMessageReadReceipts: who has read a message, and since when (apidocs/get-message-read-receipts).
+
+The sender comes first, with the message's own time; the others by the time at which they had read
+it, then by id. Who left after reading keeps the receipt; who joined later has none and sees none.
+Without `offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
+"""
+
+from litestar import HttpMethod
+from msgspec import UNSET, UnsetType
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.times import iso
+from readstate.dialects.rocketchat.call import Call, call
+from readstate.dialects.rocketchat.errors import MESSAGE_REQUIRED
+from readstate.dialects.rocketchat.people import person
+from readstate.dialects.rocketchat.schemas import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
+from readstate.dialects.rocketchat.visible import refusals, room_of_message
+from readstate.dialects.services import Services
+from readstate.domain.identity import Session, User
+from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
+from readstate.domain.types import Receipts
+
+MAX_RECEIPTS = (
+    10_000  # looked at for one answer, the sender's not counted; of more readers the first in the domain's order
+)
+DEFAULT_COUNT = 50
+MAX_COUNT = 100
+
+Read = tuple[str, int]  # who, and since when (Unix ms)
+
+
+@call(
+    HttpMethod.GET,
+    "/chat.getMessageReadReceipts",
+    "rocketchat_receipts",
+    MessageReceiptsAnswer,
+    MessageReceipts,
+    refusals=refusals("getReadReceipts"),
+    empty={"messageId": MESSAGE_REQUIRED},
+    cost=costs.RECEIPTS,
+)
+async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
+    """Who has read a message that came into a room of the caller since they joined, and since when.
+
+    With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means all from `offset` on.
+    """
+    services, session = request.services, request.auth
+    room, me = await room_of_message(services, session, given.message)
+    request.charge(costs.of_members(room.member_count, at_most=MAX_RECEIPTS))
+    page = _page(await _all(services, session, room.room, given.message, me.joined), given.offset, given.count)
+    people = await services.people.find(session.app, {reader for reader, _ in page})
+    return MessageReceiptsAnswer([_receipt(room.room, given.message, read, people.get(read[0])) for read in page])
+
+
+async def _all(services: Services, session: Session, room: str, message: str, after: int) -> list[Read]:
+    """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
+    found: dict[str, int] = {}
+    page: Receipts | None = None
+    while page is None or (page.next and len(found) < MAX_RECEIPTS):
+        page = await services.read_state.receipts(
+            app=session.app,
+            room=room,
+            message=message,
+            limit=MAX_RECEIPTS_PER_PAGE,
+            page=page.next if page else "",
+            after=after,
+        )
+        for receipt in page.readers:
+            # A message may carry its sender's clock, and nobody has read it before it was there.
+            found.setdefault(receipt.member, max(receipt.at_ms, page.message.at_ms))
+    sender = page.message.sender
+    found.pop(sender, None)
+    readers = sorted(found.items(), key=lambda read: (read[1], read[0]))[:MAX_RECEIPTS]
+    return [(sender, page.message.at_ms), *readers] if sender else readers
+
+
+def _page(reads: list[Read], offset: int | UnsetType, count: int | UnsetType) -> list[Read]:
+    if offset is UNSET and count is UNSET:
+        return reads
+    start = 0 if offset is UNSET else offset
+    size = DEFAULT_COUNT if count is UNSET else min(count, MAX_COUNT) or len(reads)
+    return reads[start : start + size]
+
+
+def _receipt(room: str, message: str, read: Read, known: User | None) -> MessageReceipt:
+    reader, at_ms = read
+    return MessageReceipt(
+        id=message + reader,
+        room=room,
+        user_id=reader,
+        message=message,
+        ts=iso(at_ms),
+        updated_at=iso(at_ms),
+        user=person(reader, known) if known else UNSET,
+    )

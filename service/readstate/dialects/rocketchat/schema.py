@@ -1,0 +1,73 @@
+"""Requests held against their forms. What is wrong is said in the words, and found in the order, of the original's schema validator.
+
+For each form the first thing only: a missing field, then an unknown one, then one of a wrong type; for a call that takes one of several
+forms the messages of all of them, and that none matched.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+import msgspec
+from msgspec import Struct
+
+SEPARATOR = "\n "
+
+# What stands behind the messages of all forms when none was matched; which of the two, the original says for each call.
+NOT_ANY_OF = "must match a schema in anyOf"
+NOT_ONE_OF = "must match exactly one schema in oneOf"
+
+# What was expected, as msgspec says it, and as the original does.
+_WORDS = {
+    "`int` >= 0": "must be >= 0",
+    "`int`": "must be integer",
+    "`bool`": "must be boolean",
+    "`str`": "must be string",
+}
+
+Form = TypeVar("Form", bound=Struct)
+
+
+class Misfit(Exception):
+    """What was sent has none of the forms that the call takes; the message is what clients are told."""
+
+
+def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True, unmatched: str = NOT_ANY_OF) -> Form:
+    """`given` in the first form that it has. `strict` False: texts stand for numbers and booleans, as in a query.
+
+    Raises Misfit; of several forms its last message is `unmatched`.
+    """
+    messages = []
+    for form in forms:
+        message = _misfit(given, form, strict)
+        if not message:
+            return msgspec.convert(given, form, strict=strict)
+        messages.append(message)
+    if len(forms) > 1:
+        messages.append(unmatched)
+    raise Misfit(SEPARATOR.join(messages))
+
+
+def _misfit(given: object, form: Any, strict: bool) -> str:
+    """The first thing that keeps `given` from having this form; "" when it has it."""
+    if not isinstance(given, Mapping):
+        return "must be object"
+    fields = msgspec.structs.fields(form)
+    for field in fields:
+        if field.required and field.encode_name not in given:
+            return f"must have required property '{field.encode_name}'"
+    if form.__struct_config__.forbid_unknown_fields and not {field.encode_name for field in fields}.issuperset(given):
+        return "must NOT have additional properties"
+    present = [field for field in fields if field.encode_name in given]
+    return next(filter(None, (_wrong(given[field.encode_name], field.type, strict) for field in present)), "")
+
+
+def _wrong(value: object, kind: Any, strict: bool) -> str:
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _misfit(value, kind, strict)
+    try:
+        msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        expected = str(error).removeprefix("Expected ").partition(",")[0]
+        # Of what looks like an enormous number msgspec says no more than that it is out of range.
+        return _WORDS.get(expected) or _WORDS["`bool`" if bool in get_args(kind) else "`int`"]
+    return ""

@@ -1,0 +1,83 @@
+"""POST login and logout, as far as tokens go (apidocs/login-with-username-and-password).
+
+No passwords are kept: the backend gives its users tokens, and where a client has to send a password it sends such a token. Logging in
+answers the very token that was sent, so nobody stays logged in for longer than the backend meant; logging out revokes it.
+"""
+
+from collections.abc import Collection
+
+from litestar import HttpMethod
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.client_address import client_address
+from readstate.dialects.rocketchat.call import Call, call
+from readstate.dialects.rocketchat.errors import LOGIN_FAILED, Refused
+from readstate.dialects.rocketchat.people import person, text
+from readstate.dialects.rocketchat.schemas import (
+    LoggedIn,
+    LoggedOut,
+    Login,
+    LoginAnswer,
+    LoginName,
+    LogoutAnswer,
+    Nothing,
+)
+from readstate.domain.identity import Session, User
+
+
+@call(
+    HttpMethod.POST,
+    "/login",
+    "rocketchat_login",
+    LoginAnswer,
+    Login,
+    signed_in=False,
+    misfit=LOGIN_FAILED,
+    cost=costs.PROFILE,
+)
+async def login(request: Call, given: Login) -> LoginAnswer:
+    """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or `email`. Answers whose it is."""
+    services, token, address = request.services, given.resume or given.password, client_address(request.scope)
+    if not token:
+        services.credentials.absent(address)
+    found = await services.credentials.sessions(services.apps.all(), token, address) if token else ()
+    for session in found:
+        services.rate_limits.take(session.app, session.user, costs.PROFILE)
+        # Not from the cache: a name that was given this moment is one to log in by.
+        known = (await services.directory.users(app=session.app, users=[session.user])).get(session.user)
+        if given.resume or _is_named(given, session, known):
+            return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
+    if found:  # a good token under a wrong name
+        services.credentials.missed(address)
+    raise Refused(LOGIN_FAILED)
+
+
+@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
+async def logout(request: Call, _: Nothing) -> LogoutAnswer:
+    """Revoke the token that this call was made with; the user's other tokens stay."""
+    return await _end(request)
+
+
+@call(HttpMethod.GET, "/logout", "rocketchat_logout_by_get", LogoutAnswer, Nothing, cost=costs.PROFILE)
+async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
+    """The same as POST, for clients that log out by GET. A browser does not send the two headers by itself."""
+    return await _end(request)
+
+
+async def _end(request: Call) -> LogoutAnswer:
+    await request.services.tokens.end(request.auth)
+    return LogoutAnswer(data=LoggedOut())
+
+
+def _is_named(given: Login, session: Session, known: User | None) -> bool:
+    """Whether the login names the user whose token it gives."""
+    profile = known.profile if known else {}
+    username, email = text(profile, "username"), text(profile, "email")
+    if isinstance(given.user, str) and _is_one_of(given.user, (session.user, username, email)):
+        return True
+    named: list[Login | LoginName] = [given] if isinstance(given.user, str) else [given, given.user]
+    return any(_is_one_of(one.username, (session.user, username)) or _is_one_of(one.email, (email,)) for one in named)
+
+
+def _is_one_of(name: str, names: Collection[str]) -> bool:
+    return bool(name) and name in names

@@ -1,0 +1,116 @@
+"""The caller's rooms, and reading them (apidocs/mark-channel-as-read, get-subscription-room, get-all-subscriptions)."""
+
+import time
+from collections.abc import Sequence
+
+from litestar import HttpMethod
+
+from readstate.batches import in_batches
+from readstate.dialects.access import costs
+from readstate.dialects.http.times import iso, unix_ms
+from readstate.dialects.rocketchat.call import Call, call
+from readstate.dialects.rocketchat.errors import INVALID_DATE, INVALID_SUBSCRIPTION, ROOM_REQUIRED, Refused
+from readstate.dialects.rocketchat.people import person
+from readstate.dialects.rocketchat.rooms import find_summaries, names
+from readstate.dialects.rocketchat.schemas import (
+    Done,
+    ManySubscriptions,
+    OneSubscription,
+    ReadRid,
+    ReadRoomId,
+    RemovedSubscription,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionsAnswer,
+)
+from readstate.dialects.rocketchat.views import changed_ms, subscription, subscription_id
+from readstate.dialects.services import Services
+from readstate.domain.identity import Session
+from readstate.errors import NotMember, RoomUnknown
+
+# What was left is known for an hour. Who asks about a time further back gets every subscription, and can tell what is gone.
+REMOVED_KNOWN_MS = 50 * 60 * 1000
+
+
+@call(
+    HttpMethod.POST,
+    "/subscriptions.read",
+    "rocketchat_read",
+    Done,
+    ReadRid,
+    ReadRoomId,
+    refusals={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
+)
+async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
+    """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
+    session = request.auth
+    await request.services.read_state.mark_read_until(
+        app=session.app, room=given.room, user=session.user, with_badge=False
+    )
+    return Done()
+
+
+@call(
+    HttpMethod.GET,
+    "/subscriptions.getOne",
+    "rocketchat_subscription",
+    SubscriptionAnswer,
+    OneSubscription,
+    empty={"roomId": ROOM_REQUIRED},
+)
+async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
+    """One room of the caller; null for a room that is not there or not the caller's."""
+    services, session = request.services, request.auth
+    return SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
+
+
+@call(
+    HttpMethod.GET,
+    "/subscriptions.get",
+    "rocketchat_subscriptions",
+    SubscriptionsAnswer,
+    ManySubscriptions,
+    cost=costs.LIST,
+)
+async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnswer:
+    """The caller's rooms that changed after `updatedSince`, and those left since; without it all rooms."""
+    services, session = request.services, request.auth
+    since_ms = _since_ms(given.since)
+    known_ms = time.time_ns() // 1_000_000 - REMOVED_KNOWN_MS
+    found = await services.read_state.subscriptions(
+        app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0
+    )
+    changed = dict(found.changed)
+    request.charge(costs.of_list(len(changed)))
+    removed = [(room, at_ms) for room, at_ms in found.removed if given.since and at_ms > since_ms]
+    return SubscriptionsAnswer(
+        update=[
+            one
+            for batch in in_batches(sorted(changed))
+            for one in await _subscriptions(services, session, batch, changed)
+        ],
+        remove=[
+            RemovedSubscription(subscription_id(room, session.user), iso(at_ms)) for room, at_ms in sorted(removed)
+        ],
+    )
+
+
+async def _subscriptions(
+    services: Services, session: Session, asked: Sequence[str], changed: dict[str, int]
+) -> list[Subscription]:
+    """The caller's view of those of the rooms `asked` that the caller is in; `changed` says when they changed, where that is known."""
+    rooms = await find_summaries(services, session, asked)
+    called = await names(services, session, rooms)
+    owner = person(session.user, (await services.people.find(session.app, [session.user]))[session.user])
+    return [
+        subscription(session, room, name, owner, changed.get(room.room) or changed_ms(room))
+        for room, name in zip(rooms, called, strict=True)
+    ]
+
+
+def _since_ms(text: str) -> int:
+    """Unix ms of `updatedSince`, 0 without it. Raises Refused."""
+    try:
+        return max(0, unix_ms(text)) if text else 0
+    except ValueError:
+        raise Refused(INVALID_DATE) from None

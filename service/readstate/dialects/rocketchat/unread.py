@@ -1,0 +1,64 @@
+"""POST subscriptions.unread: the caller wants to see a room as unread (apidocs/mark-channel-as-unread).
+
+The original moves the cursor back. Cursors here never go back, and receipts are never taken back: a mark is kept beside the cursor, which
+the caller's next read takes away. While it is set, `alert` is true and `ls` is the time of the message; `unread` stays what it is.
+"""
+
+from litestar import HttpMethod
+
+from readstate.dialects.rocketchat.call import Call, call
+from readstate.dialects.rocketchat.errors import Problem, Refused
+from readstate.dialects.rocketchat.schemas import Done, UnreadFrom, UnreadRoom
+from readstate.dialects.rocketchat.views import last_seen_ms
+from readstate.dialects.rocketchat.visible import room_of_message
+from readstate.dialects.services import Services
+from readstate.domain.identity import Session
+from readstate.domain.types import MemberState, MessageRef
+from readstate.errors import MessageUnknown, NotMember, RoomUnknown
+
+_WHERE = {"method": "unreadMessages", "action": "Unread_messages"}
+
+NO_MESSAGE = Problem.coded("error-no-message-for-unread", "There are no messages to mark unread", **_WHERE)
+NOT_ALLOWED = Problem.coded("error-action-not-allowed", "Not allowed", **_WHERE)
+NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription not found")
+
+
+@call(
+    HttpMethod.POST,
+    "/subscriptions.unread",
+    "rocketchat_unread",
+    Done,
+    UnreadRoom,
+    UnreadFrom,
+    refusals=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
+)
+async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
+    """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
+    services, session = request.services, request.auth
+    if isinstance(given, UnreadRoom):
+        await services.read_state.mark_unread(app=session.app, room=given.room, user=session.user)
+    else:
+        await _unread_from(services, session, given.first.message)
+    return Done()
+
+
+async def _unread_from(services: Services, session: Session, message: str) -> None:
+    """Raises Refused for a message that the caller cannot see or has sent, and for who has never read."""
+    try:
+        room, me = await room_of_message(services, session, message)
+        found = await services.read_state.receipts(
+            app=session.app, room=room.room, message=message, limit=1, after=me.joined
+        )
+    except (RoomUnknown, NotMember, MessageUnknown):
+        raise Refused(NOT_ALLOWED) from None
+    if found.message.sender == session.user:
+        raise Refused(NOT_ALLOWED)
+    if not last_seen_ms(me):
+        raise Refused(NO_SUBSCRIPTION)
+    if not _is_unread(found.message, me):
+        await services.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
+
+
+def _is_unread(message: MessageRef, me: MemberState) -> bool:
+    """Whether the caller sees the message as unread already: then there is nothing to mark."""
+    return message.seq > me.cursor or 0 < me.marked_ms <= message.at_ms

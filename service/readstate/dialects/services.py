@@ -1,0 +1,25 @@
+"""What the handlers of every dialect work with."""
+
+from msgspec import Struct
+
+from readstate.dialects.access.credentials import Credentials
+from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.people import People
+from readstate.domain.client_rules import ClientRules
+from readstate.domain.identity import Apps, Directory
+from readstate.domain.read_state import ReadState
+from readstate.domain.tokens import Tokens
+
+
+class Services(Struct, frozen=True):
+    """What the handlers work with."""
+
+    read_state: ReadState
+    directory: Directory
+    apps: Apps
+    tokens: Tokens
+    people: People
+    rate_limits: RateLimits
+    credentials: Credentials
+    client_rules: ClientRules
+    lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means

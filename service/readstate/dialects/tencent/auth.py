@@ -1,0 +1,124 @@
+"""Who may call (Tencent Cloud Chat, RESTful API Overview): the parameters of the URL, in the order in which they are checked.
+
+contenttype, sdkappid, identifier and usersig, the UserSig itself, administrators, frequency; the body comes after them.
+"""
+
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any, Final
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import Struct
+
+from readstate.dialects.http.body import until_gone
+from readstate.dialects.http.client_address import client_address
+from readstate.dialects.services import Services
+from readstate.dialects.tencent.codes import (
+    APP_MISSING,
+    APP_UNKNOWN,
+    NOT_ADMIN,
+    SIGNATURE_ABSENT,
+    TOO_OFTEN,
+    UNREADABLE_REQUEST,
+    WRONG_SIGNATURES,
+    Refused,
+    TooManyFailures,
+)
+from readstate.dialects.tencent.query import parameters
+from readstate.dialects.tencent.usersig import UserSigs
+from readstate.domain import alerts
+from readstate.domain.read_state import ReadState
+from readstate.errors import TooManyRequests
+
+RATE_WINDOW_MS: Final = 1000
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """Who may call. Without `sdkappid` or `key` nobody may."""
+
+    app: str  # our name of the app
+    sdkappid: int | None = None
+    key: str | None = None
+    old_key: str | None = None  # good as well
+    admins: frozenset[str] = frozenset()
+    rate_limit: int = 0  # calls of one command in a second; 0: any number
+
+
+class Gateway:
+    """Lets the app's administrators in."""
+
+    def __init__(self, access: Access, now: Callable[[], float] = time) -> None:
+        self._access = access
+        self._usersigs: UserSigs | None = None
+        if access.sdkappid is not None and access.key is not None:
+            self._usersigs = UserSigs(sdkappid=access.sdkappid, key=access.key, old_key=access.old_key, now=now)
+
+    @property
+    def app(self) -> str:
+        return self._access.app
+
+    def check(self, query: Mapping[str, str]) -> None:
+        """Whether a call comes from an administrator of the app. Raises Refused for the first thing that is wrong."""
+        usersigs = self._usersigs_of(query)
+        identifier, usersig = query.get("identifier"), query.get("usersig")
+        if not identifier or usersig is None:
+            raise Refused(SIGNATURE_ABSENT)
+        usersigs.check(usersig, identifier)
+        if identifier not in self._access.admins:
+            raise Refused(NOT_ADMIN)
+
+    async def count(self, read_state: ReadState, command: str) -> None:
+        """Count a call of `command`. Raises Refused for one too many, and what the store raises."""
+        limit = self._access.rate_limit
+        if limit:
+            left, _ = await read_state.take(
+                app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS
+            )
+            if left < 0:
+                raise Refused(TOO_OFTEN)
+            if limit - left == alerts.nearly(limit):
+                await alerts.note(read_state, self.app, command)
+
+    def _usersigs_of(self, query: Mapping[str, str]) -> UserSigs:
+        """What checks the signatures of the app that `query` names."""
+        if query.get("contenttype", "json").lower() != "json":
+            raise Refused(UNREADABLE_REQUEST, "contenttype must be json")
+        sdkappid = query.get("sdkappid", "")
+        if not (sdkappid.isascii() and sdkappid.isdecimal()):
+            raise Refused(APP_MISSING)
+        if self._usersigs is None or sdkappid.lstrip("0") != str(self._access.sdkappid):
+            raise Refused(APP_UNKNOWN)
+        return self._usersigs
+
+
+class Gate:
+    """The middleware of this dialect's routes."""
+
+    def __init__(self, app: ASGIApp, gateway: Gateway, services: Callable[[], Services]) -> None:
+        self._app = app
+        self._gateway = gateway
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked: Any = scope
+        opt = asked["route_handler"].opt
+        if "family" in opt:
+            asked["services"], asked["auth"] = services, app = self._services(), self._gateway.app
+            self._check(services, asked)
+            services.rate_limits.take(app, "", opt["cost"])
+            await self._gateway.count(services.read_state, opt["operation"])
+        await self._app(scope, until_gone(receive), send)
+
+    def _check(self, services: Services, scope: Any) -> None:
+        try:
+            self._gateway.check(parameters(scope["query_string"]))
+        except Refused as refused:
+            if refused.code not in WRONG_SIGNATURES:
+                services.credentials.absent(client_address(scope))
+                raise
+            # A good signature passes however many bad ones came from its address.
+            try:
+                services.credentials.missed(client_address(scope))
+            except TooManyRequests as error:
+                raise TooManyFailures(error.retry_after_s) from None
+            raise

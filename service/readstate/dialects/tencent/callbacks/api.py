@@ -1,0 +1,69 @@
+"""POST /tencent/callbacks: let in, understood, carried out, answered (Tencent Cloud Chat, Webhook Overview)."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct, field
+
+from readstate.dialects.access import costs
+from readstate.dialects.http.body import BadBody, ClientGone, decode, read_body
+from readstate.dialects.http.client_address import client_address
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.services import Services
+from readstate.dialects.tencent.auth import Access
+from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url
+from readstate.dialects.tencent.callbacks.commands import COMMANDS
+from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.errors import OK, PATH
+from readstate.dialects.tencent.callbacks.operation import OPERATION
+from readstate.domain.limits import MAX_BATCH_BODY_BYTES
+
+logger = logging.getLogger(__name__)
+
+
+class _Named(Struct, frozen=True):
+    command: str | None = field(default=None, name="CallbackCommand")
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+def callback_handler(access: Access, door: Door, services: Callable[[], Services]) -> HTTPRouteHandler:
+    """The route. `access` names the app and its administrators; `services` gives what it works with, asked at each callback."""
+
+    @post(PATH, **OPERATION)
+    async def tencent_callback(request: Request[Any, Any, Any]) -> Reply:
+        """Take in one callback of Tencent IM. The sender is let in before its body is read."""
+        url, address = Url.read(request.scope["query_string"]), client_address(request.scope)
+        try:
+            door.check(url, request.scope["headers"])
+        except Unsigned:
+            (services().credentials.missed if url.sign else services().credentials.absent)(address)
+            raise
+        services().rate_limits.take(access.app, "", costs.POST)
+        try:
+            body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
+        except ClientGone:
+            return OK  # nobody hears it
+        await _carry_out(Ingest(services().read_state, access.app, access.admins), door, url, body)
+        return OK
+
+    return tencent_callback
+
+
+async def _carry_out(ingest: Ingest, door: Door, url: Url, body: bytes) -> None:
+    """Raises BadBody, Unsigned and what the operations raise."""
+    named: str | None = decode(_named, body).command
+    name = named or url.command
+    if not name or (url.command and url.command != name):
+        raise BadBody("CallbackCommand must be the same in the URL and in the body")
+    command = COMMANDS.get(name)
+    if command is None:
+        logger.debug("a callback that means nothing here", extra={"command": name[:64]})
+        return
+    await door.check_fresh(ingest.read_state, ingest.app, url, name, body)
+    await command.carry_out(ingest, body)

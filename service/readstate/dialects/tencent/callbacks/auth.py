@@ -1,0 +1,133 @@
+"""Who may call: `Sign` and `RequestTime` in the URL, and `SdkAppid` (Tencent Cloud Chat, Webhook Overview, Authentication).
+
+`Sign` is the lower-case hex SHA-256 of the token followed by `RequestTime`. It covers neither the body nor the rest of the URL: it proves
+that the sender knew the token within the last minute, and the rest is for TLS.
+
+All callbacks of one second have the same `Sign`, and so has one that is sent again. So a `Sign` that was seen before is no objection, but
+after FRESH_S it brings nothing new: from then on only what came with it before is taken. Who reads an address in a log is too late.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from time import time
+from typing import Self
+
+from msgspec import Struct
+
+from readstate.batches import gather_batched
+from readstate.dialects.tencent.query import parameters
+from readstate.domain.read_state import ReadState
+
+MAX_SKEW_S = 60
+FRESH_S = 15  # Tencent waits 2 s for an answer, and not all of its clocks show the same
+REMEMBERED_S = 2 * MAX_SKEW_S  # for so long a Sign can be in use
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+_SECONDS = re.compile(r"\d{1,12}", re.ASCII)
+
+
+class Url(
+    Struct, frozen=True, rename={"app": "SdkAppid", "command": "CallbackCommand", "sign": "Sign", "time": "RequestTime"}
+):
+    """What the sender appended to the address; "" where it did not."""
+
+    app: str = ""
+    command: str = ""
+    sign: str = ""
+    time: str = ""
+
+    @classmethod
+    def read(cls, query: bytes) -> Self:
+        """Read a query string."""
+        given = parameters(query)
+        return cls(*(given.get(name, "") for name in cls.__struct_encode_fields__))
+
+
+class Unsigned(Exception):
+    """The sender has not proved who it is. The message says what to do."""
+
+
+class ForeignApp(Exception):
+    """The callback is about another app."""
+
+
+class Door(Struct, frozen=True):
+    """Lets callbacks in.
+
+    With a token, only those that are signed with it or with the old one. Without one, only where only this machine can call (the
+    service listens on a loopback address) and the app is known, since an SDKAppID is no secret; and not from a browser on this
+    machine, in which pages of others run. With neither, none.
+    """
+
+    token: str | None = None
+    app: int | None = None  # SDKAppID
+    loopback: bool = False
+    now: Callable[[], float] = time
+    old_token: str | None = None  # good as well
+
+    def check(self, url: Url, headers: Headers) -> None:
+        """Raises Unsigned, ForeignApp."""
+        if self.token is not None:
+            self._check_sign(url)
+        elif self.app is None or not self.loopback or _is_of_a_page(headers):
+            raise Unsigned("Callbacks are taken when READSTATE_TENCENT_TOKEN is set, to the token in the console")
+        if self.app is not None and url.app != str(self.app):
+            raise ForeignApp("SdkAppid is not the one that this service is set up for")
+
+    def _check_sign(self, url: Url) -> None:
+        given = url.sign.encode("utf-8", "surrogatepass")
+        # Compared whatever the time is, so that the answer takes as long.
+        known = any(
+            hmac.compare_digest(sign(token, url.time).encode(), given)
+            for token in (self.token, self.old_token)
+            if token
+        )
+        fresh = _SECONDS.fullmatch(url.time) is not None and abs(self.now() - int(url.time)) <= MAX_SKEW_S
+        if not (known and fresh):
+            raise Unsigned(
+                "Sign must be the SHA-256 of the token and RequestTime, and RequestTime within 60 seconds of now"
+            )
+
+    async def check_fresh(self, read_state: ReadState, app: str, url: Url, command: str, body: bytes) -> None:
+        """The same for a Sign that came long ago, now with something new. Over all workers. Raises Unsigned, and what the store raises."""
+        if self.token is None:
+            return
+        content = hashlib.sha256(f"{command}\n".encode("utf-8", "surrogatepass") + body).hexdigest()
+        # Windows of equal length, each of which began when its name was first seen.
+        (_, sign_ends_ms), (_, content_ends_ms) = await gather_batched(
+            lambda what: read_state.take(app=app, what=f"tencent sign:{what}", limit=1, window_ms=REMEMBERED_S * 1000),
+            (url.sign, f"{url.sign}:{content}"),
+        )
+        if content_ends_ms - sign_ends_ms > FRESH_S * 1000:
+            raise Unsigned(f"Sign was first used more than {FRESH_S} seconds ago, for something else")
+
+
+def _is_of_a_page(headers: Headers) -> bool:
+    """Whether a browser may have sent this for a page: it names the page's origin, or the host that the page believes to talk to."""
+    return any(name == b"origin" or (name == b"host" and not is_loopback(_host(value))) for name, value in headers)
+
+
+def _host(header: bytes) -> str:
+    """The name or address in a Host header, without the port."""
+    text = header.decode("latin-1")
+    if text.startswith("["):
+        host, bracket, _ = text[1:].partition("]")
+        return host if bracket else ""
+    return text.partition(":")[0]
+
+
+def sign(token: str, request_time: str) -> str:
+    """The signature of a callback sent at `request_time` (Unix seconds)."""
+    return hashlib.sha256(f"{token}{request_time}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine for itself: no other one can reach a service that listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,57 @@
+"""What everything that takes callbacks in works with.
+
+What Tencent tells of is the backend's word: a room that a client has made under one of its ids is not
+there, and is taken over when the room of the conversation or group is made.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from readstate.batches import in_batches
+from readstate.dialects.tencent.naming import DIRECT_TAG, room_of_pair
+from readstate.domain.limits import MAX_MEMBERS_PER_CALL
+from readstate.domain.read_state import ReadState
+from readstate.domain.types import Made
+from readstate.errors import RoomUnknown
+
+
+class Ingest(Struct, frozen=True):
+    """The operations, for Tencent's app."""
+
+    read_state: ReadState
+    app: str
+    admins: frozenset[str]  # accounts in whose names the app's server sends, and which need not be in a group
+
+    async def open_conversation(self, one: str, other: str) -> None:
+        """The room of two accounts, made when it is first needed."""
+        await self.read_state.create_room(
+            app=self.app, room=room_of_pair(one, other), tags=[DIRECT_TAG], members=[one, other]
+        )
+
+    async def let_in(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
+        """Add members to a room, which is made with `profile` when it is first needed.
+
+        Returns those that were not members before and may have missed something: not those with whom the room began.
+        """
+        joined: list[str] = []
+        for some in in_calls(members):
+            try:
+                joined += await self.read_state.add_members(
+                    app=self.app, room=room, members=some, made=Made.NOT_BY_CLIENT
+                )
+            except RoomUnknown:
+                await self.read_state.create_room(app=self.app, room=room, profile=profile, members=some)
+        return joined
+
+    async def is_there(self, room: str) -> bool:
+        """Whether the room of a conversation or group is made."""
+        try:
+            return not (await self.read_state.room(app=self.app, room=room)).by_client
+        except RoomUnknown:
+            return False
+
+
+def in_calls(members: Sequence[str]) -> list[Sequence[str]]:
+    """The same members, as many at a time as an operation takes; no members are one call, too."""
+    return list(in_batches(members, MAX_MEMBERS_PER_CALL)) or [()]

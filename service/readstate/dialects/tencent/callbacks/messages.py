@@ -1,0 +1,143 @@
+"""Messages sent and recalled (C2C.CallbackAfterSendMsg, C2C.CallbackAfterMsgWithDraw, Group.CallbackAfterSendMsg,
+Group.CallbackAfterRecallMsg).
+
+A message is known by its `MsgKey`, in a group by its `MsgSeq`, so repeats count once. Its place is that of its arrival. A recall that is
+here before its message leaves something in the message's place, and the message is not counted when it comes.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from readstate.batches import gather_batched
+from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.groups import is_over, open_group
+from readstate.dialects.tencent.callbacks.order import begins, has_ended, membership
+from readstate.dialects.tencent.callbacks.schemas import (
+    DirectRecalled,
+    DirectSent,
+    GroupRecalled,
+    GroupSent,
+    believable,
+)
+from readstate.dialects.tencent.naming import message_of_seq, time_ms
+from readstate.domain.groups import has_unread
+from readstate.domain.types import Made
+from readstate.errors import MessageUnknown, NotMember, RoomUnknown
+
+MAX_TEXT_CHARS = 16_384  # pushed of a message; Tencent's have at most 12 KB
+
+_RECALLED = '{"message":"","messageType":"recall"}'
+
+
+async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
+    """A message of two. What its reader had read up to a later time before it came is not unread."""
+    if not body.counts:
+        return
+    post = partial(
+        ingest.read_state.post,
+        app=ingest.app,
+        room=body.room,
+        sender=body.from_account,
+        message=body.msg_key,
+        body=pushed(body.msg_body),
+        sent_ms=_sent_ms(body.msg_time),
+        by_time=True,
+        made=Made.NOT_BY_CLIENT,
+    )
+    try:
+        await post(sender_must_be_member=True)
+    except (RoomUnknown, NotMember):
+        await ingest.open_conversation(body.from_account, body.to_account)
+        await post()
+
+
+async def group_sent(ingest: Ingest, body: GroupSent) -> None:
+    """A message in a group or topic. Its sender is a member, known or not, unless it was sent by the server."""
+    if body.online_only_flag == 1:
+        return
+    sender = body.from_account
+    post = partial(
+        ingest.read_state.post,
+        app=ingest.app,
+        room=body.room,
+        sender=sender,
+        message=message_of_seq(body.msg_seq),
+        countable=has_unread(body.kind or ""),
+        body=pushed(body.msg_body),
+        sent_ms=_sent_ms(body.msg_time),
+        by_time=True,
+        # Where nothing can be unread a message is one all the same.
+        move_cursor=True,
+        as_last=True,
+        made=Made.NOT_BY_CLIENT,
+    )
+    is_person = bool(sender) and sender not in ingest.admins
+    try:
+        await post(sender_must_be_member=is_person)
+    except (RoomUnknown, NotMember) as error:
+        if isinstance(error, RoomUnknown) and await is_over(ingest, body):
+            return
+        await open_group(ingest, body, [sender] if is_person and await _was_in(ingest, body, sender) else [])
+        await post()
+
+
+async def _was_in(ingest: Ingest, body: GroupSent, sender: str) -> bool:
+    """Whether who sent a message may still be in the group: they were when they sent it."""
+    what = membership(body.group, sender)
+    if await has_ended(ingest, what, body.at_ms):
+        return False
+    await begins(ingest, what, body.at_ms)
+    return True
+
+
+async def direct_recalled(ingest: Ingest, body: DirectRecalled) -> None:
+    """A message of two was recalled: nobody has it unread any more."""
+    await _recall(ingest, body.room, body.msg_key, lambda: ingest.open_conversation(body.from_account, body.to_account))
+
+
+async def group_recalled(ingest: Ingest, body: GroupRecalled) -> None:
+    """The same for messages of a group or topic, unless they have ended with it."""
+    if await is_over(ingest, body):
+        return
+    open_room = partial(open_group, ingest, body, [])
+    await gather_batched(lambda message: _recall(ingest, body.room, message.id, open_room), body.msg_seq_list)
+
+
+async def _recall(ingest: Ingest, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:
+    recall = partial(ingest.read_state.recall_message, app=ingest.app, room=room, message=message, body=_RECALLED)
+    try:
+        await recall()
+    except (RoomUnknown, MessageUnknown):
+        await open_room()
+        # Sent by nobody: a sender's cursor would move to it.
+        await ingest.read_state.post(
+            app=ingest.app, room=room, sender="", message=message, countable=False, body=_RECALLED
+        )
+        await recall()
+
+
+def _sent_ms(time_s: int) -> int:
+    """`MsgTime` for `post`; 0 when there is none."""
+    return believable(time_ms(time_s)) if time_s else 0
+
+
+class _Content(Struct, frozen=True):
+    text: str = field(default="", name="Text")
+
+
+class _Element(Struct, frozen=True):
+    content: _Content = field(default=_Content(), name="MsgContent")
+
+
+def pushed(msg_body: Any) -> str:
+    """What devices on our own sockets are shown of a message: its text, as far as it is text, up to MAX_TEXT_CHARS."""
+    try:
+        elements = msgspec.convert(msg_body, list[_Element])
+    except msgspec.ValidationError:
+        elements = []
+    text = "".join(element.content.text for element in elements)
+    return msgspec.json.encode({"messageType": "text", "message": text[:MAX_TEXT_CHARS]}).decode()

@@ -1,0 +1,52 @@
+"""What the route is in the routing table and in the OpenAPI document."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
+
+from readstate.dialects.tencent.callbacks.auth import Url
+from readstate.dialects.tencent.callbacks.commands import COMMANDS
+from readstate.dialects.tencent.reply import Fail, Ok
+from readstate.dialects.tencent.vocabulary import DIALECT
+
+_MEANINGS: dict[int, tuple[Any, str]] = {
+    200: (Ok | Fail, "Done or passed over; or sending it again would not help"),
+    401: (Fail, "Not signed with the token"),
+    405: (Fail, "Not POST"),
+    503: (Fail, "The store is out of reach, or there were too many; send it again"),
+}
+_TEXT = Schema(type=OpenAPIType.STRING)
+
+
+@dataclass
+class _TakesCallback(Operation):
+    """The framework reads this off a handler's arguments; ours has none: what a body holds is said by the command in it."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [
+            Parameter(name=name, param_in="query", schema=_TEXT) for name in Url.__struct_encode_fields__
+        ]
+        command = Schema(type=OpenAPIType.STRING, examples=sorted(COMMANDS))
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={"CallbackCommand": command},
+            additional_properties=True,
+            description="As Tencent IM documents the command",
+        )
+        self.security = []  # a signature, where a token is set, is in the URL and in no scheme
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
+
+
+OPERATION: dict[str, Any] = {
+    "opt": {"operation": "tencent_callback"},
+    "operation_id": "tencent_callback",
+    "operation_class": _TakesCallback,
+    "tags": [DIALECT.tag],
+    "responses": {
+        status: ResponseSpec(data_container=answer, description=meaning, generate_examples=False)
+        for status, (answer, meaning) in _MEANINGS.items()
+    },
+    "status_code": 200,
+}

@@ -1,0 +1,159 @@
+"""One-to-one conversations: openim (Tencent Cloud Chat, RESTful API List).
+
+This service owns no accounts, so whom or what it has never heard of is not refused: a conversation that nobody has begun is empty.
+"""
+
+import asyncio
+import re
+from time import time_ns
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody, RawBody
+from msgspec import UNSET
+
+from readstate.dialects.http.body import decode
+from readstate.dialects.http.nearest import nearest, unknown
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.tencent.call import Call
+from readstate.dialects.tencent.codes import (
+    FROM_ACCOUNT_MISSING,
+    ILLEGAL_REQUEST,
+    MESSAGE_KEY_ILLEGAL,
+    NO_SUCH_ACCOUNT,
+    OPENIM,
+    PARTNER_MISSING,
+    TO_ACCOUNT_MISSING,
+    TOO_MANY_ACCOUNTS,
+    Refused,
+)
+from readstate.dialects.tencent.naming import DIRECT_TAG, is_account, is_message_key, message_key, room_of_pair, time_ms
+from readstate.dialects.tencent.operation import operation
+from readstate.dialects.tencent.reply import ok
+from readstate.dialects.tencent.schemas import (
+    GetUnread,
+    PeerFailure,
+    PeerUnread,
+    ReadMessage,
+    ReceiptMessages,
+    SetMsgRead,
+    UnreadOfPeers,
+    UnreadTotal,
+)
+from readstate.domain.read_state import ReadState
+from readstate.domain.types import Status
+from readstate.errors import NotMember, RoomUnknown
+
+MAX_TIME_S = 10**11  # a larger number is one of milliseconds
+
+_UNREAD_FIELDS = ("To_Account", "Peer_Account")
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
+
+
+@post(
+    **operation(
+        "admin_set_msg_read",
+        OPENIM,
+        blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
+    )
+)
+async def admin_set_msg_read(request: Call, data: JSONBody[SetMsgRead]) -> Reply:
+    """Mark a conversation read for one of its two accounts, up to and including a second; without one altogether."""
+    until_ms = read_until_ms(data.read_time)
+    if data.reader != data.peer:
+        try:
+            room = room_of_pair(data.reader, data.peer)
+            await request.read_state.mark_read_until(
+                app=request.auth, room=room, user=data.reader, until_ms=until_ms, with_badge=False
+            )
+        except (RoomUnknown, NotMember):
+            pass  # empty, so everything in it is read
+    return ok()
+
+
+@post(
+    **operation(
+        "get_c2c_unread_msg_num",
+        OPENIM,
+        UnreadTotal,
+        UnreadOfPeers,
+        blames={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
+    ),
+)
+async def get_c2c_unread_msg_num(request: Call, body: RawBody, data: JSONBody[GetUnread]) -> Reply:
+    """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one conversations."""
+    app, read_state = request.auth, request.read_state
+    peers = list(dict.fromkeys([data.peers] if isinstance(data.peers, str) else data.peers or ()))
+    if not peers:
+        _check_no_peers_meant(body)
+        return ok(UnreadTotal(AllC2CUnreadMsgNum=await read_state.badge(app=app, user=data.account, tags=[DIRECT_TAG])))
+    known = [peer for peer in peers if is_account(peer)]
+    counts = await asyncio.gather(*(_unread(read_state, app, data.account, peer) for peer in known))
+    unread = [PeerUnread(peer, count) for peer, count in zip(known, counts, strict=True)]
+    failures = [PeerFailure(peer, NO_SUCH_ACCOUNT.number) for peer in peers if peer not in known]
+    return ok(UnreadOfPeers(C2CUnreadMsgNumList=unread, ErrorList=failures or UNSET))
+
+
+@post(
+    **operation(
+        "c2c_msg_read_receipt",
+        OPENIM,
+        blames={
+            "Operator_Account": PARTNER_MISSING,
+            "Peer_Account": PARTNER_MISSING,
+            **dict.fromkeys(("MsgKey", "MsgSeq", "MsgRandom", "MsgTime"), MESSAGE_KEY_ILLEGAL),
+        },
+    ),
+)
+async def c2c_msg_read_receipt(request: Call, data: JSONBody[ReceiptMessages]) -> Reply:
+    """Record that an account has read single messages of its peer. What is unread does not change; unknown messages are passed over."""
+    for message in data.messages:
+        if (message.sender, message.receiver) != (data.peer, data.reader):
+            raise Refused(ILLEGAL_REQUEST, "From_Account must be the Peer_Account, and To_Account the Operator_Account")
+    keys = [_key(message) for message in data.messages]
+    try:
+        room = room_of_pair(data.reader, data.peer)
+        await request.read_state.acknowledge(app=request.auth, room=room, user=data.reader, messages=keys)
+    except (RoomUnknown, NotMember):
+        pass  # no message of it is known
+    return ok()
+
+
+def read_until_ms(given: float | str | None) -> int:
+    """`MsgReadTime` as Unix ms for mark_read_until: 0 for none given, and for a time that has not passed yet. Raises Refused.
+
+    Clients send an integer, an integral float or a decimal string, and 0 or "" for none.
+    """
+    seconds = float(given or 0) if not isinstance(given, str) or _DECIMAL.fullmatch(given) else -1.0
+    if seconds < 0 or not seconds.is_integer():
+        raise Refused(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in whole seconds")
+    if seconds > MAX_TIME_S:
+        raise Refused(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds")
+    until_ms = time_ms(int(seconds))
+    return until_ms if seconds and until_ms < time_ns() // 1_000_000 else 0
+
+
+def _check_no_peers_meant(body: bytes) -> None:
+    """Other fields are passed over, but with Peer_Account misspelt the total would look like what was asked for. Raises Refused."""
+    for name in decode(_fields, body):
+        if name not in _UNREAD_FIELDS and nearest(name, _UNREAD_FIELDS) == "Peer_Account":
+            raise Refused(ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
+
+
+async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> int:
+    try:
+        room = await read_state.room(app=app, room=room_of_pair(account, peer), user=account)
+    except RoomUnknown:
+        return 0
+    return room.me.unread if room.me and room.status is Status.ACTIVE else 0
+
+
+def _key(message: ReadMessage) -> str:
+    """The id of a message, from its key or from the three numbers that older clients send. Raises Refused."""
+    if message.key is not None:
+        if is_message_key(message.key):
+            return message.key
+    elif message.seq is not None and message.random is not None and message.time_s is not None:
+        return message_key(message.seq, message.random, message.time_s)
+    raise Refused(MESSAGE_KEY_ILLEGAL, "MsgKey must be {MsgSeq}_{MsgRandom}_{MsgTime}")

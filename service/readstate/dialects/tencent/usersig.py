@@ -1,0 +1,130 @@
+"""UserSig, the signature that callers bring (Tencent Cloud Chat, Generating UserSig; TLSSigAPIv2 with HMAC-SHA256).
+
+A UserSig is JSON claims, deflated by zlib and written in base64 with `*` for `+`, `-` for `/` and `_` for `=`. What is signed is not that
+JSON but four lines made of its values, so spelling and packing differ between the libraries and mean nothing.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable
+from time import time
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, field
+
+from readstate.dialects.tencent.codes import (
+    SIGNATURE_EMPTY,
+    SIGNATURE_EXPIRED,
+    SIGNATURE_MALFORMED,
+    SIGNATURE_OF_ANOTHER,
+    SIGNATURE_OF_ANOTHER_APP,
+    SIGNATURE_WRONG,
+    Refused,
+)
+
+MAX_TEXT_BYTES: Final = 2 * 1024
+MAX_CLAIMS_BYTES: Final = 4 * 1024  # inflated
+MAX_KNOWN: Final = 1024  # signatures remembered as good
+
+_ALPHABET = re.compile(r"[A-Za-z0-9*-]+_{0,2}")
+_TO_BASE64 = str.maketrans("*-_", "+/=")
+
+_Number = Annotated[int, Meta(ge=0, lt=2**53)] | Annotated[str, Meta(pattern=r"\A[0-9]{1,15}\Z")]
+
+
+class _Claims(Struct, frozen=True):
+    """What a UserSig holds."""
+
+    version: Literal["2.0"] = field(name="TLS.ver")
+    identifier: str = field(name="TLS.identifier")
+    sdkappid: _Number = field(name="TLS.sdkappid")
+    time_s: _Number = field(name="TLS.time")
+    life_s: _Number = field(name="TLS.expire")
+    signature: str = field(name="TLS.sig")
+    userbuf: Any = field(name="TLS.userbuf", default=UNSET)  # of another product; none is expected here
+
+    @property
+    def ends_s(self) -> int:
+        """Unix seconds from which on the signature is no longer good: behind its last second."""
+        return int(self.time_s) + int(self.life_s) + 1
+
+    def expected(self, key: bytes) -> bytes:
+        """The signature that these claims have under `key`."""
+        lines = (
+            f"TLS.identifier:{self.identifier}\nTLS.sdkappid:{int(self.sdkappid)}\n"
+            f"TLS.time:{int(self.time_s)}\nTLS.expire:{int(self.life_s)}\n"
+        )
+        return base64.b64encode(hmac.digest(key, lines.encode(), hashlib.sha256))
+
+
+_decode_claims = msgspec.json.Decoder(_Claims).decode
+
+
+class UserSigs:
+    """Tells good signatures from bad ones, and remembers the good ones until they expire.
+
+    `key` is used as the text that it is: its hexadecimal digits are not decoded. What was signed with `old_key` is good as well.
+    `now` gives Unix seconds.
+    """
+
+    def __init__(self, *, sdkappid: int, key: str, old_key: str | None = None, now: Callable[[], float] = time) -> None:
+        self._sdkappid = sdkappid
+        self._keys = [given.encode() for given in (key, old_key) if given]
+        self._now = now
+        self._known: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+
+    def check(self, usersig: str, identifier: str) -> None:
+        """Raises Refused unless `usersig` was made for this app and `identifier`, with its key, and has not expired.
+
+        The checks have the order of Tencent's own verifier: form, app, identifier, expiry, signature.
+        """
+        if not usersig:
+            raise Refused(SIGNATURE_EMPTY)
+        # By digest: how long looking it up takes says nothing about the signatures that are known.
+        digest = hashlib.sha256(usersig.encode("utf-8", "surrogatepass")).digest()
+        if (known := self._known.get(digest)) and known[0] == identifier and self._now() < known[1]:
+            return
+        claims = unpack(usersig)
+        self._check_claims(claims, identifier)
+        self._known[digest] = (identifier, claims.ends_s)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+    def _check_claims(self, claims: _Claims, identifier: str) -> None:
+        if int(claims.sdkappid) != self._sdkappid:
+            raise Refused(SIGNATURE_OF_ANOTHER_APP)
+        if claims.identifier != identifier:
+            raise Refused(SIGNATURE_OF_ANOTHER)
+        if self._now() >= claims.ends_s:
+            raise Refused(SIGNATURE_EXPIRED)
+        signature = claims.signature.encode()
+        if not any(hmac.compare_digest(claims.expected(key), signature) for key in self._keys):
+            raise Refused(SIGNATURE_WRONG)
+
+
+def unpack(usersig: str) -> _Claims:
+    """What a UserSig claims, unverified. Raises Refused when it is malformed or over a limit."""
+    if len(usersig) > MAX_TEXT_BYTES or not _ALPHABET.fullmatch(usersig):
+        raise Refused(SIGNATURE_MALFORMED)
+    try:
+        claims = _decode_claims(_inflate(base64.b64decode(usersig.translate(_TO_BASE64), validate=True)))
+    except (binascii.Error, zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused(SIGNATURE_MALFORMED) from None
+    if claims.userbuf is not UNSET or int(claims.life_s) == 0:
+        raise Refused(SIGNATURE_MALFORMED)
+    return claims
+
+
+def _inflate(packed: bytes) -> bytes:
+    """The one complete zlib stream that `packed` is. Raises zlib.error when it is not, and when it holds more than a UserSig can."""
+    inflater = zlib.decompressobj()
+    inflated = inflater.decompress(packed, MAX_CLAIMS_BYTES + 1)
+    if not inflater.eof or inflater.unused_data or len(inflated) > MAX_CLAIMS_BYTES:
+        raise zlib.error("not one complete stream of a fair size")
+    return inflated

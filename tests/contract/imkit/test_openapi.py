@@ -1,0 +1,100 @@
+"""The document at /schema describes the service as it is: schemathesis makes calls from it and judges the answers by it."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import (
+    ignored_auth,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
+
+from readstate.app import create_app
+from readstate.dialects.imkit.api import HANDLERS
+from readstate.settings import Settings
+from tests.support.imkit import API_KEY, CLIENT_KEY
+from tests.support.served import served
+from tests.support.servers import Server
+
+EXAMPLES = 20  # of each operation
+# Of IMKit's: 404, not 405.
+WITH_CALLS_THAT_ARE_NOT_OFFERED = {
+    "/me",
+    "/messages",
+    "/admin/clients",
+    "/rooms/{room}/messages",
+    "/rooms/{room}/messages/{message}",
+}
+LONGEST_URL = 64 * 1024  # characters
+OTHER_DIALECTS = "^/(v4|api|tencent)/"  # each has tests of its own
+
+
+@pytest.fixture(scope="module")
+def url(server: Server) -> Iterator[str]:
+    """A running service, over a real socket."""
+    with served(msgspec.structs.replace(_SETTINGS, redis_url=server.url)) as url:
+        yield url
+
+
+# The document does not depend on where the service runs, so the calls can be collected before it does.
+_SETTINGS = Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
+
+
+@schema.exclude(path_regex=OTHER_DIALECTS).parametrize()
+@settings(
+    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form.
+
+    Not asked: that everything the document allows is accepted, since ids and tags have rules that JSON Schema cannot say.
+    """
+    headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
+    excluded = [positive_data_acceptance, ignored_auth]
+    if case.path in WITH_CALLS_THAT_ARE_NOT_OFFERED:
+        excluded.append(unsupported_method)
+    if case.path == "/me/badge":
+        # In a query `false` is a string, and one string is a list of one, whatever JSON Schema says.
+        excluded.append(negative_data_rejection)
+    answer = case.call(base_url=url, headers=headers)
+    if len(answer.request.url or "") > LONGEST_URL:
+        return  # the server refuses it before the call is known (tests/e2e/test_hostile_http.py)
+    if answer.status_code == 413:
+        excluded.append(negative_data_rejection)  # what is too large is refused before it is looked at
+    case.validate_response(answer, headers=headers, excluded_checks=excluded)
+
+
+def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
+    """So that none that is documented is refused as unknown. Aliases are taken and not documented."""
+    operations = {
+        one["operationId"]: one for methods in schema.raw_schema["paths"].values() for one in methods.values()
+    }
+    for handler in HANDLERS:
+        parameters = operations[handler.opt["operation"]].get("parameters", ())
+        operation = {one["name"] for one in parameters if one["in"] == "query"}
+        taken = handler.opt["query"]
+        assert operation == {name for name in taken or () if not name.endswith("[]")}, handler.opt["operation"]
+        assert taken is not None or not operation
+
+
+def test_every_call_is_documented(url: str) -> None:
+    """With who may make it, what it takes and what it answers."""
+    document = httpx.get(f"{url}/schema").json()
+    assert document == schema.raw_schema
+    ours = {path: methods for path, methods in document["paths"].items() if not re.search(OTHER_DIALECTS, path)}
+    operations = {one["operationId"]: one for methods in ours.values() for one in methods.values()}
+    assert set(operations) == {handler.opt["operation"] for handler in HANDLERS}
+    for operation in operations.values():
+        assert operation["security"]
+        assert {"200", "400", "401", "403", "413", "503"} <= set(operation["responses"])
+        schemas = [answer["content"]["application/json"]["schema"] for answer in operation["responses"].values()]
+        assert all("$ref" in one for schema in schemas for one in schema.get("anyOf", [schema]))
+    # Nobody logs out with an API key.
+    assert operations["logout"]["security"] == [{"clientKey": [], "userToken": []}]

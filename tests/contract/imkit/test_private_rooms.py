@@ -1,0 +1,68 @@
+"""Rooms whose ids anybody can work out are no way in: conversations of two, and what a dialect keeps for itself."""
+
+import pytest
+
+from readstate.settings import Settings
+from tests.contract.imkit.test_access import NO_ROOM
+from tests.support import tencent_callbacks as told
+from tests.support.imkit import Imkit, result
+from tests.support.tencent_callbacks import Tencent, with_callbacks
+
+OF_TWO = "direct:2:al:bo"
+COMMUNITY = "@TGS#_community"
+GROUP = "group-of-al"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return with_callbacks(settings)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_nobody_but_the_two_comes_into_a_conversation(imkit: Imkit, exists: bool) -> None:
+    """Nor makes it before they do, to be in it when they come."""
+    if exists:
+        await imkit.room(OF_TWO, "al", "bo", tags=("direct",))
+    await imkit.sign_in("eve")
+    before = await imkit.everything()
+    for body in ({"_id": OF_TWO}, {"_id": OF_TWO, "invitee": ["al", "bo"]}):
+        assert (await imkit.as_user("eve", "POST", "/rooms/createAndJoin", body)).content == NO_ROOM
+    assert (await imkit.as_user("eve", "POST", f"/rooms/{OF_TWO}/join")).content == NO_ROOM
+    assert await imkit.everything() == before
+
+
+async def test_the_two_come_back_and_the_backend_brings_whom_it_wants(imkit: Imkit) -> None:
+    for user in ("al", "bo"):
+        await imkit.sign_in(user)
+    assert (
+        result(await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": OF_TWO, "invitee": "bo"}))["id"]
+        == OF_TWO
+    )
+    result(await imkit.as_user("al", "POST", f"/rooms/{OF_TWO}/delete/members", {"members": ["al"]}))
+    result(await imkit.as_user("al", "POST", f"/rooms/{OF_TWO}/join"))
+    there = result(await imkit.as_backend("POST", f"/rooms/{OF_TWO}/join", user="agent"))
+    assert {member["id"] for member in there["members"]} == {"al", "bo", "agent"}
+
+
+async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> None:
+    """Who is in a group of Tencent's, Tencent says; its id is no secret."""
+    await imkit.sign_in("eve")
+    await Tencent(imkit).tell(told.group_created(GROUP, "al", kind="Private"))
+    assert (await imkit.as_user("eve", "POST", f"/rooms/{GROUP}/join")).content == NO_ROOM
+    result(await imkit.as_backend("PUT", f"/rooms/{GROUP}", {"opening": 1}))
+    result(await imkit.as_user("eve", "POST", f"/rooms/{GROUP}/join"))
+
+
+async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imkit) -> None:
+    """Who could would have any room taken for a topic: joined with the community, and deleted with it."""
+    await imkit.room("garden", "al")
+    await imkit.sign_in("eve")
+    index = {"_id": f"tencent\u00b7topics:{COMMUNITY}", "garden": True}
+    assert (await imkit.as_user("eve", "POST", "/rooms/createAndJoin", index)).content == NO_ROOM
+    tencent = Tencent(imkit)
+    await tencent.tell(
+        told.group_created(COMMUNITY, "al", kind="Community"), told.joined(COMMUNITY, "eve", kind="Community")
+    )
+    await tencent.tell(told.destroyed(COMMUNITY, "al", kind="Community"))
+    assert await tencent.read_state.rooms(app="default", user="al") == ["garden"]
+    assert await tencent.read_state.rooms(app="default", user="eve") == []

@@ -1,0 +1,23 @@
+"""Requests over a socket are answered as over HTTP, whatever they hold."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from readstate.dialects.imkit.call import Principal
+from readstate.dialects.imkit.sockets.requests import REQUESTS
+from readstate.domain.limits import MAX_NESTING
+from tests.support.imkit import Imkit
+
+
+@pytest.mark.parametrize("levels", [MAX_NESTING, 5_000])
+async def test_a_message_that_is_nested_too_deeply_is_refused(imkit: Imkit, levels: int) -> None:
+    """Also one that was just within what can be read, and is not within what can be written."""
+    await imkit.room("r", "al")
+    message: list[Any] = []
+    for _ in range(levels - 1):
+        message = [message]
+    principal = Principal("default", "al", backend=False, session=None)
+    answer = await REQUESTS["chat message"](imkit.service.parts.services, principal, {"room": "r", "message": message})
+    assert msgspec.json.decode(answer)["error"]["code"] == "INVALID_BODY"

@@ -1,0 +1,62 @@
+"""Tencent's callbacks in the document at /schema: schemathesis sends some and judges the answers by it."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
+
+from readstate.app import create_app
+from readstate.dialects.tencent.callbacks.commands import COMMANDS
+from readstate.settings import Settings
+from tests.support.imkit import API_KEY, CLIENT_KEY
+from tests.support.served import served
+from tests.support.servers import Server
+from tests.support.tencent_callbacks import SDKAPPID
+
+EXAMPLES = 200
+
+# Without a token the app is enough on this machine, so no example has to be signed.
+_SETTINGS = Settings(
+    redis_url="unix:///nowhere",
+    api_key=API_KEY,
+    client_key=CLIENT_KEY,
+    token_secret="t" * 32,
+    tencent_sdkappid=SDKAPPID,
+)
+schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi()).include(path_regex="^/tencent/")
+
+
+@pytest.fixture(scope="module")
+def url(server: Server) -> Iterator[str]:
+    """A running service, over a real socket."""
+    with served(msgspec.structs.replace(_SETTINGS, redis_url=server.url)) as url:
+        yield url
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form. The verdict is in the body."""
+    case.call_and_validate(
+        base_url=url, params={"SdkAppid": SDKAPPID}, excluded_checks=[ignored_auth, negative_data_rejection]
+    )
+
+
+def test_a_callback_is_documented() -> None:
+    """With what stands in the URL and in the body, every command that does something, and all that can be answered."""
+    (operation,) = schema.raw_schema["paths"]["/tencent/callbacks"].values()
+    assert operation["operationId"] == "tencent_callback"
+    assert {(one["name"], one["in"], one.get("required", False)) for one in operation["parameters"]} == {
+        (name, "query", False) for name in ("SdkAppid", "CallbackCommand", "Sign", "RequestTime")
+    }
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["CallbackCommand"]["examples"] == sorted(COMMANDS)
+    assert {"200", "401", "405", "503"} == set(operation["responses"])
+    assert all(
+        "$ref" in str(answer["content"]["application/json"]["schema"]) for answer in operation["responses"].values()
+    )

@@ -1,0 +1,59 @@
+"""The Tencent dialect in the document at /schema: schemathesis makes calls from it and judges the answers by it."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import (
+    ignored_auth,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
+
+from readstate.app import create_app
+from readstate.dialects.tencent.api import HANDLERS
+from readstate.settings import Settings
+from tests.support.imkit import API_KEY, CLIENT_KEY
+from tests.support.served import served
+from tests.support.servers import Server
+from tests.support.tencent import ADMIN, SDKAPPID, usersig, with_tencent
+
+EXAMPLES = 60  # of each operation
+# The verdict is in the body: whatever is wrong, the status is 200.
+BY_STATUS = [ignored_auth, negative_data_rejection, positive_data_acceptance, unsupported_method]
+
+_SETTINGS = with_tencent(
+    Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
+)
+schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi()).include(path_regex="^/v4/")
+
+
+@pytest.fixture(scope="module")
+def url(server: Server) -> Iterator[str]:
+    """A running service, over a real socket."""
+    with served(msgspec.structs.replace(_SETTINGS, redis_url=server.url)) as url:
+        yield url
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+    """Whatever is sent, right or wrong: status 200, and a success or a failure of the documented form."""
+    proper = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
+    case.call_and_validate(base_url=url, params=proper, excluded_checks=BY_STATUS)
+
+
+def test_every_command_is_documented() -> None:
+    """With what it takes, who may give it, and that it always answers 200."""
+    paths = {path: methods for path, methods in schema.raw_schema["paths"].items() if path.startswith("/v4/")}
+    assert set(paths) == {f"/v4{path}" for handler in HANDLERS for path in handler.paths}
+    for methods in paths.values():
+        (operation,) = methods.values()
+        assert operation["security"] == [{"sdkappid": [], "identifier": [], "usersig": []}]
+        assert set(operation["responses"]) == {"200"}
+        assert "$ref" in operation["requestBody"]["content"]["application/json"]["schema"]
