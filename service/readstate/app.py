@@ -68,6 +68,7 @@ from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import RedisStore
 from readstate.store.workers import Key, Workers
 from readstate.store.writes import StoreWrites
+from readstate.tasks import cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
@@ -305,7 +306,7 @@ async def running(
         workers = Workers(executor, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
-        stack.push_async_callback(_stop, asyncio.create_task(workers.keep_noting()))
+        stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
         await memory.look()
         stack.push_async_callback(
             _stop, asyncio.create_task(_keep_learning(apps, services.tokens, executor, memory, writes))
@@ -429,12 +430,6 @@ async def _keep_learning(
         except Exception:
             # Going on without ever hearing of a revocation again would be worse than trying once more.
             logger.exception("apps, revocations and memory could not be looked at")
-
-
-async def _stop(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:

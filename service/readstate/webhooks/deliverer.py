@@ -19,6 +19,7 @@ from readstate import metrics
 from readstate.domain.deliveries import Batch, Dead, Delivered, Due, Events, Outcome, Postponed
 from readstate.domain.events import ReadEvent
 from readstate.errors import Fault
+from readstate.tasks import sleep_unless
 from readstate.webhooks.choice import Choice
 from readstate.webhooks.letters import Form, Letter
 from readstate.webhooks.sender import MAX_CONNECTIONS, TIMEOUT_S, Answer, Sender
@@ -73,7 +74,7 @@ class Deliverer:
                 except Exception:
                     # A fault of ours, perhaps in one shard. The others must be tended all the same.
                     logger.exception("webhooks: the shards could not be shared out")
-                await _sleep(stop, TEND_S)
+                await sleep_unless(stop, TEND_S)
         finally:
             await asyncio.gather(*self._leaving.values(), *(shard.stop() for shard in self._tending.values()))
             await _ignoring_faults(self._events.depart())
@@ -209,7 +210,7 @@ class _Shard:
                     batch = await self._look()
                 except Fault as fault:
                     logger.warning("webhooks: shard %d could not be looked at: %s", self._number, fault)
-                    await _sleep(self._stop, OUR_FAULT_WAIT_S)
+                    await sleep_unless(self._stop, OUR_FAULT_WAIT_S)
                     continue
                 await self._rest(batch)
         except Exception:
@@ -275,20 +276,11 @@ class _Shard:
         elif self._on_the_way or self._outcomes or (batch.more and not self._deliverer.is_paused):
             await asyncio.sleep(BUSY_S)
         else:
-            await _sleep(self._stop, IDLE_S)
+            await sleep_unless(self._stop, IDLE_S)
 
 
 def _pair(due: Due) -> _Pair:
     return due.event.app, due.event.room, due.event.member
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not beyond `stop`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 async def _ignoring_faults(what: Awaitable[None]) -> None:

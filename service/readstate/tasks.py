@@ -1,0 +1,42 @@
+"""Background tasks: how they wait, and how they are stopped."""
+
+import asyncio
+import contextlib
+import random
+from typing import Any
+
+
+async def cancel_and_wait(task: "asyncio.Task[Any] | None") -> None:
+    """Cancel `task` and wait for its end. None is no task. Raises what the task raised by itself."""
+    if task is None:
+        return
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep for `seconds`, or until `stop` is set."""
+    # Not wait_for: on Python 3.11 it can swallow a cancellation.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+class Backoff:
+    """The pauses between attempts to connect: each twice the one before, from `first_s` to `longest_s`.
+
+    A pause is shortened at random by up to a half, so that not all workers try at the same moment.
+    """
+
+    def __init__(self, first_s: float, longest_s: float) -> None:
+        self._first_s = self._next_s = first_s
+        self._longest_s = longest_s
+
+    async def pause(self) -> None:
+        pause_s, self._next_s = self._next_s, min(self._next_s * 2, self._longest_s)
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+
+    def reset(self) -> None:
+        """The last attempt was a success."""
+        self._next_s = self._first_s
