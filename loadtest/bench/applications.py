@@ -12,7 +12,8 @@ from typing import Any
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from loadtest.bench import pool_executor
-from readstate.app import Service, running
+from readstate.app import Service
+from readstate.parts import open_parts
 from readstate.process.parent_watch import end_with_parent
 from readstate.process.supervisor import Workers, calm_collector, listen
 from readstate.settings import Settings
@@ -61,7 +62,7 @@ def pooled() -> ASGIApp:
     """The application of a worker."""
     end_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
-    service = Service(lambda: running(settings, connect=pool_executor.connect), settings)
+    service = Service(lambda: open_parts(settings, connect=pool_executor.connect), settings)
     calm_collector()
     return service
 

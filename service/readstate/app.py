@@ -6,27 +6,20 @@ create_app(settings) -> ASGI
                  /healthz, /readyz, /metrics, /schema
 """
 
-import asyncio
-import contextlib
-import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from litestar import HttpMethod, Litestar, Request
 from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
-from msgspec import Struct
 
 from readstate import metrics
 from readstate.dialects.access import costs
-from readstate.dialects.access.credentials import Credentials
-from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.health import operating_handlers
@@ -35,15 +28,12 @@ from readstate.dialects.http.reply import Reply
 from readstate.dialects.http.untaken import LARGE_BYTES
 from readstate.dialects.imkit import api as imkit_routes
 from readstate.dialects.imkit import vocabulary as imkit_vocabulary
-from readstate.dialects.imkit.auth import SLASH_STANDS_IN
 from readstate.dialects.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
+from readstate.dialects.imkit.path import restore_encoded_slashes
 from readstate.dialects.imkit.reading import EXPRESSES
-from readstate.dialects.imkit.sockets.server import Realtime
-from readstate.dialects.people import People
 from readstate.dialects.rocketchat import api as rocketchat_routes
 from readstate.dialects.rocketchat import errors as rocketchat_errors
 from readstate.dialects.rocketchat import vocabulary as rocketchat_vocabulary
-from readstate.dialects.services import Services
 from readstate.dialects.tencent import errors as tencent_answers
 from readstate.dialects.tencent import vocabulary as tencent_vocabulary
 from readstate.dialects.tencent.api import tencent_router
@@ -53,48 +43,21 @@ from readstate.dialects.tencent.callbacks.api import callback_handler
 from readstate.dialects.tencent.callbacks.auth import Door, is_loopback
 from readstate.dialects.tencent.codes import FAILURES as TENCENT_FAILURES
 from readstate.dialects.tencent.operation import SECURITY as TENCENT_SECURITY
-from readstate.domain.client_rules import ClientRules
-from readstate.domain.identity import Apps, Directory
-from readstate.domain.read_state import ReadState
-from readstate.domain.tokens import POLL_S, Tokens
-from readstate.errors import Fault, ReadStateError, TooManyRequests
+from readstate.errors import TooManyRequests
+from readstate.parts import Parts, open_parts
 from readstate.process.http_protocol import BEGIN_STOP, GatheringTransport
 from readstate.settings import Settings
-from readstate.store.apps import FIRST_APP, AppRegistry
-from readstate.store.connect import Executor, connect, load_functions
-from readstate.store.directory import RedisDirectory
-from readstate.store.memory import StoreMemory
-from readstate.store.notices import RedisNotices
-from readstate.store.redis_store import RedisStore
-from readstate.store.workers import Key, Workers
-from readstate.store.writes import StoreWrites
-from readstate.tasks import cancel_and_wait
+from readstate.store.apps import FIRST_APP
 
 logger = logging.getLogger(__name__)
 
-READY_WITHIN_S = 2.0
-CONNECT_WITHIN_S = 30.0
-CONNECT_EVERY_S = 0.5
-MEMORY_TURNS = 5  # every ten seconds
 _FAILURES = FAILURES | TENCENT_FAILURES
 _REALTIME = "/socket.io"
-_NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
-
-
-class Parts(Struct, frozen=True):
-    """What a running service consists of."""
-
-    services: Services
-    realtime: Realtime
-    why_not_ready: Callable[[], Awaitable[str]]
-    workers: Workers
-    memory: StoreMemory
-    writes: StoreWrites
 
 
 def create_app(settings: Settings) -> "Service":
     """The service as an ASGI application. It connects to `settings.redis_url` when the server starts it up."""
-    return Service(lambda: running(settings), settings)
+    return Service(lambda: open_parts(settings), settings)
 
 
 def tencent_access(settings: Settings) -> Access:
@@ -116,12 +79,6 @@ def tencent_door(settings: Settings) -> Door:
         settings.tencent_sdkappid,
         is_loopback(settings.host),
         old_token=settings.tencent_old_token,
-    )
-
-
-def _client_rules(settings: Settings) -> ClientRules:
-    return ClientRules(
-        settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
     )
 
 
@@ -191,7 +148,7 @@ class Service:
             scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
         if express := EXPRESSES.find(scope):
             await express[0].serve(self.parts.services, express[1], scope, receive, send)
-        elif _words(scope["path"]) is answer and not _clean(scope):
+        elif error_handler_for(scope["path"]) is answer and not restore_encoded_slashes(scope):
             await self._refuse_path(scope)(scope, receive, send)
         elif reply := self._over_limit(scope):
             await reply(scope, receive, send)
@@ -259,7 +216,7 @@ class Service:
                 self._charge_stranger(scope)
             except TooManyRequests as refusal:
                 error = refusal
-        return _words(scope["path"])(request, error)
+        return error_handler_for(scope["path"])(request, error)
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
@@ -278,161 +235,7 @@ class Service:
         )
 
 
-@asynccontextmanager
-async def running(
-    settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect
-) -> AsyncIterator[Parts]:
-    """All parts, connected by `connect`; closed in the opposite order. Raises Fault when the store cannot be reached."""
-    if settings.redis_url is None:
-        raise ValueError(
-            "redis_url must be set: an embedded server is started by `readstate serve`, before the workers"
-        )
-    async with AsyncExitStack() as stack:
-        executor = await _patiently(lambda: connect(str(settings.redis_url)))
-        stack.push_async_callback(executor.close)
-        store = RedisStore(executor, **settings.bounds(), events=settings.webhook_url is not None)
-        store.outbox.start()
-        stack.push_async_callback(store.outbox.close)
-        apps = AppRegistry(
-            executor,
-            client_key=settings.client_key,
-            api_key=settings.api_key,
-            old_client_key=settings.old_client_key,
-            old_api_key=settings.old_api_key,
-        )
-        services = _services(settings, ReadState(store), RedisDirectory(executor), apps)
-        memory, writes = StoreMemory(executor), StoreWrites(executor)
-        await _learn(apps, services.tokens)
-        workers = Workers(executor, _shared_keys(settings))
-        await workers.note()
-        stack.push_async_callback(_forget, workers)
-        stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
-        await memory.look()
-        stack.push_async_callback(
-            _stop, asyncio.create_task(_keep_learning(apps, services.tokens, executor, memory, writes))
-        )
-        notices = RedisNotices(executor, settings.redis_url)
-        await notices.start()
-        stack.push_async_callback(notices.stop)
-        realtime = Realtime(
-            services,
-            notices,
-            workers=settings.workers,
-            ping_interval_s=settings.socket_ping_interval_s,
-            ping_timeout_s=settings.socket_ping_timeout_s,
-            cors_origins=settings.cors_origins,
-            address_socket_limit=settings.address_socket_limit,
-        )
-        await realtime.start()
-        stack.push_async_callback(realtime.stop)
-        yield Parts(services, realtime, lambda: why_not_ready(executor, writes), workers, memory, writes)
-
-
-def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:
-    tokens = Tokens(
-        directory,
-        apps,
-        secret=settings.token_secret,
-        old_secret=settings.old_token_secret,
-        life_days=settings.token_life_days,
-    )
-    rate_limits = RateLimits(
-        user=settings.user_rate_limit,
-        app=settings.app_rate_limit,
-        backend=settings.backend_rate_limit,
-        address=settings.address_rate_limit,
-        several_apps=apps.several,
-    )
-    return Services(
-        read_state,
-        directory,
-        apps,
-        tokens,
-        People(directory),
-        rate_limits,
-        Credentials(tokens, rate_limits),
-        _client_rules(settings),
-        settings.lastread_badge_scope,
-    )
-
-
-def _shared_keys(settings: Settings) -> dict[str, Key]:
-    """The keys that every service on a store must have alike, by setting."""
-    return {
-        "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
-        "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
-        "READSTATE_TOKEN_SECRET": Key(settings.token_secret, settings.old_token_secret),
-    }
-
-
-async def _forget(workers: Workers) -> None:
-    """This worker stops. A store that is away forgets it by itself."""
-    with contextlib.suppress(Fault):
-        await workers.leave()
-
-
-async def _patiently(connect: Callable[[], Awaitable[Executor]]) -> Executor:
-    """Connect, and wait for a store that is away for a moment: a worker that gave up at once would take the whole service down."""
-    until = monotonic() + CONNECT_WITHIN_S
-    while True:
-        try:
-            return await connect()
-        except Fault as error:
-            if monotonic() > until:
-                raise
-            logger.warning("waiting for the store: %s", error)
-            await asyncio.sleep(CONNECT_EVERY_S)
-
-
-async def why_not_ready(executor: Executor, writes: StoreWrites) -> str:
-    """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
-
-    A store that is full is ready: it answers, and what makes room is done.
-    """
-    try:
-        async with asyncio.timeout(READY_WITHIN_S):
-            refusal = await writes.look()
-            if refusal and not writes.is_full():
-                return f"the store refuses writes: {refusal}"
-            # A server that was started anew, or a new node, may not know the scripts.
-            await load_functions(executor)
-    except TimeoutError:
-        return f"the store did not answer within {READY_WITHIN_S:g} s"
-    except ReadStateError as error:
-        return f"the store cannot be reached: {error}"
-    return ""
-
-
-async def _learn(apps: AppRegistry, tokens: Tokens) -> None:
-    await apps.refresh()
-    await tokens.learn_revocations()
-
-
-async def _keep_learning(
-    apps: AppRegistry, tokens: Tokens, executor: Executor, memory: StoreMemory, writes: StoreWrites
-) -> None:
-    """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
-
-    Every MEMORY_TURNS times also how full it is, and whether it takes writes.
-    """
-    counted = 0
-    for turn in itertools.count(1):
-        await asyncio.sleep(POLL_S)
-        metrics.ROUND_TRIPS.inc(executor.round_trips - counted)
-        counted = executor.round_trips
-        try:
-            await _learn(apps, tokens)
-            if turn % MEMORY_TURNS == 0:
-                await memory.look()
-                await writes.look()
-        except Fault as error:
-            logger.warning("apps, revocations and memory could not be looked at: %s", error)
-        except Exception:
-            # Going on without ever hearing of a revocation again would be worse than trying once more.
-            logger.exception("apps, revocations and memory could not be looked at")
-
-
-def _words(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
+def error_handler_for(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
     """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
     return next(
         (dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)),
@@ -449,33 +252,6 @@ def _without_body(send: Send) -> Send:
         await send(message)
 
     return send_head
-
-
-def _clean(scope: Scope) -> bool:
-    """Make the path one that can be routed; False when it is malformed.
-
-    An id may hold a slash, which clients percent-encode. The server has decoded the path by now, so where that happened it is split
-    again as it was sent, and a character that no id holds stands for the slash until routing is over.
-    """
-    path, raw = scope["path"], scope.get("raw_path") or b""
-    if "%2" in path or b"%" in raw:
-        try:
-            segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
-        except UnicodeDecodeError:
-            return False
-        if any(map(_has_control_characters, segments)):
-            return False
-        path = "/".join(segment.replace("/", SLASH_STANDS_IN) for segment in segments)
-    elif _has_control_characters(path):
-        return False
-    if "//" in path:
-        path = _NOWHERE  # an empty id is no id, and must not lead to another call
-    scope["path"] = path
-    return True
-
-
-def _has_control_characters(text: str) -> bool:
-    return not text.isprintable() and any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text)
 
 
 def _version() -> str:

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from litestar._openapi.plugin import OpenAPIPlugin
 
-from readstate import app
+from readstate import parts
 from readstate.app import create_app
 from readstate.dialects.http import health as operating
 from readstate.errors import UnknownOutcome
@@ -303,7 +303,7 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
 
 async def test_starting_without_a_store_fails_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while of waiting: the store may be away only for a moment."""
-    monkeypatch.setattr(app, "CONNECT_WITHIN_S", 0.1)
+    monkeypatch.setattr(parts, "CONNECT_WITHIN_S", 0.1)
     settings = Settings(
         redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32
     )

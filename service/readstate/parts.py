@@ -1,0 +1,211 @@
+"""What a running service consists of: opened in order, closed in the opposite order."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
+
+from msgspec import Struct
+
+from readstate import metrics
+from readstate.dialects.access.credentials import Credentials
+from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.imkit.sockets.server import Realtime
+from readstate.dialects.people import People
+from readstate.dialects.services import Services
+from readstate.domain.client_rules import ClientRules
+from readstate.domain.identity import Apps, Directory
+from readstate.domain.read_state import ReadState
+from readstate.domain.tokens import POLL_S, Tokens
+from readstate.errors import Fault, ReadStateError
+from readstate.settings import Settings
+from readstate.store.apps import AppRegistry
+from readstate.store.connect import Executor, connect, load_functions
+from readstate.store.directory import RedisDirectory
+from readstate.store.memory import StoreMemory
+from readstate.store.notices import RedisNotices
+from readstate.store.redis_store import RedisStore
+from readstate.store.workers import Key, Workers
+from readstate.store.writes import StoreWrites
+from readstate.tasks import cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+READY_WITHIN_S = 2.0
+CONNECT_WITHIN_S = 30.0
+CONNECT_EVERY_S = 0.5
+MEMORY_TURNS = 5  # every ten seconds
+
+
+class Parts(Struct, frozen=True):
+    """What a running service consists of."""
+
+    services: Services
+    realtime: Realtime
+    why_not_ready: Callable[[], Awaitable[str]]
+    workers: Workers
+    memory: StoreMemory
+    writes: StoreWrites
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect
+) -> AsyncIterator[Parts]:
+    """All parts, connected by `connect`; closed in the opposite order. Raises Fault when the store cannot be reached."""
+    if settings.redis_url is None:
+        raise ValueError(
+            "redis_url must be set: an embedded server is started by `readstate serve`, before the workers"
+        )
+    async with AsyncExitStack() as stack:
+        executor = await connect_with_retry(lambda: connect(str(settings.redis_url)))
+        stack.push_async_callback(executor.close)
+        store = RedisStore(executor, **settings.bounds(), events=settings.webhook_url is not None)
+        store.outbox.start()
+        stack.push_async_callback(store.outbox.close)
+        apps = AppRegistry(
+            executor,
+            client_key=settings.client_key,
+            api_key=settings.api_key,
+            old_client_key=settings.old_client_key,
+            old_api_key=settings.old_api_key,
+        )
+        services = _services(settings, ReadState(store), RedisDirectory(executor), apps)
+        memory, writes = StoreMemory(executor), StoreWrites(executor)
+        await refresh(apps, services.tokens)
+        workers = Workers(executor, _shared_keys(settings))
+        await workers.note()
+        stack.push_async_callback(_forget, workers)
+        stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
+        await memory.look()
+        stack.push_async_callback(
+            cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, memory, writes))
+        )
+        notices = RedisNotices(executor, settings.redis_url)
+        await notices.start()
+        stack.push_async_callback(notices.stop)
+        realtime = Realtime(
+            services,
+            notices,
+            workers=settings.workers,
+            ping_interval_s=settings.socket_ping_interval_s,
+            ping_timeout_s=settings.socket_ping_timeout_s,
+            cors_origins=settings.cors_origins,
+            address_socket_limit=settings.address_socket_limit,
+        )
+        await realtime.start()
+        stack.push_async_callback(realtime.stop)
+        yield Parts(services, realtime, lambda: why_not_ready(executor, writes), workers, memory, writes)
+
+
+def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:
+    tokens = Tokens(
+        directory,
+        apps,
+        secret=settings.token_secret,
+        old_secret=settings.old_token_secret,
+        life_days=settings.token_life_days,
+    )
+    rate_limits = RateLimits(
+        user=settings.user_rate_limit,
+        app=settings.app_rate_limit,
+        backend=settings.backend_rate_limit,
+        address=settings.address_rate_limit,
+        several_apps=apps.several,
+    )
+    return Services(
+        read_state,
+        directory,
+        apps,
+        tokens,
+        People(directory),
+        rate_limits,
+        Credentials(tokens, rate_limits),
+        _client_rules(settings),
+        settings.lastread_badge_scope,
+    )
+
+
+def _shared_keys(settings: Settings) -> dict[str, Key]:
+    """The keys that every service on a store must have alike, by setting."""
+    return {
+        "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
+        "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
+        "READSTATE_TOKEN_SECRET": Key(settings.token_secret, settings.old_token_secret),
+    }
+
+
+async def _forget(workers: Workers) -> None:
+    """This worker stops. A store that is away forgets it by itself."""
+    with contextlib.suppress(Fault):
+        await workers.leave()
+
+
+async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Executor:
+    """Connect, and wait for a store that is away for a moment: a worker that gave up at once would take the whole service down."""
+    until = monotonic() + CONNECT_WITHIN_S
+    while True:
+        try:
+            return await connect()
+        except Fault as error:
+            if monotonic() > until:
+                raise
+            logger.warning("waiting for the store: %s", error)
+            await asyncio.sleep(CONNECT_EVERY_S)
+
+
+async def why_not_ready(executor: Executor, writes: StoreWrites) -> str:
+    """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
+
+    A store that is full is ready: it answers, and what makes room is done.
+    """
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            refusal = await writes.look()
+            if refusal and not writes.is_full():
+                return f"the store refuses writes: {refusal}"
+            # A server that was started anew, or a new node, may not know the scripts.
+            await load_functions(executor)
+    except TimeoutError:
+        return f"the store did not answer within {READY_WITHIN_S:g} s"
+    except ReadStateError as error:
+        return f"the store cannot be reached: {error}"
+    return ""
+
+
+async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
+    await apps.refresh()
+    await tokens.learn_revocations()
+
+
+async def keep_refreshing(
+    apps: AppRegistry, tokens: Tokens, executor: Executor, memory: StoreMemory, writes: StoreWrites
+) -> None:
+    """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
+
+    Every MEMORY_TURNS times also how full it is, and whether it takes writes.
+    """
+    counted = 0
+    for turn in itertools.count(1):
+        await asyncio.sleep(POLL_S)
+        metrics.ROUND_TRIPS.inc(executor.round_trips - counted)
+        counted = executor.round_trips
+        try:
+            await refresh(apps, tokens)
+            if turn % MEMORY_TURNS == 0:
+                await memory.look()
+                await writes.look()
+        except Fault as error:
+            logger.warning("apps, revocations and memory could not be looked at: %s", error)
+        except Exception:
+            # Going on without ever hearing of a revocation again would be worse than trying once more.
+            logger.exception("apps, revocations and memory could not be looked at")
+
+
+def _client_rules(settings: Settings) -> ClientRules:
+    return ClientRules(
+        settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
+    )
