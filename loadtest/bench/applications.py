@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from loadtest.bench import pool_executor
 from readstate.app import Service
 from readstate.parts import open_parts
-from readstate.process.parent_watch import end_with_parent
+from readstate.process.parent_watch import die_with_parent
 from readstate.process.supervisor import Workers, calm_collector, listen
 from readstate.settings import Settings
 
@@ -53,14 +53,14 @@ async def _live(receive: Receive, send: Send) -> None:
 
 def noop() -> Any:
     """The application of a worker."""
-    end_with_parent(os.getppid(), signal.SIGKILL)
+    die_with_parent(os.getppid(), signal.SIGKILL)
     calm_collector()
     return no_operation
 
 
 def pooled() -> ASGIApp:
     """The application of a worker."""
-    end_with_parent(os.getppid(), signal.SIGKILL)
+    die_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
     service = Service(lambda: open_parts(settings, connect=pool_executor.connect), settings)
     calm_collector()

@@ -18,7 +18,7 @@ import psutil  # type: ignore[import-untyped]
 import redis
 
 from loadtest.bench.machine import BenchError, on_core
-from readstate.process import parent_watch as leash
+from readstate.process import parent_watch
 from readstate.process.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +131,7 @@ def http_server(application: str, environ: Mapping[str, str], core: int) -> Iter
                     sys.executable,
                     "-I",
                     "-S",
-                    leash.__file__,
+                    parent_watch.__file__,
                     str(os.getpid()),
                     str(Path(directory, "lock")),
                     sys.executable,

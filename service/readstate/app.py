@@ -45,7 +45,8 @@ from readstate.dialects.tencent.codes import FAILURES as TENCENT_FAILURES
 from readstate.dialects.tencent.operation import SECURITY as TENCENT_SECURITY
 from readstate.errors import TooManyRequests
 from readstate.parts import Parts, open_parts
-from readstate.process.http_protocol import BEGIN_STOP, GatheringTransport
+from readstate.process.stopping import BEGIN_STOP
+from readstate.process.transport import GatheringTransport
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP
 

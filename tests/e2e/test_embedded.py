@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from readstate.process import embedded, machine
-from readstate.process import parent_watch as leash
+from readstate.process import parent_watch
 from readstate.process.embedded import EmbeddedError, EmbeddedServer, running, socket_path
 from tests.support.processes import is_running
 from tests.support.servers import server_binary, short_directory
@@ -158,7 +158,7 @@ def orphan(data_dir: Path) -> subprocess.Popen[bytes]:
     with running(data_dir, print):
         pass
     command = [server_binary(), str(data_dir / "valkey.conf")]
-    program = "import os, sys; from readstate import leash; leash.KERNEL_WATCHES = False; leash.main(sys.argv[1:])"
+    program = "import os, sys; from readstate.process import parent_watch; parent_watch.KERNEL_WATCHES = False; parent_watch.main(sys.argv[1:])"
     orphan = subprocess.Popen(
         [sys.executable, "-c", program, str(os.getpid()), str(data_dir / "server.lock"), *command]
     )
@@ -263,11 +263,9 @@ def test_a_server_that_is_too_old_is_passed_over(monkeypatch: pytest.MonkeyPatch
         embedded.find_server()
 
 
-def test_the_leash_of_other_systems_holds_too(tmp_path: Path) -> None:
+def test_other_systems_end_the_command_with_its_parent_too(tmp_path: Path) -> None:
     """Where the kernel does not end a command with its parent, a process beside it does."""
-    program = (
-        "import sys; from readstate import leash; leash.KERNEL_WATCHES = False; sys.exit(leash.main(sys.argv[1:]))"
-    )
+    program = "import sys; from readstate.process import parent_watch; parent_watch.KERNEL_WATCHES = False; sys.exit(parent_watch.main(sys.argv[1:]))"
     starter = (
         "import os, subprocess, sys\n"
         f"command = [sys.executable, '-c', {program!r}, str(os.getpid()), sys.argv[1], '/bin/sh', '-c', 'echo $$; sleep 60']\n"
@@ -286,7 +284,7 @@ def test_the_leash_of_other_systems_holds_too(tmp_path: Path) -> None:
 
 def test_a_lock_that_is_held_is_an_exit_code(data_dir: Path, tmp_path: Path) -> None:
     with running(data_dir, print):
-        assert leash.main([str(os.getppid()), str(data_dir / "server.lock"), "/bin/true"]) == leash.LOCKED
+        assert parent_watch.main([str(os.getppid()), str(data_dir / "server.lock"), "/bin/true"]) == parent_watch.LOCKED
 
 
 def test_files_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:

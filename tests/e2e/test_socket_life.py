@@ -21,7 +21,9 @@ from readstate.dialects.imkit.sockets.connection import GONE, Connection
 from readstate.dialects.imkit.sockets.packets import Packet
 from readstate.dialects.imkit.sockets.server import Realtime
 from readstate.domain.notices import CursorMoved
-from readstate.process.http_protocol import LINGER_S, PIECE_BYTES, HttpProtocol, WebSocketProtocol
+from readstate.process.http_protocol import HttpProtocol
+from readstate.process.transport import LINGER_S
+from readstate.process.websocket_protocol import PIECE_BYTES, WebSocketProtocol
 from readstate.settings import Settings
 from tests.security.asgi_socket import AsgiSocket
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device

@@ -15,7 +15,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from readstate.dialects.http.reply import Reply
 from readstate.process import http_protocol
-from readstate.process.http_protocol import Cycle, GatheringTransport, HttpProtocol, WebSocketProtocol
+from readstate.process.http_protocol import Cycle, HttpProtocol
+from readstate.process.transport import GatheringTransport
+from readstate.process.websocket_protocol import WebSocketProtocol
 from tests.support.waiting import wait_until_now
 
 

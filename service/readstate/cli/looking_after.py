@@ -18,7 +18,7 @@ from readstate.cli.existing_store import existing_store
 from readstate.domain.deliveries import DeadLetter
 from readstate.domain.types import Drift
 from readstate.errors import Invalid, UserUnknown
-from readstate.process.parent_watch import end_with_parent
+from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP, AppRegistry, NewApp
 from readstate.store.audit import Audit, Looked
@@ -145,7 +145,7 @@ def list_apps(_args: argparse.Namespace) -> int:
 def deliver(args: argparse.Namespace) -> int:
 
     if args.parent is not None:
-        end_with_parent(args.parent, signal.SIGTERM)
+        die_with_parent(args.parent, signal.SIGTERM)
 
     settings = Settings.from_environ(os.environ)
     deliverer.check_receiver(settings)

@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from readstate.process import append_only, machine
-from readstate.process import parent_watch as leash
+from readstate.process import append_only, machine, parent_watch
 from readstate.settings import private_directory
 from readstate.store.server_check import is_answering, shut_down
 
@@ -192,7 +191,7 @@ class EmbeddedServer:
                 sys.executable,
                 "-I",
                 "-S",
-                leash.__file__,
+                parent_watch.__file__,
                 str(os.getpid()),
                 str(self._directory / "server.lock"),
                 *self._command,

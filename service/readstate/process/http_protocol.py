@@ -1,137 +1,57 @@
-"""HTTP as a worker speaks it: uvicorn's, with limits on what a client may make a worker hold, and one write for each answer.
+"""HTTP as a worker speaks it: uvicorn's, with limits and with one write for each answer.
 
-The limits. uvicorn keeps the line, the headers and the trailers of a request however long they are, and what a client does not take,
-known or not. It waits for the rest of a request for ever, and for ever with a client that does not read its answer. And it lets
-one peer have all the connections that a worker can have.
+Limits. uvicorn keeps the first line, the headers and the trailers of a request however long they
+are. It keeps what a client does not take, whatever that client is. It waits without end for the rest
+of a request, and for a client that does not read its answer. It lets one peer have all the
+connections that a worker can have.
 
-The end. uvicorn closes as soon as it has answered. A client that is still sending a body then hears of a reset and not of the answer, so
-a connection is closed in that case when the client has heard it, or after a moment.
+Closing. uvicorn closes a connection as soon as it has answered. A client that is still sending a body
+then gets a reset in place of the answer. So such a connection is closed when the client has finished,
+or after a moment.
 
-The write. uvicorn writes the head of an answer and its body one after the other, and uvloop hands each to the system at once. Two calls
-of the system for one small answer were a sixth of a worker's time, and its client woke up twice.
+Writing. uvicorn writes the head of an answer and its body one after the other, and uvloop passes each
+to the system at once. Two system calls for one small answer took a sixth of a worker's time, and the
+client woke up twice.
 
-Other protocols. Some clients (Java's, curl's) offer with their first request to go on in HTTP/2. Such an offer may be passed over, but
-the parser stops behind the head of the request, and uvicorn takes what follows, its body, for lost.
+Other protocols. Some clients (Java's, curl's) offer HTTP/2 in their first request. A server may ignore
+such an offer, but the parser stops after the head of the request, and uvicorn loses the body that
+follows.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Collection
 from functools import cache
-from ipaddress import ip_address, ip_network
 from random import random
-from typing import Any, ClassVar
+from typing import Any
 
 import httptools
-from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
-from websockets.http11 import Request
 
-from readstate.dialects.http.client_address import Held, network_of
 from readstate.dialects.http.query_limits import HEADERS, objection
 from readstate.dialects.http.reply import PRIVATE, Headers, TakesWhole
-from readstate.dialects.imkit.sockets.websocket import FRAMES
+from readstate.process.connection_limits import Place
+from readstate.process.stopping import begin_stop
+from readstate.process.transport import LINGER_S, GatheringTransport
 
-# Line, headers, trailers, and what chunks are wrapped in. What comes in one piece with the beginning of the line is not counted.
+# First line, headers, trailers, and the framing of chunks. What comes in one piece of the stream with
+# the beginning of the first line is not counted.
 MAX_BESIDE_BODY_BYTES = 256 * 1024
-# Beyond this nothing is added to what a client has not taken yet. One answer may be longer; after it a sender waits for the client.
-MAX_UNTAKEN_BYTES = 1024 * 1024
-# Requests of one connection behind the one that is being answered. uvicorn keeps as many as come in one piece of the stream: thousands.
+# Requests of one connection that wait behind the one that is being answered. uvicorn keeps as many as
+# come in one piece of the stream: thousands.
 MAX_PIPELINED = 100
-# Parts of one WebSocket message. An empty one adds nothing to its size, and is kept all the same.
-MAX_FRAGMENTS = 1024
-# So long, up to twice, a client may take for a request, or between two moments at which it takes some of its answer.
+# Time for a client to send a request, or between two moments at which it takes some of its answer.
+# It is looked at in this interval, so it may be twice as long.
 PATIENCE_S = 60.0
-
-# Chunks, or parts of the stream, that one body may come in: each takes a turn of the parser, however short it is.
+# Chunks, or pieces of the stream, that one body may come in: each takes a turn of the parser, however
+# short it is.
 MAX_PIECES = 4096
-# So long, and for so many bytes, what a client goes on sending is read and dropped once it has its last answer.
-LINGER_S = 2.0
+# What a client may send after its last answer. It is read and dropped, for LINGER_S.
 MAX_LINGER_BYTES = 16 * 1024 * 1024
-
-# What a client sends on a WebSocket is made into messages so many bytes at a time, when those before were taken: as a
-# message a byte may cost a hundred times what it does in the stream.
-PIECE_BYTES = 4096
-
-# Under this name in the state of the lifespan: what to call when the server begins to stop.
-BEGIN_STOP = "readstate.begin_stop"
-
-# A connection is left alone for so long after each refusal in a row for too many requests, times their number.
+# Pause in reading a connection after each refusal for too many requests, times the refusals in a row.
 PAUSE_STEP_S = 0.01
 MAX_PAUSE_S = 1.0
 TOO_MANY_REQUESTS = 429
 
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
-_BAD_HANDSHAKE = (
-    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
-    b"A WebSocket handshake has no body, at most 128 headers, and lines of at most 8192 bytes."
-)
-
-
-class GatheringTransport:
-    """A transport that writes, once in a turn of the event loop, all that was given to it since. Everything else is the real one's."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._waiting: list[bytes] = []
-        self._left = 0  # bytes that the client had not taken when something was written last
-        self.is_asked = False  # the client is in the middle of a request
-        self.refused = 0  # answers in a row that said that there were too many requests
-        self.is_stopping = False  # the server is, which waits for what was asked: no more pauses
-        self.lingers = False  # closed for us, while the client may still send
-        self.cut_after_s: float | None = (
-            None  # so long a client may take for the rest once it is closed; None: any time
-        )
-
-    def write(self, data: bytes) -> None:
-        if not self._waiting:
-            self._loop.call_soon(self._flush)
-        self._waiting.append(data)
-
-    def close(self) -> None:
-        """What was written is sent first, as with any transport. A client in the middle of a request is let finish, for LINGER_S."""
-        if self.lingers:
-            return
-        self._flush()
-        if not self.is_asked or self._transport.is_closing():
-            self._transport.close()
-            if self.cut_after_s is not None and self._transport.get_write_buffer_size():
-                self._loop.call_later(self.cut_after_s, self._transport.abort)
-            return
-        self.lingers = True
-        self._transport.write_eof()
-        self._transport.resume_reading()
-        self._loop.call_later(LINGER_S, self._transport.close)
-
-    def is_closing(self) -> bool:
-        return self.lingers or self._transport.is_closing()
-
-    def get_write_buffer_size(self) -> int:
-        """With what waits for the end of the turn."""
-        return self._transport.get_write_buffer_size() + sum(map(len, self._waiting))
-
-    def has_much_left(self, size: int) -> bool:
-        """Whether more than `size` bytes may be left to send, from what is known anyway: nearly every answer asks for it."""
-        return self._left > size or (bool(self._waiting) and len(self._waiting[-1]) > size)
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
-        self._left = self._transport.get_write_buffer_size()
-        # An answer waits for its client; what the protocols say by themselves does not: the pong to each ping.
-        if self._left > MAX_UNTAKEN_BYTES:
-            self._transport.abort()
-            return
-        # uvloop's word for a client that went away in this turn.
-        with contextlib.suppress(RuntimeError):
-            self._transport.write(b"".join(waiting))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class Cycle(RequestResponseCycle, TakesWhole):
@@ -184,45 +104,6 @@ def _head(status: int, media_type: bytes) -> bytes:
     return STATUS_LINE[status] + b"".join(
         b"%b: %b\r\n" % header for header in ((b"content-type", media_type), *PRIVATE)
     )
-
-
-class ServerConfig(Config):
-    """uvicorn's, and how many connections one address may have on a worker; 0: any number. `trusted` ones are not counted."""
-
-    def __init__(
-        self, *arguments: Any, address_connection_limit: int = 0, trusted: Collection[str] = (), **more: Any
-    ) -> None:
-        super().__init__(*arguments, **more)
-        self.address_connection_limit = address_connection_limit
-        self.trusted = [ip_network(proxy) for proxy in trusted]
-
-    def counts(self, address: str) -> bool:
-        """Whether the connections of an address are counted."""
-        if not address or not self.address_connection_limit:
-            return False
-        known = ip_address(address.partition("%")[0])
-        return not any(known in network for network in self.trusted)
-
-
-class Place:
-    """What a connection takes of its address's share."""
-
-    _held: ClassVar[Held | None] = None
-
-    def __init__(self, config: Config, client: tuple[str, int] | None) -> None:
-        self.address = ""
-        self.is_free = True
-        if isinstance(config, ServerConfig) and client and config.counts(client[0]):
-            self.address = network_of(client[0])
-            held = Place._held = Place._held or Held("connections", config.address_connection_limit)
-            self.is_free = held.has_room(self.address)
-            held.hold(self.address)
-
-    def leave(self) -> None:
-        """The connection is no more; once."""
-        if self.address and Place._held is not None:
-            Place._held.release(self.address)
-            self.address = ""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -318,7 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
         protocol.place = self._place
 
     def shutdown(self) -> None:
-        _begin_stop(self.app_state)
+        begin_stop(self.app_state)
         self._gathering.is_stopping = True
         super().shutdown()
 
@@ -381,126 +262,3 @@ class HttpProtocol(HttpToolsProtocol):
             or self.cycle.more_body
             or self.cycle.response_complete
         )
-
-
-def _begin_stop(state: dict[str, Any]) -> None:
-    """Tell the application that the server stops, before it waits for what runs: long-polling requests among it."""
-    state.get(BEGIN_STOP, _nothing)()
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number
-    of parts, and any number of messages in one piece, and logs an error for text that is not UTF-8.
-
-    An application with finished frames for many sockets finds it in the scope, as the extension FRAMES
-    (`realtime.websocket.Pipe`).
-    """
-
-    place: Place | None = None
-    on_writable: Callable[[], None]
-    _unread: bytes | memoryview = b""
-
-    def connection_made(self, transport: Any) -> None:
-        self.on_writable = _nothing
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.place is not None:
-            self.place.leave()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        self._unread = b"".join((self._unread, data)) if self._unread else data
-        self._parse()
-        if not self._unread and not self.handshake_initiated and not self.transport.is_closing():
-            self.transport.write(_BAD_HANDSHAKE)
-            self.transport.close()
-
-    async def receive(self) -> Any:
-        message = await super().receive()
-        if self._unread:
-            self._parse()
-        return message
-
-    async def send(self, message: Any) -> None:
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True  # else uvicorn reports that it was not
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if not self.close_sent:
-            extensions: Any = self.scope["extensions"]
-            extensions[FRAMES] = self
-
-    def handle_cont(self, event: Frame) -> None:
-        if self.close_sent:
-            return
-        if len(self.frames) < MAX_FRAGMENTS:
-            super().handle_cont(event)
-        else:
-            self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
-
-    def send_receive_event_to_app(self) -> None:
-        # uvicorn logs text that is not UTF-8 as an error, and fails at it when the client closes in the same piece.
-        if self.curr_msg_data_type == "text" and not self.close_sent:
-            self.frames = [b"".join(self.frames)]
-            try:
-                self.frames[0].decode()
-            except UnicodeDecodeError:
-                self._fail(CloseCode.INVALID_DATA, "not UTF-8")
-                return
-        super().send_receive_event_to_app()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.on_writable()
-
-    def shutdown(self) -> None:
-        _begin_stop(self.app_state)
-        super().shutdown()
-
-    def _fail(self, code: CloseCode, reason: str) -> None:
-        """End it at once: what the client sends is against the protocol."""
-        self.conn.fail(code, reason)
-        self.handle_parser_exception()
-
-    def _parse(self) -> None:
-        while self._unread and (self.queue.empty() or self.close_sent) and not self.transport.is_closing():
-            unread = memoryview(self._unread)
-            self._unread = unread[PIECE_BYTES:]
-            super().data_received(unread[:PIECE_BYTES])  # type: ignore[arg-type]
-        if self._unread and not self.read_paused and not self.transport.is_closing():
-            self.read_paused = True
-            self.transport.pause_reading()
-
-    # What an application may do without waiting
-
-    def is_writable(self) -> bool:
-        """Whether the client takes what is written. When it does so again, `on_writable` is called."""
-        return self.writable.is_set() and not self.close_sent and not self.transport.is_closing()
-
-    def write_frames(self, frames: bytes) -> None:
-        """Write finished frames; only while it is writable."""
-        self.transport.write(frames)
-
-    def say_goodbye(self, code: int, reason: str) -> None:
-        """Close: a close frame, and the end when the client has answered it or LINGER_S are over."""
-        if self.close_sent or self.transport.is_closing():
-            return
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
-
-    def abort(self) -> None:
-        """Cut the connection, whatever was not sent yet."""
-        self.transport.abort()
-
-
-def _nothing() -> None:
-    pass

@@ -1,11 +1,13 @@
-"""Keeps a process from outliving the one that started it, however that one ends.
+"""Ends a process when its parent ends, in whatever way that happens.
 
-Linux does it in the kernel. Elsewhere somebody has to look from time to time: a thread in our own processes, and for a command that
-is not ours a process that stays beside it. Run as a file with nothing imported but the standard library:
+Linux does this in the kernel. Other systems need a look at the parent from time to time: our own
+processes have a thread for it, and a foreign command has a process beside it. As a program, with no
+imports but the standard library:
 
-    python leash.py PARENT_PID LOCK_FILE COMMAND...
+    python parent_watch.py PARENT_PID LOCK_FILE COMMAND...
 
-The command holds an exclusive lock on LOCK_FILE for as long as it lives, so that nobody starts a second one unseen.
+The command holds an exclusive lock on LOCK_FILE for as long as it lives, so that a second one cannot
+start unnoticed.
 """
 
 import ctypes
@@ -17,7 +19,7 @@ import sys
 import threading
 import time
 
-LOCKED = 75  # exit code: somebody else holds the lock
+LOCKED = 75  # exit code: another process holds the lock
 
 KERNEL_WATCHES: bool = os.uname().sysname == "Linux"
 
@@ -25,14 +27,14 @@ _PR_SET_PDEATHSIG = 1
 _LOOK_EVERY_S = 0.5
 
 
-def end_with_parent(parent: int, how: signal.Signals) -> None:
-    """Have this process receive `how` when the process `parent`, which started it, is gone."""
+def die_with_parent(parent: int, how: signal.Signals) -> None:
+    """Send `how` to this process when its parent, the process `parent`, has ended."""
     if KERNEL_WATCHES:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, how)
     else:
         threading.Thread(target=_watch_parent, args=(parent, how), daemon=True).start()
     if os.getppid() != parent:
-        # It went away before the kernel was asked.
+        # It ended before the kernel was asked.
         os.kill(os.getpid(), how)
 
 
@@ -42,8 +44,11 @@ def _watch_parent(parent: int, how: signal.Signals) -> None:
     os.kill(os.getpid(), how)
 
 
-def stay_beside(command: list[str], parent: int, lock: int) -> int:
-    """Run `command` and stay until it ends, or end it when `parent` is gone or this process is told to stop. Its exit code."""
+def run_beside(command: list[str], parent: int, lock: int) -> int:
+    """Run `command` until it ends, and return its exit code.
+
+    The command is ended when `parent` has ended, or when this process gets SIGTERM.
+    """
     child = subprocess.Popen(command, pass_fds=[lock])
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     while child.poll() is None:
@@ -64,10 +69,10 @@ def main(arguments: list[str]) -> int:
     except OSError:
         return LOCKED
     if KERNEL_WATCHES:
-        end_with_parent(int(parent), signal.SIGTERM)
+        die_with_parent(int(parent), signal.SIGTERM)
         os.set_inheritable(lock, True)
         os.execv(command[0], command)
-    return stay_beside(command, int(parent), lock)
+    return run_beside(command, int(parent), lock)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+# The name of a function in the state of the ASGI lifespan: the server calls it when it begins to stop.
+BEGIN_STOP = "readstate.begin_stop"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -57,3 +59,12 @@ def held_back(*signums: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin_stop(state: dict[str, Any]) -> None:
+    """Tell the application that the server stops, before the server waits for the calls in flight.
+
+    Some of these are long-polling requests, which the application ends.
+    """
+    if begin := state.get(BEGIN_STOP):
+        begin()

@@ -35,11 +35,13 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from readstate import logs
+from readstate.process.connection_limits import ServerConfig
 from readstate.process.deliverer_process import DelivererProcess
 from readstate.process.embedded import EmbeddedServer
-from readstate.process.http_protocol import HttpProtocol, ServerConfig, WebSocketProtocol
-from readstate.process.parent_watch import end_with_parent
+from readstate.process.http_protocol import HttpProtocol
+from readstate.process.parent_watch import die_with_parent
 from readstate.process.stopping import SIGNALS, Stopped, heeded, held_back
+from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.settings import PREFIX, Settings
 from readstate.store.server_check import ServerFacts, check_server
 
@@ -129,7 +131,7 @@ def worker() -> ASGIApp:
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and supervisor.pid is not None:
         # Not an orderly stop: without its supervisor nobody would replace it, and it would keep the port from the next one.
-        end_with_parent(supervisor.pid, signal.SIGKILL)
+        die_with_parent(supervisor.pid, signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
     _configure_logs(settings)
     from readstate.app import create_app

@@ -1,7 +1,7 @@
 """A websocket: a session of its own, or a long-polling session that moves to it.
 
 ASGI's `send` would have every socket encode what all of them get, and wait one by one. So the worker's own protocol
-(`readstate.process.http_protocol`) takes finished frames, by the name FRAMES among the extensions of the scope. A server without
+(`readstate.process.websocket_protocol`) takes finished frames, by the name FRAMES among the extensions of the scope. A server without
 it cannot offer websockets.
 """
 

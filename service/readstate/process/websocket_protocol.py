@@ -1,0 +1,142 @@
+"""WebSocket as a worker speaks it: uvicorn's, with limits on what a client may send at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+
+from readstate.dialects.imkit.sockets.websocket import FRAMES
+from readstate.process.connection_limits import Place
+from readstate.process.stopping import begin_stop
+from readstate.process.transport import LINGER_S
+
+# Parts of one message. An empty part adds nothing to the size of its message, and is kept all the same.
+MAX_FRAGMENTS = 1024
+# What a client sends is made into messages so many bytes at a time, when the messages before were
+# taken: a byte may cost a hundred times as much in a message as in the stream.
+PIECE_BYTES = 4096
+
+_BAD_HANDSHAKE = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
+    b"A WebSocket handshake has no body, at most 128 headers, and lines of at most 8192 bytes."
+)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number
+    of parts, and any number of messages in one piece, and logs an error for text that is not UTF-8.
+
+    An application with finished frames for many sockets finds it in the scope, as the extension FRAMES
+    (`realtime.websocket.Pipe`).
+    """
+
+    place: Place | None = None
+    on_writable: Callable[[], None]
+    _unread: bytes | memoryview = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.on_writable = _nothing
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.place is not None:
+            self.place.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread = b"".join((self._unread, data)) if self._unread else data
+        self._parse()
+        if not self._unread and not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(_BAD_HANDSHAKE)
+            self.transport.close()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._unread:
+            self._parse()
+        return message
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # else uvicorn reports that it was not
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: Any = self.scope["extensions"]
+            extensions[FRAMES] = self
+
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+        else:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
+
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn logs text that is not UTF-8 as an error, and fails at it when the client closes in the same piece.
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            self.frames = [b"".join(self.frames)]
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self._fail(CloseCode.INVALID_DATA, "not UTF-8")
+                return
+        super().send_receive_event_to_app()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.on_writable()
+
+    def shutdown(self) -> None:
+        begin_stop(self.app_state)
+        super().shutdown()
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """End it at once: what the client sends is against the protocol."""
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
+
+    def _parse(self) -> None:
+        while self._unread and (self.queue.empty() or self.close_sent) and not self.transport.is_closing():
+            unread = memoryview(self._unread)
+            self._unread = unread[PIECE_BYTES:]
+            super().data_received(unread[:PIECE_BYTES])  # type: ignore[arg-type]
+        if self._unread and not self.read_paused and not self.transport.is_closing():
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    # What an application may do without waiting
+
+    def is_writable(self) -> bool:
+        """Whether the client takes what is written. When it does so again, `on_writable` is called."""
+        return self.writable.is_set() and not self.close_sent and not self.transport.is_closing()
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write finished frames; only while it is writable."""
+        self.transport.write(frames)
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Close: a close frame, and the end when the client has answered it or LINGER_S are over."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def abort(self) -> None:
+        """Cut the connection, whatever was not sent yet."""
+        self.transport.abort()
+
+
+def _nothing() -> None:
+    pass
