@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from readstate.process import embedded, machine
-from readstate.process import parent_watch
+from readstate.process import embedded, machine, parent_watch
 from readstate.process.embedded import EmbeddedError, EmbeddedServer, running, socket_path
 from tests.support.processes import is_running
 from tests.support.servers import server_binary, short_directory
