@@ -1,7 +1,7 @@
 """The one place where the parts are joined.
 
 create_app(settings) -> ASGI
-    /socket.io/  the realtime surface
+    /socket.io/  the sockets
     the rest     Litestar: the IMKit dialect, the Tencent dialect under /v4 and /tencent, Rocket.Chat under /api,
                  /healthz, /readyz, /metrics, /schema
 """
@@ -53,7 +53,7 @@ from readstate.store.apps import FIRST_APP
 logger = logging.getLogger(__name__)
 
 _FAILURES = FAILURES | TENCENT_FAILURES
-_REALTIME = "/socket.io"
+_SOCKETS = "/socket.io"
 
 
 def create_app(settings: Settings) -> "Service":
@@ -124,8 +124,8 @@ class Service:
         if kind == "lifespan":
             scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
-        elif scope["path"] == _REALTIME or scope["path"].startswith(_REALTIME + "/"):
-            await self.parts.realtime(scope, receive, send)  # type: ignore[arg-type]
+        elif scope["path"] == _SOCKETS or scope["path"].startswith(_SOCKETS + "/"):
+            await self.parts.sockets(scope, receive, send)  # type: ignore[arg-type]
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
@@ -133,7 +133,7 @@ class Service:
 
     def _begin_stop(self) -> None:
         if self._parts:
-            self._parts.realtime.begin_stop()
+            self._parts.sockets.begin_stop()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""

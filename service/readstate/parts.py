@@ -13,7 +13,7 @@ from msgspec import Struct
 from readstate import metrics
 from readstate.dialects.access.credentials import Credentials
 from readstate.dialects.access.rate_limits import RateLimits
-from readstate.dialects.imkit.sockets.server import Realtime
+from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.dialects.people import People
 from readstate.dialects.services import Services
 from readstate.domain.client_rules import ClientRules
@@ -44,7 +44,7 @@ class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
     services: Services
-    realtime: Realtime
+    sockets: SocketServer
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
     memory: StoreMemory
@@ -87,7 +87,7 @@ async def open_parts(
         notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
-        realtime = Realtime(
+        sockets = SocketServer(
             services,
             notices,
             workers=settings.workers,
@@ -96,9 +96,9 @@ async def open_parts(
             cors_origins=settings.cors_origins,
             address_socket_limit=settings.address_socket_limit,
         )
-        await realtime.start()
-        stack.push_async_callback(realtime.stop)
-        yield Parts(services, realtime, lambda: why_not_ready(executor, writes), workers, memory, writes)
+        await sockets.start()
+        stack.push_async_callback(sockets.stop)
+        yield Parts(services, sockets, lambda: why_not_ready(executor, writes), workers, memory, writes)
 
 
 def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:

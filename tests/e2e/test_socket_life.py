@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import json
-import socket as sockets
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,7 +19,7 @@ from readstate.dialects.imkit.sockets import events as events_module
 from readstate.dialects.imkit.sockets import server as server_module
 from readstate.dialects.imkit.sockets.connection import GONE, Connection
 from readstate.dialects.imkit.sockets.packets import Packet
-from readstate.dialects.imkit.sockets.server import Realtime
+from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.domain.notices import CursorMoved
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.transport import LINGER_S
@@ -32,21 +32,21 @@ from tests.support.waiting import wait_until
 
 
 class Inside:
-    """The service in this process, and its realtime part."""
+    """The service in this process, and its sockets."""
 
     def __init__(self, url: str, service: Service) -> None:
         self.url = url
         self.service = service
 
     @property
-    def realtime(self) -> Realtime:
-        realtime: Any = self.service.parts.realtime
-        assert isinstance(realtime, Realtime)
-        return realtime
+    def sockets(self) -> SocketServer:
+        sockets: Any = self.service.parts.sockets
+        assert isinstance(sockets, SocketServer)
+        return sockets
 
     def remains(self) -> dict[str, Any]:
         """Everything that is kept per connection, per user or per room."""
-        connections = self.realtime.connections
+        connections = self.sockets.connections
         return {
             "connections": connections.all(),
             "to be done later": [
@@ -54,12 +54,12 @@ class Inside:
                 for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)
                 if len(delay)
             ],
-            "addresses": self.realtime._held._held,
-            "people": self.realtime._audience._people,
-            "members": dict(self.realtime._audience._members),
-            "listeners": self.realtime._events._notices._listeners,  # type: ignore[attr-defined]
-            "fetching": self.realtime._delivery._fetching,
-            "tasks": self.realtime._delivery._tasks | self.realtime._tasks,
+            "addresses": self.sockets._held._held,
+            "people": self.sockets._audience._people,
+            "members": dict(self.sockets._audience._members),
+            "listeners": self.sockets._events._notices._listeners,  # type: ignore[attr-defined]
+            "fetching": self.sockets._delivery._fetching,
+            "tasks": self.sockets._delivery._tasks | self.sockets._tasks,
         }
 
     async def until_nothing_remains(self) -> None:
@@ -76,7 +76,7 @@ async def inside(server: Server, request: pytest.FixtureRequest) -> AsyncIterato
         redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="s" * 40, **request.param
     )
     service = create_app(settings)
-    listener = sockets.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         service,
         http=HttpProtocol,
@@ -123,8 +123,8 @@ async def until_closed(connection: websockets.ClientConnection) -> int | None:
 
 @pytest.mark.parametrize("frames", [[], ["40"], ["40", '42["typing"]']], ids=["open", "connected", "talking"])
 async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str]) -> None:
-    assert inside.realtime.connections.deadlines.after_s <= 30  # ruling R34
-    inside.realtime.connections.deadlines.after_s = 0.5
+    assert inside.sockets.connections.deadlines.after_s <= 30  # ruling R34
+    inside.sockets.connections.deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for frame in frames:
             await connection.send(frame)
@@ -133,14 +133,14 @@ async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, fr
 
 
 async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend) -> None:
-    inside.realtime.connections.deadlines.after_s = 0.5
+    inside.sockets.connections.deadlines.after_s = 0.5
     async with device(backend, "ann") as phone:
         await asyncio.sleep(1.0)
         assert phone.client.connected
 
 
 async def test_what_waits_for_auth2_in_vain_is_answered_at_the_end(inside: Inside) -> None:
-    inside.realtime.connections.deadlines.after_s = 0.5
+    inside.sockets.connections.deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for packet in ("40", '427["lastRead",{"room":"r","message":"m"}]'):
             await connection.send(packet)
@@ -236,7 +236,7 @@ async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Insid
 async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) -> None:
     """And whoever comes afterwards is refused."""
     async with device(backend, "ann") as phone, device(backend, "bob", transports=("polling",)) as polls:
-        await inside.realtime.stop()
+        await inside.sockets.stop()
         await phone.until_closed()
         await polls.until_closed()
         assert not inside.remains()["connections"]
@@ -249,10 +249,10 @@ async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) ->
 async def test_a_stop_ends_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server begins to stop with each connection anew; thousands of thousands would take longer than there is time."""
     ended = []
-    end_now = inside.realtime.connections.end_now
-    monkeypatch.setattr(inside.realtime.connections, "end_now", lambda *args: (ended.append(args[0]), end_now(*args)))
+    end_now = inside.sockets.connections.end_now
+    monkeypatch.setattr(inside.sockets.connections, "end_now", lambda *args: (ended.append(args[0]), end_now(*args)))
     async with raw(inside.url), raw(inside.url), raw(inside.url):
-        sessions = inside.realtime.connections.all()
+        sessions = inside.sockets.connections.all()
         for session in sessions:
             session.line._pipe.shutdown()  # type: ignore[attr-defined]
         assert ended == sessions
@@ -264,7 +264,7 @@ async def test_who_takes_nothing_and_ends_keeps_no_connection(inside: Inside, ho
     """What was written to it is not waited for for ever."""
     async with raw(inside.url) as connection:
         await connection.recv()
-        (session,) = inside.realtime.connections.all()
+        (session,) = inside.sockets.connections.all()
         protocol: Any = session.line._pipe  # type: ignore[attr-defined]
         connection.transport.pause_reading()
         while session.line.is_ready():
@@ -290,12 +290,12 @@ async def test_what_happens_in_one_turn_is_one_write(inside: Inside, backend: Ba
     room = await backend.room("room", "ann")
     token = await backend.token("ann")
     async with AsgiSocket(inside.service) as phone, AsgiSocket(inside.service) as laptop:
-        for socket in (phone, laptop):
-            assert (await socket.ask("auth2", token))["RC"] == 0
+        for client in (phone, laptop):
+            assert (await client.ask("auth2", token))["RC"] == 0
         before = (phone.writes, laptop.writes)
         for seq in range(20):
-            inside.realtime._delivery.deliver("default", CursorMoved(room, "bob", f"m{seq}", seq))
-        heard = [[await socket.next() for _ in range(20)] for socket in (phone, laptop)]
+            inside.sockets._delivery.deliver("default", CursorMoved(room, "bob", f"m{seq}", seq))
+        heard = [[await client.next() for _ in range(20)] for client in (phone, laptop)]
         assert heard[0] == heard[1]
         assert [json.loads(packet[2:])[1]["messageID"] for packet in heard[0]] == [f"m{seq}" for seq in range(20)]
         assert (phone.writes, laptop.writes) == (before[0] + 1, before[1] + 1)
@@ -307,13 +307,13 @@ async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
         await connection.recv()
         connection.transport.write((b"\x81\x81" + bytes(4) + b"3") * 50_000)
         await asyncio.sleep(1.0)
-        (session,) = inside.realtime.connections.all()
+        (session,) = inside.sockets.connections.all()
         protocol: Any = session.line._pipe  # type: ignore[attr-defined]
         assert protocol.queue.qsize() <= PIECE_BYTES
         assert not protocol.queue.empty()
         connection.transport.abort()
     # What is not read does not tell that the client is gone.
-    inside.realtime.connections.end_now(session, GONE)
+    inside.sockets.connections.end_now(session, GONE)
     await inside.until_nothing_remains()
 
 
@@ -322,9 +322,9 @@ async def test_closings_after_a_gap_do_not_hold_up_a_stop(
 ) -> None:
     monkeypatch.setattr(server_module, "GAP_SPREAD_S", 60.0)
     async with device(backend, "ann") as first, device(backend, "bob") as second:
-        await inside.realtime._repair("default")
+        await inside.sockets._repair("default")
         await first.until_closed()
         assert second.client.connected
         async with asyncio.timeout(5):
-            await inside.realtime.stop()
+            await inside.sockets.stop()
         await second.until_closed()

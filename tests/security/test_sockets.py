@@ -302,7 +302,7 @@ async def open_sockets(backend: Backend) -> int:
 
 async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit) -> None:
     """They need no connection, so nothing else ends them. What is left is no session, no timer and no task."""
-    connections = imkit.service.parts.realtime.connections
+    connections = imkit.service.parts.sockets.connections
     connections.deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
     tasks = len(asyncio.all_tasks())
     for _ in range(100):
@@ -327,7 +327,7 @@ async def test_what_waits_for_strangers_of_one_address_is_bounded_for_all_of_the
     for sid in sids:
         for _ in range(backlog.MAX_BYTES // 60_000):
             await imkit.client.post("/socket.io/", params=parameters | {"sid": sid}, content=f"40/{'x' * 60_000},")
-    connections = imkit.service.parts.realtime.connections.all()
+    connections = imkit.service.parts.sockets.connections.all()
     assert modest in {connection.sid for connection in connections}
     waiting = sum(connection._backlog.behind for connection in connections)
     assert backlog.MAX_OWNER_BYTES - 2 * backlog.MAX_BYTES < waiting <= backlog.MAX_OWNER_BYTES

@@ -53,7 +53,7 @@ STOPS: Refusal = ("the service is stopping", 400, ())
 Send = Callable[[Event], Awaitable[None]]
 
 
-class Realtime:
+class SocketServer:
     """The ASGI application. Make it and `start` it inside the running loop; `stop` it at the end."""
 
     def __init__(
