@@ -1,7 +1,7 @@
 """What is compared with the service: `python -m loadtest.bench.applications NAME` serves it as `readstate serve` would.
 
 noop    reads the request and answers 200 with as many bytes as PUT lastRead does: what uvicorn alone costs
-pooled  the service itself on redis-py's connection pool instead of the lane
+pooled  the service itself on redis-py's connection pool instead of PipelinedConnection
 """
 
 import os

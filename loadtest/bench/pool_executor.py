@@ -11,12 +11,13 @@ from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from readstate.errors import ReadStateError
-from readstate.store.connect import UNKNOWN_FUNCTION, Part, reply_or_raise
+from readstate.store.executor import Part
+from readstate.store.replies import Meaning, classify, reply_or_raise
 from readstate.store.scripts import Plan, Script, load_scripts
 
 
 class PoolExecutor:
-    """Implements readstate.store.connect.Executor. What the lane leaves out (retries, maintenance notifications) is left out here too."""
+    """Implements readstate.store.executor.Executor. What PipelinedConnection leaves out (retries, maintenance notifications) is left out here too."""
 
     plan: Plan = "atomic"
 
@@ -36,10 +37,11 @@ class PoolExecutor:
         try:
             return await self._redis.fcall(script.function, len(keys), *keys, *args)
         except ResponseError as error:
-            if str(error) in UNKNOWN_FUNCTION:
+            reply = ReplyError(str(error))
+            if classify(reply) is Meaning.MISSING_FUNCTION:
                 await self._redis.function_load(script.lib.text, replace=True)
                 return await self.call(script, keys, args)
-            return reply_or_raise(ReplyError(str(error)))
+            return reply_or_raise(reply)
 
     async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
         return [await self._reply_or_error(script, key, args) for key, args in calls]
@@ -52,7 +54,7 @@ class PoolExecutor:
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         self.round_trips += 1
-        # The client's own decoding of known commands would give other types than the lane does.
+        # The client's own decoding of known commands would give other types than PipelinedConnection does.
         connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.send_command(*parts)

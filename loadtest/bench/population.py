@@ -16,8 +16,9 @@ from typing import TypeVar
 from loadtest.bench.calls import message_id
 from readstate.domain.tokens import Tokens
 from readstate.store.apps import FIRST_APP, AppRegistry
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
 from readstate.store.directory import RedisDirectory
+from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
@@ -147,7 +148,7 @@ async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:
 
 @asynccontextmanager
 async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Executor]]:
-    """The store of the service, over a lane of its own."""
+    """The store of the service, over a connection of its own."""
     executor = await connect(url)
     try:
         yield RedisStore(executor), executor

@@ -1,4 +1,4 @@
-"""Many questions to the store for one request: together, but not all at once, so that there is room in the lane for everybody else's."""
+"""Many questions to the store for one request: together, but not all at once, so that other requests get a turn."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence

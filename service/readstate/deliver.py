@@ -7,8 +7,8 @@ from readstate.domain.read_state import ReadState
 from readstate.process.stopping import heeded
 from readstate.settings import Settings, SettingsError
 from readstate.store.apps import FIRST_APP
-from readstate.store.connect import Executor
 from readstate.store.events import RedisEvents
+from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks.alerts import Alerts
 from readstate.webhooks.choice import choice_of

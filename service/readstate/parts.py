@@ -23,8 +23,9 @@ from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
-from readstate.store.connect import Executor, connect, load_functions
+from readstate.store.connect import connect, load_functions
 from readstate.store.directory import RedisDirectory
+from readstate.store.executor import Executor
 from readstate.store.memory import StoreMemory
 from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import RedisStore

@@ -9,7 +9,8 @@ import pytest_asyncio
 from redis.crc import key_slot
 
 from readstate.errors import Fault
-from readstate.store.connect import Executor, connect, load_functions
+from readstate.store.connect import connect, load_functions
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Posted, Reading, Status
 from readstate.errors import ReadStateError, RoomUnknown
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
 from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
 from tests.support.model import ModelStore

@@ -16,7 +16,8 @@ import pytest
 import pytest_asyncio
 
 from readstate.domain.events import ReadEvent
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard

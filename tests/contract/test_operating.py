@@ -177,7 +177,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
 async def test_the_log_tells_when_the_store_is_lost_and_found(
     fragile: Imkit, own_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "readstate.store.lane")
+    caplog.set_level(logging.INFO, "readstate.store.pipelined_connection")
     own_server.restart()
 
     def told(words: str) -> list[str]:

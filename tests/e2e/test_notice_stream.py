@@ -11,7 +11,8 @@ import pytest_asyncio
 from readstate.domain.notices import MessageDeleted, Notice, encode_notice
 from readstate.errors import Unavailable
 from readstate.store import notices as stream
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.notices import RedisNotices
 from tests.support.servers import Cluster, Server, short_directory

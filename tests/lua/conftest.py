@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
 
 Run = Callable[..., Awaitable[Any]]

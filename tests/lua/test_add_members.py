@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from readstate.errors import RoomUnknown
-from readstate.store.connect import Executor, Part
+from readstate.store.executor import Executor, Part
 from readstate.store.redis_store import RedisStore
 from readstate.store.scripts import Script
 from tests.support.contents import refused

@@ -1,6 +1,6 @@
 """apply.lua: a copy is replaced by newer news only, and every counter moves by the difference."""
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import State

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from readstate.domain.types import Filter
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Server

@@ -15,7 +15,8 @@ import pytest_asyncio
 from readstate.domain.types import Filter, Status
 from readstate.store import scripts
 from readstate.store.apps import FIRST_APP, AppRegistry
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import DERIVED_AT_ONCE, MEMBERS_AT_ONCE, RedisStore
 from readstate.store.scripts import Plan

@@ -10,7 +10,8 @@ import pytest
 
 from readstate.domain.notices import Joined, Left, RoomChanged, decode_notice
 from readstate.domain.types import Made, Status
-from readstate.store.connect import Executor, Part, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor, Part
 from readstate.store.keys import Keys
 from readstate.store.redis_store import MEMBERS_AT_ONCE, RedisStore
 from readstate.store.states import SEPARATOR

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import State

@@ -8,7 +8,7 @@ import pytest
 from readstate.domain.types import Deleted, Filter
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.store import scripts
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused

@@ -10,8 +10,8 @@ import pytest_asyncio
 from readstate.domain.deliveries import Dead, DeadLetter, Delivered, Postponed
 from readstate.domain.events import ReadEvent
 from readstate.domain.notices import MessageDeleted, encode_notice
-from readstate.store.connect import Executor
 from readstate.store.events import ENTRIES_AT_ONCE, RedisEvents
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from tests.support.events import an_event, cleared, shard_of, write, written
 from tests.support.waiting import wait_until

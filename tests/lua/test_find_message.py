@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from readstate.errors import MessageUnknown, Unavailable
-from readstate.store.connect import Executor, Part
+from readstate.store.executor import Executor, Part
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted

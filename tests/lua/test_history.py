@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.errors import MessageUnknown
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused

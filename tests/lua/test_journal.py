@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from readstate.domain.types import Posted, Receipt
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.receipts import whole_list

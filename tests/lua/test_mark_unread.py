@@ -4,7 +4,7 @@ import pytest
 
 from readstate.domain.types import MemberState
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused

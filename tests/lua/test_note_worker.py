@@ -2,7 +2,7 @@
 
 import asyncio
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from readstate.domain.types import Filter, ReceiptCount, Receipts
 from readstate.errors import Invalid, MessageUnknown, RoomUnknown
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused

@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 

@@ -1,6 +1,6 @@
 """settle.lua: what was told is struck out, unless newer news is owed by now."""
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 

@@ -6,7 +6,7 @@ import pytest
 
 from readstate.domain.types import Status
 from readstate.errors import LimitReached
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.user_limits import WEIGHT_LIMIT

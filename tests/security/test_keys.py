@@ -21,8 +21,8 @@ from readstate.settings import Settings, SettingsError
 from readstate.store import directory as directories
 from readstate.store import workers
 from readstate.store.apps import AppRegistry, NewApp
-from readstate.store.connect import Executor
 from readstate.store.directory import RedisDirectory
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.workers import Key, Workers
 from tests.support import devices

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from tests.support.machine import Bench, ReadStateMachine
 from tests.support.servers import Cluster, Server
 

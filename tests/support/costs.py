@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from readstate.store.connect import Executor, Part
+from readstate.store.executor import Executor, Part
 from readstate.store.scripts import Script
 
 FORMULA = re.compile(r"^-- Cost +commands <= (?P<commands>.+),(?:\n-- +| )turns <= (?P<turns>.+)$", re.MULTILINE)

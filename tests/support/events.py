@@ -6,7 +6,7 @@ import time
 
 from readstate.domain.events import ReadEvent
 from readstate.domain.notices import CursorMoved, encode_notice
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 from litestar.types import ASGIApp
 
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 API_KEY = "api-key-of-the-backend"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Drift, Filter, Made, MemberState, Posted, Status
 from readstate.errors import MessageUnknown, ReadStateError
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import SEPARATOR

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from readstate.errors import ReadStateError
-from readstate.store.connect import Executor, Part
+from readstate.store.executor import Executor, Part
 from readstate.store.redis_store import RedisStore
 from readstate.store.scripts import Script
 

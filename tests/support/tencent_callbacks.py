@@ -13,7 +13,8 @@ from readstate.app import create_app
 from readstate.dialects.tencent.callbacks.auth import sign
 from readstate.domain.read_state import ReadState
 from readstate.settings import Settings
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result
 
 SDKAPPID = 1400000001

@@ -14,8 +14,9 @@ from readstate.domain.deliveries import DeadLetter
 from readstate.domain.events import ReadEvent
 from readstate.domain.read_state import ReadState
 from readstate.errors import Unavailable
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
 from readstate.store.events import RedisEvents
+from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks import deliverer as deliverer_module

@@ -37,12 +37,12 @@ def pool(stage: Stage) -> Outcome:
     lengths, service = stage.lengths, stage.service
     with stage.serve("pooled") as pooled:
         stage.warm(pooled)
-        say("PUT lastRead over the lane and over a pool in turn")
+        say("PUT lastRead over one pipelined connection and over a pool in turn")
         pairs = in_turn(
             lengths.pairs, lambda: stage.reads(service, lengths.slice_s), lambda: stage.reads(pooled, lengths.slice_s)
         )
     stage.plots.throughput.append(("PUT lastRead, redis-py's pool", median(one.rate for _, one in pairs)))
-    return _higher(pairs, 2.0, ("over the lane", "over redis-py's pool"))
+    return _higher(pairs, 2.0, ("over one pipelined connection", "over redis-py's pool"))
 
 
 def badge(stage: Stage) -> Outcome:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from readstate.process.embedded import holds_data, running
 from readstate.settings import Settings, SettingsError, check_private_directory
-from readstate.store.connect import Executor, connect
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
 from readstate.store.server_check import check_server, has_served, without_password
 
 _AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_REDIS_URL, or READSTATE_DATA_DIR"

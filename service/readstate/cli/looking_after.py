@@ -22,9 +22,9 @@ from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP, AppRegistry, NewApp
 from readstate.store.audit import Audit, Looked
-from readstate.store.connect import Executor
 from readstate.store.directory import RedisDirectory
 from readstate.store.events import RedisEvents
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 

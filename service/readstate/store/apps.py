@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from readstate.domain.identity import App
 from readstate.errors import Invalid
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 FIRST_APP = "default"  # the app of the settings

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from readstate.domain.types import Drift
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.outbox import Outbox
 from readstate.store.states import State

@@ -17,7 +17,7 @@ from readstate.domain.limits import MAX_PROFILE_FIELDS
 from readstate.domain.notices import TokensRevoked, encode_notice
 from readstate.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
 from readstate.store.apps import FIRST_APP
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first

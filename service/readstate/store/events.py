@@ -20,7 +20,7 @@ from msgspec import Struct
 from readstate.batches import in_batches
 from readstate.domain.deliveries import Batch, Dead, DeadLetter, Delivered, Due, Outcome
 from readstate.domain.events import ReadEvent
-from readstate.store.connect import Executor, Part
+from readstate.store.executor import Executor, Part
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.store.states import SEPARATOR
 

@@ -7,7 +7,7 @@ import logging
 from time import monotonic
 
 from readstate import metrics
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 
 logger = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from redis.exceptions import RedisError
 
 from readstate.domain.notices import Notice, decode_notice
 from readstate.errors import Fault, Unavailable
-from readstate.store.addresses import at_node
-from readstate.store.connect import ConnectionFactory, Executor
+from readstate.store.connections import ConnectionFactory, at_node
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,9 @@ from typing import Any
 
 from readstate.batches import in_batches
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
-from readstate.store.connect import Executor, Part, ScriptFailed
+from readstate.store.executor import Executor, Part
 from readstate.store.keys import OWING_SHARDS, Keys
+from readstate.store.replies import ScriptFailed
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Filter, MessageRef, Receipt, Receipts
 from readstate.errors import Invalid
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 
 MOST_MARKS = (
     256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,

@@ -29,7 +29,7 @@ from readstate.domain.types import (
 )
 from readstate.errors import Fault, MessageUnknown, ReadStateError, Refusal, RoomUnknown
 from readstate.store.audit import Audit
-from readstate.store.connect import Executor, Part, all_or_raise
+from readstate.store.executor import Executor, Part, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.outbox import Outbox
 from readstate.store.receipts import receipts_page

@@ -21,8 +21,9 @@ from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from readstate.store.addresses import with_address
+from readstate.store.connections import with_address
 from readstate.store.keys import Keys
+from readstate.store.replies import refuses_connections, wants_login, word_in
 from readstate.store.scripts import PREFIX
 
 CONNECT_TIMEOUT_S = 5.0
@@ -43,7 +44,6 @@ end)
 
 Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
 
-_AUTHENTICATION = re.compile("NOAUTH|WRONGPASS|Authentication required|invalid username-password", re.IGNORECASE)
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
 
@@ -179,7 +179,7 @@ async def _info(client: Client, where: str, loading_patience_s: float) -> dict[s
 
 def _why_unreachable(error: redis.RedisError, where: str) -> str:
     text = str(error)
-    if isinstance(error, redis.AuthenticationError) or _AUTHENTICATION.search(text):
+    if isinstance(error, redis.AuthenticationError) or wants_login(text):
         return f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
     if isinstance(error, NoPermissionError):
         return f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
@@ -187,7 +187,7 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
         return f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL"
     if "SSL" in text:
         return f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}"
-    if "MISCONF" in text or "DENIED" in text:
+    if refuses_connections(text):
         return f"the server at {where} refuses connections ({text}); change its configuration"
     without_tls = ""
     if where.startswith("rediss://"):
@@ -337,18 +337,15 @@ async def _check_trial(client: Client, key: str) -> list[str]:
 
 def _remedy(text: str) -> str:
     remedies = {
-        r"NOPERM|permission|ACL": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
-        r"OOM|maxmemory": "raise maxmemory",
-        r"NOREPLICAS|replicas": "bring back the replicas that min-replicas-to-write asks for, or lower it",
-        r"MISCONF|snapshot|persist": "let the server write to its disk",
-        r"READONLY|read only": "name the primary in READSTATE_REDIS_URL",
-        r"BUSY": "end the script that keeps the server busy, with SCRIPT KILL",
-        r"unknown command": "do not rename or disable commands",
+        "NOPERM": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
+        "OOM": "raise maxmemory",
+        "NOREPLICAS": "bring back the replicas that min-replicas-to-write asks for, or lower it",
+        "MISCONF": "let the server write to its disk",
+        "READONLY": "name the primary in READSTATE_REDIS_URL",
+        "BUSY": "end the script that keeps the server busy, with SCRIPT KILL",
+        "ERR": "do not rename or disable commands",
     }
-    return next(
-        (remedy for pattern, remedy in remedies.items() if re.search(pattern, text, re.IGNORECASE)),
-        "make the server accept writes",
-    )
+    return remedies.get(word_in(text), "make the server accept writes")
 
 
 async def _ask(question: Callable[[], Any]) -> Any:

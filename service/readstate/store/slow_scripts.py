@@ -1,7 +1,7 @@
 """Scripts that keep a server busy too long are ended, as long as they have written nothing.
 
 While a script runs, a server answers no command. After `busy-reply-threshold` it refuses them with
-BUSY, but for a few, among them FUNCTION STATS and FUNCTION KILL. So beside each lane there is a
+BUSY, but for a few, among them FUNCTION STATS and FUNCTION KILL. So beside each shared connection there is a
 connection for these two, made before it is needed. It is used only when there is reason: a call that
 is under way for long, or a reply that says BUSY. Every process looks for itself, so it does not matter
 which one called the script, or whether that one still lives.
@@ -25,7 +25,8 @@ from redis.asyncio.connection import AbstractConnection
 
 from readstate import metrics
 from readstate.errors import Fault
-from readstate.store.lane import Lane
+from readstate.store.pipelined_connection import PipelinedConnection
+from readstate.store.replies import Meaning, classify
 from readstate.store.scripts import PREFIX
 
 logger = logging.getLogger(__name__)
@@ -51,18 +52,19 @@ class SlowScripts:
     """See the module; for one server."""
 
     def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
-        self._lane = Lane(make_connection, tells=False)  # it is lost with the lane that it stands beside
+        # It is lost together with the connection that it stands beside.
+        self._connection = PipelinedConnection(make_connection, logs=False)
         self._looking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect. Raises Unavailable."""
-        await self._lane.open()
+        await self._connection.open()
 
     async def close(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
-        await self._lane.close()
+        await self._connection.close()
 
     def look(self) -> None:
         """Look in the background whether a script of ours runs too long, and end it.
@@ -86,7 +88,7 @@ class SlowScripts:
 
     async def _running(self) -> _Running | None:
         """The script that runs, if it is one of ours."""
-        reply = await self._lane.call("FUNCTION", "STATS", repeatable=True)
+        reply = await self._connection.call("FUNCTION", "STATS", repeatable=True)
         if isinstance(reply, ReplyError):
             return None  # an older server, or one where the user may not ask
         stats = dict(zip(reply[::2], reply[1::2], strict=True))[b"running_script"]
@@ -98,33 +100,13 @@ class SlowScripts:
 
     async def _end(self, running: _Running, *, tell: bool) -> bool:
         """Whether the script was ended. `tell`: say so in the log when it cannot be."""
-        reply = await self._lane.call("FUNCTION", "KILL", repeatable=False)
+        reply = await self._connection.call("FUNCTION", "KILL", repeatable=False)
         if not isinstance(reply, ReplyError):
             metrics.SCRIPTS_KILLED.labels(running.script).inc()
             words = "the script %s was ended: it ran for %d ms and had written nothing"
             logger.warning(words, running.script, running.duration_ms)
             return True
-        if tell and str(reply).startswith("UNKILLABLE"):
+        if tell and classify(reply) is Meaning.UNKILLABLE:
             words = "the script %s runs for %d ms and cannot be ended: it has written"
             logger.warning(words, running.script, running.duration_ms)
         return False
-
-
-class GuardedLane(Lane):
-    """A lane to a server whose slow scripts are ended."""
-
-    def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
-        self._slow_scripts = SlowScripts(make_connection)
-        super().__init__(make_connection, on_slow=self._slow_scripts.look)
-
-    async def open(self) -> None:
-        await self._slow_scripts.open()
-        try:
-            await super().open()
-        except BaseException:
-            await self._slow_scripts.close()
-            raise
-
-    async def close(self) -> None:
-        await super().close()
-        await self._slow_scripts.close()

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from readstate.batches import in_batches
 from readstate.errors import LimitReached
-from readstate.store.connect import Executor, all_or_raise
+from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.states import SEPARATOR
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from readstate.errors import Fault
-from readstate.store.connect import Executor
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 NOTE_EVERY_S = 30.0

@@ -7,15 +7,14 @@ so before a script begins that may write. It answers questions all the same, so 
 import logging
 from time import monotonic
 
-from readstate.errors import StoreFull, Unavailable
-from readstate.store.connect import Executor, ScriptFailed
+from readstate.errors import Unavailable
+from readstate.store.executor import Executor
+from readstate.store.replies import ScriptFailed, forbids, refused_write
 
 logger = logging.getLogger(__name__)
 
 AGAIN_S = 60.0
 _TRIAL = "#!lua\nreturn 1"  # without a flag that it does not write
-_REFUSALS = frozenset({"OOM", "MISCONF", "NOREPLICAS", "READONLY"})
-_CANNOT_ASK = frozenset({"NOPERM"})  # this user may not run such a script, and may write all the same
 
 
 class StoreWrites:
@@ -52,12 +51,10 @@ class StoreWrites:
     async def _ask(self) -> str:
         try:
             await self._executor.each_node("EVAL", _TRIAL, 0)
-        except (StoreFull, Unavailable) as error:
-            said = str(error.__cause__ or "")
-            word = said.partition(" ")[0]
-            if word in _REFUSALS:
-                return said
-            if word not in _CANNOT_ASK:
+        except Unavailable as error:
+            if refusal := refused_write(error):
+                return refusal
+            if not forbids(error):  # a user who may not run such a script may write all the same
                 raise
         except ScriptFailed as error:
             logger.debug("whether the store takes writes cannot be asked: %s", error)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from readstate.dialects.imkit import room_list
-from readstate.store import lane
+from readstate.store import pipelined_connection
 from tests.support.imkit import Imkit, result
 from tests.support.waiting import wait_until
 
@@ -188,7 +188,7 @@ async def test_preferences_are_accepted(al: Imkit) -> None:
 
 async def test_a_long_list_leaves_the_store_to_others(al: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rooms somebody is in, they are not all asked for at once."""
-    monkeypatch.setattr(lane, "MAX_IN_FLIGHT", 250)
+    monkeypatch.setattr(pipelined_connection, "MAX_IN_FLIGHT", 250)
     for number in range(300):
         await al.room(f"r{number}", "al")
     assert len(await listed(al)) == 303

@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.domain.direct import TAG, direct_room
-from readstate.store import lane
+from readstate.store import pipelined_connection
 from tests.support.imkit import result
 from tests.support.rocketchat import PATH, Rocketchat, coded, failed, seen
 
@@ -98,7 +98,7 @@ async def test_read_of_a_room_that_is_not_the_callers(al: Rocketchat) -> None:
 
 async def test_many_subscriptions_leave_the_store_to_others(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many nameless direct rooms somebody is in, their members are not all asked for at once."""
-    monkeypatch.setattr(lane, "MAX_IN_FLIGHT", 250)
+    monkeypatch.setattr(pipelined_connection, "MAX_IN_FLIGHT", 250)
     for number in range(300):
         await al.backend.room(f"d{number}", "al", "bo", t="d")
     answer = await al.get("al", "subscriptions.get")

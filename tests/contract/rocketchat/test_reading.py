@@ -7,7 +7,7 @@ import pytest
 
 from readstate.dialects.rocketchat import receipts
 from readstate.domain.direct import TAG, direct_room
-from readstate.store import lane
+from readstate.store import pipelined_connection
 from tests.support.imkit import result
 from tests.support.rocketchat import Rocketchat
 
@@ -323,5 +323,5 @@ async def test_who_asks_after_a_long_time_gets_everything(al: Rocketchat) -> Non
 async def test_many_readers_leave_the_store_to_others(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many people are in an answer, they are not all looked up at once."""
     expected = await crowd(al, 300)
-    monkeypatch.setattr(lane, "MAX_IN_FLIGHT", 250)
+    monkeypatch.setattr(pipelined_connection, "MAX_IN_FLIGHT", 250)
     assert await al.readers("al", "h1") == expected

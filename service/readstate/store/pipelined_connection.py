@@ -1,16 +1,19 @@
-"""The lane: one connection to one server that everybody shares.
+"""A pipelined connection: one connection to one server that all callers of a worker share.
 
-What is asked for in one turn of the event loop goes out as one write. What is asked for while replies are under way goes out when the
-next of them arrives, or as soon as FULL_BATCH are waiting, so that worker and server need not take turns. A busy lane thus sends few
-large batches, which is cheaper at both ends, and an idle one sends at once. Replies come back in order. redis-py makes the connection
-(URL, TLS, login), and then the lane is its protocol: a stream and a task in between would cost a small batch more than its calls.
-hiredis packs and parses.
+Calls of one turn of the event loop go out in one write. Calls that are made while replies are
+under way go out when the next reply arrives, or as soon as FULL_BATCH are waiting, so that worker
+and server need not take turns. So a busy connection sends few large batches, which is cheaper at
+both ends, and an idle one sends at once. Replies come back in order. redis-py makes the connection
+(URL, TLS, login); then this file is its protocol, because a stream and a task in between would
+cost a small batch more than its calls do. hiredis packs and parses.
 
 Why a caller can trust it:
-- A caller that goes away leaves a slot behind; its reply is taken off the wire and dropped. No reply reaches another caller.
-- A lost connection leaves the outcome of what was sent unknown. Repeatable calls are sent once more, if there is a connection again before
-  their deadline; all others end in UnknownOutcome.
-- What was not sent yet waits for the new connection until its deadline, then ends in Unavailable: nothing was done.
+- A caller that goes away leaves a slot behind; its reply is read and dropped. No reply reaches
+  another caller.
+- When the connection is lost, the outcome of what was sent is unknown. Repeatable calls are sent
+  once more, if there is a connection again before their deadline; all others end in UnknownOutcome.
+- What was not sent yet waits for the new connection until its deadline, then ends in Unavailable:
+  nothing was done.
 """
 
 import asyncio
@@ -26,6 +29,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from readstate.errors import Unavailable, UnknownOutcome
+from readstate.store.replies import is_busy
 
 logger = logging.getLogger(__name__)
 
@@ -62,21 +66,22 @@ class _Call:
             self.future.set_exception(Unavailable(why))
 
 
-class _Replies(asyncio.Protocol):
-    """What the server sends. `take` is given each reply, `after` is called when all that came at once were taken.
+class _ReplyProtocol(asyncio.Protocol):
+    """What the server sends.
 
-    `on_busy` is called when the server refuses a command because a script keeps it busy. `lost` ends in
-    what ended the connection.
+    `on_reply` is called with each reply, `after` when all that came at once were handled, `on_busy`
+    when the server refuses a command because a script keeps it busy. `lost` fails with what ended
+    the connection.
     """
 
     def __init__(
         self,
-        take: Callable[[Reply], None],
+        on_reply: Callable[[Reply], None],
         after: Callable[[], None],
         on_busy: Callable[[], None],
         lost: "asyncio.Future[None]",
     ) -> None:
-        self._take = take
+        self._on_reply = on_reply
         self._after = after
         self._on_busy = on_busy
         self._parser = hiredis.Reader(replyError=self._error)
@@ -89,14 +94,14 @@ class _Replies(asyncio.Protocol):
         try:
             self._parser.feed(data)
             while (reply := self._parser.gets()) is not False:
-                self._take(reply)
+                self._on_reply(reply)
         except hiredis.HiredisError as error:
             self._end(error)
         else:
             self._after()
 
     def _error(self, text: str) -> hiredis.ReplyError:
-        if text.startswith("BUSY "):
+        if is_busy(text):
             self._on_busy()
         return hiredis.ReplyError(text)
 
@@ -108,11 +113,12 @@ class _Replies(asyncio.Protocol):
             self.lost.set_exception(error)
 
 
-class Lane:
+class PipelinedConnection:
     """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end.
 
-    `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and when
-    the server says that it is busy. `tells`: the log hears of a lost connection, and when there is one again.
+    `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and
+    when the server says that it is busy. `logs`: log when the connection is lost, and when there is
+    one again.
     """
 
     def __init__(
@@ -121,12 +127,12 @@ class Lane:
         *,
         deadline_s: float = DEADLINE_S,
         on_slow: Callable[[], None] = lambda: None,
-        tells: bool = True,
+        logs: bool = True,
     ) -> None:
         self._make_connection = make_connection
         self._deadline_s = deadline_s
         self._on_slow = on_slow
-        self._tells = tells
+        self._logs = logs
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []  # not written yet
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
@@ -144,7 +150,7 @@ class Lane:
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
     async def close(self) -> None:
-        """Drop the connection; whoever still waits hears UnknownOutcome or Unavailable."""
+        """Drop the connection. Calls that still wait end in UnknownOutcome or Unavailable."""
         self._closed = True
         if self._sweeper:
             self._sweeper.cancel()
@@ -152,7 +158,7 @@ class Lane:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        # What was sent has been decided about by the keeper, as it went.
+        # The keeper has ended what was sent, in _repeat_or_fail.
         for call in self._waiting:
             call.expire("the store connection is closed")
         self._waiting.clear()
@@ -212,12 +218,12 @@ class Lane:
                     connection = await self._connect()
                 except Unavailable:
                     continue
-                self._tell(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
+                self._log(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
             try:
-                await self._converse(connection)
+                await self._read_until_lost(connection)
             except (OSError, hiredis.HiredisError, EOFError) as error:
                 lost_at = self._loop.time()
-                self._tell(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
+                self._log(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
             finally:
                 # Also on cancellation: nothing may be written to a connection that nobody reads.
                 self._transport = None
@@ -226,25 +232,24 @@ class Lane:
             connection = None
             backoff_s = 0.01
 
-    def _tell(self, level: int, words: str, *about: object) -> None:
-        if self._tells:
-            logger.log(level, words, *about)
+    def _log(self, level: int, text: str, *args: object) -> None:
+        if self._logs:
+            logger.log(level, text, *args)
 
-    async def _converse(self, connection: AbstractConnection) -> None:
-        """Until the connection is lost."""
+    async def _read_until_lost(self, connection: AbstractConnection) -> None:
         reader, writer = connection._reader, connection._writer
         assert reader is not None
         assert writer is not None
         if reader.at_eof() or writer.is_closing():
-            # It was lost before the lane could hear of it.
+            # It was lost before this object could hear of it.
             raise EOFError("the server closed the connection")
-        replies = _Replies(self._take, self._flush, self._on_slow, self._loop.create_future())
+        replies = _ReplyProtocol(self._on_reply, self._flush, self._on_slow, self._loop.create_future())
         writer.transport.set_protocol(replies)
         self._transport = writer.transport
         self._flush()
         await replies.lost
 
-    def _take(self, reply: Reply) -> None:
+    def _on_reply(self, reply: Reply) -> None:
         if not self._sent:
             raise hiredis.ProtocolError("a reply came that nobody had asked for")
         future = self._sent.popleft().future

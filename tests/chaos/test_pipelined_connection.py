@@ -1,4 +1,4 @@
-"""The lane under a stream that is cut anywhere: no reply reaches another caller, nothing is done twice, every outcome is honest."""
+"""The connection under a stream that is cut anywhere: no reply reaches another caller, nothing is done twice, every outcome is honest."""
 
 import asyncio
 import random
@@ -10,8 +10,9 @@ import pytest_asyncio
 from hiredis import ReplyError
 
 from readstate.errors import Unavailable, UnknownOutcome
-from readstate.store.connect import ConnectionFactory, connect
-from readstate.store.lane import Lane
+from readstate.store.connect import connect
+from readstate.store.connections import ConnectionFactory
+from readstate.store.pipelined_connection import PipelinedConnection
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Server, short_directory
 
@@ -30,18 +31,18 @@ async def proxy(server: Server) -> AsyncIterator[CuttingProxy]:
 
 
 @pytest_asyncio.fixture
-async def lane(proxy: CuttingProxy) -> AsyncIterator[Lane]:
-    lane = Lane(ConnectionFactory(f"unix://{proxy.path}"))
-    await lane.open()
-    yield lane
-    await lane.close()
+async def connection(proxy: CuttingProxy) -> AsyncIterator[PipelinedConnection]:
+    connection = PipelinedConnection(ConnectionFactory(f"unix://{proxy.path}"))
+    await connection.open()
+    yield connection
+    await connection.close()
 
 
 class Tally:
     """What callers heard, by how it ended."""
 
-    def __init__(self, lane: Lane, key: str, sha: str) -> None:
-        self._lane, self._key, self._sha = lane, key, sha
+    def __init__(self, connection: PipelinedConnection, key: str, sha: str) -> None:
+        self._connection, self._key, self._sha = connection, key, sha
         self.asked = 0
         self.cancelled = 0
         self.done: set[str] = set()
@@ -52,7 +53,7 @@ class Tally:
     async def ask(self, nonce: str) -> None:
         self.asked += 1
         try:
-            reply = await self._lane.call("EVALSHA", self._sha, 1, self._key, nonce, repeatable=False)
+            reply = await self._connection.call("EVALSHA", self._sha, 1, self._key, nonce, repeatable=False)
         except Unavailable:
             self.refused.add(nonce)
         except UnknownOutcome:
@@ -84,12 +85,12 @@ class Tally:
 
 
 async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(
-    proxy: CuttingProxy, lane: Lane, server: Server
+    proxy: CuttingProxy, connection: PipelinedConnection, server: Server
 ) -> None:
     """Each connection is cut one byte later than the one before: first within the requests of a batch, then within its replies."""
-    sha = (await lane.call("SCRIPT", "LOAD", COUNTING, repeatable=True)).decode()
+    sha = (await connection.call("SCRIPT", "LOAD", COUNTING, repeatable=True)).decode()
     key = f"cuts-{random.getrandbits(64)}"
-    tally = Tally(lane, key, sha)
+    tally = Tally(connection, key, sha)
     dice = random.Random(1)
     # The whole pipeline is some 12 kB of requests and 1 kB of replies; every byte of the replies and of two whole requests, then strides.
     places = [("replies", at) for at in range(1, 900)] + [
@@ -97,11 +98,11 @@ async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(
     ]
     for number, (where, at) in enumerate(places):
         proxy.never_cut()
-        await lane.call("PING", repeatable=True)
+        await connection.call("PING", repeatable=True)
         (proxy.cut_requests_after if where == "requests" else proxy.cut_replies_after)(at)
         await tally.batch(f"{number}", cancel=0.12, dice=dice)
     proxy.never_cut()
-    await lane.call("PING", repeatable=True)
+    await connection.call("PING", repeatable=True)
     await tally.batch("after")
     with server.client() as client:
         tally.judge(client.hgetall(key))
@@ -112,10 +113,10 @@ async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(
     assert proxy.cuts >= 500
 
 
-async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, lane: Lane) -> None:
+async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, connection: PipelinedConnection) -> None:
     """What may be done twice is sent once more on the new connection, and its caller hears the answer."""
-    await lane.call("PING", repeatable=True)
-    waiting = [lane.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
+    await connection.call("PING", repeatable=True)
+    waiting = [connection.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
     await asyncio.sleep(0)
     proxy.cut_now()
     assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
@@ -123,23 +124,25 @@ async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, lane: Lan
 
 @pytest.mark.parametrize("stray", [b"+nobody asked\r\n", b"+nobody\r\n+asked\r\n", b"?\r\n+nonsense\r\n"])
 async def test_a_reply_that_nobody_asked_for_ends_the_connection_and_reaches_nobody(
-    proxy: CuttingProxy, lane: Lane, stray: bytes
+    proxy: CuttingProxy, connection: PipelinedConnection, stray: bytes
 ) -> None:
     """From there on it would not be known whose the next one is."""
-    await lane.call("PING", repeatable=True)
+    await connection.call("PING", repeatable=True)
     proxy.slip_in(stray)
     await asyncio.sleep(0.05)
-    waiting = [lane.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
+    waiting = [connection.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
     assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
 
 
-async def test_an_unrepeatable_call_ends_in_unknown_outcome(proxy: CuttingProxy, lane: Lane) -> None:
+async def test_an_unrepeatable_call_ends_in_unknown_outcome(
+    proxy: CuttingProxy, connection: PipelinedConnection
+) -> None:
     """Sent, and then the connection was lost: nobody knows, and the caller is told so."""
-    pending = lane.call("DEBUG_NOTHING", repeatable=False)
+    pending = connection.call("DEBUG_NOTHING", repeatable=False)
     assert isinstance(await pending, ReplyError)
     proxy.cut_replies_after(1)
     with pytest.raises(UnknownOutcome):
-        await lane.call("INCR", f"unrepeatable-{random.getrandbits(64)}", repeatable=False)
+        await connection.call("INCR", f"unrepeatable-{random.getrandbits(64)}", repeatable=False)
 
 
 async def test_calls_wait_for_a_lost_server_until_their_deadline(server: Server) -> None:
@@ -147,17 +150,17 @@ async def test_calls_wait_for_a_lost_server_until_their_deadline(server: Server)
     with short_directory() as directory:
         own = Server(directory / "own")
         own.start()
-        lane = Lane(ConnectionFactory(own.url), deadline_s=1.0)
-        await lane.open()
+        connection = PipelinedConnection(ConnectionFactory(own.url), deadline_s=1.0)
+        await connection.open()
         own.kill()
         await asyncio.sleep(0.05)
-        late = lane.call("PING", repeatable=False)
+        late = connection.call("PING", repeatable=False)
         with pytest.raises(Unavailable):
             await late
-        early = lane.call("PING", repeatable=False)
+        early = connection.call("PING", repeatable=False)
         own.start()
         assert await early == b"PONG"
-        await lane.close()
+        await connection.close()
         own.stop()
 
 
@@ -166,26 +169,26 @@ async def test_a_repeatable_call_that_cannot_be_repeated_ends_in_unknown_outcome
     server: Server, proxy: CuttingProxy, app: str, closed: bool
 ) -> None:
     """It was carried out, and there is no connection until its deadline or the end: nobody may hear that nothing was done."""
-    lane = Lane(ConnectionFactory(f"unix://{proxy.path}"), deadline_s=0.5)
-    await lane.open()
-    await lane.call("PING", repeatable=True)
+    connection = PipelinedConnection(ConnectionFactory(f"unix://{proxy.path}"), deadline_s=0.5)
+    await connection.open()
+    await connection.call("PING", repeatable=True)
     proxy.path.unlink()
     proxy.cut_replies_after(1)
-    pending = lane.call("INCR", app, repeatable=True)
+    pending = connection.call("INCR", app, repeatable=True)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(pending), 0.1)
     if closed:
-        await lane.close()
+        await connection.close()
     with pytest.raises(UnknownOutcome):
         await pending
-    await lane.close()
+    await connection.close()
     with server.client() as client:
         assert client.getdel(app) == b"1"
 
 
-async def test_too_many_calls_in_flight_are_refused_at_once(lane: Lane) -> None:
-    """The lane's queue is bounded."""
-    calls = [lane.call("PING", repeatable=True) for _ in range(20_050)]
+async def test_too_many_calls_in_flight_are_refused_at_once(connection: PipelinedConnection) -> None:
+    """The connection's queue is bounded."""
+    calls = [connection.call("PING", repeatable=True) for _ in range(20_050)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(result, Unavailable) for result in results) == 50
     assert results[0] == b"PONG"

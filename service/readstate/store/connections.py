@@ -1,0 +1,90 @@
+"""Connections to the nodes of a store, and the URLs of its nodes: that of one node with the address of another."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from readstate.store.pipelined_connection import DEADLINE_S, PipelinedConnection
+from readstate.store.replies import reply_or_raise
+from readstate.store.scripts import Script
+from readstate.store.slow_scripts import SlowScripts
+
+DEFAULT_PORT = 6379
+
+
+class ConnectionFactory:
+    """Makes redis-py connections that do nothing of their own accord: no repeats, no health checks, no hidden time-outs."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+            socket_timeout=None,
+            socket_connect_timeout=DEADLINE_S,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+        )
+
+    def __call__(self) -> AbstractConnection:
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        return connection
+
+
+class NodeConnection(PipelinedConnection):
+    """The connection to one primary that all callers share. Scripts that keep the node busy too long are ended."""
+
+    def __init__(self, url: str) -> None:
+        make_connection = ConnectionFactory(url)
+        self._slow_scripts = SlowScripts(make_connection)
+        super().__init__(make_connection, on_slow=self._slow_scripts.look)
+
+    async def open(self) -> None:
+        await self._slow_scripts.open()
+        try:
+            await super().open()
+        except BaseException:
+            await self._slow_scripts.close()
+            raise
+
+    async def close(self) -> None:
+        await super().close()
+        await self._slow_scripts.close()
+
+    async def load_functions_of(self, script: Script) -> None:
+        """Load the library in which `script` is. Raises what `reply_or_raise` does."""
+        reply_or_raise(await self.call("FUNCTION", "LOAD", "REPLACE", script.lib.text, repeatable=True))
+
+    async def scan(self, pattern: str) -> AsyncIterator[str]:
+        """Every key of the node that matches `pattern`; a key may come twice."""
+        scan_cursor: bytes | int = 0
+        while scan_cursor != b"0":
+            reply = await self.call("SCAN", scan_cursor, "MATCH", pattern, "COUNT", 1000, repeatable=True)
+            scan_cursor, keys = reply_or_raise(reply)
+            for key in keys:
+                yield key.decode()
+
+
+def with_address(url: str, host: str, port: int) -> str:
+    """`url` with another host (empty: the same) and port; user, password and options stay. An IPv6 address gets its brackets."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    host = host or parts.hostname or ""
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{f'[{host}]' if ':' in host else host}:{port}"))
+
+
+def address_of(url: str) -> str:
+    """The address in `url`, as `at_node` takes it."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}:{parts.port or DEFAULT_PORT}"
+
+
+def at_node(url: str, address: str) -> str:
+    """`url` with the address of a node as servers write it: host, colon, port; an IPv6 host without brackets."""
+    host, _, port = address.rpartition(":")
+    return with_address(url, host, int(port))

@@ -1,0 +1,68 @@
+"""The way to the store: scripts and commands, called by key. Single server and cluster implement it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from readstate.errors import ReadStateError
+from readstate.store.scripts import Plan, Script
+
+Part = str | int | bytes  # of a command
+RETRY_S = 0.05  # between two tries of a call that the store refuses for now
+
+Reply = TypeVar("Reply")
+
+
+class Executor(Protocol):
+    """Where scripts and commands are called. `store` knows no other way to Redis."""
+
+    plan: Plan
+    scripts: dict[str, Script]
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        """Run a script in the slot of its first key. Returns its reply, with bulk strings as bytes.
+
+        `repeatable`: running it twice is the same as running it once. Raises the refusal whose code
+        the script answered, Unavailable, UnknownOutcome, ScriptFailed.
+        """
+
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        """Run a repeatable script for several (key, arguments) together.
+
+        Returns for each the reply, or the refusal or fault that it ended in.
+        """
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        """Run one plain command in the slot of `key`. Raises as `call` does."""
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        """Run one repeatable command on every primary. Raises as `call` does."""
+
+    def scan(self, pattern: str) -> AsyncIterator[str]:
+        """Every key of every primary that matches `pattern`; a key may come twice."""
+
+    def nodes(self) -> list[str]:
+        """Addresses of the primaries."""
+
+    @property
+    def round_trips(self) -> int:
+        """Writes to the network so far, each with one or more commands."""
+
+    async def close(self) -> None: ...
+
+
+def all_or_raise(replies: list[Any]) -> list[Any]:
+    """The replies of `call_each`, if none is a refusal or fault. Raises the first one that is."""
+    for reply in replies:
+        if isinstance(reply, ReadStateError):
+            raise reply
+    return replies
+
+
+async def gather_outcomes(calls: Iterable[Awaitable[Reply]]) -> list[Reply | ReadStateError]:
+    """Await `calls` together: the reply of each, or the refusal or fault that it ended in."""
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
+            raise outcome
+    return outcomes  # type: ignore[return-value]  # no other exception is left

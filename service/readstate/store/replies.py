@@ -1,0 +1,150 @@
+"""What error replies of the server mean. No other file knows the words with which they begin."""
+
+import re
+from enum import Enum, auto
+from typing import Any
+
+from hiredis import ReplyError
+
+from readstate import errors
+from readstate.store.scripts import Script
+
+_REFUSALS = {
+    refusal.code: refusal
+    for refusal in (
+        errors.RoomUnknown,
+        errors.MessageUnknown,
+        errors.NotMember,
+        errors.RoomTooLarge,
+        errors.LimitReached,
+    )
+}
+
+
+class Meaning(Enum):
+    """What a caller can do about an error reply."""
+
+    REFUSED = auto()  # by a script: a refusal of ours
+    FULL = auto()  # nothing ran, for want of memory
+    PASSING = auto()  # nothing ran; in a moment it may
+    LASTING = auto()  # nothing ran, and an operator must change something
+    MOVED = auto()  # nothing ran: ask the node that `redirect` names, from now on
+    ASK = auto()  # ... this time
+    MISSING_FUNCTION = auto()  # nothing ran: load the functions
+    KILLED = auto()  # the script was ended before it had written anything
+    UNKILLABLE = auto()  # it has written, so it cannot be ended
+    SLOT_LOST = auto()  # a script ran while the cluster changed, and one of its commands was refused
+    FAILED = auto()  # a bug, or data that another program has written
+
+
+# The server checks all of these before a script begins (service/readstate/store/scripts.py).
+_MEANINGS = {
+    "OOM": Meaning.FULL,
+    "MOVED": Meaning.MOVED,
+    "ASK": Meaning.ASK,
+    "UNKILLABLE": Meaning.UNKILLABLE,
+    **dict.fromkeys(("LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"), Meaning.PASSING),
+    **dict.fromkeys(("MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"), Meaning.LASTING),
+}
+_MISSING_FUNCTION = "Function not found"
+_KILLED = "Script killed by user"
+_SLOT_LOST = re.compile("the cluster is down|access a non local key")
+# A server says so to every script that may write.
+_REFUSES_WRITES = frozenset({"OOM", "MISCONF", "NOREPLICAS", "READONLY"})
+# redis-py cuts the first word off.
+_WORDINGS = {
+    "NOPERM": r"NOPERM|permission|ACL",
+    "OOM": r"OOM|maxmemory",
+    "NOREPLICAS": r"NOREPLICAS|replicas",
+    "MISCONF": r"MISCONF|snapshot|persist",
+    "READONLY": r"READONLY|read only",
+    "BUSY": r"BUSY",
+    "ERR": r"unknown command",
+}
+_WRONG_LOGIN = re.compile("NOAUTH|WRONGPASS|Authentication required|invalid username-password", re.IGNORECASE)
+
+
+class ScriptFailed(Exception):
+    """A script raised an error that is not a refusal. The message is the server's own.
+
+    The cause is a bug, or data that another program has written.
+    """
+
+
+def classify(reply: ReplyError) -> Meaning:
+    """What an error reply means."""
+    text = str(reply)
+    word = text.partition(" ")[0]
+    if word in _REFUSALS:
+        return Meaning.REFUSED
+    if text.removeprefix("ERR ") == _MISSING_FUNCTION:
+        return Meaning.MISSING_FUNCTION
+    meaning = _MEANINGS.get(word, Meaning.FAILED)
+    if meaning in (Meaning.PASSING, Meaning.LASTING) and "script:" in text:
+        meaning = Meaning.FAILED  # a command of a script was refused, so the script has begun
+    if meaning is Meaning.FAILED and _KILLED in text:
+        return Meaning.KILLED
+    if meaning is Meaning.FAILED and _SLOT_LOST.search(text):
+        return Meaning.SLOT_LOST
+    return meaning
+
+
+def redirect(reply: ReplyError) -> str:
+    """The address in a reply that means MOVED or ASK: host, colon, port."""
+    return str(reply).split(" ")[2]
+
+
+def is_busy(text: str) -> bool:
+    """Whether an error reply says that a script keeps the server busy."""
+    return text.startswith("BUSY ")
+
+
+def reply_or_raise(reply: Any) -> Any:
+    """Turn an error reply into the exception that it stands for; the cause of a fault has the server's own words."""
+    if not isinstance(reply, ReplyError):
+        return reply
+    text = str(reply)
+    word, _, rest = text.partition(" ")
+    match classify(reply):
+        case Meaning.REFUSED:
+            raise _REFUSALS[word](rest)
+        case Meaning.FULL:
+            raise errors.StoreFull from ScriptFailed(text)
+        case Meaning.PASSING | Meaning.LASTING:
+            raise errors.Unavailable(f"the store refuses for now: {text}") from ScriptFailed(text)
+        case Meaning.KILLED:
+            raise errors.Unavailable("the script took too long and was ended")
+        case Meaning.SLOT_LOST:
+            raise errors.UnknownOutcome(f"the cluster changed while a script ran: {text}")
+    raise ScriptFailed(text)
+
+
+def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
+    """What a call ends in whose reply never came: a script that does not write has done nothing in any case."""
+    return error if script.writes else errors.Unavailable("the store did not answer")
+
+
+def refused_write(fault: errors.Unavailable) -> str:
+    """Why the server takes no writes, in its own words, if `fault` comes from that; else ""."""
+    text = str(fault.__cause__ or "")
+    return text if text.partition(" ")[0] in _REFUSES_WRITES else ""
+
+
+def forbids(fault: errors.Unavailable) -> bool:
+    """Whether `fault` comes from a command that this user may not run."""
+    return str(fault.__cause__ or "").startswith("NOPERM ")
+
+
+def wants_login(message: str) -> bool:
+    """Whether redis-py's `message` says that user or password are wrong or missing."""
+    return _WRONG_LOGIN.search(message) is not None
+
+
+def refuses_connections(message: str) -> bool:
+    """Whether redis-py's `message` says that the server serves no connection, or none from here."""
+    return "MISCONF" in message or "DENIED" in message
+
+
+def word_in(message: str) -> str:
+    """The word with which the error reply began that redis-py has made into `message`; "" if none fits."""
+    return next((word for word, wording in _WORDINGS.items() if re.search(wording, message, re.IGNORECASE)), "")

@@ -1,0 +1,90 @@
+"""A single server: everything over one connection, on the atomic plan."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from hiredis import ReplyError
+
+from readstate.errors import ReadStateError, UnknownOutcome
+from readstate.store.connections import NodeConnection
+from readstate.store.executor import RETRY_S, Part
+from readstate.store.pipelined_connection import DEADLINE_S
+from readstate.store.replies import Meaning, classify, reply_or_raise, unanswered
+from readstate.store.scripts import Plan, Script
+
+
+class SingleServer:
+    """Implements Executor over an open connection, which `close` closes."""
+
+    plan: Plan = "atomic"
+
+    def __init__(self, connection: NodeConnection, address: str, scripts: dict[str, Script]) -> None:
+        self._connection = connection
+        self._address = address
+        self.scripts = scripts
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+        try:
+            reply = await self._connection.call(
+                "FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable
+            )
+            if isinstance(reply, ReplyError):
+                return reply_or_raise(await self._call_again(reply, script, keys, args, repeatable))
+        except UnknownOutcome as error:
+            raise unanswered(script, error) from None
+        return reply
+
+    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+        # Without a task for each: they leave in one write and come back in order.
+        pending = [
+            self._connection.call("FCALL", script.function, 1, key, *args, repeatable=True) for key, args in calls
+        ]
+        replies: list[Any] = []
+        for (key, args), future in zip(calls, pending, strict=True):
+            try:
+                reply = await future
+                if isinstance(reply, ReplyError):
+                    reply = reply_or_raise(await self._call_again(reply, script, [key], args, True))
+            except ReadStateError as error:
+                reply = error
+            replies.append(reply)
+        return replies
+
+    async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
+        return reply_or_raise(await self._connection.call(*parts, repeatable=repeatable))
+
+    async def each_node(self, *parts: Part) -> list[Any]:
+        return [reply_or_raise(await self._connection.call(*parts, repeatable=True))]
+
+    def scan(self, pattern: str) -> AsyncIterator[str]:
+        return self._connection.scan(pattern)
+
+    def nodes(self) -> list[str]:
+        return [self._address]
+
+    @property
+    def round_trips(self) -> int:
+        return self._connection.round_trips
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def _call_again(
+        self, reply: Any, script: Script, keys: Sequence[str], args: Sequence[Part], repeatable: bool
+    ) -> Any:
+        """Call again after an error reply that proves that the script did not run, within one deadline."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE_S
+        while isinstance(reply, ReplyError):
+            meaning = classify(reply)
+            if meaning is Meaning.MISSING_FUNCTION:
+                await self._connection.load_functions_of(script)
+            elif meaning is Meaning.PASSING and loop.time() < until:
+                await asyncio.sleep(RETRY_S)
+            else:
+                break
+            reply = await self._connection.call(
+                "FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable
+            )
+        return reply
