@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from readstate.store.server_check import ServerFacts, ServerRefused, check_server, is_answering
+from readstate.store.server_check import ServerFacts, ServerRefused, check_server
 from tests.support.servers import Cluster, Server, die_with_parent, free_port, server_binary, short_directory
 from tests.support.waiting import wait_until_now
 
@@ -47,13 +49,22 @@ def launch(directory: Path) -> Iterator[Launch]:
             )
         )
         url = f"unix://{socket}"
-        wait_until_now(lambda: is_answering(url) if await_answer else socket.exists(), f"{url} to answer")
+        wait_until_now(lambda: answers_ping(url) if await_answer else socket.exists(), f"{url} to answer")
         return url
 
     yield launch
     for process in processes:
         process.kill()
         process.wait()
+
+
+def answers_ping(url: str) -> bool:
+    """Whether a server listens at `url` and has loaded its data."""
+    try:
+        with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=5) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 def check(url: str, **options: float) -> ServerFacts:
@@ -218,7 +229,7 @@ def test_it_is_a_sentinel(directory: Path) -> None:
         [server_binary(), str(configuration), "--sentinel"], stdout=subprocess.DEVNULL, preexec_fn=die_with_parent()
     )
     url = f"redis://127.0.0.1:{port}"
-    wait_until_now(lambda: is_answering(url), "the sentinel to answer")
+    wait_until_now(lambda: answers_ping(url), "the sentinel to answer")
     assert refusal(url) == "READSTATE_REDIS_URL names a Sentinel; name the primary that it watches"
     sentinel.kill()
     sentinel.wait()
@@ -266,7 +277,7 @@ def test_it_is_busy_with_a_script(launch: Launch) -> None:
     executor = threading.Thread(target=run_endless_script, args=(url,))
     executor.start()
     try:
-        wait_until_now(lambda: not is_answering(url), "the script to run")
+        wait_until_now(lambda: not answers_ping(url), "the script to run")
         assert "busy" in refusal(url).lower()
     finally:
         with admin(url) as client:

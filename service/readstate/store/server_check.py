@@ -92,24 +92,6 @@ async def has_served(url: str) -> bool:
         await client.aclose()
 
 
-def is_answering(url: str) -> bool:
-    """Whether a server listens at `url` and has loaded its data."""
-    try:
-        with _blocking_client(url) as client:
-            return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-def shut_down(url: str) -> None:
-    """Tell the server at `url` to save and stop. No error when there is none or when it refuses: look whether it is gone."""
-    try:
-        with _blocking_client(url) as client:
-            client.shutdown()
-    except redis.RedisError:
-        return
-
-
 def _client(url: str) -> Client:
     client: Client = Redis.from_url(
         url,
@@ -123,12 +105,6 @@ def _client(url: str) -> Client:
     # As the server sends it: redis-py's own reading of it does not take decoded replies.
     client.response_callbacks["CLUSTER SLOTS"] = lambda reply, **_: reply
     return client
-
-
-def _blocking_client(url: str) -> Any:
-    from redis.retry import Retry as BlockingRetry
-
-    return redis.Redis.from_url(url, protocol=2, retry=BlockingRetry(NoBackoff(), 0), socket_timeout=CONNECT_TIMEOUT_S)
 
 
 def _check_database(url: str) -> None:
