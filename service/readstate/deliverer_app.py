@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 
+from readstate.dialects.tencent.webhooks import webhook_form
 from readstate.domain.read_state import ReadState
 from readstate.process.stopping import heeded
 from readstate.settings import Settings, SettingsError
@@ -10,13 +11,11 @@ from readstate.store.apps import FIRST_APP
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore
-from readstate.webhooks.alerts import Alerts
-from readstate.webhooks.choice import choice_of
 from readstate.webhooks.deliverer import Deliverer
+from readstate.webhooks.forms import DialectForm, choice_of
 from readstate.webhooks.sender import Sender
 from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard
-from readstate.webhooks.tencent import Tencent
 from readstate.webhooks.tls import client_tls
 
 HOUR_S = 3600.0
@@ -40,37 +39,27 @@ async def deliver(executor: Executor, settings: Settings) -> None:
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
     ) as sender:
         read_state = ReadState(RedisStore(executor, **settings.bounds()))
-        standard, tencent = forms(read_state, settings)
+        native, dialect = forms(read_state, settings)
         deliverer = Deliverer(
             RedisEvents(executor),
-            choice_of(settings.webhook_form, standard, tencent),
+            choice_of(settings.webhook_form, native, dialect),
             sender,
             target=hashlib.sha256(settings.webhook_url.encode()).hexdigest(),
             retry_s=settings.webhook_retry_hours * HOUR_S,
         )
         running = [deliverer.run(stop)]
-        if tencent is not None and settings.webhook_form != "standard" and settings.tencent_rate_limit:
+        if dialect is not None and settings.webhook_form != native.name:
 
             def may_send() -> bool:
                 return not (deliverer.is_refused or deliverer.is_paused)
 
-            alerts = Alerts(
-                read_state, tencent, sender, app=FIRST_APP, limit=settings.tencent_rate_limit, may_send=may_send
-            )
-            running.append(alerts.run(stop))
+            running.append(dialect.run(sender.send, may_send, stop))
         await asyncio.gather(*running)
 
 
-def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, Tencent | None]:
-    """The forms in which an event can be told; Tencent's with an app of Tencent's."""
-    token = settings.webhook_token
-    if token is None:
+def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, DialectForm | None]:
+    """The forms in which an event can be sent: the native one, and Tencent's when an app of Tencent's is set up."""
+    if settings.webhook_token is None:
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
-    signer = Signer(token, settings.webhook_old_token)
-    sdkappid = settings.tencent_sdkappid
-    tencent = (
-        Tencent(read_state, app=FIRST_APP, sdkappid=sdkappid, token=token, signer=signer)
-        if sdkappid is not None
-        else None
-    )
-    return Standard(signer), tencent
+    sign_headers = Signer(settings.webhook_token, settings.webhook_old_token).headers
+    return Standard(sign_headers), webhook_form(settings, FIRST_APP, read_state, sign_headers)

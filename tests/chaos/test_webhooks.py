@@ -220,11 +220,11 @@ async def test_the_check_would_notice(executor: Executor) -> None:
     ]:
         async with Receiver() as receiver:
             for before, seq, number in calls:
-                letter = await Standard(Signer("token-of-the-operator")).letter(
+                request = await Standard(Signer("token-of-the-operator").headers).request(
                     an_event(APP, "ann", seq=seq, before=before, revision=events[number].revision), 1
                 )
-                assert letter is not None
-                receiver.calls.append(Call("/hook", letter.headers, letter.body))
+                assert request is not None
+                receiver.calls.append(Call("/hook", request.headers, request.body))
             if right:
                 check(events, receiver)
             else:

@@ -9,7 +9,7 @@ import pytest
 
 from readstate.app import create_app
 from readstate.dialects.tencent.callbacks import auth as door
-from readstate.dialects.tencent.callbacks.auth import sign
+from readstate.dialects.tencent.signing import sign
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan

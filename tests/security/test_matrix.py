@@ -17,8 +17,8 @@ import pytest
 from readstate.app import create_app
 from readstate.dialects.imkit.reading import EXPRESSES
 from readstate.dialects.imkit.sockets.requests import REQUESTS
-from readstate.dialects.tencent.callbacks.auth import sign
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
+from readstate.dialects.tencent.signing import sign
 from readstate.domain.identity import IssuedToken
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp

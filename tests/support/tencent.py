@@ -6,8 +6,8 @@ import httpx
 import msgspec
 from TLSSigAPIv2 import TLSSigAPIv2
 
+from readstate.dialects.tencent.group_types import group_profile
 from readstate.dialects.tencent.naming import DIRECT_TAG, message_of_seq, room_of_pair, time_ms
-from readstate.domain.groups import group_profile
 from readstate.settings import Settings
 from tests.support.imkit import Imkit
 

@@ -1,5 +1,5 @@
-"""Webhooks out: the receiver of a deployment is told by HTTP what members have read.
+"""Webhooks out: the receiver of a deployment learns by HTTP what members have read.
 
-`deliverer.py` takes events from where they wait, a form (`standard.py`, `tencent.py`) makes letters of them, `sender.py` brings a
-letter to the receiver through the guard (`guard.py`). `alerts.py` tells of calls that come nearly too often.
+`deliverer.py` takes events from where they wait, a form makes a request of each (`forms.py`; `standard.py` is the native form, a dialect
+may bring its own), and `sender.py` brings the request to the receiver through the guard (`guard.py`).
 """

@@ -20,9 +20,8 @@ from readstate.domain.deliveries import Batch, Dead, Delivered, Due, Events, Out
 from readstate.domain.events import ReadEvent
 from readstate.errors import Fault
 from readstate.tasks import sleep_unless
-from readstate.webhooks.choice import Choice
-from readstate.webhooks.letters import Form, Letter
-from readstate.webhooks.sender import MAX_CONNECTIONS, TIMEOUT_S, Answer, Sender
+from readstate.webhooks.forms import Answer, Choice, Form, WebhookRequest
+from readstate.webhooks.sender import MAX_CONNECTIONS, TIMEOUT_S, Sender
 
 logger = logging.getLogger(__name__)
 
@@ -132,11 +131,11 @@ class Deliverer:
             for form in (await self._choose(event))[due.sent :]:
                 if self.is_refused:
                     return self._bury(event, "the receiver wants no more events (status 410)")
-                letter = await form.letter(event, int(time()))
-                # Asked last of all: putting a letter together may take the store a while.
+                request = await form.request(event, int(time()))
+                # Asked last of all: making the request may take the store a while.
                 if not may_send():
                     return None
-                if (answer := await self._tell(form, letter)).reason:
+                if (answer := await self._send(form, request)).reason:
                     return await self._failed(due, answer, form, now_ms, sent)
                 sent += 1
         except Fault as fault:
@@ -145,11 +144,11 @@ class Deliverer:
         metrics.WEBHOOK_LAG.observe(max(time() - event.at_ms / 1000, 0.0))
         return Delivered(event)
 
-    async def _tell(self, form: Form, letter: Letter | None) -> Answer:
-        if letter is None:
+    async def _send(self, form: Form, request: WebhookRequest | None) -> Answer:
+        if request is None:
             metrics.WEBHOOKS_DELIVERED.labels("none").inc()
             return Answer("")
-        answer = await self._sender.send(letter)
+        answer = await self._sender.send(request)
         if not answer.reason:
             metrics.WEBHOOKS_DELIVERED.labels(form.name).inc()
         return answer

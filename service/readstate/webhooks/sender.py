@@ -21,11 +21,10 @@ from aiohttp import (
     TCPConnector,
 )
 from aiohttp.abc import AbstractResolver
-from msgspec import Struct
 from yarl import URL
 
+from readstate.webhooks.forms import Answer, WebhookRequest
 from readstate.webhooks.guard import AddressRefused
-from readstate.webhooks.letters import Letter
 from readstate.webhooks.resolver import guards
 
 TIMEOUT_S = 2.0  # of one request, from looking the name up to the end of the answer
@@ -36,16 +35,6 @@ MAX_CONNECTIONS = 128
 KEEP_ALIVE_S = 4.0
 MAX_RETRY_AFTER_S = 3600.0
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "readstate"}
-
-
-class Answer(Struct, frozen=True):
-    """How a receiver took a letter."""
-
-    reason: str  # "": it was accepted; else why not, one of a short fixed list of words
-    detail: str = ""  # the same for a person; never the body
-    retry_after_s: float = 0.0  # what the receiver asked for, at most an hour
-    is_busy: bool = False  # it asked everybody to wait (429, 503), not only this letter
-    is_gone: bool = False  # it wants no more letters (410)
 
 
 ACCEPTED = Answer("")
@@ -87,32 +76,32 @@ class Sender:
     ) -> None:
         await self._session.close()
 
-    async def send(self, letter: Letter) -> Answer:
+    async def send(self, request: WebhookRequest) -> Answer:
         """Send once. Whatever the receiver does, it has TIMEOUT_S."""
         post = self._session.post(
-            self._address(letter), data=letter.body, headers=letter.headers, allow_redirects=False
+            self._address(request), data=request.body, headers=request.headers, allow_redirects=False
         )
         try:
             # The session's limit ends at the end of an answer; this one also holds for what the library does after it.
             async with asyncio.timeout(TIMEOUT_S + _AFTERWARDS_S), post as response:
-                return await _judge(response, letter)
+                return await _judge(response, request)
         except TimeoutError:
             return Answer("timeout", f"no answer within {TIMEOUT_S:g} s")
         except (ClientError, OSError, ValueError) as error:
             return _failure(error)
 
-    def _address(self, letter: Letter) -> URL:
-        if not letter.query:
+    def _address(self, request: WebhookRequest) -> URL:
+        if not request.query:
             return self._url
         url = str(self._url)
-        return URL(f"{url}{'&' if '?' in url else '?'}{letter.query}", encoded=True)
+        return URL(f"{url}{'&' if '?' in url else '?'}{request.query}", encoded=True)
 
 
-async def _judge(response: ClientResponse, letter: Letter) -> Answer:
+async def _judge(response: ClientResponse, request: WebhookRequest) -> Answer:
     status = response.status
-    if status == 200 and letter.wants_json:
+    if status == 200 and request.wants_json:
         return await _judge_json(response)
-    if 200 <= status < 300 and not letter.wants_json:
+    if 200 <= status < 300 and not request.wants_json:
         await _drain(response)
         return ACCEPTED
     response.close()

@@ -1,8 +1,7 @@
-"""Signatures of webhooks: Standard Webhooks for every form, and Tencent's beside it."""
+"""Signatures of Standard Webhooks, which go along with every form."""
 
 import base64
 import binascii
-import hashlib
 import hmac
 
 _PREFIX = "whsec_"
@@ -41,8 +40,3 @@ class Signer:
             "webhook-timestamp": str(now_s),
             "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
         }
-
-
-def tencent_sign(token: str, now_s: int) -> str:
-    """Tencent's `Sign`: hex SHA-256 of token and time. It proves who sent, and covers neither the body nor the rest of the query."""
-    return hashlib.sha256(f"{token}{now_s}".encode()).hexdigest()

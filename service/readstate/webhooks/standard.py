@@ -1,13 +1,11 @@
 """The native form: an event `read` as Standard Webhooks describes it (https://www.standardwebhooks.com, specification 1.0)."""
 
-from datetime import UTC, datetime
-
 import msgspec
 from msgspec import Struct
 
 from readstate.domain.events import ReadEvent
-from readstate.webhooks.letters import Letter
-from readstate.webhooks.signing import Signer
+from readstate.times import iso
+from readstate.webhooks.forms import SignHeaders, WebhookRequest
 
 
 class ReadData(Struct, frozen=True):
@@ -36,24 +34,10 @@ class Standard:
 
     name = "standard"
 
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
+    def __init__(self, sign_headers: SignHeaders) -> None:
+        self._sign_headers = sign_headers
 
-    async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
-        data = ReadData(
-            app=event.app,
-            room=event.room,
-            member=event.member,
-            message=event.message,
-            seq=event.seq,
-            before=event.before,
-            unread=event.unread,
-            revision=event.revision,
-        )
-        body = msgspec.json.encode(ReadMessage("read", _iso(event.at_ms), data))
-        return Letter(body, self._signer.headers(event.id, body, now_s))
-
-
-def _iso(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+    async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest:
+        data = msgspec.convert(event, ReadData, from_attributes=True)
+        body = msgspec.json.encode(ReadMessage("read", iso(event.at_ms), data))
+        return WebhookRequest(body, self._sign_headers(event.id, body, now_s))

@@ -2,13 +2,13 @@
 
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.direct import PREFIX, direct_pair, is_direct
-from readstate.domain.groups import GROUP_TYPE
-from readstate.domain.profiles import said
+from readstate.domain.profiles import is_foreign_group, said
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Room, RoomSummary
 from readstate.errors import RoomUnknown
 
-KEPT = "tencent·"  # begins the ids of rooms in which a dialect keeps something; no id of Tencent's holds a letter beyond ASCII
+# Begins the ids of rooms in which a dialect keeps something. Such rooms exist, so the name in it stays.
+RESERVED = "tencent·"
 
 _OPENED = (1, "1", "true")  # what the profile field `opening` may be; True is 1
 _CLOSED = (0, "0", "false")
@@ -21,7 +21,7 @@ def may_take(room: str, user: str) -> bool:
     """
     if room.startswith(PREFIX):
         return user in (direct_pair(room) or ())
-    return not room.startswith(KEPT)
+    return not room.startswith(RESERVED)
 
 
 def is_private(room: Room | RoomSummary) -> bool:
@@ -33,14 +33,16 @@ def is_open(room: Room, rules: ClientRules) -> bool:
     """Whether every user may come in by the room's id, and every member bring others: if it says `opening`.
 
     Conversations of two and Rocket.Chat's private groups are closed whatever is said. With
-    `rules.rooms_open` a room is open unless it says that it is closed, or is a group of Tencent's that
+    `rules.rooms_open` a room is open unless it says that it is closed, or is another system's group and
     says nothing.
     """
-    if room.room.startswith(KEPT) or is_direct(room.room, room.tags, room.profile) or is_private(room):
+    if room.room.startswith(RESERVED) or is_direct(room.room, room.tags, room.profile) or is_private(room):
         return False
     if not rules.rooms_open:
         return said(room.profile, "opening") in _OPENED
-    return said(room.profile, "opening") not in _CLOSED if "opening" in room.profile else GROUP_TYPE not in room.profile
+    if "opening" in room.profile:
+        return said(room.profile, "opening") not in _CLOSED
+    return not is_foreign_group(room.profile)
 
 
 def may_join(room: Room, user: str, rules: ClientRules) -> bool:

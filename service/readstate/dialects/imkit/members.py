@@ -5,7 +5,6 @@ from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.http.times import iso
 from readstate.dialects.imkit.access import (
     check_known,
     check_may_bring,
@@ -25,6 +24,7 @@ from readstate.dialects.imkit.schemas import AddMember, Invitees, JoinRoom, Leav
 from readstate.dialects.imkit.spelling import by_letters, check_wishes
 from readstate.domain.direct import direct_pair, is_direct
 from readstate.domain.limits import check_members
+from readstate.times import iso
 
 _WISHES = by_letters(["systemMessage", "invitationRequired"])
 

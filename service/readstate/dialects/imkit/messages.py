@@ -13,7 +13,6 @@ from msgspec import UNSET
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.http.times import iso, unix_ms
 from readstate.dialects.imkit.access import check_superuser
 from readstate.dialects.imkit.announcing import SYSTEM_TYPES
 from readstate.dialects.imkit.call import Call, Principal, Who
@@ -52,6 +51,7 @@ from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES
 from readstate.domain.types import MessageRef
 from readstate.errors import MessageUnknown, RoomUnknown
+from readstate.times import iso, unix_ms
 
 _UNIX_MS = re.compile(r"\d{13}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")

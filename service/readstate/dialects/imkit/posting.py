@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import decode
-from readstate.dialects.http.times import unix_ms
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import MISSING_PARAMETER, Refused
@@ -18,6 +17,7 @@ from readstate.dialects.imkit.spelling import by_letters, check_spelling
 from readstate.dialects.services import Services
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
+from readstate.times import unix_ms
 
 ALL = "_all"  # in the place of a message's id: every message of the room
 BEFORE = "_before"  # every message before one of them

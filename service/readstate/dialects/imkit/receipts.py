@@ -9,7 +9,6 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.http.times import iso
 from readstate.dialects.imkit.access import check_member, known_since
 from readstate.dialects.imkit.call import Call, Principal, Who
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
@@ -19,6 +18,7 @@ from readstate.dialects.imkit.schemas import Member, MessageReceipts, Reader, Re
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import Filter, Receipt, Room
 from readstate.errors import Invalid
+from readstate.times import iso
 
 PAGE = 50
 _FILTERS = frozenset(choice.value for choice in Filter)

@@ -13,7 +13,6 @@ from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.http.times import unix_ms
 from readstate.dialects.imkit.call import Call, Principal, Who
 from readstate.dialects.imkit.errors import INVALID_QUERY, Refused
 from readstate.dialects.imkit.operation import operation
@@ -29,6 +28,7 @@ from readstate.dialects.imkit.schemas import (
 from readstate.dialects.imkit.views import View, people_in, personal, room_view, with_me
 from readstate.dialects.services import Services
 from readstate.domain.types import RoomSummary, Status
+from readstate.times import unix_ms
 
 MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says
 MAX_IDS_LISTED = 8000  # the same of ids alone

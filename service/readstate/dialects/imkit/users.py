@@ -8,7 +8,6 @@ from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.http.times import iso, unix_ms
 from readstate.dialects.imkit.call import Call, Who
 from readstate.dialects.imkit.errors import INVALID_REQUEST, Refusals
 from readstate.dialects.imkit.operation import operation
@@ -31,6 +30,7 @@ from readstate.dialects.services import Services
 from readstate.domain.identity import IssuedToken, User
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
+from readstate.times import iso, unix_ms
 
 _REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
 _BINDING_WISHES = by_letters(["expirationDate"])

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from readstate.dialects.http.times import iso
 from readstate.dialects.people import People
 from readstate.domain.identity import User
 from readstate.domain.types import MemberState, MessageRef, Room
+from readstate.times import iso
 
 View = dict[str, Any]
 

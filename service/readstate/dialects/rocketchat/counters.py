@@ -7,7 +7,6 @@ Mentions are not known here, so `userMentions` is 0. `msgs` is how many messages
 from litestar import HttpMethod
 
 from readstate.dialects.access.rooms import is_open
-from readstate.dialects.http.times import iso
 from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import FORBIDDEN, Problem, Refused
 from readstate.dialects.rocketchat.rooms import Kind, find_by_name, find_room, kind, own_name
@@ -22,6 +21,7 @@ from readstate.dialects.rocketchat.schemas import (
 from readstate.dialects.rocketchat.views import last_seen_ms
 from readstate.domain.identity import Session
 from readstate.domain.types import MemberState, Room, Status
+from readstate.times import iso
 
 _UNKNOWN = "error-room-not-found"
 _BY_ID_OR_NAME = 'The required "roomId" or "roomName" param provided does not match any '

@@ -9,7 +9,6 @@ from litestar import HttpMethod
 from msgspec import UNSET, UnsetType
 
 from readstate.dialects.access import costs
-from readstate.dialects.http.times import iso
 from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import MESSAGE_REQUIRED
 from readstate.dialects.rocketchat.people import person
@@ -19,6 +18,7 @@ from readstate.dialects.services import Services
 from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import Receipts
+from readstate.times import iso
 
 MAX_RECEIPTS = (
     10_000  # looked at for one answer, the sender's not counted; of more readers the first in the domain's order

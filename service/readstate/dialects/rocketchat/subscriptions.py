@@ -7,7 +7,6 @@ from litestar import HttpMethod
 
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
-from readstate.dialects.http.times import iso, unix_ms
 from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import INVALID_DATE, INVALID_SUBSCRIPTION, ROOM_REQUIRED, Refused
 from readstate.dialects.rocketchat.people import person
@@ -27,6 +26,7 @@ from readstate.dialects.rocketchat.views import changed_ms, subscription, subscr
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.errors import NotMember, RoomUnknown
+from readstate.times import iso, unix_ms
 
 # What was left is known for an hour. Who asks about a time further back gets every subscription, and can tell what is gone.
 REMOVED_KNOWN_MS = 50 * 60 * 1000

@@ -2,11 +2,11 @@
 
 from msgspec import UNSET
 
-from readstate.dialects.http.times import iso
 from readstate.dialects.rocketchat.rooms import Name, kind
 from readstate.dialects.rocketchat.schemas import Person, Subscription
 from readstate.domain.identity import Session
 from readstate.domain.types import MemberState, RoomSummary, Status
+from readstate.times import iso
 
 
 def subscription_id(room: str, user: str) -> str:

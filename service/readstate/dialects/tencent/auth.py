@@ -13,6 +13,7 @@ from msgspec import Struct
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.services import Services
+from readstate.dialects.tencent import alerts
 from readstate.dialects.tencent.codes import (
     APP_MISSING,
     APP_UNKNOWN,
@@ -25,8 +26,7 @@ from readstate.dialects.tencent.codes import (
     TooManyFailures,
 )
 from readstate.dialects.tencent.query import parameters
-from readstate.dialects.tencent.usersig import UserSigs
-from readstate.domain import alerts
+from readstate.dialects.tencent.signing import UserSigs
 from readstate.domain.read_state import ReadState
 from readstate.errors import TooManyRequests
 

@@ -18,6 +18,7 @@ from readstate.dialects.tencent.codes import (
     NOT_IN_GROUP,
     Refused,
 )
+from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts, has_unread
 from readstate.dialects.tencent.naming import is_group, message_of_seq, room_of_group
 from readstate.dialects.tencent.operation import operation
 from readstate.dialects.tencent.reply import ok
@@ -33,7 +34,6 @@ from readstate.dialects.tencent.schemas import (
     SetUnread,
     UnreadPage,
 )
-from readstate.domain.groups import MAX_RECEIPT_MEMBERS, given_type, has_receipts, has_unread
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Filter, ReceiptCount, Room

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from readstate.app import tencent_door
-from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url, sign
+from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url
+from readstate.dialects.tencent.signing import sign
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from readstate.batches import gather_batched
 from readstate.dialects.tencent.query import parameters
+from readstate.dialects.tencent.signing import sign
 from readstate.domain.read_state import ReadState
 
 MAX_SKEW_S = 60
@@ -118,11 +119,6 @@ def _host(header: bytes) -> str:
         host, bracket, _ = text[1:].partition("]")
         return host if bracket else ""
     return text.partition(":")[0]
-
-
-def sign(token: str, request_time: str) -> str:
-    """The signature of a callback sent at `request_time` (Unix seconds)."""
-    return hashlib.sha256(f"{token}{request_time}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def is_loopback(host: str) -> bool:

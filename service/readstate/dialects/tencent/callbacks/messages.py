@@ -23,8 +23,8 @@ from readstate.dialects.tencent.callbacks.schemas import (
     GroupSent,
     believable,
 )
+from readstate.dialects.tencent.group_types import has_unread
 from readstate.dialects.tencent.naming import message_of_seq, time_ms
-from readstate.domain.groups import has_unread
 from readstate.domain.types import Made
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
+from readstate.dialects.tencent.group_types import group_profile
 from readstate.dialects.tencent.naming import (
     ACCOUNT_PATTERN,
     MAX_SEQ,
@@ -14,7 +15,6 @@ from readstate.dialects.tencent.naming import (
     room_of_group,
     room_of_pair,
 )
-from readstate.domain.groups import group_profile
 
 MAX_ITEMS = 10_000  # members, messages or groups in one callback
 MAX_TYPE_CHARS = 64

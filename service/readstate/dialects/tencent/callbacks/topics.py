@@ -5,16 +5,16 @@ Which topics there are is kept as the profile of a room without members.
 
 from contextlib import suppress
 
-from readstate.dialects.access.rooms import KEPT
+from readstate.dialects.access.rooms import RESERVED
 from readstate.dialects.tencent.callbacks.context import Ingest
 from readstate.dialects.tencent.callbacks.order import begins, ends, has_ended
 from readstate.dialects.tencent.callbacks.schemas import InGroup, OfTopic
-from readstate.domain.groups import known_type
+from readstate.dialects.tencent.group_types import known_type
 from readstate.errors import RoomUnknown
 
 MAX_MEMBERS = 100_000  # of a community, who are let into a new topic
 
-_INDEX = f"{KEPT}topics:"
+_INDEX = f"{RESERVED}topics:"  # no GroupId has characters beyond ASCII
 _THERE, _GONE = b"true", b"false"
 
 

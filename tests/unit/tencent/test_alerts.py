@@ -11,16 +11,14 @@ from urllib.parse import parse_qsl
 import pytest
 import pytest_asyncio
 
+from readstate.dialects.tencent import alerts
 from readstate.dialects.tencent.api import HANDLERS
 from readstate.dialects.tencent.auth import Access, Gateway
-from readstate.domain import alerts
+from readstate.dialects.tencent.webhooks import TencentForm
 from readstate.domain.read_state import ReadState
 from readstate.store.redis_store import RedisStore
-from readstate.webhooks import alerts as alerts_module
-from readstate.webhooks.alerts import Alerts
 from readstate.webhooks.sender import Sender
 from readstate.webhooks.signing import Signer
-from readstate.webhooks.tencent import Tencent
 from tests.support.receiver import Receiver, Reply
 from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 from tests.support.waiting import wait_until
@@ -44,16 +42,21 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def telling(read_state: ReadState, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`async with telling()`: somebody who looks and tells inside the block, and has looked once when it begins."""
-    monkeypatch.setattr(alerts_module, "LOOK_S", 0.02)
+    monkeypatch.setattr(alerts, "LOOK_S", 0.02)
 
     @asynccontextmanager
     async def telling(*, may_send: bool = True) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        tencent = Tencent(read_state, app=app, sdkappid=SDKAPPID, token=TOKEN, signer=Signer(TOKEN))
+        tencent = TencentForm(
+            read_state,
+            app=app,
+            sdkappid=SDKAPPID,
+            token=TOKEN,
+            sign_headers=Signer(TOKEN).headers,
+            rate_limit=10,
+        )
         async with Sender(receiver.url, allow_private=True, tls=ssl.create_default_context()) as sender:
-            running = asyncio.create_task(
-                Alerts(read_state, tencent, sender, app=app, limit=10, may_send=lambda: may_send).run(stop)
-            )
+            running = asyncio.create_task(tencent.run(sender.send, lambda: may_send, stop))
             await asyncio.sleep(0.1)
             yield
             await asyncio.sleep(0.1)

@@ -11,13 +11,13 @@ import pytest
 import pytest_asyncio
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from readstate.webhooks.forms import WebhookRequest
 from readstate.webhooks.guard import AddressRefused, TargetRefused, check_url, is_refused
-from readstate.webhooks.letters import Letter
 from readstate.webhooks.resolver import GuardedResolver, guarded_socket
 from readstate.webhooks.sender import Sender
 from tests.support.receiver import Receiver, Reply
 
-LETTER = Letter(b"{}", {})
+REQUEST = WebhookRequest(b"{}", {})
 TLS = ssl.create_default_context()
 
 # Every way that we know to say "this machine", "this network" or "the metadata service".
@@ -117,7 +117,7 @@ async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
 
     async def reason(url: str) -> str:
         async with guarded(url, Hostile(["127.0.0.1"])) as sender:
-            return (await sender.send(LETTER)).reason
+            return (await sender.send(REQUEST)).reason
 
     urls = [f"{scheme}://{spelling}:{receiver.port}/hook" for spelling in SPELLINGS for scheme in ("http", "https")]
     reasons = await asyncio.gather(*map(reason, urls), return_exceptions=True)
@@ -133,7 +133,7 @@ async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
     for host in ("127.0.0.1", "localhost", "0x7f.1", "metadata.google.internal"):
         resolver = Hostile(["127.0.0.1"])
         async with Sender(f"http://{host}:{receiver.port}/", allow_private=True, tls=TLS, resolver=resolver) as sender:
-            assert (await sender.send(LETTER)).reason == "", host
+            assert (await sender.send(REQUEST)).reason == "", host
     assert receiver.connections == 4
 
 
@@ -154,7 +154,7 @@ async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
 async def test_a_name_with_one_private_address_is_not_connected_to(receiver: Receiver, answer: list[str]) -> None:
     """Among public ones, too: which of them is tried first is not ours to say."""
     async with guarded(f"http://hooks.example.org:{receiver.port}/", Sayings(answer)) as sender:
-        assert (await sender.send(LETTER)).reason == "refused_address"
+        assert (await sender.send(REQUEST)).reason == "refused_address"
     assert receiver.connections == 0
 
 
@@ -172,10 +172,10 @@ async def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_conn
     monkeypatch.setattr("readstate.webhooks.resolver.guarded_socket", unreachable)
     rebinding = Sayings(["93.184.215.14"], ["127.0.0.1"])
     async with guarded(f"http://hooks.example.org:{receiver.port}/", rebinding) as sender:
-        assert (await sender.send(LETTER)).reason == "connection"
+        assert (await sender.send(REQUEST)).reason == "connection"
         assert (rebinding.asked, connected_to) == (1, ["93.184.215.14"])
         # The next attempt looks the name up anew, and checks anew.
-        assert (await sender.send(LETTER)).reason == "refused_address"
+        assert (await sender.send(REQUEST)).reason == "refused_address"
     assert (rebinding.asked, connected_to, receiver.connections) == (2, ["93.184.215.14"], 0)
 
 
@@ -196,7 +196,7 @@ async def test_a_redirect_is_a_failure_and_not_followed(receiver: Receiver, stat
     """Even where private addresses are allowed."""
     receiver.answer = lambda call: Reply(status, {"Location": target.format(port=receiver.port)})
     async with Sender(receiver.url, allow_private=True, tls=TLS) as sender:
-        assert (await sender.send(LETTER)).reason == "status_3xx"
+        assert (await sender.send(REQUEST)).reason == "status_3xx"
     assert [call.target for call in receiver.calls] == ["/hook"]
 
 
@@ -205,7 +205,7 @@ async def test_proxies_of_the_environment_are_not_used(receiver: Receiver, monke
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, receiver.url)
     async with guarded("http://hooks.example.org/", Sayings(["127.0.0.1"])) as sender:
-        assert (await sender.send(LETTER)).reason == "refused_address"
+        assert (await sender.send(REQUEST)).reason == "refused_address"
     assert receiver.connections == 0
 
 
@@ -303,7 +303,7 @@ def test_a_public_address_in_disguise_is_refused(private: str) -> None:
 async def test_lookups_go_on_side_by_side(receiver: Receiver) -> None:
     """The guard holds for many at once as for one."""
     async with guarded(f"http://hooks.example.org:{receiver.port}/", Sayings(["127.0.0.1"])) as sender:
-        answers = await asyncio.gather(*(sender.send(LETTER) for _ in range(50)))
+        answers = await asyncio.gather(*(sender.send(REQUEST) for _ in range(50)))
     assert {answer.reason for answer in answers} == {"refused_address"}
     assert receiver.connections == 0
 

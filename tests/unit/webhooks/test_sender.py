@@ -1,4 +1,4 @@
-"""One letter to one receiver: every way in which it can be taken, and limits on what a receiver can do to us."""
+"""One request to one receiver: every way in which it can be taken, and limits on what a receiver can do to us."""
 
 import asyncio
 import ssl
@@ -9,12 +9,12 @@ from email.utils import formatdate
 import pytest
 import pytest_asyncio
 
-from readstate.webhooks.letters import Letter
+from readstate.webhooks.forms import WebhookRequest
 from readstate.webhooks.sender import MAX_ANSWER_BYTES, TIMEOUT_S, Answer, Sender
 from tests.support.receiver import CUT, HANG, RESET, STREAM, Receiver, Reply
 
-STANDARD = Letter(b'{"type":"read"}', {"webhook-id": "read_1"})
-TENCENT = Letter(b"{}", {}, "SdkAppid=1&Sign=a", wants_json=True)
+STANDARD = WebhookRequest(b'{"type":"read"}', {"webhook-id": "read_1"})
+TENCENT = WebhookRequest(b"{}", {}, "SdkAppid=1&Sign=a", wants_json=True)
 
 
 @pytest_asyncio.fixture
@@ -27,10 +27,10 @@ def sender_to(url: str) -> Sender:
     return Sender(url, allow_private=True, tls=ssl.create_default_context())
 
 
-async def sent(receiver: Receiver, reply: Reply, letter: Letter = STANDARD) -> Answer:
+async def sent(receiver: Receiver, reply: Reply, request: WebhookRequest = STANDARD) -> Answer:
     receiver.answer = lambda call: reply
     async with sender_to(receiver.url) as sender:
-        return await sender.send(letter)
+        return await sender.send(request)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -53,8 +53,8 @@ async def test_the_status_has_said_it_all(receiver: Receiver, how: str) -> None:
     [(301, "status_3xx"), (400, "status_4xx"), (404, "status_4xx"), (500, "status_5xx"), (503, "status_5xx")],
 )
 async def test_any_other_status_is_a_failure(receiver: Receiver, status: int, reason: str) -> None:
-    for letter in (STANDARD, TENCENT):
-        assert (await sent(receiver, Reply(status), letter)).reason == reason
+    for request in (STANDARD, TENCENT):
+        assert (await sent(receiver, Reply(status), request)).reason == reason
 
 
 async def test_status_410_says_that_no_more_is_wanted(receiver: Receiver) -> None:
@@ -165,7 +165,7 @@ async def test_many_letters_go_side_by_side(receiver: Receiver) -> None:
 
 
 async def test_what_is_sent_is_what_was_written(receiver: Receiver) -> None:
-    """The headers of the letter, JSON, and nothing that the receiver set before."""
+    """The headers of the request, JSON, and nothing that the receiver set before."""
     receiver.answer = lambda call: Reply(headers={"Set-Cookie": "a=b; Path=/"})
     async with sender_to(receiver.url + "?a=%2F&b=c") as sender:
         await sender.send(STANDARD)
@@ -198,6 +198,6 @@ async def test_what_went_wrong_never_shows_the_url(receiver: Receiver) -> None:
     """Its query may hold a secret of the receiver, and holds Tencent's signature."""
     receiver.answer = lambda call: Reply(headers={"Bad Header": "a"})
     async with sender_to(receiver.url + "?key=secret") as sender:
-        answers = [await sender.send(letter) for letter in (STANDARD, TENCENT)]
+        answers = [await sender.send(request) for request in (STANDARD, TENCENT)]
     assert [answer.reason for answer in answers] == ["connection"] * 2
     assert not [answer.detail for answer in answers if "secret" in answer.detail or "hook" in answer.detail]

@@ -8,15 +8,15 @@ from urllib.parse import parse_qsl
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import TencentForm
 from readstate.domain.direct import TAG, direct_room
 from readstate.domain.events import ReadEvent
 from readstate.domain.read_state import ReadState
 from readstate.store.redis_store import RedisStore
-from readstate.webhooks.choice import FormName, choice_of
-from readstate.webhooks.letters import Letter
-from readstate.webhooks.signing import Signer, tencent_sign
+from readstate.webhooks.forms import WebhookRequest, choice_of
+from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard
-from readstate.webhooks.tencent import Tencent
 
 TOKEN = "token-of-the-operator"
 NOW_S = 1_700_000_000
@@ -29,8 +29,8 @@ def read_state(store: RedisStore) -> ReadState:
 
 
 @pytest.fixture
-def tencent(read_state: ReadState, app: str) -> Tencent:
-    return Tencent(read_state, app=app, sdkappid=1400000001, token=TOKEN, signer=Signer(TOKEN))
+def tencent(read_state: ReadState, app: str) -> TencentForm:
+    return TencentForm(read_state, app=app, sdkappid=1400000001, token=TOKEN, sign_headers=Signer(TOKEN).headers)
 
 
 async def conversation(read_state: ReadState, app: str, one: str, other: str, messages: int) -> str:
@@ -58,60 +58,60 @@ def an_event(
     return ReadEvent(app, room, member, message, seq, before, 1_700_000_000_123, unread, 1_700_000_000_123_456)
 
 
-async def told(tencent: Tencent, event: ReadEvent) -> dict[str, Any]:
-    letter = await tencent.letter(event, NOW_S)
-    assert letter is not None
-    body: dict[str, Any] = json.loads(letter.body)
+async def told(tencent: TencentForm, event: ReadEvent) -> dict[str, Any]:
+    request = await tencent.request(event, NOW_S)
+    assert request is not None
+    body: dict[str, Any] = json.loads(request.body)
     return body
 
 
-async def test_a_one_to_one_read_in_full(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_a_one_to_one_read_in_full(tencent: TencentForm, read_state: ReadState, app: str) -> None:
     """All numbers unquoted; the unread total is over one-to-one conversations only."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     await conversation(read_state, app, "ann", "cid", 3)
     await group(read_state, app, 1, 2)
     await read_state.mark_read(app=app, room=room, user="ann", message="0_5_1700000000")
-    letter = await tencent.letter(an_event(app, room, "0_5_1700000000"), NOW_S)
-    assert letter is not None
-    assert letter.body == (
+    request = await tencent.request(an_event(app, room, "0_5_1700000000"), NOW_S)
+    assert request is not None
+    assert request.body == (
         b'{"CallbackCommand":"C2C.CallbackAfterMsgReport","Report_Account":"ann","Peer_Account":"bob",'
         b'"LastReadTime":1700000000,"UnreadMsgNum":3,"EventTime":1700000000123}'
     )
-    assert letter.wants_json
+    assert request.wants_json
 
 
-async def test_the_query_has_tencents_order(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_the_query_has_tencents_order(tencent: TencentForm, read_state: ReadState, app: str) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
-    letter = await tencent.letter(an_event(app, room, "0_5_1700000000"), NOW_S)
-    assert letter is not None
-    assert parse_qsl(letter.query) == [
+    request = await tencent.request(an_event(app, room, "0_5_1700000000"), NOW_S)
+    assert request is not None
+    assert parse_qsl(request.query) == [
         ("SdkAppid", "1400000001"),
         ("CallbackCommand", "C2C.CallbackAfterMsgReport"),
         ("contenttype", "json"),
         ("ClientIP", "Unknown"),
         ("OptPlatform", "Unknown"),
-        ("Sign", tencent_sign(TOKEN, NOW_S)),
+        ("Sign", sign(TOKEN, str(NOW_S))),
         ("RequestTime", str(NOW_S)),
     ]
 
 
 async def test_every_attempt_is_signed_anew_and_the_body_as_well(
-    tencent: Tencent, read_state: ReadState, app: str
+    tencent: TencentForm, read_state: ReadState, app: str
 ) -> None:
     """Tencent's own signature does not cover it."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     event, now_s = an_event(app, room, "0_5_1700000000"), int(time.time())
-    first, second = await tencent.letter(event, now_s), await tencent.letter(event, now_s + 61)
+    first, second = await tencent.request(event, now_s), await tencent.request(event, now_s + 61)
     assert first is not None
     assert second is not None
-    assert dict(parse_qsl(second.query))["Sign"] == tencent_sign(TOKEN, now_s + 61)
-    for letter in (first, second):
-        Webhook(TOKEN.encode()).verify(letter.body, letter.headers)
+    assert dict(parse_qsl(second.query))["Sign"] == sign(TOKEN, str(now_s + 61))
+    for request in (first, second):
+        Webhook(TOKEN.encode()).verify(request.body, request.headers)
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
 async def test_what_came_after_the_message_is_not_said_to_be_read(
-    tencent: Tencent, read_state: ReadState, app: str
+    tencent: TencentForm, read_state: ReadState, app: str
 ) -> None:
     """With something left unread, the time is that of the message."""
     room = await conversation(read_state, app, "ann", "bob", 2)
@@ -120,7 +120,7 @@ async def test_what_came_after_the_message_is_not_said_to_be_read(
     assert (await told(tencent, an_event(app, room, "0_5_1700000000", unread=1)))["LastReadTime"] == 1_700_000_000
 
 
-async def test_the_peer_is_the_other_one_whoever_reads(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_the_peer_is_the_other_one_whoever_reads(tencent: TencentForm, read_state: ReadState, app: str) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
     body = await told(tencent, an_event(app, room, "0_5_1700000000", member="bob"))
     assert (body["Report_Account"], body["Peer_Account"]) == ("bob", "ann")
@@ -129,19 +129,19 @@ async def test_the_peer_is_the_other_one_whoever_reads(tencent: Tencent, read_st
     assert (body["Report_Account"], body["Peer_Account"]) == ("ann", "ann")
 
 
-async def test_a_group_read_in_full(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_a_group_read_in_full(tencent: TencentForm, read_state: ReadState, app: str) -> None:
     """Totals of each message, and as its readers only the one who newly read."""
     await group(read_state, app, 1, 2)
     for user, message in (("bob", "1"), ("ann", "2")):
         await read_state.mark_read(app=app, room=GROUP, user=user, message=message)
-    letter = await tencent.letter(an_event(app, GROUP, "2", seq=2, before=0), NOW_S)
-    assert letter is not None
-    assert letter.body == (
+    request = await tencent.request(an_event(app, GROUP, "2", seq=2, before=0), NOW_S)
+    assert request is not None
+    assert request.body == (
         b'{"CallbackCommand":"Group.CallbackAfterReadReceipt","GroupId":"@TGS#2TTV7VSII","Type":"Public","GroupMsgReceiptList":['
         b'{"MsgSeq":1,"ReadNum":2,"UnreadNum":1,"ReadReceiptMembers":[{"Member_Account":"ann"}]},'
         b'{"MsgSeq":2,"ReadNum":1,"UnreadNum":2,"ReadReceiptMembers":[{"Member_Account":"ann"}]}],"EventTime":1700000000123}'
     )
-    assert dict(parse_qsl(letter.query))["CallbackCommand"] == "Group.CallbackAfterReadReceipt"
+    assert dict(parse_qsl(request.query))["CallbackCommand"] == "Group.CallbackAfterReadReceipt"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ async def test_a_group_read_in_full(tencent: Tencent, read_state: ReadState, app
     ],
 )
 async def test_a_group_read_lists_the_messages_that_it_covers(
-    tencent: Tencent,
+    tencent: TencentForm,
     read_state: ReadState,
     app: str,
     posted: list[int],
@@ -172,13 +172,13 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
     for number in deleted:
         await read_state.delete_message(app=app, room=GROUP, message=str(number))
     event = an_event(app, GROUP, str(max(posted)), seq=len(posted), before=before)
-    letter = await tencent.letter(event, NOW_S)
-    found = [one["MsgSeq"] for one in json.loads(letter.body)["GroupMsgReceiptList"]] if letter else []
+    request = await tencent.request(event, NOW_S)
+    found = [one["MsgSeq"] for one in json.loads(request.body)["GroupMsgReceiptList"]] if request else []
     assert found == listed
 
 
 async def test_what_tencent_does_not_know_is_not_told_in_its_form(
-    tencent: Tencent, read_state: ReadState, app: str
+    tencent: TencentForm, read_state: ReadState, app: str
 ) -> None:
     """Another app's events, rooms that are no groups, groups with ids that are no numbers, rooms that are gone."""
     await group(read_state, app, 1)
@@ -193,9 +193,9 @@ async def test_what_tencent_does_not_know_is_not_told_in_its_form(
         an_event(app, GROUP, "9" * 30),
         an_event(app, "gone", "1"),
     ):
-        assert await tencent.letter(event, NOW_S) is None
-        assert not await tencent.tells(event)
-    assert await tencent.tells(an_event(app, GROUP, "1"))
+        assert await tencent.request(event, NOW_S) is None
+        assert not await tencent.covers(event)
+    assert await tencent.covers(an_event(app, GROUP, "1"))
 
 
 @pytest.mark.parametrize(
@@ -209,20 +209,20 @@ async def test_what_tencent_does_not_know_is_not_told_in_its_form(
     ],
 )
 async def test_groups_that_have_no_receipts_are_not_told_in_its_form(
-    tencent: Tencent, read_state: ReadState, app: str, group_type: bytes, guests: int, is_told: bool
+    tencent: TencentForm, read_state: ReadState, app: str, group_type: bytes, guests: int, is_told: bool
 ) -> None:
     """As its server API refuses them: by their type, and beyond 200 members."""
     await group(read_state, app, 1, group_type=group_type)
     await read_state.add_members(app=app, room=GROUP, members=[f"guest{number}" for number in range(guests)])
     event = an_event(app, GROUP, "1")
-    assert (await tencent.tells(event), await tencent.letter(event, NOW_S) is not None) == (is_told, is_told)
+    assert (await tencent.covers(event), await tencent.request(event, NOW_S) is not None) == (is_told, is_told)
 
 
-async def test_who_is_none_of_the_two_has_no_peer(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_who_is_none_of_the_two_has_no_peer(tencent: TencentForm, read_state: ReadState, app: str) -> None:
     """Other dialects can let a third into a conversation, whom Tencent does not know there."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     event = an_event(app, room, "0_5_1700000000", member="cid")
-    assert (await tencent.tells(event), await tencent.letter(event, NOW_S)) == (False, None)
+    assert (await tencent.covers(event), await tencent.request(event, NOW_S)) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +235,10 @@ async def test_who_is_none_of_the_two_has_no_peer(tencent: Tencent, read_state: 
     ],
 )
 async def test_the_setting_says_in_which_forms_what_is_told(
-    tencent: Tencent,
+    tencent: TencentForm,
     read_state: ReadState,
     app: str,
-    form: FormName,
+    form: str,
     direct: list[str],
     in_group: list[str],
     elsewhere: list[str],
@@ -246,27 +246,27 @@ async def test_the_setting_says_in_which_forms_what_is_told(
     room = await conversation(read_state, app, "ann", "bob", 1)
     await group(read_state, app, 1)
     await read_state.create_room(app=app, room="garden", members=["ann"])
-    choose = choice_of(form, Standard(Signer(TOKEN)), tencent)
+    choose = choice_of(form, Standard(Signer(TOKEN).headers), tencent)
 
     async def told_in(event: ReadEvent) -> list[str]:
-        letters: list[tuple[str, Letter | None]] = [
-            (one.name, await one.letter(event, NOW_S)) for one in await choose(event)
+        requests: list[tuple[str, WebhookRequest | None]] = [
+            (one.name, await one.request(event, NOW_S)) for one in await choose(event)
         ]
-        return [name for name, letter in letters if letter is not None]
+        return [name for name, request in requests if request is not None]
 
     assert await told_in(an_event(app, room, "0_5_1700000000")) == direct
     assert await told_in(an_event(app, GROUP, "1")) == in_group
     assert await told_in(an_event(app, "garden", "m1")) == elsewhere
 
 
-async def test_what_is_told_in_two_forms_is_no_repeat(tencent: Tencent, read_state: ReadState, app: str) -> None:
+async def test_what_is_told_in_two_forms_is_no_repeat(tencent: TencentForm, read_state: ReadState, app: str) -> None:
     """Receivers pass over an id that they have had, and what they have had may be the other form."""
     event = an_event(app, await conversation(read_state, app, "ann", "bob", 1), "0_5_1700000000")
-    choose = choice_of("both", Standard(Signer(TOKEN)), tencent)
-    letters = [await form.letter(event, NOW_S) for form in await choose(event)]
-    assert [letter.headers["webhook-id"] for letter in letters if letter] == [event.id, f"{event.id}_tencent"]
+    choose = choice_of("both", Standard(Signer(TOKEN).headers), tencent)
+    requests = [await form.request(event, NOW_S) for form in await choose(event)]
+    assert [request.headers["webhook-id"] for request in requests if request] == [event.id, f"{event.id}_tencent"]
 
 
 async def test_without_an_app_of_tencents_all_is_told_in_the_native_form(app: str) -> None:
-    choose = choice_of("auto", Standard(Signer(TOKEN)), None)
+    choose = choice_of("auto", Standard(Signer(TOKEN).headers), None)
     assert [form.name for form in await choose(an_event(app, direct_room("ann", "bob"), "1"))] == ["standard"]

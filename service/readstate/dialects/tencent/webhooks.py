@@ -4,22 +4,24 @@
 Numbers are those at the time of delivery. The signature headers of Standard Webhooks go along, because `Sign` does not cover the body.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from readstate.domain.alerts import SERVICES, nearly
+from readstate.dialects.tencent.alerts import SERVICES, Alerts, nearly
+from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts
+from readstate.dialects.tencent.signing import sign
 from readstate.domain.direct import TAG, direct_pair
 from readstate.domain.events import ReadEvent
-from readstate.domain.groups import MAX_RECEIPT_MEMBERS, given_type, has_receipts
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import ReceiptCount
 from readstate.errors import MessageUnknown, RoomUnknown
-from readstate.webhooks.letters import Letter
-from readstate.webhooks.signing import Signer, tencent_sign
+from readstate.settings import Settings
+from readstate.webhooks.forms import Send, SignHeaders, WebhookRequest
 
 MSG_REPORT = "C2C.CallbackAfterMsgReport"
 READ_RECEIPT = "Group.CallbackAfterReadReceipt"
@@ -71,22 +73,32 @@ class RequestOverLimit(Struct, frozen=True):
     Limit: int
 
 
-class Tencent:
+class TencentForm:
     """The events of `app` (Tencent's) in its rooms; anything else this form does not tell.
 
-    `token` makes `Sign`; `signer` makes the headers that cover the body.
+    `rate_limit` is how often a command may be called in a second (0: any number). `token` makes `Sign`; `sign_headers` makes the headers that cover the body.
     """
 
     name = "tencent"
 
-    def __init__(self, read_state: ReadState, *, app: str, sdkappid: int, token: str, signer: Signer) -> None:
+    def __init__(
+        self,
+        read_state: ReadState,
+        *,
+        app: str,
+        sdkappid: int,
+        token: str,
+        sign_headers: SignHeaders,
+        rate_limit: int = 0,
+    ) -> None:
         self._read_state = read_state
         self._app = app
         self._sdkappid = sdkappid
         self._token = token
-        self._signer = signer
+        self._sign_headers = sign_headers
+        self._rate_limit = rate_limit
 
-    async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
+    async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
         if event.app != self._app:
             return None
         pair = _pair_of(event)
@@ -98,10 +110,10 @@ class Tencent:
             return None
         body = msgspec.json.encode(told)
         # An id of its own: who is told in both forms must not take one for a repeat of the other.
-        headers = self._signer.headers(f"{event.id}_{self.name}", body, now_s)
-        return Letter(body, headers, self._query(told.CallbackCommand, now_s), wants_json=True)
+        headers = self._sign_headers(f"{event.id}_{self.name}", body, now_s)
+        return WebhookRequest(body, headers, self._query(told.CallbackCommand, now_s), wants_json=True)
 
-    async def tells(self, event: ReadEvent) -> bool:
+    async def covers(self, event: ReadEvent) -> bool:
         """Whether the event is of a room whose reads Tencent tells: a one-to-one conversation or a group with receipts."""
         if event.app != self._app:
             return False
@@ -177,11 +189,17 @@ class Tencent:
         except MessageUnknown:
             return 0  # deleted just now
 
-    def alert(self, command: str, limit: int, now_s: int) -> Letter:
-        """That a command of the server API is called nearly more often than `limit` times in a second."""
+    async def run(self, send: Send, may_send: Callable[[], bool], stop: asyncio.Event) -> None:
+        """Send alerts until `stop` is set."""
+        if self._rate_limit:
+            await Alerts(self._read_state, self._app, self._alert, send, may_send).run(stop)
+
+    def _alert(self, command: str, now_s: int) -> WebhookRequest:
+        """That a command of the server API is called nearly more often than its limit allows."""
+        limit = self._rate_limit
         body = msgspec.json.encode(RequestOverLimit(OVER_LIMIT, SERVICES[command], command, nearly(limit), limit))
-        headers = self._signer.headers(f"alert_{command}_{now_s}", body, now_s)
-        return Letter(body, headers, self._query(OVER_LIMIT, now_s), wants_json=True)
+        headers = self._sign_headers(f"alert_{command}_{now_s}", body, now_s)
+        return WebhookRequest(body, headers, self._query(OVER_LIMIT, now_s), wants_json=True)
 
     def _query(self, command: str, now_s: int) -> str:
         """In Tencent's order. Who or what read is not known here."""
@@ -191,7 +209,7 @@ class Tencent:
             "contenttype": "json",
             **({} if command == OVER_LIMIT else {"ClientIP": "Unknown"}),
             "OptPlatform": "Unknown",
-            "Sign": tencent_sign(self._token, now_s),
+            "Sign": sign(self._token, str(now_s)),
             "RequestTime": str(now_s),
         }
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())
@@ -205,3 +223,17 @@ def _pair_of(event: ReadEvent) -> tuple[str, str] | None:
 
 def _is_msg_seq(message: str) -> bool:
     return message.isascii() and message.isdecimal() and len(message) <= 15
+
+
+def webhook_form(settings: Settings, app: str, read_state: ReadState, sign_headers: SignHeaders) -> TencentForm | None:
+    """The form of Tencent's app, which is `app` here; None when none is set up."""
+    if settings.tencent_sdkappid is None or settings.webhook_token is None:
+        return None
+    return TencentForm(
+        read_state,
+        app=app,
+        sdkappid=settings.tencent_sdkappid,
+        token=settings.webhook_token,
+        sign_headers=sign_headers,
+        rate_limit=settings.tencent_rate_limit,
+    )

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from readstate.webhooks.letters import Letter
+from readstate.webhooks.forms import WebhookRequest
 from readstate.webhooks.sender import Answer, Sender
 from readstate.webhooks.tls import client_tls
 from tests.support.authority import Authority
 from tests.support.receiver import Receiver
 
-LETTER = Letter(b"{}", {})
+REQUEST = WebhookRequest(b"{}", {})
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="needs the openssl command to make certificates"
@@ -35,7 +35,7 @@ def server_side(authority: Authority, name: str, *alternatives: str, asks_for_cl
 
 async def send(url: str, tls: ssl.SSLContext) -> Answer:
     async with Sender(url, allow_private=True, tls=tls) as sender:
-        return await sender.send(LETTER)
+        return await sender.send(REQUEST)
 
 
 async def test_a_receiver_with_a_certificate_that_we_trust_is_sent_to(
@@ -49,7 +49,7 @@ async def test_a_receiver_with_a_certificate_that_we_trust_is_sent_to(
 
 
 async def test_a_certificate_of_nobody_we_know_is_refused(authority: Authority) -> None:
-    """Nothing of the letter is sent."""
+    """Nothing of the request is sent."""
     async with Receiver(tls=server_side(authority, "unknown", "IP:127.0.0.1")) as receiver:
         assert (await send(receiver.url, client_tls(None, None))).reason == "tls"
     assert receiver.calls == []

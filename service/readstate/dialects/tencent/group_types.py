@@ -1,10 +1,11 @@
-"""Groups: rooms whose profile names a type, as Tencent IM knows them, the same in every dialect (Tencent Cloud Chat, Group System)."""
+"""Groups: rooms whose profile names one of Tencent's types (Tencent Cloud Chat, Group System)."""
 
 from collections.abc import Mapping
 
 import msgspec
 
-GROUP_TYPE = "groupType"  # profile field of a group's room: its type as given, JSON text
+from readstate.domain.profiles import GROUP_TYPE
+
 MAX_RECEIPT_MEMBERS = 200  # of groups whose messages have receipts
 
 _given = msgspec.json.Decoder(str).decode

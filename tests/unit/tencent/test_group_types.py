@@ -3,7 +3,14 @@
 import msgspec
 import pytest
 
-from readstate.domain.groups import GROUP_TYPE, given_type, group_profile, has_receipts, has_unread, known_type
+from readstate.dialects.tencent.group_types import (
+    GROUP_TYPE,
+    given_type,
+    group_profile,
+    has_receipts,
+    has_unread,
+    known_type,
+)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,8 @@ from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks import deliverer as deliverer_module
-from readstate.webhooks.choice import Choice
 from readstate.webhooks.deliverer import Deliverer, wait_s
-from readstate.webhooks.letters import Form, Letter
+from readstate.webhooks.forms import Choice, Form, WebhookRequest
 from readstate.webhooks.sender import MAX_CONNECTIONS, Sender
 from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard
@@ -30,7 +29,7 @@ from tests.support.events import an_event, cleared, shard_of, written
 from tests.support.receiver import CUT, HANG, OK, RESET, STREAM, Receiver, Reply
 from tests.support.waiting import wait_until
 
-STANDARD = Standard(Signer("token-of-the-operator"))
+STANDARD = Standard(Signer("token-of-the-operator").headers)
 TARGET = "digest-of-the-url"
 Running = Callable[..., Any]
 
@@ -89,7 +88,7 @@ def delivering(executor: Executor, receiver: Receiver) -> Running:
 @pytest.fixture
 def dead_letters(executor: Executor) -> Callable[[], Awaitable[list[DeadLetter]]]:
     async def dead_letters() -> list[DeadLetter]:
-        return [letter async for letter in RedisEvents(executor).dead_letters()]
+        return [request async for request in RedisEvents(executor).dead_letters()]
 
     return dead_letters
 
@@ -224,9 +223,9 @@ async def test_after_its_time_an_event_becomes_a_dead_letter(
     async with delivering(retry_s=0.3):
         await written(executor, event)
         await nothing_waits(executor)
-        (letter,) = await dead_letters()
-        assert (letter.event, letter.attempts, letter.reason) == (event, len(receiver.calls), "status 500")
-        assert letter.attempts > 1
+        (request,) = await dead_letters()
+        assert (request.event, request.attempts, request.reason) == (event, len(receiver.calls), "status 500")
+        assert request.attempts > 1
         receiver.answer = lambda call: OK
         assert await RedisEvents(executor).replay([event.id]) == 1
         await nothing_waits(executor)
@@ -324,8 +323,8 @@ async def test_a_form_that_was_accepted_is_not_sent_again(
     class Second:
         name = "tencent"
 
-        async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
-            return Letter(b"{}", {"webhook-id": "second"})
+        async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
+            return WebhookRequest(b"{}", {"webhook-id": "second"})
 
     async def twice(event: ReadEvent) -> Sequence[Form]:
         return [STANDARD, Second()]
@@ -366,11 +365,11 @@ async def test_what_is_another_deliverers_by_now_is_left_to_it(
     class Slow:
         name = "standard"
 
-        async def letter(self, event: ReadEvent, now_s: int) -> Letter | None:
+        async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
             key = Keys.events(shard_of(event))
             await executor.command("SET", f"{key}:h", "another", key=key)
             await asyncio.sleep(0.1)
-            return await STANDARD.letter(event, now_s)
+            return await STANDARD.request(event, now_s)
 
     async def slowly(event: ReadEvent) -> Sequence[Form]:
         return [Slow()]
@@ -437,7 +436,7 @@ async def test_an_event_that_we_stumble_over_is_put_aside(
     async with delivering(choose=choose):
         await written(executor, an_event(app, "ann"), an_event(app, "bob"))
         await nothing_waits(executor)
-    assert [letter.event.member for letter in await dead_letters()] == ["ann"]
+    assert [request.event.member for request in await dead_letters()] == ["ann"]
     assert [call.json["data"]["member"] for call in receiver.calls] == ["bob"]
 
 
