@@ -112,3 +112,7 @@ class UnknownOutcome(Fault):
     """The connection was lost after the call was sent. Ask for the present state before repeating."""
 
     retry_after_s = 1
+
+
+class SettingsError(Exception):
+    """A setting cannot be used. The message is one sentence: the variable, and what to change."""

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from readstate.files import check_private_directory
 from readstate.process.embedded import holds_data, running
-from readstate.settings import Settings, SettingsError, check_private_directory
+from readstate.settings import Settings, SettingsError
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.server_check import check_server, has_served, without_password

@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from readstate.files import private_directory
 from readstate.process import append_only, machine, parent_watch
 from readstate.process.respawner import Respawner
-from readstate.settings import private_directory
 
 # The smallest limit of any system on the path of a unix socket, less the closing NUL.
 MAX_SOCKET_PATH_BYTES = 103
