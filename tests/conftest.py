@@ -9,7 +9,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, settings
 
 from readstate.store.connect import connect
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.servers import Cluster, Server, short_directory
 
 
@@ -103,5 +103,5 @@ def fanout_limit() -> int:
 async def store(plan_url: str, lua_dir: Path | None, fanout_limit: int) -> AsyncIterator[RedisStore]:
     """The real store, once on one server and once on a cluster."""
     executor = await connect(plan_url, lua=lua_dir)
-    yield RedisStore(executor, fanout_limit=fanout_limit, message_history=10_000)
+    yield redis_store(executor, fanout_limit=fanout_limit, message_history=10_000)
     await executor.close()

@@ -19,7 +19,7 @@ from readstate.store.apps import FIRST_APP, AppRegistry
 from readstate.store.connect import connect
 from readstate.store.directory import RedisDirectory
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
 TAGS_EACH = 2
@@ -86,7 +86,7 @@ class Population:
         """Create the rooms with their members."""
         chance = random.Random(self.shape.name)
         await all_of(
-            store.create_room(
+            store.rooms.create_room(
                 app=APP, room=room, tags=sorted(chance.sample(TAGS, TAGS_EACH)), profile={}, members=members
             )
             for room, members in self.rooms
@@ -129,7 +129,7 @@ async def issued(executor: Executor, keys: Keys, users: Sequence[str]) -> dict[s
 
 def post(store: RedisStore, room: str, message: str, sender: str = "") -> Awaitable[object]:
     """Post one countable message."""
-    return store.post(
+    return store.messages.post(
         app=APP, room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=False
     )
 
@@ -151,7 +151,7 @@ async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Executor]]:
     """The store of the service, over a connection of its own."""
     executor = await connect(url)
     try:
-        yield RedisStore(executor), executor
+        yield redis_store(executor), executor
     finally:
         await executor.close()
 

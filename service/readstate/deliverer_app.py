@@ -10,7 +10,7 @@ from readstate.settings import Settings, SettingsError
 from readstate.store.apps import FIRST_APP
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from readstate.webhooks.deliverer import Deliverer
 from readstate.webhooks.forms import DialectForm, choice_of
 from readstate.webhooks.sender import Sender
@@ -38,7 +38,7 @@ async def deliver(executor: Executor, settings: Settings) -> None:
         allow_private=settings.webhook_allow_private,
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
     ) as sender:
-        read_state = ReadState(RedisStore(executor, **settings.bounds()))
+        read_state = ReadState(redis_store(executor, **settings.bounds()))
         native, dialect = forms(read_state, settings)
         deliverer = Deliverer(
             RedisEvents(executor),

@@ -28,7 +28,7 @@ from readstate.store.directory import RedisDirectory
 from readstate.store.executor import Executor
 from readstate.store.memory import StoreMemory
 from readstate.store.notices import RedisNotices
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from readstate.store.workers import Key, Workers
 from readstate.store.writes import StoreWrites
 from readstate.tasks import cancel_and_wait
@@ -64,7 +64,7 @@ async def open_parts(
     async with AsyncExitStack() as stack:
         executor = await connect_with_retry(lambda: connect(str(settings.redis_url)))
         stack.push_async_callback(executor.close)
-        store = RedisStore(executor, **settings.bounds(), events=settings.webhook_url is not None)
+        store = redis_store(executor, **settings.bounds(), events=settings.webhook_url is not None)
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
         apps = AppRegistry(

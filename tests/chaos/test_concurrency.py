@@ -11,7 +11,7 @@ import pytest
 from readstate.replay.api import Api, path
 from readstate.store.apps import FIRST_APP
 from readstate.store.connect import connect
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.history import Call, Checker
 from tests.support.processes import ServiceProcess
 from tests.support.servers import Cluster, Server, short_directory
@@ -102,7 +102,7 @@ def test_every_answer_is_right_at_some_instant_of_its_call(
 async def hammer(service: ServiceProcess, redis_url: str, seed: int, *, calls: int, at_one_instant: bool) -> None:
     executor = await connect(redis_url)
     await executor.each_node("FLUSHALL")
-    store = RedisStore(executor)
+    store = redis_store(executor)
     async with Api(service.url, api_key=service.api_key, client_key=service.client_key, concurrency=CLIENTS) as api:
         crowd = Crowd(api, seed)
         await crowd.enter()
@@ -117,7 +117,7 @@ async def hammer(service: ServiceProcess, redis_url: str, seed: int, *, calls: i
         assert checker.check() == []
         for user in USERS:
             assert (await api.user(user, "GET", "/me/badge"))["badge"] == checker.final_badge(user)
-    assert await store.audit_all(repair=False) == []
+    assert await store.audit.audit_all(repair=False) == []
     await executor.close()
 
 
@@ -125,7 +125,7 @@ async def messages_in_order(store: RedisStore, room: str, crowd: Crowd) -> list[
     """The room's messages by position: a repeated post is answered with the place of the first."""
 
     async def seq(message: str) -> int:
-        place = await store.post(
+        place = await store.messages.post(
             app=FIRST_APP, room=room, sender="", message=message, countable=True, body="{}", sender_must_be_member=False
         )
         assert not place.created

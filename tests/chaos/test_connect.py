@@ -9,7 +9,7 @@ import pytest
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.notices import RedisNotices
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from readstate.store.server_check import check_server
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Cluster, Server, short_directory
@@ -60,15 +60,17 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
         try:
             assert (await check_server(cluster.url)).primaries == len(cluster.nodes)
             executor = await connect(cluster.url)
-            store = RedisStore(executor)
+            store = redis_store(executor)
             heard: list[object] = []
             notices = RedisNotices(executor, cluster.url)
             notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
             await notices.start()
             await notices.listen("a")
             for number in range(12):
-                await store.create_room(app="a", room=f"room-{number}", tags=[], profile={}, members=["ann", "ben"])
-                await store.post(
+                await store.rooms.create_room(
+                    app="a", room=f"room-{number}", tags=[], profile={}, members=["ann", "ben"]
+                )
+                await store.messages.post(
                     app="a",
                     room=f"room-{number}",
                     message="m",
@@ -77,7 +79,7 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
                     body="{}",
                     sender_must_be_member=True,
                 )
-            assert (await store.badge(app="a", user="ben", tags=[])) == 12
+            assert (await store.badges.badge(app="a", user="ben", tags=[])) == 12
             for _ in range(100):
                 if len(heard) >= 12:
                     break

@@ -12,7 +12,7 @@ from readstate.errors import Fault
 from readstate.store.connect import connect, load_functions
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until, wait_until_now
@@ -63,7 +63,7 @@ async def fail_over(cluster: Cluster, replica: Server) -> None:
 
 async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster, Server], executor: Executor) -> None:
     """What is under way ends in a fault; then the new primary is asked, while the old one is still away."""
-    store = RedisStore(executor)
+    store = redis_store(executor)
     room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
     await a_room(store, APP, room)
     await posted(store, APP, room, "m")
@@ -72,7 +72,7 @@ async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster
 
     async def is_read() -> bool:
         with contextlib.suppress(Fault):
-            return (await store.mark_read(app=APP, room=room, user="ann", message="m")).unread == 0
+            return (await store.reading.mark_read(app=APP, room=room, user="ann", message="m")).unread == 0
         return False
 
     await wait_until(is_read, "the new primary to be found")
@@ -97,7 +97,7 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
     pair: tuple[Cluster, Server], executor: Executor
 ) -> None:
     """The room that comes first in the list is on the node that died; the list and the other room are not."""
-    store = RedisStore(executor)
+    store = redis_store(executor)
     slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
     lists = {name: Keys.owing_of(Keys.room(APP, name)) for name in slots}
     dead = next(name for name in slots if slots[name] < FIRST_SHARE < key_slot(lists[name].encode()))
@@ -113,5 +113,5 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
     # Only that one room has to wait, and stays in the list.
     with pytest.raises(Fault):
         await store.outbox._recover_shard(lists[dead], time.time() + 10)
-    assert await store.badge(app=APP, user=user, tags=[]) == 1
+    assert await store.badges.badge(app=APP, user=user, tags=[]) == 1
     assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None

@@ -26,12 +26,14 @@ async def true_history(seed: int) -> tuple[list[Call], dict[str, list[str]]]:
             history.append(Call("post", user, now, now + 5, room, order[room][-1]))
         elif order[room] and chance.random() < 0.7:
             message = chance.choice(order[room])
-            reading = await model.mark_read(app="a", room=room, user=user, message=message)
+            reading = await model.reading.mark_read(app="a", room=room, user=user, message=message)
             history.append(
                 Call("read", user, now, now + 5, room, message, reading.message, reading.unread, reading.badge)
             )
         else:
-            history.append(Call("badge", user, now, now + 5, badge=await model.badge(app="a", user=user, tags=())))
+            history.append(
+                Call("badge", user, now, now + 5, badge=await model.badges.badge(app="a", user=user, tags=()))
+            )
     return history, order
 
 

@@ -14,9 +14,10 @@ from readstate.domain.types import Posted, Reading, Status
 from readstate.errors import ReadStateError, RoomUnknown
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
 from tests.support.model import ModelStore
+from tests.support.nouns import operation_of
 from tests.support.schedule import Ticket, Worker, settle
 from tests.support.servers import Cluster
 
@@ -92,7 +93,7 @@ class Play:
         elif ticket.name == worker.method:
             if ticket.name == "post" and not isinstance(reply, ReadStateError):
                 self.clock = reply[0][3]
-            worker.expected.append(await outcome_of(getattr(self.model, worker.method)(**worker.arguments)))
+            worker.expected.append(await outcome_of(operation_of(self.model, worker.method)(**worker.arguments)))
 
     def check_answers(self) -> None:
         """Who lived to answer answered what the model said when the room's script ran."""
@@ -105,19 +106,19 @@ class Play:
 
     async def recover(self) -> None:
         """What any worker does a few seconds after another one died."""
-        store = RedisStore(self.executor, fanout_limit=LIMIT)
+        store = redis_store(self.executor, fanout_limit=LIMIT)
         await store.outbox.recover(older_than_s=-10)
         await store.outbox.idle()
 
     async def check_counts(self) -> None:
-        store = RedisStore(self.executor, fanout_limit=LIMIT)
+        store = redis_store(self.executor, fanout_limit=LIMIT)
         for method, arguments in self.questions():
-            real = await outcome_of(getattr(store, method)(app=self.app, **arguments))
+            real = await outcome_of(operation_of(store, method)(app=self.app, **arguments))
             assert in_order(real) == in_order(
-                await outcome_of(getattr(self.model, method)(app=self.app, **arguments))
+                await outcome_of(operation_of(self.model, method)(app=self.app, **arguments))
             ), (method, arguments)
         await store.outbox.idle()
-        assert await store.audit_all(repair=False) == []
+        assert await store.audit.audit_all(repair=False) == []
 
     def questions(self) -> Iterator[Operation]:
         for room in ROOMS:

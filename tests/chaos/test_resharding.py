@@ -10,7 +10,7 @@ from redis.crc import key_slot
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from tests.support.servers import Cluster, Server
 
 
@@ -39,17 +39,17 @@ def has(node: Server, key: str) -> bool:
 async def test_who_is_stopped_in_the_middle_hears_that_it_may_have_happened(cluster: Cluster, app: str) -> None:
     """A server checks each command of a script, so some may have been carried out before one is refused."""
     executor = await connect(cluster.url)
-    store = RedisStore(executor, fanout_limit=256, message_history=100)
+    store = redis_store(executor, fanout_limit=256, message_history=100)
     post = {"app": app, "room": "r", "sender": "ann", "countable": True, "body": "{}", "sender_must_be_member": True}
-    await store.create_room(app=app, room="r", tags=[], profile={}, members=["ann", "bo"])
-    await store.post(message="m1", **post)
+    await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=["ann", "bo"])
+    await store.messages.post(message="m1", **post)
     await store.outbox.idle()
     with moving(cluster, Keys.room(app, "r")):
         with pytest.raises(UnknownOutcome):
-            await store.post(message="m2", **post)
+            await store.messages.post(message="m2", **post)
         with pytest.raises(UnknownOutcome):
-            await store.mark_read(app=app, room="r", user="bo", message="m1")
+            await store.reading.mark_read(app=app, room="r", user="bo", message="m1")
         with pytest.raises(Unavailable):
-            await store.room(app=app, room="r", user="bo")
-    await store.post(message="m2", **post)
+            await store.rooms.room(app=app, room="r", user="bo")
+    await store.messages.post(message="m2", **post)
     await executor.close()

@@ -196,7 +196,7 @@ async def test_an_unknown_outcome_is_called_so(imkit: Imkit, monkeypatch: pytest
         raise UnknownOutcome("the connection was lost")
 
     await imkit.room("r", "al")
-    monkeypatch.setattr(imkit.service.parts.services.read_state._store, "mark_read", lost)
+    monkeypatch.setattr(imkit.service.parts.services.read_state._store.reading, "mark_read", lost)
     answer = await imkit.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m"})
     message = "It is unknown whether this was done; ask for the present state before you repeat it"
     assert answer.content == refusal(503, "Service Unavailable", "SERVICE_UNAVAILABLE", message)
@@ -209,7 +209,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged_with_it
     async def broken(**_: object) -> None:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr(imkit.service.parts.services.read_state._store, "badge", broken)
+    monkeypatch.setattr(imkit.service.parts.services.read_state._store.badges, "badge", broken)
     answer = await imkit.as_user("al", "GET", "/me/badge")
     assert answer.content == refusal(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
@@ -230,7 +230,7 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
     async def lost(**_: object) -> None:
         raise UnknownOutcome("lost")
 
-    monkeypatch.setattr(imkit.service.parts.services.read_state._store, "badge", lost)
+    monkeypatch.setattr(imkit.service.parts.services.read_state._store.badges, "badge", lost)
     await imkit.as_user("al", "GET", "/me/badge")
     texts = [JsonLines().format(record) for record in caplog.records if record.name == "readstate.app"]
     lines = [json.loads(text) for text in texts]

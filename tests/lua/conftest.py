@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 
 Run = Callable[..., Awaitable[Any]]
 
@@ -25,7 +25,7 @@ async def executor(plan_url: str, lua_dir: Path | None) -> AsyncIterator[Executo
 @pytest_asyncio.fixture
 async def store(executor: Executor, fanout_limit: int) -> AsyncIterator[RedisStore]:
     """A store on that caller; what it was told is struck out before the caller goes."""
-    store = RedisStore(executor, fanout_limit=fanout_limit, message_history=100)
+    store = redis_store(executor, fanout_limit=fanout_limit, message_history=100)
     yield store
     await store.outbox.idle()
 

@@ -25,7 +25,7 @@ async def readers(store: RedisStore, app: str, message: str) -> list[str]:
 
 
 async def acknowledge(store: RedisStore, app: str, user: str, *messages: str) -> list[str]:
-    return await store.acknowledge(app=app, room="r", user=user, messages=messages)
+    return await store.reading.acknowledge(app=app, room="r", user=user, messages=messages)
 
 
 async def test_only_the_named_messages_are_read(store: RedisStore, app: str) -> None:
@@ -33,9 +33,9 @@ async def test_only_the_named_messages_are_read(store: RedisStore, app: str) -> 
     await a_room_with(store, app, "m1", "m2", "m3")
     assert await acknowledge(store, app, "bob", "m2") == ["m2"]
     assert [await readers(store, app, message) for message in ("m1", "m2", "m3")] == [[], ["bob"], []]
-    assert (await store.receipt_counts(app=app, room="r", messages=["m2"]))[0].unread == 2  # type: ignore[union-attr]
+    assert (await store.receipts.receipt_counts(app=app, room="r", messages=["m2"]))[0].unread == 2  # type: ignore[union-attr]
     assert await unread_of(store, app, "bob") == 3
-    me = (await store.room(app=app, room="r", user="bob")).me
+    me = (await store.rooms.room(app=app, room="r", user="bob")).me
     assert me is not None
     assert (me.cursor, me.has_read) == (0, False)
 
@@ -43,12 +43,12 @@ async def test_only_the_named_messages_are_read(store: RedisStore, app: str) -> 
 async def test_only_news_is_answered_in_the_order_asked(store: RedisStore, app: str) -> None:
     """Not what is one's own, unknown, deleted, recalled, read already in either way, from before one joined, or named twice."""
     await a_room_with(store, app, "old")
-    await store.add_members(app=app, room="r", members=["eve"])
+    await store.rooms.add_members(app=app, room="r", members=["eve"])
     for message in ("m1", "m2", "gone", "recalled", "m3", "m4"):
         await posted(store, app, message=message, sender="ann")
-    await store.mark_read(app=app, room="r", user="eve", message="m1")
-    await store.delete_message(app=app, room="r", message="gone")
-    await store.recall_message(app=app, room="r", message="recalled", body="{}")
+    await store.reading.mark_read(app=app, room="r", user="eve", message="m1")
+    await store.messages.delete_message(app=app, room="r", message="gone")
+    await store.messages.recall_message(app=app, room="r", message="recalled", body="{}")
     assert await acknowledge(store, app, "eve", "m3") == ["m3"]
     asked = ("m4", "old", "m1", "nothing", "gone", "recalled", "m3", "m2", "m4")
     assert await acknowledge(store, app, "eve", *asked) == ["m4", "m2"]
@@ -70,7 +70,7 @@ async def test_the_earlier_of_both_times_is_told(store: RedisStore, executor: Ex
     await a_room_with(store, app, "m1", "m2")
     await acknowledge(store, app, "bob", "m1")
     (first,) = (await whole_list(store, app, "r", "m1")).readers
-    await store.mark_read(app=app, room="r", user="bob", message="m2")
+    await store.reading.mark_read(app=app, room="r", user="bob", message="m2")
     told = await whole_list(store, app, "r", "m1")
     assert told.readers == (first,)
     assert (told.read, told.unread, told.left) == (1, 2, 0)
@@ -82,10 +82,10 @@ async def test_who_leaves_is_still_a_reader_of_what_they_acknowledged(store: Red
     await a_room_with(store, app, "m1", "m2")
     await acknowledge(store, app, "bob", "m1")
     await acknowledge(store, app, "cid", "m1")
-    await store.mark_read(app=app, room="r", user="cid", message="m2")
-    await store.remove_members(app=app, room="r", members=["bob", "cid"])
+    await store.reading.mark_read(app=app, room="r", user="cid", message="m2")
+    await store.rooms.remove_members(app=app, room="r", members=["bob", "cid"])
     for back in ([], ["bob", "cid"]):
-        await store.add_members(app=app, room="r", members=back)
+        await store.rooms.add_members(app=app, room="r", members=back)
         told = await whole_list(store, app, "r", "m1")
         assert [(receipt.member, receipt.left) for receipt in told.readers] == [("bob", True), ("cid", True)]
         assert (told.read, told.unread, told.left) == (0, 1, 2)
@@ -96,8 +96,8 @@ async def test_a_message_that_is_deleted_takes_its_acknowledgements_along(store:
     """Its receipts are unknown, and the others' are as they were."""
     await a_room_with(store, app, "m1", "m2")
     await acknowledge(store, app, "bob", "m1", "m2")
-    await store.delete_message(app=app, room="r", message="m1")
-    assert (await store.receipt_counts(app=app, room="r", messages=["m1"])) == [None]
+    await store.messages.delete_message(app=app, room="r", message="m1")
+    assert (await store.receipts.receipt_counts(app=app, room="r", messages=["m1"])) == [None]
     assert await readers(store, app, "m2") == ["bob"]
 
 
@@ -117,7 +117,7 @@ async def test_a_room_created_anew_has_none(store: RedisStore, app: str) -> None
     """Nor has a message of the same id in it."""
     await a_room_with(store, app, "m1")
     await acknowledge(store, app, "bob", "m1")
-    await store.delete_room(app=app, room="r")
+    await store.rooms.delete_room(app=app, room="r")
     await a_room_with(store, app, "m1")
     assert await readers(store, app, "m1") == []
 
@@ -147,6 +147,6 @@ async def test_refusals_come_in_order_room_member_size(store: RedisStore, app: s
     await a_room_with(store, app, "m1", members=("ann", *crowd))
     await refused(store, app, NotMember, acknowledge(store, app, "zoe", "m1"))
     assert await acknowledge(store, app, "p1", "m1") == ["m1"]
-    await store.add_members(app=app, room="r", members=["more"])
+    await store.rooms.add_members(app=app, room="r", members=["more"])
     await refused(store, app, RoomTooLarge, acknowledge(store, app, "p2", "m1"))
     await refused(store, app, NotMember, acknowledge(store, app, "zoe", "m1"))

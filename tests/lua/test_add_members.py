@@ -15,8 +15,8 @@ async def test_who_joins_has_nothing_unread_and_has_read_nothing(store: RedisSto
     """Joining is not reading: no receipt comes of it."""
     await a_room(store, app, members=[])
     await posted(store, app)
-    assert await store.add_members(app=app, room="r", members=["ann", "bob"]) == ["ann", "bob"]
-    me = (await store.room(app=app, room="r", user="ann")).me
+    assert await store.rooms.add_members(app=app, room="r", members=["ann", "bob"]) == ["ann", "bob"]
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.unread, me.last_read) == (1, 0, None)
 
@@ -25,27 +25,27 @@ async def test_only_those_who_were_not_members_are_answered(store: RedisStore, a
     """And those who were keep their cursors."""
     await a_room(store, app, members=["ann"])
     await posted(store, app)
-    assert await store.add_members(app=app, room="r", members=["ann", "bob"]) == ["bob"]
+    assert await store.rooms.add_members(app=app, room="r", members=["ann", "bob"]) == ["bob"]
     assert await unread_of(store, app, "ann") == 1
 
 
 async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str) -> None:
     """Nothing is created on the way."""
-    await refused(store, app, RoomUnknown, store.add_members(app=app, room="r", members=["ann"]))
+    await refused(store, app, RoomUnknown, store.rooms.add_members(app=app, room="r", members=["ann"]))
 
 
 async def test_many_members_come_and_go_in_lots_and_all_are_answered(store: RedisStore, app: str) -> None:
     """A call of 1,000 does not keep the store busy for all of them at once; the room crosses the limit and comes back."""
     names = [f"m{number}" for number in range(1000)]
-    assert await store.create_room(app=app, room="r", tags=["a"], profile={}, members=names[:600])
-    assert not await store.create_room(app=app, room="r", tags=[], profile={}, members=names[500:700])
-    assert await store.add_members(app=app, room="r", members=names) == names[700:]
-    room = await store.room(app=app, room="r", user=names[999])
+    assert await store.rooms.create_room(app=app, room="r", tags=["a"], profile={}, members=names[:600])
+    assert not await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=names[500:700])
+    assert await store.rooms.add_members(app=app, room="r", members=names) == names[700:]
+    room = await store.rooms.room(app=app, room="r", user=names[999])
     assert (room.member_count, room.tags, room.me is not None) == (1000, ("a",), True)
-    assert await store.remove_members(app=app, room="r", members=[*names[10:], "stranger"]) == names[10:]
+    assert await store.rooms.remove_members(app=app, room="r", members=[*names[10:], "stranger"]) == names[10:]
     await posted(store, app)
-    assert [await store.badge(app=app, user=user, tags=["a"]) for user in (names[0], names[999])] == [1, 0]
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in (names[0], names[999])] == [1, 0]
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_the_members_of_a_lot_are_bounded(store: RedisStore, executor: Executor, app: str) -> None:
@@ -62,6 +62,6 @@ async def test_the_members_of_a_lot_are_bounded(store: RedisStore, executor: Exe
 
     executor.call = counting  # type: ignore[method-assign]
     names = [f"member{number}" for number in range(1000)]
-    await store.create_room(app=app, room="r", tags=[], profile={}, members=names)
-    await store.remove_members(app=app, room="r", members=names)
+    await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=names)
+    await store.rooms.remove_members(app=app, room="r", members=names)
     assert seen == [100] * 20

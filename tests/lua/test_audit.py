@@ -43,7 +43,7 @@ async def sound_room(store: RedisStore, app: str) -> None:
 
 async def audit(store: RedisStore, app: str, *, repair: bool) -> list[Drift]:
     """Ann's side and the room."""
-    found = await store.audit_user(app=app, user="ann", repair=repair) + await store.audit_room(
+    found = await store.audit.audit_user(app=app, user="ann", repair=repair) + await store.audit.audit_room(
         app=app, room="r", repair=repair
     )
     await store.outbox.idle()
@@ -62,7 +62,7 @@ async def test_damage_is_found_and_mended(
     assert name in {drift.what for drift in await audit(store, app, repair=True)}
     await audit(store, app, repair=True)  # a copy that had to be told anew moves counters, which are looked at again
     assert await audit(store, app, repair=False) == []
-    assert await store.badge(app=app, user="ann", tags=["a", "b"]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=["a", "b"]) == 1
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
@@ -74,7 +74,7 @@ async def test_a_wrong_order_in_a_large_room_is_found_and_mended(
     await sound_room(store, app)
     key = ROOM(app, "r")
     await executor.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
-    assert [drift.what for drift in await store.audit_room(app=app, room="r", repair=True)] == ["order"]
+    assert [drift.what for drift in await store.audit.audit_room(app=app, room="r", repair=True)] == ["order"]
     assert await audit(store, app, repair=False) == []
 
 
@@ -91,7 +91,7 @@ async def test_a_wrong_copy_is_found_and_mended(
     assert len(await audit(store, app, repair=False)) >= 1
     await audit(store, app, repair=True)
     assert await audit(store, app, repair=False) == []
-    assert await store.badge(app=app, user="ann", tags=["a", "b"]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=["a", "b"]) == 1
 
 
 async def test_an_audit_of_everything_says_each_difference_once(store: RedisStore, run: Run, app: str) -> None:
@@ -100,7 +100,9 @@ async def test_an_audit_of_everything_says_each_difference_once(store: RedisStor
     for room, unread, state in (("r", 7, State.ACTIVE), ("nowhere", 3, State.ACTIVE)):
         stamp = (await run("copies", USER(app, "ann"), "r"))[1]
         await run("apply", USER(app, "ann"), room, stamp + 1, 1, "a\x1fb", 0, unread, state)
-    found = [(drift.user, drift.room, drift.what) for drift in await store.audit_all(repair=False) if drift.app == app]
+    found = [
+        (drift.user, drift.room, drift.what) for drift in await store.audit.audit_all(repair=False) if drift.app == app
+    ]
     assert len(found) == len(set(found))
     assert ("ann", "nowhere", "state") in found
 
@@ -112,8 +114,8 @@ async def test_a_room_with_a_wrong_number_of_members_is_found_and_mended(
     await sound_room(store, app)
     key = ROOM(app, "r")
     await executor.command("HDEL", key, "bob", key=key)
-    assert "size" in {drift.what for drift in await store.audit_room(app=app, room="r", repair=True)}
-    assert (await store.room(app=app, room="r", user="")).member_count == 1
+    assert "size" in {drift.what for drift in await store.audit.audit_room(app=app, room="r", repair=True)}
+    assert (await store.rooms.room(app=app, room="r", user="")).member_count == 1
 
 
 async def test_an_audit_of_the_sound_finds_nothing_and_writes_nothing(store: RedisStore, app: str) -> None:
@@ -150,9 +152,9 @@ async def test_what_an_older_version_has_written_is_no_difference(
     for user in ("ann", "bob"):
         await executor.command("DEL", USER(app, user) + ":k", key=USER(app, user))
     assert await audit(store, app, repair=True) == []
-    await store.set_tags(app=app, room="r", tags=["b", "c"])
+    await store.rooms.set_tags(app=app, room="r", tags=["b", "c"])
     assert await audit(store, app, repair=False) == []
-    assert await store.badge(app=app, user="ann", tags=["c"]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=["c"]) == 1
 
 
 async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(
@@ -163,6 +165,6 @@ async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(
     key = USER(app, "ann")
     await executor.command("HDEL", key, "ta", key=key)
     await posted(store, app)
-    assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [2, 2]
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [2, 2]
     assert [drift.what for drift in await audit(store, app, repair=True)] == ["ta"]
-    assert await store.badge(app=app, user="ann", tags=["a"]) == 2
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 2

@@ -12,7 +12,7 @@ async def test_every_asked_tag_must_be_on_the_room(store: RedisStore, app: str) 
     for room in ("r1", "r2", "r2", "r3", "r3", "r3"):
         await posted(store, app, room)
     asked: list[list[str]] = [[], ["a"], ["b"], ["ab"], ["a", "b"], ["ab", "b"], ["a", "ab"], ["A"], ["a", "b", "c"]]
-    assert [await store.badge(app=app, user="ann", tags=tags) for tags in asked] == [6, 1, 3, 2, 1, 2, 0, 0, 0]
+    assert [await store.badges.badge(app=app, user="ann", tags=tags) for tags in asked] == [6, 1, 3, 2, 1, 2, 0, 0, 0]
 
 
 async def test_tags_with_the_letters_of_patterns_are_only_tags(store: RedisStore, app: str) -> None:
@@ -20,19 +20,23 @@ async def test_tags_with_the_letters_of_patterns_are_only_tags(store: RedisStore
     await a_room(store, app, tags=["%a+", ".*", "s", "t["])
     await posted(store, app)
     asked = [["%a+", ".*"], ["s", "t["], [".+"], ["%a+", "b"]]
-    assert [await store.badge(app=app, user="ann", tags=tags) for tags in asked] == [1, 1, 0, 0]
+    assert [await store.badges.badge(app=app, user="ann", tags=tags) for tags in asked] == [1, 1, 0, 0]
 
 
 async def test_a_user_without_rooms_has_no_badge(store: RedisStore, app: str) -> None:
     """Zero, not an error."""
-    assert [await store.badge(app=app, user="nobody", tags=tags) for tags in ([], ["a"], ["a", "b"])] == [0, 0, 0]
+    assert [await store.badges.badge(app=app, user="nobody", tags=tags) for tags in ([], ["a"], ["a", "b"])] == [
+        0,
+        0,
+        0,
+    ]
 
 
 async def test_apps_are_separate_worlds(store: RedisStore, app: str) -> None:
     """The same names in another app are other rooms and users."""
     await a_room(store, app)
     await posted(store, app)
-    assert await store.badge(app=f"{app}-2", user="ann", tags=[]) == 0
+    assert await store.badges.badge(app=f"{app}-2", user="ann", tags=[]) == 0
 
 
 async def test_the_badges_of_several_are_those_of_each(store: RedisStore, app: str) -> None:
@@ -43,7 +47,7 @@ async def test_the_badges_of_several_are_those_of_each(store: RedisStore, app: s
     for room, sender in (("small", "p00"), ("small", ""), ("large", "p01")):
         await posted(store, app, room, sender=sender)
     asked = ["p02", "nobody", *people]
-    assert await store.badge_each(app=app, users=asked) == [
-        await store.badge(app=app, user=user, tags=[]) for user in asked
+    assert await store.badges.badge_each(app=app, users=asked) == [
+        await store.badges.badge(app=app, user=user, tags=[]) for user in asked
     ]
-    assert (await store.badge_each(app=app, users=asked))[:5] == [3, 0, 2, 2, 3]
+    assert (await store.badges.badge_each(app=app, users=asked))[:5] == [3, 0, 2, 2, 3]

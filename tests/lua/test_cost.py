@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Server
 
@@ -41,7 +41,9 @@ async def test_marking_read_takes_the_same_few_commands_in_every_room(
     for number in range(messages):
         await posted(store, app, message=f"m{number}")
     await forget(executor)
-    assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{messages - 1 - before_the_newest}")).moved
+    assert (
+        await store.reading.mark_read(app=app, room="r", user="ann", message=f"m{messages - 1 - before_the_newest}")
+    ).moved
     ran = await commands(executor)
     assert ran == {"fcall": 1, "hmget": 2, "time": 1, "hset": 2, "publish": 1} | (
         {"hget": 1} if before_the_newest else {}
@@ -61,7 +63,7 @@ async def test_a_post_takes_two_commands_a_member(store: RedisStore, executor: E
 
 async def test_a_post_into_a_room_above_the_limit_touches_no_member(executor: Executor, app: str) -> None:
     """As many commands with 50 members as with 10."""
-    store = RedisStore(executor, fanout_limit=5)
+    store = redis_store(executor, fanout_limit=5)
     counts = []
     for room, size in (("ten", 10), ("fifty", 50)):
         await a_room(store, app, room, members=[f"m{number}" for number in range(size)])
@@ -83,9 +85,9 @@ async def test_looking_at_a_room_takes_as_many_commands_however_many_messages_we
     costs = []
     for victim in names[:0:-1] if newest_first else names[1:]:
         await forget(executor)
-        await store.delete_message(app=app, room="r", message=victim)
+        await store.messages.delete_message(app=app, room="r", message=victim)
         costs.append(sum((await commands(executor)).values()))
     assert max(costs) <= 25
     await forget(executor)
-    assert (await store.room(app=app, room="r", user="ann")).last.message == "m0"  # type: ignore[union-attr]
+    assert (await store.rooms.room(app=app, room="r", user="ann")).last.message == "m0"  # type: ignore[union-attr]
     assert sum((await commands(executor)).values()) <= 10

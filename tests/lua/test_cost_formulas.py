@@ -15,10 +15,12 @@ import pytest_asyncio
 from readstate.domain.types import Filter, Status
 from readstate.store import scripts
 from readstate.store.apps import FIRST_APP, AppRegistry
+from readstate.store.badges import DERIVED_AT_ONCE
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import DERIVED_AT_ONCE, MEMBERS_AT_ONCE, RedisStore
+from readstate.store.redis_store import redis_store
+from readstate.store.rooms import MEMBERS_AT_ONCE
 from readstate.store.scripts import Plan
 from readstate.store.states import SEPARATOR
 from tests.support.costs import Cost, Counting, allowed, with_turns_counted
@@ -46,7 +48,7 @@ class World:
         self.app = app
         self.large = large
         self.script = script
-        self.store = RedisStore(executor, fanout_limit=FANOUT_LIMIT, message_history=2000)
+        self.store = redis_store(executor, fanout_limit=FANOUT_LIMIT, message_history=2000)
         self._counting = Counting(executor)
 
     @property
@@ -70,10 +72,10 @@ class World:
         """Room r of so many members who are all in `others` further rooms of one tag each, and so have as many tag sets. Its members."""
         names = people(members)
         for number in range(others):
-            await self.store.create_room(
+            await self.store.rooms.create_room(
                 app=self.app, room=f"other{number}", tags=[f"o{number}"], profile={}, members=names
             )
-        await self.store.create_room(app=self.app, room="r", tags=many(prefix, tags), profile={}, members=names)
+        await self.store.rooms.create_room(app=self.app, room="r", tags=many(prefix, tags), profile={}, members=names)
         await self.store.outbox.idle()
         return names
 
@@ -97,7 +99,7 @@ class World:
         names = many("d" if derived else "r", count)
         crowd = people(FANOUT_LIMIT + 1) if derived else []
         for name in names:
-            await self.store.create_room(
+            await self.store.rooms.create_room(
                 app=self.app,
                 room=name,
                 tags=[*many("all", shared), *many(f"{name}t", tags)],
@@ -146,18 +148,18 @@ async def _create_room(world: World) -> Sizes:
     )
     room = {"app": world.app, "room": "r", "profile": dict.fromkeys(many("f", fields), b"1")}
     back, stay, leave = many("back", lot), people(members), many("leave", LEAVE_AT_ONCE)
-    await world.count(world.store.create_room(**room, tags=many("old", tags), members=back, by_client=True))
+    await world.count(world.store.rooms.create_room(**room, tags=many("old", tags), members=back, by_client=True))
     last = (await world.messages(1))[0]
     for member in back:
-        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
-    await world.store.remove_members(app=world.app, room="r", members=back)
-    await world.store.add_members(app=world.app, room="r", members=[*stay, *leave])
+        await world.store.reading.mark_read(app=world.app, room="r", user=member, message=last)
+    await world.store.rooms.remove_members(app=world.app, room="r", members=back)
+    await world.store.rooms.add_members(app=world.app, room="r", members=[*stay, *leave])
     last = (await world.messages(1, prefix="n"))[0]
     for member in leave:
-        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+        await world.store.reading.mark_read(app=world.app, room="r", user=member, message=last)
     await world.long_gone(leave)
     others = many("new", named - lot - members)
-    await world.count(world.store.create_room(**room, tags=many("t", tags), members=[*back, *stay, *others]))
+    await world.count(world.store.rooms.create_room(**room, tags=many("t", tags), members=[*back, *stay, *others]))
     return {"lot": lot, "fields": fields, "tags": tags, "members": members, "left": LEAVE_AT_ONCE, "named": named}
 
 
@@ -167,15 +169,15 @@ async def _add_members(world: World) -> Sizes:
     members, lot, tags, sets = FANOUT_LIMIT, world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)
     await world.room(members, tags=tags, others=sets - 1)
     back = [f"back{number}" for number in range(lot)]
-    await world.store.remove_members(app=world.app, room="r", members=people(lot))
-    await world.store.add_members(app=world.app, room="r", members=back)
+    await world.store.rooms.remove_members(app=world.app, room="r", members=people(lot))
+    await world.store.rooms.add_members(app=world.app, room="r", members=back)
     last = (await world.messages(1))[0]
     for member in back:
-        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+        await world.store.reading.mark_read(app=world.app, room="r", user=member, message=last)
     await posted(world.store, world.app)
-    await world.store.remove_members(app=world.app, room="r", members=back)
-    await world.store.add_members(app=world.app, room="r", members=people(lot))
-    await world.count(world.store.add_members(app=world.app, room="r", members=back))
+    await world.store.rooms.remove_members(app=world.app, room="r", members=back)
+    await world.store.rooms.add_members(app=world.app, room="r", members=people(lot))
+    await world.count(world.store.rooms.add_members(app=world.app, room="r", members=back))
     return {"lot": lot, "members": members, "tags": tags}
 
 
@@ -186,16 +188,18 @@ async def _remove_members(world: World) -> Sizes:
     members = FANOUT_LIMIT * 3 // 4
     await world.room(members, tags=tags, others=sets - 1)
     leaving = [f"leaving{number}" for number in range(lot)]
-    await world.store.add_members(app=world.app, room="r", members=leaving)
-    await world.store.add_members(app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)])
-    await world.store.remove_members(
+    await world.store.rooms.add_members(app=world.app, room="r", members=leaving)
+    await world.store.rooms.add_members(
+        app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)]
+    )
+    await world.store.rooms.remove_members(
         app=world.app, room="r", members=[f"more{number}" for number in range(FANOUT_LIMIT)]
     )
     last = (await world.messages(1))[0]
     for member in leaving:
-        await world.store.mark_read(app=world.app, room="r", user=member, message=last)
+        await world.store.reading.mark_read(app=world.app, room="r", user=member, message=last)
     await world.long_gone(leaving)
-    await world.count(world.store.remove_members(app=world.app, room="r", members=leaving))
+    await world.count(world.store.rooms.remove_members(app=world.app, room="r", members=leaving))
     return {"lot": lot, "members": members, "tags": tags}
 
 
@@ -203,7 +207,7 @@ async def _remove_members(world: World) -> Sizes:
 async def _invite(world: World) -> Sizes:
     users = world.of(10, 1000)
     await world.room(2)
-    await world.count(world.store.invite(app=world.app, room="r", users=people(users)[2:]))
+    await world.count(world.store.rooms.invite(app=world.app, room="r", users=people(users)[2:]))
     return {"users": users - 2}
 
 
@@ -212,7 +216,7 @@ async def _set_tags(world: World) -> Sizes:
     members, tags, sets = world.of(5, 60), world.of(2, 15), world.of(2, 10)
     await world.room(members, tags=tags, others=sets - 1)
     await posted(world.store, world.app)
-    await world.count(world.store.set_tags(app=world.app, room="r", tags=many("n", tags)))
+    await world.count(world.store.rooms.set_tags(app=world.app, room="r", tags=many("n", tags)))
     return {"members": members, "tags": tags}
 
 
@@ -221,8 +225,8 @@ async def _set_status(world: World) -> Sizes:
     members, tags, sets = world.of(5, 60), world.of(2, 15), world.of(2, 10)
     await world.room(members, tags=tags, others=sets - 1)
     await posted(world.store, world.app)
-    await world.count(world.store.set_status(app=world.app, room="r", status=Status.FROZEN))
-    await world.count(world.store.set_status(app=world.app, room="r", status=Status.ACTIVE))
+    await world.count(world.store.rooms.set_status(app=world.app, room="r", status=Status.FROZEN))
+    await world.count(world.store.rooms.set_status(app=world.app, room="r", status=Status.ACTIVE))
     return {"members": members, "tags": tags}
 
 
@@ -230,7 +234,9 @@ async def _set_status(world: World) -> Sizes:
 async def _set_profile(world: World) -> Sizes:
     fields = world.of(1, 32)
     await world.room(2)
-    await world.count(world.store.set_profile(app=world.app, room="r", profile=dict.fromkeys(many("f", fields), b"1")))
+    await world.count(
+        world.store.rooms.set_profile(app=world.app, room="r", profile=dict.fromkeys(many("f", fields), b"1"))
+    )
     return {"fields": fields}
 
 
@@ -240,16 +246,16 @@ async def _delete_room(world: World) -> Sizes:
     await world.room(members, tags=tags, others=sets - 1)
     await posted(world.store, world.app)
     await world.long_gone(people(members))
-    await world.count(world.store.delete_room(app=world.app, room="r"))
+    await world.count(world.store.rooms.delete_room(app=world.app, room="r"))
     await world.room(FANOUT_LIMIT + 1)
-    await world.count(world.store.delete_room(app=world.app, room="r"))
+    await world.count(world.store.rooms.delete_room(app=world.app, room="r"))
     return {"members": members, "tags": tags}
 
 
 @case("sweep_room")
 async def _sweep_room(world: World) -> Sizes:
     await world.long_gone(await world.room(FANOUT_LIMIT + world.of(10, 244)))
-    await world.count(world.store.delete_room(app=world.app, room="r"))
+    await world.count(world.store.rooms.delete_room(app=world.app, room="r"))
     return {"limit": MEMBERS_AT_ONCE}
 
 
@@ -260,16 +266,16 @@ async def _members(world: World) -> Sizes:
     names = await world.room(members)
     messages = await world.messages(members)
     for name, message in zip(names, messages, strict=True):
-        await world.store.mark_read(app=world.app, room="r", user=name, message=message)
-    await world.store.delete_message(app=world.app, room="r", message=messages[-1])
-    await world.count(world.store.members(app=world.app, room="r", limit=1000))
+        await world.store.reading.mark_read(app=world.app, room="r", user=name, message=message)
+    await world.store.messages.delete_message(app=world.app, room="r", message=messages[-1])
+    await world.count(world.store.rooms.members(app=world.app, room="r", limit=1000))
     return {"members": members, "limit": members}
 
 
 @case("room")
 async def _room(world: World) -> Sizes:
     await a_marked_room(world)
-    await world.count(world.store.room(app=world.app, room="r", user=people(1)[0]))
+    await world.count(world.store.rooms.room(app=world.app, room="r", user=people(1)[0]))
     return {}
 
 
@@ -278,7 +284,7 @@ async def _room_summary(world: World) -> Sizes:
     await a_marked_room(world)
     fields = many("f", world.of(1, 32))
     await world.count(
-        world.store.room_summary_each(
+        world.store.rooms.room_summary_each(
             app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields, last_read=True
         )
     )
@@ -289,10 +295,10 @@ async def a_marked_room(world: World) -> None:
     """With many deleted messages at its end, and marked as unread by its first member."""
     await world.room(2, tags=world.of(1, 50))
     names = await world.messages(world.of(3, 1000))
-    await world.store.mark_read(app=world.app, room="r", user=people(1)[0], message=names[0])
-    await world.store.mark_unread(app=world.app, room="r", user=people(1)[0], message=names[1])
+    await world.store.reading.mark_read(app=world.app, room="r", user=people(1)[0], message=names[0])
+    await world.store.reading.mark_unread(app=world.app, room="r", user=people(1)[0], message=names[1])
     for name in names[2:]:
-        await world.store.delete_message(app=world.app, room="r", message=name)
+        await world.store.messages.delete_message(app=world.app, room="r", message=name)
 
 
 # Messages
@@ -305,21 +311,21 @@ async def _post(world: World) -> Sizes:
     Some are hidden, and lengthen a row.
     """
     members, tags, left, history = world.of(5, 100), world.of(1, 4), world.of(2, 150), 100
-    world.store = RedisStore(world.executor, fanout_limit=FANOUT_LIMIT, message_history=history)
+    world.store = redis_store(world.executor, fanout_limit=FANOUT_LIMIT, message_history=history)
     names = await world.room(members, tags=tags)
     gone = [f"gone{number}" for number in range(left)]
-    await world.store.add_members(app=world.app, room="r", members=gone)
+    await world.store.rooms.add_members(app=world.app, room="r", members=gone)
     for message in await world.messages(16, prefix="read"):
         for member in gone:
-            await world.store.mark_read(app=world.app, room="r", user=member, message=message)
-    await world.store.remove_members(app=world.app, room="r", members=gone)
+            await world.store.reading.mark_read(app=world.app, room="r", user=member, message=message)
+    await world.store.rooms.remove_members(app=world.app, room="r", members=gone)
     for number in range(2 * history):
         hidden = {"as_last": number % 4 > 1}
         message = (
             await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else "", **hidden))
         ).message
         if number == history:
-            await world.store.delete_message(app=world.app, room="r", message=message)
+            await world.store.messages.delete_message(app=world.app, room="r", message=message)
     return {"members": members, "tags": tags, "left": left, "forgotten": 64}
 
 
@@ -327,7 +333,7 @@ async def _post(world: World) -> Sizes:
 async def _edit_message(world: World) -> Sizes:
     await world.room(world.of(2, 250))
     await world.count(
-        world.store.edit_message(app=world.app, room="r", message=(await world.messages(3))[0], body="{}")
+        world.store.messages.edit_message(app=world.app, room="r", message=(await world.messages(3))[0], body="{}")
     )
     return {}
 
@@ -338,7 +344,7 @@ async def _delete_message(world: World) -> Sizes:
     await world.room(members, tags=tags)
     names = await world.messages(world.of(3, 30))
     for name in [*names[::3], *names[1::3], *names[2::3]]:
-        await world.count(world.store.delete_message(app=world.app, room="r", message=name))
+        await world.count(world.store.messages.delete_message(app=world.app, room="r", message=name))
     return {"members": members, "tags": tags}
 
 
@@ -347,7 +353,7 @@ async def _recall_message(world: World) -> Sizes:
     members, tags = world.of(5, 250), world.of(1, 4)
     await world.room(members, tags=tags)
     for name in await world.messages(world.of(3, 10)):
-        await world.count(world.store.recall_message(app=world.app, room="r", message=name, body="{}"))
+        await world.count(world.store.messages.recall_message(app=world.app, room="r", message=name, body="{}"))
     return {"members": members, "tags": tags}
 
 
@@ -357,7 +363,7 @@ async def _delete_messages(world: World) -> Sizes:
     members, tags, messages = world.of(5, 250), world.of(1, 4), world.of(10, 1500)
     names = await world.room(members, tags=tags)
     for number in range(messages):
-        await world.store.post(
+        await world.store.messages.post(
             app=world.app,
             room="r",
             sender=names[0],
@@ -368,18 +374,20 @@ async def _delete_messages(world: World) -> Sizes:
             sent_ms=1_000_000 + number,
         )
     for number in (0, 1, messages - 1):
-        await world.store.delete_message(app=world.app, room="r", message=f"m{number}")
+        await world.store.messages.delete_message(app=world.app, room="r", message=f"m{number}")
     room = {"app": world.app, "room": "r"}
-    await world.count(world.store.delete_messages(**room, before="m3"))
-    await world.count(world.store.delete_messages(**room, before_ms=1_000_000 + messages - 2))
-    await world.count(world.store.delete_messages(**room))
+    await world.count(world.store.messages.delete_messages(**room, before="m3"))
+    await world.count(world.store.messages.delete_messages(**room, before_ms=1_000_000 + messages - 2))
+    await world.count(world.store.messages.delete_messages(**room))
     return {"members": members, "tags": tags, "looked": messages}
 
 
 @case("message")
 async def _message(world: World) -> Sizes:
     await world.room(2)
-    await world.count(world.store.message(app=world.app, room="r", message=(await world.messages(world.of(2, 100)))[0]))
+    await world.count(
+        world.store.messages.message(app=world.app, room="r", message=(await world.messages(world.of(2, 100)))[0])
+    )
     return {}
 
 
@@ -387,8 +395,8 @@ async def _message(world: World) -> Sizes:
 async def _count_messages(world: World) -> Sizes:
     await world.room(2)
     names = await world.messages(messages := world.of(3, 500))
-    await world.store.delete_message(app=world.app, room="r", message=names[0])
-    await world.count(world.store.count_messages(app=world.app, room="r", since_ms=1, after=0))
+    await world.store.messages.delete_message(app=world.app, room="r", message=names[0])
+    await world.count(world.store.messages.count_messages(app=world.app, room="r", since_ms=1, after=0))
     return {"messages": messages}
 
 
@@ -399,14 +407,14 @@ async def _count_messages(world: World) -> Sizes:
 async def _mark_read(world: World) -> Sizes:
     """Each message by itself, so that chunks of the journal are put away and forgotten."""
     names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
-    world.store = RedisStore(
+    world.store = redis_store(
         world.executor, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True
     )
     messages = await world.messages(world.of(20, 100))
-    await world.store.delete_message(app=world.app, room="r", message=messages[-1])
-    await world.store.mark_unread(app=world.app, room="r", user=names[0], message=messages[-3])
+    await world.store.messages.delete_message(app=world.app, room="r", message=messages[-1])
+    await world.store.reading.mark_unread(app=world.app, room="r", user=names[0], message=messages[-3])
     for message in messages:
-        await world.count(world.store.mark_read(app=world.app, room="r", user=names[0], message=message))
+        await world.count(world.store.reading.mark_read(app=world.app, room="r", user=names[0], message=message))
     return {"tags": tags}
 
 
@@ -415,7 +423,7 @@ async def _mark_read_until(world: World) -> Sizes:
     names = await world.room(2, tags=(tags := world.of(1, 4)))
     newer = world.of(10, 1000)
     for number in range(newer + 1):
-        await world.store.post(
+        await world.store.messages.post(
             app=world.app,
             room="r",
             sender="",
@@ -425,7 +433,7 @@ async def _mark_read_until(world: World) -> Sizes:
             sender_must_be_member=False,
             sent_ms=1_000_000 + number,
         )
-    await world.count(world.store.mark_read_until(app=world.app, room="r", user=names[0], until_ms=1_000_000))
+    await world.count(world.store.reading.mark_read_until(app=world.app, room="r", user=names[0], until_ms=1_000_000))
     return {"newer": newer, "tags": tags}
 
 
@@ -434,8 +442,8 @@ async def _mark_unread(world: World) -> Sizes:
     names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
     messages = await world.messages(world.of(3, 300))
     for message in messages[1:]:
-        await world.store.delete_message(app=world.app, room="r", message=message)
-    await world.count(world.store.mark_unread(app=world.app, room="r", user=names[0], message=""))
+        await world.store.messages.delete_message(app=world.app, room="r", message=message)
+    await world.count(world.store.reading.mark_unread(app=world.app, room="r", user=names[0], message=""))
     return {"tags": tags}
 
 
@@ -446,9 +454,9 @@ async def _set_unread(world: World) -> Sizes:
     names = await world.room(2, tags=(tags := world.of(1, 4)))
     sent = await world.messages(messages)
     for number in (*range(0, messages // 2, 2), *range(messages // 2, messages - messages // 10)):
-        await world.store.delete_message(app=world.app, room="r", message=sent[number])
+        await world.store.messages.delete_message(app=world.app, room="r", message=sent[number])
     for count in (0, 1, messages // 10, messages // 8, messages // 4, messages):
-        await world.count(world.store.set_unread(app=world.app, room="r", user=names[0], count=count))
+        await world.count(world.store.reading.set_unread(app=world.app, room="r", user=names[0], count=count))
     return {"messages": messages, "tags": tags}
 
 
@@ -467,8 +475,8 @@ async def _acknowledge(world: World) -> Sizes:
     names = await world.room(members)
     sent = await world.messages(messages)
     for name in names[:-1]:
-        await world.store.acknowledge(app=world.app, room="r", user=name, messages=sent)
-    await world.count(world.store.acknowledge(app=world.app, room="r", user=names[-1], messages=sent))
+        await world.store.reading.acknowledge(app=world.app, room="r", user=name, messages=sent)
+    await world.count(world.store.reading.acknowledge(app=world.app, room="r", user=names[-1], messages=sent))
     return {"messages": messages, "acknowledged": members}
 
 
@@ -482,29 +490,29 @@ async def _receipts(world: World) -> Sizes:
     names = await world.room(members)
     (message,) = await world.messages(1, sender=names[0])
     for name in names[: members // 3]:
-        await world.store.acknowledge(app=world.app, room="r", user=name, messages=[message])
+        await world.store.reading.acknowledge(app=world.app, room="r", user=name, messages=[message])
     for name in names[members // 4 :]:
-        await world.store.mark_read(app=world.app, room="r", user=name, message=message)
+        await world.store.reading.mark_read(app=world.app, room="r", user=name, message=message)
     ask = {"app": world.app, "room": "r", "message": message}
-    pages = [await world.store.receipts(**ask, which=Filter.READ, limit=limit, page="") for limit in (1, 1000)]
-    later = await world.store.receipts(**ask, which=Filter.READ, limit=members + 1, page="")
+    pages = [await world.store.receipts.page(**ask, which=Filter.READ, limit=limit, page="") for limit in (1, 1000)]
+    later = await world.store.receipts.page(**ask, which=Filter.READ, limit=members + 1, page="")
     for number in range(moves):
         newer = (await posted(world.store, world.app, message=f"n{number:04}")).message
         for name in names[1:]:
-            await world.store.mark_read(app=world.app, room="r", user=name, message=newer)
-    await world.store.remove_members(app=world.app, room="r", members=names[members // 2 :])
+            await world.store.reading.mark_read(app=world.app, room="r", user=name, message=newer)
+    await world.store.rooms.remove_members(app=world.app, room="r", members=names[members // 2 :])
     for which in Filter:
         page = ""
         while page or which:
             found = await world.count(
-                world.store.receipts(**ask, which=which, limit=1000 if page else members // 3, page=page)
+                world.store.receipts.page(**ask, which=which, limit=1000 if page else members // 3, page=page)
             )
             page = found.next
             if not page:
                 break
     for begun in (*pages, later):
         if begun.next:
-            await world.count(world.store.receipts(**ask, which=Filter.READ, limit=1000, page=begun.next))
+            await world.count(world.store.receipts.page(**ask, which=Filter.READ, limit=1000, page=begun.next))
     return {
         "members": members,
         "acknowledged": members // 3,
@@ -520,9 +528,9 @@ async def _receipt_counts(world: World) -> Sizes:
     names = await world.room(members)
     sent = await world.messages(messages)
     for name in names:
-        await world.store.acknowledge(app=world.app, room="r", user=name, messages=sent)
-    await world.store.remove_members(app=world.app, room="r", members=names[members // 2 :])
-    await world.count(world.store.receipt_counts(app=world.app, room="r", messages=sent))
+        await world.store.reading.acknowledge(app=world.app, room="r", user=name, messages=sent)
+    await world.store.rooms.remove_members(app=world.app, room="r", members=names[members // 2 :])
+    await world.count(world.store.receipts.receipt_counts(app=world.app, room="r", messages=sent))
     return {"members": members, "messages": messages, "acknowledged": members}
 
 
@@ -553,8 +561,8 @@ async def _badge(world: World) -> Sizes:
     sets, shared, derived = world.of(3, 100), world.of(2, 90), world.of(1, 10)
     await world.rooms(sets, shared=shared)
     await world.rooms(derived, shared=shared, derived=True)
-    await world.count(world.store.badge(app=world.app, user="ann", tags=[]))
-    await world.count(world.store.badge(app=world.app, user="ann", tags=[*many("all", shared), "nowhere"]))
+    await world.count(world.store.badges.badge(app=world.app, user="ann", tags=[]))
+    await world.count(world.store.badges.badge(app=world.app, user="ann", tags=[*many("all", shared), "nowhere"]))
     return {"sets": sets, "asked": shared + 1, "tags": shared + 1, "derived": derived}
 
 
@@ -564,8 +572,8 @@ async def _badges_by_tags(world: World) -> Sizes:
     sets, tags, derived, asked = world.of(3, 90), world.of(2, 10), world.of(1, 10), world.of(2, 100)
     await world.rooms(sets, tags=tags)
     await world.rooms(derived, tags=tags, derived=True)
-    await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=[]))
-    await world.count(world.store.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
+    await world.count(world.store.badges.badges_by_tags(app=world.app, user="ann", tags=[]))
+    await world.count(world.store.badges.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
     return {"sets": sets, "tags": tags, "derived": derived, "asked": asked}
 
 
@@ -573,7 +581,7 @@ async def _badges_by_tags(world: World) -> Sizes:
 async def _derived_unread(world: World) -> Sizes:
     derived = world.of(2, DERIVED_AT_ONCE // 4)
     await world.rooms(derived, tags=2, derived=True)
-    names = await world.store.rooms(app=world.app, user="ann")
+    names = await world.store.rooms.rooms_of(app=world.app, user="ann")
     await world.run(Keys.user(world.app, "ann"), world.app, "ann", *names)
     return {"derived": derived}
 
@@ -590,14 +598,14 @@ async def _user_load(world: World) -> Sizes:
 @case("rooms")
 async def _rooms(world: World) -> Sizes:
     rooms = await world.rooms(world.of(3, 300))
-    await world.count(world.store.rooms(app=world.app, user="ann"))
+    await world.count(world.store.rooms.rooms_of(app=world.app, user="ann"))
     return {"rooms": len(rooms), "tags": len(rooms)}
 
 
 @case("subscriptions")
 async def _subscriptions(world: World) -> Sizes:
     rooms = await world.rooms(world.of(3, 300))
-    await world.count(world.store.subscriptions(app=world.app, user="ann", since_ms=0))
+    await world.count(world.store.rooms.subscriptions(app=world.app, user="ann", since_ms=0))
     return {"rooms": len(rooms), "tags": len(rooms)}
 
 
@@ -652,7 +660,7 @@ async def _settle(world: World) -> Sizes:
 async def _snapshot(world: World) -> Sizes:
     names = await world.room(world.of(10, 250))
     await world.messages(3)
-    await world.store.delete_message(app=world.app, room="r", message="m00002")
+    await world.store.messages.delete_message(app=world.app, room="r", message="m00002")
     await world.run(Keys.room(world.app, "r"), *names)
     return {"members": len(names)}
 
@@ -674,7 +682,7 @@ async def _retell(world: World) -> Sizes:
 async def _audit_head(world: World) -> Sizes:
     await world.room(world.of(2, 250))
     for message in await world.messages(world.of(2, 100)):
-        await world.store.delete_message(app=world.app, room="r", message=message)
+        await world.store.messages.delete_message(app=world.app, room="r", message=message)
     await world.run(Keys.room(world.app, "r"), 1)
     return {}
 
@@ -717,7 +725,7 @@ async def _revocations(world: World) -> Sizes:
 
 @case("note_newest")
 async def _note_newest(world: World) -> Sizes:
-    await world.count(world.store.note_newest(app=world.app, what="x", at_ms=1))
+    await world.count(world.store.latest.note_newest(app=world.app, what="x", at_ms=1))
     return {}
 
 
@@ -729,7 +737,7 @@ async def _set_field(world: World) -> Sizes:
 
 @case("take")
 async def _take(world: World) -> Sizes:
-    await world.count(world.store.take(app=world.app, what="x", limit=1, window_ms=1000))
+    await world.count(world.store.throttle.hit_rate_limit(app=world.app, what="x", limit=1, window_ms=1000))
     return {}
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
@@ -26,7 +26,7 @@ async def test_a_room_at_the_limit_counts_at_its_members(store: RedisStore, exec
     """One more, and it does not."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan"])
     assert not await is_derived(executor, app)
-    await store.add_members(app=app, room="r", members=["eve"])
+    await store.rooms.add_members(app=app, room="r", members=["eve"])
     assert await is_derived(executor, app)
 
 
@@ -35,9 +35,9 @@ async def test_a_room_that_shrinks_comes_back_at_three_quarters(
 ) -> None:
     """So one that stays about the limit does not swing."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
-    await store.remove_members(app=app, room="r", members=["eve"])
+    await store.rooms.remove_members(app=app, room="r", members=["eve"])
     assert await is_derived(executor, app)
-    await store.remove_members(app=app, room="r", members=["dan"])
+    await store.rooms.remove_members(app=app, room="r", members=["dan"])
     assert not await is_derived(executor, app)
 
 
@@ -49,13 +49,13 @@ async def test_a_room_with_many_tags_is_large_with_fewer_members(
     await a_room(store, app, members=["ann", "bob", "cid"])
     await posted(store, app, sender="bob")
     names = [f"tag {number}" for number in range(tags)]
-    await store.set_tags(app=app, room="r", tags=names)
+    await store.rooms.set_tags(app=app, room="r", tags=names)
     assert await is_derived(executor, app) is derived
-    assert (await store.badges_by_tags(app=app, user="ann", tags=[])).counts == dict.fromkeys(names, 1)
-    await store.set_tags(app=app, room="r", tags=names[:4])
+    assert (await store.badges.badges_by_tags(app=app, user="ann", tags=[])).counts == dict.fromkeys(names, 1)
+    await store.rooms.set_tags(app=app, room="r", tags=names[:4])
     assert not await is_derived(executor, app)
-    assert await store.badge(app=app, user="ann", tags=names[:2]) == 1
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert await store.badges.badge(app=app, user="ann", tags=names[:2]) == 1
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 @pytest.mark.parametrize(("tags", "derived"), [(7, True), (6, False)])
@@ -65,7 +65,7 @@ async def test_a_room_comes_back_at_three_quarters_of_the_cells(
     """Three members with ten tags are above the limit. With seven tags they have 27 cells, with six the 24 of the way back."""
     await a_room(store, app, members=["ann", "bob", "cid"], tags=[f"tag {number}" for number in range(10)])
     assert await is_derived(executor, app)
-    await store.set_tags(app=app, room="r", tags=[f"tag {number}" for number in range(tags)])
+    await store.rooms.set_tags(app=app, room="r", tags=[f"tag {number}" for number in range(tags)])
     assert await is_derived(executor, app) is derived
 
 
@@ -82,12 +82,12 @@ async def test_the_order_by_cursors_is_kept_while_the_room_is_large(
 
     await posted(store, app, message="m", sender="bob")
     assert await order_and_expiry() == ([], -2)
-    await store.add_members(app=app, room="r", members=["eve"])
-    await store.mark_read(app=app, room="r", user="cid", message="m")
+    await store.rooms.add_members(app=app, room="r", members=["eve"])
+    await store.reading.mark_read(app=app, room="r", user="cid", message="m")
     assert await order_and_expiry() == ([b"ann", b"0", b"dan", b"0", b"bob", b"1", b"cid", b"1", b"eve", b"1"], -1)
-    await store.remove_members(app=app, room="r", members=["dan", "eve"])
+    await store.rooms.remove_members(app=app, room="r", members=["dan", "eve"])
     assert await order_and_expiry() == ([], -2)
-    await store.receipt_counts(app=app, room="r", messages=["m"])
+    await store.receipts.receipt_counts(app=app, room="r", messages=["m"])
     flat, expiry = await order_and_expiry()
     assert flat == [b"ann", b"0", b"bob", b"1", b"cid", b"1"]
     assert 0 < expiry <= 3600
@@ -97,15 +97,15 @@ async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str)
     """What is posted, read, deleted and retagged while the room is large is there when it is small again."""
     await a_room(store, app, members=["ann", "bob", "cid"], tags=["a"])
     await posted(store, app, message="m1")
-    await store.add_members(app=app, room="r", members=["dan", "eve"])
+    await store.rooms.add_members(app=app, room="r", members=["dan", "eve"])
     for message in ("m2", "m3", "m4"):
         await posted(store, app, message=message)
-    await store.mark_read(app=app, room="r", user="bob", message="m2")
-    await store.delete_message(app=app, room="r", message="m3")
-    await store.set_tags(app=app, room="r", tags=["b"])
-    large = [await store.badge(app=app, user=user, tags=["b"]) for user in ("ann", "bob", "dan")]
-    await store.remove_members(app=app, room="r", members=["dan", "eve"])
-    small = [await store.badge(app=app, user=user, tags=["b"]) for user in ("ann", "bob", "dan")]
+    await store.reading.mark_read(app=app, room="r", user="bob", message="m2")
+    await store.messages.delete_message(app=app, room="r", message="m3")
+    await store.rooms.set_tags(app=app, room="r", tags=["b"])
+    large = [await store.badges.badge(app=app, user=user, tags=["b"]) for user in ("ann", "bob", "dan")]
+    await store.rooms.remove_members(app=app, room="r", members=["dan", "eve"])
+    small = [await store.badges.badge(app=app, user=user, tags=["b"]) for user in ("ann", "bob", "dan")]
     assert (large, small) == ([3, 1, 2], [3, 1, 0])
 
 
@@ -117,12 +117,12 @@ async def test_a_post_crosses_when_the_limit_itself_was_changed(
     await a_room(store, app, tags=["a"])
     await posted(store, app)
     for limit, derived in ((1, True), (256, False)):
-        changed = RedisStore(executor, fanout_limit=limit, message_history=100)
+        changed = redis_store(executor, fanout_limit=limit, message_history=100)
         await posted(changed, app, countable=countable)
         await changed.outbox.idle()
         assert await is_derived(executor, app) == derived
-        assert await changed.audit_user(app=app, user="ann", repair=False) == []
-    assert await store.badge(app=app, user="ann", tags=["a"]) == (3 if countable else 1)
+        assert await changed.audit.audit_user(app=app, user="ann", repair=False) == []
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == (3 if countable else 1)
 
 
 async def test_a_message_in_a_large_room_costs_its_members_nothing(
@@ -134,7 +134,7 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(
     before = await run("copies", Keys.user(app, "ann"))
     await posted(store, app)
     assert await run("copies", Keys.user(app, "ann")) == before
-    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
 
 
 async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, app: str) -> None:
@@ -142,8 +142,8 @@ async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore
     await a_room(store, app, members=["ann", "bob"])
     await posted(store, app, message="m1")
     await posted(store, app, message="m2")
-    await store.add_members(app=app, room="r", members=["cid", "dan", "eve"])
-    await store.mark_read(app=app, room="r", user="ann", message="m1")
+    await store.rooms.add_members(app=app, room="r", members=["cid", "dan", "eve"])
+    await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
     room, _, cursor, unread, state, tags = await run("copies", Keys.user(app, "ann"))
     assert (room, cursor, unread, state, tags) == (b"r", 1, 0, State.DERIVED, b"")
-    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1

@@ -10,7 +10,7 @@ from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.store import scripts
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted, unread_of
 
@@ -21,22 +21,22 @@ async def test_nothing_is_unread_and_cursors_stay(store: RedisStore, app: str) -
     await posted(store, app, message="m")
     await posted(store, app, countable=False)
     await posted(store, app)
-    await store.delete_message(app=app, room="r", message="m")
-    assert (await store.delete_messages(app=app, room="r")).count == 2
-    me = (await store.room(app=app, room="r", user="ann")).me
+    await store.messages.delete_message(app=app, room="r", message="m")
+    assert (await store.messages.delete_messages(app=app, room="r")).count == 2
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
-    assert (me.cursor, me.unread, await store.badge(app=app, user="ann", tags=["a"])) == (0, 0, 0)
+    assert (me.cursor, me.unread, await store.badges.badge(app=app, user="ann", tags=["a"])) == (0, 0, 0)
 
 
 async def test_what_is_posted_later_counts(store: RedisStore, app: str) -> None:
     """And old ids are still known as places."""
     await a_room(store, app)
     await posted(store, app, message="m")
-    await store.delete_messages(app=app, room="r")
+    await store.messages.delete_messages(app=app, room="r")
     await posted(store, app)
     assert await unread_of(store, app, "ann") == 1
-    assert (await store.mark_read(app=app, room="r", user="ann", message="m")).unread == 1
-    assert (await store.delete_message(app=app, room="r", message="m")).count == 0
+    assert (await store.reading.mark_read(app=app, room="r", user="ann", message="m")).unread == 1
+    assert (await store.messages.delete_message(app=app, room="r", message="m")).count == 0
 
 
 async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
@@ -44,10 +44,10 @@ async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
     await a_room(store, app)
     await posted(store, app, message="m")
     await posted(store, app)
-    await store.delete_message(app=app, room="r", message="m")
+    await store.messages.delete_message(app=app, room="r", message="m")
     holes = f"{Keys.room(app, 'r')}:h".encode()
     assert holes in await contents(store, app)
-    await store.delete_messages(app=app, room="r")
+    await store.messages.delete_messages(app=app, room="r")
     assert holes not in await contents(store, app)
 
 
@@ -55,15 +55,15 @@ async def test_an_empty_room_has_nothing_to_delete(store: RedisStore, app: str) 
     """Count 0, and not a byte is written."""
     await a_room(store, app)
     await posted(store, app)
-    await store.delete_messages(app=app, room="r")
+    await store.messages.delete_messages(app=app, room="r")
     before = await contents(store, app)
-    assert (await store.delete_messages(app=app, room="r")).count == 0
+    assert (await store.messages.delete_messages(app=app, room="r")).count == 0
     assert await contents(store, app) == before
 
 
 async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str) -> None:
     """Nothing is written."""
-    await refused(store, app, RoomUnknown, store.delete_messages(app=app, room="r"))
+    await refused(store, app, RoomUnknown, store.messages.delete_messages(app=app, room="r"))
 
 
 async def many(store: RedisStore, app: str, count: int, *, sent_ms: int = 0) -> None:
@@ -77,13 +77,13 @@ async def test_what_stands_before_a_message_is_unread_for_no_member(store: Redis
     await a_room(store, app, members=["ann", "bob", "cid"], tags=["a"])
     await many(store, app, 6)
     for user, message in (("bob", "m1"), ("cid", "m4")):
-        await store.mark_read(app=app, room="r", user=user, message=message)
-    deleted = await store.delete_messages(app=app, room="r", before="m3")
+        await store.reading.mark_read(app=app, room="r", user=user, message=message)
+    deleted = await store.messages.delete_messages(app=app, room="r", before="m3")
     assert deleted == Deleted(3, "m3")
     assert [await unread_of(store, app, user) for user in ("ann", "bob", "cid")] == [3, 3, 1]
-    assert [await store.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob", "cid")] == [3, 3, 1]
-    assert (await store.mark_read(app=app, room="r", user="ann", message="m2")).unread == 3
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob", "cid")] == [3, 3, 1]
+    assert (await store.reading.mark_read(app=app, room="r", user="ann", message="m2")).unread == 3
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, app: str) -> None:
@@ -92,14 +92,14 @@ async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, 
     await many(store, app, 8)
     await posted(store, app, message="quiet", countable=False)
     for message in ("m1", "m6"):
-        await store.delete_message(app=app, room="r", message=message)
-    await store.recall_message(app=app, room="r", message="m2", body="{}")
-    assert (await store.delete_messages(app=app, room="r", before="m5")).count == 4  # m0, m2, m3, m4
+        await store.messages.delete_message(app=app, room="r", message=message)
+    await store.messages.recall_message(app=app, room="r", message="m2", body="{}")
+    assert (await store.messages.delete_messages(app=app, room="r", before="m5")).count == 4  # m0, m2, m3, m4
     assert await unread_of(store, app, "ann") == 2  # m5, m7
-    assert (await store.delete_messages(app=app, room="r", before="quiet")).count == 2
+    assert (await store.messages.delete_messages(app=app, room="r", before="quiet")).count == 2
     assert await unread_of(store, app, "ann") == 0
-    assert (await store.delete_messages(app=app, room="r")).count == 1
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert (await store.messages.delete_messages(app=app, room="r")).count == 1
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_holes_that_have_gathered_go_some_at_a_time(store: RedisStore, executor: Executor, app: str) -> None:
@@ -107,25 +107,27 @@ async def test_holes_that_have_gathered_go_some_at_a_time(store: RedisStore, exe
     await a_room(store, app)
     await many(store, app, 6)
     for message in ("m0", "m5"):
-        await store.delete_message(app=app, room="r", message=message)
+        await store.messages.delete_message(app=app, room="r", message=message)
     key = Keys.room(app, "r")
     await executor.command("ZADD", f"{key}:h", *(part for low in range(-15_000, 0) for part in (low, low)), key=key)
     left = []
     for before in ("m2", "m3", "m4"):
-        await store.delete_messages(app=app, room="r", before=before)
+        await store.messages.delete_messages(app=app, room="r", before=before)
         left.append((await executor.command("ZCARD", f"{key}:h", key=key), await unread_of(store, app, "ann")))
     assert left == [(5002, 3), (1, 2), (1, 1)]
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_repeating_it_changes_nothing(store: RedisStore, app: str) -> None:
     """Nor does a message that is gone itself: what is before it is gone as well."""
     await a_room(store, app)
     await many(store, app, 4)
-    await store.delete_messages(app=app, room="r", before="m2")
+    await store.messages.delete_messages(app=app, room="r", before="m2")
     await store.outbox.idle()
     before = await contents(store, app)
-    assert [(await store.delete_messages(app=app, room="r", before=message)).count for message in ("m2", "m0")] == [
+    assert [
+        (await store.messages.delete_messages(app=app, room="r", before=message)).count for message in ("m2", "m0")
+    ] == [
         0,
         0,
     ]
@@ -136,23 +138,23 @@ async def test_messages_beyond_the_history_go_with_the_others(store: RedisStore,
     """256 were posted and 100 are remembered; a retention rule leaves 50."""
     await a_room(store, app)
     await many(store, app, 256)
-    assert (await store.delete_messages(app=app, room="r", before="m206")).count == 206
-    assert await unread_of(store, app, "ann") == await store.badge(app=app, user="ann", tags=[]) == 50
-    await refused(store, app, MessageUnknown, store.delete_messages(app=app, room="r", before="m100"))
+    assert (await store.messages.delete_messages(app=app, room="r", before="m206")).count == 206
+    assert await unread_of(store, app, "ann") == await store.badges.badge(app=app, user="ann", tags=[]) == 50
+    await refused(store, app, MessageUnknown, store.messages.delete_messages(app=app, room="r", before="m100"))
 
 
 @pytest.mark.parametrize("fanout_limit", [2])
 async def test_a_large_room_is_done_in_few_commands(executor: Executor, app: str, fanout_limit: int) -> None:
     """Above the fan-out limit no member is told: whatever asks next counts from the room."""
-    store = RedisStore(executor, fanout_limit=fanout_limit, message_history=100)
+    store = redis_store(executor, fanout_limit=fanout_limit, message_history=100)
     users = [f"u{number}" for number in range(40)]
     await a_room(store, app, members=users)
     await many(store, app, 10)
     sides = {key: value for key, value in (await contents(store, app)).items() if key.startswith(b"{u:")}
-    assert (await store.delete_messages(app=app, room="r", before="m7")).count == 7
+    assert (await store.messages.delete_messages(app=app, room="r", before="m7")).count == 7
     assert {key: value for key, value in (await contents(store, app)).items() if key.startswith(b"{u:")} == sides
-    assert [await store.badge(app=app, user=user, tags=[]) for user in users[:3]] == [3, 3, 3]
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in users[:3]] == [3, 3, 3]
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ async def test_a_time_names_the_first_message_that_was_not_sent_before_it(
     """By the times that messages have, which a backend may have given."""
     await a_room(store, app)
     await many(store, app, 10, sent_ms=1_000_000)
-    deleted = await store.delete_messages(app=app, room="r", before_ms=1_000_000 + shift)
+    deleted = await store.messages.delete_messages(app=app, room="r", before_ms=1_000_000 + shift)
     assert deleted == Deleted(10 - left, f"m{10 - left}" if left else "")
     assert await unread_of(store, app, "ann") == left
 
@@ -176,25 +178,25 @@ async def test_nothing_newer_goes_with_a_message_of_an_older_time(store: RedisSt
     await a_room(store, app)
     await many(store, app, 3, sent_ms=1_000_000)
     await posted(store, app, message="late", sent_ms=5)
-    assert await store.delete_messages(app=app, room="r", before_ms=1_000_500) == Deleted(1, "m1")
-    assert await store.delete_messages(app=app, room="r", before_ms=1_002_001) == Deleted(3, "")
+    assert await store.messages.delete_messages(app=app, room="r", before_ms=1_000_500) == Deleted(1, "m1")
+    assert await store.messages.delete_messages(app=app, room="r", before_ms=1_002_001) == Deleted(3, "")
 
 
 async def test_a_message_goes_before_a_time(store: RedisStore, app: str) -> None:
     """The id of a message may look like a time; it is one only where there is no such message."""
     await a_room(store, app)
     await many(store, app, 4, sent_ms=1_000_000)
-    assert (await store.delete_messages(app=app, room="r", before="m1", before_ms=1_009_000)).count == 1
-    assert (await store.delete_messages(app=app, room="r", before="m9", before_ms=1_002_000)).count == 1
+    assert (await store.messages.delete_messages(app=app, room="r", before="m1", before_ms=1_009_000)).count == 1
+    assert (await store.messages.delete_messages(app=app, room="r", before="m9", before_ms=1_002_000)).count == 1
 
 
 async def test_of_forgotten_messages_no_time_is_known(store: RedisStore, app: str) -> None:
     """They stay until the oldest one that is remembered goes."""
     await a_room(store, app)
     await many(store, app, 256, sent_ms=1_000_000)  # 156 are forgotten
-    assert await store.delete_messages(app=app, room="r", before_ms=1_100_000) == Deleted(0)
+    assert await store.messages.delete_messages(app=app, room="r", before_ms=1_100_000) == Deleted(0)
     assert await unread_of(store, app, "ann") == 256
-    assert await store.delete_messages(app=app, room="r", before_ms=1_157_000) == Deleted(157, "m157")
+    assert await store.messages.delete_messages(app=app, room="r", before_ms=1_157_000) == Deleted(157, "m157")
     assert await unread_of(store, app, "ann") == 99
 
 
@@ -207,10 +209,10 @@ async def test_more_than_one_script_looks_at_is_deleted_all_the_same(
     script = copied / "delete_messages.lua"
     script.write_text(script.read_text().replace("LOOKED_AT_ONCE = 10000", "LOOKED_AT_ONCE = 10"))
     executor.scripts = scripts.load_scripts(executor.plan, copied)
-    store = RedisStore(executor)
+    store = redis_store(executor)
     await a_room(store, app)
     await many(store, app, 35, sent_ms=1_000_000)
-    assert await store.delete_messages(app=app, room="r", before_ms=1_032_000) == Deleted(32, "m32")
+    assert await store.messages.delete_messages(app=app, room="r", before_ms=1_032_000) == Deleted(32, "m32")
     assert await unread_of(store, app, "ann") == 3
     await store.outbox.idle()
 
@@ -219,12 +221,12 @@ async def test_what_was_deleted_has_no_receipts_and_cannot_be_changed(store: Red
     """As with messages that are deleted one by one; its id is taken all the same."""
     await a_room(store, app)
     await many(store, app, 3)
-    await store.delete_messages(app=app, room="r", before="m2")
-    receipts = store.receipts(app=app, room="r", message="m1", which=Filter.READ, limit=10, page="")
+    await store.messages.delete_messages(app=app, room="r", before="m2")
+    receipts = store.receipts.page(app=app, room="r", message="m1", which=Filter.READ, limit=10, page="")
     await refused(store, app, MessageUnknown, receipts)
-    await refused(store, app, MessageUnknown, store.edit_message(app=app, room="r", message="m1", body="{}"))
-    await refused(store, app, MessageUnknown, store.mark_unread(app=app, room="r", user="ann", message="m1"))
-    assert (await store.delete_message(app=app, room="r", message="m1")).count == 0
+    await refused(store, app, MessageUnknown, store.messages.edit_message(app=app, room="r", message="m1", body="{}"))
+    await refused(store, app, MessageUnknown, store.reading.mark_unread(app=app, room="r", user="ann", message="m1"))
+    assert (await store.messages.delete_message(app=app, room="r", message="m1")).count == 0
     assert not (await posted(store, app, message="m1")).created
 
 
@@ -234,4 +236,4 @@ async def test_an_unknown_message_is_refused(store: RedisStore, app: str) -> Non
     await posted(store, app, "other", "theirs")
     await a_room(store, app)
     await posted(store, app)
-    await refused(store, app, MessageUnknown, store.delete_messages(app=app, room="r", before="theirs"))
+    await refused(store, app, MessageUnknown, store.messages.delete_messages(app=app, room="r", before="theirs"))

@@ -7,7 +7,7 @@ import pytest
 from readstate.errors import MessageUnknown, Unavailable
 from readstate.store.executor import Executor, Part
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.rooms import a_room, posted
 
 
@@ -30,10 +30,10 @@ async def test_a_message_is_found_by_members_only(store: RedisStore, app: str) -
     """Others are told what they are told of one that is not there."""
     await a_room(store, app)
     message = (await posted(store, app)).message
-    assert await store.find_message(app=app, user="ann", message=message) == "r"
+    assert await store.messages.find_message(app=app, user="ann", message=message) == "r"
     for user in ("zoe", ""):
         with pytest.raises(MessageUnknown):
-            await store.find_message(app=app, user=user, message=message)
+            await store.messages.find_message(app=app, user=user, message=message)
 
 
 async def test_an_unknown_message_costs_what_one_of_strangers_costs(
@@ -47,7 +47,7 @@ async def test_an_unknown_message_costs_what_one_of_strangers_costs(
     for wanted in (message, "never posted"):
         before = executor.round_trips
         with pytest.raises(MessageUnknown):
-            await store.find_message(app=app, user="zoe", message=wanted)
+            await store.messages.find_message(app=app, user="zoe", message=wanted)
         spent.append(executor.round_trips - before)
     assert spent[0] == spent[1]
 
@@ -58,8 +58,8 @@ async def test_of_several_rooms_the_users_own_is_answered(store: RedisStore, app
     await a_room(store, app, "r2", members=["bob"])
     for room in ("r1", "r2", "r1"):
         await posted(store, app, room, "m")
-    assert await store.find_message(app=app, user="ann", message="m") == "r1"
-    assert await store.find_message(app=app, user="bob", message="m") == "r2"
+    assert await store.messages.find_message(app=app, user="ann", message="m") == "r1"
+    assert await store.messages.find_message(app=app, user="bob", message="m") == "r2"
 
 
 @pytest.mark.parametrize("fanout_limit", [1, 256])
@@ -72,7 +72,7 @@ async def test_the_users_own_rooms_are_searched_without_limit_of_time(
     key = Keys.message(app, message)
     assert 0 < await executor.command("TTL", key, key=key) <= 24 * 3600
     await executor.command("DEL", key, key=key)
-    assert await store.find_message(app=app, user="ann", message=message) == "r"
+    assert await store.messages.find_message(app=app, user="ann", message=message) == "r"
 
 
 @pytest.mark.parametrize("user", ["ann", "zoe"])
@@ -82,7 +82,7 @@ async def test_an_unknown_message_is_refused(store: RedisStore, app: str, user: 
     await posted(store, app, message="m")
     for where, message in ((app, "other"), (f"{app}-2", "m")):
         with pytest.raises(MessageUnknown):
-            await store.find_message(app=where, user=user, message=message)
+            await store.messages.find_message(app=where, user=user, message=message)
 
 
 @pytest.mark.parametrize("user", ["ann", "zoe"])
@@ -90,19 +90,19 @@ async def test_a_message_goes_with_its_room(store: RedisStore, app: str, user: s
     """Also when the room is there again."""
     await a_room(store, app)
     await posted(store, app, message="m")
-    await store.delete_room(app=app, room="r")
+    await store.rooms.delete_room(app=app, room="r")
     with pytest.raises(MessageUnknown):
-        await store.find_message(app=app, user=user, message="m")
+        await store.messages.find_message(app=app, user=user, message="m")
     await a_room(store, app)
     with pytest.raises(MessageUnknown):
-        await store.find_message(app=app, user=user, message="m")
+        await store.messages.find_message(app=app, user=user, message="m")
 
 
 async def test_a_post_is_a_post_although_its_room_cannot_be_noted(executor: Executor, app: str) -> None:
     """It has happened, and whoever is told otherwise would post it again. Members find it all the same."""
-    store = RedisStore(Half(executor))  # type: ignore[arg-type]
+    store = redis_store(Half(executor))  # type: ignore[arg-type]
     await a_room(store, app)
     sent = await posted(store, app)
     assert sent.created
     await store.outbox.idle()
-    assert await RedisStore(executor).find_message(app=app, user="ann", message=sent.message) == "r"
+    assert await redis_store(executor).messages.find_message(app=app, user="ann", message=sent.message) == "r"

@@ -23,9 +23,14 @@ async def test_the_newest_messages_are_remembered_and_all_are_counted(
     key = Keys.room(app, "r")
     assert [await executor.command("HLEN", f"{key}:{suffix}", key=key) for suffix in "il"] == [HISTORY, HISTORY]
     await refused(
-        store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY - 1}")
+        store,
+        app,
+        MessageUnknown,
+        store.reading.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY - 1}"),
     )
-    assert (await store.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY}")).unread == HISTORY - 1
+    assert (
+        await store.reading.mark_read(app=app, room="r", user="ann", message=f"m{POSTS - HISTORY}")
+    ).unread == HISTORY - 1
 
 
 async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(store: RedisStore, app: str) -> None:
@@ -34,7 +39,7 @@ async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(st
     await posted(store, app, message="first", sender="ann")
     for _ in range(POSTS):
         await posted(store, app)
-    me = (await store.room(app=app, room="r", user="ann")).me
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.unread, me.last_read) == (1, POSTS, None)
 
@@ -47,7 +52,7 @@ async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages
     await a_room(store, app, members=["ann"])
     for number in range(10):
         await posted(store, app, message=f"m{number}")
-        await store.delete_message(app=app, room="r", message=f"m{number}")
+        await store.messages.delete_message(app=app, room="r", message=f"m{number}")
     await posted(store, app, message="x", sender="ann")
     for _ in range(messages):
         await posted(store, app)
@@ -60,8 +65,8 @@ async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, 
     """Holes, when the last member has passed them, and who joined before the oldest remembered message: else a post could take long."""
     await a_room(store, app, members=["ann"])
     await posted(store, app, message="m")
-    await store.add_members(app=app, room="r", members=["bob"])
-    await store.delete_message(app=app, room="r", message="m")
+    await store.rooms.add_members(app=app, room="r", members=["bob"])
+    await store.messages.delete_message(app=app, room="r", message="m")
     key = Keys.room(app, "r")
     for suffix in "hb":
         await executor.command(
@@ -70,15 +75,15 @@ async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, 
     for _ in range(62):
         await posted(store, app)
     await posted(store, app, message="kept")
-    await store.delete_message(app=app, room="r", message="kept")
-    await store.add_members(app=app, room="r", members=["cid"])
+    await store.messages.delete_message(app=app, room="r", message="kept")
+    await store.rooms.add_members(app=app, room="r", members=["cid"])
     left = []
     for posts in (1, 64, 64):
         for _ in range(posts):
             await posted(store, app, sender="ann")
         left.append([await executor.command("ZCARD", f"{key}:{suffix}", key=key) for suffix in "hb"])
     assert left == [[5002, 15_002], [1, 5002], [1, 0]]
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_holes_that_somebody_has_not_passed_are_kept(store: RedisStore, app: str) -> None:
@@ -86,7 +91,7 @@ async def test_holes_that_somebody_has_not_passed_are_kept(store: RedisStore, ap
     await a_room(store, app)
     for number in range(10):
         await posted(store, app, message=f"m{number}")
-        await store.delete_message(app=app, room="r", message=f"m{number}")
+        await store.messages.delete_message(app=app, room="r", message=f"m{number}")
     for _ in range(60):
         await posted(store, app, sender="ann")
     assert await unread_of(store, app, "bob") == 60

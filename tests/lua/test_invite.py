@@ -7,43 +7,44 @@ import pytest
 
 from readstate.domain.types import Made, Status
 from readstate.errors import LimitReached, RoomUnknown
-from readstate.store.redis_store import MAX_INVITATIONS, RedisStore
+from readstate.store.redis_store import RedisStore
+from readstate.store.rooms import MAX_INVITATIONS
 from tests.support.contents import contents, refused
 from tests.support.rooms import a_room, posted
 
 
 async def is_invited(store: RedisStore, app: str, user: str) -> bool:
-    return (await store.room(app=app, room="r", user=user)).invited
+    return (await store.rooms.room(app=app, room="r", user=user)).invited
 
 
 async def full(store: RedisStore, app: str, users: list[str]) -> None:
     """Nobody more is invited: neither of `users`."""
     with pytest.raises(LimitReached):
-        await store.invite(app=app, room="r", users=users)
+        await store.rooms.invite(app=app, room="r", users=users)
     assert not any([await is_invited(store, app, user) for user in users])
 
 
 async def test_the_invited_are_no_members(store: RedisStore, app: str) -> None:
     """Nothing is unread for them. Members are passed over, and so is who is invited already."""
     await a_room(store, app, members=["ann"])
-    assert await store.invite(app=app, room="r", users=["bob", "ann", "cid", "bob"]) == ["bob", "cid"]
-    assert await store.invite(app=app, room="r", users=["cid", "dan"]) == ["dan"]
+    assert await store.rooms.invite(app=app, room="r", users=["bob", "ann", "cid", "bob"]) == ["bob", "cid"]
+    assert await store.rooms.invite(app=app, room="r", users=["cid", "dan"]) == ["dan"]
     await posted(store, app)
-    assert await store.badge(app=app, user="bob", tags=[]) == 0
+    assert await store.badges.badge(app=app, user="bob", tags=[]) == 0
     assert [user for user in ("ann", "bob", "cid", "dan", "eve") if await is_invited(store, app, user)] == [
         "bob",
         "cid",
         "dan",
     ]
-    assert (await store.room(app=app, room="r", user="ann")).member_count == 1
+    assert (await store.rooms.room(app=app, room="r", user="ann")).member_count == 1
 
 
 async def test_an_invitation_ends_when_it_is_followed(store: RedisStore, app: str) -> None:
     """Who leaves again is invited no more."""
     await a_room(store, app, members=["ann"])
-    await store.invite(app=app, room="r", users=["bob", "cid"])
-    await store.add_members(app=app, room="r", members=["bob"])
-    await store.remove_members(app=app, room="r", members=["bob"])
+    await store.rooms.invite(app=app, room="r", users=["bob", "cid"])
+    await store.rooms.add_members(app=app, room="r", members=["bob"])
+    await store.rooms.remove_members(app=app, room="r", members=["bob"])
     assert not await is_invited(store, app, "bob")
     assert await is_invited(store, app, "cid")
 
@@ -52,16 +53,16 @@ async def test_an_invitation_is_taken_back(store: RedisStore, app: str) -> None:
     """By removing who is no member yet. Nothing else changes, and nobody is told."""
     await a_room(store, app, members=["ann"])
     before = await contents(store, app)
-    await store.invite(app=app, room="r", users=["bob"])
-    assert await store.remove_members(app=app, room="r", members=["bob"]) == []
+    await store.rooms.invite(app=app, room="r", users=["bob"])
+    assert await store.rooms.remove_members(app=app, room="r", members=["bob"]) == []
     assert await contents(store, app) == before
 
 
 async def test_invitations_go_with_the_room(store: RedisStore, app: str) -> None:
     """Nothing of them is left."""
     await a_room(store, app, members=["ann"])
-    await store.invite(app=app, room="r", users=["bob"])
-    await store.delete_room(app=app, room="r")
+    await store.rooms.invite(app=app, room="r", users=["bob"])
+    await store.rooms.delete_room(app=app, room="r")
     assert f"{{r:{app}:r}}:n".encode() not in await contents(store, app)
     await a_room(store, app, members=["ann"])
     assert not await is_invited(store, app, "bob")
@@ -70,18 +71,18 @@ async def test_invitations_go_with_the_room(store: RedisStore, app: str) -> None
 async def test_a_room_keeps_a_limited_number_of_invitations(store: RedisStore, app: str) -> None:
     """One beyond is refused whole; one that is open already, or that has ended, takes no place."""
     await a_room(store, app, members=["ann"])
-    await store.invite(app=app, room="r", users=[f"u{number}" for number in range(MAX_INVITATIONS - 1)])
+    await store.rooms.invite(app=app, room="r", users=[f"u{number}" for number in range(MAX_INVITATIONS - 1)])
     await full(store, app, ["bob", "cid"])
-    assert await store.invite(app=app, room="r", users=["bob", "u1", "ann"]) == ["bob"]
+    assert await store.rooms.invite(app=app, room="r", users=["bob", "u1", "ann"]) == ["bob"]
     await full(store, app, ["cid"])
-    assert await store.invite(app=app, room="r", users=["bob"]) == []
-    await store.add_members(app=app, room="r", members=["bob"])
-    assert await store.invite(app=app, room="r", users=["cid"]) == ["cid"]
+    assert await store.rooms.invite(app=app, room="r", users=["bob"]) == []
+    await store.rooms.add_members(app=app, room="r", members=["bob"])
+    assert await store.rooms.invite(app=app, room="r", users=["cid"]) == ["cid"]
 
 
 async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str) -> None:
     """Nothing is written."""
-    await refused(store, app, RoomUnknown, store.invite(app=app, room="r", users=["ann"]))
+    await refused(store, app, RoomUnknown, store.rooms.invite(app=app, room="r", users=["ann"]))
 
 
 Change = Callable[..., Awaitable[Any]]
@@ -92,22 +93,24 @@ async def test_a_change_finds_no_room_that_is_in_other_hands_than_was_seen(
     store: RedisStore, app: str, by_client: bool
 ) -> None:
     """Who had a right in a client's room has none when a backend took it over meanwhile."""
-    await store.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=by_client)
+    await store.rooms.create_room(
+        app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=by_client
+    )
     other, same = (Made.NOT_BY_CLIENT, Made.BY_CLIENT) if by_client else (Made.BY_CLIENT, Made.NOT_BY_CLIENT)
     posting = {"sender": "ann", "message": "m", "countable": True, "body": "{}", "sender_must_be_member": True}
     changes: list[tuple[Change, dict[str, Any]]] = [
-        (store.add_members, {"members": ["eve"]}),
-        (store.invite, {"users": ["mal"]}),
-        (store.remove_members, {"members": ["bob"]}),
-        (store.set_tags, {"tags": ["b"]}),
-        (store.set_status, {"status": Status.FROZEN}),
-        (store.set_profile, {"profile": {"opening": b"1"}}),
-        (store.post, posting),
+        (store.rooms.add_members, {"members": ["eve"]}),
+        (store.rooms.invite, {"users": ["mal"]}),
+        (store.rooms.remove_members, {"members": ["bob"]}),
+        (store.rooms.set_tags, {"tags": ["b"]}),
+        (store.rooms.set_status, {"status": Status.FROZEN}),
+        (store.rooms.set_profile, {"profile": {"opening": b"1"}}),
+        (store.messages.post, posting),
     ]
     for change, arguments in changes:
         await refused(store, app, RoomUnknown, change(app=app, room="r", made=other, **arguments))
         await change(app=app, room="r", made=same, **arguments)
     before = await contents(store, app)
-    assert not await store.delete_room(app=app, room="r", made=other)
+    assert not await store.rooms.delete_room(app=app, room="r", made=other)
     assert await contents(store, app) == before
-    assert await store.delete_room(app=app, room="r", made=same)
+    assert await store.rooms.delete_room(app=app, room="r", made=same)

@@ -7,7 +7,7 @@ import pytest
 from readstate.domain.types import Posted, Receipt
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.receipts import whole_list
 from tests.support.rooms import a_room, posted
 
@@ -45,7 +45,7 @@ async def test_a_move_that_ends_a_chunk_is_found_as_exactly_as_any(store: RedisS
     await a_room(store, app)
     messages = [(await posted(store, app)).message for _ in range(4 * CHUNK)]
     for message in messages:
-        await store.mark_read(app=app, room="r", user="bob", message=message)
+        await store.reading.mark_read(app=app, room="r", user="bob", message=message)
     assert [message for message in messages if not (await receipt_of(store, app, message)).exact] == []
 
 
@@ -65,7 +65,7 @@ async def test_reading_is_noted_with_the_servers_clock(store: RedisStore, execut
     await a_room(store, app)
     message = (await posted(store, app, sender="ann")).message
     before = await server_ms(executor, app)
-    await store.mark_read(app=app, room="r", user="bob", message=message)
+    await store.reading.mark_read(app=app, room="r", user="bob", message=message)
     assert before <= (await receipt_of(store, app, message)).at_ms <= await server_ms(executor, app)
 
 
@@ -74,18 +74,18 @@ async def test_reading_again_or_something_older_is_no_move(store: RedisStore, ap
     """The first time stands, also in a room above the fan-out limit."""
     await a_room(store, app)
     message = (await posted(store, app, sender="ann")).message
-    await store.mark_read(app=app, room="r", user="bob", message=message)
+    await store.reading.mark_read(app=app, room="r", user="bob", message=message)
     first = await receipt_of(store, app, message)
     await asyncio.sleep(0.003)
-    await store.mark_read(app=app, room="r", user="bob", message=message)
-    await store.mark_read_until(app=app, room="r", user="bob", until_ms=0)
+    await store.reading.mark_read(app=app, room="r", user="bob", message=message)
+    await store.reading.mark_read_until(app=app, room="r", user="bob", until_ms=0)
     assert await receipt_of(store, app, message) == first
 
 
 @pytest.mark.parametrize("kept", [CHUNK, 2 * CHUNK])
 async def test_past_the_trim_a_receipt_says_at_the_latest(executor: Executor, app: str, kept: int) -> None:
     """What the journal no longer holds is said to be inexact, and is never earlier than the truth; the newest moves are exact."""
-    store = RedisStore(executor, journal_moves=kept)
+    store = redis_store(executor, journal_moves=kept)
     hers, his = await a_dialogue(store, app, 6 * CHUNK + 5)
     told = [await receipt_of(store, app, question.message) for question in hers]
     assert all(receipt.at_ms >= answer.at_ms for receipt, answer in zip(told, his, strict=True))
@@ -100,7 +100,7 @@ async def test_past_the_trim_a_receipt_says_at_the_latest(executor: Executor, ap
 
 async def test_moves_are_forgotten_by_age_as_well(executor: Executor, app: str) -> None:
     """Here after no time at all, but for the moves that are not put away yet and the last chunk."""
-    store = RedisStore(executor, journal_days=0)
+    store = redis_store(executor, journal_days=0)
     hers, his = await a_dialogue(store, app, 2 * CHUNK)
     await asyncio.sleep(0.01)
     for _ in range(CHUNK):
@@ -111,7 +111,7 @@ async def test_moves_are_forgotten_by_age_as_well(executor: Executor, app: str) 
 
 async def test_a_journal_does_not_grow_beyond_its_setting(executor: Executor, app: str) -> None:
     """However much somebody reads."""
-    store, key = RedisStore(executor, journal_moves=CHUNK), Keys.room(app, "r")
+    store, key = redis_store(executor, journal_moves=CHUNK), Keys.room(app, "r")
     for _ in range(3):
         await a_dialogue(store, app, 5 * CHUNK)
         assert await executor.command("HLEN", f"{key}:j", key=key) <= 2 * 3, (
@@ -122,7 +122,7 @@ async def test_a_journal_does_not_grow_beyond_its_setting(executor: Executor, ap
 
 async def test_a_move_takes_at_most_24_bytes(executor: Executor, app: str) -> None:
     """As the server counts them, everything included."""
-    store, key = RedisStore(executor), Keys.room(app, "r")
+    store, key = redis_store(executor), Keys.room(app, "r")
     await a_room(store, app, members=["ann"])
     moves = 960
     for _ in range(moves):
@@ -133,8 +133,8 @@ async def test_a_move_takes_at_most_24_bytes(executor: Executor, app: str) -> No
 
 async def test_a_shorter_setting_takes_effect_step_by_step(executor: Executor, app: str) -> None:
     """Two chunks go for each that comes, until there are as few as wanted."""
-    await a_dialogue(RedisStore(executor), app, 10 * CHUNK)
-    store, key = RedisStore(executor, journal_moves=CHUNK), Keys.room(app, "r")
+    await a_dialogue(redis_store(executor), app, 10 * CHUNK)
+    store, key = redis_store(executor, journal_moves=CHUNK), Keys.room(app, "r")
     for _ in range(12 * CHUNK):
         await posted(store, app, sender="bob")
     assert await executor.command("HLEN", f"{key}:j", key=key) <= 10 + 3
@@ -142,9 +142,9 @@ async def test_a_shorter_setting_takes_effect_step_by_step(executor: Executor, a
 
 async def test_the_journal_of_a_deleted_room_is_gone(executor: Executor, app: str) -> None:
     """Whoever creates the room again begins afresh."""
-    store, key = RedisStore(executor), Keys.room(app, "r")
+    store, key = redis_store(executor), Keys.room(app, "r")
     await a_dialogue(store, app, 2 * CHUNK)
-    await store.delete_room(app=app, room="r")
+    await store.rooms.delete_room(app=app, room="r")
     assert await executor.command("EXISTS", f"{key}:j", key=key) == 0
 
 

@@ -16,9 +16,9 @@ async def test_reading_moves_the_cursor_and_lowers_the_badge(store: RedisStore, 
     await posted(store, app, "other")
     await posted(store, app, message="m")
     await posted(store, app)
-    reading = await store.mark_read(app=app, room="r", user="ann", message="m")
+    reading = await store.reading.mark_read(app=app, room="r", user="ann", message="m")
     assert reading == Reading(message="m", seq=1, moved=True, unread=1, badge=2)
-    assert [await store.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == [1, 2]
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == [1, 2]
 
 
 @pytest.mark.parametrize("message", ["m", "n"])
@@ -28,9 +28,9 @@ async def test_an_older_or_equal_message_changes_nothing(store: RedisStore, app:
     await posted(store, app, message="m")
     await posted(store, app, message="n")
     await posted(store, app)
-    await store.mark_read(app=app, room="r", user="ann", message="n")
+    await store.reading.mark_read(app=app, room="r", user="ann", message="n")
     before = await contents(store, app)
-    reading = await store.mark_read(app=app, room="r", user="ann", message=message)
+    reading = await store.reading.mark_read(app=app, room="r", user="ann", message=message)
     assert reading == Reading(message="n", seq=2, moved=False, unread=1, badge=1)
     assert await contents(store, app) == before
 
@@ -40,11 +40,11 @@ async def test_a_first_read_below_where_one_joined_is_a_read(store: RedisStore, 
     await a_room(store, app, members=[])
     await posted(store, app, message="m")
     await posted(store, app, message="n")
-    await store.add_members(app=app, room="r", members=["ann"])
+    await store.rooms.add_members(app=app, room="r", members=["ann"])
     await posted(store, app)
-    assert await store.mark_read(app=app, room="r", user="ann", message="m") == Reading("m", 1, True, 1, 1)
-    assert not (await store.mark_read(app=app, room="r", user="ann", message="m")).moved
-    me = (await store.room(app=app, room="r", user="ann")).me
+    assert await store.reading.mark_read(app=app, room="r", user="ann", message="m") == Reading("m", 1, True, 1, 1)
+    assert not (await store.reading.mark_read(app=app, room="r", user="ann", message="m")).moved
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.last_read) == (2, "m")
 
@@ -54,18 +54,18 @@ async def test_reading_what_does_not_count_up_to_the_head_leaves_nothing(store: 
     await a_room(store, app)
     await posted(store, app)
     await posted(store, app, message="m", countable=False)
-    await store.delete_message(app=app, room="r", message="m")
-    assert (await store.mark_read(app=app, room="r", user="ann", message="m")).unread == 0
+    await store.messages.delete_message(app=app, room="r", message="m")
+    assert (await store.reading.mark_read(app=app, room="r", user="ann", message="m")).unread == 0
 
 
 async def test_refusals_come_in_order_room_member_message(store: RedisStore, app: str) -> None:
     """A stranger does not learn which messages exist; another room's message is unknown."""
     await a_room(store, app, "other")
     await posted(store, app, "other", "m")
-    await refused(store, app, RoomUnknown, store.mark_read(app=app, room="r", user="zoe", message="m"))
+    await refused(store, app, RoomUnknown, store.reading.mark_read(app=app, room="r", user="zoe", message="m"))
     await a_room(store, app)
-    await refused(store, app, NotMember, store.mark_read(app=app, room="r", user="zoe", message="m"))
-    await refused(store, app, MessageUnknown, store.mark_read(app=app, room="r", user="ann", message="m"))
+    await refused(store, app, NotMember, store.reading.mark_read(app=app, room="r", user="zoe", message="m"))
+    await refused(store, app, MessageUnknown, store.reading.mark_read(app=app, room="r", user="ann", message="m"))
 
 
 async def test_many_at_once_are_each_answered_on_their_own(store: RedisStore, app: str) -> None:
@@ -75,7 +75,7 @@ async def test_many_at_once_are_each_answered_on_their_own(store: RedisStore, ap
     for room, message in (("r", "m1"), ("r", "m2"), ("s", "n1")):
         await posted(store, app, room, message=message)
     items = [("r", "m2"), ("nowhere", "m1"), ("s", "m1"), ("s", "n1"), ("r", "m1")]
-    outcomes = await store.mark_read_many(app=app, user="ann", items=items)
+    outcomes = await store.reading.mark_read_many(app=app, user="ann", items=items)
     assert [outcome if isinstance(outcome, Reading) else type(outcome) for outcome in outcomes] == [
         Reading("m2", 2, True, 0, outcomes[0].badge),
         RoomUnknown,
@@ -83,4 +83,4 @@ async def test_many_at_once_are_each_answered_on_their_own(store: RedisStore, ap
         Reading("n1", 1, True, 0, outcomes[3].badge),
         Reading("m2", 2, False, 0, outcomes[4].badge),
     ]
-    assert await store.badge(app=app, user="ann", tags=[]) == 0
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0

@@ -20,7 +20,7 @@ async def sent(
 
 
 async def until(store: RedisStore, app: str, until_ms: int, user: str = "ann") -> Reading:
-    return await store.mark_read_until(app=app, room="r", user=user, until_ms=until_ms)
+    return await store.reading.mark_read_until(app=app, room="r", user=user, until_ms=until_ms)
 
 
 async def three(store: RedisStore, app: str, *members: str) -> None:
@@ -54,7 +54,7 @@ async def test_the_newest_message_of_that_time_or_earlier_is_read(
 async def test_the_time_is_the_one_that_the_poster_gave(store: RedisStore, app: str) -> None:
     """It is answered and remembered; without one it is the server's."""
     await three(store, app)
-    now = await store.post(
+    now = await store.messages.post(
         app=app, room="r", sender="", message="n", countable=True, body="{}", sender_must_be_member=False, sent_ms=0
     )
     assert now.at_ms > LONG_AGO + 10**11
@@ -89,7 +89,7 @@ async def test_a_room_without_messages_has_nothing_to_read(store: RedisStore, ap
 async def test_reading_to_a_deleted_message_at_the_end_leaves_nothing(store: RedisStore, app: str) -> None:
     """Cursors may stand on it."""
     await three(store, app)
-    await store.delete_message(app=app, room="r", message="m3")
+    await store.messages.delete_message(app=app, room="r", message="m3")
     assert await until(store, app, 0) == Reading("m3", 3, True, 0, 0)
 
 
@@ -101,7 +101,7 @@ async def test_what_was_sent_before_a_time_that_is_read_does_not_count_when_it_c
     await until(store, app, LONG_AGO + 100)
     assert (await sent(store, app, "late", LONG_AGO + 50)).created
     assert await unread_of(store, app, "ann") == 0
-    assert await store.badge(app=app, user="ann", tags=[]) == 0
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
     await sent(store, app, "at that very time", LONG_AGO + 100)
     assert await unread_of(store, app, "ann") == 1
     await sent(store, app, "later", LONG_AGO + 101)

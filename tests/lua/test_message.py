@@ -11,9 +11,9 @@ async def test_the_sender_is_remembered_also_of_a_deleted_message(store: RedisSt
     await a_room(store, app)
     await posted(store, app, message="m", sender="ann")
     await posted(store, app, message="n")
-    await store.delete_message(app=app, room="r", message="m")
-    assert (await store.message(app=app, room="r", message="m")).sender == "ann"
-    assert (await store.message(app=app, room="r", message="n")).sender == ""
+    await store.messages.delete_message(app=app, room="r", message="m")
+    assert (await store.messages.message(app=app, room="r", message="m")).sender == "ann"
+    assert (await store.messages.message(app=app, room="r", message="n")).sender == ""
 
 
 async def test_a_message_before_a_place_is_unknown(store: RedisStore, app: str) -> None:
@@ -21,12 +21,12 @@ async def test_a_message_before_a_place_is_unknown(store: RedisStore, app: str) 
     await a_room(store, app)
     for message in ("m", "n"):
         await posted(store, app, message=message, sender="ann")
-    await refused(store, app, MessageUnknown, store.message(app=app, room="r", message="m", after=1))
-    assert (await store.message(app=app, room="r", message="n", after=1)).sender == "ann"
+    await refused(store, app, MessageUnknown, store.messages.message(app=app, room="r", message="m", after=1))
+    assert (await store.messages.message(app=app, room="r", message="n", after=1)).sender == "ann"
 
 
 async def test_unknown_rooms_and_messages_are_refused(store: RedisStore, app: str) -> None:
     """Room first, then message."""
-    await refused(store, app, RoomUnknown, store.message(app=app, room="r", message="m"))
+    await refused(store, app, RoomUnknown, store.messages.message(app=app, room="r", message="m"))
     await a_room(store, app)
-    await refused(store, app, MessageUnknown, store.message(app=app, room="r", message="m"))
+    await refused(store, app, MessageUnknown, store.messages.message(app=app, room="r", message="m"))

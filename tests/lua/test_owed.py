@@ -6,7 +6,7 @@ from readstate.errors import RoomUnknown
 from readstate.store import outbox
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
@@ -25,9 +25,9 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
     await a_room(store, app)
     await store.outbox.idle()
     await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
-    assert await store.badge(app=app, user="ann", tags=[]) == 0
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
     await store.outbox.pay(app, "r")
-    assert [await store.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
 
 
 @pytest.mark.parametrize("how", ["remove_members", "delete_room"])
@@ -39,18 +39,18 @@ async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(
     await posted(store, app)
     await store.outbox.idle()
     await run(how, Keys.room(app, "r"), *((app, 256, "", "ann") if how == "remove_members" else (app, "")))
-    assert await store.badge(app=app, user="ann", tags=[]) == 1
-    assert await store.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
 
 
 async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, executor: Executor, app: str) -> None:
     """The fan-out limit may be set so that a room owes more members than are told at once."""
-    store, users = RedisStore(executor, fanout_limit=1000), [f"u{number}" for number in range(600)]
+    store, users = redis_store(executor, fanout_limit=1000), [f"u{number}" for number in range(600)]
     await a_room(store, app, members=users)
     await posted(store, app)
     await store.outbox.idle()
     await run("delete_room", Keys.room(app, "r"), app, "")
-    assert set((await store.badges_after(app=app, room="r", users=users)).values()) == {0}
+    assert set((await store.badges.badges_after(app=app, room="r", users=users)).values()) == {0}
     await store.outbox.idle()
 
 
@@ -59,7 +59,7 @@ async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: st
     await a_room(store, app)
     await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     assert not (await posted(store, app, message="m")).created
-    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
 
 
 async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app: str) -> None:
@@ -107,13 +107,13 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
     await executor.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await executor.command("ZADD", shard, 0, f"{app}:broken", key=shard)
     await store.outbox.recover(older_than_s=-10)
-    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     await executor.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
 
 
 async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, executor: Executor, app: str) -> None:
     """A stranger who makes up room ids leaves nothing behind."""
     with pytest.raises(RoomUnknown):
-        await store.mark_read(app=app, room="made-up", user="a", message="m")
+        await store.reading.mark_read(app=app, room="made-up", user="a", message="m")
     owing = Keys.owing_of(Keys.room(app, "made-up"))
     assert await executor.command("ZSCORE", owing, f"{app}:made-up", key=owing) is None

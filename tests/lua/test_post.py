@@ -17,10 +17,10 @@ async def test_a_message_is_unread_for_all_but_its_poster(store: RedisStore, app
     await a_room(store, app, tags=["a"])
     post = await posted(store, app, message="m", sender="ann")
     assert (post.message, post.seq, post.ordinal, post.created) == ("m", 1, 1, True)
-    me = (await store.room(app=app, room="r", user="ann")).me
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.unread, me.last_read) == (1, 0, "m")
-    assert [await store.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == [0, 1]
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == [0, 1]
 
 
 async def test_posting_reads_everything_before_it(store: RedisStore, app: str) -> None:
@@ -44,7 +44,7 @@ async def test_a_known_id_changes_nothing_and_is_answered_with_its_place(store: 
     await a_room(store, app)
     first = await posted(store, app, message="m", sender="ann")
     await posted(store, app)
-    await store.delete_message(app=app, room="r", message="m")
+    await store.messages.delete_message(app=app, room="r", message="m")
     before = await contents(store, app)
     again = await posted(store, app, message="m", sender="bob", countable=False)
     assert again == replace(first, created=False, moved=0)
@@ -72,7 +72,7 @@ async def test_a_sender_who_is_not_a_member_has_no_cursor(store: RedisStore, app
     await a_room(store, app)
     await posted(store, app, sender="zoe")
     assert [await unread_of(store, app, user) for user in ("ann", "bob")] == [1, 1]
-    assert await store.rooms(app=app, user="zoe") == []
+    assert await store.rooms.rooms_of(app=app, user="zoe") == []
 
 
 async def test_a_stranger_is_refused_where_senders_must_be_members(store: RedisStore, app: str) -> None:
@@ -80,7 +80,7 @@ async def test_a_stranger_is_refused_where_senders_must_be_members(store: RedisS
     await a_room(store, app)
     await posted(store, app, message="m")
     for message in ("m", "new", ""):
-        call = store.post(
+        call = store.messages.post(
             app=app, room="r", sender="zoe", message=message, countable=True, body="{}", sender_must_be_member=True
         )
         await refused(store, app, NotMember, call)
@@ -100,13 +100,13 @@ async def test_a_post_may_leave_its_senders_cursor_alone(
     await posted(store, app)
     post = await posted(store, app, message="m", sender="ann", countable=countable, move_cursor=False)
     assert post.created
-    me = (await store.room(app=app, room="r", user="ann")).me
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.last_read) == (0, None)
     assert [await unread_of(store, app, user) for user in ("ann", "bob")] == unread
-    assert [await store.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == unread
-    assert (await store.mark_read(app=app, room="r", user="ann", message="m")).unread == 0
-    assert await store.audit_room(app=app, room="r", repair=False) == []
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == unread
+    assert (await store.reading.mark_read(app=app, room="r", user="ann", message="m")).unread == 0
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
 
 
 async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: RedisStore, app: str) -> None:
@@ -114,8 +114,8 @@ async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: Re
     await a_room(store, app)
 
     async def last() -> str | None:
-        there = (await store.room(app=app, room="r", user="")).last
-        (summary,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=False, fields=[])
+        there = (await store.rooms.room(app=app, room="r", user="")).last
+        (summary,) = await store.rooms.room_summary_each(app=app, rooms=["r"], user="ann", tags=False, fields=[])
         assert summary is not None
         assert summary.last_ms == (there.at_ms if there else 0)
         return there.message if there else None
@@ -126,15 +126,15 @@ async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: Re
         await posted(store, app, message=message, as_last=not hidden)
     assert await last() == "m2"
     for message in ("q4", "q5", "q6", "m2", "q3"):  # ends and middles of the row
-        await store.delete_message(app=app, room="r", message=message)
+        await store.messages.delete_message(app=app, room="r", message=message)
     assert await last() == "m1"
-    await store.delete_message(app=app, room="r", message="m1")
+    await store.messages.delete_message(app=app, room="r", message="m1")
     assert await last() is None
     await posted(store, app, message="m7")
     for message in ("q8", "m9", "q10"):
         await posted(store, app, message=message, as_last=message == "m9")
     for message in ("m9", "q10"):  # what joins two rows, then an end
-        await store.delete_message(app=app, room="r", message=message)
+        await store.messages.delete_message(app=app, room="r", message=message)
     assert await last() == "m7"
 
 
@@ -149,11 +149,11 @@ async def test_the_time_it_was_sent_is_its_time(
     """Whether it was read before it came is asked of one-to-one conversations only that go by time."""
     await a_room(store, app)
     await posted(store, app)
-    await store.mark_read_until(app=app, room="r", user="bob", until_ms=0)
+    await store.reading.mark_read_until(app=app, room="r", user="bob", until_ms=0)
     post = await posted(store, app, message="m", sender="ann", sent_ms=1_000_000, **arguments)
     assert post.at_ms == 1_000_000
-    room = await store.room(app=app, room="r", user="")
+    room = await store.rooms.room(app=app, room="r", user="")
     assert room.last is not None
     assert (room.last.message, room.last.at_ms) == ("m", 1_000_000)
-    assert (await store.message(app=app, room="r", message="m")).at_ms == 1_000_000
+    assert (await store.messages.message(app=app, room="r", message="m")).at_ms == 1_000_000
     assert await unread_of(store, app, "bob") == unread

@@ -16,6 +16,7 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
+from tests.support.nouns import operation_of
 from tests.support.receipts import page_while, whole_list
 from tests.support.rooms import a_room, posted
 
@@ -33,7 +34,7 @@ async def a_message(store: RedisStore, app: str, *, readers: Sequence[str] = (),
     await a_room(store, app, members=members)
     message = (await posted(store, app, sender="ann")).message
     for reader in readers:
-        await store.mark_read(app=app, room="r", user=reader, message=message)
+        await store.reading.mark_read(app=app, room="r", user=reader, message=message)
     return message
 
 
@@ -44,7 +45,7 @@ async def lists(store: RedisStore, app: str, message: str) -> tuple[list[str], l
     here = [receipt.member for receipt in read.readers if not receipt.left]
     gone = [receipt.member for receipt in read.readers if receipt.left]
     assert (read.read, read.unread, read.left) == (len(here), len(unread.non_readers), len(gone))
-    (count,) = await store.receipt_counts(app=app, room="r", messages=[message])
+    (count,) = await store.receipts.receipt_counts(app=app, room="r", messages=[message])
     assert count == ReceiptCount(message, read.read, read.unread, read.left)
     return here, list(unread.non_readers), gone
 
@@ -83,8 +84,8 @@ async def test_who_posts_has_read_what_came_before(store: RedisStore, app: str) 
 async def test_who_joined_later_is_in_neither_list(store: RedisStore, app: str) -> None:
     """Not even when they read the message, or one that came later."""
     message = await a_message(store, app)
-    await store.add_members(app=app, room="r", members=["eve", "fay"])
-    await store.mark_read(app=app, room="r", user="eve", message=message)
+    await store.rooms.add_members(app=app, room="r", members=["eve", "fay"])
+    await store.reading.mark_read(app=app, room="r", user="eve", message=message)
     await posted(store, app, sender="fay")
     assert await lists(store, app, message) == ([], ["bob", "cid", "dan"], [])
 
@@ -92,9 +93,9 @@ async def test_who_joined_later_is_in_neither_list(store: RedisStore, app: str) 
 async def test_who_joined_later_and_left_is_in_no_number(store: RedisStore, app: str) -> None:
     """Whether or not they have read anything meanwhile."""
     message = await a_message(store, app, readers=["bob"])
-    await store.add_members(app=app, room="r", members=["eve", "fay"])
+    await store.rooms.add_members(app=app, room="r", members=["eve", "fay"])
     await posted(store, app, sender="fay")
-    await store.remove_members(app=app, room="r", members=["eve", "fay"])
+    await store.rooms.remove_members(app=app, room="r", members=["eve", "fay"])
     assert await lists(store, app, message) == (["bob"], ["cid", "dan"], [])
 
 
@@ -102,7 +103,7 @@ async def test_who_left_stays_among_the_readers_and_goes_from_the_others(store: 
     """The receipt is as it was, but for the mark."""
     message = await a_message(store, app, readers=["bob", "cid"])
     before = {receipt.member: receipt.at_ms for receipt in (await whole_list(store, app, "r", message)).readers}
-    await store.remove_members(app=app, room="r", members=["bob", "dan"])
+    await store.rooms.remove_members(app=app, room="r", members=["bob", "dan"])
     assert await lists(store, app, message) == (["cid"], [], ["bob"])
     after = {receipt.member: receipt.at_ms for receipt in (await whole_list(store, app, "r", message)).readers}
     assert after == before
@@ -111,11 +112,11 @@ async def test_who_left_stays_among_the_readers_and_goes_from_the_others(store: 
 async def test_who_came_back_is_one_who_left_for_what_was_read_before(store: RedisStore, app: str) -> None:
     """What came while they were away does not concern them; what comes then does. Nobody comes twice."""
     first = await a_message(store, app, readers=["bob"])
-    await store.remove_members(app=app, room="r", members=["bob", "cid"])
+    await store.rooms.remove_members(app=app, room="r", members=["bob", "cid"])
     meanwhile = (await posted(store, app, sender="ann")).message
-    await store.add_members(app=app, room="r", members=["bob", "cid"])
+    await store.rooms.add_members(app=app, room="r", members=["bob", "cid"])
     then = (await posted(store, app, sender="ann")).message
-    await store.mark_read(app=app, room="r", user="bob", message=then)
+    await store.reading.mark_read(app=app, room="r", user="bob", message=then)
     assert await lists(store, app, first) == ([], ["dan"], ["bob"])
     assert await lists(store, app, meanwhile) == ([], ["dan"], [])
     assert await lists(store, app, then) == (["bob"], ["cid", "dan"], [])
@@ -128,10 +129,10 @@ async def test_times_of_several_stays_are_told_apart(store: RedisStore, app: str
     for _ in range(4):
         question = await posted(store, app, sender="ann")
         told.append((question.message, (await posted(store, app, sender="bob")).at_ms))
-        await store.remove_members(app=app, room="r", members=["bob"])
+        await store.rooms.remove_members(app=app, room="r", members=["bob"])
         await asyncio.sleep(0.002)
         await posted(store, app, sender="ann")
-        await store.add_members(app=app, room="r", members=["bob"])
+        await store.rooms.add_members(app=app, room="r", members=["bob"])
     for message, at_ms in told:
         (receipt,) = (await whole_list(store, app, "r", message)).readers
         assert (receipt.member, receipt.at_ms, receipt.exact, receipt.left) == ("bob", at_ms, True, True)
@@ -140,10 +141,10 @@ async def test_times_of_several_stays_are_told_apart(store: RedisStore, app: str
 async def test_the_sender_is_in_no_list_after_leaving_and_coming_back_either(store: RedisStore, app: str) -> None:
     """They wrote it, whatever they did then."""
     message = await a_message(store, app, readers=["bob"])
-    await store.remove_members(app=app, room="r", members=["ann"])
+    await store.rooms.remove_members(app=app, room="r", members=["ann"])
     assert await lists(store, app, message) == (["bob"], ["cid", "dan"], [])
-    await store.add_members(app=app, room="r", members=["ann"])
-    await store.mark_read_until(app=app, room="r", user="ann", until_ms=0)
+    await store.rooms.add_members(app=app, room="r", members=["ann"])
+    await store.reading.mark_read_until(app=app, room="r", user="ann", until_ms=0)
     assert await lists(store, app, message) == (["bob"], ["cid", "dan"], [])
 
 
@@ -157,12 +158,12 @@ async def test_a_sender_who_has_not_read_their_own_message_is_in_no_list_and_no_
     await posted(store, app, message="m", sender="ann", move_cursor=False)
     assert await lists(store, app, "before") == ([], ["ann", "cid", "dan"], [])
     assert await lists(store, app, "m") == ([], ["bob", "cid", "dan"], [])
-    assert await store.acknowledge(app=app, room="r", user="ann", messages=["m"]) == []
+    assert await store.reading.acknowledge(app=app, room="r", user="ann", messages=["m"]) == []
     if not leaves:
-        await store.mark_read(app=app, room="r", user="ann", message="m")
+        await store.reading.mark_read(app=app, room="r", user="ann", message="m")
     else:
-        await store.mark_read(app=app, room="r", user="ann", message="before")
-        await store.remove_members(app=app, room="r", members=["ann"])
+        await store.reading.mark_read(app=app, room="r", user="ann", message="before")
+        await store.rooms.remove_members(app=app, room="r", members=["ann"])
     assert await lists(store, app, "m") == ([], ["bob", "cid", "dan"], [])
 
 
@@ -174,7 +175,7 @@ async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_lat
     first = await posted(store, app, message="first", sender="ann")
     for sender, ago_ms in (("bob", 61_000), ("cid", 1_000)):
         await posted(store, app, message=sender, sender=sender, sent_ms=first.at_ms - ago_ms)
-    await store.mark_read(app=app, room="r", user="dan", message="cid")
+    await store.reading.mark_read(app=app, room="r", user="dan", message="cid")
     found = await whole_list(store, app, "r", "first")
     assert [(receipt.member, receipt.exact) for receipt in found.readers] == [
         ("bob", False),
@@ -203,11 +204,11 @@ async def test_what_is_no_longer_there_has_no_receipts(store: RedisStore, app: s
         "delete_message": {"message": message},
         "recall_message": {"message": message, "body": "{}"},
     }
-    await getattr(store, how)(app=app, room="r", **named[how])
+    await operation_of(store, how)(app=app, room="r", **named[how])
     for which in Filter:
         await refused(store, app, MessageUnknown, whole_list(store, app, "r", message, which))
     other = (await posted(store, app, sender="ann")).message
-    assert await store.receipt_counts(app=app, room="r", messages=[message, other, "nothing"]) == [
+    assert await store.receipts.receipt_counts(app=app, room="r", messages=[message, other, "nothing"]) == [
         None,
         ReceiptCount(other, 0, 3, 0),
         None,
@@ -217,10 +218,10 @@ async def test_what_is_no_longer_there_has_no_receipts(store: RedisStore, app: s
 async def test_a_room_created_anew_knows_nothing_of_the_one_before(store: RedisStore, app: str) -> None:
     """Neither its messages nor who had read them or left."""
     message = await a_message(store, app, readers=["bob", "cid"])
-    await store.remove_members(app=app, room="r", members=["cid"])
-    await store.delete_room(app=app, room="r")
+    await store.rooms.remove_members(app=app, room="r", members=["cid"])
+    await store.rooms.delete_room(app=app, room="r")
     await refused(store, app, RoomUnknown, whole_list(store, app, "r", message))
-    await refused(store, app, RoomUnknown, store.receipt_counts(app=app, room="r", messages=[message]))
+    await refused(store, app, RoomUnknown, store.receipts.receipt_counts(app=app, room="r", messages=[message]))
     await a_room(store, app, members=FOUR)
     await refused(store, app, MessageUnknown, whole_list(store, app, "r", message))
     fresh = (await posted(store, app, sender="ann")).message
@@ -247,7 +248,7 @@ async def test_a_message_that_is_forgotten_has_no_receipts_and_stays_go_with_it(
 ) -> None:
     """What only its receipts needed is not kept."""
     message = await a_message(store, app, readers=["bob", "cid"])
-    await store.remove_members(app=app, room="r", members=["bob"])
+    await store.rooms.remove_members(app=app, room="r", members=["bob"])
     for _ in range(256):
         await posted(store, app, sender="ann")
     await refused(store, app, MessageUnknown, whole_list(store, app, "r", message))
@@ -262,7 +263,7 @@ async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(
     await a_room(store, app, members=["ann", "bob"])
     for _ in range(50):
         await posted(store, app, sender="bob")
-    await store.remove_members(app=app, room="r", members=["bob"])
+    await store.rooms.remove_members(app=app, room="r", members=["bob"])
     key = Keys.room(app, "r") + ":j"
     assert {field.partition(b"\x1f")[0] for field in await executor.command("HKEYS", key, key=key)} == {b"bob"}
     for _ in range(256):
@@ -273,11 +274,11 @@ async def test_the_journal_of_one_who_has_left_goes_with_their_last_stay(
 async def test_a_later_stay_keeps_its_receipts_when_an_earlier_one_is_forgotten(store: RedisStore, app: str) -> None:
     """Of a member who came back and left again."""
     await a_message(store, app, readers=["bob"])
-    await store.remove_members(app=app, room="r", members=["bob"])
-    await store.add_members(app=app, room="r", members=["bob"])
+    await store.rooms.remove_members(app=app, room="r", members=["bob"])
+    await store.rooms.add_members(app=app, room="r", members=["bob"])
     messages = [(await posted(store, app, sender="ann")).message for _ in range(120)]
-    await store.mark_read(app=app, room="r", user="bob", message=messages[-1])
-    await store.remove_members(app=app, room="r", members=["bob"])
+    await store.reading.mark_read(app=app, room="r", user="bob", message=messages[-1])
+    await store.rooms.remove_members(app=app, room="r", members=["bob"])
     for _ in range(80):
         await posted(store, app, sender="ann")
     await refused(store, app, MessageUnknown, whole_list(store, app, "r", messages[0]))
@@ -295,10 +296,10 @@ async def test_pages_together_hold_everybody_once(store: RedisStore, app: str, l
     message = await a_message(store, app, members=["ann", *people])
     later = [(await posted(store, app, sender="ann")).message for _ in range(3)]
     for number, member in enumerate(people[:12]):
-        await store.mark_read(app=app, room="r", user=member, message=[message, *later][number % 4])
+        await store.reading.mark_read(app=app, room="r", user=member, message=[message, *later][number % 4])
     for member in people[12:15]:
-        await store.acknowledge(app=app, room="r", user=member, messages=[message])
-    await store.remove_members(app=app, room="r", members=[*people[8:10], *people[14:16]])
+        await store.reading.acknowledge(app=app, room="r", user=member, messages=[message])
+    await store.rooms.remove_members(app=app, room="r", members=[*people[8:10], *people[14:16]])
     read = await whole_list(store, app, "r", message, Filter.READ, limit)
     unread = await whole_list(store, app, "r", message, Filter.UNREAD, limit)
     assert sorted(receipt.member for receipt in read.readers) == sorted(people[:15])
@@ -318,7 +319,7 @@ async def test_who_reads_on_between_pages_is_neither_missing_nor_twice(
     steps = [(await posted(store, app, sender="ann")).message for _ in range(moves + 1)]
     for step in steps:
         for member in people:
-            await store.mark_read(app=app, room="r", user=member, message=step)
+            await store.reading.mark_read(app=app, room="r", user=member, message=step)
     if which is Filter.READ:
         target = steps[-1]
     further = [(await posted(store, app, sender="ann")).message for _ in range(12)]
@@ -329,7 +330,7 @@ async def test_who_reads_on_between_pages_is_neither_missing_nor_twice(
 
     async def everybody_reads(message: str) -> None:
         for member in people:
-            await store.mark_read(app=app, room="r", user=member, message=message)
+            await store.reading.mark_read(app=app, room="r", user=member, message=message)
 
     seen = await page_while(
         store, app, "r", target, which, 5, [lambda step=step: everybody_reads(step) for step in further]
@@ -349,7 +350,7 @@ async def test_many_moves_between_two_pages_hide_nobody_and_show_nobody_twice(
     async def read_on() -> None:
         for message in further:
             for member in people:
-                await store.mark_read(app=app, room="r", user=member, message=message)
+                await store.reading.mark_read(app=app, room="r", user=member, message=message)
 
     assert await page_while(store, app, "r", target, Filter.READ, 2, [read_on]) == Counter(people)
 
@@ -361,7 +362,7 @@ async def test_a_long_walk_shows_nobody_twice_either(store: RedisStore, app: str
     further = [(await posted(store, app, sender="ann")).message for _ in range(50)]
 
     async def read_on(number: int) -> None:
-        await store.mark_read(app=app, room="r", user=people[number], message=further[number])
+        await store.reading.mark_read(app=app, room="r", user=people[number], message=further[number])
 
     seen = await page_while(
         store, app, "r", target, Filter.READ, 1, [lambda number=number: read_on(number) for number in range(50)]
@@ -375,7 +376,7 @@ async def test_who_leaves_between_pages_is_not_shown_twice(store: RedisStore, ap
     target = await a_message(store, app, members=["ann", *people], readers=people)
 
     async def leave() -> None:
-        await store.remove_members(app=app, room="r", members=["p0", "p5"])
+        await store.rooms.remove_members(app=app, room="r", members=["p0", "p5"])
 
     assert await page_while(store, app, "r", target, Filter.READ, 2, [leave]) == Counter(people)
 
@@ -389,16 +390,16 @@ async def test_a_page_takes_no_more_commands_in_a_large_room(
     for room, size in (("small", 100), ("large", 1600)):
         people = [f"p{number}" for number in range(size)]
         await a_room(store, app, room, members=people[:900])
-        await store.add_members(app=app, room=room, members=people[900:])
+        await store.rooms.add_members(app=app, room=room, members=people[900:])
         message = (await posted(store, app, room)).message
         if which is Filter.READ:
             await asyncio.gather(
-                *(store.mark_read(app=app, room=room, user=member, message=message) for member in people)
+                *(store.reading.mark_read(app=app, room=room, user=member, message=message) for member in people)
             )
         await store.outbox.idle()
-        first = await store.receipts(app=app, room=room, message=message, which=which, limit=50, page="")
+        first = await store.receipts.page(app=app, room=room, message=message, which=which, limit=50, page="")
         await executor.each_node("CONFIG", "RESETSTAT")
-        await store.receipts(app=app, room=room, message=message, which=which, limit=50, page=first.next)
+        await store.receipts.page(app=app, room=room, message=message, which=which, limit=50, page=first.next)
         counts.append(await commands_run(executor))
     assert counts[1] <= counts[0] + 5
 
@@ -423,7 +424,7 @@ async def test_a_page_that_was_never_answered_is_refused(store: RedisStore, app:
     """With what to send instead."""
     message = await a_message(store, app)
     with pytest.raises(Invalid) as caught:
-        await store.receipts(app=app, room="r", message=message, which=Filter.READ, limit=5, page=page)
+        await store.receipts.page(app=app, room="r", message=message, which=Filter.READ, limit=5, page=page)
     assert caught.value.field == "page"
 
 
@@ -444,7 +445,7 @@ async def test_no_page_whatever_it_holds_is_more_than_refused(store: RedisStore,
     async def ask(token: Any, which: Filter) -> Receipts | None:
         page = base64.urlsafe_b64encode(msgspec.msgpack.encode(token)).decode().rstrip("=")
         try:
-            return await store.receipts(app=app, room="r", message=message, which=which, limit=3, page=page)
+            return await store.receipts.page(app=app, room="r", message=message, which=which, limit=3, page=page)
         except Invalid:
             return None
 
@@ -459,10 +460,10 @@ async def test_counts_of_many_messages_come_in_the_order_asked(store: RedisStore
     """One that is asked for twice is answered twice."""
     first = await a_message(store, app, readers=["bob", "cid"])
     second = (await posted(store, app, sender="bob")).message
-    assert await store.receipt_counts(app=app, room="r", messages=[second, first, "nothing", second]) == [
+    assert await store.receipts.receipt_counts(app=app, room="r", messages=[second, first, "nothing", second]) == [
         ReceiptCount(second, 0, 3, 0),
         ReceiptCount(first, 2, 1, 0),
         None,
         ReceiptCount(second, 0, 3, 0),
     ]
-    assert await store.receipt_counts(app=app, room="r", messages=[]) == []
+    assert await store.receipts.receipt_counts(app=app, room="r", messages=[]) == []

@@ -36,7 +36,7 @@ async def a_room_that_lost_a_read(store: RedisStore, executor: Executor, app: st
     await posted(store, app, message="n")
     await store.outbox.idle()
     before = await room_keys(executor, app)
-    await store.mark_read(app=app, room="r", user="ann", message="n")
+    await store.reading.mark_read(app=app, room="r", user="ann", message="n")
     await store.outbox.idle()
     await set_back(executor, before)
 
@@ -47,12 +47,12 @@ async def test_the_next_news_brings_the_cursor_back_into_the_room(
     """No cursor goes back, and what was read stays read."""
     await a_room_that_lost_a_read(store, executor, app)
     await posted(store, app, sender="bob")
-    me = (await store.room(app=app, room="r", user="ann")).me
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.unread, me.last_read) == (2, 1, "n")
-    assert await store.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     await store.outbox.idle()
-    assert await store.audit_user(app=app, user="ann", repair=False) == []
+    assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
 
 
 async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: str) -> None:
@@ -61,7 +61,7 @@ async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: 
     await posted(store, app)
     reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 50, KEEP)
     assert reply == 1
-    me = (await store.room(app=app, room="r", user="ann")).me
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.unread) == (1, 0)
 
@@ -85,7 +85,7 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
     await a_room_that_lost_a_read(store, executor, app)
     _, revision, born, tags, news, _ = await run("mark_read", Keys.room(app, "r"), app, "ann", "m", KEEP, "")
     # Large as it is, its members' copies stay as they are.
-    await store.delete_room(app=app, room="r")
+    await store.rooms.delete_room(app=app, room="r")
     before = await room_keys(executor, app)
     await store.outbox._tell(app, "r", revision, born, tags, news)
     await store.outbox.idle()

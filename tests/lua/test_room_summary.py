@@ -8,16 +8,16 @@ from tests.support.rooms import a_room, posted
 
 
 async def test_a_summary_says_what_the_room_says(store: RedisStore, app: str) -> None:
-    await store.create_room(
+    await store.rooms.create_room(
         app=app, room="r", tags=["a", "b"], profile={"name": b'"R"', "x": b"1"}, members=["ann", "bob"]
     )
     await posted(store, app, message="m1", sender="bob")
     await posted(store, app, message="m2", sender="bob")
-    await store.mark_read(app=app, room="r", user="ann", message="m1")
-    await store.mark_unread(app=app, room="r", user="ann", message="m2")
-    await store.set_status(app=app, room="r", status=Status.FROZEN)
-    (found,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=("name", "t"))
-    room = await store.room(app=app, room="r", user="ann")
+    await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
+    await store.reading.mark_unread(app=app, room="r", user="ann", message="m2")
+    await store.rooms.set_status(app=app, room="r", status=Status.FROZEN)
+    (found,) = await store.rooms.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=("name", "t"))
+    room = await store.rooms.room(app=app, room="r", user="ann")
     assert found is not None
     assert room.me is not None
     assert room.last is not None
@@ -37,8 +37,8 @@ async def test_a_summary_says_what_the_room_says(store: RedisStore, app: str) ->
 
 
 async def test_tags_and_fields_are_given_only_when_asked_for(store: RedisStore, app: str) -> None:
-    await store.create_room(app=app, room="r", tags=["a"], profile={"name": b'"R"'}, members=["ann"])
-    (found,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=False, fields=())
+    await store.rooms.create_room(app=app, room="r", tags=["a"], profile={"name": b'"R"'}, members=["ann"])
+    (found,) = await store.rooms.room_summary_each(app=app, rooms=["r"], user="ann", tags=False, fields=())
     assert found is not None
     assert (found.tags, found.profile, found.last_ms) == ((), {}, 0)
 
@@ -49,16 +49,18 @@ async def test_with_what_was_read_last(store: RedisStore, app: str) -> None:
     await posted(store, app, message="m1")
 
     async def found() -> tuple[tuple[str, ...], str | None, bool]:
-        (room,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=False, fields=(), last_read=True)
+        (room,) = await store.rooms.room_summary_each(
+            app=app, rooms=["r"], user="ann", tags=False, fields=(), last_read=True
+        )
         assert room is not None
         assert room.last is not None
         assert room.last.message == "m1"
         return room.tags, room.me.last_read, room.me.has_read
 
     assert await found() == (("a",), None, False)
-    await store.mark_read(app=app, room="r", user="ann", message="m1")
+    await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
     assert await found() == (("a",), "m1", True)
-    (room,) = await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=())
+    (room,) = await store.rooms.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=())
     assert room is not None
     assert room.me.last_read is None
 
@@ -66,15 +68,19 @@ async def test_with_what_was_read_last(store: RedisStore, app: str) -> None:
 async def test_a_stranger_sees_none_and_neither_does_anybody_of_a_deleted_room(store: RedisStore, app: str) -> None:
     await a_room(store, app)
     for stranger in ("zoe", ""):
-        assert await store.room_summary_each(app=app, rooms=["r"], user=stranger, tags=True, fields=("name",)) == [None]
-    await store.delete_room(app=app, room="r")
-    assert await store.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=("name",)) == [None]
+        assert await store.rooms.room_summary_each(
+            app=app, rooms=["r"], user=stranger, tags=True, fields=("name",)
+        ) == [None]
+    await store.rooms.delete_room(app=app, room="r")
+    assert await store.rooms.room_summary_each(app=app, rooms=["r"], user="ann", tags=True, fields=("name",)) == [None]
 
 
 async def test_several_are_answered_in_their_order(store: RedisStore, app: str) -> None:
     for room in ("a", "b", "c"):
         await a_room(store, app, room, members=["ann"] if room != "b" else ["bob"])
-    found = await store.room_summary_each(app=app, rooms=["c", "b", "none", "a"], user="ann", tags=False, fields=())
+    found = await store.rooms.room_summary_each(
+        app=app, rooms=["c", "b", "none", "a"], user="ann", tags=False, fields=()
+    )
     assert [one and one.room for one in found] == ["c", None, None, "a"]
 
 
@@ -89,11 +95,11 @@ async def test_the_newest_message_that_is_left_is_found_after_any_deletions(stor
             there.append(f"m{step}")
             await posted(store, app, message=there[-1])
         elif what < 0.47:
-            await store.delete_messages(app=app, room="r")
+            await store.messages.delete_messages(app=app, room="r")
             there = []
         else:
             # Often the newest ones, so that rows of deleted messages meet.
             victim = there.pop(max(0, len(there) - 1 - int(chance.expovariate(0.5))))
-            assert (await store.delete_message(app=app, room="r", message=victim)).count == 1
-        last = (await store.room(app=app, room="r", user="ann")).last
+            assert (await store.messages.delete_message(app=app, room="r", message=victim)).count == 1
+        last = (await store.rooms.room(app=app, room="r", user="ann")).last
         assert (last.message if last else None) == (there[-1] if there else None), f"step {step}"

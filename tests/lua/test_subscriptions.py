@@ -6,6 +6,7 @@ import pytest
 
 from readstate.domain.types import Status
 from readstate.store.redis_store import RedisStore
+from tests.support.nouns import operation_of
 from tests.support.rooms import a_room, posted
 
 
@@ -13,7 +14,7 @@ async def asked(
     store: RedisStore, app: str, since_ms: int = 0, user: str = "ann"
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Room -> when, of the changed ones and of those that are gone."""
-    found = await store.subscriptions(app=app, user=user, since_ms=since_ms)
+    found = await store.rooms.subscriptions(app=app, user=user, since_ms=since_ms)
     return dict(found.changed), dict(found.removed)
 
 
@@ -28,7 +29,7 @@ async def test_without_a_time_all_rooms_are_answered(store: RedisStore, app: str
     """Frozen ones included."""
     for room in ("r1", "r2", "r3"):
         await a_room(store, app, room)
-    await store.set_status(app=app, room="r2", status=Status.FROZEN)
+    await store.rooms.set_status(app=app, room="r2", status=Status.FROZEN)
     changed, removed = await asked(store, app)
     assert (sorted(changed), removed) == (["r1", "r2", "r3"], {})
     assert await asked(store, app, user="zoe") == ({}, {})
@@ -88,7 +89,7 @@ async def test_whatever_changes_for_the_user_is_a_change(store: RedisStore, app:
     await posted(store, app, message="m", sender="bob")
     since = await latest(store, app, "r")
     method, arguments = CHANGES[what]
-    await getattr(store, method)(app=app, room="r", **arguments)
+    await operation_of(store, method)(app=app, room="r", **arguments)
     assert list((await asked(store, app, since))[0]) == ["r"]
 
 
@@ -97,7 +98,7 @@ async def test_joining_is_a_change(store: RedisStore, app: str) -> None:
     await a_room(store, app, "r1")
     since = await latest(store, app, "r1")
     await a_room(store, app, "r2", members=["bob"])
-    await store.add_members(app=app, room="r2", members=["ann"])
+    await store.rooms.add_members(app=app, room="r2", members=["ann"])
     assert list((await asked(store, app, since))[0]) == ["r2"]
 
 
@@ -108,9 +109,9 @@ async def test_rooms_that_were_left_or_deleted_are_removed(store: RedisStore, ap
         await a_room(store, app, room)
     since = await latest(store, app, "r2")
     if how == "leaving":
-        await store.remove_members(app=app, room="r1", members=["ann"])
+        await store.rooms.remove_members(app=app, room="r1", members=["ann"])
     else:
-        await store.delete_room(app=app, room="r1")
+        await store.rooms.delete_room(app=app, room="r1")
     changed, removed = await asked(store, app, since)
     assert (changed, list(removed)) == ({}, ["r1"])
     assert await asked(store, app, removed["r1"]) == ({}, {})
@@ -120,8 +121,8 @@ async def test_coming_back_is_a_change_and_no_removal(store: RedisStore, app: st
     """The present counts."""
     await a_room(store, app)
     since = await latest(store, app, "r")
-    await store.remove_members(app=app, room="r", members=["ann"])
-    await store.add_members(app=app, room="r", members=["ann"])
+    await store.rooms.remove_members(app=app, room="r", members=["ann"])
+    await store.rooms.add_members(app=app, room="r", members=["ann"])
     changed, removed = await asked(store, app, since)
     assert (list(changed), removed) == (["r"], {})
 
@@ -137,6 +138,6 @@ async def test_a_room_above_the_fan_out_limit_is_always_among_the_changed(store:
 async def test_a_large_room_that_was_deleted_is_not_among_the_changed(store: RedisStore, app: str) -> None:
     """Its members were not told; whoever asks hears of it."""
     await a_room(store, app)
-    await store.delete_room(app=app, room="r")
+    await store.rooms.delete_room(app=app, room="r")
     changed, _ = await asked(store, app)
     assert changed == {}

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from readstate.dialects.imkit.announcing import SYSTEM_TYPES
-from readstate.dialects.imkit.call import Executor
+from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.sockets.requests import REQUESTS
 from readstate.domain.direct import direct_room
 from readstate.domain.read_state import ReadState
@@ -530,7 +530,7 @@ async def probed(world: Imkit) -> Imkit:
 
 def trips(imkit: Imkit) -> int:
     """How often the service has asked the store."""
-    return int(imkit.service.parts.services.read_state._store._executor.round_trips)
+    return int(imkit.service.parts.services.read_state._store.rooms._executor.round_trips)
 
 
 @pytest.mark.parametrize(("theirs", "none"), [("r", "none"), (OF_TWO, direct_room("ann", "cid"))])
@@ -559,7 +559,7 @@ async def test_a_stranger_s_reads_are_answered_alike_in_a_list_and_over_a_socket
     items = [{"room": room, "message": "m1"} for room in ("r", "none")]
     theirs, none = result(await probed.as_user("eve", "PUT", "/me/lastReads", {"items": items}))["results"]
     assert theirs == none == msgspec.json.decode(NOT_FOUND)
-    executor = Executor("default", "eve", backend=False, session=None)
+    executor = Principal("default", "eve", backend=False, session=None)
     for item in items:
         assert await REQUESTS["lastRead"](probed.service.parts.services, executor, item) == NOT_FOUND
 
@@ -663,7 +663,7 @@ async def test_a_direct_room_is_called_after_the_other_not_as_its_maker_wants(
 @pytest.mark.parametrize("kind", sorted(SYSTEM_TYPES))
 async def test_a_client_sends_nothing_in_the_service_s_own_name(world: Imkit, kind: str) -> None:
     """Neither anew nor as an edit of its own, over HTTP and over a socket. The backend may."""
-    executor = Executor("default", "ann", backend=False, session=None)
+    executor = Principal("default", "ann", backend=False, session=None)
     for body in ({"messageType": kind}, {"_id": "m1", "messageType": kind}, {"messageType": kind, "members": ["ben"]}):
         answer = await refused(world, "ann", "POST", "/rooms/r/message", body)
         assert code_of(answer) == (400, "INVALID_BODY")

@@ -17,10 +17,11 @@ from readstate.domain.types import Drift, Filter, Made, MemberState, Posted, Sta
 from readstate.errors import MessageUnknown, ReadStateError
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from readstate.store.states import SEPARATOR
 from tests.support.model import LATE_MS, ModelStore
 from tests.support.model_room import ModelRoom
+from tests.support.nouns import operation_of
 from tests.support.receipts import certainty, check_receipts, whole_list
 
 USERS = ("ann", "bob", "cid", "dan", "1e15")
@@ -131,7 +132,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.made: list[str] = []
         self.cursors: dict[tuple[str, str], int] = {}
         self.step = 0
-        self.store = RedisStore(bench.executor, fanout_limit=LIMIT, journal_moves=JOURNAL_MOVES)
+        self.store = redis_store(bench.executor, fanout_limit=LIMIT, journal_moves=JOURNAL_MOVES)
         self.run(bench.executor.each_node("FLUSHALL"))
 
     # Rules
@@ -290,7 +291,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     async def _do(self, method: str, arguments: dict[str, Any]) -> None:
         before, began = await self._revision(arguments["room"]), await self._server_us(arguments["room"])
-        real = await outcome_of(getattr(self.store, method)(**arguments))
+        real = await outcome_of(operation_of(self.store, method)(**arguments))
         if method == "post" and not isinstance(real, type) and arguments["message"] == "":
             self.check_made(real.message)
             arguments["message"] = real.message
@@ -299,7 +300,7 @@ class ReadStateMachine(RuleBasedStateMachine):
             self.times[:0] = await self._noted_ms(arguments["room"], arguments["user"], began)
         if method == "acknowledge" and real and not isinstance(real, type):
             self.times = [await self._acknowledged_ms(arguments["room"], arguments["user"], real[0], began)]
-        expected, large = await outcome_of(getattr(self.model, method)(**arguments)), set(self.copies.derived)
+        expected, large = await outcome_of(operation_of(self.model, method)(**arguments)), set(self.copies.derived)
         self.copies.follow(self.model.worlds.get(self.app, {}), self.times[-1])
         if isinstance(expected, Posted):
             expected = replace(expected, moved=self._moved(arguments["room"], expected, large))
@@ -324,7 +325,7 @@ class ReadStateMachine(RuleBasedStateMachine):
             )
         self.times = [stamp // 1000]
         if created:
-            self.times.insert(0, (await self.store.room(app=self.app, room=room, user="")).created_ms)
+            self.times.insert(0, (await self.store.rooms.room(app=self.app, room=room, user="")).created_ms)
 
     async def _acknowledged_ms(self, room: str, user: str, message: str, began: int) -> int:
         """When it was, as the receipt tells: acknowledging is no change of the room's and raises no revision."""
@@ -397,10 +398,10 @@ class ReadStateMachine(RuleBasedStateMachine):
     async def _compare(self) -> None:
         wanted = [*self.questions()]
         real = await asyncio.gather(
-            *(outcome_of(getattr(self.store, method)(app=self.app, **arguments)) for method, arguments in wanted)
+            *(outcome_of(operation_of(self.store, method)(app=self.app, **arguments)) for method, arguments in wanted)
         )
         for (method, arguments), answer in zip(wanted, real, strict=True):
-            expected = await outcome_of(getattr(self.model, method)(app=self.app, **arguments))
+            expected = await outcome_of(operation_of(self.model, method)(app=self.app, **arguments))
             assert in_order(answer) == in_order(expected), f"{method} {arguments}"
         await self._check_receipts(ROOMS[self.step % len(ROOMS)], sample=2)
         await self._check_subscriptions(USERS[self.step % len(USERS)])
@@ -414,12 +415,12 @@ class ReadStateMachine(RuleBasedStateMachine):
     def audits(self) -> Iterator[Coroutine[Any, Any, list[Drift]]]:
         """Of everything there is, side by side; from time to time as an operator would ask for it."""
         if self.step % 10 == 0:
-            yield self.store.audit_all(repair=False)
+            yield self.store.audit.audit_all(repair=False)
             return
         for room in ROOMS:
-            yield self.store.audit_room(app=self.app, room=room, repair=False)
+            yield self.store.audit.audit_room(app=self.app, room=room, repair=False)
         for user in USERS:
-            yield self.store.audit_user(app=self.app, user=user, repair=False)
+            yield self.store.audit.audit_user(app=self.app, user=user, repair=False)
 
     def questions(self) -> Sequence[tuple[str, dict[str, Any]]]:
         """All states of all members, all badges of all users, and a part of the rest that changes from step to step."""
@@ -444,8 +445,8 @@ class ReadStateMachine(RuleBasedStateMachine):
         chosen = [*known[self.step % every :: every], MESSAGES[self.step % len(MESSAGES)]]
         await asyncio.gather(*(self._check_receipt(room, message, which) for message in chosen for which in Filter))
         asked = {"app": self.app, "room": room, "messages": [*known, *MESSAGES]}
-        assert await outcome_of(self.store.receipt_counts(**asked)) == await outcome_of(
-            self.model.receipt_counts(**asked)
+        assert await outcome_of(self.store.receipts.receipt_counts(**asked)) == await outcome_of(
+            self.model.receipts.receipt_counts(**asked)
         )
 
     async def _check_receipt(self, room: str, message: str, which: Filter) -> None:
@@ -461,16 +462,16 @@ class ReadStateMachine(RuleBasedStateMachine):
         """Nothing that changed visibly is missing, nothing is told that did not change at all; large rooms always are."""
         times = sorted({0, *self.copies.changed_ms.values()})
         since = times[-1 - self.step % len(times)]
-        real = await self.store.subscriptions(app=self.app, user=user, since_ms=since)
-        most = await self.model.subscriptions(app=self.app, user=user, since_ms=since)
-        mine = set(await self.model.rooms(app=self.app, user=user))
+        real = await self.store.rooms.subscriptions(app=self.app, user=user, since_ms=since)
+        most = await self.model.rooms.subscriptions(app=self.app, user=user, since_ms=since)
+        mine = set(await self.model.rooms.rooms_of(app=self.app, user=user))
         visible, large = self.copies.changed_since(user, since), mine & self.copies.derived
         assert (visible & mine) | large <= set(dict(real.changed)) <= set(dict(most.changed)) | large
         assert visible - mine <= set(dict(real.removed)) <= {room for room in ROOMS if room not in mine}
 
     async def _check_found(self, user: str, message: str) -> None:
         """Of a message in several of the user's rooms any; of one in none of them nothing is known."""
-        found = await outcome_of(self.store.find_message(app=self.app, user=user, message=message))
+        found = await outcome_of(self.store.messages.find_message(app=self.app, user=user, message=message))
         known = self.model.rooms_with(self.app, user, message)
         assert found in known or (found is MessageUnknown and not known)
 
@@ -490,7 +491,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         )
         for user in USERS:
             side, gone, *counted = (next(ends) for _ in range(5))
-            if await self.model.rooms(app=self.app, user=user):
+            if await self.model.rooms.rooms_of(app=self.app, user=user):
                 assert side == -1, "the side of a member ends"
                 assert {gone, *counted} <= {-1, -2}, "a part of it ends"
             else:

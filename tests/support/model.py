@@ -53,12 +53,19 @@ class ModelStore:
         self.worlds: dict[str, dict[str, ModelRoom]] = {}
         self.buried: dict[tuple[str, str], ModelRoom] = {}
         self.notices: list[tuple[str, Notice]] = []
-        self.newest: dict[tuple[str, str], int] = {}
+        self._newest: dict[tuple[str, str], int] = {}
         self._now_ms = now_ms
         self._ids = 0
         self._changed: dict[tuple[str, str], int] = {}  # (app, room) -> when
         self._removed: dict[tuple[str, str, str], int] = {}  # (app, room, user) -> when they left it, or it was deleted
         self._taken: dict[tuple[str, str, int], int] = {}
+
+    @property
+    def _itself(self) -> "ModelStore":
+        """All nouns in one."""
+        return self
+
+    rooms = messages = reading = receipts = badges = audit = throttle = latest = _itself
 
     # Rooms
 
@@ -312,7 +319,7 @@ class ModelStore:
 
     # Receipts
 
-    async def receipts(
+    async def page(
         self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0
     ) -> Receipts:
         """A page is named by how many people the pages before it held."""
@@ -358,7 +365,7 @@ class ModelStore:
     async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
         """As coarse as may be: everything that happened in a room changed it for all who are in it."""
         changed = {room: at_ms for (where, room), at_ms in self._changed.items() if where == app and at_ms > since_ms}
-        mine = set(await self.rooms(app=app, user=user))
+        mine = set(await self.rooms_of(app=app, user=user))
         removed = [(room, at_ms) for (where, room, who), at_ms in self._removed.items() if (where, who) == (app, user)]
         return Subscriptions(
             tuple((room, at_ms) for room, at_ms in changed.items() if room in mine),
@@ -366,10 +373,10 @@ class ModelStore:
         )
 
     async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
-        self.newest[app, what] = max(self.newest.get((app, what), 0), at_ms)
-        return self.newest[app, what]
+        self._newest[app, what] = max(self._newest.get((app, what), 0), at_ms)
+        return self._newest[app, what]
 
-    async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
+    async def hit_rate_limit(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
         """Windows begin at whole multiples of their length."""
         window = self._now_ms() // window_ms
         taken = self._taken[app, what, window] = self._taken.get((app, what, window), 0) + 1
@@ -409,7 +416,7 @@ class ModelStore:
         there = self._room(app, room)
         return [there.state(member) for member in list(there.members)[:limit]]
 
-    async def rooms(self, *, app: str, user: str) -> list[str]:
+    async def rooms_of(self, *, app: str, user: str) -> list[str]:
         return [room for room, there in self._rooms(app).items() if user in there.members]
 
     # Truth: what is counted afresh cannot drift.

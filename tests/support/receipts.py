@@ -18,7 +18,7 @@ async def pages(
     """Page after page, as long as there is a next one."""
     page = ""
     for _ in range(MAX_PAGES):
-        answer = await store.receipts(app=app, room=room, message=message, which=which, limit=limit, page=page)
+        answer = await store.receipts.page(app=app, room=room, message=message, which=which, limit=limit, page=page)
         assert len(answer.readers) + len(answer.non_readers) <= limit, "a page holds more than was asked for"
         yield answer
         page = answer.next

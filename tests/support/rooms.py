@@ -11,7 +11,7 @@ async def a_room(
     store: Store, app: str, room: str = "r", *, members: Sequence[str] = ("ann", "bob"), tags: Sequence[str] = ()
 ) -> str:
     """A room with `members` and nothing in it. Returns its id."""
-    await store.create_room(app=app, room=room, tags=sorted(tags), profile={}, members=members)
+    await store.rooms.create_room(app=app, room=room, tags=sorted(tags), profile={}, members=members)
     return room
 
 
@@ -27,11 +27,11 @@ async def posted(
         "sender_must_be_member": False,
         **more,
     }
-    return await store.post(app=app, room=room, **given)
+    return await store.messages.post(app=app, room=room, **given)
 
 
 async def unread_of(store: Store, app: str, user: str, room: str = "r") -> int:
     """What `user` has not read of the room, by the room's own count."""
-    me = (await store.room(app=app, room=room, user=user)).me
+    me = (await store.rooms.room(app=app, room=room, user=user)).me
     assert me is not None, f"{user} is not a member of {room}"
     return me.unread

@@ -10,8 +10,9 @@ from typing import Any
 
 from readstate.errors import ReadStateError
 from readstate.store.executor import Executor, Part
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.scripts import Script
+from tests.support.nouns import operation_of
 
 SETTLED = 10  # turns of the event loop after which every task waits for a ticket: no task takes more between two calls
 
@@ -75,8 +76,8 @@ class Worker:
     @classmethod
     def start(cls, executor: Executor, method: str, arguments: dict[str, Any], *, fanout_limit: int) -> "Worker":
         stepped = SteppedExecutor(executor)
-        store = RedisStore(stepped, fanout_limit=fanout_limit)
-        operation: Coroutine[Any, Any, Any] = getattr(store, method)(**arguments)
+        store = redis_store(stepped, fanout_limit=fanout_limit)
+        operation: Coroutine[Any, Any, Any] = operation_of(store, method)(**arguments)
         return cls(method, arguments, stepped, store, asyncio.create_task(operation))
 
     async def let_go(self, ticket: Ticket) -> Any:

@@ -29,7 +29,7 @@ from loadtest.bench.rows import ROWS
 from loadtest.bench.stage import Stage
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from tests.support.servers import Server
 
 SMALL = Shape("small", users=40, rooms_each=5, room_size=20)
@@ -310,18 +310,18 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
     """Results, refusals, and a server that has forgotten the scripts."""
     executor = PoolExecutor(server.url)
     try:
-        store = RedisStore(executor)
+        store = redis_store(executor)
         await executor.command("FUNCTION", "FLUSH", key="")
-        assert await store.create_room(app=app, room="r", tags=["t"], profile={}, members=["ann", "ben"])
+        assert await store.rooms.create_room(app=app, room="r", tags=["t"], profile={}, members=["ann", "ben"])
         await all_of(
-            store.post(
+            store.messages.post(
                 app=app, room="r", sender="", message=message, countable=True, body="{}", sender_must_be_member=False
             )
             for message in ("m1", "m2")
         )
-        reading = await store.mark_read(app=app, room="r", user="ann", message="m1")
+        reading = await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
         assert (reading.message, reading.moved, reading.unread, reading.badge) == ("m1", True, 1, 1)
-        assert await store.badge(app=app, user="ben", tags=["t"]) == 2
+        assert await store.badges.badge(app=app, user="ben", tags=["t"]) == 2
         calls = [
             (Keys.room(app, room), [app, "ben", message, "1024 7776000000", ""])
             for room, message in (("r", "m2"), ("none", "m1"))
@@ -330,9 +330,9 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         assert many[0][:3] == [b"m2", 2, 1]
         assert isinstance(many[1], RoomUnknown)
         with pytest.raises(NotMember):
-            await store.mark_read(app=app, room="r", user="eve", message="m1")
+            await store.reading.mark_read(app=app, room="r", user="eve", message="m1")
         with pytest.raises(MessageUnknown):
-            await store.mark_read(app=app, room="r", user="ann", message="m9")
+            await store.reading.mark_read(app=app, room="r", user="ann", message="m9")
     finally:
         await executor.close()
 

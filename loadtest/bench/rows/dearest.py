@@ -101,7 +101,9 @@ async def _make(server: Valkey, keys: Keys, rooms: int) -> str:
     async with store_at(server.url) as (store, executor):
         await all_of(_create(store, room, members, tags) for room, members, tags in _rooms(rooms))
         await all_of(post(store, room, MESSAGE) for room, _, _ in _rooms(rooms))
-        await all_of(store.mark_read(app=APP, room="crowd", user=member, message=MESSAGE) for member in CROWD[1:])
+        await all_of(
+            store.reading.mark_read(app=APP, room="crowd", user=member, message=MESSAGE) for member in CROWD[1:]
+        )
         directory = RedisDirectory(executor)
         await all_of(
             directory.upsert_user(app=APP, user=user, profile={"nickname": json.dumps(user).encode()})
@@ -126,7 +128,7 @@ def _rooms(count: int) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
 
 
 def _create(store: RedisStore, room: str, members: Sequence[str], tags: Sequence[str]) -> Awaitable[object]:
-    return store.create_room(app=APP, room=room, tags=sorted(set(tags)), profile=PROFILE, members=members)
+    return store.rooms.create_room(app=APP, room=room, tags=sorted(set(tags)), profile=PROFILE, members=members)
 
 
 def _client_tags(turn: int) -> list[str]:
@@ -138,12 +140,12 @@ def _client_tags(turn: int) -> list[str]:
 
 async def _empty(store: RedisStore) -> None:
     """A room of 200, so that 100 more pass the fan-out limit."""
-    await store.delete_room(app=APP, room="joined")
-    await store.create_room(app=APP, room="joined", tags=["x", "y"], profile=PROFILE, members=[ANN, *CROWD[:199]])
+    await store.rooms.delete_room(app=APP, room="joined")
+    await store.rooms.create_room(app=APP, room="joined", tags=["x", "y"], profile=PROFILE, members=[ANN, *CROWD[:199]])
 
 
 async def _doomed(store: RedisStore, size: int) -> None:
-    await store.create_room(
+    await store.rooms.create_room(
         app=APP, room=f"doomed{size}", tags=["x", "y"], profile=PROFILE, members=[ANN, *CROWD[: size - 1]]
     )
 

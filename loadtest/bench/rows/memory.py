@@ -68,7 +68,8 @@ async def _fill(server: Valkey, population: Population) -> None:
         await population.make(store)
         await population.post_until(store, 1)
         await all_of(
-            store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user, room in population.pairs()
+            store.reading.mark_read(app=APP, room=room, user=user, message=message_id(1))
+            for user, room in population.pairs()
         )
 
 

@@ -74,7 +74,7 @@ def _posts(store: RedisStore, rooms: list[tuple[str, list[str]]], batch: int) ->
 
 async def _make_large(store: RedisStore, poster: str, members: int) -> None:
     say(f"making a room of {members:,} members")
-    await store.create_room(app=APP, room=LARGE, tags=sorted(TAGS[:2]), profile={}, members=[poster])
+    await store.rooms.create_room(app=APP, room=LARGE, tags=sorted(TAGS[:2]), profile={}, members=[poster])
     names = [f"{number:024x}" for number in range(members - 1)]
     for start in range(0, len(names), MAX_MEMBERS_PER_CALL):
-        await store.add_members(app=APP, room=LARGE, members=names[start : start + MAX_MEMBERS_PER_CALL])
+        await store.rooms.add_members(app=APP, room=LARGE, members=names[start : start + MAX_MEMBERS_PER_CALL])

@@ -68,13 +68,14 @@ async def _make(store: RedisStore, size: int) -> str:
     """A room of which half of the members, or MOST_READERS, have read the message; the token of a page in the middle."""
     say(f"a room of {size:,} members")
     room, names = _room(size), [f"{number:024x}" for number in range(size)]
-    await store.create_room(app=APP, room=room, tags=[], profile={}, members=[])
+    await store.rooms.create_room(app=APP, room=room, tags=[], profile={}, members=[])
     for start in range(0, size, MAX_MEMBERS_PER_CALL):
-        await store.add_members(app=APP, room=room, members=names[start : start + MAX_MEMBERS_PER_CALL])
+        await store.rooms.add_members(app=APP, room=room, members=names[start : start + MAX_MEMBERS_PER_CALL])
     await post(store, room, message_id(1))
     readers = min(size // 2, MOST_READERS)
     await all_of(
-        store.mark_read(app=APP, room=room, user=user, message=message_id(1)) for user in names[:: size // readers]
+        store.reading.mark_read(app=APP, room=room, user=user, message=message_id(1))
+        for user in names[:: size // readers]
     )
     return (await _page(store, room, min(readers // 2, MAX_MEMBERS_PER_CALL))).next
 
@@ -91,7 +92,9 @@ def _room(size: int) -> str:
 
 
 async def _page(store: RedisStore, room: str, limit: int, token: str = "") -> Receipts:
-    return await store.receipts(app=APP, room=room, message=message_id(1), which=Filter.READ, limit=limit, page=token)
+    return await store.receipts.page(
+        app=APP, room=room, message=message_id(1), which=Filter.READ, limit=limit, page=token
+    )
 
 
 def journal(_: Stage) -> Outcome:
@@ -144,7 +147,8 @@ async def _read_all(server: Valkey, population: Population, step: int) -> tuple[
 
 def _reads(store: RedisStore, population: Population, number: int) -> Iterator[Awaitable[object]]:
     return (
-        store.mark_read(app=APP, room=room, user=user, message=message_id(number)) for user, room in population.pairs()
+        store.reading.mark_read(app=APP, room=room, user=user, message=message_id(number))
+        for user, room in population.pairs()
     )
 
 

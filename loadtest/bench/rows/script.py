@@ -112,7 +112,7 @@ async def _prepare(server: Valkey) -> str:
     async with store_at(server.url) as (store, executor):
         users = _numbered("user")
         await all_of(
-            store.create_room(
+            store.rooms.create_room(
                 app=APP,
                 room=room,
                 tags=sorted({TAGS[at % 8], TAGS[(at + 1 + at // 8 % 7) % 8]})[:TAGS_EACH],

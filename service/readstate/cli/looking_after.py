@@ -20,12 +20,12 @@ from readstate.errors import Invalid, UserUnknown
 from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
 from readstate.store.apps import FIRST_APP, AppRegistry, NewApp
-from readstate.store.audit import Audit, Looked
+from readstate.store.audit import Looked
 from readstate.store.directory import RedisDirectory
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 
 DRIFT_FOUND = 1
 HEARD_WITHIN_S = 5  # by every worker
@@ -48,20 +48,20 @@ def _many(number: int, noun: str) -> str:
 
 async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
     async with existing_store(_tell) as (executor, settings):
-        auditing = Audit(executor, RedisStore(executor, **settings.bounds()).outbox)
+        auditing = redis_store(executor, **settings.bounds()).audit
         if args.user is None and args.room is None and args.app is None:
-            return await auditing.everything(args.repair), auditing.looked
+            return await auditing.audit_all(repair=args.repair), auditing.looked
         app = args.app or FIRST_APP
         await _registry(executor, settings).check(app)
         if args.user is not None:
             await _check_user(executor, app, args.user)
-            return await auditing.user(app, args.user, args.repair), auditing.looked
+            return await auditing.audit_user(app=app, user=args.user, repair=args.repair), auditing.looked
         if args.room is not None:
-            drifts = await auditing.room(app, args.room, args.repair)
+            drifts = await auditing.audit_room(app=app, room=args.room, repair=args.repair)
             if not auditing.looked.rooms:
                 raise Invalid("room", f"there is no room {args.room} in app {app}")
             return drifts, auditing.looked
-        return await auditing.everything(args.repair, app), auditing.looked
+        return await auditing.audit_all(repair=args.repair, app=app), auditing.looked
 
 
 async def _check_user(executor: Executor, app: str, user: str) -> None:

@@ -64,7 +64,7 @@ class ReadState:
         LimitReached.
         """
         room = check_id("room", room) if room else new_id()
-        created = await self._store.create_room(
+        created = await self._store.rooms.create_room(
             app=app,
             room=room,
             tags=check_room_tags("roomTags", tags),
@@ -85,7 +85,7 @@ class ReadState:
         `by_client`: not on the backend's behalf, so that half of the limits on a user holds. Raises Invalid, RoomUnknown, LimitReached.
         """
         members = check_members("members", members)
-        return await self._store.add_members(app=app, room=room, members=members, by_client=by_client, made=made)
+        return await self._store.rooms.add_members(app=app, room=room, members=members, by_client=by_client, made=made)
 
     async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
         """Let users join by themselves (`Room.invited`) until they have, or are removed.
@@ -95,7 +95,7 @@ class ReadState:
         They are no members; members are passed over. A room keeps 1,000 open invitations.
         Raises Invalid, RoomUnknown, LimitReached.
         """
-        return await self._store.invite(app=app, room=room, users=check_members("members", users), made=made)
+        return await self._store.rooms.invite(app=app, room=room, users=check_members("members", users), made=made)
 
     async def remove_members(
         self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW
@@ -106,7 +106,7 @@ class ReadState:
 
         Of those who were only invited, the invitation ends.
         """
-        return await self._store.remove_members(
+        return await self._store.rooms.remove_members(
             app=app, room=room, members=check_members("members", members), made=made
         )
 
@@ -118,19 +118,19 @@ class ReadState:
         Raises Invalid, RoomUnknown, LimitReached.
         """
         tags = check_room_tags("roomTags", tags)
-        return await self._store.set_tags(app=app, room=room, tags=tags, by_client=by_client, made=made)
+        return await self._store.rooms.set_tags(app=app, room=room, tags=tags, by_client=by_client, made=made)
 
     async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
         """Freeze or thaw the room: frozen, it is neither counted nor listed. True when it changed. Raises RoomUnknown."""
-        return await self._store.set_status(app=app, room=room, status=status, made=made)
+        return await self._store.rooms.set_status(app=app, room=room, status=status, made=made)
 
     async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
         """Set some profile fields (name -> JSON text); the others stay. Raises RoomUnknown."""
-        await self._store.set_profile(app=app, room=room, profile=profile, made=made)
+        await self._store.rooms.set_profile(app=app, room=room, profile=profile, made=made)
 
     async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
         """Delete the room, its messages and its members' states. False when there was none."""
-        return await self._store.delete_room(app=app, room=room, made=made)
+        return await self._store.rooms.delete_room(app=app, room=room, made=made)
 
     # Messages
 
@@ -168,7 +168,7 @@ class ReadState:
             check_id("message", message)
         if sender:
             check_id("sender", sender)
-        return await self._store.post(
+        return await self._store.messages.post(
             app=app,
             room=room,
             sender=sender,
@@ -186,15 +186,15 @@ class ReadState:
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
         """Push a changed body of a known message; no count changes. Raises RoomUnknown, MessageUnknown."""
-        return await self._store.edit_message(app=app, room=room, message=message, body=body)
+        return await self._store.messages.edit_message(app=app, room=room, message=message, body=body)
 
     async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
         """Delete a message; every badge that counted it falls by one. Repeating answers count 0. Raises RoomUnknown, MessageUnknown."""
-        return await self._store.delete_message(app=app, room=room, message=message)
+        return await self._store.messages.delete_message(app=app, room=room, message=message)
 
     async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
         """As delete_message, but members see the message again with the recalled `body`. Raises RoomUnknown, MessageUnknown."""
-        return await self._store.recall_message(app=app, room=room, message=message, body=body)
+        return await self._store.messages.recall_message(app=app, room=room, message=message, body=body)
 
     async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
         """Delete all messages before the message `before`, or those sent before `before_ms` (Unix ms); with neither, all.
@@ -204,11 +204,11 @@ class ReadState:
         Times are known of remembered messages only: forgotten ones stay until the oldest remembered one goes.
         Raises RoomUnknown, MessageUnknown (`before` is not remembered, and no time is given). Safe to repeat.
         """
-        return await self._store.delete_messages(app=app, room=room, before=before, before_ms=before_ms)
+        return await self._store.messages.delete_messages(app=app, room=room, before=before, before_ms=before_ms)
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
         """What is remembered of a message. Messages up to the seq `after` count as unknown. Raises RoomUnknown, MessageUnknown."""
-        return await self._store.message(app=app, room=room, message=message, after=after)
+        return await self._store.messages.message(app=app, room=room, message=message, after=after)
 
     # Reading
 
@@ -229,7 +229,7 @@ class ReadState:
         the user's badge; `derived` is told as by `badge`.
         Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
         """
-        return await self._store.mark_read(
+        return await self._store.reading.mark_read(
             app=app,
             room=room,
             user=user,
@@ -246,8 +246,8 @@ class ReadState:
 
         The badges of the single readings are not asked for and are -1 where they are not known. `derived` is told as by `badge`.
         """
-        outcomes = await self._store.mark_read_many(app=app, user=user, items=items)
-        return outcomes, await self._store.badge(app=app, user=user, tags=(), derived=derived)
+        outcomes = await self._store.reading.mark_read_many(app=app, user=user, items=items)
+        return outcomes, await self._store.badges.badge(app=app, user=user, tags=(), derived=derived)
 
     async def mark_read_until(
         self, *, app: str, room: str, user: str, until_ms: int = 0, tell_backend: bool = True, with_badge: bool = True
@@ -256,7 +256,7 @@ class ReadState:
 
         Without any such message nothing changes and `message` is "". Raises RoomUnknown, NotMember. Safe to repeat.
         """
-        return await self._store.mark_read_until(
+        return await self._store.reading.mark_read_until(
             app=app, room=room, user=user, until_ms=until_ms, tell_backend=tell_backend, with_badge=with_badge
         )
 
@@ -265,7 +265,7 @@ class ReadState:
 
         The user's next read takes the mark away. Raises RoomUnknown, NotMember, MessageUnknown (also in a room without messages).
         """
-        await self._store.mark_unread(app=app, room=room, user=user, message=message)
+        await self._store.reading.mark_unread(app=app, room=room, user=user, message=message)
 
     async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
         """Make the user's unread in this room `count`, or as many as there are messages; for migrations. The cursor and receipts stay.
@@ -274,7 +274,7 @@ class ReadState:
         """
         if count < 0:
             raise Invalid("count", "count must be 0 or more")
-        return await self._store.set_unread(app=app, room=room, user=user, count=count)
+        return await self._store.reading.set_unread(app=app, room=room, user=user, count=count)
 
     async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
         """Record that the user has read single messages, without moving the cursor. At most 100 messages.
@@ -283,7 +283,7 @@ class ReadState:
         Raises Invalid, RoomUnknown, NotMember, RoomTooLarge (beyond 200 members).
         """
         _check_many("messages", messages)
-        return await self._store.acknowledge(app=app, room=room, user=user, messages=messages)
+        return await self._store.reading.acknowledge(app=app, room=room, user=user, messages=messages)
 
     # Receipts
 
@@ -307,7 +307,7 @@ class ReadState:
         """
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
             raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
-        return await self._store.receipts(
+        return await self._store.receipts.page(
             app=app, room=room, message=message, which=which, limit=limit, page=page, after=after
         )
 
@@ -319,7 +319,7 @@ class ReadState:
         Messages up to the seq `after` count as unknown. Raises Invalid, RoomUnknown.
         """
         _check_many("messages", messages)
-        return await self._store.receipt_counts(app=app, room=room, messages=messages, after=after)
+        return await self._store.receipts.receipt_counts(app=app, room=room, messages=messages, after=after)
 
     async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
         """How many messages were sent after `since_ms` (Unix ms; 0: at any time), deleted ones left out.
@@ -327,7 +327,7 @@ class ReadState:
         Messages up to the seq `after` count as unknown. By a time or a seq only the newest 10,000 are
         counted, as far as the room remembers them; without either all. Raises RoomUnknown.
         """
-        return await self._store.count_messages(app=app, room=room, since_ms=since_ms, after=after)
+        return await self._store.messages.count_messages(app=app, room=room, since_ms=since_ms, after=after)
 
     async def find_message(
         self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
@@ -339,32 +339,32 @@ class ReadState:
         When it is not known at once, the user's rooms are searched: `searching` is told before how many they are.
         Raises MessageUnknown, after as many questions to the store for a message of strangers as for none.
         """
-        return await self._store.find_message(app=app, user=user, message=message, searching=searching)
+        return await self._store.messages.find_message(app=app, user=user, message=message, searching=searching)
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
         """The user's rooms (frozen ones included) that changed for them after `since_ms` (Unix ms), and those that they are no longer in.
 
         A room above the fan-out limit is always among the changed.
         """
-        return await self._store.subscriptions(app=app, user=user, since_ms=since_ms)
+        return await self._store.rooms.subscriptions(app=app, user=user, since_ms=since_ms)
 
     async def note_newest(self, *, app: str, what: str, at_ms: int) -> bool:
         """Note that `what` (any text) happened at `at_ms` (Unix ms); whether nothing later is known of it.
 
         A repeat of the newest still holds. For dialects that are told of things late, twice and out of order. Remembered for 30 days.
         """
-        return await self._store.note_newest(app=app, what=what, at_ms=at_ms) <= at_ms
+        return await self._store.latest.note_newest(app=app, what=what, at_ms=at_ms) <= at_ms
 
     async def newest(self, *, app: str, what: str) -> int:
         """When `what` happened last, as far as note_newest was told (Unix ms); 0 when it never was."""
-        return await self._store.note_newest(app=app, what=what, at_ms=0)
+        return await self._store.latest.note_newest(app=app, what=what, at_ms=0)
 
     async def take(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
         """Count one call of `what` in windows of `window_ms`, over all workers.
 
         Returns (calls left in this window, Unix ms of its end); -1 calls left: this one is over the limit.
         """
-        return await self._store.take(app=app, what=what, limit=limit, window_ms=window_ms)
+        return await self._store.throttle.hit_rate_limit(app=app, what=what, limit=limit, window_ms=window_ms)
 
     # Badges
 
@@ -375,39 +375,41 @@ class ReadState:
 
         `derived` is told how many of the user's rooms are above the fan-out limit: each of them is asked.
         """
-        return await self._store.badge(app=app, user=user, tags=check_tags("roomTags", tags), derived=derived)
+        return await self._store.badges.badge(app=app, user=user, tags=check_tags("roomTags", tags), derived=derived)
 
     async def badge_each(
         self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
     ) -> list[int]:
         """As `badge` without tags, for each of several users; 0 for one who is unknown. `derived` is told of each user."""
-        return await self._store.badge_each(app=app, users=users, derived=derived)
+        return await self._store.badges.badge_each(app=app, users=users, derived=derived)
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         """The badges of `users`, with every change of `room` in them of which there has been a notice."""
-        return await self._store.badges_after(app=app, room=room, users=users)
+        return await self._store.badges.badges_after(app=app, room=room, users=users)
 
     async def badges_by_tags(
         self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
     ) -> TagBadges:
         """Unread per tag; without `tags`, for every tag on the user's active rooms. `derived` is told as by `badge`. Raises Invalid."""
-        return await self._store.badges_by_tags(app=app, user=user, tags=check_tags("tags", tags), derived=derived)
+        return await self._store.badges.badges_by_tags(
+            app=app, user=user, tags=check_tags("tags", tags), derived=derived
+        )
 
     async def room(self, *, app: str, room: str, user: str = "") -> Room:
         """The room, and in `me` the state of `user` if a member. Raises RoomUnknown."""
-        return await self._store.room(app=app, room=room, user=user)
+        return await self._store.rooms.room(app=app, room=room, user=user)
 
     async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
         """Up to `limit` members with their states, in no particular order. Raises RoomUnknown."""
-        return await self._store.members(app=app, room=room, limit=limit)
+        return await self._store.rooms.members(app=app, room=room, limit=limit)
 
     async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
         """As `room` for several; None for one that does not exist."""
-        return await self._store.room_each(app=app, rooms=rooms, user=user)
+        return await self._store.rooms.room_each(app=app, rooms=rooms, user=user)
 
     async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
         """As `members` for several; an empty list for a room that does not exist."""
-        return await self._store.members_each(app=app, rooms=rooms, limit=limit)
+        return await self._store.rooms.members_each(app=app, rooms=rooms, limit=limit)
 
     async def room_summary_each(
         self,
@@ -424,27 +426,27 @@ class ReadState:
         Tags only with `tags`, and of the profile only `fields`: both may be large. With `last_read` also
         which message they have read last, and the tags.
         """
-        return await self._store.room_summary_each(
+        return await self._store.rooms.room_summary_each(
             app=app, rooms=rooms, user=user, tags=tags, fields=fields, last_read=last_read
         )
 
     async def rooms(self, *, app: str, user: str) -> list[str]:
         """Ids of all rooms that the user is a member of, frozen ones included, in no particular order."""
-        return await self._store.rooms(app=app, user=user)
+        return await self._store.rooms.rooms_of(app=app, user=user)
 
     # Truth
 
     async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
         """Recompute the user's copies from their rooms and the counters from the copies; the differences, mended if `repair`."""
-        return await self._store.audit_user(app=app, user=user, repair=repair)
+        return await self._store.audit.audit_user(app=app, user=user, repair=repair)
 
     async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
         """The same for every member of one room."""
-        return await self._store.audit_room(app=app, room=room, repair=repair)
+        return await self._store.audit.audit_room(app=app, room=room, repair=repair)
 
     async def audit_all(self, *, repair: bool = False) -> list[Drift]:
         """The same for everything stored."""
-        return await self._store.audit_all(repair=repair)
+        return await self._store.audit.audit_all(repair=repair)
 
 
 def _check_many(field: str, messages: Sequence[str]) -> None:

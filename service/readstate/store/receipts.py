@@ -7,6 +7,7 @@ moments, and so whether one of those pages has shown them. Whoever moves ahead o
 
 import asyncio
 import base64
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -14,14 +15,17 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from readstate.domain.types import Filter, MessageRef, Receipt, Receipts
+from readstate.batches import in_batches
+from readstate.domain.types import Filter, MessageRef, Receipt, ReceiptCount, Receipts
 from readstate.errors import Invalid
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, Part, all_or_raise
+from readstate.store.keys import Keys
 
 MOST_MARKS = (
     256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
 )
 # and so may who has moved more often since than their journal remembers
+RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 MAX_TOKEN_BYTES = 48 * 1024
 SURELY_LATER_S = (
     0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
@@ -64,6 +68,32 @@ class Found(Struct, frozen=True, array_like=True):
 
 _decode = msgspec.msgpack.Decoder(Token).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class RedisReceipts:
+    """Implements domain.ports.Receipts."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._scripts = executor.scripts
+
+    async def page(
+        self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0
+    ) -> Receipts:
+        return await receipts_page(self._executor, Keys.room(app, room), message, which, limit, page, after)
+
+    async def receipt_counts(
+        self, *, app: str, room: str, messages: Sequence[str], after: int = 0
+    ) -> list[ReceiptCount | None]:
+        key = Keys.room(app, room)
+        calls: list[tuple[str, list[Part]]] = [
+            (key, [after, *batch]) for batch in in_batches(messages, RECEIPTS_COUNTED_AT_ONCE)
+        ]
+        replies = await self._executor.call_each(self._scripts["receipt_counts"], calls or [(key, [after])])
+        counts = itertools.chain.from_iterable(all_or_raise(replies))
+        return [
+            ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)
+        ]
 
 
 async def receipts_page(

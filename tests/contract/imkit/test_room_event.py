@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS, room_event
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from tests.support.imkit import Imkit, result
 
 ALWAYS = {"_id", "id", "appID", "roomType", "status", "createdTime", "createdTimeMS", "members"}
@@ -71,7 +71,7 @@ async def test_tags_are_told_all_or_none(imkit: Imkit, count: int, letter: str, 
     """Clients would take a part of them for the whole. So many are on rooms that an older version has let be made."""
     tags = [f"{number:03d}".ljust(250, letter) for number in range(count)]
     await imkit.room("r", "al")
-    await RedisStore(imkit.executor).set_tags(app="default", room="r", tags=tags)
+    await redis_store(imkit.executor).rooms.set_tags(app="default", room="r", tags=tags)
     event = await told(imkit)
     assert [member["_id"] for member in event["members"]] == ["al"]
     assert (event.get("roomTags"), event.get("partial")) == ((tags, None) if are_told else (None, True))

@@ -39,7 +39,7 @@ async def test_a_store_that_fails(
     async def broken(**_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(al.backend.service.parts.services.read_state._store, "mark_read_until", broken)
+    monkeypatch.setattr(al.backend.service.parts.services.read_state._store.reading, "mark_read_until", broken)
     answer = await al.post("al", "subscriptions.read", {"rid": "r"})
     assert seen(answer) == failed(expected, status=503)
     assert answer.headers["retry-after"] == "1"
@@ -51,7 +51,7 @@ async def test_a_fault_of_ours_tells_nothing_and_is_logged(
     async def broken(**_: object) -> None:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr(al.backend.service.parts.services.read_state._store, "subscriptions", broken)
+    monkeypatch.setattr(al.backend.service.parts.services.read_state._store.rooms, "subscriptions", broken)
     assert seen(await al.get("al", "subscriptions.get")) == failed("Internal server error", status=500)
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.__dict__["operation"] == "rocketchat_subscriptions"

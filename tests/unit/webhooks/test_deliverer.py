@@ -18,7 +18,7 @@ from readstate.store.connect import connect
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import redis_store
 from readstate.webhooks import deliverer as deliverer_module
 from readstate.webhooks.deliverer import Deliverer, wait_s
 from readstate.webhooks.forms import Choice, Form, WebhookRequest
@@ -299,7 +299,7 @@ async def test_reads_of_every_kind_are_told(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
     """From the operations of the domain to the receiver, on one server and on a cluster; what moves no cursor is not told."""
-    read_state = ReadState(RedisStore(executor, events=True))
+    read_state = ReadState(redis_store(executor, events=True))
     for room in ("r1", "r2", "r3"):
         await read_state.create_room(app=app, room=room, members=["ann", "bob"])
         for number in range(3):

@@ -16,6 +16,7 @@ from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit
+from tests.support.nouns import noun_of
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, SDKAPPID, TOKEN, Tencent, fail
 
@@ -282,5 +283,5 @@ def in_trouble(
         raise fault
 
     with monkeypatch.context() as patch:
-        patch.setattr(tencent.read_state._store, operation, fails)
+        patch.setattr(noun_of(tencent.read_state._store, operation), operation, fails)
         yield

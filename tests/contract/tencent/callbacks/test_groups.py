@@ -9,6 +9,7 @@ import pytest
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit
+from tests.support.nouns import noun_of
 from tests.support.tencent_callbacks import Tencent, with_callbacks
 
 NOW_S = 1_700_000_000
@@ -318,7 +319,8 @@ async def test_larger_lists_than_an_operation_takes(tencent: Tencent) -> None:
 
 def held_up(tencent: Tencent, monkeypatch: pytest.MonkeyPatch, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
     """The next call of an operation of the store sets the first event, and waits for the second before it is made."""
-    call, begun, go_on = getattr(tencent.read_state._store, operation), asyncio.Event(), asyncio.Event()
+    noun = noun_of(tencent.read_state._store, operation)
+    call, begun, go_on = getattr(noun, operation), asyncio.Event(), asyncio.Event()
 
     async def slowly(**arguments: Any) -> Any:
         if not begun.is_set():
@@ -326,5 +328,5 @@ def held_up(tencent: Tencent, monkeypatch: pytest.MonkeyPatch, operation: str) -
             await go_on.wait()
         return await call(**arguments)
 
-    monkeypatch.setattr(tencent.read_state._store, operation, slowly)
+    monkeypatch.setattr(noun, operation, slowly)
     return begun, go_on

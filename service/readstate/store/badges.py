@@ -1,0 +1,90 @@
+"""Badges: unread over many rooms of a user."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from readstate.batches import gather_batched, in_batches
+from readstate.domain.types import TagBadges
+from readstate.store.decoding import tag_set, text, two_by_two
+from readstate.store.executor import Executor, all_or_raise
+from readstate.store.keys import Keys
+from readstate.store.operations import Operations
+from readstate.store.outbox import Outbox
+from readstate.store.states import State
+
+DERIVED_AT_ONCE = 256  # rooms that one script asks for their unread; as in lua/lib/plan_atomic.lua
+BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms above the fan-out limit
+
+
+class RedisBadges(Operations):
+    """Implements domain.ports.Badges."""
+
+    def __init__(self, executor: Executor, outbox: Outbox) -> None:
+        super().__init__(executor, outbox)
+        self._outbox = outbox
+
+    async def badge(
+        self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
+    ) -> int:
+        unread, large, elsewhere = await self._executor.call(
+            self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags]
+        )
+        derived(large)
+        for count, room_tags in await self._ask_derived(app, user, elsewhere):
+            if room_tags.issuperset(tags):
+                unread += count
+        return int(unread)
+
+    async def badge_each(
+        self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
+    ) -> list[int]:
+        badges: list[int] = []
+        for batch in in_batches(users, BADGES_AT_ONCE):
+            calls = [(Keys.user(app, user), (app, user)) for user in batch]
+            replies = all_or_raise(await self._executor.call_each(self._scripts["badge"], calls))
+            for user, (unread, large, elsewhere) in zip(batch, replies, strict=True):
+                derived(user, large)
+                badges.append(unread + sum(count for count, _ in await self._ask_derived(app, user, elsewhere)))
+        return badges
+
+    async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
+        await self._outbox.tell_owed(app, room, users)
+        return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
+
+    async def badges_by_tags(
+        self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
+    ) -> TagBadges:
+        reply = await self._executor.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
+        total, flat, large, elsewhere = reply
+        derived(large)
+        counts = {text(tag): int(unread) for tag, unread in two_by_two(flat)}
+        for count, room_tags in await self._ask_derived(app, user, elsewhere):
+            asked = room_tags.intersection(tags) if tags else room_tags
+            for tag in asked:
+                counts[tag] = counts.get(tag, 0) + count
+            total += count if asked else 0
+        return TagBadges(total=total, counts=counts)
+
+    async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
+        """Unread and tags of each active room among `rooms` that the user is a member of."""
+        if self._executor.plan == "atomic":
+            return await self._ask_derived_here(app, user, rooms)
+
+        async def ask(room: bytes) -> Any:
+            return await self._executor.call(self._scripts["snapshot"], [Keys.room(app, text(room))], [user])
+
+        found = []
+        for _, tags, active, (_, _, unread, state, _, _) in await gather_batched(ask, rooms):
+            if active and state != State.GONE:
+                found.append((int(unread), frozenset(tag_set(tags))))
+        return found
+
+    async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
+        """The same on one server, where a script reaches them from the user: DERIVED_AT_ONCE in one."""
+        found: list[tuple[int, frozenset[str]]] = []
+        for batch in in_batches(rooms, DERIVED_AT_ONCE):
+            replies = await self._executor.call(
+                self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *batch]
+            )
+            found += [(int(unread), frozenset(tag_set(tags))) for unread, tags in replies]
+        return found
