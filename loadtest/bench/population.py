@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadtest.bench.calls import message_id
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.tokens import Tokens
-from readstate.store.apps import FIRST_APP, AppRegistry
+from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.directory import RedisDirectory
 from readstate.store.executor import Executor

@@ -1,14 +1,13 @@
 """The one place where the parts are joined.
 
 create_app(settings) -> ASGI
-    /socket.io/  the sockets
-    the rest     Litestar: the IMKit dialect, the Tencent dialect under /v4 and /tencent, Rocket.Chat under /api,
-                 /healthz, /readyz, /metrics, /schema
+    sockets and fast routes of the dialects, past the framework
+    the rest, by Litestar: the dialects' routes, /healthz, /readyz, /metrics, /schema
 """
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import Any
@@ -20,67 +19,38 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from readstate import metrics
 from readstate.dialects.access import costs
+from readstate.dialects.base import Dialect, FastRoute, SocketServer, dialect_of, operation_of
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.health import operating_handlers
 from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.http.untaken import LARGE_BYTES
-from readstate.dialects.imkit import api as imkit_routes
-from readstate.dialects.imkit import vocabulary as imkit_vocabulary
-from readstate.dialects.imkit.errors import FAILURES, INVALID_PATH, answer, answer_in
-from readstate.dialects.imkit.path import restore_encoded_slashes
-from readstate.dialects.imkit.reading import EXPRESSES
-from readstate.dialects.rocketchat import api as rocketchat_routes
-from readstate.dialects.rocketchat import errors as rocketchat_errors
-from readstate.dialects.rocketchat import vocabulary as rocketchat_vocabulary
-from readstate.dialects.tencent import errors as tencent_answers
-from readstate.dialects.tencent import vocabulary as tencent_vocabulary
-from readstate.dialects.tencent.api import tencent_router
-from readstate.dialects.tencent.auth import Access
-from readstate.dialects.tencent.callbacks import errors as callback_answers
-from readstate.dialects.tencent.callbacks.api import callback_handler
-from readstate.dialects.tencent.callbacks.auth import Door, is_loopback
-from readstate.dialects.tencent.codes import FAILURES as TENCENT_FAILURES
-from readstate.dialects.tencent.operation import SECURITY as TENCENT_SECURITY
+from readstate.dialects.imkit import api as imkit
+from readstate.dialects.rocketchat import api as rocketchat
+from readstate.dialects.services import Services
+from readstate.dialects.tencent import api as tencent
 from readstate.errors import TooManyRequests
 from readstate.parts import Parts, open_parts
 from readstate.process.stopping import BEGIN_STOP
 from readstate.process.transport import GatheringTransport
 from readstate.settings import Settings
-from readstate.store.apps import FIRST_APP
 
 logger = logging.getLogger(__name__)
 
-_FAILURES = FAILURES | TENCENT_FAILURES
-_SOCKETS = "/socket.io"
+
+def dialects(settings: Settings, services: Callable[[], Services]) -> tuple[Dialect, ...]:
+    """The published APIs. The first one answers on every path that no other one owns."""
+    return (
+        imkit.dialect(settings, services),
+        rocketchat.dialect(settings, services),
+        tencent.dialect(settings, services),
+    )
 
 
 def create_app(settings: Settings) -> "Service":
     """The service as an ASGI application. It connects to `settings.redis_url` when the server starts it up."""
     return Service(lambda: open_parts(settings), settings)
-
-
-def tencent_access(settings: Settings) -> Access:
-    """Who may call the Tencent dialect; its app is the first one."""
-    return Access(
-        app=FIRST_APP,
-        sdkappid=settings.tencent_sdkappid,
-        key=settings.tencent_key,
-        old_key=settings.tencent_old_key,
-        admins=frozenset(name.strip() for name in settings.tencent_admin.split(",")) - {""},
-        rate_limit=settings.tencent_rate_limit,
-    )
-
-
-def tencent_door(settings: Settings) -> Door:
-    """Who may send Tencent's callbacks."""
-    return Door(
-        settings.tencent_token,
-        settings.tencent_sdkappid,
-        is_loopback(settings.host),
-        old_token=settings.tencent_old_token,
-    )
 
 
 class Service:
@@ -89,25 +59,27 @@ class Service:
     def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], settings: Settings) -> None:
         self._open_parts = open_parts
         self._parts: Parts | None = None
+        self.dialects = dialects(settings, lambda: self.parts.services)
+        self._fast_routes = [dialect.fast_routes for dialect in self.dialects if dialect.fast_routes]
+        self._failures = frozenset().union(*(dialect.failures for dialect in self.dialects))
+        self._socket_paths = [dialect.socket_path for dialect in self.dialects if dialect.socket_path]
+        self.sockets: dict[str, SocketServer] = {}  # by path
         self._http = Litestar(
             route_handlers=[
-                imkit_routes.imkit_router(lambda: self.parts.services),
-                tencent_router(tencent_access(settings), lambda: self.parts.services),
-                callback_handler(tencent_access(settings), tencent_door(settings), lambda: self.parts.services),
-                rocketchat_routes.rocketchat_router(settings.rocketchat_rate_limit, lambda: self.parts.services),
+                *(handler for dialect in self.dialects for handler in dialect.handlers),
                 *operating_handlers(self._why_not_ready, self._warnings, _version()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
-                headers=[*imkit_routes.CORS_HEADERS, *rocketchat_routes.CORS_HEADERS],
-                exposed=rocketchat_routes.CORS_EXPOSED,
+                headers=[header for dialect in self.dialects for header in dialect.cors_headers],
+                exposed=[header for dialect in self.dialects for header in dialect.cors_exposed],
             ),
             exception_handlers={HTTPException: self._answer, Exception: self._answer},
             lifespan=[self._lifespan],
             openapi_config=openapi_config(
                 _version(),
-                {**imkit_routes.SECURITY, **TENCENT_SECURITY, **rocketchat_routes.SECURITY},
-                [imkit_vocabulary.DIALECT, rocketchat_vocabulary.DIALECT, tencent_vocabulary.DIALECT],
+                {name: scheme for dialect in self.dialects for name, scheme in dialect.security.items()},
+                [dialect.vocabulary for dialect in self.dialects],
             ),
             plugins=[DescribedStructs()],
             logging_config=None,
@@ -124,16 +96,16 @@ class Service:
         if kind == "lifespan":
             scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
-        elif scope["path"] == _SOCKETS or scope["path"].startswith(_SOCKETS + "/"):
-            await self.parts.sockets(scope, receive, send)  # type: ignore[arg-type]
+        elif sockets := self._sockets_at(scope["path"]):
+            await sockets(scope, receive, send)
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
         else:
             await self._http(scope, receive, send)
 
     def _begin_stop(self) -> None:
-        if self._parts:
-            self._parts.sockets.begin_stop()
+        for sockets in self.sockets.values():
+            sockets.begin_stop()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, as it is served at /schema."""
@@ -147,33 +119,42 @@ class Service:
         started_s = perf_counter()
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
-        if express := EXPRESSES.find(scope):
-            await express[0].serve(self.parts.services, express[1], scope, receive, send)
-        elif error_handler_for(scope["path"]) is answer and not restore_encoded_slashes(scope):
-            await self._refuse_path(scope)(scope, receive, send)
-        elif reply := self._over_limit(scope):
+        if route := self._fast_route(scope):
+            await route[0].serve(self.parts.services, route[1], scope, receive, send)
+        elif reply := self._bad_path(scope) or self._over_limit(scope):
             await reply(scope, receive, send)
         else:
             await self._http(scope, receive, send)
         self._note_untaken(scope, send)
-        handler = scope.get("route_handler")
-        operation = handler.opt.get("operation", "other") if handler else "unrouted"
+        operation = operation_of(scope).name
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
         metrics.observe("http", operation, outcome, started_s)
         # A refusal is the caller's doing and no failure of the service.
-        level = logging.WARNING if outcome in _FAILURES else logging.DEBUG
+        level = logging.WARNING if outcome in self._failures else logging.DEBUG
         if logger.isEnabledFor(level):
             elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
 
-    def _refuse_path(self, scope: Any) -> Reply:
-        """The answer to a malformed path, for any caller."""
+    def _fast_route(self, scope: HTTPScope) -> tuple[FastRoute, str] | None:
+        for routes in self._fast_routes:
+            if route := routes.find(scope):
+                return route
+        return None
+
+    def _sockets_at(self, path: str) -> SocketServer | None:
+        for known in self._socket_paths:
+            if path.startswith(known) and path[len(known) :][:1] in ("", "/"):
+                return self.sockets[known]
+        return None
+
+    def _bad_path(self, scope: Any) -> Reply | None:
+        """The answer to a malformed path, for any caller; None for one that can be routed."""
+        dialect = dialect_of(scope["path"], self.dialects)
         try:
-            self._charge_stranger(scope)
-        except TooManyRequests as error:
-            return answer_in(scope, error)
-        scope["outcome"] = INVALID_PATH.code
-        return INVALID_PATH.reply()
+            dialect.prepare_path(scope)
+        except Exception as error:
+            return self._answer_stranger(dialect, scope, error)
+        return None
 
     def _over_limit(self, scope: Any) -> Reply | None:
         """The answer to an address that asks too often for what needs no credentials; None when the request may go on."""
@@ -212,18 +193,30 @@ class Service:
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
         """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
         scope: Any = request.scope
-        if isinstance(error, HTTPException) and "auth" not in scope:  # no call that a caller was let in to
-            try:
-                self._charge_stranger(scope)
-            except TooManyRequests as refusal:
-                error = refusal
-        return error_handler_for(scope["path"])(request, error)
+        dialect = dialect_of(scope["path"], self.dialects)
+        if isinstance(error, HTTPException) and "auth" not in scope:  # no authenticated call
+            return self._answer_stranger(dialect, scope, error)
+        return dialect.answer(scope, error)
+
+    def _answer_stranger(self, dialect: Dialect, scope: Any, error: Exception) -> Reply:
+        try:
+            self._charge_stranger(scope)
+        except TooManyRequests as refusal:
+            error = refusal
+        return dialect.answer(scope, error)
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
-        async with self._open_parts() as self._parts:
+        async with self._open_parts() as self._parts, AsyncExitStack() as stack:
+            for dialect in self.dialects:
+                if dialect.open_sockets:
+                    sockets = dialect.open_sockets(self._parts.services, self._parts.notices)
+                    self.sockets[dialect.socket_path] = sockets
+                    await sockets.start()
+                    stack.push_async_callback(sockets.stop)
             yield
         self._parts = None
+        self.sockets.clear()
 
     async def _why_not_ready(self) -> str:
         return await self.parts.why_not_ready() if self._parts else "starting"
@@ -234,14 +227,6 @@ class Service:
             if self._parts
             else []
         )
-
-
-def error_handler_for(path: str) -> Callable[[Request[Any, Any, Any], Exception], Any]:
-    """How the dialect that a path belongs to says what went wrong. What is nobody else's is IMKit's."""
-    return next(
-        (dialect.answer for dialect in (tencent_answers, callback_answers, rocketchat_errors) if dialect.speaks(path)),
-        answer,
-    )
 
 
 def _without_body(send: Send) -> Send:

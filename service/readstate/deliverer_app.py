@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 
 from readstate.dialects.tencent.webhooks import webhook_form
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.read_state import ReadState
 from readstate.process.stopping import heeded
 from readstate.settings import Settings, SettingsError
-from readstate.store.apps import FIRST_APP
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.redis_store import redis_store

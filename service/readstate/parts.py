@@ -13,11 +13,11 @@ from msgspec import Struct
 from readstate import metrics
 from readstate.dialects.access.credentials import Credentials
 from readstate.dialects.access.rate_limits import RateLimits
-from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.dialects.people import People
 from readstate.dialects.services import Services
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.identity import Apps, Directory
+from readstate.domain.ports import Notices
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError
@@ -45,7 +45,7 @@ class Parts(Struct, frozen=True):
     """What a running service consists of."""
 
     services: Services
-    sockets: SocketServer
+    notices: Notices
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
     memory: StoreMemory
@@ -88,18 +88,7 @@ async def open_parts(
         notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
-        sockets = SocketServer(
-            services,
-            notices,
-            workers=settings.workers,
-            ping_interval_s=settings.socket_ping_interval_s,
-            ping_timeout_s=settings.socket_ping_timeout_s,
-            cors_origins=settings.cors_origins,
-            address_socket_limit=settings.address_socket_limit,
-        )
-        await sockets.start()
-        stack.push_async_callback(sockets.stop)
-        yield Parts(services, sockets, lambda: why_not_ready(executor, writes), workers, memory, writes)
+        yield Parts(services, notices, lambda: why_not_ready(executor, writes), workers, memory, writes)
 
 
 def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:

@@ -8,8 +8,8 @@ from time import perf_counter
 
 import pytest
 
+from readstate.domain.identity import FIRST_APP
 from readstate.replay.api import Api, path
-from readstate.store.apps import FIRST_APP
 from readstate.store.connect import connect
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.history import Call, Checker

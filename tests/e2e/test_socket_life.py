@@ -40,7 +40,7 @@ class Inside:
 
     @property
     def sockets(self) -> SocketServer:
-        sockets: Any = self.service.parts.sockets
+        sockets: Any = self.service.sockets["/socket.io"]
         assert isinstance(sockets, SocketServer)
         return sockets
 

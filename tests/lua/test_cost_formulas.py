@@ -12,9 +12,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.types import Filter, Status
 from readstate.store import scripts
-from readstate.store.apps import FIRST_APP, AppRegistry
+from readstate.store.apps import AppRegistry
 from readstate.store.badges import DERIVED_AT_ONCE
 from readstate.store.connect import connect
 from readstate.store.executor import Executor

@@ -180,7 +180,7 @@ _SETTINGS = with_tencent(
     Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
 )
 ROUTES = routes_of(create_app(_SETTINGS))
-EXPRESS = {one.handler.opt["operation"] for one in (*EXPRESSES._exact.values(), *EXPRESSES._with_id.values())}
+EXPRESS = {one.handler.opt["operation"].name for one in (*EXPRESSES._exact.values(), *EXPRESSES._with_id.values())}
 
 
 def test_every_route_is_in_a_row() -> None:
@@ -230,13 +230,13 @@ class Cell:
     """One caller at one call, with the token that they have, if any."""
 
     imkit: Imkit
-    executor: str
+    caller: str
     row: Row
     token: str
 
     def about(self, value: Any, *, known: bool) -> Any:
         """`value` with the room and message of others in it, or with such as are not there."""
-        room = f"{self.row.room}-{'boss' if self.executor == OWNER_LEFT else 'al'}"
+        room = f"{self.row.room}-{'boss' if self.caller == OWNER_LEFT else 'al'}"
         text = msgspec.json.encode(value).decode()
         text = text.replace(ROOM, room if known else "nowhere").replace(MESSAGE, f"m-{room}" if known else "nothing")
         return msgspec.json.decode(text)
@@ -257,24 +257,24 @@ class Cell:
 
     def _credentials(self, route: Route) -> tuple[dict[str, str], dict[str, str]]:
         """Headers and parameters, as the dialect has them."""
-        key = {} if self.executor == NO_CREDENTIALS else {"IM-CLIENT-KEY": CLIENT_KEY}
+        key = {} if self.caller == NO_CREDENTIALS else {"IM-CLIENT-KEY": CLIENT_KEY}
         token = self.token
         if route.dialect == "v4":
             return key, self._usersig()
         if route.dialect == "tencent":
             return key | ({"IM-Authorization": token} if token else {}), self._signed()
         if route.dialect == "api" and token:
-            return {"X-Auth-Token": token, "X-User-Id": WITH_A_TOKEN.get(self.executor, "al")}, {}
+            return {"X-Auth-Token": token, "X-User-Id": WITH_A_TOKEN.get(self.caller, "al")}, {}
         return key | ({"IM-Authorization": token} if token else {}), {}
 
     def _usersig(self) -> dict[str, str]:
         """Of another app, of an account that is no administrator, from yesterday, under a key that was replaced."""
-        if self.executor in (NO_CREDENTIALS, KEY_ALONE):
+        if self.caller in (NO_CREDENTIALS, KEY_ALONE):
             return {}
-        account = WITH_A_TOKEN.get(self.executor, "administrator")
-        life = -10 if self.executor == EXPIRED else 600
-        key = KEY[::-1] if self.executor == REVOKED else KEY
-        sdkappid = SDKAPPID + 1 if self.executor == ANOTHER_APP else SDKAPPID
+        account = WITH_A_TOKEN.get(self.caller, "administrator")
+        life = -10 if self.caller == EXPIRED else 600
+        key = KEY[::-1] if self.caller == REVOKED else KEY
+        sdkappid = SDKAPPID + 1 if self.caller == ANOTHER_APP else SDKAPPID
         return {
             "sdkappid": str(sdkappid),
             "identifier": account,
@@ -284,31 +284,31 @@ class Cell:
     def _signed(self) -> dict[str, str]:
         """The same of a callback. A user has nothing to sign with."""
         app = {"SdkAppid": str(SDKAPPID)}
-        if self.executor in (ANOTHER_APP, EXPIRED, REVOKED):
-            now = str(int(time.time()) - (3_600 if self.executor == EXPIRED else 0))
-            signature = sign(TOKEN if self.executor != REVOKED else "a-token-before", now)
-            foreign = {"SdkAppid": str(SDKAPPID + 1)} if self.executor == ANOTHER_APP else {}
+        if self.caller in (ANOTHER_APP, EXPIRED, REVOKED):
+            now = str(int(time.time()) - (3_600 if self.caller == EXPIRED else 0))
+            signature = sign(TOKEN if self.caller != REVOKED else "a-token-before", now)
+            foreign = {"SdkAppid": str(SDKAPPID + 1)} if self.caller == ANOTHER_APP else {}
             return app | foreign | {"RequestTime": now, "Sign": signature}
         return app
 
     @property
     def is_proved(self) -> bool:
         """Whether the service knows who it is."""
-        return self.executor in WITH_A_TOKEN
+        return self.caller in WITH_A_TOKEN
 
 
-async def token_of(imkit: Imkit, other: NewApp, executor: str) -> str:
+async def token_of(imkit: Imkit, other: NewApp, caller: str) -> str:
     """A fresh token of the caller; "" for one who has none."""
-    if executor in WITH_A_TOKEN:
-        return await imkit.sign_in(WITH_A_TOKEN[executor])
-    if executor == ANOTHER_APP:
+    if caller in WITH_A_TOKEN:
+        return await imkit.sign_in(WITH_A_TOKEN[caller])
+    if caller == ANOTHER_APP:
         user = {"_id": "al", "issueAccessToken": True}
         return str(result(await imkit.call("POST", "/admin/clients", user, {"IM-API-KEY": other.api_key}))["token"])
-    if executor == REVOKED:
+    if caller == REVOKED:
         token = await imkit.sign_in("al")
         result(await imkit.as_backend("DELETE", "/admin/clients/al/token", {"token": token}))
         return token
-    if executor == EXPIRED:
+    if caller == EXPIRED:
         now = int(time.time())
         ended = IssuedToken("", "0" * 24, (now - 100) * 1000, now - 10)
         return str(imkit.service.parts.services.tokens.signed(app="default", user="al", token=ended).token)
@@ -355,9 +355,9 @@ CASES = [(route, number) for route in ROUTES for number in range(len(ROWS.get(ro
 )
 async def test_a_call_is_for_those_who_may_make_it(world: Imkit, other: NewApp, route: Route, number: int) -> None:
     row = ROWS[route.operation][number]
-    for executor in CALLERS:
+    for caller in CALLERS:
         for origin in (False, True) if route.operation in EXPRESS else (False,):
-            cell = Cell(world, executor, row, await token_of(world, other, executor))
+            cell = Cell(world, caller, row, await token_of(world, other, caller))
             await check_cell(cell, route, origin=origin)
 
 
@@ -369,7 +369,7 @@ async def check_cell(cell: Cell, route: Route, *, origin: bool) -> None:
         return await cell.call(route, known=known, origin=origin)
 
     # A token of Rocket.Chat's dialect says by itself which app it is of: it is good there, and there only.
-    elsewhere = cell.executor == ANOTHER_APP and route.dialect == "api"
+    elsewhere = cell.caller == ANOTHER_APP and route.dialect == "api"
     if row.kind == OPEN:
         answer = await check_writes_nothing(imkit, ask)
         assert answer.status_code < 500
@@ -388,7 +388,7 @@ async def check_cell(cell: Cell, route: Route, *, origin: bool) -> None:
         elif row.kind == IN_A_ROOM and (cell.is_proved or elsewhere) and not row.makes:
             unknown = await check_writes_nothing(imkit, lambda: ask(known=False))
             assert (answer.status_code, answer.content) == (unknown.status_code, unknown.content), (
-                f"{cell.executor} learns of a room"
+                f"{cell.caller} learns of a room"
             )
 
 
@@ -400,11 +400,11 @@ async def kept(imkit: Imkit) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("event", sorted(EVENTS))
-async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp, event: str, executor: str) -> None:
+async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp, event: str, caller: str) -> None:
     """Over a socket the same holds as over HTTP."""
     for content in EVENTS[event]:
-        cell = Cell(world, executor, Row(IN_A_ROOM, content), await token_of(world, other, executor))
-        async with AsgiSocket(world.service, "" if executor == NO_CREDENTIALS else CLIENT_KEY) as socket:
+        cell = Cell(world, caller, Row(IN_A_ROOM, content), await token_of(world, other, caller))
+        async with AsgiSocket(world.service, "" if caller == NO_CREDENTIALS else CLIENT_KEY) as socket:
             if cell.token:
                 introduced = await socket.ask("auth2", cell.token)
                 assert introduced["RC"] == (0 if cell.is_proved else 401)

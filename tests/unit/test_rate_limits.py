@@ -179,16 +179,16 @@ def test_at_most_four_dear_calls_of_a_user_at_once(clock: Clock) -> None:
 def test_every_call_has_its_cost() -> None:
     handlers = [*imkit.HANDLERS, *rocketchat.HANDLERS, *tencent.HANDLERS]
     assert {
-        handler.opt["operation"]: handler.opt.get("cost", 0)
+        handler.opt["operation"].name: handler.opt["operation"].cost
         for handler in handlers
-        if handler.opt.get("cost", 0) < costs.READ
+        if handler.opt["operation"].cost < costs.READ
     } == {}
 
 
 def test_no_dear_call_takes_the_express_road() -> None:
     """There nothing counts how many run at once."""
     expresses = [*EXPRESSES._exact.values(), *EXPRESSES._with_id.values()]
-    assert all(express.handler.opt["cost"] < costs.DEAR for express in expresses)
+    assert all(express.handler.opt["operation"].cost < costs.DEAR for express in expresses)
 
 
 # Addresses

@@ -15,11 +15,12 @@ import uvloop
 from readstate import deliverer_app, logs
 from readstate.cli.existing_store import existing_store
 from readstate.domain.deliveries import DeadLetter
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.types import Drift
 from readstate.errors import Invalid, UserUnknown
 from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
-from readstate.store.apps import FIRST_APP, AppRegistry, NewApp
+from readstate.store.apps import AppRegistry, NewApp
 from readstate.store.audit import Looked
 from readstate.store.directory import RedisDirectory
 from readstate.store.events import RedisEvents

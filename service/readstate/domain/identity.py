@@ -5,6 +5,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+FIRST_APP = "default"  # the app of the settings
+
 
 class App(Struct, frozen=True):
     """A tenant. Secrets are kept only as SHA-256 digests, except in the settings of the first app."""

@@ -13,12 +13,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from readstate.domain.identity import App
+from readstate.domain.identity import FIRST_APP, App
 from readstate.errors import Invalid
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-
-FIRST_APP = "default"  # the app of the settings
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _GENERATIONS = 2**53  # as many as a reader of any language takes for a number

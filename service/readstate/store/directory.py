@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from readstate.domain.identity import IssuedToken, Revocation, Revocations, Session, User
+from readstate.domain.identity import FIRST_APP, IssuedToken, Revocation, Revocations, Session, User
 from readstate.domain.limits import MAX_PROFILE_FIELDS
 from readstate.domain.notices import TokensRevoked, encode_notice
 from readstate.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
-from readstate.store.apps import FIRST_APP
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 

@@ -77,10 +77,10 @@ def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
         one["operationId"]: one for methods in schema.raw_schema["paths"].values() for one in methods.values()
     }
     for handler in HANDLERS:
-        parameters = operations[handler.opt["operation"]].get("parameters", ())
+        parameters = operations[handler.opt["operation"].name].get("parameters", ())
         operation = {one["name"] for one in parameters if one["in"] == "query"}
-        taken = handler.opt["query"]
-        assert operation == {name for name in taken or () if not name.endswith("[]")}, handler.opt["operation"]
+        taken = handler.opt["operation"].query
+        assert operation == {name for name in taken or () if not name.endswith("[]")}, handler.opt["operation"].name
         assert taken is not None or not operation
 
 
@@ -90,7 +90,7 @@ def test_every_call_is_documented(url: str) -> None:
     assert document == schema.raw_schema
     ours = {path: methods for path, methods in document["paths"].items() if not re.search(OTHER_DIALECTS, path)}
     operations = {one["operationId"]: one for methods in ours.values() for one in methods.values()}
-    assert set(operations) == {handler.opt["operation"] for handler in HANDLERS}
+    assert set(operations) == {handler.opt["operation"].name for handler in HANDLERS}
     for operation in operations.values():
         assert operation["security"]
         assert {"200", "400", "401", "403", "413", "503"} <= set(operation["responses"])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from readstate.domain.direct import direct_room
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.notices import CursorMoved, MessagePosted, Notice, decode_notice
-from readstate.store.apps import FIRST_APP
 from readstate.store.keys import Keys
 from tests.support.imkit import Imkit, result
 from tests.support.servers import Server

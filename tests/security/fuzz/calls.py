@@ -100,7 +100,7 @@ def _route(method: str, path: str, handler: Any, operation: dict[str, Any]) -> R
     return Route(
         method,
         path,
-        handler.opt.get("operation") or f"{method} {path}",
+        handler.opt["operation"].name if "operation" in handler.opt else f"{method} {path}",
         next((media["schema"] for media in content.values()), None),
         tuple((one["name"], one["schema"], one.get("required", False)) for one in query),
         operation.get("security") == [{"apiKey": []}],

@@ -80,7 +80,9 @@ def call(read_state: ReadState, app: str) -> Callable[..., Any]:
 
 
 def test_every_command_has_its_service() -> None:
-    assert {handler.opt["operation"]: handler.opt["family"].service for handler in HANDLERS} == alerts.SERVICES
+    assert {
+        handler.opt["operation"].name: handler.opt["operation"].family.service for handler in HANDLERS
+    } == alerts.SERVICES
 
 
 @pytest.mark.parametrize(("limit", "calls"), [(1, 1), (2, 2), (5, 4), (200, 160), (201, 161), (1_000_000, 800_000)])

@@ -10,6 +10,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from readstate import metrics
+from readstate.dialects.base import Operation
 from readstate.dialects.http.reply import Reply, encode
 
 _TEXT = b"text/plain; charset=utf-8"
@@ -52,17 +53,17 @@ def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -
     # In a thread: to add up the numbers of all workers takes longer than the event loop may stand still.
     numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
 
-    @get("/", opt={"operation": "index"}, include_in_schema=False)
+    @get("/", opt={"operation": Operation(name="index")}, include_in_schema=False)
     async def index() -> Reply:
         """What this is, and where it is described."""
         return Reply(encode({"service": "readstate", "version": version, "schema": "/schema"}))
 
-    @get("/healthz", opt={"operation": "healthz"}, include_in_schema=False)
+    @get("/healthz", opt={"operation": Operation(name="healthz")}, include_in_schema=False)
     async def healthz() -> Reply:
         """The process answers."""
         return Reply(b"ok\n", media_type=_TEXT)
 
-    @get("/readyz", opt={"operation": "readyz"}, include_in_schema=False)
+    @get("/readyz", opt={"operation": Operation(name="readyz")}, include_in_schema=False)
     async def readyz() -> Reply:
         """Requests can be served, and what is wrong all the same; else 503 and why not."""
         reason = await readiness.get()
@@ -71,7 +72,7 @@ def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -
         lines = ["ready", *(f"warning: {sentence}" for sentence in warnings()), ""]
         return Reply("\n".join(lines).encode(), media_type=_TEXT)
 
-    @get("/metrics", opt={"operation": "metrics"}, include_in_schema=False)
+    @get("/metrics", opt={"operation": Operation(name="metrics")}, include_in_schema=False)
     async def measured() -> Reply:
         """All numbers in Prometheus' text format, summed over the workers."""
         return Reply(await numbers.get(), media_type=metrics.CONTENT_TYPE.encode())

@@ -1,20 +1,23 @@
-"""The routes of the dialect, and what the OpenAPI document and browsers have to know of them."""
+"""The dialect as one value: its routes, and what the OpenAPI document and browsers need to know."""
 
-from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
-from litestar import HttpMethod, Router, route
-from litestar.handlers import HTTPRouteHandler
+from litestar import Router
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.base import Dialect, with_options
 from readstate.dialects.imkit import badges, batch, me, members, reading, receipts, room_list, rooms
 from readstate.dialects.imkit import messages as posts
 from readstate.dialects.imkit import users as admin
-from readstate.dialects.imkit.auth import Gate
-from readstate.dialects.imkit.vocabulary import DIALECT
+from readstate.dialects.imkit.auth import CORS_HEADERS, Gate
+from readstate.dialects.imkit.errors import FAILURES, answer
+from readstate.dialects.imkit.path import restore_encoded_slashes
+from readstate.dialects.imkit.sockets.server import SocketServer
+from readstate.dialects.imkit.vocabulary import VOCABULARY
 from readstate.dialects.services import Services
+from readstate.settings import Settings
 
 HANDLERS = (
     reading.mark_read,
@@ -51,17 +54,6 @@ HANDLERS = (
     admin.revoke_tokens,
 )
 
-# What browsers may send: names of today, and those that older clients still use. A backend's key has no place in a browser.
-CORS_HEADERS = (
-    "IM-CLIENT-KEY",
-    "IM-Authorization",
-    "IM-CLIENT-ID",
-    "IM-Device-ID",
-    "x-timezone",
-    "CLIENT_KEY",
-    "Authorization",
-)
-
 SECURITY = {
     "clientKey": SecurityScheme(
         type="apiKey", security_scheme_in="header", name="IM-CLIENT-KEY", description="Names the app"
@@ -81,26 +73,27 @@ SECURITY = {
 }
 
 
-def imkit_router(services: Callable[[], Services]) -> Router:
-    """All calls of the dialect. `services` gives what they work with; asked at each request."""
-    methods: defaultdict[str, set[str]] = defaultdict(set)
-    for handler in HANDLERS:
-        for path in handler.paths:
-            methods[path].update(handler.http_methods)
-    options = [_options(path, allowed) for path, allowed in methods.items()]
-    gate = DefineMiddleware(Gate, services=services)
-    return Router(path="/", route_handlers=[*options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
-
-
-def _options(path: str, methods: set[str]) -> HTTPRouteHandler:
-    """OPTIONS for one path. The framework's own would name the methods of one of the path's handlers only."""
-    allow = ", ".join(sorted({*methods, "OPTIONS"})).encode()
-
-    @route(
-        path, http_method=[HttpMethod.OPTIONS], status_code=200, opt={"operation": "options"}, include_in_schema=False
+def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
+    """IMKit over HTTP and on sockets. `services` is asked at each request."""
+    middleware = [DefineMiddleware(Gate, services=services)]
+    return Dialect(
+        name="imkit",
+        handlers=[Router("/", route_handlers=with_options(HANDLERS), middleware=middleware, tags=[VOCABULARY.tag])],
+        owns=lambda _: True,  # whatever no other dialect owns
+        answer=answer,
+        vocabulary=VOCABULARY,
+        security=SECURITY,
+        failures=FAILURES,
+        cors_headers=CORS_HEADERS,
+        prepare_path=restore_encoded_slashes,
+        fast_routes=reading.EXPRESSES,
+        socket_path="/socket.io",
+        open_sockets=partial(
+            SocketServer,
+            workers=settings.workers,
+            ping_interval_s=settings.socket_ping_interval_s,
+            ping_timeout_s=settings.socket_ping_timeout_s,
+            cors_origins=settings.cors_origins,
+            address_socket_limit=settings.address_socket_limit,
+        ),
     )
-    async def options() -> Reply:
-        """Which methods the path takes. A browser's preflight is answered before it gets here."""
-        return Reply(b"", more_headers=((b"allow", allow),))
-
-    return options

@@ -10,10 +10,11 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from readstate.dialects.base import operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.nearest import unknown
-from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.call import Call, Operation, Principal, Who
 from readstate.dialects.imkit.errors import (
     INVALID_API_KEY,
     INVALID_CLIENT_KEY,
@@ -44,6 +45,17 @@ _HEADERS = {
 }
 _OLD_HEADERS = {b"api_key": _API_KEY, b"authorization": _TOKEN, b"client_key": _CLIENT_KEY}
 
+# What browsers may send: names of today, and those that older clients still use. A backend's key has no place in a browser.
+CORS_HEADERS = (
+    "IM-CLIENT-KEY",
+    "IM-Authorization",
+    "IM-CLIENT-ID",
+    "IM-Device-ID",
+    "x-timezone",
+    "CLIENT_KEY",
+    "Authorization",
+)
+
 
 class Gate:
     """The middleware of this dialect's routes."""
@@ -53,16 +65,16 @@ class Gate:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opt = scope["route_handler"].opt
-        if "who" not in opt:
+        operation = operation_of(scope)
+        if not isinstance(operation, Operation):
             await self._app(scope, until_gone(receive), send)
             return
         asked: Any = scope
         asked["services"] = services = self._services()
-        asked["auth"] = principal = await admit(services, opt, scope)
+        asked["auth"] = principal = await admit(services, operation, scope)
         if scope["query_string"]:
-            check_query(opt, Call(scope).query_params)
-        with services.rate_limits.at_once(principal.app, principal.payer, opt["cost"]):
+            check_query(operation, Call(scope).query_params)
+        with services.rate_limits.at_once(principal.app, principal.payer, operation.cost):
             if SLASH_STANDS_IN in scope["path"]:
                 # A new dict: the framework keeps the one it made for the next request to the same path.
                 asked["path_params"] = {
@@ -71,26 +83,23 @@ class Gate:
             await self._app(scope, until_gone(receive), send)
 
 
-async def admit(services: Services, opt: Mapping[str, Any], scope: Any) -> Principal:
-    """The caller that the headers prove, if they may make this call and pay for it. Raises Refused, TooManyRequests.
-
-    `opt` is that of the call's handler.
-    """
+async def admit(services: Services, operation: Operation, scope: Any) -> Principal:
+    """The caller that the headers prove, if they may make this call and pay for it. Raises Refused, TooManyRequests."""
     given: dict[str, bytes] = {}
     for name, value in scope["headers"]:
         if name in _HEADERS:
             given[_HEADERS[name]] = value
         elif name in _OLD_HEADERS:
             given.setdefault(_OLD_HEADERS[name], value)
-    who = opt["who"]
+    who = operation.who
     if who is Who.BACKEND or given.get(_API_KEY):
         principal = _backend(services, who, given, scope)
     elif who is Who.TOKENS:
-        return _somebody(services, given, scope, opt["cost"])
+        return _somebody(services, given, scope, operation.cost)
     else:
         principal = await _client(services, given, scope)
     app, user = scope["payer"] = principal.app, principal.payer
-    services.rate_limits.take(app, user, opt["cost"])
+    services.rate_limits.take(app, user, operation.cost)
     return principal
 
 
@@ -107,12 +116,12 @@ def _somebody(services: Services, given: Mapping[str, bytes], scope: Any, cost: 
     return Principal(app.app, "", False, None)
 
 
-def check_query(opt: Mapping[str, Any], given: Iterable[str]) -> None:
+def check_query(operation: Operation, given: Iterable[str]) -> None:
     """Whether a call takes these parameters. Raises Refused.
 
     One that is misspelt must not change its meaning without a word.
     """
-    known = opt["query"]
+    known = operation.query
     if known is None:
         return
     for name in given:

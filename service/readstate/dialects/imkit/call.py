@@ -1,14 +1,18 @@
 """One call of this dialect: who asks, and what answers."""
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 from litestar import Request
-from msgspec import Struct
+from msgspec import Struct, field
 
+from readstate.dialects import base
 from readstate.dialects.access import costs
+from readstate.dialects.imkit.reply import Problem, Refusals
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
+from readstate.domain.limits import MAX_BODY_BYTES
 
 
 class Who(Enum):
@@ -18,6 +22,19 @@ class Who(Enum):
     EITHER = "either"  # the same, or the backend in nobody's name
     BACKEND = "backend"  # the backend alone
     TOKENS = "tokens"  # users whose tokens are in the body, by the client key, or the backend
+
+
+class Operation(base.Operation, frozen=True, kw_only=True):
+    """A call of this dialect."""
+
+    who: Who
+    refusals: Refusals = field(default_factory=dict)  # the call's own words for refusals
+    bad_body: Problem | None = None  # and for a body that cannot be decoded
+    query: Sequence[str] | None = None  # the parameters it takes; None: others are passed over
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+NO_OPERATION = Operation(name="", who=Who.BACKEND)  # an error outside the calls
 
 
 class Principal(Struct, frozen=True):

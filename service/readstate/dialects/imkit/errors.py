@@ -4,51 +4,20 @@
 ours and say so below.
 """
 
-import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Request
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
-from msgspec import UNSET, Struct
 
 from readstate import errors
+from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
 from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit.call import NO_OPERATION, Operation
 from readstate.dialects.imkit.not_offered import is_not_offered
-from readstate.dialects.imkit.reply import Error, Failure, failure
-from readstate.domain.limits import MAX_BODY_BYTES
-
-logger = logging.getLogger(__name__)
-
-
-class Problem(Struct, frozen=True):
-    """One documented error. An empty `message` is filled with what the refusal itself says."""
-
-    status: int
-    rm: str
-    code: str
-    message: str = ""
-
-    def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
-        return failure(self.status, self.rm, self.code, self.message or message, headers)
-
-    def saying(self, message: str) -> Reply:
-        """The same with another message than its own."""
-        return failure(self.status, self.rm, self.code, message)
-
-    def reply_to(self, error: errors.ReadStateError, message: str) -> Reply:
-        """The same for an error of the domain, with when to try again if it says so."""
-        retry_after_s: int | None = getattr(error, "retry_after_s", None)
-        headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
-        in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
-        return failure(self.status, self.rm, self.code, message, headers, in_body)
-
-    def envelope(self, message: str = "") -> Failure:
-        """The same for one item of several."""
-        return Failure(self.status, self.rm, Error(self.code, self.message or message))
+from readstate.dialects.imkit.reply import Problem, Refusals, failure
 
 
 class Refused(Exception):
@@ -142,8 +111,6 @@ UNKNOWN_OUTCOME = Problem(  # ours
 
 FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # ours, and not the caller's doing
 
-Refusals = Mapping[type[errors.Refusal], Problem]
-
 # Unless a call has its own words for it.
 REFUSALS: Refusals = {
     errors.Invalid: INVALID_BODY,
@@ -163,25 +130,15 @@ _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _PLACE = re.compile(r" - at `\$.*`$")
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
-    """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
-    return answer_in(request.scope, error)
-
-
-def answer_in(scope: Any, error: Exception) -> Reply:
-    """The same, for a call without a request object."""
-    handler = scope.get("route_handler")
-    opt: Mapping[str, Any] = handler.opt if handler else {}
+def answer(scope: Any, error: Exception) -> Reply:
+    """The answer to an error of a call; also its outcome in metrics and logs."""
+    operation = own_operation(scope, NO_OPERATION)
     if isinstance(error, MethodNotAllowedException) and is_not_offered(scope["method"], scope["path"]):
         error = NotFoundException()
-    reply = _answer(opt, error)
+    reply = _answer(operation, error)
     scope["outcome"] = reply.code
     if reply.status == 500:
-        logger.error(
-            "unexpected failure",
-            exc_info=error,
-            extra={"method": scope["method"], "operation": opt.get("operation", "")},
-        )
+        log_failure(scope, error)
     return reply
 
 
@@ -214,31 +171,31 @@ def explain_body(error: BadBody, bad_body: Problem | None = None) -> tuple[Probl
     return problem, f"{said}; {error.hint}" if error.hint else said
 
 
-def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
+def _answer(operation: Operation, error: Exception) -> Reply:
     if isinstance(error, errors.ReadStateError):
-        problem, message = explain(error, opt.get("refusals", REFUSALS))
+        problem, message = explain(error, operation.refusals)
         return problem.reply_to(error, message)
     if isinstance(error, Refused):
         return error.problem.reply(str(error))
     if isinstance(error, BadBody):
-        problem, message = explain_body(error, opt.get("bad_body"))
+        problem, message = explain_body(error, operation.bad_body)
         return problem.saying(message)
     if isinstance(error, ClientGone):
         return INVALID_BODY.reply("The body is not complete")  # nobody is left to read it
     if isinstance(error, ValidationException):
-        return _invalid_parameter(opt, error)
+        return _invalid_parameter(operation, error)
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return _framework_error(opt, error)
+        return _framework_error(operation, error)
     return INTERNAL_ERROR.reply()
 
 
-def _invalid_parameter(opt: Mapping[str, Any], error: ValidationException) -> Reply:
+def _invalid_parameter(operation: Operation, error: ValidationException) -> Reply:
     """A missing body, or a query parameter of the wrong type."""
     details = error.extra if isinstance(error.extra, list) else []
     if any(detail.get("key") == "data" for detail in details):
-        problem, message = explain_body(BadBody("A JSON body is required"), opt.get("bad_body"))
+        problem, message = explain_body(BadBody("A JSON body is required"), operation.bad_body)
         return problem.saying(message)
-    known = opt.get("query") or ()
+    known = operation.query or ()
     wrong = "; ".join(f"{_as_sent(str(detail.get('key')), known)}: {detail['message']}" for detail in details)
     return INVALID_QUERY.reply(f"Invalid query parameter: {wrong}" if wrong else error.detail)
 
@@ -248,11 +205,11 @@ def _as_sent(name: str, known: Collection[str]) -> str:
     return next((one for one in known if one.casefold() == name.replace("_", "")), name)
 
 
-def _framework_error(opt: Mapping[str, Any], error: HTTPException) -> Reply:
+def _framework_error(operation: Operation, error: HTTPException) -> Reply:
     if isinstance(error, NotFoundException):
         return NOT_FOUND.reply()
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return PAYLOAD_TOO_LARGE.reply(f"The body must have at most {opt.get('max_body_bytes', MAX_BODY_BYTES)} bytes")
+        return PAYLOAD_TOO_LARGE.reply(f"The body must have at most {operation.max_body_bytes} bytes")
     phrase = HTTPStatus(error.status_code).phrase
     said = error.detail or phrase
     if allow := (error.headers or {}).get("allow"):

@@ -21,8 +21,8 @@ from readstate.dialects.access import costs
 from readstate.dialects.http.body import BadBody, decode, read_body
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.auth import admit, check_query
-from readstate.dialects.imkit.call import BareCall
-from readstate.dialects.imkit.errors import answer_in
+from readstate.dialects.imkit.call import BareCall, Operation
+from readstate.dialects.imkit.errors import answer
 from readstate.dialects.services import Services
 
 MAX_FIELDS = 128  # of a query
@@ -39,24 +39,24 @@ class Express(Struct, frozen=True):
     body_optional: bool = False
     query: dict[str, str] = {}  # name on the wire -> parameter that takes the list of its values
 
-    async def serve(self, services: Services, room: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def serve(self, services: Services, id_in_path: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer one request that `Expresses.find` has recognised."""
-        opt = self.handler.opt
+        operation: Operation = self.handler.opt["operation"]
         scope["route_handler"] = self.handler
         try:
-            principal = await admit(services, opt, scope)
-            arguments: dict[str, Any] = {"room": room} if self.suffix is not None else {}
-            if scope["query_string"] and opt["query"] is not None:
+            principal = await admit(services, operation, scope)
+            arguments: dict[str, Any] = {"room": id_in_path} if self.suffix is not None else {}
+            if scope["query_string"] and operation.query is not None:
                 given = parse_qs(
                     scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS
                 )
-                check_query(opt, given)
+                check_query(operation, given)
                 arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             if self.decoder is not None:
                 arguments["data"] = self._decode(await read_body(receive))
             reply: Reply = await self.handler.fn(BareCall(principal, services), **arguments)
         except Exception as error:
-            reply = answer_in(scope, error)
+            reply = answer(scope, error)
         await reply(scope, receive, send)
 
     def _decode(self, body: bytes) -> Any:
@@ -71,7 +71,7 @@ class Expresses:
     """All hot calls. Raises ValueError for a dear one: only the framework's road bounds how many of those run at once."""
 
     def __init__(self, *expresses: Express) -> None:
-        if any(express.handler.opt["cost"] >= costs.DEAR for express in expresses):
+        if any(express.handler.opt["operation"].cost >= costs.DEAR for express in expresses):
             raise ValueError("a dear call takes the framework's road")
         self._exact = {(express.method, express.prefix): express for express in expresses if express.suffix is None}
         self._with_id = {express.method: express for express in expresses if express.suffix is not None}

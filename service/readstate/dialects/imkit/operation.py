@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import Operation as DocumentedOperation
+from litestar.openapi.spec import Parameter, Schema
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import StrictJson
-from readstate.dialects.imkit.call import Call, Who
-from readstate.dialects.imkit.errors import Problem, Refusals
-from readstate.dialects.imkit.reply import Failure
+from readstate.dialects.imkit.call import Call, Operation, Who
+from readstate.dialects.imkit.reply import Failure, Problem, Refusals
 from readstate.domain.limits import MAX_BODY_BYTES
 
 BY_TOKEN: list[dict[str, list[str]]] = [{"clientKey": [], "userToken": []}]
@@ -64,13 +64,15 @@ def operation(
         responses[status] = ResponseSpec(data_container=Failure, description=_MEANINGS[status], generate_examples=False)
     return {
         "opt": {
-            "operation": name,
-            "who": who,
-            "refusals": refusals or {},
-            "bad_body": bad_body,
-            "cost": cost,
-            "query": query,
-            "max_body_bytes": max_body_bytes,
+            "operation": Operation(
+                name=name,
+                cost=cost,
+                who=who,
+                refusals=refusals or {},
+                bad_body=bad_body,
+                query=query,
+                max_body_bytes=max_body_bytes,
+            )
         },
         "operation_id": name,
         "operation_class": _operation(needed, optional_body=optional_body),
@@ -84,14 +86,14 @@ def operation(
     }
 
 
-def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operation]:
+def _operation(needed: Collection[str], *, optional_body: bool) -> type[DocumentedOperation]:
     """An operation whose body may be missing, or whose parameters may not.
 
     The framework reads off a handler what it checks itself, and these are checked by the handler.
     """
 
     @dataclass
-    class Said(Operation):
+    class Documented(DocumentedOperation):
         def __post_init__(self) -> None:
             if optional_body and self.request_body is not None:
                 self.request_body.required = False  # type: ignore[union-attr]
@@ -102,7 +104,7 @@ def _operation(needed: Collection[str], *, optional_body: bool) -> type[Operatio
                 if isinstance(parameter.schema, Schema):
                     parameter.schema.default = None
 
-    return Said
+    return Documented
 
 
 @cache

@@ -1,35 +1,34 @@
-"""The path of a request, made one that can be routed."""
+"""The path of a request, made into one that can be routed."""
 
 from urllib.parse import unquote_to_bytes
 
 from litestar.types import Scope
 
 from readstate.dialects.imkit.auth import SLASH_STANDS_IN
+from readstate.dialects.imkit.errors import INVALID_PATH, Refused
 
-NOWHERE = f"/{SLASH_STANDS_IN}"  # leads to the same 404 as any unknown path
 
+def restore_encoded_slashes(scope: Scope) -> None:
+    """Make the path one that can be routed. Raises Refused for one that is malformed.
 
-def restore_encoded_slashes(scope: Scope) -> bool:
-    """Make the path one that can be routed; False when it is malformed.
-
-    An id may hold a slash, which clients percent-encode. The server has decoded the path by now, so where that happened it is split
-    again as it was sent, and a character that no id holds stands for the slash until routing is over.
+    An id may hold a slash, which clients percent-encode. The server has decoded the path already, so
+    such a path is split again as it was sent. SLASH_STANDS_IN, which no id holds, replaces the slash
+    until routing is over.
     """
     path, raw = scope["path"], scope.get("raw_path") or b""
     if "%2" in path or b"%" in raw:
         try:
             segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
         except UnicodeDecodeError:
-            return False
+            raise Refused(INVALID_PATH) from None
         if any(map(_has_control_characters, segments)):
-            return False
+            raise Refused(INVALID_PATH)
         path = "/".join(segment.replace("/", SLASH_STANDS_IN) for segment in segments)
     elif _has_control_characters(path):
-        return False
+        raise Refused(INVALID_PATH)
     if "//" in path:
-        path = NOWHERE  # an empty id is no id, and must not lead to another call
+        path = f"/{SLASH_STANDS_IN}"  # an empty id is no id: the same 404 as any unknown path
     scope["path"] = path
-    return True
 
 
 def _has_control_characters(text: str) -> bool:

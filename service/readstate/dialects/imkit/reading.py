@@ -16,13 +16,12 @@ from readstate.dialects.imkit.errors import (
     MISSING_PARAMETER,
     ROOM_TO_READ_NOT_FOUND,
     SEVERAL_ROOM_TAGS,
-    Refusals,
     Refused,
     explain,
 )
 from readstate.dialects.imkit.fast_path import Express, Expresses
 from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.reply import Failure, Ok, ok
+from readstate.dialects.imkit.reply import Failure, Ok, Refusals, ok
 from readstate.dialects.imkit.schemas import (
     BadgeResult,
     ItemRead,

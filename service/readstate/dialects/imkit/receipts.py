@@ -11,9 +11,9 @@ from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_member, known_since
 from readstate.dialects.imkit.call import Call, Principal, Who
-from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refusals, Refused
+from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refused
 from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.reply import Refusals, ok
 from readstate.dialects.imkit.schemas import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import Filter, Receipt, Room

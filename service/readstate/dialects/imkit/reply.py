@@ -1,9 +1,11 @@
 """The IMKit envelope (docs.imkit.io, Response Format)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from readstate import errors
 from readstate.dialects.http.reply import Reply, encode
 
 
@@ -49,3 +51,33 @@ def failure(
 ) -> Reply:
     """An error; `RC` is the HTTP status."""
     return Reply(encode(Failure(status, rm, Error(code, message), retry_after_s)), status, code, headers)
+
+
+class Problem(Struct, frozen=True):
+    """One documented error. An empty `message` is filled with what the refusal itself says."""
+
+    status: int
+    rm: str
+    code: str
+    message: str = ""
+
+    def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+        return failure(self.status, self.rm, self.code, self.message or message, headers)
+
+    def saying(self, message: str) -> Reply:
+        """The same with another message than its own."""
+        return failure(self.status, self.rm, self.code, message)
+
+    def reply_to(self, error: errors.ReadStateError, message: str) -> Reply:
+        """The same for an error of the domain, with when to try again if it says so."""
+        retry_after_s: int | None = getattr(error, "retry_after_s", None)
+        headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
+        in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
+        return failure(self.status, self.rm, self.code, message, headers, in_body)
+
+    def envelope(self, message: str = "") -> Failure:
+        """The same for one item of several."""
+        return Failure(self.status, self.rm, Error(self.code, self.message or message))
+
+
+Refusals = Mapping[type[errors.Refusal], Problem]

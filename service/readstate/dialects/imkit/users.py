@@ -9,10 +9,10 @@ from litestar.params import FromPath, JSONBody, RawBody
 from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.call import Call, Who
-from readstate.dialects.imkit.errors import INVALID_REQUEST, Refusals
+from readstate.dialects.imkit.errors import INVALID_REQUEST
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.profiles import merged, user_profile
-from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.reply import Refusals, ok
 from readstate.dialects.imkit.schemas import (
     NewUser,
     NewUsers,

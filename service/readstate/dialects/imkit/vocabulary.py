@@ -1,6 +1,6 @@
 """What the fields and parameters of this dialect mean, for the OpenAPI document, after docs.imkit.io."""
 
-from readstate.dialects.http.openapi.dialect import Dialect, Field
+from readstate.dialects.http.openapi.vocabulary import Field, Vocabulary
 from readstate.domain.limits import MAX_MEMBERS_SHOWN
 
 _AT, _AT_MS = "2026-03-01T09:00:00.000Z", 1772355600000
@@ -209,7 +209,7 @@ REQUESTS = {
     "revoke_tokens": {"token": _TOKEN},
 }
 
-DIALECT = Dialect(
+VOCABULARY = Vocabulary(
     tag="IMKit",
     description="Rooms, messages, reading, badges and receipts, for IMKit's clients and backends",
     fields=FIELDS,

@@ -1,20 +1,19 @@
 """The routes of the dialect, and what the OpenAPI document and browsers have to know of them."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from litestar import HttpMethod, Router, route
-from litestar.handlers import HTTPRouteHandler
+from litestar import Router
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.base import Dialect, with_options
 from readstate.dialects.rocketchat import counters, receipts, session, subscriptions, threads, unread
 from readstate.dialects.rocketchat.auth import Gate, Homes
-from readstate.dialects.rocketchat.call import Call
+from readstate.dialects.rocketchat.errors import FAILURES, answer, owns
 from readstate.dialects.rocketchat.reply import JSON
-from readstate.dialects.rocketchat.vocabulary import DIALECT
+from readstate.dialects.rocketchat.vocabulary import VOCABULARY
 from readstate.dialects.services import Services
+from readstate.settings import Settings
 
 PATH = "/api/v1"
 
@@ -51,47 +50,23 @@ SECURITY = {
 }
 
 
-def rocketchat_router(rate_limit: int, services: Callable[[], Services]) -> Router:
-    """All calls of the dialect, of which each user makes `rate_limit` of each route a minute (0: any number).
-
-    `services` gives what they work with; asked at each request.
-    """
-    calls: defaultdict[str, list[HTTPRouteHandler]] = defaultdict(list)
-    for call in HANDLERS:
-        (path,) = call.paths
-        calls[path].append(call)
-    extra = [handler for path, those in calls.items() for handler in _extra(path, those)]
-    gate = DefineMiddleware(Gate, services=services, homes=Homes())
-    opt = {"rate_limit": rate_limit}
-    return Router(path=PATH, route_handlers=[*extra, *HANDLERS], middleware=[gate], opt=opt, tags=[DIALECT.tag])
-
-
-def _extra(path: str, calls: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """OPTIONS for a path, and HEAD where one of its calls is asked by GET."""
-    methods = {HttpMethod.OPTIONS, *(method for call in calls for method in call.http_methods)}
-    handlers = []
-    for call in calls:
-        if HttpMethod.GET in call.http_methods:
-            methods.add(HttpMethod.HEAD)
-            handlers.append(_head(path, call))
-    allow = ", ".join(sorted(methods)).encode()
-
-    @route(path, http_method=HttpMethod.OPTIONS, opt={"operation": "options"}, status_code=200, include_in_schema=False)
-    async def options() -> Reply:
-        """Which methods the path takes. A browser's preflight is answered before it gets here."""
-        return Reply(b"", more_headers=((b"allow", allow),), media_type=JSON)
-
-    # The framework makes an OPTIONS of its own for a path that has none when its first handler comes.
-    return [options, *handlers]
-
-
-def _head(path: str, call: HTTPRouteHandler) -> HTTPRouteHandler:
-    @route(
-        path, http_method=HttpMethod.HEAD, opt=call.opt, request_class=Call, status_code=200, include_in_schema=False
+def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
+    """Rocket.Chat. `services` is asked at each request."""
+    router = Router(
+        PATH,
+        route_handlers=with_options(HANDLERS, head=True, media_type=JSON),
+        middleware=[DefineMiddleware(Gate, services=services, homes=Homes())],
+        opt={"rate_limit": settings.rocketchat_rate_limit},  # calls of each route a minute and user; 0: any number
+        tags=[VOCABULARY.tag],
     )
-    async def head(request: Call) -> Reply:
-        """The same as GET; the server leaves the body out."""
-        reply: Reply = await call.fn(request)
-        return reply
-
-    return head
+    return Dialect(
+        name="rocketchat",
+        handlers=[router],
+        owns=owns,
+        answer=answer,
+        vocabulary=VOCABULARY,
+        security=SECURITY,
+        failures=FAILURES,
+        cors_headers=CORS_HEADERS,
+        cors_exposed=CORS_EXPOSED,
+    )

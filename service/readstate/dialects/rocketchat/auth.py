@@ -11,8 +11,9 @@ from urllib.parse import unquote_to_bytes
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.base import operation_of
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, Refused
+from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, Operation, Refused
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_ID_BYTES
@@ -60,17 +61,17 @@ class Gate:
         self._homes = homes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opt, asked = scope["route_handler"].opt, cast("Any", scope)
-        if "signed_in" in opt:
+        operation, asked = operation_of(scope), cast("Any", scope)
+        if isinstance(operation, Operation):
             asked["services"] = self._services()
-        if not opt.get("signed_in"):
+        if not isinstance(operation, Operation) or not operation.signed_in:
             await self._app(scope, receive, send)
             return
         limits: RateLimits = asked["services"].rate_limits
         asked["auth"] = session = await self._admit(asked["services"], asked)
-        limits.take(session.app, session.user, opt["cost"])
+        limits.take(session.app, session.user, operation.cost)
         asked["payer"] = session.app, session.user
-        with limits.at_once(session.app, session.user, opt["cost"]):
+        with limits.at_once(session.app, session.user, operation.cost):
             await self._app(scope, receive, send)
 
     async def _admit(self, services: Services, scope: Mapping[str, Any]) -> Session:

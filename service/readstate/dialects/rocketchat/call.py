@@ -15,7 +15,14 @@ from readstate.dialects.access import costs
 from readstate.dialects.http import body as wire_body
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, REFUSALS, Problem, Refusals, Refused
+from readstate.dialects.rocketchat.errors import (
+    INVALID_BODY,
+    INVALID_QUERY,
+    Operation,
+    Problem,
+    Refusals,
+    Refused,
+)
 from readstate.dialects.rocketchat.operation import operation
 from readstate.dialects.rocketchat.query import read_body, read_query
 from readstate.dialects.rocketchat.rate import count
@@ -83,7 +90,7 @@ def call(
         return route(
             path,
             http_method=method,
-            opt={"operation": name, "signed_in": signed_in, "refusals": refusals or REFUSALS, "cost": cost},
+            opt={"operation": Operation(name=name, cost=cost, signed_in=signed_in, refusals=refusals or {})},
             request_class=Call,
             **operation(name, method, answer, forms, signed_in=signed_in, required=empty or ()),
         )(handle)

@@ -5,22 +5,20 @@ code in `errorType` only, and some failures have none at all. Which is which is 
 that the original does not have (a wrong path or method, a body too large, our own faults) are ours and say so below.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
-from litestar import Request
 from litestar.exceptions import HTTPException
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, field
 
 from readstate import errors
+from readstate.dialects import base
+from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import ClientGone
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.rocketchat.reply import Headers, reply
 from readstate.dialects.rocketchat.schemas import FailureAnswer
 from readstate.domain.limits import MAX_BODY_BYTES
-
-logger = logging.getLogger(__name__)
 
 
 class Problem(Struct, frozen=True):
@@ -96,40 +94,45 @@ REFUSALS: Refusals = {
     errors.TokenConflict: NOT_LOGGED_IN,
 }
 
+
+class Operation(base.Operation, frozen=True, kw_only=True):
+    """A call of this dialect."""
+
+    signed_in: bool = True
+    refusals: Refusals = field(default_factory=dict)  # the call's own words for refusals
+
+
+NO_OPERATION = Operation(name="")  # an error outside the calls
+
+FAILURES = frozenset({INTERNAL_ERROR.code, UNAVAILABLE.code})
+
 _FRAMEWORK = {404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE}
 
 
-def speaks(path: str) -> bool:
+def owns(path: str) -> bool:
     """Whether a path is this dialect's: all of /api, of which /api/v1 has something."""
     return path == "/api" or path.startswith("/api/")
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
-    """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
-    scope: Any = request.scope
-    handler = scope.get("route_handler")
-    opt: Mapping[str, Any] = handler.opt if handler else {}
-    found = _answer(opt, error)
+def answer(scope: Any, error: Exception) -> Reply:
+    """The answer to an error of a call; also its outcome in metrics and logs."""
+    found = _answer(own_operation(scope, NO_OPERATION), error)
     scope["outcome"] = found.code
     # Who was counted is told where the count stands, also when the call itself failed.
     found.more_headers += scope.get("rate_headers", ())
     if found.status == 500:
-        logger.error(
-            "unexpected failure",
-            exc_info=error,
-            extra={"method": scope["method"], "operation": opt.get("operation", "")},
-        )
+        log_failure(scope, error)
     return found
 
 
-def _answer(opt: Mapping[str, Any], error: Exception) -> Reply:
+def _answer(operation: Operation, error: Exception) -> Reply:
     if isinstance(error, Refused):
         return error.problem.reply(error.error, error.headers)
     if isinstance(error, errors.TooManyRequests):
         wait_s = error.retry_after_s
         return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), ((b"retry-after", b"%d" % wait_s),))
     if isinstance(error, errors.Refusal):
-        problem = opt.get("refusals", REFUSALS).get(type(error)) or REFUSALS.get(type(error), INVALID_BODY)
+        problem = operation.refusals.get(type(error)) or REFUSALS.get(type(error), INVALID_BODY)
         return problem.reply("" if problem.error else str(error))
     if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
         problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME

@@ -1,6 +1,6 @@
 """What the fields and parameters of this dialect mean, for the OpenAPI document, after developer.rocket.chat."""
 
-from readstate.dialects.http.openapi.dialect import Dialect, Field
+from readstate.dialects.http.openapi.vocabulary import Field, Vocabulary
 
 _AT, _READ_AT = "2026-03-01T09:00:00.000Z", "2026-03-01T09:00:07.250Z"
 _TOKEN = "a-token-of-ann-that-the-backend-made"
@@ -81,7 +81,7 @@ FIELDS = {
 
 REQUESTS = {"rocketchat_login": {"user": "ann", "password": _TOKEN}}
 
-DIALECT = Dialect(
+VOCABULARY = Vocabulary(
     tag="Rocket.Chat",
     description="Reading, subscriptions, receipts and counters, for Rocket.Chat's clients",
     fields=FIELDS,

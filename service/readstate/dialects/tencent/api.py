@@ -1,17 +1,25 @@
-"""The routes of the dialect."""
+"""The dialect as one value: the routes of its API and of its callbacks."""
 
 from collections.abc import Callable
+from typing import Any
 
-from litestar import HttpMethod, Router, route
+from litestar import Router
 from litestar.middleware import DefineMiddleware
 
+from readstate.dialects.base import Dialect, options_handler
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.services import Services
-from readstate.dialects.tencent import group, openim
+from readstate.dialects.tencent import errors, group, openim
 from readstate.dialects.tencent.auth import Access, Gate, Gateway
-from readstate.dialects.tencent.codes import UNREADABLE_REQUEST
+from readstate.dialects.tencent.callbacks import errors as callback_errors
+from readstate.dialects.tencent.callbacks.api import callback_handler
+from readstate.dialects.tencent.callbacks.auth import Door, is_loopback
+from readstate.dialects.tencent.codes import FAILURES, UNREADABLE_REQUEST
+from readstate.dialects.tencent.operation import SECURITY
 from readstate.dialects.tencent.reply import fail
-from readstate.dialects.tencent.vocabulary import DIALECT
+from readstate.dialects.tencent.vocabulary import VOCABULARY
+from readstate.domain.identity import FIRST_APP
+from readstate.settings import Settings
 
 HANDLERS = (
     openim.admin_set_msg_read,
@@ -24,19 +32,55 @@ HANDLERS = (
 )
 
 
-def tencent_router(access: Access, services: Callable[[], Services]) -> Router:
-    """All commands, under /v4. `services` gives what they work with; asked at each request."""
-    gate = DefineMiddleware(Gate, gateway=Gateway(access), services=services)
-    return Router(path="/v4", route_handlers=[_options, *HANDLERS], middleware=[gate], tags=[DIALECT.tag])
+def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
+    """Tencent's server API and its callbacks. `services` is asked at each request."""
+    access = tencent_access(settings)
+    api = Router(
+        "/v4",
+        route_handlers=[
+            # The framework's own answer would not have status 200.
+            options_handler(
+                sorted({path for handler in HANDLERS for path in handler.paths}), lambda: fail(UNREADABLE_REQUEST)
+            ),
+            *HANDLERS,
+        ],
+        middleware=[DefineMiddleware(Gate, gateway=Gateway(access), services=services)],
+        tags=[VOCABULARY.tag],
+    )
+    return Dialect(
+        name="tencent",
+        handlers=[api, callback_handler(access, tencent_door(settings), services)],
+        owns=lambda path: errors.owns(path) or callback_errors.owns(path),
+        answer=_answer,
+        vocabulary=VOCABULARY,
+        security=SECURITY,
+        failures=FAILURES,
+    )
 
 
-@route(
-    sorted({path for handler in HANDLERS for path in handler.paths}),
-    http_method=[HttpMethod.OPTIONS],
-    status_code=200,
-    opt={"operation": "options"},
-    include_in_schema=False,
-)
-async def _options() -> Reply:
-    """The framework's own answer would not have status 200."""
-    return fail(UNREADABLE_REQUEST)
+def tencent_access(settings: Settings) -> Access:
+    """Who may call the Tencent dialect; its app is the first one."""
+    return Access(
+        app=FIRST_APP,
+        sdkappid=settings.tencent_sdkappid,
+        key=settings.tencent_key,
+        old_key=settings.tencent_old_key,
+        admins=frozenset(name.strip() for name in settings.tencent_admin.split(",")) - {""},
+        rate_limit=settings.tencent_rate_limit,
+    )
+
+
+def tencent_door(settings: Settings) -> Door:
+    """Who may send Tencent's callbacks."""
+    return Door(
+        settings.tencent_token,
+        settings.tencent_sdkappid,
+        is_loopback(settings.host),
+        old_token=settings.tencent_old_token,
+    )
+
+
+def _answer(scope: Any, error: Exception) -> Reply:
+    if callback_errors.owns(scope["path"]):
+        return callback_errors.answer(scope, error)
+    return errors.answer(scope, error)

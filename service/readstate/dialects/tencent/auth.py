@@ -10,6 +10,7 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
+from readstate.dialects.base import operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.services import Services
@@ -25,6 +26,7 @@ from readstate.dialects.tencent.codes import (
     Refused,
     TooManyFailures,
 )
+from readstate.dialects.tencent.operation import Operation
 from readstate.dialects.tencent.query import parameters
 from readstate.dialects.tencent.signing import UserSigs
 from readstate.domain.read_state import ReadState
@@ -101,12 +103,12 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked: Any = scope
-        opt = asked["route_handler"].opt
-        if "family" in opt:
+        operation = operation_of(asked)
+        if isinstance(operation, Operation):
             asked["services"], asked["auth"] = services, app = self._services(), self._gateway.app
             self._check(services, asked)
-            services.rate_limits.take(app, "", opt["cost"])
-            await self._gateway.count(services.read_state, opt["operation"])
+            services.rate_limits.take(app, "", operation.cost)
+            await self._gateway.count(services.read_state, operation.name)
         await self._app(scope, until_gone(receive), send)
 
     def _check(self, services: Services, scope: Any) -> None:

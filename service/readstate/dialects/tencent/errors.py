@@ -1,20 +1,18 @@
 """What is answered to whatever went wrong on the way of a call."""
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
+from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.tencent.codes import (
     ACCOUNT_NOT_TEXT,
     BODY_TOO_LARGE,
     FAMILIES,
-    GATEWAY,
     NO_SUCH_PATH,
     TOO_OFTEN,
     UNREADABLE_REQUEST,
@@ -25,12 +23,10 @@ from readstate.dialects.tencent.codes import (
     code_of,
 )
 from readstate.dialects.tencent.naming import MAX_ACCOUNT_BYTES
-from readstate.dialects.tencent.operation import MAX_BODY_BYTES
+from readstate.dialects.tencent.operation import MAX_BODY_BYTES, NO_OPERATION, Operation
 from readstate.dialects.tencent.reply import fail
 from readstate.domain.limits import new_id
 from readstate.errors import ReadStateError, StoreFull, TooManyRequests
-
-logger = logging.getLogger(__name__)
 
 _PATH = re.compile(r"/v4(?:/.*)?|/v\d+/(?:openim|group_open_http_svc)(?:/.*)?", re.ASCII | re.DOTALL)
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
@@ -38,22 +34,19 @@ _MISSING = re.compile(r"missing required field `(\w+)`")
 _INDEX = re.compile(r"\[[^]]*]")
 
 
-def speaks(path: str) -> bool:
+def owns(path: str) -> bool:
     """Whether a path is this dialect's: all of /v4, and its services under other versions, which are refused in its words."""
     return _PATH.fullmatch(path) is not None
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
-    """The answer to whatever a call raised; also what its outcome is called in the metrics and the log."""
-    scope: Any = request.scope
-    handler = scope.get("route_handler")
-    opt: Mapping[str, Any] = handler.opt if handler else {}
-    code, info = _explain(scope, opt, error)
+def answer(scope: Any, error: Exception) -> Reply:
+    """The answer to an error of a call; also its outcome in metrics and logs."""
+    operation = own_operation(scope, NO_OPERATION)
+    code, info = _explain(scope, operation, error)
     request_id = new_id()
     if code is None:
-        code, info = opt.get("family", GATEWAY).failed, ""
-        extra = {"method": scope["method"], "operation": opt.get("operation", ""), "request_id": request_id}
-        logger.error("unexpected failure", exc_info=error, extra=extra)
+        code, info = operation.family.failed, ""
+        log_failure(scope, error, request_id=request_id)
     reply = fail(code, info, request_id=request_id, retry_after_s=_retry_after_s(error))
     scope["outcome"] = reply.code
     return reply
@@ -66,16 +59,16 @@ def _retry_after_s(error: Exception) -> int | None:
     return 1 if isinstance(error, Refused) and error.code is TOO_OFTEN else None
 
 
-def _explain(scope: Any, opt: Mapping[str, Any], error: Exception) -> tuple[Code | None, str]:
+def _explain(scope: Any, operation: Operation, error: Exception) -> tuple[Code | None, str]:
     """The code of an error, and what to say if not the code's own words; None for what nobody expected."""
-    family: Family = opt.get("family", GATEWAY)
+    family = operation.family
     if isinstance(error, Refused):
         return error.code, str(error)
     if isinstance(error, ReadStateError):
         code = code_of(error, family)
         return code, "" if code.info and not isinstance(error, StoreFull) else str(error)
     if isinstance(error, BadBody):
-        return _explain_body(str(error), family, opt["blames"])
+        return _explain_body(str(error), family, operation.blames)
     if isinstance(error, ValidationException | ClientGone):
         return family.body_unreadable, ""  # there is no body at all, or not the whole of it
     if isinstance(error, HTTPException) and error.status_code < 500:

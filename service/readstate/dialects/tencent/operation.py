@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Union
 
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Operation, SecurityScheme
+from litestar.openapi.spec import Operation as DocumentedOperation
+from litestar.openapi.spec import SecurityScheme
 
+from readstate.dialects import base
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import StrictJson
 from readstate.dialects.tencent.call import Call
-from readstate.dialects.tencent.codes import Code, Family
+from readstate.dialects.tencent.codes import GATEWAY, Code, Family
 from readstate.dialects.tencent.reply import Fail, Ok
 
 MAX_BODY_BYTES: Final = 12 * 1024
@@ -26,6 +28,16 @@ SECURITY = {
 }
 
 
+class Operation(base.Operation, frozen=True, kw_only=True):
+    """A command of this dialect."""
+
+    family: Family
+    blames: Mapping[str, Code] = {}  # by field: the code for what is wrong with it
+
+
+NO_OPERATION = Operation(name="", family=GATEWAY)  # an error outside the commands
+
+
 def operation(
     command: str, family: Family, *results: type[Ok], blames: Mapping[str, Code] | None = None, cost: int = costs.READ
 ) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def operation(
     answers: Any = Union[*(results or (Ok,)), Fail]
     return {
         "path": f"/{family.service}/{command}",
-        "opt": {"operation": command, "family": family, "blames": blames or {}, "cost": cost},
+        "opt": {"operation": Operation(name=command, cost=cost, family=family, blames=blames or {})},
         "operation_id": command,
         "operation_class": _Always200,
         "responses": {
@@ -53,7 +65,7 @@ def operation(
 
 
 @dataclass
-class _Always200(Operation):
+class _Always200(DocumentedOperation):
     """An operation that has no other status, 400 for a bad body included, which the framework adds by itself."""
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """What the fields and parameters of this dialect mean, for the OpenAPI document, after Tencent Cloud Chat."""
 
-from readstate.dialects.http.openapi.dialect import Dialect, Field
+from readstate.dialects.http.openapi.vocabulary import Field, Vocabulary
 
 _MESSAGE_KEY = "101_203_1772355600"
 
@@ -71,7 +71,7 @@ REQUESTS = {
     },
 }
 
-DIALECT = Dialect(
+VOCABULARY = Vocabulary(
     tag="Tencent IM",
     description="Reading and receipts, for backends written for Tencent's REST API, and its callbacks",
     fields=FIELDS,

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from readstate.app import tencent_door
+from readstate.dialects.tencent.api import tencent_door
 from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url
 from readstate.dialects.tencent.signing import sign
 from readstate.errors import Unavailable, UnknownOutcome

@@ -4,7 +4,7 @@ The framework reads paths, parameters and types off the handlers. What it cannot
 once for all dialects:
 
 config     the document's own data, and where the rest comes in
-dialect    what a dialect says of its fields, in its `vocabulary`
+vocabulary what a dialect says of its fields
 described  summaries, descriptions and examples, made from docstrings and vocabularies
 example    a value that fits a schema
 """

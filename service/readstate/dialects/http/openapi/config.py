@@ -12,7 +12,7 @@ from litestar.openapi.spec import Components, Contact, License, OpenAPI, Schema,
 from litestar.typing import FieldDefinition
 
 from readstate.dialects.http.openapi.described import described
-from readstate.dialects.http.openapi.dialect import Dialect
+from readstate.dialects.http.openapi.vocabulary import Vocabulary
 
 
 class DescribedStructs(StructSchemaPlugin):
@@ -30,13 +30,15 @@ class DescribedStructs(StructSchemaPlugin):
         return schema
 
 
-def openapi_config(version: str, security: Mapping[str, SecurityScheme], dialects: Sequence[Dialect]) -> OpenAPIConfig:
+def openapi_config(
+    version: str, security: Mapping[str, SecurityScheme], vocabularies: Sequence[Vocabulary]
+) -> OpenAPIConfig:
     """`security`: how callers of each dialect prove who they are."""
 
     @dataclass
     class Document(OpenAPI):
         def to_schema(self) -> dict[str, Any]:
-            return described(super().to_schema(), dialects)
+            return described(super().to_schema(), vocabularies)
 
     class Config(OpenAPIConfig):
         def to_openapi_schema(self) -> OpenAPI:
@@ -48,7 +50,7 @@ def openapi_config(version: str, security: Mapping[str, SecurityScheme], dialect
         description="Read state for chat products: cursors, unread counts and receipts, spoken as IMKit, Rocket.Chat and Tencent IM.",
         contact=Contact(name="readstate"),
         license=License(name="Apache License 2.0", identifier="Apache-2.0"),
-        tags=[Tag(name=dialect.tag, description=dialect.description) for dialect in dialects],
+        tags=[Tag(name=vocabulary.tag, description=vocabulary.description) for vocabulary in vocabularies],
         path="/schema",
         render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         components=Components(security_schemes=dict(security)),

@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from readstate.dialects.http.openapi.dialect import Dialect
 from readstate.dialects.http.openapi.example import example
+from readstate.dialects.http.openapi.vocabulary import Vocabulary
 
 Node = dict[str, Any]
 
@@ -19,11 +19,11 @@ _SENTENCE = re.compile(r"(.+?)\.(?:\s|$)", re.DOTALL)
 _COMPONENT = "#/components/schemas/"
 
 
-def described(document: Node, dialects: Sequence[Dialect]) -> Node:
-    """The document, with what `dialects` say in it. Each operation is of the dialect that its tag names."""
+def described(document: Node, vocabularies: Sequence[Vocabulary]) -> Node:
+    """The document, with what `vocabularies` say in it. Each operation is of the vocabulary that its tag names."""
     document = _any_of(document)
     schemas: dict[str, Node] = document["components"]["schemas"]
-    by_tag = {dialect.tag: dialect for dialect in dialects}
+    by_tag = {vocabulary.tag: vocabulary for vocabulary in vocabularies}
     document["paths"] = dict(sorted(document["paths"].items()))  # the framework's order is another one each time
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -35,8 +35,8 @@ def described(document: Node, dialects: Sequence[Dialect]) -> Node:
 class _Describer:
     """Describes the operations of one dialect, and in place all that they refer to."""
 
-    def __init__(self, dialect: Dialect, schemas: dict[str, Node]) -> None:
-        self._dialect = dialect
+    def __init__(self, vocabulary: Vocabulary, schemas: dict[str, Node]) -> None:
+        self._vocabulary = vocabulary
         self._schemas = schemas
         self._done: set[str] = set()
 
@@ -48,7 +48,7 @@ class _Describer:
             self._schema(parameter["schema"], name)
         for media in operation.get("requestBody", {}).get("content", {}).values():
             media["schema"] = self._component(media["schema"])
-            shown = self._dialect.requests.get(name, UNSET)
+            shown = self._vocabulary.requests.get(name, UNSET)
             media["example"] = self._example(media["schema"], whole=False) if shown is UNSET else shown
         for status, response in operation["responses"].items():
             for media in response.get("content", {}).values():
@@ -57,11 +57,11 @@ class _Describer:
                     media["example"] = self._example(media["schema"], whole=True)
 
     def _example(self, schema: Node, *, whole: bool) -> Any:
-        value = example(schema, self._schemas, self._dialect, whole=whole)
+        value = example(schema, self._schemas, self._vocabulary, whole=whole)
         return {} if value is UNSET else value
 
     def _field(self, node: Node, name: str, of: str) -> None:
-        field = self._dialect.field(name, of)
+        field = self._vocabulary.field(name, of)
         # A reference needs no words of its own: what it refers to has them.
         if field and "$ref" not in node:
             node.setdefault("description", field.meaning)
@@ -74,7 +74,7 @@ class _Describer:
             if name not in self._done:
                 self._done.add(name)
                 self._schema(self._schemas[name], name)
-                if name in self._dialect.free:
+                if name in self._vocabulary.free:
                     self._schemas[name]["additionalProperties"] = True
         for name, inner in schema.get("properties", {}).items():
             self._field(inner, name, of)

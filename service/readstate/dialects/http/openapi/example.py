@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from readstate.dialects.http.openapi.dialect import Dialect
+from readstate.dialects.http.openapi.vocabulary import Vocabulary
 
 Schema = Mapping[str, Any]
 
 
-def example(schema: Schema, schemas: Mapping[str, Schema], dialect: Dialect, *, whole: bool, of: str = "") -> Any:
+def example(schema: Schema, schemas: Mapping[str, Schema], vocabulary: Vocabulary, *, whole: bool, of: str = "") -> Any:
     """An example of `schema`, which is part of the object `of`; UNSET when nothing is known to show.
 
     `schemas` are those that others refer to by name. `whole`: with every field that has an example, not
@@ -18,7 +18,7 @@ def example(schema: Schema, schemas: Mapping[str, Schema], dialect: Dialect, *, 
     """
 
     def within(inner: Schema, of: str) -> Any:
-        return example(inner, schemas, dialect, whole=whole, of=of)
+        return example(inner, schemas, vocabulary, whole=whole, of=of)
 
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
@@ -36,7 +36,7 @@ def example(schema: Schema, schemas: Mapping[str, Schema], dialect: Dialect, *, 
     required = schema.get("required", ())
     shown = {}
     for name, inner in schema.get("properties", {}).items():
-        field = dialect.field(name, of)
+        field = vocabulary.field(name, of)
         value = field.example if field and field.example is not UNSET else within(inner, of)
         if value is not UNSET and (whole or name in required):
             shown[name] = value

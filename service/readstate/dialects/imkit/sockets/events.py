@@ -21,11 +21,10 @@ from readstate.dialects.imkit.errors import (
     INVALID_CLIENT_KEY,
     INVALID_TOKEN,
     RATE_LIMIT_EXCEEDED,
-    Problem,
     Refused,
     explain,
 )
-from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.audience import Audience
 from readstate.dialects.imkit.sockets.connection import REFUSED, STATE_LOST, TOO_OFTEN, Connection, Farewell
 from readstate.dialects.imkit.sockets.encoding import Encoding

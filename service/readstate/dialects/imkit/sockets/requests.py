@@ -14,7 +14,7 @@ from readstate import metrics
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.call import BareCall, Principal
-from readstate.dialects.imkit.errors import MISSING_PARAMETER, Refused, answer_in
+from readstate.dialects.imkit.errors import MISSING_PARAMETER, Refused, answer
 from readstate.dialects.imkit.messages import send
 from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.schemas import MarkRead, RoomMessage
@@ -39,8 +39,8 @@ async def _call(
     try:
         reply: Reply = await handler.fn(BareCall(principal, services), room=_room(content), **arguments(_body(content)))
     except Exception as error:
-        reply = answer_in({"route_handler": handler, "method": "SOCKET"}, error)
-    metrics.observe("socket", handler.opt["operation"], reply.code, started_s)
+        reply = answer({"route_handler": handler, "method": "SOCKET"}, error)
+    metrics.observe("socket", handler.opt["operation"].name, reply.code, started_s)
     return reply.payload
 
 
@@ -69,5 +69,5 @@ async def _read(services: Services, principal: Principal, content: Any) -> bytes
 
 
 # What each costs, as over HTTP.
-COSTS: Mapping[str, float] = {"chat message": send.opt["cost"], "lastRead": mark_read.opt["cost"]}
+COSTS: Mapping[str, float] = {"chat message": send.opt["operation"].cost, "lastRead": mark_read.opt["operation"].cost}
 REQUESTS: Mapping[str, Request] = {"chat message": _send, "lastRead": _read}

@@ -3,13 +3,12 @@
 The status tells the sender whether to send again: 200 never, 503 yes. Whether it was understood is in the body.
 """
 
-import logging
 from typing import Any
 
-from litestar import Request
 from litestar.exceptions import MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from readstate.dialects.base import log_failure
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.tencent.callbacks.auth import ForeignApp, Unsigned
@@ -22,22 +21,17 @@ UNAVAILABLE = "SERVICE_UNAVAILABLE"
 
 OK = Reply(encode(Ok()))
 
-logger = logging.getLogger(__name__)
 
-
-def speaks(path: str) -> bool:
+def owns(path: str) -> bool:
     """Whether a path is that of callbacks."""
     return path in (PATH, f"{PATH}/")
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Reply:
-    """The answer to whatever a callback raised; also what its outcome is called in the metrics and the log."""
-    scope: Any = request.scope
+def answer(scope: Any, error: Exception) -> Reply:
+    """The answer to an error of a callback; also its outcome in metrics and logs."""
     reply = _explain(error)
     if reply is None:
-        logger.error(
-            "unexpected failure", exc_info=error, extra={"method": scope["method"], "operation": "tencent_callback"}
-        )
+        log_failure(scope, error)
         reply = _fail("Something failed on our side; send it again", UNAVAILABLE, 503)
     scope["outcome"] = reply.code
     return reply

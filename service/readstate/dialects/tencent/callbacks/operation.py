@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Parameter, RequestBody, Schema
+from litestar.openapi.spec import Operation as DocumentedOperation
 
+from readstate.dialects.base import Operation
 from readstate.dialects.tencent.callbacks.auth import Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.reply import Fail, Ok
-from readstate.dialects.tencent.vocabulary import DIALECT
+from readstate.dialects.tencent.vocabulary import VOCABULARY
 
 _MEANINGS: dict[int, tuple[Any, str]] = {
     200: (Ok | Fail, "Done or passed over; or sending it again would not help"),
@@ -21,7 +23,7 @@ _TEXT = Schema(type=OpenAPIType.STRING)
 
 
 @dataclass
-class _TakesCallback(Operation):
+class _TakesCallback(DocumentedOperation):
     """The framework reads this off a handler's arguments; ours has none: what a body holds is said by the command in it."""
 
     def __post_init__(self) -> None:
@@ -40,10 +42,10 @@ class _TakesCallback(Operation):
 
 
 OPERATION: dict[str, Any] = {
-    "opt": {"operation": "tencent_callback"},
+    "opt": {"operation": Operation(name="tencent_callback")},
     "operation_id": "tencent_callback",
     "operation_class": _TakesCallback,
-    "tags": [DIALECT.tag],
+    "tags": [VOCABULARY.tag],
     "responses": {
         status: ResponseSpec(data_container=answer, description=meaning, generate_examples=False)
         for status, (answer, meaning) in _MEANINGS.items()

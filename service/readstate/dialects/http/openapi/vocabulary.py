@@ -16,7 +16,7 @@ class Field(Struct, frozen=True):
     example: Any = UNSET
 
 
-class Dialect(Struct, frozen=True, kw_only=True):
+class Vocabulary(Struct, frozen=True, kw_only=True):
     """One of the APIs that are spoken here."""
 
     tag: str  # of its operations

@@ -1,0 +1,174 @@
+"""The shape of a dialect: all that app.py, the OpenAPI document and the tests know about a published API.
+
+A dialect is a folder whose `api.py` has `dialect(settings, services)`, which makes one value, a
+`Dialect`. docs/dialects.md says which files the folder has.
+
+The words for what goes wrong are the same in every dialect:
+
+Refusal       an error of the domain that is the caller's doing (readstate/errors.py)
+Problem       an entry of the dialect's catalogue of errors: status, code and text
+PROBLEMS      which problem answers which refusal; a call may have entries of its own
+ProblemError  raised by a handler or authenticator to answer with a problem
+explain       finds the problem and its text for an error; `answer` makes it a reply
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from litestar import HttpMethod, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import SecurityScheme
+from litestar.types import ControllerRouterHandler, HTTPScope, Receive, Scope, Send
+from msgspec import Struct
+
+from readstate.dialects.http.openapi.vocabulary import Vocabulary
+from readstate.dialects.http.reply import JSON, Reply
+from readstate.dialects.services import Services
+from readstate.domain.ports import Notices
+
+logger = logging.getLogger(__name__)
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """What a call is beside its handler, kept in the route's `opt["operation"]`.
+
+    Each dialect has a subclass with fields of its own.
+    """
+
+    name: str  # in metrics, logs and the OpenAPI document
+    cost: int = 0  # what its caller pays, see access/costs.py
+
+
+OPTIONS = Operation(name="options")
+OTHER = Operation(name="other")  # a route of the framework's own
+UNROUTED = Operation(name="unrouted")
+
+AnyOperation = TypeVar("AnyOperation", bound=Operation)
+
+
+def operation_of(scope: Any) -> Operation:
+    """The operation of the route that a request was brought to."""
+    handler = scope.get("route_handler")
+    return handler.opt.get("operation", OTHER) if handler else UNROUTED
+
+
+def own_operation(scope: Any, default: AnyOperation) -> AnyOperation:
+    """The same where it is of the dialect whose `default` is given, else that."""
+    operation = operation_of(scope)
+    return operation if isinstance(operation, type(default)) else default
+
+
+class FastRoute(Protocol):
+    """A call that can be answered without the framework. `id_in_path`: "" where the path has none."""
+
+    async def serve(
+        self, services: Services, id_in_path: str, scope: HTTPScope, receive: Receive, send: Send
+    ) -> None: ...
+
+
+class FastRoutes(Protocol):
+    """Such calls of a dialect."""
+
+    def find(self, scope: HTTPScope) -> tuple[FastRoute, str] | None:
+        """The call that a request is for, with the id in its path; None: the framework answers."""
+
+
+class SocketServer(Protocol):
+    """Serves the sockets of a dialect, as an ASGI application."""
+
+    async def start(self) -> None: ...
+    def begin_stop(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def _unchanged(scope: Any) -> None:
+    """Leave the path as it is."""
+
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """One published API."""
+
+    name: str
+    handlers: Sequence[ControllerRouterHandler]
+    # Whether a path is the dialect's, so that errors on it are answered in the dialect's form.
+    owns: Callable[[str], bool]
+    # The answer to an error. It also writes the outcome, for metrics and logs, to scope["outcome"].
+    answer: Callable[[Any, Exception], Reply]
+    vocabulary: Vocabulary
+    security: Mapping[str, SecurityScheme]
+    failures: frozenset[str]  # the outcomes that are failures of the service, not of the caller
+    cors_headers: Sequence[str] = ()  # that browsers may send
+    cors_exposed: Sequence[str] = ()  # that browsers may read
+    # Makes the path of a request to the dialect one that can be routed. Raises what `answer` takes.
+    prepare_path: Callable[[Scope], None] = _unchanged
+    fast_routes: FastRoutes | None = None
+    socket_path: str = ""  # without a slash at the end; "" for no sockets
+    open_sockets: Callable[[Services, Notices], SocketServer] | None = None
+
+
+def dialect_of(path: str, dialects: Sequence[Dialect]) -> Dialect:
+    """The dialect that answers on a path: the last that owns it. The first one owns every path."""
+    return next(dialect for dialect in reversed(dialects) if dialect.owns(path))
+
+
+def log_failure(scope: Any, error: Exception, **extra: str) -> None:
+    """Log an error that no table of the dialect has: a defect of the service."""
+    fields = {"method": scope["method"], "operation": operation_of(scope).name, **extra}
+    logger.error("unexpected failure", exc_info=error, extra=fields)
+
+
+def with_options(
+    handlers: Sequence[HTTPRouteHandler], *, head: bool = False, media_type: bytes = JSON
+) -> list[HTTPRouteHandler]:
+    """The handlers of a dialect, and before them OPTIONS for each path.
+
+    The framework's own OPTIONS would name the methods of only one of the path's handlers, and it is
+    made when the first handler of a path comes, so ours stand in front. `head`: the methods of a path
+    with GET include HEAD.
+    """
+    by_path: defaultdict[str, list[HTTPRouteHandler]] = defaultdict(list)
+    for handler in handlers:
+        for path in handler.paths:
+            by_path[path].append(handler)
+    extra: list[HTTPRouteHandler] = []
+    for path, those in by_path.items():
+        methods = {str(method.value) for handler in those for method in map(HttpMethod, handler.http_methods)}
+        asked = [handler for handler in those if head and "GET" in handler.http_methods]
+        allowed = sorted({*methods, "OPTIONS", *("HEAD" for _ in asked)})
+        extra.append(options_handler([path], partial(_allow, allowed, media_type)))
+        extra += [_head_handler(path, handler) for handler in asked]
+    return [*extra, *handlers]
+
+
+def options_handler(paths: Sequence[str], answer: Callable[[], Reply]) -> HTTPRouteHandler:
+    """OPTIONS for some paths. A browser's preflight is answered before it gets here."""
+
+    @route(
+        list(paths),
+        http_method=[HttpMethod.OPTIONS],
+        status_code=200,
+        opt={"operation": OPTIONS},
+        include_in_schema=False,
+    )
+    async def options() -> Reply:
+        return answer()
+
+    return options
+
+
+def _allow(methods: Iterable[str], media_type: bytes) -> Reply:
+    return Reply(b"", more_headers=((b"allow", ", ".join(methods).encode()),), media_type=media_type)
+
+
+def _head_handler(path: str, handler: HTTPRouteHandler) -> HTTPRouteHandler:
+    """HEAD as a method of a path. The service asks by GET for it, and leaves the body out."""
+
+    @route(path, http_method=HttpMethod.HEAD, opt=handler.opt, status_code=200, include_in_schema=False)
+    async def head() -> Reply:
+        raise NotImplementedError("HEAD is answered by the handler of GET")
+
+    return head
