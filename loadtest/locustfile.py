@@ -19,7 +19,7 @@ LISTENERS = int(os.environ["LOAD_LISTENERS"])
 Listener.fixed_count = LISTENERS
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def make_world(environment: Environment, **_: Any) -> None:
     """Users, rooms and tokens of this run, made before its clock starts."""
     target = Target.from_environ(os.environ)
@@ -32,7 +32,7 @@ def make_world(environment: Environment, **_: Any) -> None:
     )
 
 
-@events.test_stop.add_listener
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def settle(environment: Environment, **_: Any) -> None:
     """Wait for the last notices, then say what became of them. Anything wrong makes the run fail."""
     stage: Stage | None = getattr(environment, "stage", None)

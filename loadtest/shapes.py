@@ -11,7 +11,7 @@ class Staircase(LoadTestShape):
     step_s = 30
 
     def tick(self) -> tuple[int, float] | None:
-        step = int(self.get_run_time() // self.step_s)
+        step = int(self.get_run_time() // self.step_s)  # type: ignore[no-untyped-call]
         if step >= self.steps:
             return None
         users = self.first * 2**step

@@ -40,7 +40,7 @@ class SocketListener:
         """Receive until closed."""
         try:
             while True:
-                self._take(self._socket.recv(), perf_counter())
+                self._take(str(self._socket.recv()), perf_counter())
         except (websocket.WebSocketException, OSError):
             self.lost = not self._closing
 
@@ -51,9 +51,9 @@ class SocketListener:
 
     def _expect(self, start: str) -> str:
         while True:
-            frame = self._socket.recv()
+            frame = str(self._socket.recv())
             if frame.startswith(start):
-                return str(frame)
+                return frame
             if frame == "2":
                 self._socket.send("3")
             elif not frame.startswith("42"):

@@ -30,7 +30,7 @@ class Caller(FastHttpUser):
 
     @property
     def stage(self) -> Stage:
-        return self.environment.stage  # type: ignore[attr-defined,no-any-return]
+        return self.environment.stage  # type: ignore[no-any-return]
 
     def on_start(self) -> None:
         self.account = self.stage.take_account()
@@ -188,7 +188,7 @@ class Listener(User):
     wait_time = constant(1)
 
     def on_start(self) -> None:
-        stage: Stage = self.environment.stage  # type: ignore[attr-defined]
+        stage: Stage = self.environment.stage
         self.account = stage.world.listeners.pop()
         begun = perf_counter()
 

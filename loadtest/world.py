@@ -131,6 +131,6 @@ class World:
         for account in self.free + self.listeners:
             for room in account.reading + account.chatting:
                 members.setdefault(room.id, []).append(account.id)
-        for room, ids in members.items():
+        for room_id, ids in members.items():
             for start in range(0, len(ids), 500):
-                self.call("POST", f"/rooms/{quote(room, safe='')}/members", {"invitees": ids[start : start + 500]})
+                self.call("POST", f"/rooms/{quote(room_id, safe='')}/members", {"invitees": ids[start : start + 500]})

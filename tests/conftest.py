@@ -58,7 +58,8 @@ def full(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def lua_dir(request: pytest.FixtureRequest) -> Path | None:
     """Where the scripts come from; None: from the checkout."""
-    return request.config.getoption("--lua-dir")
+    lua_dir: Path | None = request.config.getoption("--lua-dir")
+    return lua_dir
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +67,16 @@ def server() -> Iterator[Server]:
     """One Valkey on a unix socket, for all tests of a run; each keeps to an app of its own."""
     with short_directory() as directory:
         server = Server(directory / "one")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server for one test, which may stop it."""
+    with short_directory() as directory:
+        server = Server(directory / "own")
         server.start()
         yield server
         server.stop()

@@ -26,10 +26,10 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
-import gevent  # type: ignore[import-untyped]
-import psutil  # type: ignore[import-untyped]
+import gevent
+import psutil
 from gevent import monkey
-from gevent.event import Event  # type: ignore[import-untyped]
+from gevent.event import Event
 from locust import User, events, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -240,6 +240,6 @@ def tell(environment: Environment, **_: Any) -> None:
         json.dumps(CLOCK.result() | {"position": CROWD.calls.position}), encoding="utf-8"
     )
     for latency_s in CLOCK.latencies_s:
-        environment.stats.log_request("HTTP", "walk", latency_s * 1000, 0)
+        environment.stats.log_request("HTTP", "walk", latency_s * 1000, 0)  # type: ignore[arg-type]  # fractions are kept
     for _failed in range(CLOCK.failed):
         environment.stats.log_error("HTTP", "walk", "not answered with 200")

@@ -44,24 +44,33 @@ class Slice:
         return self.worker_cpu_s / self.calls * 1e6
 
 
+@dataclass(frozen=True)
+class DriverReport:
+    """What the driver says after a slice."""
+
+    calls: int
+    seconds: float
+    refused: int  # answered with another status than 200
+    broken: int  # not answered
+    position: int  # of the walk
+
+
 def drive(server: HttpServer, walk: Walk, seconds: int, *, goes_on: bool = True) -> Slice:
     """Walk for `seconds`; with `goes_on` the next slice begins where this one ends. Raises BenchError unless all is answered with 200."""
     workers = server.workers()
     before = cpu_seconds(workers)
     report = _wrk(server, walk, seconds) if tool("wrk") else _locust(server, walk, seconds)
     spent = cpu_seconds(workers) - before
-    if report["refused"] or report["broken"]:
-        raise BenchError(
-            f"of {report['calls']} calls {report['refused']} were refused and {report['broken']} not answered"
-        )
-    if not report["calls"]:
+    if report.refused or report.broken:
+        raise BenchError(f"of {report.calls} calls {report.refused} were refused and {report.broken} not answered")
+    if not report.calls:
         raise BenchError("no call was answered")
     if goes_on:
-        walk.position = report["position"]
-    return Slice(report["calls"], report["seconds"], spent)
+        walk.position = report.position
+    return Slice(report.calls, report.seconds, spent)
 
 
-def _wrk(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
+def _wrk(server: HttpServer, walk: Walk, seconds: int) -> DriverReport:
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), server.url]
     with on_core(DRIVER_CORE):
         done = subprocess.run(
@@ -73,16 +82,9 @@ def _wrk(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         raise BenchError(f"wrk ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
-    report: dict[str, int] = json.loads(lines[-1])
-    return report
+    return DriverReport(**json.loads(lines[-1]))
 
 
-def _locust(server: HttpServer, walk: Walk, seconds: int) -> dict[str, int]:
+def _locust(server: HttpServer, walk: Walk, seconds: int) -> DriverReport:
     found = locust_run.closed(server, walk, seconds, CONNECTIONS)
-    return {
-        "calls": found.calls,
-        "seconds": found.seconds,
-        "refused": found.failed,
-        "broken": 0,
-        "position": found.position,
-    }  # type: ignore[dict-item]
+    return DriverReport(found.calls, found.seconds, refused=found.failed, broken=0, position=found.position)

@@ -39,7 +39,7 @@ class PoolExecutor:
         except ResponseError as error:
             reply = ReplyError(str(error))
             if classify(reply) is Meaning.MISSING_FUNCTION:
-                await self._redis.function_load(script.lib.text, replace=True)
+                await self._redis.function_load(script.lib.text, replace=True)  # type: ignore[arg-type]  # bytes will do
                 return await self.call(script, keys, args)
             return reply_or_raise(reply)
 

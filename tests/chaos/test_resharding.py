@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import redis
@@ -40,7 +41,14 @@ async def test_who_is_stopped_in_the_middle_hears_that_it_may_have_happened(clus
     """A server checks each command of a script, so some may have been carried out before one is refused."""
     executor = await connect(cluster.url)
     store = redis_store(executor, fanout_limit=256, message_history=100)
-    post = {"app": app, "room": "r", "sender": "ann", "countable": True, "body": "{}", "sender_must_be_member": True}
+    post: dict[str, Any] = {
+        "app": app,
+        "room": "r",
+        "sender": "ann",
+        "countable": True,
+        "body": "{}",
+        "sender_must_be_member": True,
+    }
     await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=["ann", "bo"])
     await store.messages.post(message="m1", **post)
     await store.outbox.idle()

@@ -24,7 +24,7 @@ from readstate.webhooks.standard import Standard
 from tests.support.events import an_event, written
 from tests.support.processes import clean_environ
 from tests.support.receiver import OK, Call, Receiver, Reply
-from tests.support.servers import Server, short_directory
+from tests.support.servers import Server
 from tests.support.waiting import wait_until
 
 APP = "default"
@@ -70,16 +70,6 @@ class Deliverers:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen([sys.executable, "-m", "readstate", "deliver"], env=self._environ)
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A server of its own: its events are nobody else's."""
-    with short_directory() as directory:
-        server = Server(directory / "one")
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest_asyncio.fixture

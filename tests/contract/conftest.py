@@ -10,7 +10,7 @@ import pytest_asyncio
 from readstate.app import Service, create_app
 from readstate.settings import Settings
 from readstate.store.connect import connect
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, client_of
 from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server
 
@@ -40,11 +40,7 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
     async def note(request: httpx.Request) -> None:
         asked.add(request.url.path)
 
-    transport, hooks = httpx.ASGITransport(app=service), {"request": [note]}
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks) as client,
-    ):
+    async with Lifespan(service), client_of(service, event_hooks={"request": [note]}) as client:
         yield Imkit(service, client, executor)
     await executor.close()
     if asked & REUSED:

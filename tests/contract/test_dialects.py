@@ -214,7 +214,7 @@ async def test_what_one_dialect_reads_is_read_in_all(world: World, room: str, re
     """Every count falls and every receipt is there; the other room is as it was."""
     (other,) = {DIRECT, GROUP} - {room}
     first, last = MESSAGES[room]
-    nobody, bob = ([], ["bob", *OTHERS[room]]), (["bob"], OTHERS[room])
+    nobody, bob = (list[str](), ["bob", *OTHERS[room]]), (["bob"], OTHERS[room])
     assert await unread(world, room) == all_say(UNREAD, room, 2)
     assert await readers(world, room, first) == await readers(world, room, last) == all_say(RECEIPTS, room, nobody)
     if read not in LAST_ONLY:

@@ -7,10 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from litestar._openapi.plugin import OpenAPIPlugin
@@ -21,33 +21,16 @@ from readstate.dialects.http import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
 from readstate.settings import Settings
-from readstate.store.connect import connect
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, refusal, result
-from tests.support.servers import Server, short_directory
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, in_process, refusal, result
+from tests.support.servers import Server
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A server that the test may stop."""
-    with short_directory() as directory:
-        server = Server(directory / "one")
-        server.start()
-        yield server
-        server.stop()
-
-
 @pytest_asyncio.fixture
-async def fragile(own_server: Server) -> AsyncIterator[Imkit]:
+async def fragile(own_server: Server, settings: Settings) -> AsyncIterator[Imkit]:
     """A service on that server."""
-    settings = Settings(redis_url=own_server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
-    service, executor = create_app(settings), await connect(own_server.url)
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
-    ):
-        yield Imkit(service, client, executor)
-    await executor.close()
+    async with in_process(msgspec.structs.replace(settings, redis_url=own_server.url)) as fragile:
+        yield fragile
 
 
 async def test_alive_and_ready(imkit: Imkit) -> None:
@@ -192,11 +175,8 @@ async def test_the_log_tells_when_the_store_is_lost_and_found(
 
 
 async def test_an_unknown_outcome_is_called_so(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def lost(**_: object) -> None:
-        raise UnknownOutcome("the connection was lost")
-
     await imkit.room("r", "al")
-    monkeypatch.setattr(imkit.service.parts.services.read_state._store.reading, "mark_read", lost)
+    imkit.fail(monkeypatch, "mark_read", UnknownOutcome("the connection was lost"))
     answer = await imkit.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m"})
     message = "It is unknown whether this was done; ask for the present state before you repeat it"
     assert answer.content == refusal(503, "Service Unavailable", "SERVICE_UNAVAILABLE", message)
@@ -206,10 +186,7 @@ async def test_an_unknown_outcome_is_called_so(imkit: Imkit, monkeypatch: pytest
 async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged_with_its_traceback(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(**_: object) -> None:
-        raise ZeroDivisionError("a secret detail")
-
-    monkeypatch.setattr(imkit.service.parts.services.read_state._store.badges, "badge", broken)
+    imkit.fail(monkeypatch, "badge", ZeroDivisionError("a secret detail"))
     answer = await imkit.as_user("al", "GET", "/me/badge")
     assert answer.content == refusal(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
@@ -226,11 +203,7 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
     caplog.clear()
     await imkit.as_user("al", "GET", "/me/badge")
     await imkit.as_user("al", "GET", "/rooms/none")
-
-    async def lost(**_: object) -> None:
-        raise UnknownOutcome("lost")
-
-    monkeypatch.setattr(imkit.service.parts.services.read_state._store.badges, "badge", lost)
+    imkit.fail(monkeypatch, "badge", UnknownOutcome("lost"))
     await imkit.as_user("al", "GET", "/me/badge")
     texts = [JsonLines().format(record) for record in caplog.records if record.name == "readstate.app"]
     lines = [json.loads(text) for text in texts]

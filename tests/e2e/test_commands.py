@@ -167,7 +167,7 @@ def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple
 @pytest.mark.parametrize("arguments", [("audit",), ("webhooks", "list")], ids=" ".join)
 def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], moment_s: float) -> None:
     """The server that it may have started goes with it, so that the next one can begin at once."""
-    run = ServiceProcess(stopped, command=[sys.executable, "-m", "readstate", *arguments])
+    run = ServiceProcess(stopped, [sys.executable, "-m", "readstate", *arguments])
     run.launch()
     time.sleep(moment_s)
     # Before our first line Python has the word.

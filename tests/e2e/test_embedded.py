@@ -130,7 +130,8 @@ def answer(url: str, key: str) -> str | None:
     """The value of a key; None when the server does not answer."""
     try:
         with client_of(url) as client:
-            return client.get(key)
+            value: str | None = client.get(key)
+            return value
     except redis.RedisError:
         return None
 

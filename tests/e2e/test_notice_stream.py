@@ -47,6 +47,12 @@ class Ear:
 
         await wait_until(holds, f"{describe} (heard {len(self.heard)}, gaps {self.gaps})")
 
+    async def until_last(self, app: str, text: str) -> None:
+        await self.until(lambda: self.texts(app)[-1:] == [text], f"the notice {text}")
+
+    async def until_gaps(self, times: int, *apps: str) -> None:
+        await self.until(lambda: {self.gaps.count(app) for app in apps} == {times}, f"gap {times}")
+
     async def subscribers(self, app: str) -> int:
         replies = await self.executor.each_node("PUBSUB", "NUMSUB", Keys.notices(app))
         return sum(int(reply[1]) for reply in replies)
@@ -110,7 +116,7 @@ async def test_whoever_comes_and_goes_at_once_still_hears(ear: Ear, app: str) ->
     for number in range(50):
         await ear.notices.listen(app)
         await ear.publish(app, str(number))
-        await ear.until(lambda number=number: ear.texts(app)[-1:] == [str(number)], f"notice {number}")
+        await ear.until_last(app, str(number))
         await ear.notices.leave(app)
         coming = asyncio.create_task(ear.notices.listen(app))
         await asyncio.sleep(0)
@@ -126,9 +132,9 @@ async def test_a_lost_connection_is_a_gap_for_everybody_who_was_heard(ear: Ear, 
     await ear.notices.listen(other)
     for times in (1, 2, 3):
         await ear.cut()
-        await ear.until(lambda times=times: ear.gaps.count(app) == ear.gaps.count(other) == times, f"gap {times}")
+        await ear.until_gaps(times, app, other)
         await ear.publish(app, f"after {times}")
-        await ear.until(lambda times=times: ear.texts(app)[-1:] == [f"after {times}"], "a notice after the gap")
+        await ear.until_last(app, f"after {times}")
     assert ear.notices.reconnects == 3
 
 
@@ -206,7 +212,7 @@ async def test_after_a_loss_another_node_is_asked(cluster: Cluster, app: str) ->
                     if client.pubsub_numsub(Keys.notices(app))[0][1]:
                         seen.add(node.port)
             await ear.cut()
-            await ear.until(lambda times=times: len(ear.gaps) == times + 1, "a gap")
+            await ear.until_gaps(times + 1, app)
         assert len(seen) == 3
 
 

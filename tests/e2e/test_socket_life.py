@@ -248,9 +248,14 @@ async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) ->
 
 async def test_a_stop_ends_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server begins to stop with each connection anew; thousands of thousands would take longer than there is time."""
-    ended = []
+    ended: list[Any] = []
     end_now = inside.sockets.connections.end_now
-    monkeypatch.setattr(inside.sockets.connections, "end_now", lambda *args: (ended.append(args[0]), end_now(*args)))
+
+    def noted(session: Any, *how: Any) -> None:
+        ended.append(session)
+        end_now(session, *how)
+
+    monkeypatch.setattr(inside.sockets.connections, "end_now", noted)
     async with raw(inside.url), raw(inside.url), raw(inside.url):
         sessions = inside.sockets.connections.all()
         for session in sessions:

@@ -224,7 +224,7 @@ async def test_calls_that_come_nearly_too_often_are_told(
 ) -> None:
     """Of Tencent's server API, counted over both workers."""
     settings |= {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "tencent_rate_limit": 5, "workers": 2}
-    query = {"sdkappid": SDKAPPID, "identifier": ADMIN, "usersig": usersig()}
+    query = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     async with serving(data_dir, settings) as (service, _), httpx.AsyncClient(base_url=service.url) as client:
 
         async def told() -> bool:

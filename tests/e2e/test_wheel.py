@@ -70,7 +70,7 @@ def test_it_serves_from_the_wheel(environment: Path) -> None:
     """Ready means that every script was found and loaded."""
     with short_directory() as directory:
         command = [str(environment / "bin" / "readstate"), "serve"]
-        with ServiceProcess(directory / "data", command=command, workers=2) as service:
+        with ServiceProcess(directory / "data", command, workers=2) as service:
             assert service.get("/readyz")[0] == 200
 
 

@@ -147,7 +147,7 @@ async def _create_room(world: World) -> Sizes:
         world.of(5, 100),
         world.of(20, 1000),
     )
-    room = {"app": world.app, "room": "r", "profile": dict.fromkeys(many("f", fields), b"1")}
+    room: dict[str, Any] = {"app": world.app, "room": "r", "profile": dict.fromkeys(many("f", fields), b"1")}
     back, stay, leave = many("back", lot), people(members), many("leave", LEAVE_AT_ONCE)
     await world.count(world.store.rooms.create_room(**room, tags=many("old", tags), members=back, by_client=True))
     last = (await world.messages(1))[0]
@@ -321,9 +321,10 @@ async def _post(world: World) -> Sizes:
             await world.store.reading.mark_read(app=world.app, room="r", user=member, message=message)
     await world.store.rooms.remove_members(app=world.app, room="r", members=gone)
     for number in range(2 * history):
-        hidden = {"as_last": number % 4 > 1}
         message = (
-            await world.count(posted(world.store, world.app, sender=names[0] if number % 2 else "", **hidden))
+            await world.count(
+                posted(world.store, world.app, sender=names[0] if number % 2 else "", as_last=number % 4 > 1)
+            )
         ).message
         if number == history:
             await world.store.messages.delete_message(app=world.app, room="r", message=message)
@@ -376,7 +377,7 @@ async def _delete_messages(world: World) -> Sizes:
         )
     for number in (0, 1, messages - 1):
         await world.store.messages.delete_message(app=world.app, room="r", message=f"m{number}")
-    room = {"app": world.app, "room": "r"}
+    room: dict[str, Any] = {"app": world.app, "room": "r"}
     await world.count(world.store.messages.delete_messages(**room, before="m3"))
     await world.count(world.store.messages.delete_messages(**room, before_ms=1_000_000 + messages - 2))
     await world.count(world.store.messages.delete_messages(**room))
@@ -494,7 +495,7 @@ async def _receipts(world: World) -> Sizes:
         await world.store.reading.acknowledge(app=world.app, room="r", user=name, messages=[message])
     for name in names[members // 4 :]:
         await world.store.reading.mark_read(app=world.app, room="r", user=name, message=message)
-    ask = {"app": world.app, "room": "r", "message": message}
+    ask: dict[str, Any] = {"app": world.app, "room": "r", "message": message}
     pages = [await world.store.receipts.page(**ask, which=Filter.READ, limit=limit, page="") for limit in (1, 1000)]
     later = await world.store.receipts.page(**ask, which=Filter.READ, limit=members + 1, page="")
     for number in range(moves):

@@ -1,5 +1,7 @@
 """owed.lua: what a crash left owing is told from the room's present state. Only on a cluster is anything ever owed."""
 
+import time
+
 import pytest
 
 from readstate.errors import RoomUnknown
@@ -88,9 +90,9 @@ async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
     await a_room(store, app)
     owing, entry = Keys.owing_of(Keys.room(app, "r")), f"{app}:r"
     assert await executor.command("ZSCORE", owing, entry, key=owing) is not None
-    now = outbox.time.time()
+    now = time.time()
     for later_s in range(0, outbox.STALE_S + 60, 30):
-        monkeypatch.setattr(outbox.time, "time", lambda later_s=later_s: now + later_s)
+        monkeypatch.setattr(time, "time", lambda later_s=later_s: now + later_s)
         await store.outbox.recover()
     assert await executor.command("ZSCORE", owing, entry, key=owing) is None
 

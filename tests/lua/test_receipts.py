@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -332,9 +333,7 @@ async def test_who_reads_on_between_pages_is_neither_missing_nor_twice(
         for member in people:
             await store.reading.mark_read(app=app, room="r", user=member, message=message)
 
-    seen = await page_while(
-        store, app, "r", target, which, 5, [lambda step=step: everybody_reads(step) for step in further]
-    )
+    seen = await page_while(store, app, "r", target, which, 5, [partial(everybody_reads, step) for step in further])
     assert seen == Counter(names)
 
 
@@ -364,9 +363,7 @@ async def test_a_long_walk_shows_nobody_twice_either(store: RedisStore, app: str
     async def read_on(number: int) -> None:
         await store.reading.mark_read(app=app, room="r", user=people[number], message=further[number])
 
-    seen = await page_while(
-        store, app, "r", target, Filter.READ, 1, [lambda number=number: read_on(number) for number in range(50)]
-    )
+    seen = await page_while(store, app, "r", target, Filter.READ, 1, [partial(read_on, number) for number in range(50)])
     assert seen == Counter(people)
 
 

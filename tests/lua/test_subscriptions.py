@@ -1,6 +1,7 @@
 """subscriptions.lua: which of a user's rooms changed for them since they last asked."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ async def test_only_what_changed_afterwards_is_answered(store: RedisStore, app: 
     assert (await asked(store, app, sent.at_ms - 1))[0] == {"r1": sent.at_ms}
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "a message": (
         "post",
         {

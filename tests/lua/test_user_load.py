@@ -29,7 +29,8 @@ def few(executor: Executor) -> RedisStore:
 
 async def load(run: Run, app: str, user: str, room: str = "", tags: str = "") -> Sequence[int]:
     """(is_in, rooms, tags, weight, new_tags, new_weight)"""
-    return await run("user_load", Keys.user(app, user), room, tags)
+    found: Sequence[int] = await run("user_load", Keys.user(app, user), room, tags)
+    return found
 
 
 async def test_an_unknown_user_has_nothing(run: Run, app: str) -> None:

@@ -37,7 +37,8 @@ async def poll(imkit: Imkit, method: str = "GET", **headers: str) -> httpx.Respo
 
 
 def allowed(answer: httpx.Response, name: str = "origin") -> str | None:
-    return answer.headers.get(f"access-control-allow-{name}")
+    header: str | None = answer.headers.get(f"access-control-allow-{name}")
+    return header
 
 
 # Pages

@@ -7,12 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from readstate.app import create_app
 from readstate.dialects.tencent.callbacks import auth as door
 from readstate.dialects.tencent.signing import sign
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, in_process
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, SDKAPPID, TOKEN, Tencent, fail
 
@@ -148,12 +147,8 @@ async def test_every_worker_knows_which_signatures_were_used(
 ) -> None:
     assert (await tencent.send(COMMAND, BODY, **used)).content == OK
     await asyncio.sleep(1.1)
-    other = create_app(settings)
-    async with (
-        Lifespan(other),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url="http://test") as client,
-    ):
-        elsewhere = Tencent(Imkit(other, client, tencent.imkit.executor))
+    async with in_process(settings) as other:
+        elsewhere = Tencent(other)
         answer = await elsewhere.send(*told.direct_sent("bo", "al", 2), **used)
         assert (answer.status_code, answer.content) == (401, USED)
         assert (await elsewhere.send(COMMAND, BODY, **used)).content == OK

@@ -33,13 +33,9 @@ def settings(settings: Settings, fanout_limit: int) -> Settings:
     return replace(with_tencent(settings), fanout_limit=fanout_limit)
 
 
-def round_trips(imkit: Imkit) -> int:
-    return int(imkit.service.parts.services.directory._executor.round_trips)
-
-
 async def with_other_apps(imkit: Imkit) -> str:
     """A token of ann; there are several apps in which tokens may be good."""
-    registry: AppRegistry = imkit.service.parts.services.apps
+    registry: AppRegistry = imkit.services.apps
     for number in range(OTHER_APPS):
         await registry.add(f"other-{number}")
     await registry.refresh()
@@ -72,14 +68,14 @@ async def test_a_good_token_with_something_wrong_beside_it_is_counted_and_does_n
                 )
         return await imkit.client.post(f"{PATH}/login", json={"user": f"wrong-{number}", "password": token})
 
-    before, asked = round_trips(imkit), 2 * MISSES_AT_ONCE
+    before, asked = imkit.round_trips, 2 * MISSES_AT_ONCE
     answers = [await ask(number) for number in range(asked)]
     assert {answer.status_code for answer in answers[:MISSES_AT_ONCE]} == {403 if "client key" in way else 401}
     assert answers[-1].status_code == 429
     assert answers[-1].headers["retry-after"] == "1"
     profiles = asked if way == "rocketchat login" else 0
     # All apps are asked once a second at most, however often one asks.
-    assert round_trips(imkit) - before <= profiles + 3 * (OTHER_APPS + 1)
+    assert imkit.round_trips - before <= profiles + 3 * (OTHER_APPS + 1)
     good = await imkit.call("GET", "/me", headers={"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token})
     assert good.status_code == 200
 
@@ -94,9 +90,9 @@ async def test_guesses_at_tokens_in_a_body_are_counted_each(imkit: Imkit) -> Non
     token = await imkit.sign_in("ann")
     answers = [await guess(number * MAX_TOKENS_PER_CALL) for number in range(3)]
     assert answers == [401, 429, 429]
-    before = round_trips(imkit)
+    before = imkit.round_trips
     assert await guess(1000) == 429
-    assert round_trips(imkit) == before
+    assert imkit.round_trips == before
     # A good token passes however many wrong ones came from its address.
     good = await imkit.call("POST", "/badges", {"tokens": [token]}, {"IM-CLIENT-KEY": CLIENT_KEY})
     assert good.json()["result"]["totalBadge"] == 0
@@ -111,11 +107,11 @@ async def test_a_login_without_the_form_of_one_counts(imkit: Imkit) -> None:
 async def test_logging_in_is_paid_for_before_the_store_is_asked_who_that_is(imkit: Imkit) -> None:
     token = await imkit.sign_in("ann")
     for number in count():
-        before = round_trips(imkit)
+        before = imkit.round_trips
         if (await imkit.client.post(f"{PATH}/login", json={"resume": token})).status_code == 429:
             break
         assert number < 1000
-    assert round_trips(imkit) == before
+    assert imkit.round_trips == before
 
 
 async def test_finding_a_room_by_its_name_costs_as_a_list_of_rooms_does(imkit: Imkit, rocketchat: Rocketchat) -> None:

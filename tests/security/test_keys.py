@@ -1,11 +1,12 @@
 """A key that was changed is dead, a token that was ended stays dead, and nothing of another app's or another time's is good."""
 
 import asyncio
+import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import jwt
@@ -13,7 +14,6 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.app import create_app
 from readstate.domain import tokens as rules
 from readstate.domain.tokens import Tokens
 from readstate.errors import Invalid
@@ -22,12 +22,11 @@ from readstate.store import directory as directories
 from readstate.store import workers
 from readstate.store.apps import AppRegistry, NewApp
 from readstate.store.directory import RedisDirectory
-from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.workers import Key, Workers
 from tests.support import devices
 from tests.support.devices import Backend, device, faults
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, in_process, result
 from tests.support.processes import ServiceProcess, run_command
 from tests.support.servers import short_directory
 from tests.support.waiting import wait_until
@@ -44,20 +43,9 @@ def settings(settings: Settings, plan_url: str) -> Settings:
     return msgspec.structs.replace(settings, redis_url=plan_url)
 
 
-@asynccontextmanager
-async def another(settings: Settings, executor: Executor) -> AsyncIterator[Imkit]:
-    """Another worker on the same store."""
-    service = create_app(settings)
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
-    ):
-        yield Imkit(service, client, executor)
-
-
 @pytest_asyncio.fixture
 async def second(imkit: Imkit, settings: Settings) -> AsyncIterator[Imkit]:
-    async with another(settings, imkit.executor) as second:
+    async with in_process(settings) as second:
         yield second
 
 
@@ -77,7 +65,7 @@ async def acme(imkit: Imkit, apps: AppRegistry) -> NewApp:
 
 async def heard(imkit: Imkit) -> None:
     """The worker looks at the store now."""
-    services = imkit.service.parts.services
+    services = imkit.services
     await services.apps.refresh()
     await services.tokens.learn_revocations()
 
@@ -140,7 +128,7 @@ async def test_the_first_app_s_tokens_can_be_ended_as_well(imkit: Imkit, apps: A
         await apps.end_tokens("default")
         await heard(imkit)
         assert await good(imkit, tokens) == [False, False]
-        async with another(settings, imkit.executor) as later:
+        async with in_process(settings) as later:
             assert await good(later, tokens) == [False, False]
     assert await imkit.badge("al") == 0
 
@@ -208,7 +196,7 @@ async def test_a_token_bound_before_generations_were_kept_counts_only_where_no_k
 
 async def test_tokens_of_the_first_app_from_before_count_until_they_are_ended(imkit: Imkit, apps: AppRegistry) -> None:
     await bound_of_old(imkit, "default")
-    key = rules.hmac.digest(SECRET.encode(), b"default:0", "sha256")
+    key = hmac.digest(SECRET.encode(), b"default:0", "sha256")
     issued = jwt.encode({"id": "al", "iat": 1, "exp": int(time.time()) + 60, "jti": "1"}, key, algorithm="HS256")
     assert await good(imkit, [issued, CUSTOM]) == [True, True]
     await apps.end_tokens("default")
@@ -241,7 +229,7 @@ async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int
 ) -> None:
     """Of the one that revokes, after another one's was heard; and of the one that listens, as far as the token is not over for it."""
-    directory, apps = RedisDirectory(imkit.executor), imkit.service.parts.services.apps
+    directory, apps = RedisDirectory(imkit.executor), imkit.services.apps
     elsewhere = Tokens(directory, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))
     first, second = (
         await issued_and_bound(imkit),
@@ -282,7 +270,7 @@ async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones
     """And nothing is answered with them."""
     old = {"old_api_key": "api-key-of-the-year-before", "old_client_key": "client-key-of-the-year-before"}
     token = await imkit.sign_in("al")
-    async with another(msgspec.structs.replace(settings, **old), imkit.executor) as changing:
+    async with in_process(msgspec.structs.replace(settings, **old)) as changing:
         for api_key in (API_KEY, old["old_api_key"]):
             assert await backend_status(changing, api_key) == 200
             for client_key in (CLIENT_KEY, old["old_client_key"]):
@@ -298,10 +286,10 @@ async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones
 async def test_an_old_token_secret_is_good_and_signs_nothing(imkit: Imkit, settings: Settings) -> None:
     token = await imkit.sign_in("al")
     changed = msgspec.structs.replace(settings, token_secret="n" * 32, old_token_secret=settings.token_secret)
-    async with another(changed, imkit.executor) as changing:
+    async with in_process(changed) as changing:
         new = (await issued_and_bound(changing))[0]
         assert await good(changing, [token, new]) == [True, True]
-    async with another(msgspec.structs.replace(settings, token_secret="n" * 32), imkit.executor) as after:
+    async with in_process(msgspec.structs.replace(settings, token_secret="n" * 32)) as after:
         assert await good(after, [token, new]) == [False, True]
     assert await good(imkit, [new]) == [False]
 
@@ -388,7 +376,8 @@ def test_two_keys_that_are_the_same_are_refused_at_the_start(tmp_path: Path, one
         "webhook_token",
         "webhook_old_token",
     }
-    same = Settings(data_dir=str(tmp_path / "data"), **(KEYS | {other: KEYS[one]}))
+    given: dict[str, Any] = KEYS | {other: KEYS[one]}
+    same = Settings(data_dir=str(tmp_path / "data"), **given)
     if one == other or callbacks:
         same.resolve()
         return
@@ -423,7 +412,7 @@ async def test_a_service_with_another_key_says_so(
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
     variable = f"READSTATE_{name.upper()}"
     warning = f"another service uses this store with another {variable}; give them the same one (docs/keys.md)"
-    async with another(msgspec.structs.replace(settings, **{name: OTHERS[name]}), imkit.executor) as stranger:
+    async with in_process(msgspec.structs.replace(settings, **{name: OTHERS[name]})) as stranger:
         ready = await stranger.call("GET", "/readyz")
         assert (ready.status_code, ready.text) == (200, f"ready\nwarning: {warning}\n")
         assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [warning]
@@ -437,7 +426,7 @@ async def test_a_service_with_another_key_says_so(
 async def test_an_old_key_on_either_side_explains_a_difference(imkit: Imkit, settings: Settings, name: str) -> None:
     """As while keys are being replaced, one service after the other."""
     for changed in ({name: OTHERS[name], f"old_{name}": getattr(settings, name)}, {f"old_{name}": OTHERS[name]}):
-        async with another(msgspec.structs.replace(settings, **changed), imkit.executor) as changing:
+        async with in_process(msgspec.structs.replace(settings, **changed)) as changing:
             await look(imkit)
             for service in (imkit, changing):
                 assert (await service.call("GET", "/readyz")).text == "ready\n"
@@ -496,7 +485,7 @@ async def test_an_odd_token_signed_with_the_right_key_is_refused(
     imkit: Imkit, caplog: pytest.LogCaptureFixture, claims: str
 ) -> None:
     """401 and no line in the log, over every road."""
-    key = rules.hmac.digest(SECRET.encode(), b"default:0", "sha256")
+    key = hmac.digest(SECRET.encode(), b"default:0", "sha256")
     token = jwt.PyJWS().encode(f'{{"id":"al","jti":"1",{claims}}}'.encode(), key, algorithm="HS256")
     assert await good(imkit, [token]) == [False]
     assert (await imkit.call("GET", "/me", None, {"IM-Authorization": token})).status_code == 401

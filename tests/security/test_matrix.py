@@ -198,7 +198,7 @@ def settings(server: Server) -> Settings:
 async def other(imkit: Imkit, settings: Settings) -> NewApp:
     """Another app, in which there is an al, too."""
     added = await AppRegistry(imkit.executor, client_key=settings.client_key, api_key=settings.api_key).add("other")
-    await imkit.service.parts.services.apps.refresh()
+    await imkit.services.apps.refresh()
     return added
 
 
@@ -311,7 +311,7 @@ async def token_of(imkit: Imkit, other: NewApp, caller: str) -> str:
     if caller == EXPIRED:
         now = int(time.time())
         ended = IssuedToken("", "0" * 24, (now - 100) * 1000, now - 10)
-        return str(imkit.service.parts.services.tokens.signed(app="default", user="al", token=ended).token)
+        return str(imkit.services.tokens.signed(app="default", user="al", token=ended).token)
     return ""
 
 

@@ -28,7 +28,7 @@ from tests.support.devices import API_KEY, CLIENT_KEY, faults
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.processes import ServiceProcess
 from tests.support.rocketchat import Rocketchat, failed, seen
-from tests.support.servers import Cluster, Server, short_directory
+from tests.support.servers import Server, short_directory
 from tests.support.tencent import Tencent, said, with_tencent
 from tests.support.tencent_callbacks import Tencent as TencentCallbacks
 from tests.support.tencent_callbacks import direct_sent, fail, with_callbacks
@@ -38,20 +38,11 @@ FULL = "The store is full: nothing was done. What is there can be asked for and 
 REFUSED = refusal(503, "Service Unavailable", "SERVICE_UNAVAILABLE", FULL)
 
 
-@pytest.fixture(params=["server", "cluster"])
-def nodes(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
-    """Servers whose limit a test may set."""
-    with short_directory() as directory:
-        if request.param == "cluster":
-            cluster: Cluster = request.getfixturevalue("cluster")
-            nodes = cluster.nodes
-        else:
-            nodes = [Server(directory / "one")]
-            nodes[0].start()
-        yield nodes
-        limit(nodes, 0)
-        if request.param == "server":
-            nodes[0].stop()
+@pytest.fixture
+def nodes(nodes: list[Server]) -> Iterator[list[Server]]:
+    """Their memory has no limit after the test."""
+    yield nodes
+    limit(nodes, 0)
 
 
 @pytest.fixture
@@ -140,14 +131,14 @@ async def test_a_full_store_lets_everything_be_deleted_and_then_heals(filled: Im
     limit(nodes, 0)
     await filled.post("garden", "al", "garden-m4")
     assert await filled.badge("cy") == 6
-    read_state = filled.service.parts.services.read_state
+    read_state = filled.services.read_state
     for user in ("al", "bo", "cy"):
         assert await read_state.audit_user(app="default", user=user, repair=False) == []
 
 
 async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, nodes: list[Server]) -> None:
     """Who has filled it may be the one: tokens end, a key is rotated, an app is removed."""
-    registry: AppRegistry = filled.service.parts.services.apps
+    registry: AppRegistry = filled.services.apps
     limit(nodes, 0)
     stolen = await registry.add("stolen")
     await registry.add("shut")

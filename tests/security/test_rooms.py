@@ -1,6 +1,7 @@
 """A room is for those it was made for: who comes in, whose word counts, what strangers are told."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -180,9 +181,7 @@ async def test_nobody_makes_a_room_under_an_id_that_is_not_theirs(world: Imkit, 
 async def test_no_id_is_too_strange_for_an_answer(world: Imkit, room: str) -> None:
     """And none is read as a number before it is measured."""
     for user in ("eve", ""):
-        call = (
-            (lambda *args: world.as_user("eve", *args)) if user else (lambda *args: world.as_backend(*args, user="eve"))
-        )
+        call = partial(world.as_user, "eve") if user else partial(world.as_backend, user="eve")
         before = await world.everything()
         answer = await call("POST", "/rooms/createAndJoin", {"_id": room})
         if len(room.encode()) > 128 or room == "\u0001":
@@ -528,11 +527,6 @@ async def probed(world: Imkit) -> Imkit:
     return world
 
 
-def trips(imkit: Imkit) -> int:
-    """How often the service has asked the store."""
-    return int(imkit.service.parts.services.read_state._store.rooms._executor.round_trips)
-
-
 @pytest.mark.parametrize(("theirs", "none"), [("r", "none"), (OF_TWO, direct_room("ann", "cid"))])
 @pytest.mark.parametrize(("method", "path", "body"), PROBES)
 async def test_a_stranger_cannot_tell_a_room_from_none(
@@ -541,9 +535,9 @@ async def test_a_stranger_cannot_tell_a_room_from_none(
     """Byte for byte the same answer, after as many questions to the store."""
     answers, spent = [], []
     for room in (theirs, none, theirs, none):
-        before = trips(probed)
+        before = probed.round_trips
         answers.append(await refused(probed, "eve", method, path.format(room), body))
-        spent.append(trips(probed) - before)
+        spent.append(probed.round_trips - before)
     assert answers[0].status_code == (403 if path.endswith("/message") else 404)
     assert len({(answer.status_code, answer.content) for answer in answers}) == 1
     assert spent[2] == spent[3]
@@ -559,9 +553,9 @@ async def test_a_stranger_s_reads_are_answered_alike_in_a_list_and_over_a_socket
     items = [{"room": room, "message": "m1"} for room in ("r", "none")]
     theirs, none = result(await probed.as_user("eve", "PUT", "/me/lastReads", {"items": items}))["results"]
     assert theirs == none == msgspec.json.decode(NOT_FOUND)
-    executor = Principal("default", "eve", backend=False, session=None)
+    principal = Principal("default", "eve", backend=False, session=None)
     for item in items:
-        assert await REQUESTS["lastRead"](probed.service.parts.services, executor, item) == NOT_FOUND
+        assert await REQUESTS["lastRead"](probed.services, principal, item) == NOT_FOUND
 
 
 ROCKETCHAT: list[tuple[str, str, Any, Any]] = [
@@ -591,12 +585,12 @@ async def test_a_stranger_cannot_tell_a_room_or_message_from_none_in_the_words_o
     await rocketchat.headers("eve")
     answers, spent = [], []
     for given in (theirs, none, theirs, none):
-        before = trips(probed)
+        before = probed.round_trips
         answer = await (
             rocketchat.post("eve", call, given) if method == "POST" else rocketchat.get("eve", call, **given)
         )
         answers.append((answer.status_code, answer.content))
-        spent.append(trips(probed) - before)
+        spent.append(probed.round_trips - before)
     assert len(set(answers)) == 1
     assert spent[2] == spent[3]
 
@@ -644,7 +638,7 @@ async def test_a_client_makes_no_group_a_direct_room(world: Imkit, fields: dict[
     assert code_of(await refused(world, "ann", "PUT", "/rooms/r", fields)) == (400, "INVALID_BODY")
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", TWO))
     result(await world.as_user("ann", "PUT", "/rooms/d", fields))
-    for undone in ({"roomTags": []}, {"roomType": "group"}, {"t": "c"}):
+    for undone in ({"roomTags": list[str]()}, {"roomType": "group"}, {"t": "c"}):
         if set(undone) == set(fields):
             assert code_of(await refused(world, "ann", "PUT", "/rooms/d", undone)) == (400, "INVALID_BODY")
     result(await world.as_backend("PUT", "/rooms/r", fields))
@@ -663,11 +657,11 @@ async def test_a_direct_room_is_called_after_the_other_not_as_its_maker_wants(
 @pytest.mark.parametrize("kind", sorted(SYSTEM_TYPES))
 async def test_a_client_sends_nothing_in_the_service_s_own_name(world: Imkit, kind: str) -> None:
     """Neither anew nor as an edit of its own, over HTTP and over a socket. The backend may."""
-    executor = Principal("default", "ann", backend=False, session=None)
+    principal = Principal("default", "ann", backend=False, session=None)
     for body in ({"messageType": kind}, {"_id": "m1", "messageType": kind}, {"messageType": kind, "members": ["ben"]}):
         answer = await refused(world, "ann", "POST", "/rooms/r/message", body)
         assert code_of(answer) == (400, "INVALID_BODY")
-        said = await REQUESTS["chat message"](world.service.parts.services, executor, {"room": "r", **body})
+        said = await REQUESTS["chat message"](world.services, principal, {"room": "r", **body})
         assert said == answer.content
     result(await world.as_backend("POST", "/messages", {"room": "r", "sender": "ann", "messageType": kind}))
 
@@ -736,6 +730,6 @@ class TestLimits:
 async def test_what_a_client_makes_is_marked_and_what_the_backend_makes_is_not(world: Imkit) -> None:
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": "mine"}))
     result(await world.as_backend("POST", "/rooms/createAndJoin", {"_id": "bff"}, user="ann"))
-    read_state = world.service.parts.services.read_state
+    read_state = world.services.read_state
     made = {room: (await read_state.room(app="default", room=room)).made for room in ("mine", "bff", "r")}
     assert made == {"mine": Made.BY_CLIENT, "bff": Made.NOT_BY_CLIENT, "r": Made.NOT_BY_CLIENT}

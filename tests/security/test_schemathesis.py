@@ -5,6 +5,7 @@ Whether the answers are as documented is asked beside the tests of each dialect.
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -28,7 +29,7 @@ EXAMPLES, EXAMPLES_FULL = 8, 250  # of each operation
 _SETTINGS = Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
 schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
 # In one order: the framework's is another one in each process.
-OPERATIONS = sorted((one.ok() for one in schema.get_all_operations()), key=lambda operation: operation.label)
+OPERATIONS = sorted((one.ok() for one in schema.get_all_operations()), key=lambda operation: operation.label)  # type: ignore[union-attr]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,9 @@ def credentials(service: ServiceProcess, path: str) -> tuple[dict[str, str], dic
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_no_call_makes_it_fail(operation: schemathesis.APIOperation, service: ServiceProcess, full: bool) -> None:
+def test_no_call_makes_it_fail(
+    operation: schemathesis.APIOperation[Any, Any, Any, Any], service: ServiceProcess, full: bool
+) -> None:
     headers, query = credentials(service, operation.path)
     before, codes = len(faults(service)), set()
 
@@ -73,7 +76,7 @@ def test_no_call_makes_it_fail(operation: schemathesis.APIOperation, service: Se
         suppress_health_check=list(HealthCheck),
         database=None,
     )
-    def make(case: schemathesis.Case) -> None:
+    def make(case: schemathesis.Case[Any]) -> None:
         answer = case.call(base_url=service.url, headers=headers, params=query, timeout=20)
         case.validate_response(answer, checks=[not_a_server_error])
         if operation.path.startswith("/v4/") and answer.status_code == 200:

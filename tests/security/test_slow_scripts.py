@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -14,15 +13,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from readstate.app import create_app
 from readstate.dialects.http import health as operating
 from readstate.errors import Unavailable
 from readstate.settings import Settings
 from readstate.store.connect import connect
 from readstate.store.keys import Keys
 from readstate.store.scripts import Library, Script
-from tests.support.imkit import Imkit, Lifespan
-from tests.support.servers import Cluster, Server, short_directory
+from tests.support.imkit import Imkit, in_process
+from tests.support.servers import Server
 from tests.support.waiting import wait_until
 
 DIGEST = "0123456789abcdef"
@@ -41,27 +39,18 @@ redis.register_function("foreign", busy)
 """
 
 
-@pytest.fixture(params=["server", "cluster"])
-def nodes(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
-    """Servers that say soon that they are busy, with scripts that are slow."""
-    with short_directory() as directory:
-        if request.param == "cluster":
-            cluster: Cluster = request.getfixturevalue("cluster")
-            nodes = cluster.nodes
-        else:
-            nodes = [Server(directory / "one")]
-            nodes[0].start()
-        for node in nodes:
-            with node.client() as client:
-                client.config_set("busy-reply-threshold", 200)
-                client.function_load(LIBRARY, replace=True)
-        yield nodes
-        for node in nodes:
-            with node.client() as client:
-                client.function_delete("slow")
-                client.config_set("busy-reply-threshold", 1000)
-        if request.param == "server":
-            nodes[0].stop()
+@pytest.fixture
+def nodes(nodes: list[Server]) -> Iterator[list[Server]]:
+    """They say soon that they are busy, and have scripts that are slow."""
+    for node in nodes:
+        with node.client() as client:
+            client.config_set("busy-reply-threshold", 200)
+            client.function_load(LIBRARY, replace=True)
+    yield nodes
+    for node in nodes:
+        with node.client() as client:
+            client.function_delete("slow")
+            client.config_set("busy-reply-threshold", 1000)
 
 
 @pytest_asyncio.fixture
@@ -70,14 +59,8 @@ async def running(
 ) -> AsyncIterator[Imkit]:
     """A service on these servers. What it answers to operators is found anew each time."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
-    service = create_app(msgspec.structs.replace(settings, redis_url=nodes[0].url))
-    executor = await connect(nodes[0].url)
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
-    ):
-        yield Imkit(service, client, executor)
-    await executor.close()
+    async with in_process(msgspec.structs.replace(settings, redis_url=nodes[0].url)) as running:
+        yield running
 
 
 def node_of(nodes: list[Server], key: str) -> Server:

@@ -24,7 +24,7 @@ class NoticesMachine(ReadStateMachine):
 
     def __init__(self, bench: Bench, client: redis.Redis) -> None:
         super().__init__(bench)
-        self.heard = client.pubsub()
+        self.heard = client.pubsub()  # type: ignore[no-untyped-call]
         self.heard.subscribe(Keys.notices(self.app))
         assert self.heard.get_message(timeout=10)["type"] == "subscribe"
 
@@ -41,7 +41,7 @@ class NoticesMachine(ReadStateMachine):
 
     def notices(self) -> list[Any]:
         """Everything that was published up to the mark."""
-        found = []
+        found: list[Any] = []
         while True:
             message = self.heard.get_message(timeout=10)
             assert message is not None, "a subscriber stopped hearing"
@@ -77,7 +77,8 @@ def test_every_change_is_announced_and_nothing_else(
         try:
             programs = request.config.getoption("--programs") or (500 if full else 50)
             run_state_machine_as_test(
-                lambda: NoticesMachine(bench, client), settings=settings(max_examples=programs, stateful_step_count=30)
+                lambda: NoticesMachine(bench, client),  # type: ignore[arg-type]
+                settings=settings(max_examples=programs, stateful_step_count=30),
             )
         finally:
             runner.run(executor.close())

@@ -138,7 +138,7 @@ def run_programs(
         executor = runner.run(connect(url, lua=lua_dir))
         bench = Bench(runner.run, executor, restart, restart_odds)
         try:
-            run_state_machine_as_test(lambda: ReceiptsMachine(bench), settings=counts)
+            run_state_machine_as_test(lambda: ReceiptsMachine(bench), settings=counts)  # type: ignore[arg-type]
         finally:
             print(f"{bench.programs} programs, {bench.steps} steps on the {executor.plan} plan")
             runner.run(executor.close())

@@ -38,7 +38,8 @@ def allowed(header: str, sizes: Mapping[str, int]) -> Cost:
 def _evaluated(formula: str, sizes: Mapping[str, int]) -> int:
     unknown = set(re.findall(r"[a-z_]+", formula)) - sizes.keys() - FUNCTIONS.keys()
     assert not unknown, f"{formula!r} names {', '.join(sorted(unknown))}; known are {', '.join(sorted(sizes))}"
-    return math.floor(eval(formula, {"__builtins__": {}}, {**FUNCTIONS, **sizes}))
+    most: float = eval(formula, {"__builtins__": {}}, {**FUNCTIONS, **sizes})
+    return math.floor(most)
 
 
 def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:

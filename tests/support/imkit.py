@@ -1,15 +1,22 @@
 """An IMKit backend and its users, in few words: who calls, what, and what comes back."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+import pytest
 from litestar.types import ASGIApp
 
+from readstate.app import create_app
+from readstate.settings import Settings
+from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from tests.support.nouns import noun_of
 
 API_KEY = "api-key-of-the-backend"
 CLIENT_KEY = "client-key-of-the-app"
@@ -53,6 +60,28 @@ class Imkit:
         self.executor = executor
         self.tokens: dict[str, str] = {}
 
+    @property
+    def services(self) -> Any:
+        """What the handlers of the service work with, with all that the protocols do not show."""
+        return self.service.parts.services
+
+    def noun_of(self, operation: str) -> Any:
+        """The part of the store that has an operation, for tests in which it waits or fails."""
+        return noun_of(self.services.read_state._store, operation)
+
+    def fail(self, monkeypatch: pytest.MonkeyPatch, operation: str, error: Exception) -> None:
+        """Have one operation of the store raise `error`."""
+
+        async def failing(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(self.noun_of(operation), operation, failing)
+
+    @property
+    def round_trips(self) -> int:
+        """How often the service has asked its store."""
+        return int(self.services.directory._executor.round_trips)
+
     async def as_backend(
         self, method: str, path: str, body: Any = None, *, user: str = "", **more: Any
     ) -> httpx.Response:
@@ -68,8 +97,10 @@ class Imkit:
     async def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **more: Any
     ) -> httpx.Response:
-        content = {} if body is None else {"content": body} if isinstance(body, bytes) else {"json": body}
-        return await self.client.request(method, path, headers=headers, **content, **more)  # type: ignore[arg-type]
+        content: dict[str, Any] = (
+            {} if body is None else {"content": body} if isinstance(body, bytes) else {"json": body}
+        )
+        return await self.client.request(method, path, headers=headers, **content, **more)
 
     async def sign_in(self, user: str) -> str:
         """A new token for `user`."""
@@ -106,6 +137,21 @@ class Imkit:
         keys = sorted(set(await self.executor.command("KEYS", "*", key="")) - {Keys.workers.encode()})
         held = await asyncio.gather(*(self.executor.command("DUMP", key, key=key.decode()) for key in keys))
         return {key.decode(): value for key, value in zip(keys, held, strict=True)}
+
+
+def client_of(service: ASGIApp, **more: Any) -> httpx.AsyncClient:
+    """A client that calls the service without a network."""
+    transport = httpx.ASGITransport(app=service)  # type: ignore[arg-type]  # the same types by other names
+    return httpx.AsyncClient(transport=transport, base_url="http://test", **more)
+
+
+@asynccontextmanager
+async def in_process(settings: Settings) -> AsyncIterator[Imkit]:
+    """A service with `settings` in the loop of the test."""
+    service, executor = create_app(settings), await connect(str(settings.redis_url))
+    async with Lifespan(service), client_of(service) as client:
+        yield Imkit(service, client, executor)
+    await executor.close()
 
 
 def result(answer: httpx.Response) -> Any:

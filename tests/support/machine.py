@@ -444,14 +444,14 @@ class ReadStateMachine(RuleBasedStateMachine):
         every = max(1, len(known) // sample)
         chosen = [*known[self.step % every :: every], MESSAGES[self.step % len(MESSAGES)]]
         await asyncio.gather(*(self._check_receipt(room, message, which) for message in chosen for which in Filter))
-        asked = {"app": self.app, "room": room, "messages": [*known, *MESSAGES]}
+        asked: dict[str, Any] = {"app": self.app, "room": room, "messages": [*known, *MESSAGES]}
         assert await outcome_of(self.store.receipts.receipt_counts(**asked)) == await outcome_of(
             self.model.receipts.receipt_counts(**asked)
         )
 
     async def _check_receipt(self, room: str, message: str, which: Filter) -> None:
         real = await outcome_of(whole_list(self.store, self.app, room, message, which, limit=1 + self.step % 4))
-        true = await outcome_of(whole_list(self.model, self.app, room, message, which))
+        true = await outcome_of(whole_list(self.model, self.app, room, message, which))  # type: ignore[arg-type]
         if isinstance(real, type) or isinstance(true, type):
             assert real == true, f"receipts of {message} in {room}"
         else:

@@ -114,7 +114,7 @@ class ModelStore:
         joined = self._join(there, members)
         there.tags, there.profile = tuple(sorted(set(tags))), dict(profile)
         there.status, there.by_client = Status.ACTIVE, False
-        changes = [*([Left(room, left)] if left else []), *([Joined(room, joined)] if joined else [])]
+        changes: list[Notice] = [*([Left(room, left)] if left else []), *([Joined(room, joined)] if joined else [])]
         self._publish(app, *changes, RoomChanged(room))
 
     async def add_members(

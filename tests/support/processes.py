@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 READY_S = 60.0
 
@@ -38,7 +38,11 @@ class ServiceProcess:
     """
 
     def __init__(
-        self, data_dir: Path, command: Sequence[str] = (sys.executable, "-m", "readstate", "serve"), **settings: object
+        self,
+        data_dir: Path,
+        command: Sequence[str] = (sys.executable, "-m", "readstate", "serve"),
+        /,
+        **settings: object,
     ) -> None:
         self.data_dir = data_dir
         self._command = list(command)
@@ -141,9 +145,9 @@ class ServiceProcess:
         assert found is not None, f"no {pattern!r} in what the service printed: {self.printed}"
         return found[1]
 
-    def _read(self, stream: object, lines: list[str]) -> None:
-        with stream:  # type: ignore[attr-defined]
-            for line in stream:  # type: ignore[attr-defined]
+    def _read(self, stream: IO[str], lines: list[str]) -> None:
+        with stream:
+            for line in stream:
                 lines.append(line)
                 if "API key" in line and lines is self.printed:
                     self._announced.set()

@@ -4,7 +4,7 @@ So a test decides in which order the scripts of concurrent operations run, and w
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,9 @@ class SteppedExecutor:
 
     async def each_node(self, *parts: Part) -> list[Any]:
         return list(await self._wait(str(parts[0]), lambda: self._executor.each_node(*parts)))
+
+    def scan(self, pattern: str) -> AsyncIterator[str]:
+        return self._executor.scan(pattern)
 
     def nodes(self) -> list[str]:
         return self._executor.nodes()

@@ -37,7 +37,7 @@ class Tencent:
 
     @property
     def read_state(self) -> Any:
-        return self.imkit.service.parts.services.read_state
+        return self.imkit.services.read_state
 
     async def call(
         self, command: str, body: Any = None, *, method: str = "POST", **query: str | None

@@ -15,7 +15,7 @@ from readstate.domain.read_state import ReadState
 from readstate.settings import Settings
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, result
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, client_of, result
 
 SDKAPPID = 1400000001
 TOKEN = "callback-token"
@@ -71,7 +71,7 @@ class Tencent:
 
     @property
     def read_state(self) -> ReadState:
-        return self.imkit.service.parts.services.read_state  # type: ignore[no-any-return]
+        return self.imkit.services.read_state  # type: ignore[no-any-return]
 
     async def badges(self, *users: str) -> dict[str, int]:
         """Everybody's unread messages over all rooms, as IMKit's clients ask for them."""
@@ -90,8 +90,7 @@ def running(url: str, runner: asyncio.Runner) -> Iterator[Tencent]:
     )
 
     async def start() -> tuple[Lifespan, httpx.AsyncClient, Executor]:
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test")
-        return await Lifespan(service).__aenter__(), client, await connect(url)
+        return await Lifespan(service).__aenter__(), client_of(service), await connect(url)
 
     async def stop() -> None:
         await executor.close()

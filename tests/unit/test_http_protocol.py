@@ -97,7 +97,7 @@ async def test_an_answer_is_what_uvicorn_would_make_of_it(reply: Reply, keep_ali
             keep_alive=keep_alive,
             on_response=ended.set,
         )
-        await reply({}, None, cycle.send)  # type: ignore[arg-type,typeddict-item]
+        await reply({}, None, cycle.send)  # type: ignore[arg-type]
         top, _, rest = b"".join(piece for piece in transport.done if isinstance(piece, bytes)).partition(b"\r\n")
         lines, _, body = rest.partition(b"\r\n\r\n")
         seen.append(

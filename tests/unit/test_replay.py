@@ -45,7 +45,7 @@ def event(kind: str, user: str, to: str = "", room: str = "2031-03-02.garden-a")
 
 async def carry_out(events: list[Event]) -> ReadState:
     """Bring the planned steps about in the model store, as the feeding does over HTTP."""
-    state = ReadState(ModelStore())
+    state = ReadState(ModelStore())  # type: ignore[arg-type]  # it has what is asked here
     for room, there in by_room(events).items():
         await state.create_room(app="a", room=room, tags=room_tags(there[0]))
         posted = 0

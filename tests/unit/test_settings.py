@@ -5,6 +5,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,7 +265,7 @@ def test_a_given_secret_wins_and_is_not_written_down(tmp_path: Path) -> None:
 
 def test_a_deployment_that_needs_no_data_directory_gets_none(tmp_path: Path) -> None:
     """With every secret given and a server of one's own, the file system may be read-only."""
-    given = {"api_key": "a" * 16, "client_key": "c" * 16, "token_secret": "t" * 32}
+    given: dict[str, Any] = {"api_key": "a" * 16, "client_key": "c" * 16, "token_secret": "t" * 32}
     Settings(data_dir=str(tmp_path / "data"), redis_url="redis://localhost", **given).resolve()
     assert not (tmp_path / "data").exists()
 

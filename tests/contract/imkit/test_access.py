@@ -193,7 +193,7 @@ async def test_the_names_of_headers(al: Imkit, headers: dict[str, str]) -> None:
 async def other(al: Imkit, settings: Settings) -> NewApp:
     """A second app, in which nobody is; the service has heard of it."""
     added = await AppRegistry(al.executor, client_key=settings.client_key, api_key=settings.api_key).add("other")
-    await al.service.parts.services.apps.refresh()
+    await al.services.apps.refresh()
     return added
 
 
@@ -269,7 +269,7 @@ async def test_apps_come_and_go_while_the_service_runs(al: Imkit, other: NewApp,
     """Rotating voids the app's API key and no token; removing voids its client key."""
     apps, running = (
         AppRegistry(al.executor, client_key=settings.client_key, api_key=settings.api_key),
-        al.service.parts.services.apps,
+        al.services.apps,
     )
     backend = {"IM-API-KEY": other.api_key}
     token = result(await al.call("POST", "/admin/clients", {"_id": "al", "issueAccessToken": True}, backend))["token"]

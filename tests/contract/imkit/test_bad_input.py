@@ -746,7 +746,8 @@ async def test_what_is_kept_or_passed_on_is_nested_no_deeper_than_so(al: Imkit, 
         body = b'{"_id":"deep","name":%b%b}' % (b"[" * (levels - 1), b"]" * (levels - 1))
         if method.endswith("message"):
             body = body.replace(b'"_id":"deep",', b"")
-        answer = await al.as_backend(*method.split(), body, user="al")  # type: ignore[arg-type]
+        verb, path = method.split()
+        answer = await al.as_backend(verb, path, body, user="al")
         assert (levels, answer.status_code) == (levels, status)
         if status == 400:
             assert (

@@ -2,11 +2,12 @@
 
 import re
 import time
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.imkit import CLIENT_KEY, Imkit
+from tests.support.imkit import CLIENT_KEY, Imkit, result
 
 _VARIES = (
     (re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"'), '"ISO"'),
@@ -225,11 +226,11 @@ async def test_a_custom_token_without_a_date_lives_as_long_as_an_issued_one(al: 
     assert 0 <= bound["expirationDateMS"] - (int(time.time()) + 7 * 86_400) * 1000 + 60_000 <= 60_000
 
 
-async def ended(imkit: Imkit) -> list[dict[str, object]]:
+async def ended(imkit: Imkit) -> list[dict[str, Any]]:
     """The custom token of al, revoked."""
-    return (await imkit.as_backend("DELETE", "/admin/clients/al/token", {"token": "the-custom-token"})).json()[
-        "result"
-    ]["data"]
+    answer = await imkit.as_backend("DELETE", "/admin/clients/al/token", {"token": "the-custom-token"})
+    tokens: list[dict[str, Any]] = result(answer)["data"]
+    return tokens
 
 
 async def test_revoking_all_tokens_names_the_issued_ones(al: Imkit) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import msgspec
@@ -51,7 +52,7 @@ schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
 @settings(
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
-def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form.
 
     Not asked: that everything the document allows is accepted, since ids and tags have rules that JSON Schema cannot say.

@@ -13,7 +13,7 @@ ALWAYS = {"_id", "id", "appID", "roomType", "status", "createdTime", "createdTim
 
 
 async def told(imkit: Imkit, room: str = "r") -> dict[str, Any]:
-    services = imkit.service.parts.services
+    services = imkit.services
     payload = await room_event(services.read_state, services.people, "default", room)
     assert len(payload) <= MAX_BYTES
     decoded: dict[str, Any] = msgspec.json.decode(payload)

@@ -208,7 +208,7 @@ async def test_an_answer_ends_at_its_limits_and_skipping_leads_to_the_rest(
 
 async def test_an_answer_has_at_most_one_mebibyte(al: Imkit) -> None:
     """40 rooms of 40 kB each are in several answers, every one of them once."""
-    long = {f"f{number}": "x" * 4000 for number in range(10)}
+    long: dict[str, Any] = {f"f{number}": "x" * 4000 for number in range(10)}
     for number in range(40):
         await al.room(f"r{number}", "al", **long)
     seen: list[str] = []

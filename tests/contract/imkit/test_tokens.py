@@ -4,13 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-import httpx
 import jwt
 import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.app import create_app
 from readstate.domain.notices import TokensRevoked
 from readstate.domain.tokens import Tokens
 from readstate.settings import Settings
@@ -18,7 +16,7 @@ from readstate.store import directory as directories
 from readstate.store.directory import RedisDirectory
 from readstate.store.keys import Keys
 from readstate.store.notices import RedisNotices
-from tests.support.imkit import CLIENT_KEY, Imkit, Lifespan, result
+from tests.support.imkit import CLIENT_KEY, Imkit, in_process, result
 from tests.support.waiting import wait_until
 
 HONOURED_WITHIN_S = 5.0
@@ -34,12 +32,8 @@ def settings(settings: Settings, plan_url: str) -> Settings:
 @pytest_asyncio.fixture
 async def second(imkit: Imkit, settings: Settings) -> AsyncIterator[Imkit]:
     """Another worker of the same service."""
-    service = create_app(settings)
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
-    ):
-        yield Imkit(service, client, imkit.executor)
+    async with in_process(settings) as second:
+        yield second
 
 
 async def status(imkit: Imkit, token: str) -> int:
@@ -71,13 +65,11 @@ async def test_an_issued_token_says_who_and_until_when(imkit: Imkit) -> None:
 
 async def test_checking_an_issued_token_asks_nobody(imkit: Imkit) -> None:
     token = await imkit.sign_in("al")
-    services = imkit.service.parts.services
-    fresh = Tokens(services.directory, services.apps, secret="t" * 32)
-    executor = imkit.service.parts.services.directory._executor
-    before = executor.round_trips
+    fresh = Tokens(imkit.services.directory, imkit.services.apps, secret="t" * 32)
+    before = imkit.round_trips
     for _ in range(3):
         assert await fresh.verify("default", token) is not None
-    assert executor.round_trips == before
+    assert imkit.round_trips == before
 
 
 @pytest.mark.parametrize(
@@ -134,12 +126,8 @@ async def test_every_worker_honours_a_revocation(imkit: Imkit, second: Imkit) ->
 async def test_a_worker_that_starts_later_knows_of_revocations(imkit: Imkit, settings: Settings) -> None:
     token = await imkit.sign_in("al")
     await imkit.as_user("al", "POST", "/me/logout")
-    service = create_app(settings)
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
-    ):
-        assert await status(Imkit(service, client, imkit.executor), token) == 401
+    async with in_process(settings) as later:
+        assert await status(later, token) == 401
 
 
 async def test_revoking_is_announced_to_connections(imkit: Imkit, settings: Settings) -> None:
@@ -229,7 +217,7 @@ async def test_a_bound_token_ends_by_itself(imkit: Imkit) -> None:
 async def test_a_user_keeps_a_bounded_number_of_tokens(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directories, "MAX_LIVE_TOKENS", 3)
     tokens = [await imkit.sign_in("al") for _ in range(5)]
-    await imkit.service.parts.services.tokens.learn_revocations()
+    await imkit.services.tokens.learn_revocations()
     assert sorted([await status(imkit, token) for token in tokens]) == [200, 200, 200, 401, 401]
 
 

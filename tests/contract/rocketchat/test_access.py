@@ -52,7 +52,14 @@ async def call(al: Rocketchat, operation: str, headers: Mapping[str, str | bytes
     method, path, right = CALLS[operation]
     given = right if usual is None else usual
     content: dict[str, Any] = {"params": given} if method == "GET" else {"json": given}
-    return await al.client.request(method, f"{PATH}/{path}", headers=dict(headers), **content)
+    return await al.client.request(
+        method,
+        f"{PATH}/{path}",
+        headers=[
+            (name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers.items()
+        ],
+        **content,
+    )
 
 
 @pytest.mark.parametrize("operation", CALLS)
@@ -141,7 +148,7 @@ async def other(al: Rocketchat, settings: Settings) -> NewApp:
     added = await AppRegistry(al.backend.executor, client_key=settings.client_key, api_key=settings.api_key).add(
         "other"
     )
-    await al.backend.service.parts.services.apps.refresh()
+    await al.backend.services.apps.refresh()
     return added
 
 
@@ -187,7 +194,7 @@ async def test_tokens_of_an_app_that_is_gone(al: Rocketchat, other: NewApp, sett
     headers = {"X-Auth-Token": await foreign_token(al, other, "al"), "X-User-Id": "al"}
     assert (await call(al, "rocketchat_subscriptions", headers)).status_code == 200
     await AppRegistry(al.backend.executor, client_key=settings.client_key, api_key=settings.api_key).remove("other")
-    await al.backend.service.parts.services.apps.refresh()
+    await al.backend.services.apps.refresh()
     assert seen(await call(al, "rocketchat_subscriptions", headers)) == NOT_LOGGED_IN
 
 

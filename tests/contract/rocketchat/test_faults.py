@@ -13,7 +13,7 @@ from readstate.settings import Settings
 from tests.support.imkit import API_KEY, result
 from tests.support.rocketchat import PATH, Rocketchat, failed, seen
 from tests.support.served import served
-from tests.support.servers import Server, short_directory
+from tests.support.servers import Server
 
 
 @pytest.fixture
@@ -36,10 +36,7 @@ async def al(rocketchat: Rocketchat) -> Rocketchat:
 async def test_a_store_that_fails(
     al: Rocketchat, monkeypatch: pytest.MonkeyPatch, fault: Exception, expected: str
 ) -> None:
-    async def broken(**_: object) -> None:
-        raise fault
-
-    monkeypatch.setattr(al.backend.service.parts.services.read_state._store.reading, "mark_read_until", broken)
+    al.backend.fail(monkeypatch, "mark_read_until", fault)
     answer = await al.post("al", "subscriptions.read", {"rid": "r"})
     assert seen(answer) == failed(expected, status=503)
     assert answer.headers["retry-after"] == "1"
@@ -48,10 +45,7 @@ async def test_a_store_that_fails(
 async def test_a_fault_of_ours_tells_nothing_and_is_logged(
     al: Rocketchat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(**_: object) -> None:
-        raise ZeroDivisionError("a secret detail")
-
-    monkeypatch.setattr(al.backend.service.parts.services.read_state._store.rooms, "subscriptions", broken)
+    al.backend.fail(monkeypatch, "subscriptions", ZeroDivisionError("a secret detail"))
     assert seen(await al.get("al", "subscriptions.get")) == failed("Internal server error", status=500)
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.__dict__["operation"] == "rocketchat_subscriptions"
@@ -69,16 +63,6 @@ async def test_calls_are_measured_by_name_and_outcome(al: Rocketchat) -> None:
         ("rocketchat_subscriptions", "unauthorized"),
     ):
         assert any(f'"{operation}"' in line and f'"{outcome}"' in line for line in lines), (operation, outcome)
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A server that the test may stop."""
-    with short_directory() as directory:
-        server = Server(directory / "one")
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture
@@ -140,7 +124,8 @@ def test_a_body_in_chunks(url: str, headers: dict[str, str]) -> None:
     ["", "text/plain", "multipart/form-data", "application/json; charset=latin-1", "\xff", "APPLICATION/JSON"],
 )
 def test_a_body_of_another_type_is_read_as_json(url: str, headers: dict[str, str], content_type: str) -> None:
-    sent = {**{name: value.encode() for name, value in headers.items()}, "Content-Type": content_type.encode("latin-1")}
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    sent.append((b"Content-Type", content_type.encode("latin-1")))
     assert httpx.post(f"{url}{PATH}/subscriptions.read", headers=sent, content=b'{"rid":"r"}').json() == {
         "success": True
     }

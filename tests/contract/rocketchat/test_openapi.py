@@ -1,6 +1,7 @@
 """The document at /schema describes the Rocket.Chat dialect as it is: schemathesis makes calls from it and judges the answers by it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import msgspec
@@ -48,7 +49,7 @@ def headers(url: str) -> dict[str, str]:
 @examples(
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
-def test_answers_are_as_documented(case: schemathesis.Case, url: str, headers: dict[str, str]) -> None:
+def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str, headers: dict[str, str]) -> None:
     """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form.
 
     Not asked: that everything the document allows is accepted, since a text need not be the id of anything.

@@ -187,7 +187,7 @@ async def test_accounts(tencent: Tencent, command: str, field: str, missing: int
 
 @pytest.mark.parametrize("command", GROUPS)
 async def test_groups(tencent: Tencent, command: str) -> None:
-    for wrong in (5, True, ["g"], {}):
+    for wrong in (5, True, ["g"], dict[str, str]()):
         await refused(tencent, command, changed(command, GroupId=wrong), 10004)
     for impossible in ("", "x" * 96, "@TGS#_g@TOPIC#_" + "x" * 82, "g\0", "g\n", "é", ".", ".."):
         await refused(tencent, command, changed(command, GroupId=impossible), 10015)

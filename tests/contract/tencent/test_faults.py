@@ -2,33 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.app import create_app
-from readstate.domain.read_state import ReadState
 from readstate.errors import UnknownOutcome
 from readstate.settings import Settings
-from readstate.store.connect import connect
 from tests.contract.tencent.test_bad_input import GOOD
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan
-from tests.support.servers import Server, short_directory
+from tests.support.imkit import in_process
+from tests.support.servers import Server
 from tests.support.tencent import Tencent, code, said, with_tencent
 
 AGAIN = {command: 90994 if command.startswith("openim") else 10002 for command in GOOD}
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A server that the test may stop."""
-    with short_directory() as directory:
-        server = Server(directory / "one")
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture(params=[0, 200])
@@ -38,16 +25,11 @@ def rate_limit(request: pytest.FixtureRequest) -> int:
 
 
 @pytest_asyncio.fixture
-async def tencent(own_server: Server, rate_limit: int) -> AsyncIterator[Tencent]:
+async def tencent(own_server: Server, settings: Settings, rate_limit: int) -> AsyncIterator[Tencent]:
     """A service on that server."""
-    settings = Settings(redis_url=own_server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
-    service, executor = create_app(with_tencent(settings, tencent_rate_limit=rate_limit)), await connect(own_server.url)
-    async with (
-        Lifespan(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://test") as client,
-    ):
-        yield Tencent(Imkit(service, client, executor))
-    await executor.close()
+    settings = msgspec.structs.replace(settings, redis_url=own_server.url)
+    async with in_process(with_tencent(settings, tencent_rate_limit=rate_limit)) as imkit:
+        yield Tencent(imkit)
 
 
 async def test_without_its_store(tencent: Tencent, own_server: Server) -> None:
@@ -66,11 +48,7 @@ async def test_without_its_store(tencent: Tencent, own_server: Server) -> None:
 
 async def test_when_it_is_unknown_what_became_of_a_call(tencent: Tencent, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command may be repeated, so this is the same to callers."""
-
-    async def lost(*_: object, **__: object) -> None:
-        raise UnknownOutcome("the connection was lost")
-
-    monkeypatch.setattr(ReadState, "mark_read_until", lost)
+    tencent.imkit.fail(monkeypatch, "mark_read_until", UnknownOutcome("the connection was lost"))
     body = GOOD["openim/admin_set_msg_read"]
     assert code(await tencent.call("openim/admin_set_msg_read", body)) == 90994
 
@@ -78,10 +56,7 @@ async def test_when_it_is_unknown_what_became_of_a_call(tencent: Tencent, monkey
 async def test_a_fault_of_ours_is_logged_under_the_requests_id(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(ReadState, "room", broken)
+    tencent.imkit.fail(monkeypatch, "room", ZeroDivisionError())
     with caplog.at_level(logging.ERROR):
         for command, expected in (
             ("openim/get_c2c_unread_msg_num", 90994),
@@ -90,5 +65,5 @@ async def test_a_fault_of_ours_is_logged_under_the_requests_id(
             answer = await tencent.call(command, GOOD[command])
             assert code(answer) == expected
             assert "ZeroDivisionError" not in answer.text
-            assert caplog.records[-1].request_id == answer.headers["x-request-id"]
+            assert caplog.records[-1].__dict__["request_id"] == answer.headers["x-request-id"]
             assert caplog.records[-1].exc_info is not None

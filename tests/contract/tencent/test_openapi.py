@@ -1,6 +1,7 @@
 """The Tencent dialect in the document at /schema: schemathesis makes calls from it and judges the answers by it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -42,7 +43,7 @@ def url(server: Server) -> Iterator[str]:
 @settings(
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
-def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Whatever is sent, right or wrong: status 200, and a success or a failure of the documented form."""
     proper = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     case.call_and_validate(base_url=url, params=proper, excluded_checks=BY_STATUS)

@@ -86,7 +86,8 @@ def routes_of(service: Service) -> list[Route]:
     found = []
     for one in service._http.routes:
         path = one.path.replace(":str}", "}")
-        for handler in getattr(one, "route_handlers", None) or [one.route_handler]:
+        handlers: list[Any] = getattr(one, "route_handlers", None) or [getattr(one, "route_handler", None)]
+        for handler in handlers:
             for method in sorted(getattr(handler, "http_methods", ())):
                 operation = document["paths"].get(path, {}).get("get" if method == "HEAD" else method.lower(), {})
                 found.append(_route(method, path, handler, operation))

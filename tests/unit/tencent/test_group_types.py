@@ -4,13 +4,13 @@ import msgspec
 import pytest
 
 from readstate.dialects.tencent.group_types import (
-    GROUP_TYPE,
     given_type,
     group_profile,
     has_receipts,
     has_unread,
     known_type,
 )
+from readstate.domain.profiles import GROUP_TYPE
 
 
 @pytest.mark.parametrize(

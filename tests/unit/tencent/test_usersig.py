@@ -111,10 +111,13 @@ def test_what_the_old_key_signed_is_good_while_it_is_set() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        *({"time": number} for number in (1e300, -1, 2**53, 2**70, "9" * 16, "-1", "\u0661", 1.5, True, None, [])),
-        *({"expire": number} for number in (0, "0", 1e300, -1, 2**53, "9" * 16, 1.5, True, None, {})),
+        *(
+            {"time": number}
+            for number in (1e300, -1, 2**53, 2**70, "9" * 16, "-1", "\u0661", 1.5, True, None, list[str]())
+        ),
+        *({"expire": number} for number in (0, "0", 1e300, -1, 2**53, "9" * 16, 1.5, True, None, dict[str, str]())),
         *({"sdkappid": number} for number in (1e300, -1, 2**53, str(SDKAPPID) + " ", 1.5, None)),
-        *({name: text} for name in ("identifier", "sig", "ver") for text in ("\ud800", 1, None, [])),
+        *({name: text} for name in ("identifier", "sig", "ver") for text in ("\ud800", 1, None, list[str]())),
     ],
 )
 def test_odd_claims_are_refused_without_a_fault(odd: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ from email.utils import formatdate
 import pytest
 import pytest_asyncio
 
-from readstate.webhooks.forms import WebhookRequest
-from readstate.webhooks.sender import MAX_ANSWER_BYTES, TIMEOUT_S, Answer, Sender
+from readstate.webhooks.forms import Answer, WebhookRequest
+from readstate.webhooks.sender import MAX_ANSWER_BYTES, TIMEOUT_S, Sender
 from tests.support.receiver import CUT, HANG, RESET, STREAM, Receiver, Reply
 
 STANDARD = WebhookRequest(b'{"type":"read"}', {"webhook-id": "read_1"})

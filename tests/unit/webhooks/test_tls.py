@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from readstate.webhooks.forms import WebhookRequest
-from readstate.webhooks.sender import Answer, Sender
+from readstate.webhooks.forms import Answer, WebhookRequest
+from readstate.webhooks.sender import Sender
 from readstate.webhooks.tls import client_tls
 from tests.support.authority import Authority
 from tests.support.receiver import Receiver

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +17,6 @@ from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit
-from tests.support.nouns import noun_of
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, SDKAPPID, TOKEN, Tencent, fail
 
@@ -70,10 +70,10 @@ def test_known_signatures(token: str, request_time: str, expected: str) -> None:
     assert sign(token, request_time) == expected
     url = Url(sign=expected, time=request_time)
     for off_s in (-60, 0, 60):
-        Door(token=token, now=lambda off_s=off_s: int(request_time) + off_s).check(url, [])
+        Door(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
     for off_s in (-61, 61):
         with pytest.raises(Unsigned):
-            Door(token=token, now=lambda off_s=off_s: int(request_time) + off_s).check(url, [])
+            Door(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
 
 
 def test_what_the_old_token_signed_is_good_while_it_is_set() -> None:
@@ -278,10 +278,6 @@ def in_trouble(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch, fault: Exception, operation: str = "post"
 ) -> Iterator[None]:
     """One operation of the store fails: a real outage of a server that other tests use would be theirs, too."""
-
-    async def fails(**_: Any) -> None:
-        raise fault
-
     with monkeypatch.context() as patch:
-        patch.setattr(noun_of(tencent.read_state._store, operation), operation, fails)
+        tencent.imkit.fail(patch, operation, fault)
         yield

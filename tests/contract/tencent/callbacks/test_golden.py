@@ -1,5 +1,7 @@
 """Messages of two, and what holds for every one of Tencent's callbacks: what each does to badges as IMKit's clients see them."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -153,6 +155,6 @@ async def test_times_may_come_as_text(tencent: Tencent) -> None:
 
 
 async def test_fields_that_are_null_are_as_good_as_missing(tencent: Tencent) -> None:
-    nulls = dict.fromkeys(("EventTime", "OnlineOnlyFlag", "TopicId", "MsgBody"))
+    nulls: dict[str, Any] = dict.fromkeys(("EventTime", "OnlineOnlyFlag", "TopicId", "MsgBody"))
     await tencent.tell(told.group_created("g", "al"), told.group_sent("g", "bo", 1, **nulls))
     assert await tencent.badges("al") == {"al": 1}

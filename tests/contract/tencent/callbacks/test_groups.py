@@ -9,7 +9,6 @@ import pytest
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit
-from tests.support.nouns import noun_of
 from tests.support.tencent_callbacks import Tencent, with_callbacks
 
 NOW_S = 1_700_000_000
@@ -319,7 +318,7 @@ async def test_larger_lists_than_an_operation_takes(tencent: Tencent) -> None:
 
 def held_up(tencent: Tencent, monkeypatch: pytest.MonkeyPatch, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
     """The next call of an operation of the store sets the first event, and waits for the second before it is made."""
-    noun = noun_of(tencent.read_state._store, operation)
+    noun = tencent.imkit.noun_of(operation)
     call, begun, go_on = getattr(noun, operation), asyncio.Event(), asyncio.Event()
 
     async def slowly(**arguments: Any) -> Any:

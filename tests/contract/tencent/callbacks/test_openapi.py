@@ -1,6 +1,7 @@
 """Tencent's callbacks in the document at /schema: schemathesis sends some and judges the answers by it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -40,7 +41,7 @@ def url(server: Server) -> Iterator[str]:
 @settings(
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
-def test_answers_are_as_documented(case: schemathesis.Case, url: str) -> None:
+def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form. The verdict is in the body."""
     case.call_and_validate(
         base_url=url, params={"SdkAppid": SDKAPPID}, excluded_checks=[ignored_auth, negative_data_rejection]
