@@ -7,7 +7,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
 from readstate.dialects.base import Dialect, with_options
-from readstate.dialects.rocketchat import counters, receipts, session, subscriptions, threads, unread
+from readstate.dialects.rocketchat import counters, reading, receipts, subscriptions, users
 from readstate.dialects.rocketchat.auth import Gate, Homes
 from readstate.dialects.rocketchat.errors import FAILURES, answer, owns
 from readstate.dialects.rocketchat.reply import JSON
@@ -19,18 +19,18 @@ PATH = "/api/v1"
 
 HANDLERS = (
     receipts.get_receipts,
-    subscriptions.read,
+    reading.read,
     subscriptions.get_one,
     subscriptions.get_many,
-    unread.unread,
+    reading.unread,
     counters.channel_counters,
     counters.group_counters,
     counters.im_counters,
     counters.dm_counters,
-    session.login,
-    session.logout,
-    session.logout_by_get,
-    threads.read_thread,
+    users.login,
+    users.logout,
+    users.logout_by_get,
+    reading.read_thread,
 )
 
 # What browsers may send and see.

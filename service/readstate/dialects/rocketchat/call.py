@@ -24,10 +24,9 @@ from readstate.dialects.rocketchat.errors import (
     Refused,
 )
 from readstate.dialects.rocketchat.operation import operation
-from readstate.dialects.rocketchat.query import read_body, read_query
 from readstate.dialects.rocketchat.rate import count
 from readstate.dialects.rocketchat.reply import reply
-from readstate.dialects.rocketchat.schema import NOT_ANY_OF, Misfit, fit
+from readstate.dialects.rocketchat.validation import NOT_ANY_OF, Misfit, fit, read_body, read_query
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 

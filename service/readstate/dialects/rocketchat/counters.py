@@ -9,8 +9,7 @@ from litestar import HttpMethod
 from readstate.dialects.access.rooms import is_open
 from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import FORBIDDEN, Problem, Refused
-from readstate.dialects.rocketchat.rooms import Kind, find_by_name, find_room, kind, own_name
-from readstate.dialects.rocketchat.schema import NOT_ONE_OF
+from readstate.dialects.rocketchat.rooms import find_by_name, find_room
 from readstate.dialects.rocketchat.schemas import (
     ChannelCounters,
     CountersAnswer,
@@ -18,7 +17,8 @@ from readstate.dialects.rocketchat.schemas import (
     GroupCounters,
     NamedGroupCounters,
 )
-from readstate.dialects.rocketchat.views import last_seen_ms
+from readstate.dialects.rocketchat.validation import NOT_ONE_OF
+from readstate.dialects.rocketchat.views import Kind, kind, last_seen_ms, own_name
 from readstate.domain.identity import Session
 from readstate.domain.types import MemberState, Room, Status
 from readstate.times import iso

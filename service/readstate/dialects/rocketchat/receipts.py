@@ -11,9 +11,9 @@ from msgspec import UNSET, UnsetType
 from readstate.dialects.access import costs
 from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import MESSAGE_REQUIRED
-from readstate.dialects.rocketchat.people import person
+from readstate.dialects.rocketchat.rooms import refusals, room_of_message
 from readstate.dialects.rocketchat.schemas import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
-from readstate.dialects.rocketchat.visible import refusals, room_of_message
+from readstate.dialects.rocketchat.views import person
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE

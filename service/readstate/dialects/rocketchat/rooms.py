@@ -1,51 +1,22 @@
-"""What a room is in this dialect's words: its kind and its name, and which room a request means.
+"""Which room a request means: by its id, by its name, or by one of its messages.
 
-Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) as `domain.direct` says,
-by its id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d"; else `p` (private group)
-with `t` "p", else `c` (channel). channels.counters serves `c` alone, groups.counters `p` alone and
-im.counters `d` alone, as the original does. Whatever the kind, only members see into a room.
-
-Names. A direct room is called after the other member, whatever it says itself; any other room by its
-profile field `name`, else by its id.
+A direct room is called after the other member, whatever it says itself; any other room by its profile
+field `name`, else by its id.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.access import rooms as wire_rooms
-from readstate.dialects.access.rooms import is_private
-from readstate.dialects.rocketchat.people import person, text
+from readstate.dialects.rocketchat.errors import Problem, Refusals
+from readstate.dialects.rocketchat.views import FIELDS, Kind, Name, kind, own_name, person
 from readstate.dialects.services import Services
 from readstate.domain import direct
 from readstate.domain.identity import Session, User
-from readstate.domain.types import Room, RoomSummary
-
-Kind = Literal["c", "p", "d"]
-
-_FIELDS = ("roomType", "t", "name")  # of the profile, of which a kind and a name are made
-
-
-class Name(Struct, frozen=True):
-    """What a room is called, shortly and in full."""
-
-    name: str
-    full: str
-
-
-def kind(room: Room | RoomSummary) -> Kind:
-    """The room's kind."""
-    if direct.is_direct(room.room, room.tags, room.profile):
-        return "d"
-    return "p" if is_private(room) else "c"
-
-
-def own_name(room: Room | RoomSummary) -> str:
-    """The name that the room itself has."""
-    return text(room.profile, "name") or room.room
+from readstate.domain.types import MemberState, Room, RoomSummary
+from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
 
 async def find_room(services: Services, session: Session, room: str) -> Room | None:
@@ -56,7 +27,7 @@ async def find_room(services: Services, session: Session, room: str) -> Room | N
 async def find_summaries(services: Services, session: Session, rooms: Sequence[str]) -> list[RoomSummary]:
     """Those of `rooms` that the caller is in, in the same order."""
     found = await services.read_state.room_summary_each(
-        app=session.app, rooms=rooms, user=session.user, tags=True, fields=_FIELDS
+        app=session.app, rooms=rooms, user=session.user, tags=True, fields=FIELDS
     )
     return [room for room in found if room is not None]
 
@@ -102,3 +73,36 @@ async def _others(services: Services, session: Session, rooms: Sequence[str]) ->
     ):
         pairs[room] = [state.member for state in members]
     return {room: next((member for member in pair or () if member != session.user), "") for room, pair in pairs.items()}
+
+
+class Visible(NamedTuple):
+    """A room that the caller is in. Messages up to `me.joined` are unknown to them."""
+
+    room: Room
+    me: MemberState
+
+
+def refusals(method: str) -> Refusals:
+    """What `room_of_message` raises, in the words of the original's `method`.
+
+    What is not the caller's is as if it were not there.
+    """
+    invalid_message = Problem.coded("error-invalid-message", "Invalid message", method=method)
+    # A room that was deleted has taken its messages along.
+    return dict.fromkeys((MessageUnknown, RoomUnknown, NotMember), invalid_message)
+
+
+async def room_of_message(services: Services, session: Session, message: str) -> Visible:
+    """The caller's room that a message is in; they pay for a search of their rooms.
+
+    Raises MessageUnknown, RoomUnknown, NotMember.
+    """
+
+    def pay(rooms: int) -> None:
+        services.rate_limits.charge(session.app, session.user, costs.of_list(rooms))
+
+    name = await services.read_state.find_message(app=session.app, user=session.user, message=message, searching=pay)
+    room = await services.read_state.room(app=session.app, room=name, user=session.user)
+    if room.me is None:
+        raise NotMember(session.user)
+    return Visible(room, room.me)

@@ -1,4 +1,4 @@
-"""The caller's rooms, and reading them (apidocs/mark-channel-as-read, get-subscription-room, get-all-subscriptions)."""
+"""The caller's rooms (apidocs/get-subscription-room, get-all-subscriptions)."""
 
 import time
 from collections.abc import Sequence
@@ -8,46 +8,23 @@ from litestar import HttpMethod
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.rocketchat.call import Call, call
-from readstate.dialects.rocketchat.errors import INVALID_DATE, INVALID_SUBSCRIPTION, ROOM_REQUIRED, Refused
-from readstate.dialects.rocketchat.people import person
+from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED, Refused
 from readstate.dialects.rocketchat.rooms import find_summaries, names
 from readstate.dialects.rocketchat.schemas import (
-    Done,
     ManySubscriptions,
     OneSubscription,
-    ReadRid,
-    ReadRoomId,
     RemovedSubscription,
     Subscription,
     SubscriptionAnswer,
     SubscriptionsAnswer,
 )
-from readstate.dialects.rocketchat.views import changed_ms, subscription, subscription_id
+from readstate.dialects.rocketchat.views import changed_ms, person, subscription, subscription_id
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
-from readstate.errors import NotMember, RoomUnknown
 from readstate.times import iso, unix_ms
 
 # What was left is known for an hour. Who asks about a time further back gets every subscription, and can tell what is gone.
 REMOVED_KNOWN_MS = 50 * 60 * 1000
-
-
-@call(
-    HttpMethod.POST,
-    "/subscriptions.read",
-    "rocketchat_read",
-    Done,
-    ReadRid,
-    ReadRoomId,
-    refusals={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
-)
-async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
-    """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
-    session = request.auth
-    await request.services.read_state.mark_read_until(
-        app=session.app, room=given.room, user=session.user, with_badge=False
-    )
-    return Done()
 
 
 @call(

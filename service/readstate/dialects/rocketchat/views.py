@@ -1,12 +1,59 @@
-"""A room as a subscription: what one of its members sees of it."""
+"""Rooms and users as objects of this dialect.
 
-from msgspec import UNSET
+Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) as `domain.direct` says,
+by its id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d"; else `p` (private group)
+with `t` "p", else `c` (channel). channels.counters serves `c` alone, groups.counters `p` alone and
+im.counters `d` alone, as the original does. Whatever the kind, only members see into a room.
+"""
 
-from readstate.dialects.rocketchat.rooms import Name, kind
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from readstate.dialects.access.rooms import is_private
 from readstate.dialects.rocketchat.schemas import Person, Subscription
-from readstate.domain.identity import Session
-from readstate.domain.types import MemberState, RoomSummary, Status
+from readstate.domain import direct
+from readstate.domain.identity import Session, User
+from readstate.domain.types import MemberState, Room, RoomSummary, Status
 from readstate.times import iso
+
+Kind = Literal["c", "p", "d"]
+
+FIELDS = ("roomType", "t", "name")  # of the profile, of which a kind and a name are made
+
+
+class Name(Struct, frozen=True):
+    """What a room is called, shortly and in full."""
+
+    name: str
+    full: str
+
+
+def kind(room: Room | RoomSummary) -> Kind:
+    """The room's kind."""
+    if direct.is_direct(room.room, room.tags, room.profile):
+        return "d"
+    return "p" if is_private(room) else "c"
+
+
+def own_name(room: Room | RoomSummary) -> str:
+    """The name that the room itself has."""
+    return text(room.profile, "name") or room.room
+
+
+def person(user: str, known: User | None) -> Person:
+    """A user: the profile's `username`, else the id; its `name`, else `nickname`, else the username."""
+    profile = known.profile if known else {}
+    username = text(profile, "username") or user
+    return Person(username, text(profile, "name") or text(profile, "nickname") or username, user)
+
+
+def text(profile: Mapping[str, bytes], field: str) -> str:
+    """A field of a user's or a room's profile that is a text; "" for any other and for none."""
+    value: Any = msgspec.json.decode(profile[field]) if field in profile else None
+    return value if isinstance(value, str) else ""
 
 
 def subscription_id(room: str, user: str) -> str:

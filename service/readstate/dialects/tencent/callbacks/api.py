@@ -17,7 +17,7 @@ from readstate.dialects.services import Services
 from readstate.dialects.tencent.auth import Access
 from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
-from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.errors import OK, PATH
 from readstate.dialects.tencent.callbacks.operation import OPERATION
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
@@ -49,13 +49,13 @@ def callback_handler(access: Access, door: Door, services: Callable[[], Services
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:
             return OK  # nobody hears it
-        await _carry_out(Ingest(services().read_state, access.app, access.admins), door, url, body)
+        await _carry_out(CallbackContext(services().read_state, access.app, access.admins), door, url, body)
         return OK
 
     return tencent_callback
 
 
-async def _carry_out(ingest: Ingest, door: Door, url: Url, body: bytes) -> None:
+async def _carry_out(context: CallbackContext, door: Door, url: Url, body: bytes) -> None:
     """Raises BadBody, Unsigned and what the operations raise."""
     named: str | None = decode(_named, body).command
     name = named or url.command
@@ -65,5 +65,5 @@ async def _carry_out(ingest: Ingest, door: Door, url: Url, body: bytes) -> None:
     if command is None:
         logger.debug("a callback that means nothing here", extra={"command": name[:64]})
         return
-    await door.check_fresh(ingest.read_state, ingest.app, url, name, body)
-    await command.carry_out(ingest, body)
+    await door.check_fresh(context.read_state, context.app, url, name, body)
+    await command.carry_out(context, body)

@@ -9,21 +9,21 @@ from msgspec import Struct
 from readstate.dialects.http.body import decode
 from readstate.dialects.tencent.callbacks import groups, messages, reading, topics
 from readstate.dialects.tencent.callbacks import schemas as bodies
-from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.context import CallbackContext
 
 
 class Command(Struct, frozen=True):
     """One command: what it carries, and what it does. Doing it twice, or late, is harmless."""
 
     decode: Callable[[bytes], Any]
-    do: Callable[[Ingest, Any], Awaitable[None]]
+    do: Callable[[CallbackContext, Any], Awaitable[None]]
 
-    async def carry_out(self, ingest: Ingest, body: bytes) -> None:
+    async def carry_out(self, context: CallbackContext, body: bytes) -> None:
         """Do what `body` tells of. Raises BadBody and what the operations raise."""
-        await self.do(ingest, decode(self.decode, body))
+        await self.do(context, decode(self.decode, body))
 
 
-def _command(body: type[bodies.Callback], do: Callable[[Ingest, Any], Awaitable[None]]) -> Command:
+def _command(body: type[bodies.Callback], do: Callable[[CallbackContext, Any], Awaitable[None]]) -> Command:
     return Command(msgspec.json.Decoder(body, strict=False).decode, do)
 
 

@@ -16,7 +16,7 @@ from readstate.domain.types import Made
 from readstate.errors import RoomUnknown
 
 
-class Ingest(Struct, frozen=True):
+class CallbackContext(Struct, frozen=True):
     """The operations, for Tencent's app."""
 
     read_state: ReadState
@@ -29,13 +29,13 @@ class Ingest(Struct, frozen=True):
             app=self.app, room=room_of_pair(one, other), tags=[DIRECT_TAG], members=[one, other]
         )
 
-    async def let_in(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
+    async def add_members(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
         """Add members to a room, which is made with `profile` when it is first needed.
 
         Returns those that were not members before and may have missed something: not those with whom the room began.
         """
         joined: list[str] = []
-        for some in in_calls(members):
+        for some in in_call_batches(members):
             try:
                 joined += await self.read_state.add_members(
                     app=self.app, room=room, members=some, made=Made.NOT_BY_CLIENT
@@ -52,6 +52,6 @@ class Ingest(Struct, frozen=True):
             return False
 
 
-def in_calls(members: Sequence[str]) -> list[Sequence[str]]:
+def in_call_batches(members: Sequence[str]) -> list[Sequence[str]]:
     """The same members, as many at a time as an operation takes; no members are one call, too."""
     return list(in_batches(members, MAX_MEMBERS_PER_CALL)) or [()]

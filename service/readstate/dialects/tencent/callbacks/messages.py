@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from readstate.batches import gather_batched
-from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.groups import is_over, open_group
 from readstate.dialects.tencent.callbacks.order import begins, has_ended, membership
 from readstate.dialects.tencent.callbacks.schemas import (
@@ -33,13 +33,13 @@ MAX_TEXT_CHARS = 16_384  # pushed of a message; Tencent's have at most 12 KB
 _RECALLED = '{"message":"","messageType":"recall"}'
 
 
-async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
+async def direct_sent(context: CallbackContext, body: DirectSent) -> None:
     """A message of two. What its reader had read up to a later time before it came is not unread."""
     if not body.counts:
         return
     post = partial(
-        ingest.read_state.post,
-        app=ingest.app,
+        context.read_state.post,
+        app=context.app,
         room=body.room,
         sender=body.from_account,
         message=body.msg_key,
@@ -51,18 +51,18 @@ async def direct_sent(ingest: Ingest, body: DirectSent) -> None:
     try:
         await post(sender_must_be_member=True)
     except (RoomUnknown, NotMember):
-        await ingest.open_conversation(body.from_account, body.to_account)
+        await context.open_conversation(body.from_account, body.to_account)
         await post()
 
 
-async def group_sent(ingest: Ingest, body: GroupSent) -> None:
+async def group_sent(context: CallbackContext, body: GroupSent) -> None:
     """A message in a group or topic. Its sender is a member, known or not, unless it was sent by the server."""
     if body.online_only_flag == 1:
         return
     sender = body.from_account
     post = partial(
-        ingest.read_state.post,
-        app=ingest.app,
+        context.read_state.post,
+        app=context.app,
         room=body.room,
         sender=sender,
         message=message_of_seq(body.msg_seq),
@@ -75,47 +75,49 @@ async def group_sent(ingest: Ingest, body: GroupSent) -> None:
         as_last=True,
         made=Made.NOT_BY_CLIENT,
     )
-    is_person = bool(sender) and sender not in ingest.admins
+    is_person = bool(sender) and sender not in context.admins
     try:
         await post(sender_must_be_member=is_person)
     except (RoomUnknown, NotMember) as error:
-        if isinstance(error, RoomUnknown) and await is_over(ingest, body):
+        if isinstance(error, RoomUnknown) and await is_over(context, body):
             return
-        await open_group(ingest, body, [sender] if is_person and await _was_in(ingest, body, sender) else [])
+        await open_group(context, body, [sender] if is_person and await _was_in(context, body, sender) else [])
         await post()
 
 
-async def _was_in(ingest: Ingest, body: GroupSent, sender: str) -> bool:
+async def _was_in(context: CallbackContext, body: GroupSent, sender: str) -> bool:
     """Whether who sent a message may still be in the group: they were when they sent it."""
     what = membership(body.group, sender)
-    if await has_ended(ingest, what, body.at_ms):
+    if await has_ended(context, what, body.at_ms):
         return False
-    await begins(ingest, what, body.at_ms)
+    await begins(context, what, body.at_ms)
     return True
 
 
-async def direct_recalled(ingest: Ingest, body: DirectRecalled) -> None:
+async def direct_recalled(context: CallbackContext, body: DirectRecalled) -> None:
     """A message of two was recalled: nobody has it unread any more."""
-    await _recall(ingest, body.room, body.msg_key, lambda: ingest.open_conversation(body.from_account, body.to_account))
+    await _recall(
+        context, body.room, body.msg_key, lambda: context.open_conversation(body.from_account, body.to_account)
+    )
 
 
-async def group_recalled(ingest: Ingest, body: GroupRecalled) -> None:
+async def group_recalled(context: CallbackContext, body: GroupRecalled) -> None:
     """The same for messages of a group or topic, unless they have ended with it."""
-    if await is_over(ingest, body):
+    if await is_over(context, body):
         return
-    open_room = partial(open_group, ingest, body, [])
-    await gather_batched(lambda message: _recall(ingest, body.room, message.id, open_room), body.msg_seq_list)
+    open_room = partial(open_group, context, body, [])
+    await gather_batched(lambda message: _recall(context, body.room, message.id, open_room), body.msg_seq_list)
 
 
-async def _recall(ingest: Ingest, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:
-    recall = partial(ingest.read_state.recall_message, app=ingest.app, room=room, message=message, body=_RECALLED)
+async def _recall(context: CallbackContext, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:
+    recall = partial(context.read_state.recall_message, app=context.app, room=room, message=message, body=_RECALLED)
     try:
         await recall()
     except (RoomUnknown, MessageUnknown):
         await open_room()
         # Sent by nobody: a sender's cursor would move to it.
-        await ingest.read_state.post(
-            app=ingest.app, room=room, sender="", message=message, countable=False, body=_RECALLED
+        await context.read_state.post(
+            app=context.app, room=room, sender="", message=message, countable=False, body=_RECALLED
         )
         await recall()
 

@@ -6,52 +6,52 @@ The latest time is kept of a group, and of an account in a group; and beside it 
 from collections.abc import Awaitable, Callable, Sequence
 
 from readstate.batches import gather_batched
-from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.context import CallbackContext
 
-Holds = Callable[[Ingest, str, int], Awaitable[bool]]
+Condition = Callable[[CallbackContext, str, int], Awaitable[bool]]
 
 
-async def begins(ingest: Ingest, what: str, at_ms: int) -> bool:
+async def begins(context: CallbackContext, what: str, at_ms: int) -> bool:
     """`what` began at `at_ms`. Whether that still holds: nothing later is known of it. From here on this is known.
 
     A repeat of what happened last still holds: it may have failed halfway.
     """
-    return await ingest.read_state.note_newest(app=ingest.app, what=what, at_ms=at_ms)
+    return await context.read_state.note_newest(app=context.app, what=what, at_ms=at_ms)
 
 
-async def ends(ingest: Ingest, what: str, at_ms: int) -> bool:
+async def ends(context: CallbackContext, what: str, at_ms: int) -> bool:
     """The same for its end."""
-    holds = await begins(ingest, what, at_ms)
-    if holds:
-        await begins(ingest, _end_of(what), at_ms)
-    return holds
+    condition = await begins(context, what, at_ms)
+    if condition:
+        await begins(context, _end_of(what), at_ms)
+    return condition
 
 
-async def has_ended(ingest: Ingest, what: str, since_ms: int) -> bool:
+async def has_ended(context: CallbackContext, what: str, since_ms: int) -> bool:
     """Whether `what` is known to have ended after `since_ms`."""
-    return await ingest.read_state.newest(app=ingest.app, what=_end_of(what)) > since_ms
+    return await context.read_state.newest(app=context.app, what=_end_of(what)) > since_ms
 
 
-async def came(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+async def came(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
     """Those who came to a group at `at_ms`, without those of whom something later is known."""
-    return await _of_whom(begins, ingest, group, members, at_ms)
+    return await _filter(begins, context, group, members, at_ms)
 
 
-async def went(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+async def went(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
     """The same for those who went."""
-    return await _of_whom(ends, ingest, group, members, at_ms)
+    return await _filter(ends, context, group, members, at_ms)
 
 
-async def gone_since(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+async def gone_since(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
     """Those who went from a group after `at_ms`, and did not come back."""
-    ended = await _of_whom(has_ended, ingest, group, members, at_ms)
-    back = frozenset(await back_since(ingest, group, ended, at_ms))
+    ended = await _filter(has_ended, context, group, members, at_ms)
+    back = frozenset(await back_since(context, group, ended, at_ms))
     return [member for member in ended if member not in back]
 
 
-async def back_since(ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+async def back_since(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
     """Those who came to a group after `at_ms`, and stayed."""
-    return await _of_whom(_goes_on, ingest, group, members, at_ms)
+    return await _filter(_goes_on, context, group, members, at_ms)
 
 
 def membership(group: str, member: str) -> str:
@@ -59,16 +59,18 @@ def membership(group: str, member: str) -> str:
     return f"{group}\n{member}"
 
 
-async def _goes_on(ingest: Ingest, what: str, since_ms: int) -> bool:
-    began_ms = await ingest.read_state.newest(app=ingest.app, what=what)
-    return began_ms > since_ms and not await has_ended(ingest, what, began_ms - 1)
+async def _goes_on(context: CallbackContext, what: str, since_ms: int) -> bool:
+    began_ms = await context.read_state.newest(app=context.app, what=what)
+    return began_ms > since_ms and not await has_ended(context, what, began_ms - 1)
 
 
 def _end_of(what: str) -> str:
     return f"{what}\n"
 
 
-async def _of_whom(holds: Holds, ingest: Ingest, group: str, members: Sequence[str], at_ms: int) -> list[str]:
+async def _filter(
+    condition: Condition, context: CallbackContext, group: str, members: Sequence[str], at_ms: int
+) -> list[str]:
     distinct = list(dict.fromkeys(members))
-    answers = await gather_batched(lambda member: holds(ingest, membership(group, member), at_ms), distinct)
+    answers = await gather_batched(lambda member: condition(context, membership(group, member), at_ms), distinct)
     return [member for member, answer in zip(distinct, answers, strict=True) if answer]

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from readstate.batches import gather_batched, in_batches
-from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.schemas import (
     AllRead,
     DirectRead,
@@ -24,63 +24,63 @@ from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
 
 
-async def direct_read(ingest: Ingest, body: DirectRead) -> None:
+async def direct_read(context: CallbackContext, body: DirectRead) -> None:
     """A conversation was read up to a second. That is remembered also for messages that have yet to come."""
     room = room_of_pair(body.report_account, body.peer_account)
     try:
-        await _read_until(ingest, room, body.report_account, time_ms(body.last_read_time))
+        await _read_until(context, room, body.report_account, time_ms(body.last_read_time))
     except (RoomUnknown, NotMember):
-        await ingest.open_conversation(body.report_account, body.peer_account)
-        await _read_until(ingest, room, body.report_account, time_ms(body.last_read_time))
+        await context.open_conversation(body.report_account, body.peer_account)
+        await _read_until(context, room, body.report_account, time_ms(body.last_read_time))
 
 
-async def direct_receipts(ingest: Ingest, body: DirectReceipts) -> None:
+async def direct_receipts(context: CallbackContext, body: DirectReceipts) -> None:
     """Single messages of two were read."""
     room = room_of_pair(body.operator_account, body.peer_account)
-    await _acknowledge(ingest, room, body.operator_account, [message.msg_key for message in body.c2c_msg_info])
+    await _acknowledge(context, room, body.operator_account, [message.msg_key for message in body.c2c_msg_info])
 
 
-async def all_read(ingest: Ingest, body: AllRead) -> None:
+async def all_read(context: CallbackContext, body: AllRead) -> None:
     """Every conversation of two was read, and the groups named up to a message."""
     user = body.report_account
     until_ms = time_ms(body.at_ms // 1000)
-    rooms = [room for room in await ingest.read_state.rooms(app=ingest.app, user=user) if direct_pair(room)]
-    await gather_batched(lambda room: _read_until(ingest, room, user, until_ms), rooms)
-    await gather_batched(lambda group: _group_read(ingest, user, group, until_ms), body.group_read_info)
+    rooms = [room for room in await context.read_state.rooms(app=context.app, user=user) if direct_pair(room)]
+    await gather_batched(lambda room: _read_until(context, room, user, until_ms), rooms)
+    await gather_batched(lambda group: _group_read(context, user, group, until_ms), body.group_read_info)
 
 
-async def group_receipts(ingest: Ingest, body: GroupReceipts) -> None:
+async def group_receipts(context: CallbackContext, body: GroupReceipts) -> None:
     """Single messages of a group were read."""
     read: defaultdict[str, list[str]] = defaultdict(list)
     for receipt in body.group_msg_receipt_list:
         for member in receipt.read_receipt_members:
             read[member.member_account].append(receipt.id)
-    await gather_batched(lambda user: _acknowledge(ingest, body.room, user, read[user]), list(read))
+    await gather_batched(lambda user: _acknowledge(context, body.room, user, read[user]), list(read))
 
 
-async def _group_read(ingest: Ingest, user: str, group: GroupReadTo, until_ms: int) -> None:
+async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, until_ms: int) -> None:
     message = message_of_seq(group.msg_seq)
     try:
-        await ingest.read_state.mark_read(
-            app=ingest.app, room=group.group_id, user=user, message=message, tell_backend=False, with_badge=False
+        await context.read_state.mark_read(
+            app=context.app, room=group.group_id, user=user, message=message, tell_backend=False, with_badge=False
         )
     except MessageUnknown:
         # Tencent numbers notices too, of which we may never hear.
-        await _read_until(ingest, group.group_id, user, until_ms)
+        await _read_until(context, group.group_id, user, until_ms)
     except (RoomUnknown, NotMember):
         return
 
 
-async def _read_until(ingest: Ingest, room: str, user: str, until_ms: int) -> None:
+async def _read_until(context: CallbackContext, room: str, user: str, until_ms: int) -> None:
     # What is not sent yet has not been read.
-    await ingest.read_state.mark_read_until(
-        app=ingest.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False, with_badge=False
+    await context.read_state.mark_read_until(
+        app=context.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False, with_badge=False
     )
 
 
-async def _acknowledge(ingest: Ingest, room: str, user: str, messages: Sequence[str]) -> None:
+async def _acknowledge(context: CallbackContext, room: str, user: str, messages: Sequence[str]) -> None:
     for batch in in_batches(messages, MAX_RECEIPT_MESSAGES):
         try:
-            await ingest.read_state.acknowledge(app=ingest.app, room=room, user=user, messages=batch)
+            await context.read_state.acknowledge(app=context.app, room=room, user=user, messages=batch)
         except (RoomUnknown, NotMember, RoomTooLarge):
             return

@@ -68,7 +68,7 @@ class Message(Body, frozen=True):
 # One-to-one
 
 
-class _Pair(Callback, frozen=True, kw_only=True):
+class _Direct(Callback, frozen=True, kw_only=True):
     from_account: Account
     to_account: Account
     msg_key: str
@@ -81,7 +81,7 @@ class _Pair(Callback, frozen=True, kw_only=True):
         return room_of_pair(self.from_account, self.to_account)
 
 
-class DirectSent(_Pair, frozen=True, kw_only=True):
+class DirectSent(_Direct, frozen=True, kw_only=True):
     """C2C.CallbackAfterSendMsg: comes for messages that were not delivered, too."""
 
     msg_time: Seconds = 0
@@ -96,7 +96,7 @@ class DirectSent(_Pair, frozen=True, kw_only=True):
         return not self.send_msg_result and self.unread_msg_num != -1 and self.online_only_flag != 1
 
 
-class DirectRecalled(_Pair, frozen=True, kw_only=True):
+class DirectRecalled(_Direct, frozen=True, kw_only=True):
     """C2C.CallbackAfterMsgWithDraw."""
 
 

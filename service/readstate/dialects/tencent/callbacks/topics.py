@@ -6,7 +6,7 @@ Which topics there are is kept as the profile of a room without members.
 from contextlib import suppress
 
 from readstate.dialects.access.rooms import RESERVED
-from readstate.dialects.tencent.callbacks.context import Ingest
+from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.order import begins, ends, has_ended
 from readstate.dialects.tencent.callbacks.schemas import InGroup, OfTopic
 from readstate.dialects.tencent.group_types import known_type
@@ -18,54 +18,54 @@ _INDEX = f"{RESERVED}topics:"  # no GroupId has characters beyond ASCII
 _THERE, _GONE = b"true", b"false"
 
 
-async def topic_created(ingest: Ingest, body: OfTopic) -> None:
+async def topic_created(context: CallbackContext, body: OfTopic) -> None:
     """A topic began, unless its community has ended since."""
-    if await begins(ingest, body.room, body.at_ms) and not await has_ended(ingest, body.group, body.at_ms):
-        await open_topic(ingest, body)
+    if await begins(context, body.room, body.at_ms) and not await has_ended(context, body.group, body.at_ms):
+        await open_topic(context, body)
 
 
-async def topic_destroyed(ingest: Ingest, body: OfTopic) -> None:
+async def topic_destroyed(context: CallbackContext, body: OfTopic) -> None:
     """A topic ended, and with it what was unread in it."""
-    if await ends(ingest, body.room, body.at_ms):
-        await ingest.read_state.delete_room(app=ingest.app, room=body.room)
-        await _enter(ingest, body.group, body.room, _GONE)
+    if await ends(context, body.room, body.at_ms):
+        await context.read_state.delete_room(app=context.app, room=body.room)
+        await _enter(context, body.group, body.room, _GONE)
 
 
-async def open_topic(ingest: Ingest, body: InGroup) -> None:
+async def open_topic(context: CallbackContext, body: InGroup) -> None:
     """The room of a topic, with those who are in the community now; repeating adds who is missing."""
     # First of all, so that who joins meanwhile is let in by their own callback.
-    await _enter(ingest, body.group, body.room, _THERE)
-    await ingest.let_in(body.room, await _members_of(ingest, body.group), body.profile)
+    await _enter(context, body.group, body.room, _THERE)
+    await context.add_members(body.room, await _members_of(context, body.group), body.profile)
 
 
-async def rooms_of(ingest: Ingest, body: InGroup) -> list[str]:
+async def rooms_of(context: CallbackContext, body: InGroup) -> list[str]:
     """The group's room, and of a community also those of its topics."""
     if known_type(body.kind or "") != "Community":
         return [body.group]
     try:
-        index = await ingest.read_state.room(app=ingest.app, room=_INDEX + body.group)
+        index = await context.read_state.room(app=context.app, room=_INDEX + body.group)
     except RoomUnknown:
         return [body.group]
     return [body.group, *(topic for topic, state in index.profile.items() if state == _THERE)]
 
 
-async def forget_topics(ingest: Ingest, group: str) -> None:
+async def forget_topics(context: CallbackContext, group: str) -> None:
     """The community has ended."""
-    await ingest.read_state.delete_room(app=ingest.app, room=_INDEX + group)
+    await context.read_state.delete_room(app=context.app, room=_INDEX + group)
 
 
-async def _enter(ingest: Ingest, group: str, topic: str, state: bytes) -> None:
+async def _enter(context: CallbackContext, group: str, topic: str, state: bytes) -> None:
     index = _INDEX + group
-    _, is_new = await ingest.read_state.create_room(app=ingest.app, room=index, profile={topic: state})
+    _, is_new = await context.read_state.create_room(app=context.app, room=index, profile={topic: state})
     if not is_new:
-        await ingest.read_state.set_profile(app=ingest.app, room=index, profile={topic: state})
+        await context.read_state.set_profile(app=context.app, room=index, profile={topic: state})
 
 
-async def _members_of(ingest: Ingest, group: str) -> list[str]:
-    if not await ingest.is_there(group):
+async def _members_of(context: CallbackContext, group: str) -> list[str]:
+    if not await context.is_there(group):
         return []
     with suppress(RoomUnknown):
         return [
-            state.member for state in await ingest.read_state.members(app=ingest.app, room=group, limit=MAX_MEMBERS)
+            state.member for state in await context.read_state.members(app=context.app, room=group, limit=MAX_MEMBERS)
         ]
     return []

@@ -1,16 +1,20 @@
-"""POST subscriptions.unread: the caller wants to see a room as unread (apidocs/mark-channel-as-unread).
+"""Reading a room, and wanting to see it as unread (apidocs/mark-channel-as-read, mark-channel-as-unread; chat.readThread since 8.8.0).
 
-The original moves the cursor back. Cursors here never go back, and receipts are never taken back: a mark is kept beside the cursor, which
-the caller's next read takes away. While it is set, `alert` is true and `ls` is the time of the message; `unread` stays what it is.
+The original moves the cursor back to show a room as unread. Cursors here never go back, and receipts are never taken back: a mark is kept
+beside the cursor, which the caller's next read takes away. While it is set, `alert` is true and `ls` is the time of the message; `unread`
+stays what it is.
+
+Threads are not kept here: a reply counts in its room like any message, and is read with the room. So reading a thread changes nothing. It
+is answered for clients that call it whenever a thread is opened; a thread that the caller cannot see is refused.
 """
 
 from litestar import HttpMethod
 
 from readstate.dialects.rocketchat.call import Call, call
-from readstate.dialects.rocketchat.errors import Problem, Refused
-from readstate.dialects.rocketchat.schemas import Done, UnreadFrom, UnreadRoom
+from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION, Problem, Refused
+from readstate.dialects.rocketchat.rooms import refusals, room_of_message
+from readstate.dialects.rocketchat.schemas import Done, ReadRid, ReadRoomId, ReadThread, UnreadFrom, UnreadRoom
 from readstate.dialects.rocketchat.views import last_seen_ms
-from readstate.dialects.rocketchat.visible import room_of_message
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.types import MemberState, MessageRef
@@ -21,6 +25,34 @@ _WHERE = {"method": "unreadMessages", "action": "Unread_messages"}
 NO_MESSAGE = Problem.coded("error-no-message-for-unread", "There are no messages to mark unread", **_WHERE)
 NOT_ALLOWED = Problem.coded("error-action-not-allowed", "Not allowed", **_WHERE)
 NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription not found")
+
+
+@call(
+    HttpMethod.POST,
+    "/subscriptions.read",
+    "rocketchat_read",
+    Done,
+    ReadRid,
+    ReadRoomId,
+    refusals={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
+)
+async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
+    """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
+    session = request.auth
+    await request.services.read_state.mark_read_until(
+        app=session.app, room=given.room, user=session.user, with_badge=False
+    )
+    return Done()
+
+
+@call(HttpMethod.POST, "/chat.readThread", "rocketchat_read_thread", Done, ReadThread, refusals=refusals("readThreads"))
+async def read_thread(request: Call, given: ReadThread) -> Done:
+    """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
+    room, me = await room_of_message(request.services, request.auth, given.message)
+    await request.services.read_state.message(
+        app=request.auth.app, room=room.room, message=given.message, after=me.joined
+    )
+    return Done()
 
 
 @call(

@@ -12,7 +12,6 @@ from readstate.dialects.access import costs
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import LOGIN_FAILED, Refused
-from readstate.dialects.rocketchat.people import person, text
 from readstate.dialects.rocketchat.schemas import (
     LoggedIn,
     LoggedOut,
@@ -22,6 +21,7 @@ from readstate.dialects.rocketchat.schemas import (
     LogoutAnswer,
     Nothing,
 )
+from readstate.dialects.rocketchat.views import person, text
 from readstate.domain.identity import Session, User
 
 
