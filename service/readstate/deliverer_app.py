@@ -11,12 +11,12 @@ from readstate.settings import Settings, SettingsError
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.redis_store import redis_store
+from readstate.webhook_keys import client_tls
 from readstate.webhooks.deliverer import Deliverer
 from readstate.webhooks.forms import DialectForm, choice_of
 from readstate.webhooks.sender import Sender
 from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard
-from readstate.webhooks.tls import client_tls
 
 HOUR_S = 3600.0
 

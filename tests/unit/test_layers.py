@@ -18,6 +18,7 @@ FORBIDDEN = {
         "readstate.app",
     ),
     "dialects": ("redis", "hiredis", "readstate.store", "readstate.webhooks", "readstate.app"),
+    "settings": ("litestar", "redis", "hiredis", "readstate.dialects", "readstate.store", "readstate.webhooks"),
     "store": ("litestar", "readstate.dialects", "readstate.webhooks", "readstate.app"),
     "webhooks": ("litestar", "redis", "hiredis", "readstate.dialects", "readstate.store", "readstate.app"),
 }

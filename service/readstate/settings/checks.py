@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from readstate.errors import SettingsError
 from readstate.settings.fields import PREFIX, Fields
-from readstate.webhooks.guard import TargetRefused, check_url
-from readstate.webhooks.signing import secret_of
-from readstate.webhooks.tls import client_tls
+from readstate.urls import TargetRefused, check_url
+from readstate.webhook_keys import client_tls, secret_of
 
 # Every two of these must differ. A person who knows one of them would know the other, and what ends with
 # the one would go on with the other.

@@ -1,102 +1,27 @@
-"""Keeps webhooks from reaching into the private network: which URLs may be named, and which addresses may be connected to.
+"""Keeps webhooks out of private networks: every address is checked before a connection is made to it.
 
-`resolver.py` holds every connection to it.
+To look up a name, check the answer and then connect by name would be a hole: a second lookup may give
+another answer. Here a name is looked up once, every address of the answer is checked, and the socket is
+made for a checked address. It is checked once more when the socket is made, so that the same rule holds
+for an address in the URL. Host header, SNI and the name in the certificate stay those of the URL.
 """
 
-import re
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+import socket
+from ipaddress import ip_address
+from typing import Any
 
-MAX_URL_CHARS = 2048
-_MAX_HOST_CHARS = 253
+from aiohttp import ThreadedResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-# One spelling only: what two libraries could read differently is refused before either reads it.
-_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
-)
-_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
-_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
-_INSIDE = (".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
-
-# IANA's special-purpose registry, and what clouds keep to themselves. Written out because the standard library's idea
-# of "global" differs between its versions and lets multicast and NAT64 pass.
-_REFUSED_V4 = [
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",  # this network
-        "10.0.0.0/8",
-        "100.64.0.0/10",  # carrier-grade NAT; a cloud's metadata service lives there
-        "127.0.0.0/8",
-        "168.63.129.16/32",  # a cloud's host, as seen from its guests
-        "169.254.0.0/16",  # link-local; metadata services
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",  # documentation
-        "192.88.99.0/24",  # 6to4 relays
-        "192.168.0.0/16",
-        "198.18.0.0/15",  # benchmarks
-        "198.51.100.0/24",  # documentation
-        "203.0.113.0/24",  # documentation
-        "224.0.0.0/4",  # multicast
-        "240.0.0.0/4",  # reserved, broadcast
-    )
-]
-_UNICAST_V6 = IPv6Network("2000::/3")  # what lies outside is local, multicast, or IPv4 in some disguise
-_REFUSED_V6 = [
-    IPv6Network(network)
-    for network in (
-        "2001::/23",  # Teredo, benchmarks, ORCHID
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: IPv4 inside
-        "3fff::/20",  # documentation
-    )
-]
-
-
-class TargetRefused(ValueError):
-    """Webhooks are not sent to this URL. The message says why, and what to change."""
+from readstate.urls import is_refused
 
 
 class AddressRefused(OSError):
     """An address of the receiver is one that webhooks do not go to."""
 
 
-def check_url(url: str, *, allow_private: bool) -> None:
-    """Raise TargetRefused unless `url` may be a receiver's.
-
-    It must be spelled in the one plain way: https, a name of letters, digits and hyphens or an address in its usual form, no user, no
-    fragment.
-    `allow_private` also allows http and addresses that are not public.
-    """
-    match = _URL.fullmatch(url) if len(url) <= MAX_URL_CHARS else None
-    if match is None or int(match["port"] or 443) > 65535:
-        raise TargetRefused(
-            "must be https://HOST[:PORT][/PATH][?QUERY] in plain ASCII, percent-encoded where needed, without a user, a fragment or spaces"
-        )
-    if match["scheme"] != "https" and not allow_private:
-        raise TargetRefused(
-            "must begin with https://; http:// is for private networks, with READSTATE_WEBHOOK_ALLOW_PRIVATE=true"
-        )
-    address = _literal(match["host"])
-    if address is None:
-        _check_name(match["host"], allow_private=allow_private)
-    elif is_refused(address) and not allow_private:
-        raise TargetRefused(
-            f"names {address}, which is not a public address; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it"
-        )
-
-
-def is_refused(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is private, local, reserved, multicast, or one that leads to such an IPv4 address by translation."""
-    if isinstance(address, IPv4Address):
-        return not address.is_global or any(address in network for network in _REFUSED_V4)
-    if address not in _UNICAST_V6 or address.scope_id is not None:
-        return True
-    return not address.is_global or any(address in network for network in _REFUSED_V6)
-
-
 def check_address(text: str) -> None:
-    """Raise AddressRefused when an address is not to be connected to."""
+    """Raise AddressRefused when an address must not be connected to."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -105,25 +30,36 @@ def check_address(text: str) -> None:
         raise AddressRefused(f"{address} is not a public address; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it")
 
 
-def _literal(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that a host is written as; None for a name. Raises TargetRefused for an unusual way to write one."""
-    try:
-        if host.startswith("["):
-            return IPv6Address(host[1:-1])
-        if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
-            return IPv4Address(host)
-    except AddressValueError:
-        raise TargetRefused(
-            "names an address in an unusual form; write four decimal numbers, or IPv6 in brackets"
-        ) from None
-    return None
+class GuardedResolver(AbstractResolver):
+    """Looks up names. Fails with AddressRefused when an address of the answer must not be connected to."""
+
+    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+        self._resolver = resolver or ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        answer = await self._resolver.resolve(host, port, family)
+        for result in answer:
+            check_address(result["host"])
+        return answer
+
+    async def close(self) -> None:
+        await self._resolver.close()
 
 
-def _check_name(host: str, *, allow_private: bool) -> None:
-    if len(host) > _MAX_HOST_CHARS or not _NAME.fullmatch(host):
-        raise TargetRefused(
-            "names no valid host; write labels of letters, digits and hyphens, without a dot at the end"
-        )
-    name = host.lower()
-    if not allow_private and ("." not in name or name.endswith(_INSIDE)):
-        raise TargetRefused("names a host inside a private network; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it")
+def guarded_socket(address_info: tuple[Any, ...]) -> socket.socket:
+    """A socket for one address (family, type, protocol, name, address). Raises AddressRefused."""
+    family, kind, protocol, _, address = address_info
+    check_address(address[0])
+    return socket.socket(family, kind, protocol)
+
+
+def guards(*, allow_private: bool, resolver: AbstractResolver | None = None) -> dict[str, Any]:
+    """The arguments that make an aiohttp connector keep to the guard.
+
+    One request asks `resolver` (default: the system's) once.
+    """
+    if allow_private:
+        return {"resolver": resolver or ThreadedResolver(), "use_dns_cache": False}
+    return {"resolver": GuardedResolver(resolver), "use_dns_cache": False, "socket_factory": guarded_socket}

@@ -24,8 +24,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from readstate.webhooks.forms import Answer, WebhookRequest
-from readstate.webhooks.guard import AddressRefused
-from readstate.webhooks.resolver import guards
+from readstate.webhooks.guard import AddressRefused, guards
 
 TIMEOUT_S = 2.0  # of one request, from looking the name up to the end of the answer
 _AFTERWARDS_S = 0.5

@@ -1,28 +1,9 @@
 """Signatures of Standard Webhooks, which go along with every form."""
 
 import base64
-import binascii
 import hmac
 
-_PREFIX = "whsec_"
-MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
-
-
-def secret_of(token: str) -> bytes:
-    """The signing secret of a token: base64 after `whsec_` (24 to 64 bytes, as Standard Webhooks has it), else the token's own bytes.
-
-    Raises ValueError with what to change.
-    """
-    if not token.startswith(_PREFIX):
-        return token.encode()
-    try:
-        encoded = token.removeprefix(_PREFIX).rstrip("=")
-        secret = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
-        raise ValueError("must be base64 after whsec_") from None
-    if not MIN_SECRET_BYTES <= len(secret) <= MAX_SECRET_BYTES:
-        raise ValueError(f"must be base64 of {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes after whsec_")
-    return secret
+from readstate.webhook_keys import secret_of
 
 
 class Signer:

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from readstate.urls import TargetRefused, check_url, is_refused
 from readstate.webhooks.forms import WebhookRequest
-from readstate.webhooks.guard import AddressRefused, TargetRefused, check_url, is_refused
-from readstate.webhooks.resolver import GuardedResolver, guarded_socket
+from readstate.webhooks.guard import AddressRefused, GuardedResolver, guarded_socket
 from readstate.webhooks.sender import Sender
 from tests.support.receiver import Receiver, Reply
 
@@ -169,7 +169,7 @@ async def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_conn
         connected_to.append(address_info[4][0])  # type: ignore[index]
         raise OSError("not in a test")
 
-    monkeypatch.setattr("readstate.webhooks.resolver.guarded_socket", unreachable)
+    monkeypatch.setattr("readstate.webhooks.guard.guarded_socket", unreachable)
     rebinding = Sayings(["93.184.215.14"], ["127.0.0.1"])
     async with guarded(f"http://hooks.example.org:{receiver.port}/", rebinding) as sender:
         assert (await sender.send(REQUEST)).reason == "connection"

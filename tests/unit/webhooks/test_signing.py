@@ -9,7 +9,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from readstate.dialects.tencent import signing as tencents
 from readstate.domain.events import ReadEvent
-from readstate.webhooks.signing import Signer, secret_of
+from readstate.webhook_keys import secret_of
+from readstate.webhooks.signing import Signer
 from readstate.webhooks.standard import Standard
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

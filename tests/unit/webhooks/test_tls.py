@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from readstate.webhook_keys import client_tls
 from readstate.webhooks.forms import Answer, WebhookRequest
 from readstate.webhooks.sender import Sender
-from readstate.webhooks.tls import client_tls
 from tests.support.authority import Authority
 from tests.support.receiver import Receiver
 
