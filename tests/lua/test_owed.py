@@ -5,7 +5,7 @@ import time
 import pytest
 
 from readstate.errors import RoomUnknown
-from readstate.store import outbox
+from readstate.store import recovery
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
@@ -28,7 +28,7 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Ru
     await store.outbox.idle()
     await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
-    await store.outbox.pay(app, "r")
+    await store.outbox.drain(app, "r")
     assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
 
 
@@ -91,7 +91,7 @@ async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
     owing, entry = Keys.owing_of(Keys.room(app, "r")), f"{app}:r"
     assert await executor.command("ZSCORE", owing, entry, key=owing) is not None
     now = time.time()
-    for later_s in range(0, outbox.STALE_S + 60, 30):
+    for later_s in range(0, recovery.STALE_S + 60, 30):
         monkeypatch.setattr(time, "time", lambda later_s=later_s: now + later_s)
         await store.outbox.recover()
     assert await executor.command("ZSCORE", owing, entry, key=owing) is None

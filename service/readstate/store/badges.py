@@ -48,7 +48,7 @@ class RedisBadges(Operations):
         return badges
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
-        await self._outbox.tell_owed(app, room, users)
+        await self._outbox.push_pending(app, room, users)
         return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
     async def badges_by_tags(

@@ -7,7 +7,7 @@ from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
 from readstate.store.latest import RedisLatest
 from readstate.store.messages import RedisMessages
-from readstate.store.outbox import Outbox
+from readstate.store.outbox import outbox_for
 from readstate.store.reading import RedisReading
 from readstate.store.receipts import RedisReceipts
 from readstate.store.rooms import RedisRooms
@@ -49,7 +49,7 @@ def redis_store(
 ) -> RedisStore:
     """The operations, one value for each noun. `events`: reads are told of by webhook."""
     journal = f"{journal_moves} {journal_days * 86_400_000}"
-    outbox = Outbox(executor, journal)
+    outbox = outbox_for(executor, journal)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
     rooms = RedisRooms(executor, outbox, limits=limits, fanout_limit=fanout_limit, journal=journal)
     badges = RedisBadges(executor, outbox)

@@ -1,0 +1,97 @@
+"""Finds rooms whose members a crash has left pending, on the split plan.
+
+Before a room may have pending members it is entered in a list of such rooms. Every worker walks
+these lists from time to time.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from readstate.errors import Fault
+from readstate.store.executor import Executor
+from readstate.store.keys import OWING_SHARDS, Keys
+from readstate.store.replies import ScriptFailed
+from readstate.store.scripts import Script
+from readstate.tasks import cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+ENTRY_S = 60  # for so long an entry in the list need not be renewed
+STALE_S = 3 * ENTRY_S  # older entries of rooms without pending members go; longer than any operation can take
+RECOVERY_EVERY_S = 5.0
+RECOVERY_AGE_S = 10  # a younger entry belongs to an operation that is probably still running
+_MAX_ENTRIES = 100_000
+
+
+class Recovery:
+    """See the module. `drain` pushes the updates of all pending members of a room (app, room)."""
+
+    def __init__(self, executor: Executor, drain: Callable[[str, str], Awaitable[None]]) -> None:
+        self._executor = executor
+        self._drain = drain
+        self._entered: dict[str, float] = {}  # room key -> until when its entry in the list is fresh
+        self._task: asyncio.Task[None] | None = None
+
+    async def enter(self, app: str, room: str, script: Script) -> None:
+        """Enter a room in the list, before `script` runs on it."""
+        key, now = Keys.room(app, room), time.time()
+        if self._entered.get(key, 0) > now:
+            return
+        # A room that does not exist will be refused, so nothing becomes pending. A caller that creates
+        # it meanwhile has entered it.
+        if script.name != "create_room" and not await self._executor.command("EXISTS", key, key=key):
+            return
+        rooms, entry = Keys.owing_of(key), (int(now), f"{app}:{room}")
+        if script.when_full:
+            await self._executor.call(self._executor.scripts["enter"], [rooms], entry)
+        else:
+            await self._executor.command("ZADD", rooms, *entry, key=rooms)
+        if len(self._entered) >= _MAX_ENTRIES:
+            self._entered.clear()
+        self._entered[key] = now + ENTRY_S
+
+    async def recover(self, older_than_s: float = RECOVERY_AGE_S) -> None:
+        """Drain all rooms that were entered more than `older_than_s` ago."""
+        for shard in range(OWING_SHARDS):
+            await self._recover_shard(Keys.owing(shard), time.time() - older_than_s)
+
+    def start(self) -> None:
+        """Recover in the background until `close`."""
+        self._task = asyncio.create_task(self._keep_recovering())
+
+    async def close(self) -> None:
+        await cancel_and_wait(self._task)
+
+    async def _recover_shard(self, rooms: str, until: float) -> None:
+        stale = time.time() - STALE_S
+        entries = await self._executor.command("ZRANGEBYSCORE", rooms, "-inf", int(until), key=rooms)
+        put_off: Fault | None = None
+        for entry in entries:
+            app, _, room = entry.decode().partition(":")
+            # Foreign data in one room's keys, or a node that is away, must not keep the other rooms waiting.
+            try:
+                await self._drain(app, room)
+            except ScriptFailed:
+                logger.exception("pending updates of room %r of app %r cannot be pushed", room, app)
+            except Fault as fault:
+                put_off = fault
+        if put_off:
+            raise put_off
+        # The operations that entered these rooms ended long ago, and the rooms have just been drained.
+        await self._executor.command("ZREMRANGEBYSCORE", rooms, "-inf", int(stale), key=rooms)
+
+    async def _keep_recovering(self) -> None:
+        while True:
+            await asyncio.sleep(RECOVERY_EVERY_S)
+            for shard in range(OWING_SHARDS):
+                rooms = Keys.owing(shard)
+                try:
+                    # One worker at a time is enough for a shard.
+                    watch = [Keys.owing_watch(shard)], [int(RECOVERY_EVERY_S * 1000)]
+                    watching, _ = await self._executor.call(self._executor.scripts["take"], *watch, repeatable=False)
+                    if watching == 1:
+                        await self._recover_shard(rooms, time.time() - RECOVERY_AGE_S)
+                except Fault as fault:
+                    logger.warning("recovery of pending updates was put off: %s", fault)
