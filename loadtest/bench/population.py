@@ -18,9 +18,9 @@ from readstate.domain.identity import FIRST_APP
 from readstate.domain.tokens import Tokens
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
-from readstate.store.directory import RedisDirectory
 from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.tokens import RedisTokens
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
 TAGS_EACH = 2
@@ -123,7 +123,7 @@ class Keys:
 async def issued(executor: Executor, keys: Keys, users: Sequence[str]) -> dict[str, str]:
     """A token for each of `users`, as the service issues them."""
     apps = AppRegistry(executor, client_key=keys.client_key, api_key=keys.api_key)
-    tokens = Tokens(RedisDirectory(executor), apps, secret=keys.token_secret)
+    tokens = Tokens(RedisTokens(executor), apps, secret=keys.token_secret)
     made = await all_of(tokens.issue(app=APP, user=user) for user in users)
     return {user: token.token for user, token in zip(users, made, strict=True)}
 

@@ -16,7 +16,7 @@ from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.people import People
 from readstate.dialects.services import Services
 from readstate.domain.client_rules import ClientRules
-from readstate.domain.identity import Apps, Directory
+from readstate.domain.identity import Apps, Directory, TokenStore
 from readstate.domain.ports import Notices
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import POLL_S, Tokens
@@ -24,11 +24,12 @@ from readstate.errors import Fault, ReadStateError
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect, load_functions
-from readstate.store.directory import RedisDirectory
 from readstate.store.executor import Executor
 from readstate.store.memory import StoreMemory
 from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import redis_store
+from readstate.store.tokens import RedisTokens
+from readstate.store.users import RedisUsers
 from readstate.store.workers import Key, Workers
 from readstate.store.writes import StoreWrites
 from readstate.tasks import cancel_and_wait
@@ -74,7 +75,7 @@ async def open_parts(
             old_client_key=settings.old_client_key,
             old_api_key=settings.old_api_key,
         )
-        services = _services(settings, ReadState(store), RedisDirectory(executor), apps)
+        services = _services(settings, ReadState(store), RedisUsers(executor), RedisTokens(executor), apps)
         memory, writes = StoreMemory(executor), StoreWrites(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, _shared_keys(settings))
@@ -91,9 +92,11 @@ async def open_parts(
         yield Parts(services, notices, lambda: why_not_ready(executor, writes), workers, memory, writes)
 
 
-def _services(settings: Settings, read_state: ReadState, directory: Directory, apps: Apps) -> Services:
+def _services(
+    settings: Settings, read_state: ReadState, directory: Directory, token_store: TokenStore, apps: Apps
+) -> Services:
     tokens = Tokens(
-        directory,
+        token_store,
         apps,
         secret=settings.token_secret,
         old_secret=settings.old_token_secret,

@@ -12,6 +12,7 @@ from readstate.errors import Fault
 from readstate.store.connect import connect, load_functions
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Cluster, Server, short_directory
@@ -111,7 +112,8 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
     await executor.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
     pair[0].nodes[0].kill()
     # Only that one room has to wait, and stays in the list.
+    assert isinstance(store.outbox, SplitPlan)
     with pytest.raises(Fault):
-        await store.outbox._recover_shard(lists[dead], time.time() + 10)
+        await store.outbox._recovery._recover_shard(lists[dead], time.time() + 10)
     assert await store.badges.badge(app=APP, user=user, tags=[]) == 1
     assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None

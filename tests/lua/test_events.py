@@ -27,7 +27,7 @@ async def events(executor: Executor) -> AsyncIterator[RedisEvents]:
 
 
 async def taken(events: RedisEvents, shard: int, limit: int = 10) -> list[ReadEvent]:
-    batch = await events.take(shard, limit=limit)
+    batch = await events.claim_shard(shard, limit=limit)
     assert batch.held
     return [due.event for due in batch.due]
 
@@ -92,7 +92,7 @@ async def test_what_was_delivered_is_gone(events: RedisEvents, executor: Executo
     event = an_event(app)
     await written(executor, event)
     await taken(events, shard_of(event))
-    await events.settle(shard_of(event), [Delivered(event)])
+    await events.record_outcomes(shard_of(event), [Delivered(event)])
     assert await state(executor, shard_of(event)) == EMPTY
 
 
@@ -103,7 +103,7 @@ async def test_what_is_older_than_what_was_delivered_is_dropped(
     old, new = an_event(app, seq=1, revision=10**15), an_event(app, seq=2, revision=10**15 + 1)
     await written(executor, new)
     await taken(events, shard_of(new))
-    await events.settle(shard_of(new), [Delivered(new)])
+    await events.record_outcomes(shard_of(new), [Delivered(new)])
     await written(executor, old, new)
     assert await taken(events, shard_of(new)) == []
     assert await state(executor, shard_of(new)) == EMPTY
@@ -118,7 +118,7 @@ async def test_what_comes_while_one_is_under_way_goes_out_after_it(
     await taken(events, shard_of(first))
     await written(executor, second)
     assert await taken(events, shard_of(first)) == []
-    await events.settle(shard_of(first), [Delivered(first)])
+    await events.record_outcomes(shard_of(first), [Delivered(first)])
     assert [(event.id, event.before) for event in await taken(events, shard_of(first))] == [(second.id, 5)]
 
 
@@ -127,11 +127,11 @@ async def test_what_comes_while_one_fails_covers_it(events: RedisEvents, executo
     first, second = an_event(app, seq=5, before=2, revision=10**15), an_event(app, seq=9, before=5, revision=10**15 + 1)
     await written(executor, first)
     await taken(events, shard_of(first))
-    await events.settle(shard_of(first), [Postponed(first, 300, 1)])
+    await events.record_outcomes(shard_of(first), [Postponed(first, 300, 1)])
     await written(executor, second)
     assert await taken(events, shard_of(first)) == []
     await asyncio.sleep(0.3)
-    (due,) = (await events.take(shard_of(first), limit=10)).due
+    (due,) = (await events.claim_shard(shard_of(first), limit=10)).due
     assert (due.event.id, due.event.before, due.attempts, due.failing_since_ms, due.sent) == (second.id, 2, 1, 0, 0)
 
 
@@ -140,12 +140,12 @@ async def test_an_event_that_fails_keeps_count(events: RedisEvents, executor: Ex
     event = an_event(app)
     shard = shard_of(event)
     await written(executor, event)
-    began_ms = (await events.take(shard, limit=10)).now_ms
-    await events.settle(shard, [Postponed(event, 0, 1)])
-    (once,) = (await events.take(shard, limit=10)).due
+    began_ms = (await events.claim_shard(shard, limit=10)).now_ms
+    await events.record_outcomes(shard, [Postponed(event, 0, 1)])
+    (once,) = (await events.claim_shard(shard, limit=10)).due
     await asyncio.sleep(0.01)
-    await events.settle(shard, [Postponed(event, 0, 1)])
-    (twice,) = (await events.take(shard, limit=10)).due
+    await events.record_outcomes(shard, [Postponed(event, 0, 1)])
+    (twice,) = (await events.claim_shard(shard, limit=10)).due
     assert (once.attempts, twice.attempts, twice.sent) == (1, 2, 1)
     assert began_ms <= once.failing_since_ms == twice.failing_since_ms
 
@@ -156,7 +156,7 @@ async def test_a_dead_letter_is_listed_and_delivered_again_when_replayed(
     event, other = an_event(app, "ann"), an_event(app, "bob")
     await written(executor, event, other)
     await taken(events, shard_of(event))
-    await events.settle(shard_of(event), [Dead(event, "status 500"), Dead(other, "status 500")])
+    await events.record_outcomes(shard_of(event), [Dead(event, "status 500"), Dead(other, "status 500")])
     letters = await dead_letters(events)
     assert {(letter.event.id, letter.attempts, letter.reason) for letter in letters} == {
         (one.id, 1, "status 500") for one in (event, other)
@@ -174,7 +174,7 @@ async def test_a_newer_event_covers_a_dead_letter(events: RedisEvents, executor:
     first, second = an_event(app, seq=5, before=0, revision=10**15), an_event(app, seq=6, before=5, revision=10**15 + 1)
     await written(executor, first)
     await taken(events, shard_of(first))
-    await events.settle(shard_of(first), [Dead(first, "status 500")])
+    await events.record_outcomes(shard_of(first), [Dead(first, "status 500")])
     await written(executor, second)
     assert [(event.id, event.before) for event in await taken(events, shard_of(first))] == [(second.id, 0)]
     assert await dead_letters(events) == []
@@ -188,7 +188,7 @@ async def test_an_event_is_not_given_up_when_a_newer_one_waits(
     await taken(events, shard_of(first))
     await written(executor, second)
     await taken(events, shard_of(first))
-    await events.settle(shard_of(first), [Dead(first, "status 500")])
+    await events.record_outcomes(shard_of(first), [Dead(first, "status 500")])
     assert await dead_letters(events) == []
     await asyncio.sleep(LEASE_S)
     assert [(event.id, event.before) for event in await taken(events, shard_of(first))] == [(second.id, 4)]
@@ -196,25 +196,25 @@ async def test_an_event_is_not_given_up_when_a_newer_one_waits(
 
 async def test_a_shard_is_held_by_one_until_it_leaves_or_dies(events: RedisEvents, executor: Executor) -> None:
     other = RedisEvents(executor, lease_s=LEASE_S)
-    assert (await events.take(3, limit=1)).held
-    assert not (await other.take(3, limit=1)).held
-    await other.leave(3)
-    assert not (await other.take(3, limit=1)).held
-    await events.leave(3)
-    assert (await other.take(3, limit=1)).held
+    assert (await events.claim_shard(3, limit=1)).held
+    assert not (await other.claim_shard(3, limit=1)).held
+    await other.release_shard(3)
+    assert not (await other.claim_shard(3, limit=1)).held
+    await events.release_shard(3)
+    assert (await other.claim_shard(3, limit=1)).held
 
     async def inherited() -> bool:
-        return (await events.take(3, limit=1)).held
+        return (await events.claim_shard(3, limit=1)).held
 
     await wait_until(inherited, "the lease to end", timeout_s=5 * LEASE_S)
 
 
 async def test_a_refused_holder_takes_nothing(events: RedisEvents, executor: Executor, app: str) -> None:
     event = an_event(app)
-    await events.take(shard_of(event), limit=1)
+    await events.claim_shard(shard_of(event), limit=1)
     await written(executor, event)
     other = RedisEvents(executor, lease_s=LEASE_S)
-    assert (await other.take(shard_of(event), limit=1)).due == ()
+    assert (await other.claim_shard(shard_of(event), limit=1)).due == ()
     assert (await state(executor, shard_of(event)))["stream"] == 1
 
 
@@ -224,11 +224,11 @@ async def test_a_stream_is_taken_in_portions_and_handed_out_up_to_the_limit(
     """`more` says when it is worth coming back at once."""
     several = [an_event(app, f"u{number}") for number in range(ENTRIES_AT_ONCE + 10)]
     await written(executor, *several)
-    first = await events.take(shard_of(several[0]), limit=5)
+    first = await events.claim_shard(shard_of(several[0]), limit=5)
     assert (len(first.due), first.waiting, first.more) == (5, ENTRIES_AT_ONCE, True)
-    second = await events.take(shard_of(several[0]), limit=1000)
+    second = await events.claim_shard(shard_of(several[0]), limit=1000)
     assert (len(second.due), second.waiting, second.more) == (len(several) - 5, len(several), False)
-    assert (await events.take(shard_of(several[0]), limit=0)).due == ()
+    assert (await events.claim_shard(shard_of(several[0]), limit=0)).due == ()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ async def test_an_entry_that_is_no_event_is_counted_and_holds_nothing_up(
     event = an_event(app)
     await write(executor, shard_of(event), entry, app)
     await written(executor, event)
-    batch = await events.take(shard_of(event), limit=10)
+    batch = await events.claim_shard(shard_of(event), limit=10)
     assert (batch.broken, [due.event for due in batch.due]) == (1, [event])
 
 
@@ -289,7 +289,7 @@ async def test_deliveries_are_not_remembered_without_end(events: RedisEvents, ex
     """The newest 20,000 pairs of a shard."""
     for begin in range(0, 21_000, 3000):
         several = [an_event(app, f"u{number}", revision=10**15 + number) for number in range(begin, begin + 3000)]
-        await events.settle(5, [Delivered(event) for event in several])
+        await events.record_outcomes(5, [Delivered(event) for event in several])
     key = f"{Keys.events(5)}:d"
     assert await executor.command("ZCARD", key, key=key) == 20_000
     assert await executor.command("ZRANGE", key, 0, 0, key=key) == [f"{app}\x1fr\x1fu1000".encode()]

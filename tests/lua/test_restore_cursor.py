@@ -4,6 +4,7 @@ import pytest
 
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
@@ -87,7 +88,8 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
     # Large as it is, its members' copies stay as they are.
     await store.rooms.delete_room(app=app, room="r")
     before = await room_keys(executor, app)
-    await store.outbox._tell(app, "r", revision, born, tags, news)
+    assert isinstance(store.outbox, SplitPlan)
+    await store.outbox._push(app, "r", revision, born, tags, news)
     await store.outbox.idle()
     after = await room_keys(executor, app)
     assert after.keys() <= before.keys()

@@ -18,11 +18,11 @@ from readstate.domain import tokens as rules
 from readstate.domain.tokens import Tokens
 from readstate.errors import Invalid
 from readstate.settings import Settings, SettingsError
-from readstate.store import directory as directories
+from readstate.store import tokens as stored_tokens
 from readstate.store import workers
 from readstate.store.apps import AppRegistry, NewApp
-from readstate.store.directory import RedisDirectory
 from readstate.store.keys import Keys
+from readstate.store.tokens import RedisTokens
 from readstate.store.workers import Key, Workers
 from tests.support import devices
 from tests.support.devices import Backend, device, faults
@@ -229,21 +229,21 @@ async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int
 ) -> None:
     """Of the one that revokes, after another one's was heard; and of the one that listens, as far as the token is not over for it."""
-    directory, apps = RedisDirectory(imkit.executor), imkit.services.apps
-    elsewhere = Tokens(directory, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))
+    stored, apps = RedisTokens(imkit.executor), imkit.services.apps
+    elsewhere = Tokens(stored, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))
     first, second = (
         await issued_and_bound(imkit),
         await issued_and_bound(imkit, user="bo", custom="the-custom-token-of-bo"),
     )
     for token in first + second:
         assert await elsewhere.verify("default", token) is not None
-    await directory.revoke_tokens(app="default", user="al", token_id="")
+    await stored.revoke_tokens(app="default", user="al", token_id="")
     await elsewhere.learn_revocations()
-    monkeypatch.setattr(directories, "time", ClockThatIsOff(off_s))
-    await RedisDirectory(imkit.executor).revoke_tokens(app="default", user="bo", token_id="")
+    monkeypatch.setattr(stored_tokens, "time", ClockThatIsOff(off_s), raising=False)
+    await RedisTokens(imkit.executor).revoke_tokens(app="default", user="bo", token_id="")
     await elsewhere.learn_revocations()
     assert [await elsewhere.verify("default", token) for token in first + second] == [None] * 4
-    late = Tokens(directory, apps, secret=SECRET)
+    late = Tokens(stored, apps, secret=SECRET)
     await late.learn_revocations()
     assert [await late.verify("default", token) for token in first + second] == [None] * 4
 

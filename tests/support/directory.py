@@ -31,7 +31,7 @@ class FixedApps:
 
 
 class ModelDirectory:
-    """`domain.identity.Directory` in memory. `asked` counts the questions about custom tokens; `now_s` is the store's clock."""
+    """`domain.identity.Directory` and `TokenStore` in memory. `asked` counts the questions about custom tokens; `now_s` is the store's clock."""
 
     def __init__(self) -> None:
         self.now_s = 0

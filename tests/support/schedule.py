@@ -10,6 +10,7 @@ from typing import Any
 
 from readstate.errors import ReadStateError
 from readstate.store.executor import Executor, Part
+from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.scripts import Script
 from tests.support.nouns import operation_of
@@ -98,7 +99,8 @@ class Worker:
 
     async def die(self) -> None:
         """Whatever the worker has not called yet never will be."""
-        for task in (self.task, *self.store.outbox._settling):
+        acks = self.store.outbox._acks if isinstance(self.store.outbox, SplitPlan) else ()
+        for task in (self.task, *acks):
             task.cancel()
         self.executor.tickets.clear()
         await settle()

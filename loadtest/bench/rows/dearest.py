@@ -18,8 +18,8 @@ from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from loadtest.bench.stage import Stage, run
 from readstate.dialects.rocketchat.api import PATH as ROCKETCHAT
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
-from readstate.store.directory import RedisDirectory
 from readstate.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
+from readstate.store.users import RedisUsers
 
 MOST_SCRIPT_MS = 25.0
 MOST_WORKER_MS = 20.0
@@ -104,7 +104,7 @@ async def _make(server: Valkey, keys: Keys, rooms: int) -> str:
         await all_of(
             store.reading.mark_read(app=APP, room="crowd", user=member, message=MESSAGE) for member in CROWD[1:]
         )
-        directory = RedisDirectory(executor)
+        directory = RedisUsers(executor)
         await all_of(
             directory.upsert_user(app=APP, user=user, profile={"nickname": json.dumps(user).encode()})
             for user in (ANN, *CROWD)

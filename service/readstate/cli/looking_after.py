@@ -22,11 +22,12 @@ from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp
 from readstate.store.audit import Looked
-from readstate.store.directory import RedisDirectory
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import redis_store
+from readstate.store.tokens import RedisTokens
+from readstate.store.users import RedisUsers
 
 DRIFT_FOUND = 1
 HEARD_WITHIN_S = 5  # by every worker
@@ -68,7 +69,7 @@ async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
 async def _check_user(executor: Executor, app: str, user: str) -> None:
     """Raises Invalid unless the user was created, or is in a room."""
     key = Keys.user(app, user)
-    if not await RedisDirectory(executor).known(app=app, users=[user]) and not await executor.command(
+    if not await RedisUsers(executor).known(app=app, users=[user]) and not await executor.command(
         "EXISTS", key, key=key
     ):
         raise Invalid("user", f"there is no user {user} in app {app}")
@@ -123,7 +124,7 @@ def end_tokens(args: argparse.Namespace) -> int:
 
 async def _end_tokens_of(executor: Executor, app: str, user: str) -> None:
     try:
-        await RedisDirectory(executor).revoke_tokens(app=app, user=user, token_id="")
+        await RedisTokens(executor).revoke_tokens(app=app, user=user, token_id="")
     except UserUnknown:
         raise Invalid("user", f"there is no user {user} in app {app}") from None
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from readstate.domain.events import ReadEvent
 
 
-class Due(Struct, frozen=True):
-    """An event that is to be sent now."""
+class Due(Struct, frozen=True, array_like=True):
+    """An event that is to be sent now, as the store keeps it while it waits."""
 
     event: ReadEvent
     attempts: int  # that failed before
@@ -55,8 +55,11 @@ class Dead(Struct, frozen=True):
 Outcome = Delivered | Postponed | Dead
 
 
-class DeadLetter(Struct, frozen=True):
-    """An event that was given up. It goes when it is replayed, or when a newer event of its member and room covers it."""
+class DeadLetter(Struct, frozen=True, array_like=True):
+    """An event that was given up, as the store keeps it.
+
+    It goes when it is replayed, or when a newer event of its member and room covers it.
+    """
 
     event: ReadEvent
     attempts: int
@@ -76,13 +79,13 @@ class Events(Protocol):
     async def share(self) -> tuple[int, str]:
         """Be one of the deliverers for `lease_s`. Returns how many there are, and the target that wants no more events ("": none)."""
 
-    async def take(self, shard: int, *, limit: int) -> Batch:
+    async def claim_shard(self, shard: int, *, limit: int) -> Batch:
         """Hold the shard if nobody else does, and be handed up to `limit` events that are due. Others are not handed the same meanwhile."""
 
-    async def settle(self, shard: int, outcomes: Sequence[Outcome]) -> None:
+    async def record_outcomes(self, shard: int, outcomes: Sequence[Outcome]) -> None:
         """Say what has become of events that were handed out."""
 
-    async def leave(self, shard: int) -> None:
+    async def release_shard(self, shard: int) -> None:
         """Give the shard up."""
 
     async def depart(self) -> None:

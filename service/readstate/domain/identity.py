@@ -74,7 +74,7 @@ class Revocations(Struct, frozen=True):
 
 
 class Directory(Protocol):
-    """Users and tokens as the store keeps them."""
+    """Users as the store keeps them."""
 
     async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User: ...
     async def user(self, *, app: str, user: str) -> User:
@@ -85,6 +85,10 @@ class Directory(Protocol):
 
     async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
         """Those of `users` that there are."""
+
+
+class TokenStore(Protocol):
+    """Tokens as the store keeps them."""
 
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None: ...
     async def bind_token(

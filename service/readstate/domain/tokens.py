@@ -20,7 +20,7 @@ import jwt
 import msgspec
 from msgspec import Meta, Struct
 
-from readstate.domain.identity import App, Apps, Directory, IssuedToken, Session
+from readstate.domain.identity import App, Apps, IssuedToken, Session, TokenStore
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid, TokenConflict, TokenUnknown
 
@@ -63,7 +63,7 @@ class Tokens:
 
     def __init__(
         self,
-        directory: Directory,
+        store: TokenStore,
         apps: Apps,
         *,
         secret: str,
@@ -71,7 +71,7 @@ class Tokens:
         life_days: int = 7,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._directory = directory
+        self._store = store
         self._apps = apps
         self._secret = secret.encode()
         self._accepted = [given.encode() for given in (secret, old_secret) if given]
@@ -91,7 +91,7 @@ class Tokens:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
         created_ms = int(self._now() * 1000)
         token = IssuedToken("", _new_token_id(), created_ms, created_ms // 1000 + self._life_s)
-        await self._directory.remember_token(
+        await self._store.remember_token(
             app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s
         )
         return self.signed(app=app, user=user, token=token)
@@ -101,7 +101,7 @@ class Tokens:
         check_bound_token(token)
         if not self._now() < expires_s <= MAX_EXPIRY_S:
             raise Invalid("expirationDate", "expirationDate must be in the future")
-        held = await self._directory.bound_token(app=app, digest=_digest(token))
+        held = await self._store.bound_token(app=app, digest=_digest(token))
         if held is not None and held.user != user and held.generation == self._generation(app):
             raise TokenConflict("the token belongs to another user")
 
@@ -112,7 +112,7 @@ class Tokens:
         """
         await self.check_bindable(app=app, user=user, token=token, expires_s=expires_s)
         bound = IssuedToken(token, _new_token_id(), int(self._now() * 1000), expires_s, bound=True)
-        await self._directory.bind_token(
+        await self._store.bind_token(
             app=app,
             user=user,
             digest=_digest(token),
@@ -165,7 +165,7 @@ class Tokens:
         """
         if token:
             token_id = await self._token_id_of(app, user, token)
-        revoked = await self._directory.revoke_tokens(app=app, user=user, token_id=token_id)
+        revoked = await self._store.revoke_tokens(app=app, user=user, token_id=token_id)
         for one in revoked:
             self._revoked[app, one.token_id] = one.expires_s
         self._bound.clear()
@@ -174,12 +174,12 @@ class Tokens:
         return [one if one.bound else self.signed(app=app, user=user, token=one) for one in revoked]
 
     async def end(self, session: Session) -> None:
-        """Revoke the token of a session, even one that the directory has lost sight of."""
+        """Revoke the token of a session, even one that the store has lost sight of."""
         try:
             await self.revoke(app=session.app, user=session.user, token_id=session.token_id)
         except TokenUnknown:
             now_ms = int(self._now() * 1000)
-            await self._directory.remember_token(
+            await self._store.remember_token(
                 app=session.app,
                 user=session.user,
                 token_id=session.token_id,
@@ -198,9 +198,9 @@ class Tokens:
     async def _learn(self, app: str) -> int:
         """Take over what was revoked in one app since it was last asked. Returns the store's time."""
         heard = self._heard.get(app, 0)
-        news = await self._directory.revocations(app=app, since=max(0, heard - OVERLAP_MS))
+        news = await self._store.revocations(app=app, since=max(0, heard - OVERLAP_MS))
         if news.newest < heard:  # the store has lost what we heard, so what came after may stand anywhere
-            news = await self._directory.revocations(app=app, since=0)
+            news = await self._store.revocations(app=app, since=0)
         for revocation in news.entries:
             self._revoked[app, revocation.token_id] = revocation.expires_s
         self._heard[app] = news.newest
@@ -246,7 +246,7 @@ class Tokens:
         known = self._apps.get(app)
         if known is None or not 1 <= len(token) <= MAX_TOKEN_CHARS:
             return None
-        found = await self._directory.bound_token(app=app, digest=_digest(token))
+        found = await self._store.bound_token(app=app, digest=_digest(token))
         if found is None:
             self._bound.pop((app, token), None)
             return None
@@ -254,7 +254,7 @@ class Tokens:
         return found
 
     async def _token_id_of(self, app: str, user: str, token: str) -> str:
-        session = self._read_issued(app, token) or await self._directory.bound_token(app=app, digest=_digest(token))
+        session = self._read_issued(app, token) or await self._store.bound_token(app=app, digest=_digest(token))
         if session is None or session.user != user:
             raise TokenUnknown("no such token of this user")
         return session.token_id

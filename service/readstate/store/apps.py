@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from readstate.domain.identity import FIRST_APP, App
 from readstate.errors import Invalid
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -59,7 +59,7 @@ class AppRegistry:
         self._apps: dict[str, App] = {}
         self._by_client_key: dict[bytes, App] = {}
         self._by_api_key: dict[bytes, App] = {}
-        self._take([self._first], {})
+        self._replace([self._first], {})
 
     # domain.identity.Apps
 
@@ -82,7 +82,7 @@ class AppRegistry:
         """Take over what was added, rotated or removed and whose tokens were ended; to be called every two seconds."""
         # The old keys last: a rotation keeps the old one before it writes the new one.
         apps = await self.list()
-        self._take(apps, await self._old_digests(apps))
+        self._replace(apps, await self._old_digests(apps))
 
     # What `readstate apps` and `readstate tokens` do
 
@@ -188,8 +188,8 @@ class AppRegistry:
         await self._executor.command("DEL", key, key=key)
 
     async def _hash(self, key: str) -> dict[str, bytes]:
-        flat = await self._executor.command("HGETALL", key, key=key)
-        return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+        fields = by_field(await self._executor.command("HGETALL", key, key=key))
+        return {name.decode(): value for name, value in fields.items()}
 
     async def _old_digests(self, apps: Sequence[App]) -> dict[bytes, App]:
         """The apps whose key before is still accepted, by its digest."""
@@ -200,7 +200,7 @@ class AppRegistry:
             bytes.fromhex(digest.decode()): app for app, digest in zip(others, found, strict=True) if digest is not None
         }
 
-    def _take(self, apps: Sequence[App], old_digests: Mapping[bytes, App]) -> None:
+    def _replace(self, apps: Sequence[App], old_digests: Mapping[bytes, App]) -> None:
         self._apps = {app.app: app for app in apps}
         self._by_client_key = {app.client_key.encode(): app for app in reversed(apps)}
         self._by_api_key = {**old_digests, **{bytes.fromhex(app.api_key_digest): app for app in reversed(apps)}}

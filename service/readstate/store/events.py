@@ -1,12 +1,15 @@
-"""Events in Redis, on their way to a receiver: implements `domain.deliveries.Events`.
+"""Webhook events in Redis, on their way to a receiver: implements `domain.deliveries.Events`.
 
-Scripts write events to the stream of a shard. Whoever holds the shard moves them, in one script, to what waits there: one record per
-pair (a member in a room). So a receiver that is down makes neither the stream nor the deliverer grow: newer events replace older ones.
+Scripts write events to the stream of a shard. The deliverer that holds the shard moves them, in one
+script, to what waits there: one record per membership (a member in a room). Newer events replace
+older ones, so a receiver that is down makes neither the stream nor the deliverer grow.
 
-Several deliverers share the shards. A shard is held by one at a time, under a lease that every look at it renews: this is what keeps the
-events of a pair in order. The consumer group is the stream's record of how far it was read (XINFO GROUPS shows it). Nothing in it is
-ever pending: an entry is read, acknowledged, merged and deleted in a single step, so when a holder dies the next one needs to take over
-nothing but the shard, and what was under way is due again as soon as the time it was handed out for is over.
+Several deliverers share the shards. A shard is held by one at a time, under a lease that every claim
+renews: this keeps the events of a membership in order. The consumer group is the stream's record of
+how far it was read (XINFO GROUPS shows it). Nothing in it is ever pending: an entry is read,
+acknowledged, merged and deleted in one step. So when a holder dies the next one takes over the shard
+and nothing else, and what was under way is due again when the time for which it was handed out is
+over.
 """
 
 import asyncio
@@ -15,7 +18,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from readstate.batches import in_batches
 from readstate.domain.deliveries import Batch, Dead, DeadLetter, Delivered, Due, Outcome
@@ -26,30 +28,16 @@ from readstate.store.states import SEPARATOR
 
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
 ENTRIES_AT_ONCE = 256  # taken from a stream in one script: a few milliseconds
-_LETTERS_AT_ONCE = 200
-_HEARD_S = 1.5  # after so long every deliverer has looked around (deliverer.TEND_S)
+_DEAD_LETTERS_AT_ONCE = 200
+_HEARD_S = 1.5  # after so long every deliverer has called `share` again (deliverer.TEND_S)
 
 
-class _Waiting(Struct, frozen=True, array_like=True):
-    event: ReadEvent
-    attempts: int
-    failing_since_ms: int
-    sent: int
-
-
-class _Dead(Struct, frozen=True, array_like=True):
-    event: ReadEvent
-    attempts: int
-    at_ms: int
-    reason: str
-
-
-_decode_waiting = msgspec.msgpack.Decoder(_Waiting).decode
-_decode_dead = msgspec.msgpack.Decoder(_Dead).decode
+_decode_due = msgspec.msgpack.Decoder(Due).decode
+_decode_dead_letter = msgspec.msgpack.Decoder(DeadLetter).decode
 
 
 class RedisEvents:
-    """See the module. Each object is one deliverer, or somebody who looks at dead letters."""
+    """See the module. Each object is one deliverer, or serves a command about dead letters."""
 
     shards = EVENT_SHARDS
 
@@ -63,21 +51,19 @@ class RedisEvents:
         deliverers, refusing = await self._run("share_events", Keys.deliverers, [self._holder, self._lease_ms])
         return deliverers, refusing.decode()
 
-    async def take(self, shard: int, *, limit: int) -> Batch:
+    async def claim_shard(self, shard: int, *, limit: int) -> Batch:
         args: list[Part] = [self._holder, self._lease_ms, ENTRIES_AT_ONCE, limit, self._lease_ms]
         held, now_ms, waiting, more, broken, records = await self._run("take_events", Keys.events(shard), args)
         if not held:
             return Batch(held=False)
-        due = tuple(
-            Due(one.event, one.attempts, one.failing_since_ms, one.sent) for one in map(_decode_waiting, records)
-        )
+        due = tuple(map(_decode_due, records))
         return Batch(held=True, now_ms=now_ms, waiting=waiting, more=more == 1, broken=broken, due=due)
 
-    async def settle(self, shard: int, outcomes: Sequence[Outcome]) -> None:
+    async def record_outcomes(self, shard: int, outcomes: Sequence[Outcome]) -> None:
         parts = [part for outcome in outcomes for part in _parts(outcome)]
         await self._run("settle_events", Keys.events(shard), parts)
 
-    async def leave(self, shard: int) -> None:
+    async def release_shard(self, shard: int) -> None:
         await self._run("leave_events", Keys.events(shard), [self._holder])
 
     async def depart(self) -> None:
@@ -102,7 +88,7 @@ class RedisEvents:
             pairs = [
                 _pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted
             ]
-            for batch in in_batches(pairs, _LETTERS_AT_ONCE):
+            for batch in in_batches(pairs, _DEAD_LETTERS_AT_ONCE):
                 replayed += await self._run("replay_events", Keys.events(shard), batch)
         return replayed
 
@@ -111,7 +97,7 @@ class RedisEvents:
         return int(self.lease_s * 1000)
 
     async def _run(self, script: str, key: str, args: Sequence[Part]) -> Any:
-        # Repeated, `take` hands out other events; those of the lost reply are due again when their time is over.
+        # A repeated `claim_shard` hands out other events; those of the lost reply are due again when their time is over.
         return await self._executor.call(self._scripts[script], [key], args)
 
     async def _dead_letters(self, shard: int) -> AsyncIterator[DeadLetter]:
@@ -119,11 +105,10 @@ class RedisEvents:
         scan_cursor: Any = 0
         while True:
             scan_cursor, flat = await self._executor.command(
-                "HSCAN", key, scan_cursor, "COUNT", _LETTERS_AT_ONCE, key=key
+                "HSCAN", key, scan_cursor, "COUNT", _DEAD_LETTERS_AT_ONCE, key=key
             )
             for packed in flat[1::2]:
-                dead = _decode_dead(packed)
-                yield DeadLetter(dead.event, dead.attempts, dead.at_ms, dead.reason)
+                yield _decode_dead_letter(packed)
             if scan_cursor == b"0":
                 return
 

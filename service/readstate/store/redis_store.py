@@ -7,7 +7,7 @@ from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
 from readstate.store.latest import RedisLatest
 from readstate.store.messages import RedisMessages
-from readstate.store.outbox import outbox_for
+from readstate.store.outbox import Outbox, outbox_for
 from readstate.store.reading import RedisReading
 from readstate.store.receipts import RedisReceipts
 from readstate.store.rooms import RedisRooms

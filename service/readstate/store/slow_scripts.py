@@ -25,6 +25,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from readstate import metrics
 from readstate.errors import Fault
+from readstate.store.executor import by_field
 from readstate.store.pipelined_connection import PipelinedConnection
 from readstate.store.replies import Meaning, classify
 from readstate.store.scripts import PREFIX
@@ -91,10 +92,10 @@ class SlowScripts:
         reply = await self._connection.call("FUNCTION", "STATS", repeatable=True)
         if isinstance(reply, ReplyError):
             return None  # an older server, or one where the user may not ask
-        stats = dict(zip(reply[::2], reply[1::2], strict=True))[b"running_script"]
+        stats = by_field(reply)[b"running_script"]
         if stats is None:
             return None
-        facts = dict(zip(stats[::2], stats[1::2], strict=True))
+        facts = by_field(stats)
         function = facts[b"name"].decode(errors="replace")
         return _Running(function, facts[b"duration_ms"]) if function.startswith(PREFIX) else None
 

@@ -96,7 +96,7 @@ class Deliverer:
         for number in random.sample(others, len(others)):
             if len(self._tending) >= share:
                 return
-            if (await self._events.take(number, limit=0)).held:
+            if (await self._events.claim_shard(number, limit=0)).held:
                 self._tending[number] = _Shard(number, self)
 
     # What the shards share
@@ -221,14 +221,14 @@ class _Shard:
             if self._on_the_way:
                 await asyncio.wait(self._on_the_way.values())
             await _ignoring_faults(self._settle())
-            await _ignoring_faults(self._events.leave(self._number))
+            await _ignoring_faults(self._events.release_shard(self._number))
 
     async def _look(self) -> Batch:
         places = self._deliverer.reserve(MAX_PER_SHARD - len(self._on_the_way))
         began = self._loop.time()
         try:
             await self._settle()
-            batch = await self._events.take(self._number, limit=places)
+            batch = await self._events.claim_shard(self._number, limit=places)
         except BaseException:
             self._deliverer.release(places)
             raise
@@ -264,7 +264,7 @@ class _Shard:
         if not outcomes:
             return
         try:
-            await self._events.settle(self._number, outcomes)
+            await self._events.record_outcomes(self._number, outcomes)
         except Fault:
             self._outcomes[:0] = outcomes
             raise

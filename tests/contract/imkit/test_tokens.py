@@ -12,10 +12,11 @@ import pytest_asyncio
 from readstate.domain.notices import TokensRevoked
 from readstate.domain.tokens import Tokens
 from readstate.settings import Settings
-from readstate.store import directory as directories
-from readstate.store.directory import RedisDirectory
+from readstate.store import tokens as stored_tokens
 from readstate.store.keys import Keys
 from readstate.store.notices import RedisNotices
+from readstate.store.tokens import RedisTokens
+from readstate.store.users import RedisUsers
 from tests.support.imkit import CLIENT_KEY, Imkit, in_process, result
 from tests.support.waiting import wait_until
 
@@ -65,7 +66,7 @@ async def test_an_issued_token_says_who_and_until_when(imkit: Imkit) -> None:
 
 async def test_checking_an_issued_token_asks_nobody(imkit: Imkit) -> None:
     token = await imkit.sign_in("al")
-    fresh = Tokens(imkit.services.directory, imkit.services.apps, secret="t" * 32)
+    fresh = Tokens(RedisTokens(imkit.services.directory._executor), imkit.services.apps, secret="t" * 32)
     before = imkit.round_trips
     for _ in range(3):
         assert await fresh.verify("default", token) is not None
@@ -215,7 +216,7 @@ async def test_a_bound_token_ends_by_itself(imkit: Imkit) -> None:
 
 
 async def test_a_user_keeps_a_bounded_number_of_tokens(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directories, "MAX_LIVE_TOKENS", 3)
+    monkeypatch.setattr(stored_tokens, "MAX_LIVE_TOKENS", 3)
     tokens = [await imkit.sign_in("al") for _ in range(5)]
     await imkit.services.tokens.learn_revocations()
     assert sorted([await status(imkit, token) for token in tokens]) == [200, 200, 200, 401, 401]
@@ -223,18 +224,18 @@ async def test_a_user_keeps_a_bounded_number_of_tokens(imkit: Imkit, monkeypatch
 
 async def test_ended_tokens_are_forgotten(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the user's list nor the revocations grow with tokens that are over."""
-    monkeypatch.setattr(directories, "MARGIN_S", 0)
-    directory, now = RedisDirectory(imkit.executor), int(time.time())
-    await directory.upsert_user(app="default", user="al", profile={})
+    monkeypatch.setattr(stored_tokens, "MARGIN_S", 0)
+    tokens, now = RedisTokens(imkit.executor), int(time.time())
+    await RedisUsers(imkit.executor).upsert_user(app="default", user="al", profile={})
     for token_id, expires_s in (("old", now + 1), ("new", now + 1000)):
-        await directory.remember_token(
+        await tokens.remember_token(
             app="default", user="al", token_id=token_id, created_ms=now * 1000, expires_s=expires_s
         )
-    await directory.revoke_tokens(app="default", user="al", token_id="old")
+    await tokens.revoke_tokens(app="default", user="al", token_id="old")
 
     async def old_is_over() -> bool:
         return time.time() > now + 1.1
 
     await wait_until(old_is_over, "a second to pass")
-    await directory.revoke_tokens(app="default", user="al", token_id="new")
-    assert [one.token_id for one in (await directory.revocations(app="default", since=0)).entries] == ["new"]
+    await tokens.revoke_tokens(app="default", user="al", token_id="new")
+    assert [one.token_id for one in (await tokens.revocations(app="default", since=0)).entries] == ["new"]

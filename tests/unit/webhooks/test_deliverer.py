@@ -389,9 +389,9 @@ async def test_a_stop_finishes_what_is_on_the_way(
         await written(executor, *events)
         await called(receiver, 10)
     other = RedisEvents(executor)
-    assert all([(await other.take(shard, limit=0)).held for shard in range(other.shards)])
+    assert all([(await other.claim_shard(shard, limit=0)).held for shard in range(other.shards)])
     for shard in range(other.shards):
-        await other.leave(shard)
+        await other.release_shard(shard)
     async with delivering():
         await nothing_waits(executor)
     assert sorted(call.id for call in receiver.calls) == sorted(event.id for event in events)
@@ -401,14 +401,14 @@ async def test_a_store_that_is_away_for_a_moment_costs_nothing(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be written down is written down later, and an event that could not be put together is tried again."""
-    away = {"settle": 3, "choose": 3}
-    settle = RedisEvents.settle
+    away = {"record_outcomes": 3, "choose": 3}
+    record_outcomes = RedisEvents.record_outcomes
 
     async def failing(self: RedisEvents, *args: Any) -> None:
-        if away["settle"]:
-            away["settle"] -= 1
+        if away["record_outcomes"]:
+            away["record_outcomes"] -= 1
             raise Unavailable("not now")
-        await settle(self, *args)
+        await record_outcomes(self, *args)
 
     async def choose(event: ReadEvent) -> Sequence[Form]:
         if away["choose"]:
@@ -416,11 +416,11 @@ async def test_a_store_that_is_away_for_a_moment_costs_nothing(
             raise Unavailable("not now")
         return [STANDARD]
 
-    monkeypatch.setattr(RedisEvents, "settle", failing)
+    monkeypatch.setattr(RedisEvents, "record_outcomes", failing)
     async with delivering(choose=choose):
         await written(executor, an_event(app, "ann"), an_event(app, "bob"))
         await nothing_waits(executor)
-    assert (away, len(receiver.calls)) == ({"settle": 0, "choose": 0}, 2)
+    assert (away, len(receiver.calls)) == ({"record_outcomes": 0, "choose": 0}, 2)
 
 
 async def test_an_event_that_we_stumble_over_is_put_aside(

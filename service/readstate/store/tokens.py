@@ -1,33 +1,25 @@
-"""Users and tokens as Redis keeps them. Mostly plain commands: nothing here has to change together with read state.
+"""Tokens as Redis keeps them, and what was revoked. Plain commands: nothing here has to change together with read state.
 
-Where several keys change, the order of the writes says what a crash in between leaves: something that is right, and that the
-same call repeated completes.
+Where several keys change, the order of the writes says what a crash in between leaves: something
+that is right, and that the same call repeated completes.
 """
 
-import asyncio
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from readstate.domain.identity import FIRST_APP, IssuedToken, Revocation, Revocations, Session, User
-from readstate.domain.limits import MAX_PROFILE_FIELDS
+from readstate.domain.identity import FIRST_APP, IssuedToken, Revocation, Revocations, Session
 from readstate.domain.notices import TokensRevoked, encode_notice
-from readstate.errors import Invalid, TokenConflict, TokenUnknown, UserUnknown
-from readstate.store.executor import Executor
+from readstate.errors import TokenConflict, TokenUnknown, UserUnknown
+from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
 
 MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first
-SOCKET_LIFE_S = (
-    8 * 86_400
-)  # how long a revoked custom token is remembered: above the life of any connection that used it
-MARGIN_S = (
-    3600  # by which a host's clock may be behind the store's and still hear of every revocation that counts there
-)
-
-_UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
+# How long a revoked custom token is remembered: above the life of any connection that used it.
+SOCKET_LIFE_S = 8 * 86_400
+# A host's clock may be behind the store's by so much; it still hears of every revocation that counts there.
+MARGIN_S = 3600
 
 
 class _Issued(Struct, frozen=True, array_like=True):
@@ -62,52 +54,11 @@ _bound = msgspec.msgpack.Decoder(_Bound).decode
 _revoked = msgspec.msgpack.Decoder(_Revoked).decode
 
 
-class RedisDirectory:
-    """`domain.identity.Directory` on Redis."""
+class RedisTokens:
+    """`domain.identity.TokenStore` on Redis."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-
-    # Users
-
-    async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User:
-        """Set some profile fields; the others stay. Raises Invalid when there would be more than MAX_PROFILE_FIELDS."""
-        key, now_ms = Keys.user_profile(app, user), time.time_ns() // 1_000_000
-        before = await self._profile(key)
-        merged = {**(before.profile if before else {}), **profile}
-        if len(merged) > MAX_PROFILE_FIELDS:
-            raise Invalid("profile", f"a user must have at most {MAX_PROFILE_FIELDS} profile fields")
-        fields = [part for field in profile.items() for part in field]
-        await self._executor.command("HSET", key, _UPDATED, now_ms, *fields, key=key)
-        return User(user, merged, now_ms)
-
-    async def user(self, *, app: str, user: str) -> User:
-        found = await self._profile(Keys.user_profile(app, user))
-        if found is None:
-            raise UserUnknown(user)
-        return msgspec.structs.replace(found, user=user)
-
-    async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
-        profiles = await asyncio.gather(*(self._profile(Keys.user_profile(app, user)) for user in users))
-        return {
-            user: msgspec.structs.replace(found, user=user)
-            for user, found in zip(users, profiles, strict=True)
-            if found
-        }
-
-    async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
-        keys = [Keys.user_profile(app, user) for user in users]
-        there = await asyncio.gather(*(self._executor.command("EXISTS", key, key=key) for key in keys))
-        return {user for user, exists in zip(users, there, strict=True) if exists}
-
-    async def _profile(self, key: str) -> User | None:
-        fields = _pairs(await self._executor.command("HGETALL", key, key=key))
-        if not fields:
-            return None
-        updated_ms = int(fields.pop(_UPDATED.encode(), b"0"))
-        return User("", {name.decode(): value for name, value in fields.items()}, updated_ms)
-
-    # Tokens
 
     async def remember_token(self, *, app: str, user: str, token_id: str, created_ms: int, expires_s: int) -> None:
         await self._remember(app, user, token_id, _Issued(created_ms, expires_s, ""))
@@ -199,7 +150,7 @@ class RedisDirectory:
         key = Keys.user_tokens(app, user)
         tokens = {
             name.decode(): _issued(value)
-            for name, value in _pairs(await self._executor.command("HGETALL", key, key=key)).items()
+            for name, value in by_field(await self._executor.command("HGETALL", key, key=key)).items()
         }
         ended = [token_id for token_id, token in tokens.items() if token.expires_s <= now_s]
         if ended:
@@ -237,8 +188,3 @@ class RedisDirectory:
 def _generation(app: str, bound: _Bound) -> int:
     """Of a custom token's binding. Apps began with 0, the first one, and 1, the others, before a generation was kept."""
     return bound.generation if bound.generation is not None else int(app != FIRST_APP)
-
-
-def _pairs(reply: Any) -> dict[Any, Any]:
-    """A reply of names and values in turn, as a dict."""
-    return dict(zip(reply[::2], reply[1::2], strict=True))
