@@ -8,7 +8,7 @@ from litestar.openapi.spec import SecurityScheme
 
 from readstate.dialects.base import Dialect, with_options
 from readstate.dialects.rocketchat import counters, reading, receipts, subscriptions, users
-from readstate.dialects.rocketchat.auth import Gate, Homes
+from readstate.dialects.rocketchat.auth import Authenticator, TokenAppCache
 from readstate.dialects.rocketchat.errors import FAILURES, answer, owns
 from readstate.dialects.rocketchat.reply import JSON
 from readstate.dialects.rocketchat.vocabulary import VOCABULARY
@@ -55,7 +55,7 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
     router = Router(
         PATH,
         route_handlers=with_options(HANDLERS, head=True, media_type=JSON),
-        middleware=[DefineMiddleware(Gate, services=services, homes=Homes())],
+        middleware=[DefineMiddleware(Authenticator, services=services, token_apps=TokenAppCache())],
         opt={"rate_limit": settings.rocketchat_rate_limit},  # calls of each route a minute and user; 0: any number
         tags=[VOCABULARY.tag],
     )

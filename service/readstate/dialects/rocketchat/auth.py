@@ -3,11 +3,11 @@
 Nothing in a request names its app, so a token is looked for in all of them. Checked before the query and the body are looked at.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
+from cachetools import FIFOCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from readstate.dialects.access.rate_limits import RateLimits
@@ -24,11 +24,11 @@ MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
 _TOKEN, _USER = b"x-auth-token", b"x-user-id"
 
 
-class Homes:
+class TokenAppCache:
     """Remembers in which app a token was good, so that with many apps only its first use asks them all."""
 
     def __init__(self) -> None:
-        self._apps: OrderedDict[tuple[str, bytes], str] = OrderedDict()
+        self._apps: FIFOCache[tuple[str, bytes], str] = FIFOCache(MAX_REMEMBERED)
 
     async def session(self, services: Services, token: str, user: bytes, address: str) -> Session | None:
         """The session of `token` in the app where it is a token of `user`, who is named as a header has it."""
@@ -40,25 +40,20 @@ class Homes:
         found = await services.credentials.sessions(services.apps.all(), token, address)
         for session in found:
             if _is(session, user):
-                self._remember(token, user, session.app)
+                self._apps[token, user] = session.app
                 return session
         if found:  # a good token under a wrong name
             services.credentials.missed(address)
         return None
 
-    def _remember(self, token: str, user: bytes, app: str) -> None:
-        self._apps[token, user] = app
-        if len(self._apps) > MAX_REMEMBERED:
-            self._apps.popitem(last=False)
 
-
-class Gate:
+class Authenticator:
     """The middleware of this dialect's routes."""
 
-    def __init__(self, app: ASGIApp, services: Callable[[], Services], homes: Homes) -> None:
+    def __init__(self, app: ASGIApp, services: Callable[[], Services], token_apps: TokenAppCache) -> None:
         self._app = app
         self._services = services
-        self._homes = homes
+        self._token_apps = token_apps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         operation, asked = operation_of(scope), cast("Any", scope)
@@ -68,19 +63,19 @@ class Gate:
             await self._app(scope, receive, send)
             return
         limits: RateLimits = asked["services"].rate_limits
-        asked["auth"] = session = await self._admit(asked["services"], asked)
+        asked["auth"] = session = await self._authenticate(asked["services"], asked)
         limits.take(session.app, session.user, operation.cost)
         asked["payer"] = session.app, session.user
         with limits.at_once(session.app, session.user, operation.cost):
             await self._app(scope, receive, send)
 
-    async def _admit(self, services: Services, scope: Mapping[str, Any]) -> Session:
+    async def _authenticate(self, services: Services, scope: Mapping[str, Any]) -> Session:
         given = {name: value for name, value in scope["headers"] if name in (_TOKEN, _USER)}
         token, user, address = given.get(_TOKEN), given.get(_USER), client_address(scope)
         if not token or not user or len(user) > MAX_USER_BYTES:
             services.credentials.absent(address)
             raise Refused(NOT_LOGGED_IN)
-        session = await self._homes.session(services, token.decode("latin-1"), user, address)
+        session = await self._token_apps.session(services, token.decode("latin-1"), user, address)
         if session is None:
             raise Refused(NOT_LOGGED_IN)
         return session

@@ -10,12 +10,12 @@ import hashlib
 import hmac
 import re
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable
 from time import time
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from cachetools import FIFOCache
 from msgspec import UNSET, Meta, Struct, field
 
 from readstate.dialects.tencent.codes import (
@@ -77,7 +77,7 @@ class UserSigs:
         self._sdkappid = sdkappid
         self._keys = [given.encode() for given in (key, old_key) if given]
         self._now = now
-        self._known: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+        self._known: FIFOCache[bytes, tuple[str, int]] = FIFOCache(MAX_KNOWN)
 
     def check(self, usersig: str, identifier: str) -> None:
         """Raises Refused unless `usersig` was made for this app and `identifier`, with its key, and has not expired.
@@ -93,8 +93,6 @@ class UserSigs:
         claims = unpack(usersig)
         self._check_claims(claims, identifier)
         self._known[digest] = (identifier, claims.ends_s)
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
 
     def _check_claims(self, claims: _Claims, identifier: str) -> None:
         if int(claims.sdkappid) != self._sdkappid:
