@@ -14,10 +14,9 @@ import uvicorn
 import websockets
 
 from readstate.app import Service, create_app
-from readstate.dialects.imkit.sockets import connections as connections_module
-from readstate.dialects.imkit.sockets import events as events_module
-from readstate.dialects.imkit.sockets import server as server_module
-from readstate.dialects.imkit.sockets.connection import GONE, Connection
+from readstate.dialects.imkit.sockets import auth, closing
+from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, Connection
+from readstate.dialects.imkit.sockets.connections import LINGER_S as CONNECTION_LINGER_S
 from readstate.dialects.imkit.sockets.packets import Packet
 from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.domain.notices import CursorMoved
@@ -46,20 +45,20 @@ class Inside:
 
     def remains(self) -> dict[str, Any]:
         """Everything that is kept per connection, per user or per room."""
-        connections = self.sockets.connections
+        connections, hub = self.sockets.connections, self.sockets._delivery._hub
         return {
             "connections": connections.all(),
             "to be done later": [
-                len(delay)
-                for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)
-                if len(delay)
+                len(timeouts)
+                for timeouts in (connections.pings, connections.pongs, connections.auth_deadlines, connections.lingers)
+                if len(timeouts)
             ],
-            "addresses": self.sockets._held._held,
-            "people": self.sockets._audience._people,
-            "members": dict(self.sockets._audience._members),
-            "listeners": self.sockets._events._notices._listeners,  # type: ignore[attr-defined]
-            "fetching": self.sockets._delivery._fetching,
-            "tasks": self.sockets._delivery._tasks | self.sockets._tasks,
+            "addresses": connections._addresses._held,
+            "users": hub._users,
+            "subscribers": dict(hub._subscribers),
+            "listeners": self.sockets._authenticator._notices._listeners,  # type: ignore[attr-defined]
+            "fetching": self.sockets._delivery._queues,
+            "tasks": self.sockets._delivery._tasks | self.sockets._authenticator._leaving,
         }
 
     async def until_nothing_remains(self) -> None:
@@ -123,8 +122,8 @@ async def until_closed(connection: websockets.ClientConnection) -> int | None:
 
 @pytest.mark.parametrize("frames", [[], ["40"], ["40", '42["typing"]']], ids=["open", "connected", "talking"])
 async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str]) -> None:
-    assert inside.sockets.connections.deadlines.after_s <= 30  # ruling R34
-    inside.sockets.connections.deadlines.after_s = 0.5
+    assert inside.sockets.connections.auth_deadlines.after_s <= 30  # ruling R34
+    inside.sockets.connections.auth_deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for frame in frames:
             await connection.send(frame)
@@ -133,14 +132,14 @@ async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, fr
 
 
 async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend) -> None:
-    inside.sockets.connections.deadlines.after_s = 0.5
+    inside.sockets.connections.auth_deadlines.after_s = 0.5
     async with device(backend, "ann") as phone:
         await asyncio.sleep(1.0)
         assert phone.client.connected
 
 
 async def test_what_waits_for_auth2_in_vain_is_answered_at_the_end(inside: Inside) -> None:
-    inside.sockets.connections.deadlines.after_s = 0.5
+    inside.sockets.connections.auth_deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for packet in ("40", '427["lastRead",{"room":"r","message":"m"}]'):
             await connection.send(packet)
@@ -166,7 +165,7 @@ async def test_who_does_not_answer_pings_is_sent_away(inside: Inside, backend: B
 async def test_one_connection_too_many_is_refused_and_the_others_stay(
     inside: Inside, backend: Backend, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_module, "MAX_SOCKETS_PER_USER", limit)
+    monkeypatch.setattr(auth, "MAX_SOCKETS_PER_USER", limit)
     token = await backend.token("ann")
     async with contextlib.AsyncExitStack() as stack:
         devices = [await stack.enter_async_context(device(backend)) for _ in range(limit + 1)]
@@ -181,7 +180,7 @@ async def test_no_more_connections_are_let_in_together_than_one_by_one(
     inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the store is asked for the rooms of the first one, the others wait, and count."""
-    monkeypatch.setattr(events_module, "MAX_SOCKETS_PER_USER", 3)
+    monkeypatch.setattr(auth, "MAX_SOCKETS_PER_USER", 3)
     token = await backend.token("ann")
     async with contextlib.AsyncExitStack() as stack:
         devices = [await stack.enter_async_context(device(backend)) for _ in range(8)]
@@ -225,7 +224,7 @@ async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Insid
                 while not str(await connection.recv()).startswith("437"):
                     pass
         await inside.until_nothing_remains()
-        await asyncio.sleep(connections_module.LINGER_S + 0.5)
+        await asyncio.sleep(CONNECTION_LINGER_S + 0.5)
         gc.collect()
         return sum(isinstance(thing, Connection) for thing in gc.get_objects())
 
@@ -249,17 +248,17 @@ async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) ->
 async def test_a_stop_ends_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server begins to stop with each connection anew; thousands of thousands would take longer than there is time."""
     ended: list[Any] = []
-    end_now = inside.sockets.connections.end_now
+    close_now = inside.sockets.connections.close_now
 
     def noted(session: Any, *how: Any) -> None:
         ended.append(session)
-        end_now(session, *how)
+        close_now(session, *how)
 
-    monkeypatch.setattr(inside.sockets.connections, "end_now", noted)
+    monkeypatch.setattr(inside.sockets.connections, "close_now", noted)
     async with raw(inside.url), raw(inside.url), raw(inside.url):
         sessions = inside.sockets.connections.all()
         for session in sessions:
-            session.line._pipe.shutdown()  # type: ignore[attr-defined]
+            session.transport._writer.shutdown()  # type: ignore[attr-defined]
         assert ended == sessions
     await inside.until_nothing_remains()
 
@@ -270,10 +269,10 @@ async def test_who_takes_nothing_and_ends_keeps_no_connection(inside: Inside, ho
     async with raw(inside.url) as connection:
         await connection.recv()
         (session,) = inside.sockets.connections.all()
-        protocol: Any = session.line._pipe  # type: ignore[attr-defined]
+        protocol: Any = session.transport._writer  # type: ignore[attr-defined]
         connection.transport.pause_reading()
-        while session.line.is_ready():
-            session.line.send([Packet("4" + "x" * 60_000)])
+        while session.transport.is_writable():
+            session.transport.send([Packet("4" + "x" * 60_000)])
             await asyncio.sleep(0.001)
         if how == "a stop":
             protocol.shutdown()
@@ -313,21 +312,21 @@ async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
         connection.transport.write((b"\x81\x81" + bytes(4) + b"3") * 50_000)
         await asyncio.sleep(1.0)
         (session,) = inside.sockets.connections.all()
-        protocol: Any = session.line._pipe  # type: ignore[attr-defined]
+        protocol: Any = session.transport._writer  # type: ignore[attr-defined]
         assert protocol.queue.qsize() <= PIECE_BYTES
         assert not protocol.queue.empty()
         connection.transport.abort()
     # What is not read does not tell that the client is gone.
-    inside.sockets.connections.end_now(session, GONE)
+    inside.sockets.connections.close_now(session, CLIENT_LEFT)
     await inside.until_nothing_remains()
 
 
 async def test_closings_after_a_gap_do_not_hold_up_a_stop(
     inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "GAP_SPREAD_S", 60.0)
+    monkeypatch.setattr(closing, "GAP_SPREAD_S", 60.0)
     async with device(backend, "ann") as first, device(backend, "bob") as second:
-        await inside.sockets._repair("default")
+        await inside.sockets._gap_repair.on_gap("default")
         await first.until_closed()
         assert second.client.connected
         async with asyncio.timeout(5):

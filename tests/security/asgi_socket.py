@@ -92,7 +92,7 @@ class AsgiSocket:
     async def _hear(self, event: Any) -> None:
         assert event["type"] == "websocket.accept"
 
-    # `realtime.websocket.Pipe`
+    # `sockets.websocket.FrameWriter`
 
     def on_writable(self) -> None:
         """Never called: it always is."""
@@ -105,9 +105,9 @@ class AsgiSocket:
         for _, payload in frames.heard(data):
             self._heard.put_nowait(payload.decode())
 
-    def say_goodbye(self, code: int, reason: str) -> None:
+    def start_close(self, code: int, reason: str) -> None:
         self._heard.put_nowait(None)
         self._said.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
 
     def abort(self) -> None:
-        self.say_goodbye(1006, "")
+        self.start_close(1006, "")

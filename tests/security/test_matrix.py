@@ -16,7 +16,7 @@ import pytest
 
 from readstate.app import create_app
 from readstate.dialects.imkit.reading import EXPRESSES
-from readstate.dialects.imkit.sockets.requests import REQUESTS
+from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.signing import sign
 from readstate.domain.identity import IssuedToken
@@ -185,7 +185,7 @@ EXPRESS = {one.handler.opt["operation"].name for one in (*EXPRESSES._exact.value
 
 def test_every_route_is_in_a_row() -> None:
     assert {route.operation for route in ROUTES} == ROWS.keys()
-    assert EVENTS.keys() == REQUESTS.keys()
+    assert EVENTS.keys() == HTTP_CALLS.keys()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from readstate.dialects.imkit.announcing import SYSTEM_TYPES
 from readstate.dialects.imkit.call import Principal
-from readstate.dialects.imkit.sockets.requests import REQUESTS
+from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.domain.direct import direct_room
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Made
@@ -555,7 +555,7 @@ async def test_a_stranger_s_reads_are_answered_alike_in_a_list_and_over_a_socket
     assert theirs == none == msgspec.json.decode(NOT_FOUND)
     principal = Principal("default", "eve", backend=False, session=None)
     for item in items:
-        assert await REQUESTS["lastRead"](probed.services, principal, item) == NOT_FOUND
+        assert await HTTP_CALLS["lastRead"](probed.services, principal, item) == NOT_FOUND
 
 
 ROCKETCHAT: list[tuple[str, str, Any, Any]] = [
@@ -661,7 +661,7 @@ async def test_a_client_sends_nothing_in_the_service_s_own_name(world: Imkit, ki
     for body in ({"messageType": kind}, {"_id": "m1", "messageType": kind}, {"messageType": kind, "members": ["ben"]}):
         answer = await refused(world, "ann", "POST", "/rooms/r/message", body)
         assert code_of(answer) == (400, "INVALID_BODY")
-        said = await REQUESTS["chat message"](world.services, principal, {"room": "r", **body})
+        said = await HTTP_CALLS["chat message"](world.services, principal, {"room": "r", **body})
         assert said == answer.content
     result(await world.as_backend("POST", "/messages", {"room": "r", "sender": "ann", "messageType": kind}))
 

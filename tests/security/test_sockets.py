@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 
 from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS
-from readstate.dialects.imkit.sockets import backlog
+from readstate.dialects.imkit.sockets.send_queue import MAX_BYTES as MAX_QUEUED_BYTES
+from readstate.dialects.imkit.sockets.send_queue import MAX_OWNER_BYTES
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
 from tests.support.processes import ServiceProcess
@@ -303,7 +304,7 @@ async def open_sockets(backend: Backend) -> int:
 async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit) -> None:
     """They need no connection, so nothing else ends them. What is left is no session, no timer and no task."""
     connections = imkit.service.parts.sockets.connections
-    connections.deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
+    connections.auth_deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
     tasks = len(asyncio.all_tasks())
     for _ in range(100):
         await opened(imkit)
@@ -315,7 +316,8 @@ async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imk
 
     await wait_until(gone, "the sessions to go", timeout_s=5)
     assert [
-        len(delay) for delay in (connections.pings, connections.pongs, connections.deadlines, connections.lingers)
+        len(timeouts)
+        for timeouts in (connections.pings, connections.pongs, connections.auth_deadlines, connections.lingers)
     ] == [0] * 4
 
 
@@ -323,14 +325,14 @@ async def test_what_waits_for_strangers_of_one_address_is_bounded_for_all_of_the
     """Each is answered at length what it said, and none takes it. A socket for which little waits stays."""
     parameters = {"EIO": "4", "transport": "polling"}
     modest = await opened(imkit)
-    sids = [await opened(imkit) for _ in range(backlog.MAX_OWNER_BYTES // backlog.MAX_BYTES + 2)]
+    sids = [await opened(imkit) for _ in range(MAX_OWNER_BYTES // MAX_QUEUED_BYTES + 2)]
     for sid in sids:
-        for _ in range(backlog.MAX_BYTES // 60_000):
+        for _ in range(MAX_QUEUED_BYTES // 60_000):
             await imkit.client.post("/socket.io/", params=parameters | {"sid": sid}, content=f"40/{'x' * 60_000},")
     connections = imkit.service.parts.sockets.connections.all()
     assert modest in {connection.sid for connection in connections}
-    waiting = sum(connection._backlog.behind for connection in connections)
-    assert backlog.MAX_OWNER_BYTES - 2 * backlog.MAX_BYTES < waiting <= backlog.MAX_OWNER_BYTES
+    waiting = sum(connection._queue.counted_bytes for connection in connections)
+    assert MAX_OWNER_BYTES - 2 * MAX_QUEUED_BYTES < waiting <= MAX_OWNER_BYTES
 
 
 async def opened(imkit: Imkit) -> str:

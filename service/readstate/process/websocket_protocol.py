@@ -29,7 +29,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     of parts, and any number of messages in one piece, and logs an error for text that is not UTF-8.
 
     An application with finished frames for many sockets finds it in the scope, as the extension FRAMES
-    (`realtime.websocket.Pipe`).
+    (`imkit.sockets.websocket.FrameWriter`).
     """
 
     place: Place | None = None
@@ -120,7 +120,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Write finished frames; only while it is writable."""
         self.transport.write(frames)
 
-    def say_goodbye(self, code: int, reason: str) -> None:
+    def start_close(self, code: int, reason: str) -> None:
         """Close: a close frame, and the end when the client has answered it or LINGER_S are over."""
         if self.close_sent or self.transport.is_closing():
             return

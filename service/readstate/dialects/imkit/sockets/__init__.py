@@ -1,20 +1,35 @@
-"""The Socket.IO surface (docs.imkit.io, Realtime; docs/sockets.md): what clients are told without asking.
+"""The Socket.IO half of IMKit: clients receive events without asking (docs/sockets.md).
 
-    packets     Engine.IO and Socket.IO packets, read and made
-    encoding    payloads as clients want them
-    backlog     what waits to be sent to one socket, and to one user, bounded
-    connection  one socket: who it is, how it is closed
-    delay       one clock for many sockets
-    connections all of them: what clients say reaches them in order
-    websocket   what carries packets: a websocket, from the start or later
-    polling     ... or one long-polling request after the other
-    audience    which sockets hear which room
-    delivery    from a notice to packets on sockets, in order
-    pace        a room that changes often is told of once in a while
-    events      what clients may say: conf, auth2, chat message, lastRead
-    requests    those of them that are calls of the HTTP API
-    admission   which requests get as far as a session
-    server      joins these
+Who uses whom. Each part gets what it uses in its constructor, and knows nothing to its right.
 
-Towards the client nothing is promised twice: a notice is sent at most once, and state is fetched.
+    encoding -> packets -> send_queue -+
+                                       +-> connection -> connections -> polling, websocket -+
+                              timers --+          |            ^                            |
+                                                  |            | as a ProtocolHandler       |
+                           hub -> auth -----------+-> client_events <- http_calls           |
+                           hub -------------------+-> delivery <- payloads -----------------+
+                           hub -------------------+-> closing ------------------------------+
+                                                      verifier -----------------------------+
+                                                                                            v
+                                                                                         server
+
+    encoding       payloads as text: JSON, plain or in base64
+    packets        Engine.IO and Socket.IO packets, and the rate at which they are processed
+    send_queue     what is queued for one connection, and for one user, bounded
+    timers         timeouts and throttling for many keys with one timer
+    connection     one connection: encoding, user, queue, and how it is closed
+    connections    all connections of the worker, and the protocol on them
+    polling        the long-polling transport
+    websocket      the websocket transport, also after an upgrade
+    verifier       which requests are refused before they reach a connection
+    hub            which connections receive the events of which room
+    auth           signs connections in and out
+    client_events  the events that clients send: conf, auth2, chat message, lastRead
+    http_calls     those of them that stand for a call of the HTTP API
+    payloads       fetches what an event needs and its notice lacks
+    delivery       from a notice to packets on connections, in order
+    closing        closes connections after the end of a token and after a gap
+    server         composes all of these; the ASGI application
+
+An event is sent at most once. Clients fetch the present state when they connect.
 """

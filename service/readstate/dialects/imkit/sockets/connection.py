@@ -1,12 +1,10 @@
-"""One socket: how it wants to be spoken to, whose it is, and how it ends."""
+"""One connection to a client: its encoding, its user, its send queue, and how it is closed."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
-from readstate.dialects.imkit.sockets.backlog import Allowances, Backlog
-from readstate.dialects.imkit.sockets.delay import Delay
 from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument
 from readstate.dialects.imkit.sockets.packets import (
     ACK,
@@ -15,10 +13,11 @@ from readstate.dialects.imkit.sockets.packets import (
     MESSAGE,
     PING,
     POLICY_VIOLATION,
-    Bucket,
-    Outgoing,
     Packet,
+    PacketRate,
+    ServerEvent,
 )
+from readstate.dialects.imkit.sockets.send_queue import QueueBudgets, SendQueue
 from readstate.domain.identity import Session
 
 _PING = Packet(PING)
@@ -26,166 +25,179 @@ _CLOSE = Packet(CLOSE)
 _DISCONNECT = Packet(MESSAGE + DISCONNECT)
 
 
-class Farewell(Struct, frozen=True):
-    """Why a connection ends.
+class CloseReason(Struct, frozen=True):
+    """Why a connection is closed.
 
-    `final`: the client is told not to come back by itself (Socket.IO DISCONNECT). `at_once`: nothing more is sent,
-    because the client would not read it.
+    `final`: the client is told not to reconnect by itself (Socket.IO DISCONNECT). `at_once`: queued
+    packets are not sent any more, because the client would not read them.
     """
 
-    code: int  # of the websocket close frame
+    code: int  # of the websocket's close frame
     reason: str
     final: bool = False
     at_once: bool = False
 
 
-REFUSED = Farewell(POLICY_VIOLATION, "not authenticated", final=True)
-INVALID_TOKEN = Farewell(POLICY_VIOLATION, "the token is no longer valid", final=True)
-TOO_LATE = Farewell(POLICY_VIOLATION, "not authenticated in time")
-SILENT = Farewell(POLICY_VIOLATION, "a ping was not answered")
-TOO_SLOW = Farewell(1013, "reads too slowly", at_once=True)
-TOO_OFTEN = Farewell(1013, "too many requests")
-STATE_LOST = Farewell(1011, "try again")
-STOPPING = Farewell(1012, "service restart")
-GONE = Farewell(1000, "gone")
+AUTH_REFUSED = CloseReason(POLICY_VIOLATION, "not authenticated", final=True)
+TOKEN_ENDED = CloseReason(POLICY_VIOLATION, "the token is no longer valid", final=True)
+AUTH_TIMEOUT = CloseReason(POLICY_VIOLATION, "not authenticated in time")
+PING_TIMEOUT = CloseReason(POLICY_VIOLATION, "a ping was not answered")
+SLOW_CLIENT = CloseReason(1013, "reads too slowly", at_once=True)
+RATE_LIMITED = CloseReason(1013, "too many requests")
+STATE_LOST = CloseReason(1011, "try again")
+STOPPING = CloseReason(1012, "service restart")
+CLIENT_LEFT = CloseReason(1000, "gone")
 
 
-class Line(Protocol):
-    """What carries the packets of a connection: a websocket, or one long-polling request after the other."""
+class Transport(Protocol):
+    """What carries the packets of a connection: a websocket, or successive polling requests."""
 
-    says_close: ClassVar[bool]  # its end is told by a packet
+    has_close_packet: ClassVar[bool]  # the client learns of the end by a packet
 
-    def is_ready(self) -> bool:
-        """Whether something may be sent now. When that becomes so later, `flush` of the connection is called."""
+    def is_writable(self) -> bool:
+        """Whether packets may be sent now.
+
+        When this becomes true later, the connection's `flush` is called.
+        """
 
     def send(self, packets: Sequence[Packet]) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
-        """Everything was sent."""
+        """Close it. All packets have been sent."""
 
-    def cut(self) -> None:
-        """End it, whatever still waits to be sent."""
+    def abort(self) -> None:
+        """Close it at once, without the packets that are still queued."""
 
 
-class Host(Protocol):
-    """What connections share."""
-
-    allowances: Allowances
-    deadlines: Delay["Connection"]  # by when each has to authenticate
-    lingers: Delay["Connection"]  # until when each that ends may take what waits for it
+class ConnectionHost(Protocol):
+    """What a connection reports to."""
 
     def flush_soon(self, connection: "Connection") -> None: ...
-    def pinged(self, connection: "Connection") -> None: ...
-    def ends(self, connection: "Connection", farewell: Farewell) -> None: ...
+    def on_ping_sent(self, connection: "Connection") -> None: ...
+    def on_authenticated(self, connection: "Connection") -> None: ...
+    def on_closing(self, connection: "Connection", reason: CloseReason) -> None: ...
 
 
 class Connection:
-    """See the module. Nothing here waits for anything."""
+    """One connection from its handshake to its end. No method waits."""
 
     __slots__ = (
-        "_backlog",
-        "_farewell",
+        "_budgets",
+        "_close_reason",
         "_host",
+        "_queue",
         "address",
-        "bucket",
+        "authenticated_at_s",
         "client_key",
         "encoding",
-        "held",
         "held_bytes",
+        "held_events",
         "is_connected",
-        "line",
+        "rate",
         "session",
         "sid",
-        "since_s",
+        "transport",
     )
 
-    def __init__(self, sid: str, host: Host, line: Line, bucket: Bucket, *, client_key: str, address: str) -> None:
+    def __init__(
+        self,
+        sid: str,
+        transport: Transport,
+        *,
+        host: ConnectionHost,
+        budgets: QueueBudgets,
+        rate: PacketRate,
+        client_key: str,
+        address: str,
+    ) -> None:
         self.sid = sid
-        self.line = line
-        self.bucket = bucket
-        self.client_key = client_key  # named in the handshake
-        self.address = address  # that it was opened from
+        self.transport = transport
+        self.rate = rate
+        self.client_key = client_key  # from the handshake
+        self.address = address  # of the client
         self.encoding = Encoding.RAW
         self.is_connected = False  # to the namespace
         self.session: Session | None = None
-        self.since_s = 0.0
-        self.held: list[bytes] = []  # events that were said before auth2, as they came
+        self.authenticated_at_s = 0.0
+        self.held_events: list[bytes] = []  # packets that came before auth2, unchanged
         self.held_bytes = 0
         self._host = host
-        self._backlog = Backlog(self._give_up)
-        self._backlog.count_towards(host.allowances.of(address))
-        self._farewell: Farewell | None = None
+        self._budgets = budgets
+        self._queue = SendQueue(self._on_overflow)
+        self._queue.count_in(budgets.of(address))
+        self._close_reason: CloseReason | None = None
 
     @property
-    def ended(self) -> bool:
-        """Whether it has been decided that it ends. It may still take what waits for it."""
-        return self._farewell is not None
+    def is_closing(self) -> bool:
+        """Whether `close` was called. Queued packets may still be sent."""
+        return self._close_reason is not None
 
-    def belongs_to(self, session: Session, since_s: float) -> None:
-        """It is authenticated, at `since_s`. What waits for this client is part of what its user may leave waiting."""
+    def authenticate(self, session: Session, now_s: float) -> None:
+        """The client is the user of `session`, in whose budget the queue counts from now on."""
         self.session = session
-        self.since_s = since_s
-        self._backlog.count_towards(self._host.allowances.of(session.app, session.user))
-        self._host.deadlines.drop(self)
+        self.authenticated_at_s = now_s
+        self._queue.count_in(self._budgets.of(session.app, session.user))
+        self._host.on_authenticated(self)
 
-    def send(self, outgoing: Outgoing) -> None:
-        self._put(outgoing.packet(self.encoding))
+    def send_event(self, event: ServerEvent) -> None:
+        """Queue an event."""
+        self._push(event.packet(self.encoding))
 
-    def tell(self, text: str) -> None:
-        """Send one packet to this client alone."""
-        self._put(Packet(text))
+    def send_text(self, text: str) -> None:
+        """Queue a packet for this client alone."""
+        self._push(Packet(text))
 
-    def acknowledge(self, ack_id: str, payload: bytes, encoding: Encoding) -> None:
-        self.tell(f"{MESSAGE}{ACK}{ack_id}[{as_argument(payload, encoding)}]")
+    def send_ack(self, ack_id: str, payload: bytes, encoding: Encoding) -> None:
+        """Queue the ack of a client event."""
+        self.send_text(f"{MESSAGE}{ACK}{ack_id}[{as_argument(payload, encoding)}]")
 
-    def ping(self) -> None:
-        """It is time for one."""
-        if not self.ended:
-            self._put(_PING)
-            self._host.pinged(self)
+    def send_ping(self) -> None:
+        """Queue a ping."""
+        if not self.is_closing:
+            self._push(_PING)
+            self._host.on_ping_sent(self)
 
-    def end(self, farewell: Farewell) -> None:
-        """Send what waits, then say goodbye and close. Returns at once; doing it twice is the same as once."""
-        if self.ended:
+    def close(self, reason: CloseReason) -> None:
+        """Send the queued packets, then close. Returns at once. A second call does nothing."""
+        if self.is_closing:
             return
-        self._farewell = farewell
-        self._host.ends(self, farewell)
-        if farewell.at_once:
-            self._backlog.is_sealed = True
-            self.line.cut()
+        self._close_reason = reason
+        self._host.on_closing(self, reason)
+        if reason.at_once:
+            self._queue.is_sealed = True
+            self.transport.abort()
             return
-        # A final goodbye makes the client close by itself. A close packet in the same answer would, in some clients,
-        # overtake the ack that says why.
-        if farewell.final:
-            self._put(_DISCONNECT)
-        elif self.line.says_close:
-            self._put(_CLOSE)
-        self._backlog.is_sealed = True
-        self._host.lingers.put(self)
+        # A client that gets DISCONNECT closes by itself. With a close packet in the same response,
+        # some clients would overlook the ack that says why.
+        if reason.final:
+            self._push(_DISCONNECT)
+        elif self.transport.has_close_packet:
+            self._push(_CLOSE)
+        self._queue.is_sealed = True
         self._host.flush_soon(self)
 
     def flush(self) -> None:
-        """Send what waits, as far as the line takes it."""
-        if self._backlog and self.line.is_ready():
-            self.line.send(self._backlog.take())
-            if self._backlog:
+        """Send as many queued packets as the transport takes."""
+        if self._queue and self.transport.is_writable():
+            self.transport.send(self._queue.pop_batch())
+            if self._queue:
                 self._host.flush_soon(self)
-        if self._farewell is not None and not self._backlog:
-            self.line.close(self._farewell.code, self._farewell.reason)
+        if self._close_reason is not None and not self._queue:
+            self.transport.close(self._close_reason.code, self._close_reason.reason)
 
-    def gone(self) -> None:
-        """The line is no more."""
-        self.end(GONE)
-        self._backlog.count_towards(None)
-        self._backlog.on_full = _nobody
+    def on_transport_closed(self) -> None:
+        """The transport is closed, by either side."""
+        self.close(CLIENT_LEFT)
+        self._queue.count_in(None)
+        self._queue.on_overflow = _nothing
 
-    def _put(self, packet: Packet) -> None:
-        self._backlog.put(packet)
+    def _push(self, packet: Packet) -> None:
+        self._queue.push(packet)
         self._host.flush_soon(self)
 
-    def _give_up(self) -> None:
-        self.end(TOO_SLOW)
+    def _on_overflow(self) -> None:
+        self.close(SLOW_CLIENT)
 
 
-def _nobody() -> None:
+def _nothing() -> None:
     pass

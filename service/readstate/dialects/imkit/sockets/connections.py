@@ -1,19 +1,30 @@
-"""The connections of this worker: what a client says reaches them here, in its order, and what they share.
+"""The connections of this worker, and the Engine.IO and Socket.IO protocol on each of them.
 
-A packet is dealt with before the next one is looked at, so a client that says much is slowed by not being read, and
-nothing of it is lost. Whatever carries the packets (websocket, polling) gives them to `hear` one by one.
+A packet is processed before the next one is read. So a client that sends much is slowed down by
+not being read, and nothing that it sends is lost. Each transport (websocket, polling) passes the
+packets to `receive` one by one.
 """
 
 import asyncio
+import contextlib
+import logging
 import secrets
 from typing import Any, Protocol
 
 import msgspec
 
+from readstate import metrics
+from readstate.dialects.http.client_address import Held
 from readstate.dialects.imkit.reply import Failure
-from readstate.dialects.imkit.sockets.backlog import Allowances
-from readstate.dialects.imkit.sockets.connection import GONE, SILENT, TOO_LATE, Connection, Farewell, Line
-from readstate.dialects.imkit.sockets.delay import Delay
+from readstate.dialects.imkit.sockets.connection import (
+    AUTH_TIMEOUT,
+    CLIENT_LEFT,
+    PING_TIMEOUT,
+    SLOW_CLIENT,
+    CloseReason,
+    Connection,
+    Transport,
+)
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.packets import (
     CLOSE,
@@ -21,169 +32,233 @@ from readstate.dialects.imkit.sockets.packets import (
     CONNECT_ERROR,
     DISCONNECT,
     EVENT,
-    MAIN,
+    MAIN_NAMESPACE,
     MESSAGE,
     OPEN,
     POLICY_VIOLATION,
     PONG,
-    Bucket,
-    Said,
-    Violation,
-    understand,
+    ClientPacket,
+    PacketRate,
+    ProtocolError,
+    decode_packet,
 )
+from readstate.dialects.imkit.sockets.send_queue import QueueBudgets
+from readstate.dialects.imkit.sockets.timers import Timeouts
 from readstate.domain.limits import MAX_BODY_BYTES
 
+logger = logging.getLogger(__name__)
+
 AUTHENTICATE_WITHIN_S = 30.0
-LINGER_S = 2.0  # between the last packet and cutting the line
+LINGER_S = 2.0  # between the last packet and aborting the transport
 
 _failure = msgspec.json.Decoder(Failure).decode
 
 
-class Speaker(Protocol):
-    """Who deals with connections and with what clients say. Nothing of it raises for what a client said."""
+class ProtocolHandler(Protocol):
+    """Acts on what clients send. No method raises because of it."""
 
-    def closed(self, connection: Connection) -> None: ...
-    def ends(self, connection: Connection, farewell: Farewell) -> None: ...
-    async def introduced(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, Farewell | None]:
-        """The handshake named a token: what `auth2` would answer to it, and why the connection would end, if so."""
+    async def on_connect(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, CloseReason | None]:
+        """The client has sent a token when it connected.
 
-    async def said(self, connection: Connection, said: Said) -> None: ...
+        Returns what `auth2` would answer, and why to close, if so.
+        """
+
+    async def on_client_event(self, connection: Connection, packet: ClientPacket) -> None: ...
+    def on_closing(self, connection: Connection) -> None: ...
 
 
 class Connections:
-    """See the module. To be made inside the running loop. Times in seconds."""
+    """All connections. To be made inside the running loop.
 
-    def __init__(self, speaker: Speaker, *, ping_interval_s: float, ping_timeout_s: float) -> None:
-        self._speaker = speaker
+    `addresses` counts the connections of each address. Times are in seconds.
+    """
+
+    def __init__(
+        self, handler: ProtocolHandler, addresses: Held, *, ping_interval_s: float, ping_timeout_s: float
+    ) -> None:
+        self._handler = handler
+        self._addresses = addresses
         self._loop = asyncio.get_running_loop()
         self._open: dict[str, Connection] = {}
+        self._none_open = asyncio.Event()
         self._to_flush: dict[Connection, None] = {}
-        self.allowances = Allowances()
-        self.pings = Delay(ping_interval_s, Connection.ping)
-        self.pongs: Delay[Connection] = Delay(ping_timeout_s, lambda connection: self.end_now(connection, SILENT))
-        self.deadlines: Delay[Connection] = Delay(AUTHENTICATE_WITHIN_S, lambda connection: connection.end(TOO_LATE))
-        self.lingers: Delay[Connection] = Delay(LINGER_S, lambda connection: connection.line.cut())
+        self._budgets = QueueBudgets()
+        self.pings = Timeouts(ping_interval_s, Connection.send_ping)
+        self.pongs: Timeouts[Connection] = Timeouts(ping_timeout_s, lambda late: self.close_now(late, PING_TIMEOUT))
+        self.auth_deadlines: Timeouts[Connection] = Timeouts(
+            AUTHENTICATE_WITHIN_S, lambda late: late.close(AUTH_TIMEOUT)
+        )
+        self.lingers: Timeouts[Connection] = Timeouts(LINGER_S, lambda closing: closing.transport.abort())
+
+    # From the handshake to the end
 
     def get(self, sid: str) -> Connection | None:
-        """The connection of an Engine.IO session."""
+        """The connection with this Engine.IO session id."""
         return self._open.get(sid)
 
     def all(self) -> list[Connection]:
+        """All connections that are open or closing."""
         return list(self._open.values())
 
-    def open(self, line: Line, upgrades: list[str], *, client_key: str, address: str) -> Connection:
-        """A session begins, with the packet that opens it. `upgrades`: the transports that it may move to."""
+    def open(self, transport: Transport, upgrades: list[str], *, client_key: str, address: str) -> Connection:
+        """Open a connection, and send the packet that says so.
+
+        `upgrades`: the transports that it may move to.
+        """
         sid = secrets.token_urlsafe(15)
-        connection = Connection(sid, self, line, Bucket(self._loop.time), client_key=client_key, address=address)
+        connection = Connection(
+            sid,
+            transport,
+            host=self,
+            budgets=self._budgets,
+            rate=PacketRate(self._loop.time),
+            client_key=client_key,
+            address=address,
+        )
         self._open[sid] = connection
-        self.deadlines.put(connection)
-        self.pings.put(connection)
-        facts = {
+        self._none_open.clear()
+        self._addresses.hold(address)
+        metrics.OPEN_SOCKETS.inc()
+        self.auth_deadlines.start(connection)
+        self.pings.start(connection)
+        handshake = {
             "sid": sid,
             "upgrades": upgrades,
             "pingInterval": int(self.pings.after_s * 1000),
             "pingTimeout": int(self.pongs.after_s * 1000),
             "maxPayload": MAX_BODY_BYTES,
         }
-        connection.tell(OPEN + encode_json(facts).decode())
+        connection.send_text(OPEN + encode_json(handshake).decode())
         return connection
 
-    def end_now(self, connection: Connection, farewell: Farewell) -> None:
-        """End it; a long-polling client hears of that only when a request of it waits."""
-        connection.end(farewell)
-        connection.flush()
-        if connection.line.says_close:
-            connection.line.cut()
+    def close_now(self, connection: Connection, reason: CloseReason) -> None:
+        """Close it without delay.
 
-    def gone(self, connection: Connection) -> None:
-        """Its line is no more. Doing it twice is the same as once."""
+        A long-polling client learns of it only while it has a GET waiting.
+        """
+        connection.close(reason)
+        connection.flush()
+        if connection.transport.has_close_packet:
+            connection.transport.abort()
+
+    def close_all_now(self, reason: CloseReason) -> None:
+        """Close all connections without delay."""
+        for connection in self.all():
+            self.close_now(connection, reason)
+
+    def remove(self, connection: Connection) -> None:
+        """Its transport is closed. A second call does nothing."""
         if self._open.pop(connection.sid, None) is None:
             return
-        connection.gone()
-        for delay in (self.pings, self.pongs, self.deadlines, self.lingers):
-            delay.drop(connection)
-        self._speaker.closed(connection)
+        connection.on_transport_closed()
+        for timeouts in (self.pings, self.pongs, self.auth_deadlines, self.lingers):
+            timeouts.cancel(connection)
+        metrics.OPEN_SOCKETS.dec()
+        self._addresses.release(connection.address)
+        if not self._open:
+            self._none_open.set()
+
+    async def wait_until_none(self, within_s: float) -> None:
+        """Return when no connection is open any more, at the latest after `within_s`."""
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._none_open.wait(), within_s)
 
     def stop(self) -> None:
-        """Nothing is done later any more."""
-        for delay in (self.pings, self.pongs, self.deadlines, self.lingers):
-            delay.stop()
+        """Stop all timers."""
+        for timeouts in (self.pings, self.pongs, self.auth_deadlines, self.lingers):
+            timeouts.stop()
 
-    # What connections share
+    # What a connection reports (`connection.ConnectionHost`)
 
     def flush_soon(self, connection: Connection) -> None:
-        """Before the turn ends, so that several packets go out in one write."""
+        """Flush it at the end of this turn of the event loop: one write for several packets."""
         if not self._to_flush:
             self._loop.call_soon(self._flush)
         self._to_flush[connection] = None
 
-    def pinged(self, connection: Connection) -> None:
-        self.pongs.put(connection)
-        self.pings.put(connection)
+    def on_ping_sent(self, connection: Connection) -> None:
+        """Wait for the pong, and then for the next ping."""
+        self.pongs.start(connection)
+        self.pings.start(connection)
 
-    def ends(self, connection: Connection, farewell: Farewell) -> None:
-        self.deadlines.drop(connection)
-        self._speaker.ends(connection, farewell)
+    def on_authenticated(self, connection: Connection) -> None:
+        """It has authenticated in time."""
+        self.auth_deadlines.cancel(connection)
+
+    def on_closing(self, connection: Connection, reason: CloseReason) -> None:
+        """It is being closed."""
+        self.auth_deadlines.cancel(connection)
+        if reason is SLOW_CLIENT:
+            metrics.NOTICES_DROPPED.labels("slow").inc()
+        logger.debug("connection ends: %s", reason.reason)
+        self._handler.on_closing(connection)
+        if not reason.at_once:
+            self.lingers.start(connection)
 
     def _flush(self) -> None:
         connections, self._to_flush = self._to_flush, {}
         for connection in connections:
             connection.flush()
 
-    # What clients say
+    # What clients send
 
-    async def hear(self, connection: Connection, text: str) -> bool:
-        """Deal with one Engine.IO packet; False when the client takes its leave by it. Raises Violation.
+    async def receive(self, connection: Connection, text: str) -> bool:
+        """Process one Engine.IO packet. Returns False when the client closes the connection by it.
 
-        A connection that has ended is not heard any more.
+        Packets to a closing connection are ignored. Raises ProtocolError.
         """
-        if not connection.ended:
+        if not connection.is_closing:
             await _wait_turn(connection)
-        if connection.ended:
+        if connection.is_closing:
             return True
-        kind = text[:1]
-        if kind != MESSAGE and text not in (PONG, CLOSE):
-            raise Violation("not a packet that a client sends")
-        self.pongs.drop(connection)  # whatever it says, it is there
-        if kind == MESSAGE:
-            await self._hear_message(connection, understand(text[1:]))
-        return kind != CLOSE
+        packet_type = text[:1]
+        if packet_type != MESSAGE and text not in (PONG, CLOSE):
+            raise ProtocolError("not a packet that a client sends")
+        self.pongs.cancel(connection)  # any packet shows that the client is there
+        if packet_type == MESSAGE:
+            await self._receive_message(connection, decode_packet(text[1:]))
+        return packet_type != CLOSE
 
     async def slow_down(self, connection: Connection) -> None:
-        """What is no packet, and costs as much, waits for its turn as packets do; too much of it ends the connection."""
+        """Delay a request that carries no packets but costs as much.
+
+        Too many of them close the connection.
+        """
         try:
             await _wait_turn(connection)
-        except Violation as violation:
-            self.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
+        except ProtocolError as error:
+            self.close_now(connection, CloseReason(POLICY_VIOLATION, str(error)))
 
-    async def _hear_message(self, connection: Connection, said: Said) -> None:
-        if said.namespace != MAIN:
-            if said.kind == CONNECT:
-                connection.tell(f'{MESSAGE}{CONNECT_ERROR}{said.namespace},{{"message":"Invalid namespace"}}')
-        elif said.kind == CONNECT:
-            await self._connect(connection, said.data or {})
-        elif said.kind == DISCONNECT:
-            connection.end(GONE)  # with its only namespace a client leaves altogether
-        elif said.kind == EVENT and connection.is_connected:
-            await self._speaker.said(connection, said)
+    async def _receive_message(self, connection: Connection, packet: ClientPacket) -> None:
+        if packet.namespace != MAIN_NAMESPACE:
+            if packet.type == CONNECT:
+                connection.send_text(f'{MESSAGE}{CONNECT_ERROR}{packet.namespace},{{"message":"Invalid namespace"}}')
+        elif packet.type == CONNECT:
+            await self._connect(connection, packet.data or {})
+        elif packet.type == DISCONNECT:
+            connection.close(CLIENT_LEFT)  # nothing is left to say without the only namespace
+        elif packet.type == EVENT and connection.is_connected:
+            await self._handler.on_client_event(connection, packet)
 
     async def _connect(self, connection: Connection, auth: dict[str, Any]) -> None:
         if connection.is_connected:
             return
         if auth.get("token") is not None:
-            answer, farewell = await self._speaker.introduced(connection, auth)
-            if farewell is not None and not farewell.final:
-                connection.end(farewell)
+            answer, reason = await self._handler.on_connect(connection, auth)
+            if reason is not None and not reason.final:
+                connection.close(reason)
                 return
-            if farewell is not None:
-                # Not closed: a client may try another token, and some would come back with this one again and again.
+            if reason is not None:
+                # Left open: the client may try another token. If it were closed, some clients would
+                # reconnect with the same token for ever.
                 error = {"message": _failure(answer).error.message, "data": msgspec.Raw(answer)}
-                connection.tell(MESSAGE + CONNECT_ERROR + encode_json(error).decode())
+                connection.send_text(MESSAGE + CONNECT_ERROR + encode_json(error).decode())
                 return
         connection.is_connected = True
-        connection.tell(MESSAGE + CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode())
+        connection.send_text(MESSAGE + CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode())
 
 
 async def _wait_turn(connection: Connection) -> None:
-    if wait_s := connection.bucket.take():
+    if wait_s := connection.rate.reserve():
         await asyncio.sleep(wait_s)

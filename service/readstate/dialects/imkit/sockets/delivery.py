@@ -1,24 +1,26 @@
-"""From a notice to packets on sockets: encoded once, in the order in which the room changed.
+"""From a notice to packets on connections: encoded once, in the order in which the room changed.
 
-Most notices say everything themselves and are passed on at once. A message needs the sender's profile, a changed room its present
-state, and who is out of a room their new badge; while those are fetched, what happens in that room waits behind, and other rooms do not.
+Most notices hold all that their event needs, and are sent at once. A message needs the sender's
+profile, a changed room its present state, and a user who is out of a room the new badge. While
+these are fetched, later notices of that room are queued. Other rooms do not wait.
 
-A room that changes again and again is told once in ROOM_EVERY_S: the first change at once, those that follow together at the end of the
-time, by the state that the room has then. Who hears the room changes at once all the same.
+When a room changes often, its `room` event is sent at most once in ROOM_EVERY_S: for the first
+change at once, and for all that follow together at the end of that time, with the room's state at
+that moment. Changes of membership take effect in the hub at once all the same.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from readstate import metrics
-from readstate.dialects.imkit.sockets.audience import Audience
 from readstate.dialects.imkit.sockets.connection import Connection
 from readstate.dialects.imkit.sockets.encoding import encode_json
-from readstate.dialects.imkit.sockets.pace import Pace
-from readstate.dialects.imkit.sockets.packets import Outgoing
+from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.dialects.imkit.sockets.packets import ServerEvent
+from readstate.dialects.imkit.sockets.timers import Throttle
 from readstate.domain.notices import (
     CursorMoved,
     Joined,
@@ -36,160 +38,158 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_WAITING = 1_000  # notices of one room behind a fetch
+MAX_QUEUED = 1_000  # notices of one room during a fetch
 ROOM_EVERY_S = 1.0  # between two `room` events of one room
 
-MessageView = Callable[[str, MessagePosted], Awaitable[bytes]]  # (app, notice) -> JSON; may raise ReadStateError
-RoomView = Callable[[str, str], Awaitable[bytes]]  # (app, room) -> JSON; may raise ReadStateError
-# (app, room, users who are out of it, whether it is deleted) -> the JSON for each; may raise ReadStateError
-LeftViews = Callable[[str, str, Sequence[str], bool], Awaitable[Mapping[str, bytes]]]
+
+class Payloads(Protocol):
+    """Fetches payloads as JSON. May raise ReadStateError."""
+
+    async def message(self, app: str, posted: MessagePosted) -> bytes: ...
+    async def room(self, app: str, room: str) -> bytes: ...
+    async def left(self, app: str, room: str, users: Sequence[str], deleted: bool) -> Mapping[str, bytes]:
+        """One payload for each of `users`, who are out of the room. `deleted`: the room is gone."""
 
 
-class _Fetching:
-    """What waits while something of a room is fetched."""
+class _RoomQueue:
+    """The notices of a room that wait for a fetch."""
 
-    __slots__ = ("fetch", "waiting")
+    __slots__ = ("fetch", "notices")
 
     def __init__(self) -> None:
-        self.waiting: deque[Notice] = deque()
+        self.notices: deque[Notice] = deque()
         self.fetch: asyncio.Future[Any] | None = None
 
 
 class Delivery:
-    """See the module. `message_view` and `room_view` give what HTTP would answer; `revoked` hears of tokens that are void."""
+    """Sends each notice to the connections that `hub` names. Revocations go to `on_revoked`."""
 
     def __init__(
-        self,
-        audience: Audience[Connection],
-        *,
-        message_view: MessageView,
-        room_view: RoomView,
-        left_views: LeftViews,
-        revoked: Callable[[str, TokensRevoked], None],
+        self, hub: Hub[Connection], payloads: Payloads, *, on_revoked: Callable[[str, TokensRevoked], None]
     ) -> None:
-        self._audience = audience
-        self._message_view = message_view
-        self._room_view = room_view
-        self._left_views = left_views
-        self._revoked = revoked
-        self._fetching: dict[tuple[str, str], _Fetching] = {}
+        self._hub = hub
+        self._payloads = payloads
+        self._on_revoked = on_revoked
+        self._queues: dict[tuple[str, str], _RoomQueue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pace: Pace[tuple[str, str]] = Pace(ROOM_EVERY_S, lambda key: self.deliver(key[0], RoomChanged(key[1])))
+        self._throttle: Throttle[tuple[str, str]] = Throttle(
+            ROOM_EVERY_S, lambda key: self.deliver(key[0], RoomChanged(key[1]))
+        )
 
     def deliver(self, app: str, notice: Notice) -> None:
-        """Pass a notice on, or let it wait its turn. Never waits itself."""
+        """Send a notice, or queue it. Does not wait."""
         if isinstance(notice, TokensRevoked):
-            self._revoked(app, notice)
+            self._on_revoked(app, notice)
             return
-        fetching = self._fetching.get((app, notice.room))
-        if fetching is not None:
-            fetching.waiting.append(notice)
-            if len(fetching.waiting) > MAX_WAITING and fetching.fetch is not None:
-                fetching.fetch.cancel()
-        elif not self._tell_now(app, notice):
-            self._fetching[app, notice.room] = fetching = _Fetching()
-            fetching.waiting.append(notice)
-            task = asyncio.create_task(self._work_off(app, notice.room, fetching))
+        queue = self._queues.get((app, notice.room))
+        if queue is not None:
+            queue.notices.append(notice)
+            if len(queue.notices) > MAX_QUEUED and queue.fetch is not None:
+                queue.fetch.cancel()
+        elif not self._send_now(app, notice):
+            self._queues[app, notice.room] = queue = _RoomQueue()
+            queue.notices.append(notice)
+            task = asyncio.create_task(self._drain(app, notice.room, queue))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """Drop what waits."""
-        self._pace.stop()
+        """Drop what is queued."""
+        self._throttle.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _tell_now(self, app: str, notice: Notice) -> bool:
-        """Do what needs no fetching; False when it does."""
+    def _send_now(self, app: str, notice: Notice) -> bool:
+        """Process a notice without a fetch. Returns False when it needs one."""
         match notice:
             case CursorMoved(room, member, message):
                 payload = encode_json({"roomID": room, "memberID": member, "messageID": message})
-                self._send(app, room, Outgoing("lastRead", payload, (room, member)))
+                self._send_to_room(app, room, ServerEvent("lastRead", payload, (room, member)))
             case MessageDeleted(room, message, first):
                 deleted = {"room": room, "messageID": message} | ({"before": first} if first else {})
-                self._send(app, room, Outgoing("messageDeleted", encode_json(deleted)))
+                self._send_to_room(app, room, ServerEvent("messageDeleted", encode_json(deleted)))
             case Joined(room, members):
-                self._audience.joined(app, room, members)
+                self._hub.on_joined(app, room, members)
             case Left(room, members):
-                if self._audience.among(app, members):
+                if self._hub.local_users(app, members):
                     return False
-                self._audience.left(app, room, members)
+                self._hub.on_left(app, room, members)
             case RoomDeleted(room):
-                if self._audience.members(app, room):
+                if self._hub.local_members(app, room):
                     return False
-                self._audience.room_deleted(app, room)
+                self._hub.on_room_deleted(app, room)
             case MessagePosted(room):
-                return not self._audience.hears(app, room)
+                return not self._hub.has_subscribers(app, room)
             case RoomChanged(room):
-                return not self._audience.hears(app, room) or self._pace.holds_back((app, room))
+                return not self._hub.has_subscribers(app, room) or self._throttle.defers((app, room))
         return True
 
-    async def _work_off(self, app: str, room: str, fetching: _Fetching) -> None:
+    async def _drain(self, app: str, room: str, queue: _RoomQueue) -> None:
+        """Process the queued notices of a room one by one."""
         try:
-            while fetching.waiting:
-                notice = fetching.waiting.popleft()
-                if not self._tell_now(app, notice):
-                    await self._tell_fetched(app, notice, fetching)
+            while queue.notices:
+                notice = queue.notices.popleft()
+                if not self._send_now(app, notice):
+                    await self._fetch_and_send(app, notice, queue)
         finally:
-            del self._fetching[app, room]
-            if fetching.fetch is not None:
-                fetching.fetch.cancel()  # when we are stopped while it is under way
+            del self._queues[app, room]
+            if queue.fetch is not None:
+                queue.fetch.cancel()  # in case this task was cancelled during the fetch
 
-    async def _tell_fetched(self, app: str, notice: Notice, fetching: _Fetching) -> None:
+    async def _fetch_and_send(self, app: str, notice: Notice, queue: _RoomQueue) -> None:
         match notice:
             case MessagePosted(room):
-                if payload := await self._fetched(fetching, "chat message", self._message_view(app, notice)):
-                    self._send(app, room, Outgoing("chat message", payload))
+                if payload := await self._fetch(queue, "chat message", self._payloads.message(app, notice)):
+                    self._send_to_room(app, room, ServerEvent("chat message", payload))
             case RoomChanged(room):
-                if any(isinstance(later, RoomChanged) for later in fetching.waiting):
-                    return  # one more look at the room is coming, and will see this change too
-                if payload := await self._fetched(fetching, "room", self._room_view(app, room)):
-                    self._send(app, room, Outgoing("room", payload))
-                    self._pace.told((app, room))
+                if any(isinstance(later, RoomChanged) for later in queue.notices):
+                    return  # the room is fetched again for the later notice, with this change in it
+                if payload := await self._fetch(queue, "room", self._payloads.room(app, room)):
+                    self._send_to_room(app, room, ServerEvent("room", payload))
+                    self._throttle.restart((app, room))
             case Left(room, members):
-                out = self._audience.among(app, members)
-                self._audience.left(app, room, members)
-                await self._tell_left(app, room, out, fetching, deleted=False)
+                users = self._hub.local_users(app, members)
+                self._hub.on_left(app, room, members)
+                await self._send_left(app, room, users, queue, deleted=False)
             case RoomDeleted(room):
-                out = self._audience.members(app, room)
-                self._audience.room_deleted(app, room)
-                await self._tell_left(app, room, out, fetching, deleted=True)
+                users = self._hub.local_members(app, room)
+                self._hub.on_room_deleted(app, room)
+                await self._send_left(app, room, users, queue, deleted=True)
 
-    async def _tell_left(
-        self, app: str, room: str, users: Sequence[str], fetching: _Fetching, *, deleted: bool
-    ) -> None:
-        """Tell all sockets of those who are out of a room so; they hear nothing of it any more."""
-        payloads = await self._fetched(fetching, "room", self._left_views(app, room, users, deleted)) or {}
+    async def _send_left(self, app: str, room: str, users: Sequence[str], queue: _RoomQueue, *, deleted: bool) -> None:
+        """Send the last event of a room to all connections of `users`, who are out of it."""
+        payloads = await self._fetch(queue, "room", self._payloads.left(app, room, users, deleted)) or {}
         for user, payload in payloads.items():
-            self._send_to(self._audience.sockets_of(app, user), Outgoing("room", payload))
+            self._send(self._hub.connections_of(app, user), ServerEvent("room", payload))
 
-    async def _fetched(self, fetching: _Fetching, event: str, view: Awaitable[T]) -> T | None:
-        """What is fetched for an event; None when it could not be."""
-        fetching.fetch = fetch = asyncio.ensure_future(view)
+    async def _fetch(self, queue: _RoomQueue, event: str, payload: Awaitable[T]) -> T | None:
+        """The payload of an event; None when it could not be fetched."""
+        queue.fetch = fetch = asyncio.ensure_future(payload)
         await asyncio.wait({fetch})
         if fetch.cancelled():
             metrics.NOTICES_DROPPED.labels("overload").inc()
             return None
         if error := fetch.exception():
-            self._lost(event, error)
+            self._report(event, error)
             return None
         return fetch.result()
 
-    def _lost(self, event: str, error: BaseException) -> None:
+    def _report(self, event: str, error: BaseException) -> None:
+        """Log and count a notice that was not sent."""
         if isinstance(error, Refusal):
-            return  # the room is gone, and with it whoever would have heard
+            return  # the room is gone, so it has no members
         metrics.NOTICES_DROPPED.labels("unavailable").inc()
         unexpected = not isinstance(error, Fault)
         level = logging.ERROR if unexpected else logging.WARNING
         logger.log(level, "%s was not sent: %s", event, error, exc_info=error if unexpected else None)
 
-    def _send(self, app: str, room: str, outgoing: Outgoing) -> None:
-        # A list, because a socket that is found too slow leaves the audience on the spot.
-        self._send_to(list(self._audience.hearing(app, room)), outgoing)
+    def _send_to_room(self, app: str, room: str, event: ServerEvent) -> None:
+        # A list, because a connection that is found to be too slow leaves the hub at once.
+        self._send(list(self._hub.subscribers(app, room)), event)
 
-    def _send_to(self, hearing: Sequence[Connection], outgoing: Outgoing) -> None:
-        for connection in hearing:
-            connection.send(outgoing)
-        if hearing:
-            metrics.NOTICES_SENT.labels(outgoing.event).inc(len(hearing))
+    def _send(self, connections: Sequence[Connection], event: ServerEvent) -> None:
+        for connection in connections:
+            connection.send_event(event)
+        if connections:
+            metrics.NOTICES_SENT.labels(event.name).inc(len(connections))

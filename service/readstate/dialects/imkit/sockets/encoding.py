@@ -1,7 +1,8 @@
-"""Payloads as text: JSON, and what clients make of it.
+"""Payloads as text: JSON, plain or in base64.
 
-A client that asked for `conf {encoding: "base64"}` gets every payload as one string: base64 of the JSON text with everything outside
-ASCII escaped (docs.imkit.io, Socket Connection; its `atob` example breaks on anything else). Others get plain objects.
+A client that asks for `conf {encoding: "base64"}` gets each payload as one string: the base64 of
+the JSON text, with all non-ASCII characters escaped (docs.imkit.io, Socket Connection; the `atob`
+example there cannot read other text). Other clients get plain objects.
 """
 
 import base64
@@ -14,11 +15,11 @@ import msgspec
 encode_json = msgspec.json.encode
 _decode_json = msgspec.json.decode
 
-_OUTSIDE_ASCII = re.compile("[^\x00-\x7f]")
+_NON_ASCII = re.compile("[^\x00-\x7f]")
 
 
 class Encoding(Enum):
-    """How payloads reach a client."""
+    """The form of payloads to a client."""
 
     RAW = "raw"
     BASE64 = "base64"
@@ -33,7 +34,7 @@ def as_argument(payload: bytes, encoding: Encoding) -> str:
 
 
 def load_json(text: str) -> Any:
-    """Parse what a client sent. Raises ValueError for whatever is wrong with it, deep nesting included."""
+    """Parse JSON from a client. Raises ValueError for any mistake in it, deep nesting included."""
     try:
         return _decode_json(text)
     except RecursionError:
@@ -41,8 +42,8 @@ def load_json(text: str) -> Any:
 
 
 def _escape(text: str) -> str:
-    # Outside ASCII a JSON text has only the contents of strings, where \uXXXX means the same.
-    return text if text.isascii() else _OUTSIDE_ASCII.sub(_escaped, text)
+    # In JSON, non-ASCII characters occur only within strings, where \uXXXX means the same.
+    return text if text.isascii() else _NON_ASCII.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -1,7 +1,8 @@
-"""Engine.IO 4 and Socket.IO 5 packets: what a client may say, checked first, and what it is told, ready to be sent.
+"""Engine.IO 4 and Socket.IO 5 packets: decoding those of clients, and encoding those to clients.
 
-Spoken is what IMKit's clients speak: text packets of the namespace "/". See github.com/socketio/engine.io-protocol and
-socketio/socket.io-protocol, whose words are used here: a packet's first character is its type.
+Supported is what IMKit's clients use: text packets in the namespace "/". The first character of a
+packet is its type. The names are those of github.com/socketio/engine.io-protocol and
+socketio/socket.io-protocol.
 """
 
 import re
@@ -12,49 +13,52 @@ from msgspec import Struct
 
 from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument, load_json
 
-# Of Engine.IO.
+# Packet types of Engine.IO.
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0123456"
 PROBE = "2probe"
-PROBED = "3probe"
-SEPARATOR = "\x1e"  # between the packets of one long-polling request or answer
-# Of Socket.IO, within a message. Binary ones (5, 6) are not spoken here.
+PROBE_REPLY = "3probe"
+SEPARATOR = "\x1e"  # between the packets of one long-polling request or response
+# Packet types of Socket.IO, within an Engine.IO message. Binary ones (5, 6) are not supported.
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR = "01234"
-MAIN = "/"  # the one namespace
+MAIN_NAMESPACE = "/"  # the only one
 
-EVENTS_PER_S = 50
-EVENTS_AT_ONCE = 100
-PATIENCE_S = 60.0  # a client that says more than that for so long is sent away
+PACKETS_PER_S = 50
+PACKET_BURST = 100
+MAX_OVERLOAD_S = 60.0  # a client that exceeds the rate for so long is disconnected
 MAX_ACK_DIGITS = 100
 
-POLICY_VIOLATION = 1008
+POLICY_VIOLATION = 1008  # close code of a websocket
 
-_TEXT_FRAME = 0x81  # final, opcode 1; a server's frames are not masked
-_SAID = re.compile(r"([0-3])(?:(/[^,]*),?)?([0-9]*)", re.ASCII)
+_TEXT_FRAME = 0x81  # final frame, opcode 1; a server's frames are not masked
+_HEAD = re.compile(r"([0-3])(?:(/[^,]*),?)?([0-9]*)", re.ASCII)
 
 
-class Violation(Exception):
-    """What a client said is against the protocol: its connection ends."""
+class ProtocolError(Exception):
+    """A client has sent something that is against the protocol. Its connection is closed."""
 
 
 class Packet:
-    """One Engine.IO packet to clients, made once for all that get it: a finished websocket frame around it.
+    """One Engine.IO packet to clients.
 
-    `receipt` marks a `lastRead`: (room, member); of several that wait in one backlog the newest is enough.
+    It is encoded once, as a finished websocket frame, for all its receivers.
+
+    `receipt` is the (room, member) of a `lastRead` event. Of several in one send queue, only the
+    newest is needed.
     """
 
     __slots__ = ("frame", "receipt")
 
     def __init__(self, text: str, receipt: tuple[str, str] | None = None) -> None:
-        self.frame = _framed(text.encode())
+        self.frame = _as_frame(text.encode())
         self.receipt = receipt
 
     @property
     def text(self) -> bytes:
-        """The packet alone, as long-polling sends it."""
+        """The packet without the frame, as long-polling sends it."""
         return self.frame[{126: 4, 127: 10}.get(self.frame[1], 2) :]
 
 
-def _framed(text: bytes) -> bytes:
+def _as_frame(text: bytes) -> bytes:
     size = len(text)
     if size < 126:
         return bytes((_TEXT_FRAME, size)) + text
@@ -63,58 +67,65 @@ def _framed(text: bytes) -> bytes:
     return bytes((_TEXT_FRAME, 127)) + size.to_bytes(8, "big") + text
 
 
-class Outgoing:
-    """One event on its way to many sockets: encoded when first needed, once for each encoding, and then shared.
+class ServerEvent:
+    """One event to many connections.
 
-    `payload` is JSON; `receipt` as in Packet.
+    Each encoding is made when it is first needed, and then shared.
+
+    `payload` is JSON. `receipt` is explained in Packet.
     """
 
-    __slots__ = ("_packets", "_payload", "event", "receipt")
+    __slots__ = ("_packets", "_payload", "name", "receipt")
 
-    def __init__(self, event: str, payload: bytes, receipt: tuple[str, str] | None = None) -> None:
-        self.event = event
+    def __init__(self, name: str, payload: bytes, receipt: tuple[str, str] | None = None) -> None:
+        self.name = name
+        self.receipt = receipt
         self._payload = payload
         self._packets: dict[Encoding, Packet] = {}
-        self.receipt = receipt
 
     def packet(self, encoding: Encoding) -> Packet:
+        """The event as a packet."""
         packet = self._packets.get(encoding)
         if packet is None:
-            text = f'{MESSAGE}{EVENT}["{self.event}",{as_argument(self._payload, encoding)}]'
+            text = f'{MESSAGE}{EVENT}["{self.name}",{as_argument(self._payload, encoding)}]'
             packet = self._packets[encoding] = Packet(text, self.receipt)
         return packet
 
 
-class Said(Struct, frozen=True):
-    """One Socket.IO packet of a client. `ack_id` is echoed as it came; "" for none. `text` is all of it."""
+class ClientPacket(Struct, frozen=True):
+    """One Socket.IO packet of a client, decoded. A client event is one of type EVENT.
 
-    kind: str
+    `ack_id` is sent back exactly as it came; "" when the client wants no ack. `text` is the whole
+    packet.
+    """
+
+    type: str
     namespace: str
     ack_id: str
     data: Any
     text: str
 
 
-def understand(text: str) -> Said:
-    """The Socket.IO packet in an Engine.IO message. Raises Violation."""
-    head = _SAID.match(text)
+def decode_packet(text: str) -> ClientPacket:
+    """Decode the Socket.IO packet in an Engine.IO message. Raises ProtocolError."""
+    head = _HEAD.match(text)
     if head is None or len(head[3]) > MAX_ACK_DIGITS:
-        raise Violation("not a packet that a client sends")
+        raise ProtocolError("not a packet that a client sends")
     try:
         data = load_json(text[head.end() :]) if head.end() < len(text) else None
     except ValueError:
-        raise Violation("not JSON") from None
-    kind = head[1]
-    if not _MAY_HOLD[kind](data):
-        raise Violation("a packet of this type does not hold this")
-    return Said(kind, (head[2] or MAIN).partition("?")[0], head[3], data, text)
+        raise ProtocolError("not JSON") from None
+    packet_type = head[1]
+    if not _IS_VALID[packet_type](data):
+        raise ProtocolError("a packet of this type does not hold this")
+    return ClientPacket(packet_type, (head[2] or MAIN_NAMESPACE).partition("?")[0], head[3], data, text)
 
 
 def _is_event(data: Any) -> bool:
     return isinstance(data, list) and bool(data) and isinstance(data[0], str)
 
 
-_MAY_HOLD: dict[str, Callable[[Any], bool]] = {
+_IS_VALID: dict[str, Callable[[Any], bool]] = {
     CONNECT: lambda data: data is None or isinstance(data, dict),
     DISCONNECT: lambda data: data is None,
     EVENT: _is_event,
@@ -122,12 +133,15 @@ _MAY_HOLD: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def packets_of(body: bytes) -> Iterator[str]:
-    """The packets of a long-polling POST, one after the other: there may be thousands. Raises Violation."""
+def split_packets(body: bytes) -> Iterator[str]:
+    """The packets of a long-polling POST, one by one, since there may be thousands.
+
+    Raises ProtocolError.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise Violation("not UTF-8") from None
+        raise ProtocolError("not UTF-8") from None
     start = 0
     while (end := text.find(SEPARATOR, start)) >= 0:
         yield text[start:end]
@@ -135,25 +149,33 @@ def packets_of(body: bytes) -> Iterator[str]:
     yield text[start:]
 
 
-class Bucket:
-    """How fast a client may speak: EVENTS_PER_S on average, EVENTS_AT_ONCE in a burst; what is more has to wait."""
+class PacketRate:
+    """The rate at which packets of one client are processed:
 
-    __slots__ = ("_full_at", "_now", "_slow_since")
+    PACKETS_PER_S on average, PACKET_BURST at once.
+
+    Packets beyond it are delayed, not dropped.
+    """
+
+    __slots__ = ("_full_at_s", "_now", "_overloaded_since_s")
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._full_at = 0.0  # when nothing is owed
-        self._slow_since = 0.0  # 0: it does not have to wait
+        self._full_at_s = 0.0  # when the burst is available again
+        self._overloaded_since_s = 0.0  # 0: the client is within the rate
 
-    def take(self) -> float:
-        """Take one: how many seconds it has to wait for its turn. Raises Violation after PATIENCE_S of waiting."""
+    def reserve(self) -> float:
+        """Count one packet. Returns how many seconds it has to wait.
+
+        Raises ProtocolError when the client has exceeded the rate for MAX_OVERLOAD_S.
+        """
         now = self._now()
-        self._full_at = max(self._full_at, now) + 1 / EVENTS_PER_S
-        wait_s = self._full_at - now - EVENTS_AT_ONCE / EVENTS_PER_S
+        self._full_at_s = max(self._full_at_s, now) + 1 / PACKETS_PER_S
+        wait_s = self._full_at_s - now - PACKET_BURST / PACKETS_PER_S
         if wait_s <= 0:
-            self._slow_since = 0.0
+            self._overloaded_since_s = 0.0
             return 0.0
-        self._slow_since = self._slow_since or now
-        if now - self._slow_since > PATIENCE_S:
-            raise Violation(f"more than {EVENTS_PER_S} packets a second for {PATIENCE_S:g} seconds")
+        self._overloaded_since_s = self._overloaded_since_s or now
+        if now - self._overloaded_since_s > MAX_OVERLOAD_S:
+            raise ProtocolError(f"more than {PACKETS_PER_S} packets a second for {MAX_OVERLOAD_S:g} seconds")
         return wait_s

@@ -1,6 +1,9 @@
-"""Long-polling: a GET waits for packets, a POST brings some. See engine.io-protocol, "HTTP long-polling".
+"""The long-polling transport: a GET waits for packets, a POST brings some.
 
-Whatever is wrong with a request is answered 400 with the reason as text. When it is about the session, that has ended.
+See engine.io-protocol, "HTTP long-polling".
+
+A bad request is answered with status 400 and the reason as text. When it breaks the protocol, the
+connection is closed too.
 """
 
 import asyncio
@@ -12,40 +15,50 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from readstate.dialects.http.body import ClientGone, read_body
 from readstate.dialects.http.reply import Headers, Reply
-from readstate.dialects.imkit.sockets.connection import Connection, Farewell
+from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
-from readstate.dialects.imkit.sockets.packets import NOOP, POLICY_VIOLATION, SEPARATOR, Packet, Violation, packets_of
+from readstate.dialects.imkit.sockets.packets import (
+    NOOP,
+    POLICY_VIOLATION,
+    SEPARATOR,
+    Packet,
+    ProtocolError,
+    split_packets,
+)
 from readstate.domain.limits import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
-Event = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Event]]
+Message = MutableMapping[str, Any]  # of ASGI
+Receive = Callable[[], Awaitable[Message]]
 
 _TEXT = b"text/plain; charset=utf-8"
 _NOOP = Packet(NOOP)
-_WAITS = "a request for packets waits already"
-_POSTS = "another request with packets is being dealt with"
+_GET_WAITS = "a request for packets waits already"
+_POST_RUNS = "another request with packets is being dealt with"
 
 
-class PollingLine:
-    """See `connection.Line`: ready while a GET waits. `on_gone` is called when the session is no more."""
+class PollingTransport:
+    """`connection.Transport` over long-polling: writable while a GET waits.
 
-    says_close: ClassVar[bool] = True
+    `on_closed` is called when it is closed.
+    """
+
+    has_close_packet: ClassVar[bool] = True
 
     def __init__(self) -> None:
-        self.on_gone: Callable[[], None] = lambda: None
+        self.on_closed: Callable[[], None] = lambda: None
         self._waiting: asyncio.Future[Sequence[Packet]] | None = None
-        self.is_posting = False  # a POST is being dealt with
-        self.is_moving = False  # there is a websocket that the session may move to
-        self.is_probed = False  # ... and the client has tried it
+        self.is_posting = False  # a POST is being processed
+        self.is_upgrading = False  # a websocket is open that the connection may move to
+        self.is_probed = False  # ... and the client has probed it
 
     def wait(self) -> "asyncio.Future[Sequence[Packet]]":
-        """A GET has come: what it is to be answered."""
+        """A GET has come. The result is what to answer."""
         self._waiting = asyncio.get_running_loop().create_future()
         return self._waiting
 
-    def is_ready(self) -> bool:
+    def is_writable(self) -> bool:
         return self._waiting is not None and not self._waiting.done()
 
     def send(self, packets: Sequence[Packet]) -> None:
@@ -53,35 +66,42 @@ class PollingLine:
             self._waiting.set_result(packets)
 
     def release(self) -> None:
-        """Let a GET that waits go with nothing."""
+        """Answer a waiting GET with no packets."""
         self.send([_NOOP])
 
     def close(self, code: int, reason: str) -> None:
-        self.cut()
+        self.abort()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         self.release()
-        self.on_gone()
+        self.on_closed()
 
 
-class Answer:
-    """The answer to one request, with `headers` for the page that sent it."""
+class Response:
+    """The response to one request, with `headers` for the page that sent it."""
 
     def __init__(self, scope: Any, receive: Any, send: Any, headers: Headers) -> None:
         self._request = (scope, receive, send)
         self._headers = headers
 
-    async def give(self, body: bytes, status: int = 200, more: Headers = ()) -> None:
+    async def send(self, body: bytes, status: int = 200, more: Headers = ()) -> None:
+        """Send it, with the headers `more` as well."""
         await Reply(body, status, more_headers=(*self._headers, *more), media_type=_TEXT)(*self._request)
 
     async def refuse(self, reason: str, status: int = 400, more: Headers = ()) -> None:
-        await self.give(reason.encode(), status, more)
+        """Send an error with the reason as text."""
+        await self.send(reason.encode(), status, more)
 
 
-def goes_on(connection: Connection, scope: Event) -> bool:
-    """Whether a request is one of many that belong to long-polling; what else there is of a session is rare."""
-    line = connection.line
-    return scope.get("method") in ("GET", "POST") and isinstance(line, PollingLine) and not line.is_probed
+def is_poll(connection: Connection, scope: Message) -> bool:
+    """Whether a request is an ordinary one of a long-polling connection.
+
+    All other requests with a session id are rare.
+    """
+    transport = connection.transport
+    return (
+        scope.get("method") in ("GET", "POST") and isinstance(transport, PollingTransport) and not transport.is_probed
+    )
 
 
 async def serve(
@@ -89,57 +109,57 @@ async def serve(
     connection: Connection,
     method: str,
     receive: Receive,
-    answer: Answer,
+    response: Response,
 ) -> None:
-    """One request of a session. `method` is GET or POST."""
-    line = connection.line
+    """Answer one request of a connection. `method` is GET or POST."""
+    transport = connection.transport
     try:
-        if not isinstance(line, PollingLine):
-            await answer.refuse("the session has moved to a websocket")
+        if not isinstance(transport, PollingTransport):
+            await response.refuse("the session has moved to a websocket")
         elif method == "POST":
-            await _post(connections, connection, line, receive, answer)
+            await _post(connections, connection, transport, receive, response)
         else:
-            await _poll(connections, connection, line, receive, answer)
+            await _poll(connections, connection, transport, receive, response)
     except ClientGone:
         pass
     except Exception:
         logger.exception("a long-polling request failed")
-        connection.line.cut()
-        await answer.refuse("Something went wrong on our side", 500)
+        connection.transport.abort()
+        await response.refuse("Something went wrong on our side", 500)
 
 
 async def _poll(
     connections: Connections,
     connection: Connection,
-    line: PollingLine,
+    transport: PollingTransport,
     receive: Receive,
-    answer: Answer,
+    response: Response,
 ) -> None:
-    if line.is_ready():
-        connections.end_now(connection, Farewell(POLICY_VIOLATION, _WAITS))
-        await answer.refuse(_WAITS)
+    if transport.is_writable():
+        connections.close_now(connection, CloseReason(POLICY_VIOLATION, _GET_WAITS))
+        await response.refuse(_GET_WAITS)
         return
-    packets = line.wait()
+    packets = transport.wait()
     connection.flush()
-    if line.is_probed:
-        line.release()  # the client waits for the end of this request before it moves
-    if not packets.done() and not await _comes(packets, receive):
-        connections.gone(connection)  # no client is there to take what was to come
+    if transport.is_probed:
+        transport.release()  # the client waits for the end of this request before it upgrades
+    if not packets.done() and not await _wait_for(packets, receive):
+        connections.remove(connection)  # the packets that come next would be lost with the response
         return
-    await answer.give(SEPARATOR.encode().join([packet.text for packet in packets.result()]))
+    await response.send(SEPARATOR.encode().join([packet.text for packet in packets.result()]))
 
 
-async def _comes(packets: "asyncio.Future[Sequence[Packet]]", receive: Receive) -> bool:
-    """Wait for what a GET is answered; False when the client went away first."""
-    leaving: asyncio.Future[Any] = asyncio.ensure_future(_until_left(receive))
+async def _wait_for(packets: "asyncio.Future[Sequence[Packet]]", receive: Receive) -> bool:
+    """Wait for the packets that answer a GET. Returns False when the client disconnects first."""
+    disconnect: asyncio.Future[Any] = asyncio.ensure_future(_until_disconnect(receive))
     try:
-        await asyncio.wait([packets, leaving], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([packets, disconnect], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        leaving.cancel()
+        disconnect.cancel()
     return packets.done()
 
 
-async def _until_left(receive: Receive) -> None:
+async def _until_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -147,37 +167,40 @@ async def _until_left(receive: Receive) -> None:
 async def _post(
     connections: Connections,
     connection: Connection,
-    line: PollingLine,
+    transport: PollingTransport,
     receive: Receive,
-    answer: Answer,
+    response: Response,
 ) -> None:
-    if connection.ended:
-        await answer.refuse("the session has ended")  # what waits for it may still be fetched
+    if connection.is_closing:
+        await response.refuse("the session has ended")  # its queued packets may still be fetched
         return
     try:
-        if line.is_posting:
-            raise Violation(_POSTS)
-        line.is_posting = True
+        if transport.is_posting:
+            raise ProtocolError(_POST_RUNS)
+        transport.is_posting = True
         try:
-            stays = await _take(connections, connection, receive)
+            stays_open = await _receive_all(connections, connection, receive)
         finally:
-            line.is_posting = False
-    except Violation as violation:
-        connections.end_now(connection, Farewell(POLICY_VIOLATION, str(violation)))
-        await answer.refuse(str(violation))
+            transport.is_posting = False
+    except ProtocolError as error:
+        connections.close_now(connection, CloseReason(POLICY_VIOLATION, str(error)))
+        await response.refuse(str(error))
         return
-    if not stays:
-        line.cut()
-    await answer.give(b"ok")
+    if not stays_open:
+        transport.abort()
+    await response.send(b"ok")
 
 
-async def _take(connections: Connections, connection: Connection, receive: Receive) -> bool:
-    """Deal with the packets of a POST; False when the client takes its leave."""
+async def _receive_all(connections: Connections, connection: Connection, receive: Receive) -> bool:
+    """Process the packets of a POST.
+
+    Returns False when the client closes the connection by one of them.
+    """
     try:
         body = await read_body(receive)
     except RequestEntityTooLarge:
-        raise Violation(f"longer than {MAX_BODY_BYTES} bytes") from None
-    for text in packets_of(body):
-        if not await connections.hear(connection, text):
+        raise ProtocolError(f"longer than {MAX_BODY_BYTES} bytes") from None
+    for text in split_packets(body):
+        if not await connections.receive(connection, text):
             return False
     return True

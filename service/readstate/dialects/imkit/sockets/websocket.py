@@ -1,8 +1,8 @@
-"""A websocket: a session of its own, or a long-polling session that moves to it.
+"""The websocket transport: from the start of a connection, or after an upgrade from long-polling.
 
-ASGI's `send` would have every socket encode what all of them get, and wait one by one. So the worker's own protocol
-(`readstate.process.websocket_protocol`) takes finished frames, by the name FRAMES among the extensions of the scope. A server without
-it cannot offer websockets.
+With ASGI's `send`, each socket would encode what all of them receive, and the writes would wait for
+one another. So the worker's own protocol (`readstate.process.http_protocol`) accepts finished
+frames; it is the scope's extension FRAMES. A server without it cannot offer websockets.
 """
 
 import asyncio
@@ -10,109 +10,122 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol
 
-from readstate.dialects.imkit.sockets.connection import GONE, STATE_LOST, Connection, Farewell
+from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
-from readstate.dialects.imkit.sockets.packets import POLICY_VIOLATION, PROBE, PROBED, UPGRADE, Packet, Violation
-from readstate.dialects.imkit.sockets.polling import PollingLine, Receive
+from readstate.dialects.imkit.sockets.packets import (
+    POLICY_VIOLATION,
+    PROBE,
+    PROBE_REPLY,
+    UPGRADE,
+    Packet,
+    ProtocolError,
+)
+from readstate.dialects.imkit.sockets.polling import PollingTransport, Receive
 
 logger = logging.getLogger(__name__)
 
 FRAMES = "readstate.frames"
 UPGRADE_WITHIN_S = 10.0
 
-_PROBED = Packet(PROBED)
+_PROBE_REPLY = Packet(PROBE_REPLY)
 
 
-class Pipe(Protocol):
+class FrameWriter(Protocol):
     """What the server offers under FRAMES."""
 
     on_writable: Callable[[], None]
 
     def is_writable(self) -> bool: ...
     def write_frames(self, frames: bytes) -> None: ...
-    def say_goodbye(self, code: int, reason: str) -> None: ...
+    def start_close(self, code: int, reason: str) -> None: ...
     def abort(self) -> None: ...
 
 
-class WebSocketLine:
-    """See `connection.Line`."""
+class WebSocketTransport:
+    """`connection.Transport` over a websocket."""
 
-    __slots__ = ("_pipe",)
-    says_close: ClassVar[bool] = False
+    __slots__ = ("_writer",)
+    has_close_packet: ClassVar[bool] = False
 
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
+    def __init__(self, writer: FrameWriter) -> None:
+        self._writer = writer
 
-    def is_ready(self) -> bool:
-        return self._pipe.is_writable()
+    def is_writable(self) -> bool:
+        return self._writer.is_writable()
 
     def send(self, packets: Sequence[Packet]) -> None:
         frames = [packet.frame for packet in packets]
-        self._pipe.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
+        self._writer.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def close(self, code: int, reason: str) -> None:
-        self._pipe.say_goodbye(code, reason)
+        self._writer.start_close(code, reason)
 
-    def cut(self) -> None:
-        self._pipe.abort()
+    def abort(self) -> None:
+        self._writer.abort()
 
 
-async def serve(connections: Connections, pipe: Pipe, receive: Receive, connection: Connection) -> None:
-    """Deal with what comes on a websocket that was accepted, until it is closed. The connection ends with it."""
-    pipe.on_writable = connection.flush
+async def serve(connections: Connections, writer: FrameWriter, receive: Receive, connection: Connection) -> None:
+    """Process what comes over an accepted websocket until it is closed.
+
+    Then the connection is removed.
+    """
+    writer.on_writable = connection.flush
     try:
-        await _hear(connections, receive, connection)
+        await _receive_all(connections, receive, connection)
     except Exception:
         logger.exception("a websocket failed")
-        connection.end(STATE_LOST)
+        connection.close(STATE_LOST)
         connection.flush()
     finally:
-        pipe.on_writable = _nobody
-        connections.gone(connection)
+        writer.on_writable = _nothing
+        connections.remove(connection)
 
 
-async def _hear(connections: Connections, receive: Receive, connection: Connection) -> None:
-    while (event := await receive())["type"] != "websocket.disconnect":
+async def _receive_all(connections: Connections, receive: Receive, connection: Connection) -> None:
+    while (message := await receive())["type"] != "websocket.disconnect":
         try:
-            text = event.get("text")
-            if text is None and not connection.ended:
-                raise Violation("binary frames are not spoken here")
-            if not await connections.hear(connection, text or ""):
-                connection.end(GONE)
-        except Violation as violation:
-            connection.end(Farewell(POLICY_VIOLATION, str(violation)))
+            text = message.get("text")
+            if text is None and not connection.is_closing:
+                raise ProtocolError("binary frames are not spoken here")
+            if not await connections.receive(connection, text or ""):
+                connection.close(CLIENT_LEFT)
+        except ProtocolError as error:
+            connection.close(CloseReason(POLICY_VIOLATION, str(error)))
 
 
-async def upgrade(pipe: Pipe, receive: Receive, connection: Connection) -> bool:
-    """Move a long-polling session to a websocket that was accepted; False when the client does not want it after all.
+async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection) -> bool:
+    """Move a connection from long-polling to an accepted websocket.
 
-    What waits meanwhile is told by long-polling; nothing is told twice. See engine.io-protocol, "Upgrade".
+    Returns False when the client does not complete it.
+
+    Until it is complete, queued packets are sent by long-polling; none is sent twice. See
+    engine.io-protocol, "Upgrade".
     """
-    polling, line = connection.line, WebSocketLine(pipe)
-    if not isinstance(polling, PollingLine) or polling.is_moving:
-        pipe.say_goodbye(POLICY_VIOLATION, "the session has a websocket")
+    polling, websocket = connection.transport, WebSocketTransport(writer)
+    if not isinstance(polling, PollingTransport) or polling.is_upgrading:
+        writer.start_close(POLICY_VIOLATION, "the session has a websocket")
         return False
-    polling.is_moving = True
+    polling.is_upgrading = True
     try:
-        moves = await _probe(polling, line, receive)
+        completes = await _probe(polling, websocket, receive)
     finally:
-        polling.is_moving = polling.is_probed = False
-    if not moves or connection.ended or polling.is_posting:
-        pipe.say_goodbye(POLICY_VIOLATION, "no upgrade")
+        polling.is_upgrading = polling.is_probed = False
+    if not completes or connection.is_closing or polling.is_posting:
+        writer.start_close(POLICY_VIOLATION, "no upgrade")
         return False
-    connection.line = line
+    connection.transport = websocket
     polling.release()
     connection.flush()
     return True
 
 
-async def _probe(polling: PollingLine, line: WebSocketLine, receive: Receive) -> bool:
-    """Whether the client says what it has to say, in time."""
+async def _probe(polling: PollingTransport, websocket: WebSocketTransport, receive: Receive) -> bool:
+    """Whether the client probes the websocket and then asks for the upgrade, in time."""
     try:
         async with asyncio.timeout(UPGRADE_WITHIN_S):
             if (await receive()).get("text") != PROBE:
                 return False
-            line.send([_PROBED])
+            websocket.send([_PROBE_REPLY])
             polling.is_probed = True
             polling.release()
             return (await receive()).get("text") == UPGRADE
@@ -120,5 +133,5 @@ async def _probe(polling: PollingLine, line: WebSocketLine, receive: Receive) ->
         return False
 
 
-def _nobody() -> None:
+def _nothing() -> None:
     pass

@@ -1,4 +1,4 @@
-"""Which requests get as far as a connection, and what pages are told: handshakes, rates, origins, parameters."""
+"""Verifies requests before they reach a connection: parameters, origin, rates, connections."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,64 +19,74 @@ TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {query_limits.PLA
 WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
 
 Scope = Mapping[str, Any]
-Refusal = tuple[str, int, Headers]  # why, status, headers
+Refusal = tuple[str, int, Headers]  # reason, status, headers
 
 _CLIENT_KEY_HEADERS = (b"im-client-key", b"client-key", b"client_key", b"im_client_key")
 _CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
-# Refusals say nothing about users, and why a connection fails is hard to see.
-_ANY_PAGE = ((b"access-control-allow-origin", b"*"),)
+# A refusal tells nothing about users, and without it the reason would be hard to find.
+_ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
 
 
-class Admission:
-    """See the module. `held` counts the sockets of each address; `origins`: comma-separated, `*` for any."""
+class Verifier:
+    """Decides which requests are refused.
 
-    def __init__(self, rate_limits: RateLimits, held: Held, *, polling: bool, origins: str) -> None:
+    `addresses` counts the connections of each address. `origins` are comma-separated; `*` is any.
+    """
+
+    def __init__(self, rate_limits: RateLimits, addresses: Held, *, polling: bool, origins: str) -> None:
         self._rate_limits = rate_limits
-        self._held = held
+        self._addresses = addresses
         self._transports = ("polling", "websocket") if polling else ("websocket",)
         self._origins = frozenset(origin.strip() for origin in origins.split(","))
 
     def refusal(self, scope: Scope, query: Mapping[str, str], connection: Connection | None) -> Refusal | None:
-        """Why a request is refused; None when it is not. `connection`: that of the session which it names."""
+        """Why a request is refused; None when it is not.
+
+        `connection`: the one that its `sid` names.
+        """
         if len(scope["query_string"]) > query_limits.PLAIN or scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             return TOO_MANY_PARAMETERS, 400, ()
-        if refusal := self._too_many(client_address(scope), connection):
+        if refusal := self._over_limit(client_address(scope), connection):
             return refusal
         is_websocket = scope["type"] == "websocket"
-        reason = self._objection_to_sender(scope, is_websocket) or _objection(query, self._transports, is_websocket)
+        reason = self._bad_sender(scope, is_websocket) or _bad_parameters(query, self._transports, is_websocket)
         if not reason and connection is None and ("sid" in query or scope.get("method") == "POST"):
             reason = "no such session"
-        if not reason or (scope.get("method") == "OPTIONS" and self._is_welcome(scope)):
+        if not reason or (scope.get("method") == "OPTIONS" and self._is_allowed_origin(scope)):
             return None
         return reason, 403 if is_websocket else 400, ()
 
     def headers(self, scope: Scope, *, refused: bool) -> Headers:
-        """What the page that asks is told. None is invited to send cookies."""
+        """The CORS headers of the response. Cookies are never allowed."""
         origin = _header(scope, b"origin")
-        if not self._is_welcome(scope):
+        if not self._is_allowed_origin(scope):
             return ()
         if refused:
-            return _ANY_PAGE
+            return _ANY_ORIGIN
         return ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")) if origin else ()
 
-    def _too_many(self, address: str, connection: Connection | None) -> Refusal | None:
-        """Too much comes from the address, or it would hold one socket too many. What has a session passes."""
+    def _over_limit(self, address: str, connection: Connection | None) -> Refusal | None:
+        """The refusal when the address sends too many requests or has too many connections.
+
+        Requests of an authenticated connection are not limited here.
+        """
         if connection is not None and connection.session is not None:
             return None
         try:
             self._rate_limits.take_address(address, costs.UNKNOWN if connection else costs.HANDSHAKE)
         except TooManyRequests as error:
             return str(error), 429, ((b"retry-after", b"%d" % error.retry_after_s),)
-        if connection is None and not self._held.has_room(address):
+        if connection is None and not self._addresses.has_room(address):
             return "Too many sockets of this address; close some of them first", 429, ((b"retry-after", b"60"),)
         return None
 
-    def _is_welcome(self, scope: Scope) -> bool:
+    def _is_allowed_origin(self, scope: Scope) -> bool:
         origin = _header(scope, b"origin")
         return not origin or "*" in self._origins or origin in self._origins
 
-    def _objection_to_sender(self, scope: Scope, is_websocket: bool) -> str:
-        if not self._is_welcome(scope):
+    def _bad_sender(self, scope: Scope, is_websocket: bool) -> str:
+        """What is wrong with the origin, the transport or the method; "" when nothing is."""
+        if not self._is_allowed_origin(scope):
             return "pages of this origin may not connect"
         if is_websocket:
             return "" if FRAMES in scope.get("extensions", ()) else "this server offers no websockets"
@@ -85,8 +95,11 @@ class Admission:
         return "" if scope["method"] in ("GET", "POST") else "only GET and POST are spoken here"
 
 
-def _objection(query: Mapping[str, str], transports: Sequence[str], is_websocket: bool) -> str:
-    """What is wrong with the parameters, "" when nothing is. See engine.io-protocol, "Query parameters"."""
+def _bad_parameters(query: Mapping[str, str], transports: Sequence[str], is_websocket: bool) -> str:
+    """What is wrong with the parameters; "" when nothing is.
+
+    See engine.io-protocol, "Query parameters".
+    """
     transport = query.get("transport", "")
     if query.get("EIO") != "4":
         return "EIO must be 4: connect with version 3 or 4 of socket.io-client"
@@ -97,14 +110,14 @@ def _objection(query: Mapping[str, str], transports: Sequence[str], is_websocket
     return "JSONP is not spoken here" if "j" in query else ""
 
 
-def may_send() -> Headers:
-    """What a page is told that asks before it sends."""
+def preflight_headers() -> Headers:
+    """The headers of the response to a CORS preflight request."""
     names = ", ".join(["Content-Type", *CORS_HEADERS]).encode()
     return ((b"access-control-allow-methods", b"OPTIONS, GET, POST"), (b"access-control-allow-headers", names))
 
 
 def query_of(scope: Scope) -> Mapping[str, str]:
-    """The parameters of a request, the first of each name; none when there are more than MAX_PARAMETERS."""
+    """The parameters of a request, the first of each name; none if more than MAX_PARAMETERS."""
     try:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:
@@ -113,7 +126,7 @@ def query_of(scope: Scope) -> Mapping[str, str]:
 
 
 def client_key(scope: Scope, query: Mapping[str, str]) -> str:
-    """The client key that a handshake names, in a header or in the query; "" for none."""
+    """The client key in a header or parameter of a handshake; "" for none."""
     in_headers = [_header(scope, name) for name in _CLIENT_KEY_HEADERS]
     in_query = [query.get(name, "") for name in _CLIENT_KEY_PARAMETERS]
     return next(filter(None, in_headers + in_query), "")

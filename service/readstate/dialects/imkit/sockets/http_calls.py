@@ -1,6 +1,7 @@
-"""Events that stand for a call of the HTTP API: the same handlers, the same answers.
+"""Client events that stand for a call of the HTTP API: the same handlers, the same answers.
 
-What was said is written anew as JSON for them: a number may be spelt otherwise then, and one beyond 64 bits is rounded.
+The content of the event is encoded as JSON again for the handler. So a number may be spelt
+differently, and one beyond 64 bits is rounded.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +22,7 @@ from readstate.dialects.imkit.schemas import MarkRead, RoomMessage
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.services import Services
 
-Request = Callable[[Services, Principal, Any], Awaitable[bytes]]
+HttpCall = Callable[[Services, Principal, Any], Awaitable[bytes]]
 
 _room_message = msgspec.json.Decoder(RoomMessage).decode
 _mark_read = msgspec.json.Decoder(MarkRead).decode
@@ -34,7 +35,7 @@ async def _call(
     content: Any,
     arguments: Callable[[bytes], dict[str, Any]],
 ) -> bytes:
-    """The answer of `handler` to `content`, an object that names the room besides what HTTP takes as the body."""
+    """The answer of `handler`. `content` is the body of the HTTP call, with the room besides."""
     started_s = perf_counter()
     try:
         reply: Reply = await handler.fn(BareCall(principal, services), room=_room(content), **arguments(_body(content)))
@@ -68,6 +69,6 @@ async def _read(services: Services, principal: Principal, content: Any) -> bytes
     return await _call(mark_read, services, principal, content, lambda body: {"data": decode(_mark_read, body)})
 
 
-# What each costs, as over HTTP.
+# The cost of each event, as over HTTP.
 COSTS: Mapping[str, float] = {"chat message": send.opt["operation"].cost, "lastRead": mark_read.opt["operation"].cost}
-REQUESTS: Mapping[str, Request] = {"chat message": _send, "lastRead": _read}
+HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": _send, "lastRead": _read}

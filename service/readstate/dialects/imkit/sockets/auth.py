@@ -1,0 +1,148 @@
+"""Authentication of connections: by the event `auth2`, or by a token in the handshake.
+
+An authenticated connection is in the hub, and the notices of its app are listened to.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from readstate.dialects.access import costs
+from readstate.dialects.imkit.errors import (
+    INVALID_CLIENT_KEY,
+    INVALID_TOKEN,
+    RATE_LIMIT_EXCEEDED,
+    Refused,
+    explain,
+)
+from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.sockets.connection import (
+    AUTH_REFUSED,
+    RATE_LIMITED,
+    STATE_LOST,
+    CloseReason,
+    Connection,
+)
+from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.dialects.services import Services
+from readstate.domain.identity import App, Session
+from readstate.domain.ports import Notices
+from readstate.errors import ReadStateError, TooManyRequests
+
+MAX_SOCKETS_PER_USER = 100  # on one worker
+RETRY_SOCKET_S = 60  # a guess: sockets do not end by themselves
+
+_CLIENT_KEYS = frozenset({"im-client-key", "client_key"})
+
+
+class TooManySockets(TooManyRequests):
+    """The user has as many connections as a user may have."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many sockets of this user; close some of them first", RETRY_SOCKET_S)
+
+
+class SocketAuthenticator:
+    """Signs connections in and out."""
+
+    def __init__(self, services: Services, notices: Notices, hub: Hub[Connection]) -> None:
+        self._services = services
+        self._notices = notices
+        self._hub = hub
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def authenticate(self, connection: Connection, token: Any, extra: Any) -> tuple[bytes, CloseReason | None]:
+        """Sign a connection in. Returns the answer, and why the connection has to be closed, if so.
+
+        `extra` may hold a client key. A connection may be signed in again, as another user too.
+        """
+        try:
+            self.pay(connection, costs.READ)
+            session = await self._session_of(connection, token, extra)
+            await self._sign_in(connection, session)
+        except Refused as refusal:
+            return refusal.problem.reply().payload, AUTH_REFUSED
+        except TooManyRequests as error:
+            answer = RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
+            return answer, AUTH_REFUSED if isinstance(error, TooManySockets) else RATE_LIMITED
+        except ReadStateError as error:
+            problem, message = explain(error)
+            return problem.reply_to(error, message).payload, STATE_LOST
+        return ok({"client": session.user}).payload, None
+
+    def pay(self, connection: Connection, cost: float) -> None:
+        """Take `cost` from the bucket of the user, or of the address before authentication.
+
+        Raises TooManyRequests.
+        """
+        session = connection.session
+        if session is None:
+            self._services.rate_limits.take_address(connection.address, cost)
+        else:
+            self._services.rate_limits.take(session.app, session.user, cost)
+
+    def sign_out(self, connection: Connection) -> None:
+        """The connection receives no more events."""
+        session, connection.session = connection.session, None
+        if session is None:
+            return
+        self._hub.remove(session.app, session.user, connection)
+        task = asyncio.ensure_future(self._notices.leave(session.app))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def stop(self) -> None:
+        """Wait for what `sign_out` has started."""
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def _session_of(self, connection: Connection, token: Any, extra: Any) -> Session:
+        app = self._named_app(connection, extra)
+        if not isinstance(token, str) or not token:
+            raise Refused(INVALID_TOKEN)
+        apps = (app,) if app else self._services.apps.all()
+        session = await self._services.credentials.session(apps, token, connection.address)
+        if session is None:
+            raise Refused(INVALID_TOKEN)
+        return session
+
+    def _named_app(self, connection: Connection, extra: Any) -> App | None:
+        """The app of the client key from `auth2` or the handshake; None when there is no key.
+
+        Raises Refused.
+        """
+        fields = extra if isinstance(extra, dict) else {}
+        keys = [
+            value for name, value in fields.items() if isinstance(name, str) and name.lower() in _CLIENT_KEYS and value
+        ]
+        key = keys[0] if keys else connection.client_key
+        if not key:
+            return None
+        app = self._services.apps.by_client_key(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else None
+        if app is None:
+            self._services.credentials.missed(connection.address)
+            raise Refused(INVALID_CLIENT_KEY)
+        return app
+
+    async def _sign_in(self, connection: Connection, session: Session) -> None:
+        before = connection.session
+        is_new = before is None or (before.app, before.user) != (session.app, session.user)
+        if is_new:
+            await self._subscribe(connection, session)
+        connection.authenticate(session, time.time())
+        if is_new and before is not None:
+            self._hub.remove(before.app, before.user, connection)
+            await self._notices.leave(before.app)
+
+    async def _subscribe(self, connection: Connection, session: Session) -> None:
+        # The stream must flow before the hub asks for the rooms: see `hub`.
+        await self._notices.listen(session.app)
+        try:
+            if self._hub.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
+                raise TooManySockets
+            await self._hub.add(session.app, session.user, connection)
+            if connection.is_closing:  # `sign_out` came too early to remove it
+                self._hub.remove(session.app, session.user, connection)
+                raise Refused(INVALID_TOKEN)
+        except BaseException:
+            await self._notices.leave(session.app)
+            raise

@@ -1,0 +1,136 @@
+"""The events that clients send, and their acks (docs.imkit.io, Socket Connection, Socket Events).
+
+    conf          {encoding: "base64"}               before or after auth2; the last one counts
+    auth2, auth   token, extra                       any number of times
+    chat message  {room, messageType, message, ...}  as POST /rooms/:id/message
+    lastRead      {room, message}                    as PUT /rooms/:id/lastRead
+
+The `extra` of auth2 may hold a client key. Other events are ignored: some clients send a `pong`
+event of their own. An ack has exactly one argument, and is sent only when the client asks for it.
+The acks of the last two are plain objects, also after `conf`.
+
+The token may also come in the handshake (`auth: {token}`). Until the connection is authenticated,
+events that need a user are held, in order: Socket.IO's clients send what was emitted offline before
+they tell their program that they are connected.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from readstate.dialects.access import costs
+from readstate.dialects.imkit.call import Principal
+from readstate.dialects.imkit.errors import INVALID_TOKEN, RATE_LIMIT_EXCEEDED
+from readstate.dialects.imkit.reply import Problem, ok
+from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
+from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
+from readstate.dialects.imkit.sockets.encoding import Encoding
+from readstate.dialects.imkit.sockets.http_calls import COSTS, HttpCall
+from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
+from readstate.dialects.services import Services
+from readstate.errors import TooManyRequests
+
+MAX_HELD = 1_000  # events that wait for auth2
+MAX_HELD_BYTES = 64 * 1024  # of them together
+
+# Ours. Not a 401: clients would take it for the end of their token.
+NOT_AUTHENTICATED = Problem(
+    425,
+    "Too Early",
+    "NOT_AUTHENTICATED",
+    "Not authenticated yet: send auth2 first, or the token in the handshake",
+)
+UNSUPPORTED_ENCODING = Problem(400, "Bad Request", "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
+
+
+class ClientEvents:
+    """`connections.ProtocolHandler`: acts on the events of a client in their order.
+
+    `http_calls` are the events that stand for a call of the HTTP API.
+    """
+
+    def __init__(
+        self, services: Services, authenticator: SocketAuthenticator, http_calls: Mapping[str, HttpCall]
+    ) -> None:
+        self._services = services
+        self._authenticator = authenticator
+        self._http_calls = http_calls
+
+    async def on_connect(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, CloseReason | None]:
+        """Authenticate by the handshake's `auth`: the token, and perhaps a client key."""
+        return await self._authenticator.authenticate(connection, auth["token"], auth)
+
+    async def on_client_event(self, connection: Connection, packet: ClientPacket) -> None:
+        """Act on one event. What a client sends never makes it raise."""
+        event, first = packet.data[0], packet.data[1] if len(packet.data) > 1 else None
+        if event == "conf":
+            _send_ack(connection, packet.ack_id, self._configure(connection, first))
+        elif event in ("auth2", "auth"):
+            extra = packet.data[2] if len(packet.data) > 2 else None
+            answer, reason = await self._authenticator.authenticate(connection, first, extra)
+            _send_ack(connection, packet.ack_id, answer)
+            if reason is None:
+                await self._process_held(connection)
+            else:
+                connection.close(reason)
+        elif event in self._http_calls and connection.session is None:
+            self._hold(connection, packet)
+        elif event in self._http_calls:
+            answer = await self._call(connection, event, first)
+            _send_ack(connection, packet.ack_id, answer, Encoding.RAW)
+
+    def on_closing(self, connection: Connection) -> None:
+        """The connection is being closed: refuse its held events, and send it no more."""
+        held, connection.held_events = connection.held_events, []
+        for text in held:
+            _refuse_early(connection, decode_packet(text.decode()))
+        self._authenticator.sign_out(connection)
+
+    # Events before auth2
+
+    def _hold(self, connection: Connection, packet: ClientPacket) -> None:
+        text = packet.text.encode()  # a str with one rare character takes four bytes for each
+        connection.held_bytes += len(text)
+        if len(connection.held_events) < MAX_HELD and connection.held_bytes <= MAX_HELD_BYTES:
+            connection.held_events.append(text)
+        else:
+            _refuse_early(connection, packet)
+
+    async def _process_held(self, connection: Connection) -> None:
+        """The connection is authenticated: process the held events before any later one."""
+        held, connection.held_events, connection.held_bytes = connection.held_events, [], 0
+        for text in held:
+            await self.on_client_event(connection, decode_packet(text.decode()))
+
+    # conf, chat message, lastRead
+
+    def _configure(self, connection: Connection, options: Any) -> bytes:
+        try:
+            self._authenticator.pay(connection, costs.READ)
+        except TooManyRequests as error:
+            return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
+        encoding = options.get("encoding") if isinstance(options, dict) else None
+        if encoding != Encoding.BASE64.value:
+            return UNSUPPORTED_ENCODING.reply().payload
+        connection.encoding = Encoding.BASE64
+        return ok({"encoding": encoding}).payload
+
+    async def _call(self, connection: Connection, event: str, content: Any) -> bytes:
+        session = connection.session
+        if session is None or not self._services.tokens.still_valid(session):
+            return INVALID_TOKEN.reply().payload
+        try:
+            self._authenticator.pay(connection, COSTS[event])
+        except TooManyRequests as error:
+            return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
+        principal = Principal(session.app, session.user, False, session)
+        return await self._http_calls[event](self._services, principal, content)
+
+
+def _refuse_early(connection: Connection, packet: ClientPacket) -> None:
+    _send_ack(connection, packet.ack_id, NOT_AUTHENTICATED.reply().payload, Encoding.RAW)
+
+
+def _send_ack(connection: Connection, ack_id: str, payload: bytes, encoding: Encoding | None = None) -> None:
+    """Send an ack if the client wants one. `encoding` None: that of the connection."""
+    if ack_id:
+        connection.send_ack(ack_id, payload, encoding or connection.encoding)

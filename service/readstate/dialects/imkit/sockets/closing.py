@@ -1,0 +1,93 @@
+"""Closes connections whose token has ended, or that may have missed notices."""
+
+import asyncio
+import logging
+
+from readstate import metrics
+from readstate.dialects.imkit.sockets.connection import STATE_LOST, TOKEN_ENDED, Connection
+from readstate.dialects.imkit.sockets.connections import Connections
+from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.domain.notices import TokensRevoked
+from readstate.domain.tokens import Tokens
+from readstate.tasks import cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+CHECK_S = 2.0  # between two checks of all tokens
+GAP_SPREAD_S = 5.0  # in which the connections are closed that may have missed notices
+
+
+class TokenWatch:
+    """Closes connections whose token was revoked or has expired, or whose app was removed."""
+
+    def __init__(self, tokens: Tokens, hub: Hub[Connection], connections: Connections) -> None:
+        self._tokens = tokens
+        self._hub = hub
+        self._connections = connections
+        self._checker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to check. To be called inside the running loop."""
+        self._checker = asyncio.create_task(self._check())
+
+    async def stop(self) -> None:
+        await cancel_and_wait(self._checker)
+
+    def on_revoked(self, app: str, revoked: TokensRevoked) -> None:
+        """One token of a user was revoked, or all that are older than a moment."""
+        for connection in self._hub.connections_of(app, revoked.user):
+            session = connection.session
+            if session and (
+                session.token_id == revoked.token_id
+                or (not revoked.token_id and connection.authenticated_at_s < revoked.before_s)
+            ):
+                connection.close(TOKEN_ENDED)
+
+    async def _check(self) -> None:
+        """Check all connections: a notice can be lost, and only a revocation has one."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            for connection in self._connections.all():
+                if connection.session is not None and not self._tokens.still_valid(connection.session):
+                    connection.close(TOKEN_ENDED)
+
+
+class GapRepair:
+    """After a gap in the notices, reads the rooms of all users again, and closes their connections.
+
+    What was missed is not sent later: clients fetch the present state when they reconnect.
+    """
+
+    def __init__(self, hub: Hub[Connection], connections: Connections) -> None:
+        self._hub = hub
+        self._connections = connections
+        self._closings: set[asyncio.Task[None]] = set()
+
+    async def on_gap(self, app: str) -> None:
+        """Notices of `app` were missed."""
+        metrics.NOTICE_GAPS.inc()
+        affected = [
+            connection for connection in self._connections.all() if connection.session and connection.session.app == app
+        ]
+        for connection in await self._hub.reload(app):
+            connection.close(STATE_LOST)
+        if affected:
+            logger.warning("after a gap in the notices %d sockets are closed within %g s", len(affected), GAP_SPREAD_S)
+            closing = asyncio.create_task(_close_evenly(affected))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+
+    async def stop(self) -> None:
+        """Leave the connections open that are not closed yet."""
+        for closing in self._closings:
+            closing.cancel()
+        await asyncio.gather(*self._closings, return_exceptions=True)
+
+
+async def _close_evenly(connections: list[Connection]) -> None:
+    """Close one after the other, so that the clients do not all fetch the state at once."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    for place, connection in enumerate(connections):
+        await asyncio.sleep(max(0.0, began_s + GAP_SPREAD_S * place / len(connections) - loop.time()))
+        connection.close(STATE_LOST)
