@@ -25,7 +25,7 @@ from litestar.types import ControllerRouterHandler, HTTPScope, Receive, Scope, S
 from msgspec import Struct
 
 from readstate.dialects.http.openapi.vocabulary import Vocabulary
-from readstate.dialects.http.reply import JSON, Reply
+from readstate.dialects.http.reply import JSON, Headers, Reply
 from readstate.dialects.services import Services
 from readstate.domain.ports import Notices
 
@@ -40,6 +40,19 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     name: str  # in metrics, logs and the OpenAPI document
     cost: int = 0  # what its caller pays, see access/costs.py
+
+
+class ProblemError(Exception):
+    """Raised to answer with `problem`, an entry of the dialect's catalogue.
+
+    `message` is used where the problem has no text of its own; each dialect says which of them wins.
+    """
+
+    def __init__(self, problem: Any, message: str = "", headers: Headers = ()) -> None:
+        super().__init__(message)
+        self.problem = problem
+        self.message = message
+        self.headers = headers
 
 
 OPTIONS = Operation(name="options")

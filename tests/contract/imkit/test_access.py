@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from readstate.dialects.imkit.api import HANDLERS
-from readstate.dialects.imkit.call import Who
+from readstate.dialects.imkit.call import Access
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
@@ -67,9 +67,9 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "bind_token": ("PUT", "/admin/clients/al/token", {"token": "the-custom-token", "expirationDate": "2099-01-01"}),
     "revoke_tokens": ("DELETE", "/admin/clients/al/token", None),
 }
-WHO: dict[str, Who] = {handler.opt["operation"].name: handler.opt["operation"].who for handler in HANDLERS}
-BACKEND_ONLY = [name for name, who in WHO.items() if who is Who.BACKEND]
-FOR_USERS = [name for name, who in WHO.items() if who in (Who.CLIENT, Who.EITHER)]
+WHO: dict[str, Access] = {handler.opt["operation"].name: handler.opt["operation"].who for handler in HANDLERS}
+BACKEND_ONLY = [name for name, who in WHO.items() if who is Access.BACKEND]
+FOR_USERS = [name for name, who in WHO.items() if who in (Access.CLIENT, Access.EITHER)]
 
 
 def test_every_operation_is_in_the_matrix() -> None:
@@ -158,7 +158,7 @@ async def test_calls_of_the_backend_need_its_key(al: Imkit, operation: str) -> N
     assert await refused(al, operation, {"IM-API-KEY": API_KEY, "IM-CLIENT-KEY": "wrong"}, nonsense) == BAD_CLIENT_KEY
 
 
-@pytest.mark.parametrize("operation", [name for name, who in WHO.items() if who is Who.CLIENT])
+@pytest.mark.parametrize("operation", [name for name, who in WHO.items() if who is Access.CLIENT])
 async def test_the_backend_names_a_user_for_calls_of_users(al: Imkit, operation: str) -> None:
     missing = refusal(400, "Bad Request", "MISSING_PARAMETER", "IM-CLIENT-ID is required with IM-API-KEY")
     assert await refused(al, operation, {"IM-API-KEY": API_KEY}) == missing

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from readstate.dialects.imkit.api import HANDLERS
-from readstate.dialects.imkit.call import Who
+from readstate.dialects.imkit.call import Access
 from tests.support.imkit import Imkit, refusal
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "imkit.md").read_text(encoding="utf-8")
 _CALL = re.compile(r"`(GET|POST|PUT|DELETE) (/[^`]+)`")
 WHO = {
-    "user": Who.CLIENT,
-    "user, by token": Who.CLIENT,
-    "either": Who.EITHER,
-    "backend": Who.BACKEND,
-    "client key and `tokens`, or backend": Who.TOKENS,
+    "user": Access.CLIENT,
+    "user, by token": Access.CLIENT,
+    "either": Access.EITHER,
+    "backend": Access.BACKEND,
+    "client key and `tokens`, or backend": Access.TOKENS,
 }
 
 

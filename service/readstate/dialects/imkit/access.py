@@ -7,8 +7,9 @@ IMKit documents otherwise.
 from collections.abc import Sequence
 
 from readstate.dialects.access.rooms import is_open
+from readstate.dialects.base import ProblemError
 from readstate.dialects.imkit.call import Principal
-from readstate.dialects.imkit.errors import INSUFFICIENT_PERMISSIONS, NOT_ROOM_MEMBER, Refused
+from readstate.dialects.imkit.errors import INSUFFICIENT_PERMISSIONS, NOT_ROOM_MEMBER
 from readstate.dialects.imkit.reply import Problem
 from readstate.dialects.imkit.views import is_superuser
 from readstate.dialects.services import Services
@@ -22,10 +23,10 @@ UNKNOWN_NAMED = 5  # of unknown people in the message of a refusal
 def check_shown(principal: Principal, room: Room) -> None:
     """Members and the backend only, in the words that IMKit has for the view of a room.
 
-    Raises Refused.
+    Raises ProblemError.
     """
     if not principal.backend and room.me is None:
-        raise Refused(NOT_ROOM_MEMBER)
+        raise ProblemError(NOT_ROOM_MEMBER)
 
 
 def check_member(principal: Principal, room: Room) -> None:
@@ -37,17 +38,17 @@ def check_member(principal: Principal, room: Room) -> None:
 def check_superuser(principal: Principal, room: Room, problem: Problem = INSUFFICIENT_PERMISSIONS) -> None:
     """The owner and the managers, while they are members, and the backend only.
 
-    Raises RoomUnknown, Refused.
+    Raises RoomUnknown, ProblemError.
     """
     check_member(principal, room)
     if not principal.backend and not is_superuser(room, principal.user):
-        raise Refused(problem)
+        raise ProblemError(problem)
 
 
 def check_may_bring(services: Services, principal: Principal, room: Room) -> None:
     """Any member brings people into an open room, else its owner, its managers and the backend.
 
-    Raises RoomUnknown, Refused.
+    Raises RoomUnknown, ProblemError.
     """
     check_member(principal, room)
     if not is_open(room, services.client_rules):

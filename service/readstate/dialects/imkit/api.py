@@ -11,7 +11,7 @@ from readstate.dialects.base import Dialect, with_options
 from readstate.dialects.imkit import badges, batch, me, members, reading, receipts, room_list, rooms
 from readstate.dialects.imkit import messages as posts
 from readstate.dialects.imkit import users as admin
-from readstate.dialects.imkit.auth import CORS_HEADERS, Gate
+from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator
 from readstate.dialects.imkit.errors import FAILURES, answer
 from readstate.dialects.imkit.path import restore_encoded_slashes
 from readstate.dialects.imkit.sockets.server import SocketServer
@@ -75,7 +75,7 @@ SECURITY = {
 
 def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
     """IMKit over HTTP and on sockets. `services` is asked at each request."""
-    middleware = [DefineMiddleware(Gate, services=services)]
+    middleware = [DefineMiddleware(Authenticator, services=services)]
     return Dialect(
         name="imkit",
         handlers=[Router("/", route_handlers=with_options(HANDLERS), middleware=middleware, tags=[VOCABULARY.tag])],

@@ -10,11 +10,11 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from readstate.dialects.base import operation_of
+from readstate.dialects.base import ProblemError, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.nearest import unknown
-from readstate.dialects.imkit.call import Call, Operation, Principal, Who
+from readstate.dialects.imkit.call import Access, Call, Operation, Principal
 from readstate.dialects.imkit.errors import (
     INVALID_API_KEY,
     INVALID_CLIENT_KEY,
@@ -25,7 +25,6 @@ from readstate.dialects.imkit.errors import (
     NO_API_KEY,
     NO_CLIENT_KEY,
     NO_TOKEN,
-    Refused,
 )
 from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
@@ -57,7 +56,7 @@ CORS_HEADERS = (
 )
 
 
-class Gate:
+class Authenticator:
     """The middleware of this dialect's routes."""
 
     def __init__(self, app: ASGIApp, services: Callable[[], Services]) -> None:
@@ -71,7 +70,7 @@ class Gate:
             return
         asked: Any = scope
         asked["services"] = services = self._services()
-        asked["auth"] = principal = await admit(services, operation, scope)
+        asked["auth"] = principal = await authenticate(services, operation, scope)
         if scope["query_string"]:
             check_query(operation, Call(scope).query_params)
         with services.rate_limits.at_once(principal.app, principal.payer, operation.cost):
@@ -83,8 +82,8 @@ class Gate:
             await self._app(scope, until_gone(receive), send)
 
 
-async def admit(services: Services, operation: Operation, scope: Any) -> Principal:
-    """The caller that the headers prove, if they may make this call and pay for it. Raises Refused, TooManyRequests."""
+async def authenticate(services: Services, operation: Operation, scope: Any) -> Principal:
+    """The caller that the headers prove, if they may make this call and pay for it. Raises ProblemError, TooManyRequests."""
     given: dict[str, bytes] = {}
     for name, value in scope["headers"]:
         if name in _HEADERS:
@@ -92,9 +91,9 @@ async def admit(services: Services, operation: Operation, scope: Any) -> Princip
         elif name in _OLD_HEADERS:
             given.setdefault(_OLD_HEADERS[name], value)
     who = operation.who
-    if who is Who.BACKEND or given.get(_API_KEY):
+    if who is Access.BACKEND or given.get(_API_KEY):
         principal = _backend(services, who, given, scope)
-    elif who is Who.TOKENS:
+    elif who is Access.TOKENS:
         return _somebody(services, given, scope, operation.cost)
     else:
         principal = await _client(services, given, scope)
@@ -111,13 +110,13 @@ def _somebody(services: Services, given: Mapping[str, bytes], scope: Any, cost: 
     app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     if app is None:
         services.credentials.absent(client_address(scope))
-        raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+        raise ProblemError(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
     services.rate_limits.take_address(client_address(scope), cost)
     return Principal(app.app, "", False, None)
 
 
 def check_query(operation: Operation, given: Iterable[str]) -> None:
-    """Whether a call takes these parameters. Raises Refused.
+    """Whether a call takes these parameters. Raises ProblemError.
 
     One that is misspelt must not change its meaning without a word.
     """
@@ -126,20 +125,22 @@ def check_query(operation: Operation, given: Iterable[str]) -> None:
         return
     for name in given:
         if name not in known:
-            raise Refused(INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")]))
+            raise ProblemError(
+                INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")])
+            )
 
 
-def _backend(services: Services, who: Who, given: dict[str, bytes], scope: Any) -> Principal:
+def _backend(services: Services, who: Access, given: dict[str, bytes], scope: Any) -> Principal:
     key = given.get(_API_KEY, b"")
     app = services.apps.by_api_key(key)
     if app is None:
         (services.credentials.missed if key else services.credentials.absent)(client_address(scope))
-        raise Refused(INVALID_API_KEY if key else NO_API_KEY)
+        raise ProblemError(INVALID_API_KEY if key else NO_API_KEY)
     if given.get(_CLIENT_KEY) and services.apps.by_client_key(given[_CLIENT_KEY]) != app:
-        raise Refused(INVALID_CLIENT_KEY)
+        raise ProblemError(INVALID_CLIENT_KEY)
     user = _client_id(given.get(_CLIENT_ID, b""))
-    if who is Who.CLIENT and not user:
-        raise Refused(MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
+    if who is Access.CLIENT and not user:
+        raise ProblemError(MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
     return Principal(app.app, user, True, None)
 
 
@@ -148,20 +149,20 @@ def _client_id(header: bytes) -> str:
     if not header:
         return ""
     if len(header) > MAX_CLIENT_ID_BYTES:
-        raise Refused(INVALID_USER_ID, f"IM-CLIENT-ID must have at most {MAX_ID_BYTES} bytes, percent-encoded")
+        raise ProblemError(INVALID_USER_ID, f"IM-CLIENT-ID must have at most {MAX_ID_BYTES} bytes, percent-encoded")
     try:
         return check_id("IM-CLIENT-ID", unquote_to_bytes(header).decode())
     except UnicodeDecodeError:
-        raise Refused(INVALID_USER_ID, "IM-CLIENT-ID must be percent-encoded UTF-8") from None
+        raise ProblemError(INVALID_USER_ID, "IM-CLIENT-ID must be percent-encoded UTF-8") from None
     except Invalid as error:
-        raise Refused(INVALID_USER_ID, str(error)) from None
+        raise ProblemError(INVALID_USER_ID, str(error)) from None
 
 
 async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Principal:
     token = _token(given.get(_TOKEN, b""))
     if not token:
         services.credentials.absent(client_address(scope))
-        raise Refused(NO_TOKEN)
+        raise ProblemError(NO_TOKEN)
     app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     session = services.tokens.known(app.app, token) if app else None
     if session is None or not services.tokens.still_valid(session):
@@ -170,10 +171,10 @@ async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Pr
             (app,) if app else services.apps.all(), token, client_address(scope)
         )
     if session is None:
-        raise Refused(INVALID_TOKEN)
+        raise ProblemError(INVALID_TOKEN)
     if app is None:
         services.credentials.missed(client_address(scope))
-        raise Refused(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+        raise ProblemError(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
     return Principal(app.app, session.user, False, session)
 
 

@@ -10,15 +10,15 @@ from litestar import post
 from litestar.params import JSONBody
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import (
     INVALID_BODY,
     INVALID_TOKEN,
     MISSING_PARAMETER,
     NO_API_KEY_FOR_CLIENTS,
-    Refused,
 )
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
@@ -27,7 +27,7 @@ from readstate.domain.identity import Session
 from readstate.domain.limits import check_id
 
 
-@post("/badges", **operation("badges", Who.TOKENS, BadgesResult, query=()))
+@post("/badges", **operation("badges", Access.TOKENS, BadgesResult, query=()))
 async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     """The unread messages of several users, each one's total over all rooms.
 
@@ -38,14 +38,14 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     principal, services = request.auth, request.services
     if (data.clients is None) == (data.tokens is None):
         problem = MISSING_PARAMETER if data.clients is None else INVALID_BODY
-        raise Refused(problem, "Give tokens, or as a backend clients, and not both")
+        raise ProblemError(problem, "Give tokens, or as a backend clients, and not both")
     if data.tokens is not None:
         users = await _users_of(request, data.tokens)
     elif principal.backend:
         users = list(dict.fromkeys(check_id("clients", user) for user in data.clients or ()))
         request.charge(costs.of_badges(len(users)))
     else:
-        raise Refused(NO_API_KEY_FOR_CLIENTS)
+        raise ProblemError(NO_API_KEY_FOR_CLIENTS)
 
     def charge(user: str, rooms: int) -> None:
         services.rate_limits.charge(principal.app, "" if principal.backend else user, costs.of_derived(rooms))
@@ -57,11 +57,11 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
 async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
     """Whose the valid ones of the tokens are. Each pays for their own badge.
 
-    Raises Refused when none is valid, TooManyRequests.
+    Raises ProblemError when none is valid, TooManyRequests.
     """
     app, services = request.services.apps.get(request.auth.app), request.services
     if app is None:
-        raise Refused(INVALID_TOKEN)
+        raise ProblemError(INVALID_TOKEN)
     users: dict[str, None] = {}
     for token in dict.fromkeys(tokens):
         session: Session | None = services.tokens.known(app.app, token)
@@ -71,5 +71,5 @@ async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
             services.rate_limits.take(app.app, session.user, costs.READ)
             users[session.user] = None
     if not users:
-        raise Refused(INVALID_TOKEN)
+        raise ProblemError(INVALID_TOKEN)
     return list(users)

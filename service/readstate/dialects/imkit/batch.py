@@ -15,17 +15,16 @@ from litestar.params import JSONBody, RawBody
 from msgspec import Raw, Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import (
     INVALID_BODY,
     MISSING_PARAMETER,
     SERVICE_UNAVAILABLE,
-    Refused,
     explain,
-    explain_body,
 )
 from readstate.dialects.imkit.one_to_one import clients_room, room_of_two
 from readstate.dialects.imkit.operation import operation
@@ -75,7 +74,7 @@ _decode_anything = msgspec.json.Decoder().decode
     "/messages/batch",
     **operation(
         "post_batch",
-        Who.BACKEND,
+        Access.BACKEND,
         BatchResult,
         statuses=(404,),
         max_body_bytes=MAX_BATCH_BODY_BYTES,
@@ -128,12 +127,7 @@ async def _post_item(services: Services, principal: Principal, item: bytes) -> O
         return Ok(
             result=BatchPosted(done.message, done.message, done.room, done.sender or None, done.at_ms, done.created)
         )
-    except BadBody as error:
-        problem, message = explain_body(error)
-        return problem.envelope(message)
-    except Refused as error:
-        return error.problem.envelope(str(error))
-    except ReadStateError as error:
+    except (BadBody, ProblemError, ReadStateError) as error:
         problem, message = explain(error)
         return problem.envelope(message)
 
@@ -142,12 +136,12 @@ async def _post_item(services: Services, principal: Principal, item: bytes) -> O
 
 
 def _items(body: bytes, data: Batch) -> list[bytes]:
-    """The messages, each with what they share. Raises Refused, Invalid."""
+    """The messages, each with what they share. Raises ProblemError, Invalid."""
     if data.messages is not None and data.paras is not None:
-        raise Refused(INVALID_BODY, "Give messages or paras, and not both")
+        raise ProblemError(INVALID_BODY, "Give messages or paras, and not both")
     given = data.messages if data.messages is not None else data.paras
     if given is None:
-        raise Refused(MISSING_PARAMETER, "messages is required")
+        raise ProblemError(MISSING_PARAMETER, "messages is required")
     shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
     if data.messages is None:
         shared = {"sender": Raw(b"null"), **shared}
@@ -226,14 +220,14 @@ def _alike(value: bytes) -> str:
 
 
 def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
-    """The message with a room, and how to find that which is meant when it is said by its receiver. Raises BadBody, Refused."""
+    """The message with a room, and how to find that which is meant when it is said by its receiver. Raises BadBody, ProblemError."""
     if b'"receiver"' not in item:
         return item, None
     target: _Target = decode(_target, item)
     if target.room or target.receiver is None:
         return item, None
     if target.two is None:
-        raise Refused(MISSING_PARAMETER, "sender is required with receiver")
+        raise ProblemError(MISSING_PARAMETER, "sender is required with receiver")
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
     return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(

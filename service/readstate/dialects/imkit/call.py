@@ -9,13 +9,13 @@ from msgspec import Struct, field
 
 from readstate.dialects import base
 from readstate.dialects.access import costs
-from readstate.dialects.imkit.reply import Problem, Refusals
+from readstate.dialects.imkit.reply import Problem, Problems
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_BODY_BYTES
 
 
-class Who(Enum):
+class Access(Enum):
     """Who may make a call."""
 
     CLIENT = "client"  # a user with a token, or the backend in a user's name (IM-API-KEY with IM-CLIENT-ID)
@@ -27,14 +27,14 @@ class Who(Enum):
 class Operation(base.Operation, frozen=True, kw_only=True):
     """A call of this dialect."""
 
-    who: Who
-    refusals: Refusals = field(default_factory=dict)  # the call's own words for refusals
+    who: Access
+    problems: Problems = field(default_factory=dict)  # the call's own words for refusals
     bad_body: Problem | None = None  # and for a body that cannot be decoded
     query: Sequence[str] | None = None  # the parameters it takes; None: others are passed over
     max_body_bytes: int = MAX_BODY_BYTES
 
 
-NO_OPERATION = Operation(name="", who=Who.BACKEND)  # an error outside the calls
+NO_OPERATION = Operation(name="", who=Access.BACKEND)  # an error outside the calls
 
 
 class Principal(Struct, frozen=True):

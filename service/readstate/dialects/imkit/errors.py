@@ -12,21 +12,12 @@ from typing import Any
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
 from readstate import errors
-from readstate.dialects.base import log_failure, own_operation
+from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.call import NO_OPERATION, Operation
 from readstate.dialects.imkit.not_offered import is_not_offered
-from readstate.dialects.imkit.reply import Problem, Refusals, failure
-
-
-class Refused(Exception):
-    """A refusal that only this dialect knows, as it will be answered."""
-
-    def __init__(self, problem: Problem, message: str = "") -> None:
-        super().__init__(problem.message or message)
-        self.problem = problem
-
+from readstate.dialects.imkit.reply import Problem, Problems, failure
 
 INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
 NO_TOKEN = Problem(
@@ -112,7 +103,7 @@ UNKNOWN_OUTCOME = Problem(  # ours
 FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # ours, and not the caller's doing
 
 # Unless a call has its own words for it.
-REFUSALS: Refusals = {
+PROBLEMS: Problems = {
     errors.Invalid: INVALID_BODY,
     errors.RoomUnknown: ROOM_NOT_FOUND,
     errors.MessageUnknown: MESSAGE_NOT_FOUND,
@@ -124,6 +115,8 @@ REFUSALS: Refusals = {
     errors.LimitReached: LIMIT_REACHED,
     errors.TooManyRequests: RATE_LIMIT_EXCEEDED,
 }
+
+Explained = errors.ReadStateError | BadBody | ProblemError
 
 _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
@@ -142,10 +135,18 @@ def answer(scope: Any, error: Exception) -> Reply:
     return reply
 
 
-def explain(error: errors.ReadStateError, refusals: Refusals = REFUSALS) -> tuple[Problem, str]:
-    """The problem that a refusal or fault of the domain is called here, and its message."""
+def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem | None = None) -> tuple[Problem, str]:
+    """The problem of an error, and the message to send.
+
+    `problems` and `bad_body` are the call's own (see call.Operation).
+    """
+    if isinstance(error, ProblemError):
+        raised: Problem = error.problem
+        return raised, raised.message or error.message
+    if isinstance(error, BadBody):
+        return _explain_body(error, bad_body)
     if isinstance(error, errors.Refusal):
-        problem = refusals.get(type(error)) or REFUSALS[type(error)]
+        problem = problems.get(type(error)) or PROBLEMS[type(error)]
         return problem, problem.message or str(error)
     if isinstance(error, errors.StoreFull):
         return STORE_FULL, str(error)
@@ -153,11 +154,10 @@ def explain(error: errors.ReadStateError, refusals: Refusals = REFUSALS) -> tupl
     return problem, problem.message
 
 
-def explain_body(error: BadBody, bad_body: Problem | None = None) -> tuple[Problem, str]:
-    """The problem of a body that could not be decoded, and its message.
+def _explain_body(error: BadBody, bad_body: Problem | None) -> tuple[Problem, str]:
+    """The same for a body that cannot be decoded.
 
-    `bad_body`: what the call always calls it. Its message, if any, is said of wrong values; what else
-    is wrong is said as it is.
+    The message of `bad_body` is sent for wrong values only.
     """
     text = str(error)
     missing = _MISSING_FIELD.search(text)
@@ -172,14 +172,9 @@ def explain_body(error: BadBody, bad_body: Problem | None = None) -> tuple[Probl
 
 
 def _answer(operation: Operation, error: Exception) -> Reply:
-    if isinstance(error, errors.ReadStateError):
-        problem, message = explain(error, operation.refusals)
+    if isinstance(error, Explained):
+        problem, message = explain(error, operation.problems, operation.bad_body)
         return problem.reply_to(error, message)
-    if isinstance(error, Refused):
-        return error.problem.reply(str(error))
-    if isinstance(error, BadBody):
-        problem, message = explain_body(error, operation.bad_body)
-        return problem.saying(message)
     if isinstance(error, ClientGone):
         return INVALID_BODY.reply("The body is not complete")  # nobody is left to read it
     if isinstance(error, ValidationException):
@@ -193,8 +188,7 @@ def _invalid_parameter(operation: Operation, error: ValidationException) -> Repl
     """A missing body, or a query parameter of the wrong type."""
     details = error.extra if isinstance(error.extra, list) else []
     if any(detail.get("key") == "data" for detail in details):
-        problem, message = explain_body(BadBody("A JSON body is required"), operation.bad_body)
-        return problem.saying(message)
+        return _answer(operation, BadBody("A JSON body is required"))
     known = operation.query or ()
     wrong = "; ".join(f"{_as_sent(str(detail.get('key')), known)}: {detail['message']}" for detail in details)
     return INVALID_QUERY.reply(f"Invalid query parameter: {wrong}" if wrong else error.detail)

@@ -20,7 +20,7 @@ from msgspec import Struct
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import BadBody, decode, read_body
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.auth import admit, check_query
+from readstate.dialects.imkit.auth import authenticate, check_query
 from readstate.dialects.imkit.call import BareCall, Operation
 from readstate.dialects.imkit.errors import answer
 from readstate.dialects.services import Services
@@ -44,7 +44,7 @@ class Express(Struct, frozen=True):
         operation: Operation = self.handler.opt["operation"]
         scope["route_handler"] = self.handler
         try:
-            principal = await admit(services, operation, scope)
+            principal = await authenticate(services, operation, scope)
             arguments: dict[str, Any] = {"room": id_in_path} if self.suffix is not None else {}
             if scope["query_string"] and operation.query is not None:
                 given = parse_qs(

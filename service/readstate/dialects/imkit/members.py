@@ -4,6 +4,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import (
     check_known,
@@ -15,8 +16,8 @@ from readstate.dialects.imkit.access import (
     seen,
 )
 from readstate.dialects.imkit.announcing import added, announce, removed
-from readstate.dialects.imkit.call import Call, Who
-from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND, Refused
+from readstate.dialects.imkit.call import Access, Call
+from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.rooms import check_may_come_in, come_in, must_accept, shown
@@ -31,7 +32,7 @@ _WISHES = by_letters(["systemMessage", "invitationRequired"])
 
 @post(
     "/rooms/{room:str}/join",
-    **operation("join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+    **operation("join", Access.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
 )
 async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread.
@@ -48,7 +49,9 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     return await come_in(services, principal, before, (), announced=data is not None and data.system_message is True)
 
 
-@post("/rooms/{room:str}/members", **operation("add_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN))
+@post(
+    "/rooms/{room:str}/members", **operation("add_members", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN)
+)
 async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
     """Bring people into the room: users that the backend has created.
 
@@ -63,7 +66,7 @@ async def add_members(request: Call, room: FromPath[str], body: RawBody, data: J
 
 @post(
     "/rooms/{room:str}/members/{user:str}",
-    **operation("add_member", Who.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+    **operation("add_member", Access.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
 )
 async def add_member(
     request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
@@ -102,7 +105,7 @@ async def _bring(request: Call, room: str, members: list[str], wishes: AddMember
 
 @post(
     "/rooms/{room:str}/delete/members",
-    **operation("remove_members", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+    **operation("remove_members", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
 )
 async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
     """Take people out of the room, or take back their invitations.
@@ -119,7 +122,7 @@ async def remove_members(request: Call, room: FromPath[str], body: RawBody, data
 
 @delete(
     "/rooms/{room:str}/members/{user:str}",
-    **operation("remove_member", Who.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
+    **operation("remove_member", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
 )
 async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
@@ -145,7 +148,7 @@ async def _take_out(request: Call, room: str, members: list[str], *, system_mess
     )
 
 
-@get("/rooms/{room:str}/members/{user:str}", **operation("member", Who.EITHER, MemberResult, statuses=(404,)))
+@get("/rooms/{room:str}/members/{user:str}", **operation("member", Access.EITHER, MemberResult, statuses=(404,)))
 async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
     principal, services = request.auth, request.services
@@ -155,6 +158,6 @@ async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Rep
         present = await services.read_state.room(app=principal.app, room=room, user=user)
     state = present.me
     if state is None:
-        raise Refused(MEMBER_NOT_FOUND)
+        raise ProblemError(MEMBER_NOT_FOUND)
     joined_at = None if state.has_read else iso(state.moved_ms)  # until then nothing else moves their cursor
     return ok(MemberResult(user, state.unread, state.last_read, joined_at))

@@ -12,10 +12,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec import UNSET
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_superuser
 from readstate.dialects.imkit.announcing import SYSTEM_TYPES
-from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import (
     INSUFFICIENT_PERMISSION,
     INSUFFICIENT_PERMISSIONS,
@@ -24,7 +25,6 @@ from readstate.dialects.imkit.errors import (
     MISSING_PARAMETER,
     NO_SUCH_POINT,
     NOT_ROOM_MEMBER,
-    Refused,
 )
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.posting import (
@@ -60,7 +60,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 @post(
     "/rooms/{room:str}/message",
     **operation(
-        "send", Who.CLIENT, MessageResult, refusals={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST
+        "send", Access.CLIENT, MessageResult, problems={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST
     ),
 )
 async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
@@ -71,7 +71,7 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     principal, services = request.auth, request.services
     text = message_body(body, of_backend=principal.backend)
     if data.message_type in SYSTEM_TYPES and not principal.backend:
-        raise Refused(
+        raise ProblemError(
             INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another"
         )
     if data.id is not None:
@@ -95,7 +95,7 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     return ok(await message_for_everybody(services.people, principal.app, room, message, sender, at_ms, text))
 
 
-@post("/messages", **operation("post", Who.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
+@post("/messages", **operation("post", Access.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
 async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
     """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless.
 
@@ -112,7 +112,7 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
 
 @delete(
     "/rooms/{room:str}/messages/{message:str}",
-    **operation("delete_message", Who.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
+    **operation("delete_message", Access.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
     """Delete a message, or with `_all` every message, for good. For the owner, the managers and the backend."""
@@ -131,9 +131,9 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     "/rooms/{room:str}/messages",
     **operation(
         "delete_messages",
-        Who.BACKEND,
+        Access.BACKEND,
         MessagesDeletedResult,
-        refusals={MessageUnknown: NO_SUCH_POINT},
+        problems={MessageUnknown: NO_SUCH_POINT},
         statuses=(404,),
         needed=("before",),
         cost=costs.CHANGE,
@@ -150,10 +150,10 @@ async def delete_messages(
     that was not sent before it; those that are no longer remembered, whose times are not known, go with the oldest remembered one.
     """
     if not before:
-        raise Refused(MISSING_PARAMETER, "before is required")
+        raise ProblemError(MISSING_PARAMETER, "before is required")
     principal, services = request.auth, request.services
     if len(request.query_params.getall("before")) > 1:
-        raise Refused(INVALID_QUERY, "before must be given once")
+        raise ProblemError(INVALID_QUERY, "before must be given once")
     present = await services.read_state.room(app=principal.app, room=room)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     deleted = await services.read_state.delete_messages(
@@ -182,18 +182,18 @@ def _check_new(message: RoomMessage) -> None:
 
 
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
-    """The message that the caller wants to change: their own, unless they manage the room. Raises Refused."""
+    """The message that the caller wants to change: their own, unless they manage the room. Raises ProblemError."""
     principal, services = request.auth, request.services
     present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
     if present.me is None:
-        raise Refused(NOT_ROOM_MEMBER)
+        raise ProblemError(NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     known = await services.read_state.message(app=principal.app, room=room, message=message)
     if known.sender == principal.user or principal.backend or is_superuser(present, principal.user):
         return known
     # What was posted before they joined is not there for them.
     await services.read_state.message(app=principal.app, room=room, message=message, after=present.me.joined)
-    raise Refused(INSUFFICIENT_PERMISSIONS)
+    raise ProblemError(INSUFFICIENT_PERMISSIONS)
 
 
 async def _change(

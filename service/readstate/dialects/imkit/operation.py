@@ -12,16 +12,16 @@ from litestar.openapi.spec import Parameter, Schema
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import StrictJson
-from readstate.dialects.imkit.call import Call, Operation, Who
-from readstate.dialects.imkit.reply import Failure, Problem, Refusals
+from readstate.dialects.imkit.call import Access, Call, Operation
+from readstate.dialects.imkit.reply import Failure, Problem, Problems
 from readstate.domain.limits import MAX_BODY_BYTES
 
 BY_TOKEN: list[dict[str, list[str]]] = [{"clientKey": [], "userToken": []}]
-_SECURITY: dict[Who, list[dict[str, list[str]]]] = {
-    Who.CLIENT: [*BY_TOKEN, {"apiKey": [], "clientId": []}],
-    Who.EITHER: [*BY_TOKEN, {"apiKey": []}],
-    Who.BACKEND: [{"apiKey": []}],
-    Who.TOKENS: [{"clientKey": []}, {"apiKey": []}],
+_SECURITY: dict[Access, list[dict[str, list[str]]]] = {
+    Access.CLIENT: [*BY_TOKEN, {"apiKey": [], "clientId": []}],
+    Access.EITHER: [*BY_TOKEN, {"apiKey": []}],
+    Access.BACKEND: [{"apiKey": []}],
+    Access.TOKENS: [{"clientKey": []}, {"apiKey": []}],
 }
 _MEANINGS = {
     400: "Something is missing or malformed; nothing was done",
@@ -37,10 +37,10 @@ _MEANINGS = {
 
 def operation(
     name: str,
-    who: Who,
+    who: Access,
     result: type[msgspec.Struct],
     *,
-    refusals: Refusals | None = None,
+    problems: Problems | None = None,
     bad_body: Problem | None = None,
     statuses: Sequence[int] = (),
     optional_body: bool = False,
@@ -68,7 +68,7 @@ def operation(
                 name=name,
                 cost=cost,
                 who=who,
-                refusals=refusals or {},
+                problems=problems or {},
                 bad_body=bad_body,
                 query=query,
                 max_body_bytes=max_body_bytes,

@@ -4,12 +4,13 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import Scope
 
+from readstate.dialects.base import ProblemError
 from readstate.dialects.imkit.auth import SLASH_STANDS_IN
-from readstate.dialects.imkit.errors import INVALID_PATH, Refused
+from readstate.dialects.imkit.errors import INVALID_PATH
 
 
 def restore_encoded_slashes(scope: Scope) -> None:
-    """Make the path one that can be routed. Raises Refused for one that is malformed.
+    """Make the path one that can be routed. Raises ProblemError for one that is malformed.
 
     An id may hold a slash, which clients percent-encode. The server has decoded the path already, so
     such a path is split again as it was sent. SLASH_STANDS_IN, which no id holds, replaces the slash
@@ -20,12 +21,12 @@ def restore_encoded_slashes(scope: Scope) -> None:
         try:
             segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
         except UnicodeDecodeError:
-            raise Refused(INVALID_PATH) from None
+            raise ProblemError(INVALID_PATH) from None
         if any(map(_has_control_characters, segments)):
-            raise Refused(INVALID_PATH)
+            raise ProblemError(INVALID_PATH)
         path = "/".join(segment.replace("/", SLASH_STANDS_IN) for segment in segments)
     elif _has_control_characters(path):
-        raise Refused(INVALID_PATH)
+        raise ProblemError(INVALID_PATH)
     if "//" in path:
         path = f"/{SLASH_STANDS_IN}"  # an empty id is no id: the same 404 as any unknown path
     scope["path"] = path

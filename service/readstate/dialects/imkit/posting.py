@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import decode
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.call import Principal
-from readstate.dialects.imkit.errors import MISSING_PARAMETER, Refused
+from readstate.dialects.imkit.errors import MISSING_PARAMETER
 from readstate.dialects.imkit.schemas import AdminMessage, BackendPost, RoomMessage
 from readstate.dialects.imkit.spelling import by_letters, check_spelling
 from readstate.dialects.services import Services
@@ -125,7 +126,7 @@ def wanted(post: BackendPost) -> dict[str, Any]:
 async def post_one(
     services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None
 ) -> Done:
-    """Post, or recall, one message of the backend. Raises BadBody, Refused and what the domain raises.
+    """Post, or recall, one message of the backend. Raises BadBody, ProblemError and what the domain raises.
 
     `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message itself.
     """
@@ -158,9 +159,9 @@ def _check_no_other_id(raw: bytes) -> None:
 
 
 def recallable(message: RoomMessage | AdminMessage) -> str:
-    """The id of the message to recall. Raises Refused."""
+    """The id of the message to recall. Raises ProblemError."""
     if message.id is None:
-        raise Refused(MISSING_PARAMETER, "_id is required")
+        raise ProblemError(MISSING_PARAMETER, "_id is required")
     return message.id
 
 

@@ -7,8 +7,9 @@ from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import (
     INVALID_ROOM_TAGS,
     INVALID_TAGS,
@@ -16,12 +17,11 @@ from readstate.dialects.imkit.errors import (
     MISSING_PARAMETER,
     ROOM_TO_READ_NOT_FOUND,
     SEVERAL_ROOM_TAGS,
-    Refused,
     explain,
 )
 from readstate.dialects.imkit.fast_path import Express, Expresses
 from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.reply import Failure, Ok, Refusals, ok
+from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
 from readstate.dialects.imkit.schemas import (
     BadgeResult,
     ItemRead,
@@ -36,7 +36,7 @@ from readstate.domain.types import Reading
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
 # A stranger is told what is told of a room that does not exist.
-READ_REFUSALS: Refusals = {
+READ_PROBLEMS: Problems = {
     RoomUnknown: ROOM_TO_READ_NOT_FOUND,
     NotMember: ROOM_TO_READ_NOT_FOUND,
     MessageUnknown: MESSAGE_TO_READ_NOT_FOUND,
@@ -47,9 +47,9 @@ READ_REFUSALS: Refusals = {
     "/rooms/{room:str}/lastRead",
     **operation(
         "mark_read",
-        Who.CLIENT,
+        Access.CLIENT,
         ReadResult,
-        refusals=READ_REFUSALS,
+        problems=READ_PROBLEMS,
         bad_body=MISSING_PARAMETER,
         statuses=(404,),
     ),
@@ -70,7 +70,7 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
     return ok(ReadResult(principal.user, reading.message, badge, reading.unread))
 
 
-@put("/me/lastReads", **operation("mark_read_many", Who.CLIENT, ReadManyResult, cost=costs.READ))
+@put("/me/lastReads", **operation("mark_read_many", Access.CLIENT, ReadManyResult, cost=costs.READ))
 async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
     """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
     principal = request.auth
@@ -86,14 +86,14 @@ async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
 def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
     if isinstance(outcome, Reading):
         return Ok(result=ItemRead(room, outcome.message, outcome.unread))
-    problem, message = explain(outcome, READ_REFUSALS)
+    problem, message = explain(outcome, READ_PROBLEMS)
     return problem.envelope(message)
 
 
 @get(
     "/me/badge",
     **operation(
-        "badge", Who.CLIENT, BadgeResult, refusals={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")
+        "badge", Access.CLIENT, BadgeResult, problems={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")
     ),
 )
 async def badge(
@@ -104,7 +104,7 @@ async def badge(
     """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
     principal = request.auth
     if room_tags and any(map(_looks_like_several, room_tags)):
-        raise Refused(SEVERAL_ROOM_TAGS)
+        raise ProblemError(SEVERAL_ROOM_TAGS)
     tags = [*(room_tags or ()), *(room_tags_array or ())]
     unread = await request.services.read_state.badge(
         app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
@@ -121,9 +121,9 @@ def _looks_like_several(tag: str) -> bool:
     "/badges/byRoomTags",
     **operation(
         "badges_by_tags",
-        Who.CLIENT,
+        Access.CLIENT,
         TagBadgesResult,
-        refusals={Invalid: INVALID_TAGS},
+        problems={Invalid: INVALID_TAGS},
         bad_body=INVALID_TAGS,
         optional_body=True,
         cost=costs.TAGS,

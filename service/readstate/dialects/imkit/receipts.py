@@ -8,12 +8,13 @@ from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_member, known_since
-from readstate.dialects.imkit.call import Call, Principal, Who
-from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER, Refused
+from readstate.dialects.imkit.call import Access, Call, Principal
+from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
 from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.reply import Refusals, ok
+from readstate.dialects.imkit.reply import Problems, ok
 from readstate.dialects.imkit.schemas import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import Filter, Receipt, Room
@@ -22,16 +23,16 @@ from readstate.times import iso
 
 PAGE = 50
 _FILTERS = frozenset(choice.value for choice in Filter)
-_REFUSALS: Refusals = {Invalid: INVALID_QUERY}
+_PROBLEMS: Problems = {Invalid: INVALID_QUERY}
 
 
 @get(
     "/rooms/{room:str}/messages/{message:str}/receipts",
     **operation(
         "receipts",
-        Who.EITHER,
+        Access.EITHER,
         ReceiptsResult,
-        refusals=_REFUSALS,
+        problems=_PROBLEMS,
         statuses=(404,),
         cost=costs.RECEIPTS,
         query=("filter", "limit", "page"),
@@ -74,9 +75,9 @@ async def receipts(
     "/rooms/{room:str}/receipts",
     **operation(
         "receipt_counts",
-        Who.EITHER,
+        Access.EITHER,
         ReceiptCountsResult,
-        refusals=_REFUSALS,
+        problems=_PROBLEMS,
         statuses=(404,),
         needed=("messages",),
         cost=costs.RECEIPTS,
@@ -97,7 +98,7 @@ async def receipt_counts(
     principal, read_state = request.auth, request.services.read_state
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
-        raise Refused(MISSING_PARAMETER, "messages is required")
+        raise ProblemError(MISSING_PARAMETER, "messages is required")
     after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
     counts = await read_state.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [

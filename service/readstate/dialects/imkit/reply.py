@@ -62,14 +62,11 @@ class Problem(Struct, frozen=True):
     message: str = ""
 
     def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+        """The answer. `message` is for a problem without its own."""
         return failure(self.status, self.rm, self.code, self.message or message, headers)
 
-    def saying(self, message: str) -> Reply:
-        """The same with another message than its own."""
-        return failure(self.status, self.rm, self.code, message)
-
-    def reply_to(self, error: errors.ReadStateError, message: str) -> Reply:
-        """The same for an error of the domain, with when to try again if it says so."""
+    def reply_to(self, error: Exception, message: str) -> Reply:
+        """The answer with another message than its own, and with `retry-after` if the error has one."""
         retry_after_s: int | None = getattr(error, "retry_after_s", None)
         headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
         in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
@@ -80,4 +77,4 @@ class Problem(Struct, frozen=True):
         return Failure(self.status, self.rm, Error(self.code, self.message or message))
 
 
-Refusals = Mapping[type[errors.Refusal], Problem]
+Problems = Mapping[type[errors.Refusal], Problem]

@@ -11,10 +11,11 @@ from msgspec import Meta, Struct
 
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.imkit.call import Call, Principal, Who
-from readstate.dialects.imkit.errors import INVALID_QUERY, Refused
+from readstate.dialects.imkit.call import Access, Call, Principal
+from readstate.dialects.imkit.errors import INVALID_QUERY
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import (
@@ -71,7 +72,7 @@ _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[st
     "/rooms",
     **operation(
         "rooms",
-        Who.CLIENT,
+        Access.CLIENT,
         RoomsResult,
         or_else=RoomsUnreadResult,
         cost=costs.LIST,
@@ -104,7 +105,7 @@ async def rooms(
     if pref:
         _parse("pref", _decode_object, pref)
     if fields not in (None, UNREAD):
-        raise Refused(INVALID_QUERY, f"fields must be {UNREAD}")
+        raise ProblemError(INVALID_QUERY, f"fields must be {UNREAD}")
     tests = [*_tag_tests(query.room_tags), *_name_tests(query.name)]
     if since_ms is not None:
         tests.append(lambda room: _touched_ms(room) > since_ms)
@@ -132,7 +133,7 @@ async def rooms(
     return ok({"totalCount": len(kept), "data": await _views(services, principal, [room.room for room in page])})
 
 
-@get("/rooms/ids", **operation("room_ids", Who.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
+@get("/rooms/ids", **operation("room_ids", Access.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
 async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     """The ids of the active rooms the caller is in, those with the newest messages first. `limit` 0: all.
 
@@ -223,12 +224,12 @@ async def _views_of(services: Services, principal: Principal, rooms: Sequence[st
 
 
 def _query(principal: Principal, text: str) -> _Query:
-    """What `q` asks for. Raises Refused for a form that is not understood."""
+    """What `q` asks for. Raises ProblemError for a form that is not understood."""
     if not text:
         return _Query()
     asked: _Query = _parse("q", _decode_query, text)
     if asked.members not in (None, principal.user):
-        raise Refused(INVALID_QUERY, "q.members must be the caller")
+        raise ProblemError(INVALID_QUERY, "q.members must be the caller")
     return asked
 
 
@@ -251,7 +252,7 @@ def _name_tests(name: _Regex | None) -> list[_Test]:
     if name is None:
         return []
     if name.options not in ("", "i"):
-        raise Refused(INVALID_QUERY, "q.name.$options must be i")
+        raise ProblemError(INVALID_QUERY, "q.name.$options must be i")
     fold = str.casefold if name.options else str
     text = fold(_ESCAPED.sub(r"\1", name.pattern))
     return [lambda room: text in fold(_name(room))]
@@ -266,17 +267,17 @@ def _parse(name: str, decoder: Callable[[bytes], Any], text: str) -> Any:
     try:
         return decode(decoder, text.encode("utf-8", "surrogatepass"))
     except BadBody as error:
-        raise Refused(INVALID_QUERY, f"{name} is not understood: {error}") from None
+        raise ProblemError(INVALID_QUERY, f"{name} is not understood: {error}") from None
 
 
 def _since_ms(text: str) -> int | None:
-    """`updatedAfter`: an ISO-8601 time or Unix milliseconds. Raises Refused."""
+    """`updatedAfter`: an ISO-8601 time or Unix milliseconds. Raises ProblemError."""
     if not text:
         return None
     try:
         return int(text) if text.isascii() and text.isdigit() else unix_ms(text)
     except ValueError:
-        raise Refused(INVALID_QUERY, "updatedAfter must be an ISO-8601 time or Unix milliseconds") from None
+        raise ProblemError(INVALID_QUERY, "updatedAfter must be an ISO-8601 time or Unix milliseconds") from None
 
 
 def _touched_ms(room: RoomSummary) -> int:
@@ -293,9 +294,9 @@ _SORT_KEYS: dict[str, Callable[[RoomSummary], Any]] = {
 
 
 def _order(sort: str) -> list[tuple[Callable[[RoomSummary], Any], bool]]:
-    """The fields to sort by, the most important first, each with whether it descends. Raises Refused."""
+    """The fields to sort by, the most important first, each with whether it descends. Raises ProblemError."""
     fields = [(field.removeprefix("-"), field.startswith("-")) for field in sort.split()]
     unknown = [name for name, _ in fields if name not in _SORT_KEYS]
     if unknown:
-        raise Refused(INVALID_QUERY, f"sort knows only {', '.join(_SORT_KEYS)}")
+        raise ProblemError(INVALID_QUERY, f"sort knows only {', '.join(_SORT_KEYS)}")
     return [(_SORT_KEYS[name], descending) for name, descending in fields]

@@ -25,7 +25,7 @@ from readstate.dialects.imkit.access import (
 )
 from readstate.dialects.imkit.announcing import added, announce
 from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.call import Call, Principal, Who
+from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.profiles import merged, room_profile
 from readstate.dialects.imkit.reply import ok
@@ -48,7 +48,7 @@ NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms
 PATH_WORDS = NOT_OFFERED_OF_ROOMS | {"ids", "createAndJoin"}  # what follows /rooms/ in another call's path
 
 
-@get("/rooms/{room:str}", **operation("room", Who.EITHER, RoomResult, statuses=(404,)))
+@get("/rooms/{room:str}", **operation("room", Access.EITHER, RoomResult, statuses=(404,)))
 async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     if room in NOT_OFFERED_OF_ROOMS:
@@ -61,7 +61,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
 
 @get(
     "/rooms/{room:str}/count",
-    **operation("count_messages", Who.EITHER, CountResult, statuses=(404,), query=("timeInMS",)),
+    **operation("count_messages", Access.EITHER, CountResult, statuses=(404,), query=("timeInMS",)),
 )
 async def count_messages(
     request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
@@ -84,7 +84,7 @@ async def count_messages(
     )
 
 
-@post("/rooms", **operation("create_room", Who.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
+@post("/rooms", **operation("create_room", Access.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
 async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room; only `members` are in it.
 
@@ -112,7 +112,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
 
 @post(
     "/rooms/createAndJoin",
-    **operation("create_and_join", Who.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+    **operation("create_and_join", Access.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
 )
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it.
@@ -160,7 +160,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     return await shown(services, principal, present)
 
 
-@put("/rooms/{room:str}", **operation("update_room", Who.EITHER, RoomResult, statuses=(404,), cost=costs.CHANGE))
+@put("/rooms/{room:str}", **operation("update_room", Access.EITHER, RoomResult, statuses=(404,), cost=costs.CHANGE))
 async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomChange]) -> Reply:
     """Change tags, status and profile fields. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
@@ -190,7 +190,8 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
 
 
 @delete(
-    "/rooms/{room:str}", **operation("delete_room", Who.EITHER, RoomDeletedResult, statuses=(404,), cost=costs.CHANGE)
+    "/rooms/{room:str}",
+    **operation("delete_room", Access.EITHER, RoomDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""

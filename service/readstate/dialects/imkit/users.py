@@ -8,11 +8,11 @@ from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import Call, Who
+from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import INVALID_REQUEST
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.profiles import merged, user_profile
-from readstate.dialects.imkit.reply import Refusals, ok
+from readstate.dialects.imkit.reply import Problems, ok
 from readstate.dialects.imkit.schemas import (
     NewUser,
     NewUsers,
@@ -32,7 +32,7 @@ from readstate.domain.limits import check_id
 from readstate.errors import Invalid
 from readstate.times import iso, unix_ms
 
-_REFUSALS: Refusals = {Invalid: INVALID_REQUEST}
+_PROBLEMS: Problems = {Invalid: INVALID_REQUEST}
 _BINDING_WISHES = by_letters(["expirationDate"])
 
 
@@ -40,10 +40,10 @@ _BINDING_WISHES = by_letters(["expirationDate"])
     "/admin/clients",
     **operation(
         "upsert_user",
-        Who.BACKEND,
+        Access.BACKEND,
         UserResult,
         cost=costs.PROFILE,
-        refusals=_REFUSALS,
+        problems=_PROBLEMS,
         bad_body=INVALID_REQUEST,
         statuses=(409,),
     ),
@@ -70,7 +70,7 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> 
 @post(
     "/admin/clients/list",
     **operation(
-        "upsert_users", Who.BACKEND, UsersResult, cost=costs.LIST, refusals=_REFUSALS, bad_body=INVALID_REQUEST
+        "upsert_users", Access.BACKEND, UsersResult, cost=costs.LIST, problems=_PROBLEMS, bad_body=INVALID_REQUEST
     ),
 )
 async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -> Reply:
@@ -89,10 +89,10 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
     "/admin/clients/{user:str}/token",
     **operation(
         "bind_token",
-        Who.BACKEND,
+        Access.BACKEND,
         TokenResult,
         cost=costs.PROFILE,
-        refusals=_REFUSALS,
+        problems=_PROBLEMS,
         bad_body=INVALID_REQUEST,
         statuses=(404, 409),
     ),
@@ -111,9 +111,9 @@ async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JS
     "/admin/clients/{user:str}/token",
     **operation(
         "revoke_tokens",
-        Who.BACKEND,
+        Access.BACKEND,
         RevokedTokensResult,
-        refusals=_REFUSALS,
+        problems=_PROBLEMS,
         bad_body=INVALID_REQUEST,
         statuses=(404,),
         optional_body=True,

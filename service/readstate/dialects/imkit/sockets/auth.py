@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.imkit.errors import (
     INVALID_CLIENT_KEY,
     INVALID_TOKEN,
     RATE_LIMIT_EXCEEDED,
-    Refused,
     explain,
 )
 from readstate.dialects.imkit.reply import ok
@@ -60,7 +60,7 @@ class SocketAuthenticator:
             self.pay(connection, costs.READ)
             session = await self._session_of(connection, token, extra)
             await self._sign_in(connection, session)
-        except Refused as refusal:
+        except ProblemError as refusal:
             return refusal.problem.reply().payload, AUTH_REFUSED
         except TooManyRequests as error:
             answer = RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
@@ -98,17 +98,17 @@ class SocketAuthenticator:
     async def _session_of(self, connection: Connection, token: Any, extra: Any) -> Session:
         app = self._named_app(connection, extra)
         if not isinstance(token, str) or not token:
-            raise Refused(INVALID_TOKEN)
+            raise ProblemError(INVALID_TOKEN)
         apps = (app,) if app else self._services.apps.all()
         session = await self._services.credentials.session(apps, token, connection.address)
         if session is None:
-            raise Refused(INVALID_TOKEN)
+            raise ProblemError(INVALID_TOKEN)
         return session
 
     def _named_app(self, connection: Connection, extra: Any) -> App | None:
         """The app of the client key from `auth2` or the handshake; None when there is no key.
 
-        Raises Refused.
+        Raises ProblemError.
         """
         fields = extra if isinstance(extra, dict) else {}
         keys = [
@@ -120,7 +120,7 @@ class SocketAuthenticator:
         app = self._services.apps.by_client_key(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else None
         if app is None:
             self._services.credentials.missed(connection.address)
-            raise Refused(INVALID_CLIENT_KEY)
+            raise ProblemError(INVALID_CLIENT_KEY)
         return app
 
     async def _sign_in(self, connection: Connection, session: Session) -> None:
@@ -142,7 +142,7 @@ class SocketAuthenticator:
             await self._hub.add(session.app, session.user, connection)
             if connection.is_closing:  # `sign_out` came too early to remove it
                 self._hub.remove(session.app, session.user, connection)
-                raise Refused(INVALID_TOKEN)
+                raise ProblemError(INVALID_TOKEN)
         except BaseException:
             await self._notices.leave(session.app)
             raise

@@ -12,10 +12,11 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from readstate import metrics
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.call import BareCall, Principal
-from readstate.dialects.imkit.errors import MISSING_PARAMETER, Refused, answer
+from readstate.dialects.imkit.errors import MISSING_PARAMETER, answer
 from readstate.dialects.imkit.messages import send
 from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.schemas import MarkRead, RoomMessage
@@ -55,7 +56,7 @@ def _body(content: Any) -> bytes:
 def _room(content: Any) -> str:
     room = content.get("room") if isinstance(content, dict) else None
     if not isinstance(room, str) or not room:
-        raise Refused(MISSING_PARAMETER, "room is required")
+        raise ProblemError(MISSING_PARAMETER, "room is required")
     return room
 
 
