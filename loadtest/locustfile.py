@@ -7,8 +7,8 @@ from typing import Any
 from locust import events
 from locust.env import Environment
 
+from loadtest.load_run import LoadRun
 from loadtest.report import VERDICT
-from loadtest.stage import Stage
 from loadtest.target import Target
 from loadtest.users import ChatDay, HotPath, Listener, OpenHotPath
 from loadtest.world import World
@@ -25,7 +25,7 @@ def make_world(environment: Environment, **_: Any) -> None:
     target = Target.from_environ(os.environ)
     environment.host = target.url
     world = World(target, listeners=LISTENERS)
-    environment.stage = Stage(environment, world)  # type: ignore[attr-defined]
+    environment.load_run = LoadRun(environment, world)  # type: ignore[attr-defined]
     print(
         f"world {world.run}: {len(world.reading)} rooms to read in, {len(world.chatting)} to chat in, {len(world.free)} accounts, "
         f"{LISTENERS} listeners, {target.messages} messages to read in each room"
@@ -35,11 +35,11 @@ def make_world(environment: Environment, **_: Any) -> None:
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def settle(environment: Environment, **_: Any) -> None:
     """Wait for the last notices, then say what became of them. Anything wrong makes the run fail."""
-    stage: Stage | None = getattr(environment, "stage", None)
-    if stage is None:
+    load_run: LoadRun | None = getattr(environment, "load_run", None)
+    if load_run is None:
         environment.process_exit_code = 1
         return
-    balance = stage.settle()
+    balance = load_run.settle()
     verdict = (
         f"{balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, {balance.reordered} reordered, "
         f"{balance.unexpected} unexpected, {balance.superseded} superseded by a newer one"

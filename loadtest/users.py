@@ -13,8 +13,8 @@ from urllib.parse import quote
 import gevent
 from locust import FastHttpUser, User, between, constant, task
 
+from loadtest.load_run import LoadRun
 from loadtest.socket_listener import SocketListener
-from loadtest.stage import Stage
 from loadtest.world import TAGS, Account, Room
 
 
@@ -22,25 +22,25 @@ def room_path(room: Room, *rest: str) -> str:
     return "/".join(("/rooms", quote(room.id, safe=""), *rest))
 
 
-class Caller(FastHttpUser):
+class ApiUser(FastHttpUser):
     """What every user that calls over HTTP can do. Its account is its own, so it knows where its cursors stand."""
 
     abstract = True
     account: Account
 
     @property
-    def stage(self) -> Stage:
-        return self.environment.stage  # type: ignore[no-any-return]
+    def load_run(self) -> LoadRun:
+        return self.environment.load_run  # type: ignore[no-any-return]
 
     def on_start(self) -> None:
-        self.account = self.stage.take_account()
+        self.account = self.load_run.take_account()
 
     def on_stop(self) -> None:
-        self.stage.give_back(self.account)
+        self.load_run.give_back(self.account)
 
     def call(self, name: str, method: str, path: str, account: Account, body: Any = None) -> Any:
         """The `result` of a call as `account`; None when it failed, which Locust then has counted."""
-        headers = {"IM-CLIENT-KEY": self.stage.world.target.client_key, "IM-Authorization": account.token}
+        headers = {"IM-CLIENT-KEY": self.load_run.world.target.client_key, "IM-Authorization": account.token}
         with self.client.request(method, path, json=body, headers=headers, name=name, catch_response=True) as answer:
             if answer.status_code == 200:
                 return answer.json()["result"]
@@ -52,7 +52,7 @@ class Caller(FastHttpUser):
     def mark_read(self, account: Account, room: Room, message: str) -> None:
         """Read up to `message`, which is newer than all the account has read in the room; a notice becomes due."""
         notice = (room.id, account.id, message)
-        self.stage.caused(notice, perf_counter())
+        self.load_run.caused(notice, perf_counter())
         done = False
         try:
             result = self.call("mark_read", "PUT", room_path(room, "lastRead"), account, {"message": message})
@@ -60,7 +60,7 @@ class Caller(FastHttpUser):
         finally:
             account.advance(room, message)
             if not done:
-                self.stage.ledger.void(notice)
+                self.load_run.ledger.void(notice)
 
     def post(self, account: Account, room: Room) -> None:
         """Post into a room; the poster's own cursor moves, so a notice becomes due, under an id that the answer tells."""
@@ -70,7 +70,7 @@ class Caller(FastHttpUser):
         if result is not None:
             room.note(result["_id"])
             account.advance(room, result["_id"])
-            self.stage.caused((room.id, account.id, result["_id"]), begun)
+            self.load_run.caused((room.id, account.id, result["_id"]), begun)
 
     def badge(self, account: Account) -> None:
         self.call("badge", "GET", "/me/badge", account)
@@ -88,10 +88,10 @@ class Caller(FastHttpUser):
     def read_on(self, account: Account) -> None:
         """Mark the next message of one of the account's rooms read."""
         room = random.choice(account.reading)
-        self.mark_read(account, room, self.stage.world.next_to_read(account, room))
+        self.mark_read(account, room, self.load_run.world.next_to_read(account, room))
 
 
-class HotPath(Caller):
+class HotPath(ApiUser):
     """Closed: reads on without pause and looks at the badges in between."""
 
     weight = 6
@@ -118,7 +118,7 @@ class HotPath(Caller):
         self.rooms(self.account)
 
 
-class ChatDay(Caller):
+class ChatDay(ApiUser):
     """People: they look, read what is new, write something, and now and then somebody retags a room."""
 
     weight = 3
@@ -144,11 +144,11 @@ class ChatDay(Caller):
     def retags(self) -> None:
         """As the backend does when a conversation is filed elsewhere."""
         room = random.choice(self.account.chatting)
-        headers = {"IM-API-KEY": self.stage.world.target.api_key}
+        headers = {"IM-API-KEY": self.load_run.world.target.api_key}
         self.client.put(room_path(room), json={"roomTags": random.sample(TAGS, 2)}, headers=headers, name="set_tags")
 
 
-class OpenHotPath(Caller):
+class OpenHotPath(ApiUser):
     """Open: LOAD_ARRIVALS calls a second at random moments, each by whichever account is free, however slow the answers are."""
 
     fixed_count = 1
@@ -162,7 +162,7 @@ class OpenHotPath(Caller):
 
     @task
     def next_arrival(self) -> None:
-        gevent.sleep(random.expovariate(self.stage.world.target.arrivals))
+        gevent.sleep(random.expovariate(self.load_run.world.target.arrivals))
         gevent.spawn(self._one_call)
 
     def _one_call(self) -> None:
@@ -174,11 +174,11 @@ class OpenHotPath(Caller):
             self.rooms,
         ]
         action = random.choices(actions, weights=(10, 5, 2, 2, 1))[0]
-        account = self.stage.take_account()
+        account = self.load_run.take_account()
         try:
             action(account)
         finally:
-            self.stage.give_back(account)
+            self.load_run.give_back(account)
 
 
 class Listener(User):
@@ -188,15 +188,15 @@ class Listener(User):
     wait_time = constant(1)
 
     def on_start(self) -> None:
-        stage: Stage = self.environment.stage
-        self.account = stage.world.listeners.pop()
+        load_run: LoadRun = self.environment.load_run
+        self.account = load_run.world.listeners.pop()
         begun = perf_counter()
 
         def on_notice(room: str, member: str, message: str, at: float) -> None:
-            stage.arrived(self.account.id, (room, member, message), at)
+            load_run.arrived(self.account.id, (room, member, message), at)
 
-        self.socket = SocketListener(stage.world.target.url, self.account.token, on_notice)
-        stage.connected(self.account, self.socket, (perf_counter() - begun) * 1000)
+        self.socket = SocketListener(load_run.world.target.url, self.account.token, on_notice)
+        load_run.connected(self.account, self.socket, (perf_counter() - begun) * 1000)
 
     @task
     def sits(self) -> None:

@@ -4,12 +4,12 @@ Open: arrivals are a Poisson stream. Each takes a free connection at its moment;
 counts, because a call is timed from the moment that was fixed. `loadtest.bench.locust_run` starts it and says in the environment what
 to do:
 
-  BENCH_WALK, BENCH_POSITION, BENCH_CLIENT_KEY   the calls, where to begin, the header that names the app
+  BENCH_CALLS, BENCH_POSITION, BENCH_CLIENT_KEY   the calls, where to begin, the header that names the app
   BENCH_RATE       arrivals per second; 0: closed
   BENCH_WARM_S, BENCH_SECONDS                    how long without and how long with being counted
   BENCH_RESULT     where the result goes, as JSON
 
-Each of Locust's users opens a connection and lends it to the Crowd, which works in callbacks of gevent's loop: for every call a switch
+Each of Locust's users opens a connection and lends it to the Connections, which works in callbacks of gevent's loop: for every call a switch
 between greenlets and an entry in Locust's statistics would take longer than the service does. Locust is told of the calls at the end.
 """
 
@@ -102,7 +102,7 @@ def idle_seconds() -> float:
     return float(sum(idle) / len(idle))
 
 
-class Crowd:
+class Connections:
     """The connections, and which of them makes the next call. It begins when `size` have come and ends when all calls are answered."""
 
     size = 0
@@ -154,12 +154,12 @@ class Crowd:
 class Connection:
     """One kept-alive connection with one call at a time. A general HTTP client would cost more than the service it measures."""
 
-    def __init__(self, url: str, crowd: Crowd) -> None:
+    def __init__(self, url: str, connections: Connections) -> None:
         address = urlsplit(url)
         self._socket = socket.create_connection((address.hostname or "", address.port or 80), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
-        self._crowd = crowd
+        self._connections = connections
         self._answer = b""
         self._under_way = False
         self._free_since = perf_counter()
@@ -202,34 +202,34 @@ class Connection:
     def _end(self, status: int) -> None:
         was_free, self._free_since = self._free_since <= self._due, perf_counter()
         self._under_way = False
-        self._crowd.clock.note(self._due, self._sent, self._free_since, status, was_free)
-        self._crowd.back(self if status else None, self._free_since)
+        self._connections.clock.note(self._due, self._sent, self._free_since, status, was_free)
+        self._connections.back(self if status else None, self._free_since)
 
 
 CLOCK = Clock(int(os.environ["BENCH_POSITION"]))
-CROWD = Crowd(
-    Calls(Path(os.environ["BENCH_WALK"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"]), CLOCK
+CONNECTIONS = Connections(
+    Calls(Path(os.environ["BENCH_CALLS"]), int(os.environ["BENCH_POSITION"]), os.environ["BENCH_CLIENT_KEY"]), CLOCK
 )
 
 
-class Caller(User):
-    """Somebody with a connection."""
+class ConnectionUser(User):
+    """One connection."""
 
     @task
     def lend(self) -> None:
-        CROWD.join(Connection(self.host or "", CROWD))
-        CROWD.over.wait()
+        CONNECTIONS.join(Connection(self.host or "", CONNECTIONS))
+        CONNECTIONS.over.wait()
         raise StopUser
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def start(environment: Environment, **_: Any) -> None:
-    CROWD.size = environment.parsed_options.num_users  # type: ignore[union-attr]
-    gevent.spawn(_end_with_the_crowd, environment.runner)
+    CONNECTIONS.size = environment.parsed_options.num_users  # type: ignore[union-attr]
+    gevent.spawn(_end_with_the_connections, environment.runner)
 
 
-def _end_with_the_crowd(runner: Any) -> None:
-    CROWD.over.wait()
+def _end_with_the_connections(runner: Any) -> None:
+    CONNECTIONS.over.wait()
     runner.quit()
 
 
@@ -237,9 +237,9 @@ def _end_with_the_crowd(runner: Any) -> None:
 def tell(environment: Environment, **_: Any) -> None:
     """Ourselves, and then Locust, what was counted."""
     Path(os.environ["BENCH_RESULT"]).write_text(
-        json.dumps(CLOCK.result() | {"position": CROWD.calls.position}), encoding="utf-8"
+        json.dumps(CLOCK.result() | {"position": CONNECTIONS.calls.position}), encoding="utf-8"
     )
     for latency_s in CLOCK.latencies_s:
-        environment.stats.log_request("HTTP", "walk", latency_s * 1000, 0)  # type: ignore[arg-type]  # fractions are kept
+        environment.stats.log_request("HTTP", "calls", latency_s * 1000, 0)  # type: ignore[arg-type]  # fractions are kept
     for _failed in range(CLOCK.failed):
-        environment.stats.log_error("HTTP", "walk", "not answered with 200")
+        environment.stats.log_error("HTTP", "calls", "not answered with 200")

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from loadtest.bench import locust_run
 from loadtest.bench.machine import DRIVER_CORE, BenchError, cpu_seconds, on_core, tool
-from loadtest.bench.population import Walk
+from loadtest.bench.population import CallFile
 from loadtest.bench.processes import HttpServer
 
 CONNECTIONS = 64
 LOCUST_ONLY = (
     "wrk is not installed, so Locust drove the load: a figure near its own speed shows the driver, not the service"
 )
-_SCRIPT = Path(__file__).with_name("walk.lua")
+_SCRIPT = Path(__file__).with_name("call_file.lua")
 
 
 @dataclass(frozen=True)
-class Slice:
+class Sample:
     """What one server did in one uninterrupted stretch of load."""
 
     calls: int
@@ -55,26 +55,26 @@ class DriverReport:
     position: int  # of the walk
 
 
-def drive(server: HttpServer, walk: Walk, seconds: int, *, goes_on: bool = True) -> Slice:
+def drive(server: HttpServer, call_file: CallFile, seconds: int, *, goes_on: bool = True) -> Sample:
     """Walk for `seconds`; with `goes_on` the next slice begins where this one ends. Raises BenchError unless all is answered with 200."""
     workers = server.workers()
     before = cpu_seconds(workers)
-    report = _wrk(server, walk, seconds) if tool("wrk") else _locust(server, walk, seconds)
+    report = _wrk(server, call_file, seconds) if tool("wrk") else _locust(server, call_file, seconds)
     spent = cpu_seconds(workers) - before
     if report.refused or report.broken:
         raise BenchError(f"of {report.calls} calls {report.refused} were refused and {report.broken} not answered")
     if not report.calls:
         raise BenchError("no call was answered")
     if goes_on:
-        walk.position = report.position
-    return Slice(report.calls, report.seconds, spent)
+        call_file.position = report.position
+    return Sample(report.calls, report.seconds, spent)
 
 
-def _wrk(server: HttpServer, walk: Walk, seconds: int) -> DriverReport:
+def _wrk(server: HttpServer, call_file: CallFile, seconds: int) -> DriverReport:
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), server.url]
     with on_core(DRIVER_CORE):
         done = subprocess.run(
-            ["wrk", *options, "--", str(walk.path), str(walk.position), walk.client_key],
+            ["wrk", *options, "--", str(call_file.path), str(call_file.position), call_file.client_key],
             capture_output=True,
             text=True,
             check=False,
@@ -85,6 +85,6 @@ def _wrk(server: HttpServer, walk: Walk, seconds: int) -> DriverReport:
     return DriverReport(**json.loads(lines[-1]))
 
 
-def _locust(server: HttpServer, walk: Walk, seconds: int) -> DriverReport:
-    found = locust_run.closed(server, walk, seconds, CONNECTIONS)
+def _locust(server: HttpServer, call_file: CallFile, seconds: int) -> DriverReport:
+    found = locust_run.closed(server, call_file, seconds, CONNECTIONS)
     return DriverReport(found.calls, found.seconds, refused=found.failed, broken=0, position=found.position)

@@ -10,7 +10,7 @@ class Lengths:
     """Of the whole run (FULL) and of one that only shows where things stand (QUICK)."""
 
     pairs: int  # A B A B: how often two things are measured in turn
-    slice_s: int  # one uninterrupted stretch of closed load
+    sample_s: int  # one uninterrupted stretch of closed load
     warm_s: int
     users: int  # of the population that HTTP is measured on
     bulk_users: int
@@ -29,7 +29,7 @@ class Lengths:
 
 FULL = Lengths(
     pairs=5,
-    slice_s=5,
+    sample_s=5,
     warm_s=4,
     users=1000,
     bulk_users=300,
@@ -48,7 +48,7 @@ FULL = Lengths(
 
 QUICK = Lengths(
     pairs=3,
-    slice_s=2,
+    sample_s=2,
     warm_s=2,
     users=1000,
     bulk_users=300,

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.bench.machine import DRIVER_CORE, BenchError, on_core
-from loadtest.bench.population import Walk
+from loadtest.bench.population import CallFile
 from loadtest.bench.processes import ROOT, HttpServer
 
 OPEN_CONNECTIONS = 128  # calls that may be under way at once; further arrivals wait, and the waiting counts
 
 
 @dataclass(frozen=True)
-class Found:
+class LocustResult:
     """What a run of Locust found. Percentiles are in milliseconds, by their name ("50", "90", "99", "99.9")."""
 
     calls: int
@@ -32,23 +32,25 @@ class Found:
         return self.calls / self.seconds if self.seconds > 0 else 0.0
 
 
-def closed(server: HttpServer, walk: Walk, seconds: float, connections: int) -> Found:
+def closed(server: HttpServer, call_file: CallFile, seconds: float, connections: int) -> LocustResult:
     """Each connection sends its next call when the last was answered."""
-    return _run(server, walk, 0.0, 0.0, seconds, connections)
+    return _run(server, call_file, 0.0, 0.0, seconds, connections)
 
 
-def at_rate(server: HttpServer, walk: Walk, rate: float, warm_s: float, seconds: float) -> Found:
+def at_rate(server: HttpServer, call_file: CallFile, rate: float, warm_s: float, seconds: float) -> LocustResult:
     """Open arrivals, `rate` a second, counted after `warm_s`."""
-    return _run(server, walk, rate, warm_s, seconds, OPEN_CONNECTIONS)
+    return _run(server, call_file, rate, warm_s, seconds, OPEN_CONNECTIONS)
 
 
-def _run(server: HttpServer, walk: Walk, rate: float, warm_s: float, seconds: float, users: int) -> Found:
+def _run(
+    server: HttpServer, call_file: CallFile, rate: float, warm_s: float, seconds: float, users: int
+) -> LocustResult:
     with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
         result = Path(directory, "result.json")
         environ = {
-            "BENCH_WALK": str(walk.path),
-            "BENCH_POSITION": str(walk.position),
-            "BENCH_CLIENT_KEY": walk.client_key,
+            "BENCH_CALLS": str(call_file.path),
+            "BENCH_POSITION": str(call_file.position),
+            "BENCH_CLIENT_KEY": call_file.client_key,
             "BENCH_RATE": str(rate),
             "BENCH_WARM_S": str(warm_s),
             "BENCH_SECONDS": str(seconds),
@@ -84,4 +86,4 @@ def _run(server: HttpServer, walk: Walk, rate: float, warm_s: float, seconds: fl
             )
         if not result.exists():
             raise BenchError(f"Locust ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-        return Found(**json.loads(result.read_text(encoding="utf-8")))
+        return LocustResult(**json.loads(result.read_text(encoding="utf-8")))

@@ -60,7 +60,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-class Account:
+class CpuAccount:
     """Whose the cores' time was since the account was opened. To be asked when all that we started has ended."""
 
     def __init__(self) -> None:

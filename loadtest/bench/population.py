@@ -31,7 +31,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class Shape:
+class PopulationSize:
     """How many, how large. `name` keeps populations on one server apart; `users` is a multiple of `room_size`."""
 
     name: str
@@ -58,34 +58,34 @@ class Shape:
 class Population:
     """Who is where, and how many messages every room has."""
 
-    shape: Shape
+    size: PopulationSize
     users: list[str] = field(init=False)
     rooms: list[tuple[str, list[str]]] = field(init=False)  # room, its members
     rounds: int = 0
 
     def __post_init__(self) -> None:
-        shape, chance = self.shape, random.Random(self.shape.name)
-        self.users = [self._id("user", number) for number in range(shape.users)]
+        size, chance = self.size, random.Random(self.size.name)
+        self.users = [self._id("user", number) for number in range(size.users)]
         self.rooms = []
-        for _ in range(shape.rooms_each):
+        for _ in range(size.rooms_each):
             # Everybody once in each layer of rooms, beside others in every layer.
-            order = chance.sample(self.users, shape.users)
-            for start in range(0, shape.users, shape.room_size):
-                self.rooms.append((self._id("room", len(self.rooms)), order[start : start + shape.room_size]))
+            order = chance.sample(self.users, size.users)
+            for start in range(0, size.users, size.room_size):
+                self.rooms.append((self._id("room", len(self.rooms)), order[start : start + size.room_size]))
 
     def _id(self, kind: str, number: int) -> str:
-        chars = self.shape.user_id_chars if kind == "user" else self.shape.room_id_chars
-        return hashlib.sha1(f"{self.shape.name} {kind} {number}".encode(), usedforsecurity=False).hexdigest()[:chars]
+        chars = self.size.user_id_chars if kind == "user" else self.size.room_id_chars
+        return hashlib.sha1(f"{self.size.name} {kind} {number}".encode(), usedforsecurity=False).hexdigest()[:chars]
 
     def pairs(self) -> list[tuple[str, str]]:
         """(user, room) of every read state, in a random order that is the same in every run."""
         pairs = [(user, room) for room, members in self.rooms for user in members]
-        random.Random(self.shape.name).shuffle(pairs)
+        random.Random(self.size.name).shuffle(pairs)
         return pairs
 
     async def make(self, store: RedisStore) -> None:
         """Create the rooms with their members."""
-        chance = random.Random(self.shape.name)
+        chance = random.Random(self.size.name)
         await all_of(
             store.rooms.create_room(
                 app=APP, room=room, tags=sorted(chance.sample(TAGS, TAGS_EACH)), profile={}, members=members
@@ -99,13 +99,13 @@ class Population:
             self.rounds += 1
             await all_of(post(store, room, message_id(self.rounds)) for room, _ in self.rooms)
 
-    async def tokens(self, executor: Executor, keys: "Keys") -> dict[str, str]:
+    async def tokens(self, executor: Executor, secrets: "Secrets") -> dict[str, str]:
         """A token for each user, as the service issues them."""
-        return await issued(executor, keys, self.users)
+        return await issued(executor, secrets, self.users)
 
 
 @dataclass(frozen=True)
-class Keys:
+class Secrets:
     """The secrets of a service."""
 
     api_key: str
@@ -120,7 +120,7 @@ class Keys:
         }
 
 
-async def issued(executor: Executor, keys: Keys, users: Sequence[str]) -> dict[str, str]:
+async def issued(executor: Executor, keys: Secrets, users: Sequence[str]) -> dict[str, str]:
     """A token for each of `users`, as the service issues them."""
     apps = AppRegistry(executor, client_key=keys.client_key, api_key=keys.api_key)
     tokens = Tokens(RedisTokens(executor), apps, secret=keys.token_secret)
@@ -157,7 +157,7 @@ async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Executor]]:
         await executor.close()
 
 
-class Walk:
+class CallFile:
     """A file of calls that drivers send one after the other, round by round; `@` in a body stands for the id of the round's message.
 
     `position` is the number of calls sent so far.

@@ -2,8 +2,6 @@
 
 import http.client
 import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,13 +18,10 @@ import redis
 from loadtest.bench.machine import BenchError, on_core
 from readstate.process import parent_watch
 from readstate.process.embedded import EmbeddedServer
+from readstate.replay.temporary import ServiceFailed, free_port, stop, wait_until_ready
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 60.0
-STOP_S = 30.0
-UNLIMITED = {
-    f"READSTATE_{who}_RATE_LIMIT": "0" for who in ("USER", "APP", "BACKEND", "ADDRESS")
-}  # here calls come as fast as they can
+UNLIMITED = {f"READSTATE_{name}_RATE_LIMIT": "0" for name in ("USER", "APP", "BACKEND", "ADDRESS")}
 QUIET_S = 120.0
 
 
@@ -120,7 +115,7 @@ class HttpServer:
 def http_server(application: str, environ: Mapping[str, str], core: int) -> Iterator[HttpServer]:
     """`readstate serve` (application "readstate"), or another application of `applications` in its place, on `core`; ready."""
     with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
-        port = _free_port()
+        port = free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
         command = ["readstate", "serve"] if application == "readstate" else ["loadtest.bench.applications", application]
         log = Path(directory, "log")
@@ -147,26 +142,13 @@ def http_server(application: str, environ: Mapping[str, str], core: int) -> Iter
             )
         try:
             server = HttpServer("127.0.0.1", port, process.pid)
-            _wait_until_ready(server, process, log)
+            try:
+                wait_until_ready(server.url, process, log)
+            except ServiceFailed as error:
+                raise BenchError(str(error)) from None
             yield server
         finally:
-            _stop(process)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(server: HttpServer, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if ask(server, "GET", "/readyz") == 200:
-            return
-        time.sleep(0.1)
-    last_words = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-    raise BenchError(f"a server did not become ready:\n{last_words}")
+            stop(process)
 
 
 def ask(
@@ -181,13 +163,3 @@ def ask(
         return 0
     finally:
         connection.close()
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -9,6 +9,7 @@ from loadtest.bench.figures import MEASURES, Outcome, Plots
 
 PAGE = "benchmarks.md"
 PICTURES = "benchmarks"
+HEADER = ("", "row", "measure", "reach", "measured", "reached")
 QUIET_SHARE = 0.1  # of the cores' time; interrupts that nobody is charged with are in it
 
 METHOD = """\
@@ -66,9 +67,9 @@ class Conditions:
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
     """The figures for a terminal."""
-    lines = [("", "measure", "reach", "measured", "reached")]
+    lines = [HEADER]
     lines += [
-        (row, MEASURES[row].what, MEASURES[row].reach, outcome.measured, _reached(outcome))
+        (MEASURES[row].letter, row, MEASURES[row].what, MEASURES[row].reach, outcome.measured, _reached(outcome))
         for row, outcome in outcomes.items()
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -111,13 +112,20 @@ def _draw(plots: Plots) -> dict[str, tuple[str, str]]:
 
 def _page(outcomes: Mapping[str, Outcome], conditions: Conditions, titles: Mapping[str, str]) -> str:
     figures = [
-        (row, MEASURES[row].what, MEASURES[row].reach, f"**{outcome.measured}**", _reached(outcome))
+        (
+            MEASURES[row].letter,
+            row,
+            MEASURES[row].what,
+            MEASURES[row].reach,
+            f"**{outcome.measured}**",
+            _reached(outcome),
+        )
         for row, outcome in outcomes.items()
     ]
     parts = [
         "# Benchmarks",
         "Written by `make bench`; do not edit. How to run it: [loadtest/README.md](../loadtest/README.md#benchmark).",
-        _markdown(("", "measure", "reach", "measured", "reached"), figures),
+        _markdown(HEADER, figures),
         *(f"![{title}]({PICTURES}/{name})" for name, title in titles.items()),
         "## How it was measured",
         METHOD.rstrip(),
@@ -131,7 +139,7 @@ def _page(outcomes: Mapping[str, Outcome], conditions: Conditions, titles: Mappi
 
 
 def _details(row: str, outcome: Outcome) -> str:
-    parts = [f"**{row}. {MEASURES[row].what}: {outcome.measured}**"]
+    parts = [f"**{MEASURES[row].letter}. {MEASURES[row].what}: {outcome.measured}**"]
     if outcome.table:
         parts.append(_markdown(outcome.table[0], outcome.table[1:]))
     if outcome.notes:

@@ -15,29 +15,29 @@ import pytest
 
 from loadtest.bench import __main__ as command
 from loadtest.bench import locust_run, pictures, ratios, report
+from loadtest.bench.bench import Bench
 from loadtest.bench.calls import Calls, message_id, percentiles
 from loadtest.bench.check import TRIES, check
 from loadtest.bench.drive import drive
-from loadtest.bench.figures import MEASURES, Better, Outcome, Plots, not_measured
+from loadtest.bench.figures import MEASURES, NAMES, Better, Limit, Outcome, Plots, not_measured
 from loadtest.bench.lengths import QUICK
-from loadtest.bench.machine import Account, BenchError, cores
+from loadtest.bench.machine import BenchError, CpuAccount, cores
 from loadtest.bench.pool_executor import PoolExecutor
-from loadtest.bench.population import Population, Shape, Walk, all_of, bulk_reads, single_reads
+from loadtest.bench.population import CallFile, Population, PopulationSize, all_of, bulk_reads, single_reads
 from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
-from loadtest.bench.stage import Stage
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store.keys import Keys
 from readstate.store.redis_store import redis_store
 from tests.support.servers import Server
 
-SMALL = Shape("small", users=40, rooms_each=5, room_size=20)
+SMALL = PopulationSize("small", users=40, rooms_each=5, room_size=20)
 CONDITIONS = report.Conditions([("processor", "one")], 0.02, 0.01, True, 7.0, "some people")
 TINY = replace(
     QUICK,
     pairs=1,
-    slice_s=1,
+    sample_s=1,
     warm_s=1,
     users=40,
     bulk_users=20,
@@ -55,7 +55,7 @@ TINY = replace(
 )
 
 
-# The population and the walk over it
+# The population and the file of calls on it
 
 
 def test_everybody_is_in_as_many_rooms_of_the_right_size() -> None:
@@ -74,19 +74,21 @@ def test_a_population_is_the_same_in_every_run_and_apart_from_others() -> None:
 def test_no_call_of_a_walk_is_sent_twice(tmp_path: Path) -> None:
     """Each is a forward move: by somebody in a room where this message was not read yet."""
     people = Population(SMALL)
-    walk = Walk(tmp_path / "walk", single_reads(people, {user: f"token-{user}" for user in people.users}), "key")
-    calls = Calls(walk.path, 0, "key")
-    sent = [calls.next() for _ in range(3 * walk.length)]
+    call_file = CallFile(
+        tmp_path / "call_file", single_reads(people, {user: f"token-{user}" for user in people.users}), "key"
+    )
+    calls = Calls(call_file.path, 0, "key")
+    sent = [calls.next() for _ in range(3 * call_file.length)]
     assert len(set(sent)) == len(sent)
     assert calls.position == len(sent)
-    assert Calls(walk.path, walk.length, "key").next() == sent[walk.length]
+    assert Calls(call_file.path, call_file.length, "key").next() == sent[call_file.length]
 
 
 def test_a_walk_says_how_many_messages_it_needs(tmp_path: Path) -> None:
-    walk = Walk(tmp_path / "walk", [("PUT", "/", "", "")] * 10, "key")
-    assert [walk.rounds_for(calls) for calls in (9, 10, 25)] == [1, 2, 3]
-    walk.position = 10
-    assert walk.rounds_for(9) == 2
+    call_file = CallFile(tmp_path / "call_file", [("PUT", "/", "", "")] * 10, "key")
+    assert [call_file.rounds_for(calls) for calls in (9, 10, 25)] == [1, 2, 3]
+    call_file.position = 10
+    assert call_file.rounds_for(9) == 2
 
 
 def test_ids_of_messages_rise_as_strings() -> None:
@@ -97,8 +99,8 @@ def test_ids_of_messages_rise_as_strings() -> None:
 
 def test_a_call_in_bulk_names_every_room_of_its_user_once(tmp_path: Path) -> None:
     people = Population(SMALL)
-    walk = Walk(tmp_path / "walk", bulk_reads(people, dict.fromkeys(people.users, "token")), "key")
-    request = Calls(walk.path, 0, "key").next()
+    call_file = CallFile(tmp_path / "call_file", bulk_reads(people, dict.fromkeys(people.users, "token")), "key")
+    request = Calls(call_file.path, 0, "key").next()
     head, _, body = request.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
     items = json.loads(body)["items"]
@@ -107,16 +109,16 @@ def test_a_call_in_bulk_names_every_room_of_its_user_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
-def test_wrk_walks_on_where_it_ended(tmp_path: Path) -> None:
+def test_wrk_goes_on_where_it_ended(tmp_path: Path) -> None:
     """Against the no-op application, which is all that this needs."""
-    walk = Walk(tmp_path / "walk", [("PUT", "/rooms/r/lastRead", "token", '{"message":"@"}')] * 10, "key")
+    call_file = CallFile(tmp_path / "call_file", [("PUT", "/rooms/r/lastRead", "token", '{"message":"@"}')] * 10, "key")
     with http_server("noop", {}, 0) as server:
-        found = drive(server, walk, 1)
-        assert 0 < found.calls <= walk.position
+        found = drive(server, call_file, 1)
+        assert 0 < found.calls <= call_file.position
         assert found.worker_cpu_s > 0
-        before = walk.position
-        drive(server, walk, 1, goes_on=False)
-        assert walk.position == before
+        before = call_file.position
+        drive(server, call_file, 1, goes_on=False)
+        assert call_file.position == before
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
@@ -135,18 +137,18 @@ def test_wrk_sends_what_locust_sends(tmp_path: Path) -> None:
         ("GET", "/b", "token", ""),
         ("PUT", "/c", "t", '{"items":["@","@"]}'),
     ]
-    walk = Walk(tmp_path / "walk", lines, "key")
-    script = Path(command.__file__).with_name("walk.lua")
+    call_file = CallFile(tmp_path / "call_file", lines, "key")
+    script = Path(command.__file__).with_name("call_file.lua")
     with socketserver.TCPServer(("127.0.0.1", 0), Listener) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         subprocess.run(
-            ["wrk", "-t1", "-c1", "-d1s", "-s", script, url, "--", walk.path, "0", "key"],
+            ["wrk", "-t1", "-c1", "-d1s", "-s", script, url, "--", call_file.path, "0", "key"],
             check=True,
             capture_output=True,
         )
         server.shutdown()
-    calls = Calls(walk.path, 0, "key")
+    calls = Calls(call_file.path, 0, "key")
     expected = [calls.next() for _ in range(12)]
     # Before it begins wrk has the script make a call that it does not send.
     assert any(received[:9] == expected[skipped : skipped + 9] for skipped in range(3))
@@ -167,10 +169,10 @@ def test_open_arrivals_count_what_was_refused_and_what_was_not_answered(tmp_path
         request_queue_size = locust_run.OPEN_CONNECTIONS
 
     paths = ["/"] * 48 + ["/refuse", "/close"]
-    walk = Walk(tmp_path / "walk", [("GET", path, "token", "") for path in paths], "key")
+    call_file = CallFile(tmp_path / "call_file", [("GET", path, "token", "") for path in paths], "key")
     with Server(("127.0.0.1", 0), Answering) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = locust_run.at_rate(HttpServer("127.0.0.1", server.server_address[1], 0), walk, 400.0, 0.0, 1.0)
+        found = locust_run.at_rate(HttpServer("127.0.0.1", server.server_address[1], 0), call_file, 400.0, 0.0, 1.0)
         server.shutdown()
     assert found.calls == found.position > 300
     assert found.failed == sum(paths[at % len(paths)] != "/" for at in range(found.position))
@@ -214,6 +216,13 @@ def test_a_loss_that_stays_is_reported_and_a_passing_one_is_not() -> None:
     assert not any(measured.values())
 
 
+def test_what_has_no_clock_in_it_may_lose_less() -> None:
+    """Memory is the same in every run; times are not."""
+    rows = {"memory_per_state": lambda: Outcome("", True, 214.0), "post_by_room_size": lambda: Outcome("", True, 214.0)}
+    lost = check(rows, dict.fromkeys(rows, Kept(200.0, Better.LOWER)))
+    assert [sentence.split(":")[0] for sentence in lost] == ["row memory_per_state"]
+
+
 def test_a_row_that_cannot_be_measured_any_more_is_lost_and_a_new_one_is_not() -> None:
     rows = {"a": lambda: not_measured("there is no server"), "b": lambda: Outcome("", True, 1.0)}
     lost = check(rows, {"a": Kept(0.5, Better.HIGHER)})
@@ -222,12 +231,15 @@ def test_a_row_that_cannot_be_measured_any_more_is_lost_and_a_new_one_is_not() -
 
 def test_ratios_are_kept_and_read_again(tmp_path: Path) -> None:
     outcomes = {
-        "a": Outcome("0.5", True, 0.5),
-        "e": Outcome("4 ms", True),
-        "j": Outcome("1.0", True, 1.0, Better.LOWER),
+        "put_ceiling": Outcome("0.5", True, 0.5),
+        "open_latency": Outcome("4 ms", True),
+        "worker_cpu": Outcome("1.0", True, 1.0),
     }
     ratios.write(tmp_path / "ratios.json", outcomes)
-    assert ratios.read(tmp_path / "ratios.json") == {"a": Kept(0.5, Better.HIGHER), "j": Kept(1.0, Better.LOWER)}
+    assert ratios.read(tmp_path / "ratios.json") == {
+        "put_ceiling": Kept(0.5, Better.HIGHER),
+        "worker_cpu": Kept(1.0, Better.LOWER),
+    }
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"a": {"ratio": "x"}}'])
@@ -245,16 +257,16 @@ def test_without_ratios_to_compare_with_it_says_so(tmp_path: Path, text: str | N
 def test_the_page_has_every_row_and_says_what_was_not_measured(tmp_path: Path) -> None:
     plots = Plots([("x | y", 10.0)], [(2.0, dict.fromkeys(("50", "90", "99", "99.9"), 1.5))], [("50", 190.0)])
     outcomes = {row: Outcome("0.61", True, 0.61, notes=("a | b",), table=(("", "n"), ("one", "1"))) for row in MEASURES}
-    outcomes["d"] = not_measured("no such call")
+    outcomes["bulk_ratio"] = not_measured("no such call")
     report.write(tmp_path, outcomes, plots, CONDITIONS)
     page = (tmp_path / report.PAGE).read_text(encoding="utf-8")
     for row, measure in MEASURES.items():
-        assert f"| {row} | {measure.what}" in page
+        assert f"| {measure.letter} | {row} | {measure.what}" in page
     assert "| **not measured: no such call** | - |" in page
     for name in ("throughput.svg", "latency.svg", "memory.svg"):
         assert f"({report.PICTURES}/{name})" in page
         ElementTree.parse(tmp_path / report.PICTURES / name)
-    assert set(ratios.read(tmp_path / report.PICTURES / ratios.FILE)) == set(MEASURES) - {"d"}
+    assert set(ratios.read(tmp_path / report.PICTURES / ratios.FILE)) == set(MEASURES) - {"bulk_ratio"}
 
 
 def test_a_busy_machine_is_named_as_such() -> None:
@@ -286,7 +298,7 @@ def test_lines_rise_with_their_values_on_a_logarithmic_scale() -> None:
 
 def test_what_others_took_is_told_from_what_we_took() -> None:
     """A second of our own work, most of it in a child."""
-    account = Account()
+    account = CpuAccount()
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.8: pass"], check=True)
     all_cores_s = account.elapsed_s * cores()
     assert 0 <= account.others_share() <= 1 - 0.7 / all_cores_s
@@ -297,9 +309,24 @@ def test_there_is_a_row_for_every_measure() -> None:
     assert list(ROWS) == list(MEASURES)
 
 
+def test_a_row_may_be_asked_for_by_its_letter() -> None:
+    """The letters are the labels of the table."""
+    assert command._rows("a,bulk_ratio,d") == ("put_ceiling", "bulk_ratio")
+    assert "".join(sorted(NAMES)) == "abcdefghijklmno"
+
+
+@pytest.mark.parametrize(
+    ("text", "within", "beyond"),
+    [(">= 0.40 (try for 0.50)", 0.4, 0.39), ("<= 5 ms", 5.0, 5.1), ("< 1", 0.99, 1.0)],
+)
+def test_a_limit_is_what_the_table_says(text: str, within: float, beyond: float) -> None:
+    assert Limit(text).holds(within)
+    assert not Limit(text).holds(beyond)
+
+
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        command.main(["--rows", "a,z"])
+        command.main(["--rows", "a,bulk_ratio,z"])
     assert "there is no row z" in capsys.readouterr().err
 
 
@@ -341,9 +368,9 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
 @pytest.mark.parametrize("row", list(ROWS))
 def test_every_row_can_be_measured(row: str) -> None:
     """For a moment each, on the smallest of worlds: the figures mean nothing, but each is one."""
-    with Stage(TINY) as stage:
-        outcome = ROWS[row](stage)
+    with Bench(TINY) as bench:
+        outcome = ROWS[row](bench)
     if outcome.reached is None:
         pytest.skip(outcome.measured)
     assert outcome.table or outcome.notes  # how it was measured, and what was
-    assert row == "e" or (outcome.ratio is not None and outcome.ratio > 0)
+    assert row == "open_latency" or (outcome.ratio is not None and outcome.ratio > 0)

@@ -1,25 +1,28 @@
-"""The rows of the table, by the letter that the report uses. Each takes the Stage and gives an Outcome."""
+"""The rows of the table, by name. Each function takes the Bench and returns an Outcome."""
 
 from collections.abc import Callable
 
+from loadtest.bench.bench import Bench
 from loadtest.bench.figures import Outcome
 from loadtest.bench.rows import dearest, http, latency, memory, posts, receipts, script, size
-from loadtest.bench.stage import Stage
 
-ROWS: dict[str, Callable[[Stage], Outcome]] = {
-    "a": http.ceiling,
-    "b": http.pool,
-    "c": http.badge,
-    "d": http.bulk,
-    "e": latency.open_arrivals,
-    "f": script.bare,
-    "g": posts.by_room_size,
-    "h": memory.per_state,
-    "i": size.many_states,
-    "j": http.workers,
-    "k": receipts.page,
-    "l": receipts.journal,
-    "m": receipts.against_rows,
-    "n": script.events,
-    "o": dearest.calls_at_the_limits,
+ROWS: dict[str, Callable[[Bench], Outcome]] = {
+    row.__name__: row
+    for row in (
+        http.put_ceiling,
+        http.pool_ratio,
+        http.badge_ratio,
+        http.bulk_ratio,
+        latency.open_latency,
+        script.script_ratio,
+        posts.post_by_room_size,
+        memory.memory_per_state,
+        size.many_states,
+        http.worker_cpu,
+        receipts.receipts_page,
+        receipts.journal_memory,
+        receipts.receipts_memory,
+        script.event_cost,
+        dearest.dearest_calls,
+    )
 }

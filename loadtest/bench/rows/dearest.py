@@ -11,18 +11,16 @@ from dataclasses import dataclass, field
 from statistics import median
 from urllib.parse import urlencode
 
-from loadtest.bench.figures import Better, Outcome, say
+from loadtest.bench.bench import Bench, run
+from loadtest.bench.figures import MEASURES, Outcome, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, cpu_seconds
-from loadtest.bench.population import APP, Keys, all_of, issued, post, store_at
+from loadtest.bench.population import APP, Secrets, all_of, issued, post, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
-from loadtest.bench.stage import Stage, run
 from readstate.dialects.rocketchat.api import PATH as ROCKETCHAT
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
 from readstate.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
 from readstate.store.users import RedisUsers
 
-MOST_SCRIPT_MS = 25.0
-MOST_WORKER_MS = 20.0
 DERIVED = 20  # rooms above the fan-out limit
 CLIENT_TAGS = 10
 CLIENT_PEOPLE = 100
@@ -34,7 +32,7 @@ PROFILE = {"owner": json.dumps(ANN).encode()}
 
 
 @dataclass(frozen=True)
-class Call:
+class DearCall:
     """One of the calls, as `ann` makes it; `prepare` makes the same call possible again and is not measured."""
 
     name: str
@@ -45,7 +43,7 @@ class Call:
 
 
 @dataclass
-class Cost:
+class CallCost:
     """Of one call, over all rounds; milliseconds."""
 
     store: list[float] = field(default_factory=list)  # in all its scripts
@@ -54,27 +52,27 @@ class Cost:
     held: list[float] = field(default_factory=list)  # how long another caller waited for the worker at most
 
 
-def calls_at_the_limits(stage: Stage) -> Outcome:
+def dearest_calls(bench: Bench) -> Outcome:
     """Each call some rounds, while another caller asks the worker for a sign of life again and again."""
-    keys = Keys(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
+    keys = Secrets(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
     with valkey(DRIVER_CORE) as server:
         environ = {"READSTATE_REDIS_URL": server.url, "READSTATE_WORKERS": "1", **keys.environ(), **_twice_the_limits()}
-        token = run(_make(server, keys, stage.lengths.dear_rooms))
+        token = run(_make(server, keys, bench.lengths.dear_rooms))
         with http_server("readstate", environ, SERVER_CORE) as service:
             say("the dearest calls, one after the other")
             costs = {
-                call.name: _measure(service, server, keys, token, call, stage.lengths.dear_rounds) for call in CALLS
+                call.name: _measure(service, server, keys, token, call, bench.lengths.dear_rounds) for call in CALLS
             }
     longest, held = max(cost.script for cost in costs.values()), max(median(cost.held) for cost in costs.values())
+    measure = MEASURES["dearest_calls"]
     return Outcome(
         f"{longest:.1f} ms, {held:.1f} ms",
-        longest <= MOST_SCRIPT_MS and held <= MOST_WORKER_MS,
-        longest / MOST_SCRIPT_MS,
-        Better.LOWER,
+        measure.reached(longest, held),
+        longest / measure.limits[0].number,
         notes=(
-            f"A user in {stage.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; {USER_TAG_LIMIT:,} distinct tags.",
+            f"A user in {bench.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; {USER_TAG_LIMIT:,} distinct tags.",
             "Longest script: by the server's clock. Others wait: the longest that a request for a sign of life took meanwhile, median.",
-            f"The median of a call's scripts together, and the worker's CPU of a call on the average of {stage.lengths.dear_rounds}.",
+            f"The median of a call's scripts together, and the worker's CPU of a call on the average of {bench.lengths.dear_rounds}.",
         ),
         table=(
             ("call", "store, ms", "longest script, ms", "worker's CPU, ms", "others wait, ms"),
@@ -88,14 +86,14 @@ def _twice_the_limits() -> dict[str, str]:
     return {"READSTATE_USER_ROOM_LIMIT": str(2 * USER_ROOM_LIMIT), "READSTATE_USER_TAG_LIMIT": str(2 * USER_TAG_LIMIT)}
 
 
-def _line(name: str, cost: Cost) -> tuple[str, ...]:
+def _line(name: str, cost: CallCost) -> tuple[str, ...]:
     return name, f"{median(cost.store):.2f}", f"{cost.script:.2f}", f"{cost.worker:.1f}", f"{median(cost.held):.1f}"
 
 
 # The world
 
 
-async def _make(server: Valkey, keys: Keys, rooms: int) -> str:
+async def _make(server: Valkey, keys: Secrets, rooms: int) -> str:
     """Everything at its limits; a token for ann."""
     say(f"a user in {rooms:,} rooms")
     async with store_at(server.url) as (store, executor):
@@ -155,33 +153,35 @@ def _joiners(_: int) -> object:
 
 
 CALLS = (
-    Call("badges by every tag", "POST", "/badges/byRoomTags", lambda _: {}),
-    Call(
+    DearCall("badges by every tag", "POST", "/badges/byRoomTags", lambda _: {}),
+    DearCall(
         "badge with 100 tags",
         "GET",
         f"/me/badge?{urlencode([('roomTags', f'tag{number}') for number in range(MAX_TAGS)])}",
     ),
-    Call("all rooms", "GET", "/rooms"),
-    Call("one of all rooms", "GET", "/rooms?limit=1"),
-    Call("a room of 1,000", "GET", "/rooms/crowd"),
-    Call("a page of 1,000 receipts", "GET", f"/rooms/crowd/messages/{MESSAGE}/receipts?limit={MAX_RECEIPTS_PER_PAGE}"),
-    Call("10 tags for a room of 85", "PUT", "/rooms/tagged", lambda turn: {"roomTags": _client_tags(turn + 1)}),
-    Call("a post into a room of 256", "POST", "/rooms/full/message", lambda _: {"message": "x"}),
-    Call("100 people come into a room of 200", "POST", "/rooms/joined/members", _joiners, _empty),
-    Call("all subscriptions (Rocket.Chat)", "GET", f"{ROCKETCHAT}/subscriptions.get"),
-    Call(
+    DearCall("all rooms", "GET", "/rooms"),
+    DearCall("one of all rooms", "GET", "/rooms?limit=1"),
+    DearCall("a room of 1,000", "GET", "/rooms/crowd"),
+    DearCall(
+        "a page of 1,000 receipts", "GET", f"/rooms/crowd/messages/{MESSAGE}/receipts?limit={MAX_RECEIPTS_PER_PAGE}"
+    ),
+    DearCall("10 tags for a room of 85", "PUT", "/rooms/tagged", lambda turn: {"roomTags": _client_tags(turn + 1)}),
+    DearCall("a post into a room of 256", "POST", "/rooms/full/message", lambda _: {"message": "x"}),
+    DearCall("100 people come into a room of 200", "POST", "/rooms/joined/members", _joiners, _empty),
+    DearCall("all subscriptions (Rocket.Chat)", "GET", f"{ROCKETCHAT}/subscriptions.get"),
+    DearCall(
         "a room of 256 is deleted",
         "DELETE",
         f"/rooms/doomed{FANOUT_LIMIT}",
         prepare=lambda store: _doomed(store, FANOUT_LIMIT),
     ),
-    Call("a room of 1,000 is deleted", "DELETE", "/rooms/doomed1000", prepare=lambda store: _doomed(store, 1000)),
+    DearCall("a room of 1,000 is deleted", "DELETE", "/rooms/doomed1000", prepare=lambda store: _doomed(store, 1000)),
 )
 
 
-def _measure(service: HttpServer, server: Valkey, keys: Keys, token: str, call: Call, rounds: int) -> Cost:
+def _measure(service: HttpServer, server: Valkey, keys: Secrets, token: str, call: DearCall, rounds: int) -> CallCost:
     """In turn alone, for the costs, and beside another caller, for their waiting; first once for nothing, so that all is cached."""
-    cost, workers = Cost(), service.workers()
+    cost, workers = CallCost(), service.workers()
     headers = {"IM-CLIENT-KEY": keys.client_key, "IM-Authorization": token, "X-User-Id": ANN, "X-Auth-Token": token}
     connection = http.client.HTTPConnection(service.host, service.port, timeout=30)
     server.ask("CONFIG", "SET", "latency-tracking-info-percentiles", "100")

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from statistics import median
 
-from loadtest.bench.figures import Outcome, say
-from loadtest.bench.locust_run import Found
-from loadtest.bench.stage import Stage
+from loadtest.bench.bench import Bench
+from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.locust_run import LocustResult
 
 HALF = 0.5
-P99_MS, P999_MS = 5.0, 20.0
 KEPT_SHARE = 0.97  # of the arrivals asked for; with fewer somebody was too slow
 FULL_SHARE = 0.9  # of its time the driver's core is busy: from here on the driver measures itself
 STEP_DOWN, TRIES = 0.75, 4
@@ -25,45 +24,45 @@ HEADER = (
 )
 
 
-def open_arrivals(stage: Stage) -> Outcome:
+def open_latency(bench: Bench) -> Outcome:
     """Several loads for the picture; the figure is at half of the capacity, or at the most that the driver can keep."""
-    lengths = stage.lengths
-    capacity = stage.capacity or median(stage.reads(stage.service, lengths.slice_s).rate for _ in range(lengths.pairs))
-    half = _keepable(stage, HALF * capacity)
-    figure = _at(stage, half, lengths.half_load_s)
-    rewrites = stage.valkey.info("persistence").get("aof_rewrites", 0)  # since the arrivals began
+    lengths = bench.lengths
+    capacity = bench.capacity or median(bench.reads(bench.service, lengths.sample_s).rate for _ in range(lengths.pairs))
+    half = _keepable(bench, HALF * capacity)
+    figure = _at(bench, half, lengths.half_load_s)
+    rewrites = bench.valkey.info("persistence").get("aof_rewrites", 0)  # since the arrivals began
     found = {half: figure}
     for share in lengths.loads:
         rate = share * capacity
         # What is well above the rate that the driver keeps shows the driver.
         if rate < half or half == HALF * capacity:
-            found[rate] = _at(stage, rate, lengths.load_s)
+            found[rate] = _at(bench, rate, lengths.load_s)
     shown = {rate: one for rate, one in sorted(found.items()) if one.core_busy <= FULL_SHARE or rate == half}
-    stage.plots.latency += [(one.rate, one.latency_ms) for one in shown.values()]
+    bench.plots.latency += [(one.rate, one.latency_ms) for one in shown.values()]
     p99, p999 = figure.latency_ms["99"], figure.latency_ms["99.9"]
     return Outcome(
         f"{p99:.1f} ms, {p999:.1f} ms at {figure.rate:,.0f} a second",
-        p99 <= P99_MS and p999 <= P999_MS and half == HALF * capacity,
+        MEASURES["open_latency"].reached(p99, p999) and half == HALF * capacity,
         notes=tuple(_notes(capacity, half, figure, len(found) - len(shown), rewrites)),
         table=(HEADER, *(_line(rate / capacity, rate, one) for rate, one in shown.items())),
     )
 
 
-def _keepable(stage: Stage, rate: float) -> float:
+def _keepable(bench: Bench, rate: float) -> float:
     """`rate`, or the next lower one at which the driver's core has time to spare."""
     for _ in range(TRIES - 1):
-        if _at(stage, rate, stage.lengths.load_s).core_busy <= FULL_SHARE:
+        if _at(bench, rate, bench.lengths.load_s).core_busy <= FULL_SHARE:
             break
         rate *= STEP_DOWN
     return rate
 
 
-def _at(stage: Stage, rate: float, seconds: float) -> Found:
+def _at(bench: Bench, rate: float, seconds: float) -> LocustResult:
     say(f"open arrivals, {rate:,.0f} a second for {seconds:.0f} s")
-    return stage.arrivals(rate, seconds)
+    return bench.arrivals(rate, seconds)
 
 
-def _notes(capacity: float, half: float, figure: Found, hidden: int, rewrites: int) -> Iterator[str]:
+def _notes(capacity: float, half: float, figure: LocustResult, hidden: int, rewrites: int) -> Iterator[str]:
     yield f"The capacity is {capacity:,.0f} PUT lastRead a second (closed, 64 connections)."
     if half < HALF * capacity:
         yield f"Above {half:,.0f} arrivals a second the core of Locust and Valkey is full. That is {half / capacity:.0%} of the capacity."
@@ -77,7 +76,7 @@ def _notes(capacity: float, half: float, figure: Found, hidden: int, rewrites: i
     yield "What the driver is late by is part of every latency."
 
 
-def _line(share: float, asked: float, found: Found) -> tuple[str, ...]:
+def _line(share: float, asked: float, found: LocustResult) -> tuple[str, ...]:
     latency = [f"{found.latency_ms[name]:.2f}" for name in ("50", "90", "99", "99.9")]
     return (
         f"{share:.0%}",

@@ -3,35 +3,32 @@
 from collections.abc import Awaitable, Iterator
 from statistics import median
 
+from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import Better, Outcome, say
+from loadtest.bench.figures import MEASURES, Outcome, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, TAGS, Population, Shape, all_of, post, store_at
+from loadtest.bench.population import APP, TAGS, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
-from loadtest.bench.stage import Stage, run
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.store.redis_store import RedisStore
 
 SIZES = (2, 20, 200)
 BATCH = 50  # posts
 LARGE = "large"
-LIMITS_MS = {20: 0.1, 200: 0.6}
-LARGE_FACTOR = 2.0
 WARM_BATCHES = 2
 
 
-def by_room_size(stage: Stage) -> Outcome:
+def post_by_room_size(bench: Bench) -> Outcome:
     """Everybody who is not in the large room only is in 50 rooms; each room has two tags. The poster is a member."""
     with valkey(SERVER_CORE) as server:
-        costs_us = run(_measure(server, stage.lengths.large_room, stage.lengths.post_batches))
+        costs_us = run(_measure(server, bench.lengths.large_room, bench.lengths.post_batches))
     ms = {size: us / 1000 for size, us in costs_us.items()}
-    ratio = ms[stage.lengths.large_room] / ms[2]
-    large = f"{stage.lengths.large_room:,}"
+    ratio = ms[bench.lengths.large_room] / ms[2]
+    large = f"{bench.lengths.large_room:,}"
     return Outcome(
         f"{ms[20]:.3f} ms, {ms[200]:.3f} ms, {ratio:.2f} times",
-        all(ms[size] <= limit for size, limit in LIMITS_MS.items()) and ratio <= LARGE_FACTOR,
+        MEASURES["post_by_room_size"].reached(ms[20], ms[200], ratio),
         ratio,
-        Better.LOWER,
         notes=(
             f"The ratio is that of a room of {large} members to one of 2; `make bench-check` compares this one only.",
         ),
@@ -45,7 +42,7 @@ def by_room_size(stage: Stage) -> Outcome:
 async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, float]:
     """Median server time of a post in microseconds, by size of the room."""
     async with store_at(server.url) as (store, _):
-        people = {size: Population(Shape(f"posts {size}", users=size, room_size=size)) for size in SIZES}
+        people = {size: Population(PopulationSize(f"posts {size}", users=size, room_size=size)) for size in SIZES}
         for population in people.values():
             await population.make(store)
         # The one who posts into the large room has 50 others, as everybody has.

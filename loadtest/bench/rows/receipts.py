@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Iterator, Sequence
 from statistics import median
 
+from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import Better, Outcome, say
+from loadtest.bench.figures import MEASURES, Outcome, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, Population, Shape, all_of, post, store_at
+from loadtest.bench.population import APP, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
-from loadtest.bench.stage import Stage, run
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.domain.types import Filter, Receipts
 from readstate.store.keys import Keys
@@ -17,27 +17,24 @@ from readstate.store.redis_store import RedisStore
 PAGE = 50
 SIZES = (100, 10_000)
 MOST_READERS = 100_000
-FLAT = 2.0
 CALLS = 40  # of each page
 
-REACH_BYTES = 24.0
 ROUNDS = 192  # messages in every room
 COVERS = 4  # messages that a read covers, on the average of people who look in now and then
-SMALL = Shape("journal", users=200, rooms_each=10)
+SMALL = PopulationSize("journal", users=200, rooms_each=10)
 
 
-def page(stage: Stage) -> Outcome:
+def receipts_page(bench: Bench) -> Outcome:
     """Half of the members have read the message; in the largest room a tenth."""
-    sizes = (*SIZES, stage.lengths.large_room)
+    sizes = (*SIZES, bench.lengths.large_room)
     with valkey(SERVER_CORE) as server:
         costs_us = run(_page_costs(server, sizes))
     dearest = [max(costs) for costs in costs_us.values()]
     ratio = max(dearest) / min(dearest)
     return Outcome(
         f"{ratio:.2f} times",
-        ratio <= FLAT,
+        MEASURES["receipts_page"].reached(ratio),
         ratio,
-        Better.LOWER,
         notes=(
             f"Server time of one page of {PAGE}, the rooms in turn: the first page, and one from the middle of the list;"
             " the dearer of the two is compared.",
@@ -97,21 +94,20 @@ async def _page(store: RedisStore, room: str, limit: int, token: str = "") -> Re
     )
 
 
-def journal(_: Stage) -> Outcome:
+def journal_memory(_: Bench) -> Outcome:
     """Everybody reads every message by itself, so that every move is a move of its own."""
     with valkey(SERVER_CORE) as server:
         moves, grown = run(_read_all(server, Population(SMALL), step=1))
     bytes_each = grown / moves
     return Outcome(
         f"{bytes_each:.1f} bytes",
-        bytes_each <= REACH_BYTES,
+        MEASURES["journal_memory"].reached(bytes_each),
         bytes_each,
-        Better.LOWER,
         notes=(f"Growth of used_memory while {SMALL.states:,} cursors move {moves // SMALL.states} times each.",),
     )
 
 
-def against_rows(_: Stage) -> Outcome:
+def receipts_memory(_: Bench) -> Outcome:
     """The same traffic kept the plain way: a hash per message, member -> time."""
     population = Population(SMALL)
     with valkey(SERVER_CORE) as server:
@@ -123,9 +119,8 @@ def against_rows(_: Stage) -> Outcome:
     rows = SMALL.states * ROUNDS
     return Outcome(
         f"1/{theirs / ours:.0f}",
-        ours < theirs,
+        MEASURES["receipts_memory"].reached(ours / theirs),
         ours / theirs,
-        Better.LOWER,
         notes=(
             f"{SMALL.states:,} read states, {ROUNDS} messages in every room, a read for every {COVERS} of them: {moves:,} moves of"
             f" {ours / moves:.1f} bytes stand for {rows:,} receipts of {theirs / rows:.1f} bytes as a hash per message (member -> time).",
@@ -135,14 +130,14 @@ def against_rows(_: Stage) -> Outcome:
 
 async def _read_all(server: Valkey, population: Population, step: int) -> tuple[int, int]:
     """Everybody reads every `step`th message everywhere: how many moves, and by how many bytes memory has grown."""
-    say(f"{population.shape}, {ROUNDS // step} reads each")
+    say(f"{population.size}, {ROUNDS // step} reads each")
     async with store_at(server.url) as (store, _):
         await population.make(store)
         await population.post_until(store, ROUNDS)
         before = server.used_memory()
         for number in range(step, ROUNDS + 1, step):
             await all_of(_reads(store, population, number))
-    return population.shape.states * (ROUNDS // step), server.used_memory() - before
+    return population.size.states * (ROUNDS // step), server.used_memory() - before
 
 
 def _reads(store: RedisStore, population: Population, number: int) -> Iterator[Awaitable[object]]:

@@ -9,17 +9,15 @@ import csv
 import subprocess
 from statistics import median
 
+from loadtest.bench.bench import Bench, median_ratio, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import Better, Outcome, not_measured, say
+from loadtest.bench.figures import MEASURES, Outcome, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
 from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
-from loadtest.bench.stage import Stage, median_ratio, run
 from readstate.store.keys import Keys
 from readstate.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
 
-REACH = 0.35
-EVENT_FACTOR = 1.1
 EVERYBODY = 64  # users, and rooms that each is in
 CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
 FORWARD_SHARE = 0.88
@@ -27,7 +25,7 @@ NOTHING_FACTOR = 3  # `return 1` is faster; runs of about the same length carry 
 CLIENTS = 50
 
 
-def bare(stage: Stage) -> Outcome:
+def script_ratio(bench: Bench) -> Outcome:
     """Runs of both in turn; the median of their ratios."""
     if not tool("redis-benchmark"):
         return not_measured("redis-benchmark is not installed")
@@ -37,7 +35,7 @@ def bare(stage: Stage) -> Outcome:
         marks, least = [], []
         mark_us = moved = 0.0
         say("redis-benchmark: mark_read and `return 1` in turn")
-        for number in range(1, stage.lengths.script_rounds + 1):
+        for number in range(1, bench.lengths.script_rounds + 1):
             run(_post(server, number))
             server.forget_counts()
             marks.append(_benchmark(server, CALLS, "FCALL", mark_read, *_arguments(number)))
@@ -51,11 +49,11 @@ def bare(stage: Stage) -> Outcome:
     if share < FORWARD_SHARE:
         raise BenchError(f"only {share:.0%} of the calls moved a cursor")
     names = ("FCALL mark_read, redis-benchmark", "EVALSHA `return 1`, redis-benchmark")
-    stage.plots.throughput += [(names[0], median(marks)), (names[1], median(least))]
+    bench.plots.throughput += [(names[0], median(marks)), (names[1], median(least))]
     ratio = median_ratio(zip(marks, least, strict=True))
     return Outcome(
         f"{ratio:.2f}",
-        ratio >= REACH,
+        MEASURES["script_ratio"].reached(ratio),
         ratio,
         notes=(
             f"{share:.0%} of the calls of mark_read were forward moves; {EVERYBODY} users in all of {EVERYBODY} rooms, each reading up to"
@@ -70,7 +68,7 @@ def bare(stage: Stage) -> Outcome:
     )
 
 
-def events(stage: Stage) -> Outcome:
+def event_cost(bench: Bench) -> Outcome:
     """The same calls with and without an event for webhooks, in turn; each on a server of its own, so that both only move forward."""
     if not tool("redis-benchmark"):
         return not_measured("redis-benchmark is not installed")
@@ -79,7 +77,7 @@ def events(stage: Stage) -> Outcome:
         rates: list[list[float]] = []
         inside_us = {"": 0.0, "3": 0.0}
         say("redis-benchmark: mark_read with and without an event in turn")
-        for number in range(1, stage.lengths.script_rounds + 1):
+        for number in range(1, bench.lengths.script_rounds + 1):
             pair = []
             for server, mark_read, shard in servers:
                 run(_post(server, number))
@@ -93,9 +91,8 @@ def events(stage: Stage) -> Outcome:
     calls = len(rates) * CALLS
     return Outcome(
         f"{ratio:.2f}",
-        ratio <= EVENT_FACTOR,
+        MEASURES["event_cost"].reached(ratio),
         ratio,
-        Better.LOWER,
         notes=(
             f"Time per call as redis-benchmark sees it. Inside Valkey it is {inside_us['3'] / calls:.1f} us with an event and"
             f" {inside_us[''] / calls:.1f} us without.",

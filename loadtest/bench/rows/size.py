@@ -4,11 +4,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from statistics import median
 
-from loadtest.bench.figures import Better, Outcome, say
-from loadtest.bench.locust_run import Found
-from loadtest.bench.stage import Stage, median_ratio
+from loadtest.bench.bench import Bench, median_ratio
+from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.locust_run import LocustResult
 
-REACH = 1.3
 FEW_USERS = 200
 SHARE = 0.2  # of the capacity with few read states: neither the service nor the driver is ever short of time
 INSIDE_S = 2  # of closed load, for what Valkey itself says
@@ -16,31 +15,30 @@ HEADER = ("read states loaded", "p50 ms", "p99 ms", "p99.9 ms", "driver's core b
 
 
 @dataclass(frozen=True)
-class Seen:
+class Turn:
     """One turn on one side."""
 
-    outside: Found
+    outside: LocustResult
     inside_us: dict[str, float]  # percentiles of the server time of FCALL
 
 
-def many_states(stage: Stage) -> Outcome:
+def many_states(bench: Bench) -> Outcome:
     """Two services with a Valkey each, the same arrivals on each in turn; the other one rests meanwhile."""
     with ExitStack() as stack:
         many, few = (
-            stack.enter_context(Stage(replace(stage.lengths, users=users)))
-            for users in (stage.lengths.many_users, FEW_USERS)
+            stack.enter_context(Bench(replace(bench.lengths, users=users)))
+            for users in (bench.lengths.many_users, FEW_USERS)
         )
         rate = SHARE * few.reads(few.service, INSIDE_S).rate
-        say(f"mark_read on both in turn, {rate:,.0f} a second for {stage.lengths.load_s:.0f} s")
+        say(f"mark_read on both in turn, {rate:,.0f} a second for {bench.lengths.load_s:.0f} s")
         _turn(many, rate), _turn(few, rate)
-        pairs = [(_turn(many, rate), _turn(few, rate)) for _ in range(stage.lengths.pairs)]
-        states = (many.people.shape.states, few.people.shape.states)
+        pairs = [(_turn(many, rate), _turn(few, rate)) for _ in range(bench.lengths.pairs)]
+        states = (many.people.size.states, few.people.size.states)
     ratio = median_ratio((one.outside.latency_ms["99"], other.outside.latency_ms["99"]) for one, other in pairs)
     return Outcome(
         f"{ratio:.2f}",
-        ratio <= REACH,
+        MEASURES["many_states"].reached(ratio),
         ratio,
-        Better.LOWER,
         notes=(
             f"Open arrivals, {rate:,.0f} a second, {SHARE:.0%} of the capacity. The times are those of a caller: HTTP, the worker and "
             "waiting are in them, weigh more than what Valkey does, and are the same whatever is loaded.",
@@ -52,19 +50,19 @@ def many_states(stage: Stage) -> Outcome:
     )
 
 
-def _turn(stage: Stage, rate: float) -> Seen:
-    stage.valkey.settle()
-    outside = stage.arrivals(rate, stage.lengths.load_s)
-    stage.reads(stage.service, INSIDE_S)
-    found = stage.valkey.info("latencystats")["latency_percentiles_usec_fcall"]
-    return Seen(outside, {name: float(found[name]) for name in ("p50", "p99")})
+def _turn(bench: Bench, rate: float) -> Turn:
+    bench.valkey.settle()
+    outside = bench.arrivals(rate, bench.lengths.load_s)
+    bench.reads(bench.service, INSIDE_S)
+    found = bench.valkey.info("latencystats")["latency_percentiles_usec_fcall"]
+    return Turn(outside, {name: float(found[name]) for name in ("p50", "p99")})
 
 
-def _inside(pairs: list[tuple[Seen, Seen]], name: str) -> float:
+def _inside(pairs: list[tuple[Turn, Turn]], name: str) -> float:
     return median_ratio((one.inside_us[name], other.inside_us[name]) for one, other in pairs)
 
 
-def _line(states: int, turns: list[Seen]) -> tuple[str, ...]:
+def _line(states: int, turns: list[Turn]) -> tuple[str, ...]:
     outside = [f"{median(turn.outside.latency_ms[name] for turn in turns):.2f}" for name in ("50", "99", "99.9")]
     inside = [f"{median(turn.inside_us[name] for turn in turns):.1f}" for name in ("p50", "p99")]
     return (f"{states:,}", *outside, f"{median(turn.outside.core_busy for turn in turns):.0%}", *inside)

@@ -45,7 +45,7 @@ def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[Tem
     `settings` are further variables of its environment. Variables of ours that start with READSTATE_ are not passed on.
     """
     with tempfile.TemporaryDirectory(prefix="readstate-") as directory:
-        port = _free_port()
+        port = free_port()
         service = TemporaryService(f"http://127.0.0.1:{port}", secrets.token_hex(16), secrets.token_hex(16))
         environ = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
         environ |= {
@@ -66,19 +66,19 @@ def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[Tem
                 start_new_session=True,
             )
         try:
-            _wait_until_ready(service.url, process, log)
+            wait_until_ready(service.url, process, log)
             yield service
         finally:
-            _stop(process)
+            stop(process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -101,7 +101,7 @@ def _tail(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

@@ -1,4 +1,4 @@
-"""What the rows over HTTP share: a Valkey, a population with tokens, the service, and the walk over it. Opened when first needed."""
+"""What the rows over HTTP share: a Valkey, a population with tokens, the service, and the calls on it. Each is opened when first needed."""
 
 import secrets
 import tempfile
@@ -11,36 +11,36 @@ from typing import Any, Self, TypeVar
 import uvloop
 
 from loadtest.bench import locust_run
-from loadtest.bench.drive import Slice, drive
+from loadtest.bench.drive import Sample, drive
 from loadtest.bench.figures import Plots, say
 from loadtest.bench.lengths import Lengths
-from loadtest.bench.locust_run import Found
+from loadtest.bench.locust_run import LocustResult
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
-from loadtest.bench.population import Keys, Population, Shape, Walk, single_reads, store_at
+from loadtest.bench.population import CallFile, Population, PopulationSize, Secrets, single_reads, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from readstate.replay.temporary import NO_RATE_LIMITS
 
 FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
 FASTEST_BULK = 1000
-MOVED_SHARE = 0.99  # of the calls of a slice; fewer would mean that something else was measured
+MOVED_SHARE = 0.99  # of the calls of a sample; fewer would mean that something else was measured
 
 _Result = TypeVar("_Result")
 
 
-class Stage:
+class Bench:
     """The place of one run. Everything it started is gone after the `with` block."""
 
     def __init__(self, lengths: Lengths) -> None:
         self.lengths = lengths
         self.plots = Plots()
         self.capacity: float | None = None  # PUT lastRead per second
-        self.keys = Keys(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
+        self.keys = Secrets(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
         self._stack = ExitStack()
         self._valkey: Valkey | None = None
         self._service: HttpServer | None = None
         self._people: Population | None = None
         self._tokens: dict[str, str] = {}
-        self._walk: Walk | None = None
+        self._reads_file: CallFile | None = None
 
     def __enter__(self) -> Self:
         self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="readstate-bench-")))
@@ -64,22 +64,22 @@ class Stage:
         return self._service
 
     @property
-    def walk(self) -> Walk:
+    def reads_file(self) -> CallFile:
         """PUT lastRead by everybody everywhere."""
-        if self._walk is None:
-            self._people, self._tokens = self.populate(Shape("http", self.lengths.users))
-            self._walk = self.walk_over("single", single_reads(self._people, self._tokens))
-        return self._walk
+        if self._reads_file is None:
+            self._people, self._tokens = self.populate(PopulationSize("http", self.lengths.users))
+            self._reads_file = self.call_file("single", single_reads(self._people, self._tokens))
+        return self._reads_file
 
     @property
     def people(self) -> Population:
-        assert self.walk  # which makes them
+        assert self.reads_file  # which makes them
         assert self._people
         return self._people
 
     @property
     def tokens(self) -> dict[str, str]:
-        assert self.walk
+        assert self.reads_file
         return self._tokens
 
     def serve(self, application: str, workers: int = 1) -> Any:
@@ -92,10 +92,10 @@ class Stage:
         }
         return http_server(application, environ, SERVER_CORE)
 
-    def populate(self, shape: Shape) -> tuple[Population, dict[str, str]]:
+    def populate(self, size: PopulationSize) -> tuple[Population, dict[str, str]]:
         """Make people and rooms, and a token for everybody."""
-        say(f"making {shape}")
-        population = Population(shape)
+        say(f"making {size}")
+        population = Population(size)
 
         async def make() -> dict[str, str]:
             async with store_at(self.valkey.url) as (store, executor):
@@ -104,15 +104,15 @@ class Stage:
 
         return population, uvloop.run(make())
 
-    def walk_over(self, name: str, calls: Iterable[tuple[str, str, str, str]]) -> Walk:
-        return Walk(self._directory / name, calls, self.keys.client_key)
+    def call_file(self, name: str, calls: Iterable[tuple[str, str, str, str]]) -> CallFile:
+        return CallFile(self._directory / name, calls, self.keys.client_key)
 
-    def make_ready(self, population: Population, walk: Walk, calls: float) -> None:
+    def make_ready(self, population: Population, call_file: CallFile, calls: float) -> None:
         """Post as many messages as `calls` further forward moves need."""
 
         async def post() -> None:
             async with store_at(self.valkey.url) as (store, _):
-                await population.post_until(store, walk.rounds_for(int(calls)))
+                await population.post_until(store, call_file.rounds_for(int(calls)))
 
         uvloop.run(post())
 
@@ -120,25 +120,25 @@ class Stage:
         """Until every token has been verified once and everything is compiled and cached."""
         self.reads(server, self.lengths.warm_s)
 
-    def reads(self, server: HttpServer, seconds: int) -> Slice:
+    def reads(self, server: HttpServer, seconds: int) -> Sample:
         """A slice of single PUTs, every one a forward move. Raises BenchError when they were not."""
-        self.make_ready(self.people, self.walk, FASTEST * seconds)
+        self.make_ready(self.people, self.reads_file, FASTEST * seconds)
         self.valkey.forget_counts()
-        found = drive(server, self.walk, seconds)
+        found = drive(server, self.reads_file, seconds)
         self._check_moves(found.calls)
         return found
 
-    def arrivals(self, rate: float, seconds: float) -> Found:
+    def arrivals(self, rate: float, seconds: float) -> LocustResult:
         """The same, `rate` calls a second at random moments whatever the answers do, after a warm-up. Raises BenchError as `reads` does."""
-        self.make_ready(self.people, self.walk, 1.1 * rate * (seconds + self.lengths.warm_s) + 1000)
+        self.make_ready(self.people, self.reads_file, 1.1 * rate * (seconds + self.lengths.warm_s) + 1000)
         # What was posted ahead may have set off a rewrite of the append-only file, which would not be the arrivals' doing.
         self.valkey.settle()
         self.valkey.forget_counts()
-        begun = self.walk.position
-        found = locust_run.at_rate(self.service, self.walk, rate, self.lengths.warm_s, seconds)
+        begun = self.reads_file.position
+        found = locust_run.at_rate(self.service, self.reads_file, rate, self.lengths.warm_s, seconds)
         if found.failed:
             raise BenchError(f"{found.failed} of {found.calls} calls were not answered with 200")
-        self.walk.position = found.position
+        self.reads_file.position = found.position
         self._check_moves(found.position - begun)
         return found
 
@@ -148,7 +148,7 @@ class Stage:
             raise BenchError(f"only {moved} of {calls} calls moved a cursor")
 
 
-def in_turn(count: int, one: Callable[[], Slice], other: Callable[[], Slice]) -> list[tuple[Slice, Slice]]:
+def in_turn(count: int, one: Callable[[], Sample], other: Callable[[], Sample]) -> list[tuple[Sample, Sample]]:
     """Measure two things in turn, so that what the machine does meanwhile meets both."""
     return [(one(), other()) for _ in range(count)]
 
@@ -158,7 +158,7 @@ def median_ratio(pairs: Iterable[tuple[float, float]]) -> float:
     return median(first / second for first, second in pairs)
 
 
-def rates(name: str, slices: Iterable[Slice]) -> tuple[str, ...]:
+def rates(name: str, slices: Iterable[Sample]) -> tuple[str, ...]:
     """A line for the table under a ratio: what, how many per second (median, least, most), CPU for one, how busy the worker was."""
     slices = list(slices)
     speeds = sorted(one.rate for one in slices)

@@ -14,7 +14,7 @@ from loadtest.world import Account, World
 SETTLE_S = 5.0  # how long notices may be under way after the last call
 
 
-class Stage:
+class LoadRun:
     """Made at the start of a run, before the first user; ended after the last."""
 
     def __init__(self, environment: Environment, world: World) -> None:
