@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.test_hostile_frames import ENGINE, nothing_unexpected, still_serves
+from tests.e2e.sockets.test_hostile_frames import ENGINE, nothing_unexpected, still_serves
 from tests.support.devices import API_KEY, Backend
 from tests.support.processes import ServiceProcess
 

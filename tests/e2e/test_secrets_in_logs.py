@@ -18,8 +18,8 @@ async def test_at_debug_no_token_and_no_message_is_logged() -> None:
             await backend.room("garden", "ann")
             async with device(backend, headers={"IM-Authorization": TOKEN, "Cookie": TOKEN}) as phone:
                 assert (await phone.authenticate(TOKEN))["RC"] == 0
-                assert (await phone.ask("chat message", {"room": "garden", "message": WORDS}))["RC"] == 0
-                await phone.until("chat message", 1, "garden")
+                assert (await phone.call("chat message", {"room": "garden", "message": WORDS}))["RC"] == 0
+                await phone.wait_for("chat message", 1, "garden")
             assert (await backend.call("GET", f"/me?token={TOKEN}", token=TOKEN))["RC"] == 0
             await backend.post("garden", "ann", WORDS)
     log = "".join(process.logged)

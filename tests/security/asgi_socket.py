@@ -1,4 +1,4 @@
-"""A websocket to a service in the test's own loop, spoken to over ASGI as the worker's protocol does."""
+"""A websocket to a service in the test's own event loop, over ASGI, as the worker's protocol does it."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ WITHIN_S = 10.0
 
 
 class AsgiSocket:
-    """One Socket.IO client. `ask` says something and returns its ack."""
+    """One Socket.IO client. `call` sends an event and returns its ack."""
 
     def __init__(self, service: Any, client_key: str = "") -> None:
         self._service = service
@@ -22,8 +22,8 @@ class AsgiSocket:
             (b"upgrade", b"websocket"),
             *([(b"im-client-key", client_key.encode())] if client_key else []),
         ]
-        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._heard: asyncio.Queue[str | None] = asyncio.Queue()
+        self._to_service: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from_service: asyncio.Queue[str | None] = asyncio.Queue()
         self._acks = 0
         self.writes = 0  # of the service
         self._serving: asyncio.Task[None] | None = None
@@ -44,58 +44,58 @@ class AsgiSocket:
             "subprotocols": [],
             "extensions": {FRAMES: self},
         }
-        self._said.put_nowait({"type": "websocket.connect"})
-        self._serving = asyncio.create_task(self._service(scope, self._said.get, self._hear))
+        self._to_service.put_nowait({"type": "websocket.connect"})
+        self._serving = asyncio.create_task(self._service(scope, self._to_service.get, self._on_message))
         await self._until("0")
-        self._say("40")
+        self._send("40")
         await self._until("40")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        self._to_service.put_nowait({"type": "websocket.disconnect", "code": 1000})
         assert self._serving is not None
         async with asyncio.timeout(WITHIN_S):
             await self._serving
 
-    def say(self, event: str, *content: Any) -> str:
-        """Say something; the id of its ack."""
+    def emit(self, event: str, *content: Any) -> str:
+        """Send an event. Returns the id of its ack."""
         self._acks += 1
-        self._say(f"42{self._acks}{json.dumps([event, *content])}")
+        self._send(f"42{self._acks}{json.dumps([event, *content])}")
         return str(self._acks)
 
-    async def ask(self, event: str, *content: Any) -> Any:
+    async def call(self, event: str, *content: Any) -> Any:
         """The ack of an event; None when the connection was closed before one came."""
-        return await self.answer(self.say(event, *content))
+        return await self.ack(self.emit(event, *content))
 
-    async def answer(self, ack: str) -> Any:
+    async def ack(self, ack_id: str) -> Any:
         """The ack of this id; None when the connection was closed before it came."""
-        packet = await self._until(f"43{ack}[")
-        return None if packet is None else json.loads(packet.removeprefix(f"43{ack}"))[0]
+        packet = await self._until(f"43{ack_id}[")
+        return None if packet is None else json.loads(packet.removeprefix(f"43{ack_id}"))[0]
 
     async def next(self) -> str:
         """The next packet."""
         async with asyncio.timeout(WITHIN_S):
-            return str(await self._heard.get())
+            return str(await self._from_service.get())
 
-    def _say(self, packet: str) -> None:
-        self._said.put_nowait({"type": "websocket.receive", "text": packet})
+    def _send(self, packet: str) -> None:
+        self._to_service.put_nowait({"type": "websocket.receive", "text": packet})
 
     async def _until(self, beginning: str) -> str | None:
         async with asyncio.timeout(WITHIN_S):
-            while (packet := await self._heard.get()) is not None:
+            while (packet := await self._from_service.get()) is not None:
                 if packet.startswith(beginning):
                     return packet
         return None
 
-    async def _hear(self, event: Any) -> None:
+    async def _on_message(self, event: Any) -> None:
         assert event["type"] == "websocket.accept"
 
     # `sockets.websocket.FrameWriter`
 
     def on_writable(self) -> None:
-        """Never called: it always is."""
+        """Never called, because it always is writable."""
 
     def is_writable(self) -> bool:
         return True
@@ -103,11 +103,11 @@ class AsgiSocket:
     def write_frames(self, data: bytes) -> None:
         self.writes += 1
         for _, payload in frames.heard(data):
-            self._heard.put_nowait(payload.decode())
+            self._from_service.put_nowait(payload.decode())
 
     def start_close(self, code: int, reason: str) -> None:
-        self._heard.put_nowait(None)
-        self._said.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._from_service.put_nowait(None)
+        self._to_service.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
 
     def abort(self) -> None:
         self.start_close(1006, "")

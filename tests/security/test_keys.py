@@ -537,7 +537,7 @@ async def test_the_command_ends_tokens_and_sockets_within_five_seconds(
 
             await wait_until(all_ended, "the tokens to end on both workers", timeout_s=WITHIN_S)
             for phone in (issued, bound) if "--user" in whose else (issued, bound, other):
-                await phone.until_closed(WITHIN_S)
+                await phone.wait_until_closed(WITHIN_S)
             assert time.monotonic() - ended_at < WITHIN_S
             if "--user" in whose:
                 assert other.client.connected

@@ -406,26 +406,26 @@ async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp,
         cell = Cell(world, caller, Row(IN_A_ROOM, content), await token_of(world, other, caller))
         async with AsgiSocket(world.service, "" if caller == NO_CREDENTIALS else CLIENT_KEY) as socket:
             if cell.token:
-                introduced = await socket.ask("auth2", cell.token)
+                introduced = await socket.call("auth2", cell.token)
                 assert introduced["RC"] == (0 if cell.is_proved else 401)
             if not cell.token:
                 # It waits until the client authenticates, and is refused when that cannot be any more.
-                acks = [socket.say(event, cell.about(content, known=known)) for known in (True, False)]
+                acks = [socket.emit(event, cell.about(content, known=known)) for known in (True, False)]
                 answers = await check_writes_nothing(world, lambda: refused_auth2(socket, acks))  # noqa: B023
                 assert [answer["error"]["code"] for answer in answers] == ["NOT_AUTHENTICATED"] * 2
                 continue
-            answer = await check_writes_nothing(world, lambda: socket.ask(event, cell.about(content, known=True)))  # noqa: B023
+            answer = await check_writes_nothing(world, lambda: socket.call(event, cell.about(content, known=True)))  # noqa: B023
             if not cell.is_proved:
                 assert answer is None, "the connection goes on"
                 continue
             assert answer["RC"] in (403, 404)
-            assert answer == await socket.ask(event, cell.about(content, known=False))
+            assert answer == await socket.call(event, cell.about(content, known=False))
 
 
 async def refused_auth2(socket: AsgiSocket, acks: list[str]) -> list[Any]:
     """What waited for a token is answered to a bad one."""
-    socket.say("auth2", "nonsense")
-    return [await socket.answer(ack) for ack in acks]
+    socket.emit("auth2", "nonsense")
+    return [await socket.ack(ack) for ack in acks]
 
 
 async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:

@@ -256,20 +256,20 @@ async def test_what_is_said_on_a_socket_counts_as_over_http(backend: Backend) ->
     async with device(backend, "sue") as sue:
         assert (await backend.call("GET", "/me/badge", token=await backend.token("sue")))["RC"] == 0
         answers = [
-            await sue.ask("chat message", {"room": room, "messageType": "text", "message": "m"}) for _ in range(6)
+            await sue.call("chat message", {"room": room, "messageType": "text", "message": "m"}) for _ in range(6)
         ]
         assert [answer["RC"] for answer in answers] == [0] * 4 + [429] * 2 or [answer["RC"] for answer in answers] == [
             0
         ] * 5 + [429]
         assert answers[-1]["error"]["code"] == "RATE_LIMIT_EXCEEDED"
         assert answers[-1]["retryAfter"] >= 1
-        refused = await sue.ask("conf", {"encoding": "base64"})
+        refused = await sue.call("conf", {"encoding": "base64"})
         while refused["RC"] == 0:
-            refused = await sue.ask("conf", {"encoding": "base64"})
+            refused = await sue.call("conf", {"encoding": "base64"})
         assert (refused["RC"], refused["retryAfter"]) == (429, 1)
         assert (await backend.call("GET", "/me/badge", token=await backend.token("sue")))["RC"] == 429
     async with device(backend, "tom") as tom:
-        assert (await tom.ask("lastRead", {"room": room, "message": "none"}))["RC"] == 404
+        assert (await tom.call("lastRead", {"room": room, "message": "none"}))["RC"] == 404
 
 
 async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backend) -> None:
@@ -278,7 +278,7 @@ async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backe
         answers = [await uma.authenticate(token) for _ in range(11)]
         assert [answer["RC"] for answer in answers][:9] == [0] * 9
         assert answers[-1]["RC"] == 429
-        await uma.until_closed()
+        await uma.wait_until_closed()
 
 
 async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(

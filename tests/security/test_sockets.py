@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,13 +16,12 @@ import pytest_asyncio
 from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS
 from readstate.dialects.imkit.sockets.send_queue import MAX_BYTES as MAX_QUEUED_BYTES
 from readstate.dialects.imkit.sockets.send_queue import MAX_OWNER_BYTES
-from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
+from tests.support.devices import API_KEY, CLIENT_KEY, QUIET_S, Backend, device, faults, fresh
 from tests.support.imkit import Imkit
 from tests.support.processes import ServiceProcess
 from tests.support.servers import short_directory
 from tests.support.waiting import wait_until
 
-QUIET_S = 0.3  # what has not come after this long is not coming
 AWKWARD = '"\\'  # two characters each in JSON
 
 
@@ -41,11 +39,6 @@ def live() -> Iterator[ServiceProcess]:
 async def backend(live: ServiceProcess) -> AsyncIterator[Backend]:
     async with Backend(live.url) as backend:
         yield backend
-
-
-def fresh(name: str) -> str:
-    """A room or user of one test."""
-    return f"{name}-{secrets.token_hex(4)}"
 
 
 class Frames:
@@ -69,22 +62,22 @@ class Frames:
     def events(self, event: str) -> list[str]:
         return [text for text in self.texts if text.startswith(f'42["{event}"')]
 
-    async def say(self, *packets: str) -> Self:
+    async def send(self, *packets: str) -> Self:
         for packet in packets:
             await self._websocket.send_str(packet)
         return self
 
-    async def until(self, what: str, count: int = 1) -> list[str]:
-        """The frames that begin with `what`, once there are so many."""
+    async def wait_for(self, beginning: str, count: int = 1) -> list[str]:
+        """The frames that begin with `beginning`, once there are `count`."""
 
         async def there() -> bool:
-            return len(self.starting(what)) >= count
+            return len(self.starting(beginning)) >= count
 
-        await wait_until(there, f"{count} x {what} (came: {[text[:30] for text in self.texts[-5:]]})")
-        return self.starting(what)
+        await wait_until(there, f"{count} x {beginning} (came: {[text[:30] for text in self.texts[-5:]]})")
+        return self.starting(beginning)
 
-    def starting(self, what: str) -> list[str]:
-        return [text for text in self.texts if text.startswith(what)]
+    def starting(self, beginning: str) -> list[str]:
+        return [text for text in self.texts if text.startswith(beginning)]
 
 
 @asynccontextmanager
@@ -93,12 +86,12 @@ async def frames(backend: Backend, token: str, *, base64: bool = False) -> Async
     async with aiohttp.ClientSession() as http:
         url = f"{backend.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
         async with http.ws_connect(url, max_msg_size=0) as websocket:
-            made = await Frames(websocket).say("40")
-            await made.until("40")
+            made = await Frames(websocket).send("40")
+            await made.wait_for("40")
             if base64:
-                await made.say('42["conf",{"encoding":"base64"}]')
-            await made.say(f'421["auth2","{token}"]')
-            await made.until("431")
+                await made.send('42["conf",{"encoding":"base64"}]')
+            await made.send(f'421["auth2","{token}"]')
+            await made.wait_for("431")
             yield made
 
 
@@ -133,7 +126,7 @@ async def test_no_room_is_so_large_that_telling_of_it_cuts_a_members_sockets(bac
     async with AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(frames(backend, token, base64=base64)) for _ in range(3)]
         room = await fat_room(backend, victim)
-        await sockets[0].until('42["room"')
+        await sockets[0].wait_for('42["room"')
         began = time.monotonic()
         for number in range(20):
             assert (await backend.call("PUT", f"/rooms/{room}", {"a": number}))["RC"] == 0
@@ -174,7 +167,7 @@ async def test_coming_and_going_is_told_once_a_second_however_often_it_happens(b
         tokens = await asyncio.gather(*map(backend.token, members))
         sockets = [await stack.enter_async_context(frames(backend, token)) for token in tokens]
         room = await backend.room(fresh("room"), *members)
-        await asyncio.gather(*(one.until('42["room"') for one in sockets))
+        await asyncio.gather(*(one.wait_for('42["room"') for one in sockets))
         for one in sockets:
             one.texts.clear()
         began = time.monotonic()
@@ -195,25 +188,25 @@ async def test_who_was_removed_is_not_told_of_what_was_held_back(backend: Backen
     ann, bob = fresh("ann"), fresh("bob")
     async with device(backend, ann) as stays, device(backend, bob) as leaves:
         room = await backend.room(fresh("room"), ann, bob)
-        await leaves.until("room", 1, room)
+        await leaves.wait_for("room", 1, room)
         await backend.call("PUT", f"/rooms/{room}", {"name": "secret plans"})
         await backend.remove(room, bob)
-        assert [told["name"] for told in (await stays.until("room", 2, room))[1:]] == ["secret plans"]
+        assert [told["name"] for told in (await stays.wait_for("room", 2, room))[1:]] == ["secret plans"]
         await asyncio.sleep(QUIET_S)
-        assert "secret plans" not in str(leaves.heard)
+        assert "secret plans" not in str(leaves.received)
 
 
 async def test_messages_and_reads_do_not_wait_for_a_room_event_that_is_held_back(backend: Backend) -> None:
     ann = fresh("ann")
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann)
-        await phone.until("room", 1, room)
+        await phone.wait_for("room", 1, room)
         await backend.call("PUT", f"/rooms/{room}", {"name": "n"})
         message = await backend.post(room, ann)
-        await phone.until("lastRead", 1, room)
-        assert [told["_id"] for told in phone.told("chat message", room)] == [message]
-        await phone.until("room", 2, room)
-        assert [name for name, _ in phone.heard] == ["room", "chat message", "lastRead", "room"]
+        await phone.wait_for("lastRead", 1, room)
+        assert [told["_id"] for told in phone.payloads("chat message", room)] == [message]
+        await phone.wait_for("room", 2, room)
+        assert [name for name, _ in phone.received] == ["room", "chat message", "lastRead", "room"]
 
 
 # Slowness
@@ -229,7 +222,7 @@ async def test_no_message_is_so_large_that_it_cuts_the_sockets_that_it_goes_to(b
         for _ in range(5):
             await backend.post(room, bob, "é" * 32_000)
         for one in sockets:
-            told = await one.until('42["chat message"', 5)
+            told = await one.wait_for('42["chat message"', 5)
             assert len(told[0]) > 250_000
             assert one.is_open
 
@@ -249,7 +242,7 @@ async def test_of_a_users_sockets_those_that_do_not_read_are_cut_and_those_that_
             for _ in range(10):
                 await backend.post(room, bob, "x" * 60_000)
                 posts += 1
-        await reader.until('42["chat message"', posts)
+        await reader.wait_for('42["chat message"', posts)
         assert reader.is_open
 
 

@@ -1,7 +1,8 @@
-"""A running service as backends and devices see it: the backend's HTTP calls, and Socket.IO clients that remember what they heard."""
+"""A running service as backends and devices see it: HTTP calls, and Socket.IO clients."""
 
 import base64
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -16,6 +17,12 @@ from tests.support.waiting import wait_until
 EVENTS = ("chat message", "lastRead", "room", "messageDeleted")
 API_KEY = "the-backend-of-the-tests"
 CLIENT_KEY = "the-clients-of-the-tests"
+QUIET_S = 0.3  # an event that has not arrived after this time does not come
+
+
+def fresh(name: str) -> str:
+    """The id of a room or user that no other test uses."""
+    return f"{name}-{secrets.token_hex(4)}"
 
 
 class Backend:
@@ -32,13 +39,13 @@ class Backend:
         await self._http.aclose()
 
     async def call(self, method: str, path: str, body: object = None, *, token: str = "") -> dict[str, Any]:
-        """The envelope that a call is answered with: a user's with `token`, else the backend's."""
+        """The answer to a call: of a user with `token`, else of the backend."""
         headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token} if token else {"IM-API-KEY": API_KEY}
         answer = await self._http.request(method, path, json=body, headers=headers)
         return dict(answer.json())
 
     async def token(self, user: str) -> str:
-        """A fresh token; the user is created if need be."""
+        """A new token. The user is created if necessary."""
         answer = await self.call(
             "POST", "/admin/clients", {"_id": user, "nickname": f"né {user}", "issueAccessToken": True}
         )
@@ -61,7 +68,7 @@ class Backend:
         return str(answer["result"]["_id"])
 
     async def batch(self, room: str, sender: str, count: int) -> list[str]:
-        """The ids of `count` messages that `sender`, who joins, posts at once."""
+        """The ids of `count` messages that `sender` posts in one call, after joining."""
         await self.add(room, sender)
         posts = [{"room": room, "sender": sender, "message": "hello", "messageType": "text"} for _ in range(count)]
         answer = await self.call("POST", "/messages/batch", {"messages": posts})
@@ -72,7 +79,7 @@ class Backend:
 
 
 class _ReadAtOnce(aiohttp.ClientResponse):
-    """The client looks at the status of some answers and leaves their bodies lying about, connection and all."""
+    """Reads each body. The client only looks at the status of some, and would leave them unread."""
 
     async def start(self, connection: Any) -> Self:
         await super().start(connection)
@@ -82,24 +89,24 @@ class _ReadAtOnce(aiohttp.ClientResponse):
 
 
 class Device:
-    """One Socket.IO client (PyPI's) and what it heard, decoded, in order."""
+    """One Socket.IO client (PyPI's), and the events that it received, decoded, in order."""
 
     def __init__(self, backend: Backend, *, encoding: str = "") -> None:
         self._url = backend.url
         self.encoding = encoding
-        self.heard: list[tuple[str, Any]] = []
-        self.strings_only = True  # every payload so far was a string
+        self.received: list[tuple[str, Any]] = []
+        self.only_strings = True  # all payloads so far were strings
         self._http = aiohttp.ClientSession(response_class=_ReadAtOnce)
         self.client = socketio.AsyncClient(reconnection=False, http_session=self._http)
         for event in EVENTS:
-            self.client.on(event, self._hearer(event))
+            self.client.on(event, self._handler(event))
 
-    def _hearer(self, event: str) -> Any:
-        def hear(payload: Any) -> None:
-            self.strings_only = self.strings_only and isinstance(payload, str)
-            self.heard.append((event, self.decode(payload)))
+    def _handler(self, event: str) -> Any:
+        def receive(payload: Any) -> None:
+            self.only_strings = self.only_strings and isinstance(payload, str)
+            self.received.append((event, self.decode(payload)))
 
-        return hear
+        return receive
 
     def decode(self, payload: Any) -> Any:
         if isinstance(payload, str):
@@ -115,43 +122,43 @@ class Device:
     ) -> Self:
         await self.client.connect(self._url, transports=list(transports), headers=headers or {}, auth=auth)
         if self.encoding:
-            assert (await self.ask("conf", {"encoding": self.encoding}))["RC"] == 0
+            assert (await self.call("conf", {"encoding": self.encoding}))["RC"] == 0
         return self
 
     async def authenticate(self, token: str, event: str = "auth2") -> dict[str, Any]:
-        return dict(await self.ask(event, (token, {"IM-CLIENT-KEY": CLIENT_KEY})))
+        return dict(await self.call(event, (token, {"IM-CLIENT-KEY": CLIENT_KEY})))
 
-    async def ask(self, event: str, content: Any = None) -> Any:
-        """Say something and wait for the ack."""
+    async def call(self, event: str, content: Any = None) -> Any:
+        """Send an event and wait for the ack."""
         return self.decode(await self.client.call(event, content, timeout=10))
 
-    def told(self, event: str, room: str = "") -> list[Any]:
+    def payloads(self, event: str, room: str = "") -> list[Any]:
         """The payloads of one event, of one room if named."""
-        payloads = [payload for name, payload in self.heard if name == event]
+        payloads = [payload for name, payload in self.received if name == event]
         return [
             payload
             for payload in payloads
             if room in ("", payload.get("roomID"), payload.get("room"), payload.get("_id"))
         ]
 
-    async def until(self, event: str, count: int = 1, room: str = "") -> list[Any]:
-        """What was heard of an event, once it was heard `count` times."""
+    async def wait_for(self, event: str, count: int = 1, room: str = "") -> list[Any]:
+        """The payloads of an event, once there are `count`."""
 
         async def enough() -> bool:
-            return len(self.told(event, room)) >= count
+            return len(self.payloads(event, room)) >= count
 
-        await wait_until(enough, f"{count} x {event} (heard: {[name for name, _ in self.heard]})")
-        return self.told(event, room)
+        await wait_until(enough, f"{count} x {event} (received: {[name for name, _ in self.received]})")
+        return self.payloads(event, room)
 
-    async def until_heard(self, event: str, payload: Any) -> None:
-        """Return when exactly this was heard."""
+    async def wait_for_payload(self, event: str, payload: Any) -> None:
+        """Wait for an event with exactly this payload."""
 
-        async def heard() -> bool:
-            return (event, payload) in self.heard
+        async def arrived() -> bool:
+            return (event, payload) in self.received
 
-        await wait_until(heard, f"{event} {payload} (heard: {self.told(event)[-3:]})")
+        await wait_until(arrived, f"{event} {payload} (received: {self.payloads(event)[-3:]})")
 
-    async def until_closed(self, timeout_s: float = 10.0) -> None:
+    async def wait_until_closed(self, timeout_s: float = 10.0) -> None:
         async def closed() -> bool:
             return not self.client.connected and self.client.eio.state == "disconnected"
 
@@ -164,7 +171,7 @@ class Device:
 
 @asynccontextmanager
 async def device(backend: Backend, user: str = "", *, encoding: str = "", **connection: Any) -> AsyncIterator[Device]:
-    """A connected device; of `user`, authenticated, if named."""
+    """A connected device; with `user`, an authenticated one."""
     made = Device(backend, encoding=encoding)
     try:
         await made.connect(**connection)
@@ -180,7 +187,12 @@ async def device(backend: Backend, user: str = "", *, encoding: str = "", **conn
 
 
 def faults(process: ServiceProcess) -> list[str]:
-    """Lines of the service's log that tell of something unexpected."""
+    """Lines of the service's log that report something unexpected."""
     return [
         line for line in process.logged if '"level": "error"' in line or "Traceback" in line or '"traceback"' in line
     ]
+
+
+async def reached(things: list[Any], count: int) -> bool:
+    """Whether there are `count` things by now."""
+    return len(things) >= count

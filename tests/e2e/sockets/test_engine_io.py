@@ -1,97 +1,27 @@
-"""The cases of the published protocol suites, of Engine.IO (24) and of Socket.IO (32), written anew, one test a case.
+"""The cases of the published Engine.IO protocol suite (24), one test for each.
 
-github.com/socketio/engine.io-protocol and socketio/socket.io-protocol, `test-suite/`. The second begins with sixteen
-cases of the first (all but those about messages); they are one test here. The suites' servers echo what they are told;
-this service does not, so a CONNECT and the ack of `conf` stand for the echo. Where the service differs on purpose the
-name of the test ends in `_differs`, and docs/sockets.md says why.
+See github.com/socketio/engine.io-protocol, `test-suite/`. The suite's server echoes messages. This
+service does not, so a CONNECT and the ack of `conf` replace the echo. Where the service differs on
+purpose, the test's name ends in `_differs`, and docs/sockets.md says why.
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 import websockets
-from websockets.asyncio.client import ClientConnection
 
-from tests.support.devices import API_KEY, CLIENT_KEY, faults
+from tests.e2e.sockets.engine import ASK, KEYS, PING_INTERVAL_S, PING_TIMEOUT_S, Engine, closed, heard, quick_service
 from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
-
-PING_INTERVAL_S = PING_TIMEOUT_S = 1
-KEYS = {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
-ASK = '["conf",{"encoding":"rot13"}]'  # answered with an error, in the ack
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[ServiceProcess]:
-    """One worker, which offers long-polling, and is quick to find out who is gone."""
-    keys = {"api_key": API_KEY, "client_key": CLIENT_KEY, "address_rate_limit": 0}
-    times = {"socket_ping_interval_s": PING_INTERVAL_S, "socket_ping_timeout_s": PING_TIMEOUT_S}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **keys, **times) as process:
+    with quick_service() as process:
         yield process
-        assert faults(process) == []
-
-
-class Engine:
-    """The service as a client of the protocol sees it."""
-
-    def __init__(self, url: str) -> None:
-        self._address = url.replace("http", "ws", 1) + "/socket.io/"
-        self._http = httpx.AsyncClient(base_url=url, timeout=20)
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def request(self, method: str, query: str, body: str = "") -> httpx.Response:
-        return await self._http.request(method, f"/socket.io/?{query}", content=body)
-
-    async def opened(self) -> str:
-        """The id of a new long-polling session."""
-        return str(json.loads((await self.request("GET", "EIO=4&transport=polling")).text[1:])["sid"])
-
-    async def push(self, sid: str, body: str) -> httpx.Response:
-        return await self.request("POST", f"EIO=4&transport=polling&sid={sid}", body)
-
-    async def poll(self, sid: str) -> httpx.Response:
-        return await self.request("GET", f"EIO=4&transport=polling&sid={sid}")
-
-    @asynccontextmanager
-    async def websocket(self, query: str = "EIO=4&transport=websocket") -> AsyncIterator[ClientConnection]:
-        async with websockets.connect(f"{self._address}?{query}", compression=None, ping_interval=None) as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[ClientConnection]:
-        """A websocket whose session is open."""
-        async with self.websocket() as connection:
-            assert (await heard(connection)).startswith("0{")
-            yield connection
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[ClientConnection]:
-        """... and connected to the main namespace."""
-        async with self.session() as connection:
-            await connection.send("40")
-            assert (await heard(connection)).startswith("40{")
-            yield connection
-
-    @asynccontextmanager
-    async def upgraded(self) -> AsyncIterator[tuple[str, ClientConnection]]:
-        """A long-polling session that has moved to a websocket."""
-        sid = await self.opened()
-        async with self.websocket(f"EIO=4&transport=websocket&sid={sid}") as connection:
-            await connection.send("2probe")
-            assert await heard(connection) == "3probe"
-            await connection.send("5")
-            await connection.send("40")
-            assert (await heard(connection)).startswith("40{")
-            yield sid, connection
 
 
 @pytest_asyncio.fixture
@@ -99,23 +29,6 @@ async def engine(live: ServiceProcess) -> AsyncIterator[Engine]:
     engine = Engine(live.url)
     yield engine
     await engine.close()
-
-
-async def heard(connection: ClientConnection) -> str:
-    """The next packet, pings aside."""
-    async with asyncio.timeout(10):
-        while (packet := await connection.recv()) == "2":
-            await connection.send("3")
-    return str(packet)
-
-
-async def closed(connection: ClientConnection) -> int | None:
-    """The code with which the service closes, whatever it says before."""
-    with contextlib.suppress(websockets.ConnectionClosed):
-        async with asyncio.timeout(10):
-            while True:
-                await connection.recv()
-    return connection.close_code
 
 
 def check_opening(text: str, upgrades: list[str]) -> None:
@@ -313,111 +226,6 @@ async def test_another_websocket_after_the_move_is_ignored(engine: Engine) -> No
             assert await closed(other) == 1008
         await connection.send(f"427{ASK}")
         assert (await heard(connection)).startswith("437[")
-
-
-# Socket.IO: connect
-
-
-async def test_the_main_namespace_is_connected_to(engine: Engine) -> None:
-    async with engine.session() as connection:
-        await connection.send("40")
-        text = await heard(connection)
-        assert text.startswith("40")
-        assert [*json.loads(text[2:])] == ["sid"]
-
-
-async def test_the_main_namespace_is_connected_to_with_a_payload(engine: Engine) -> None:
-    """`token` in it is the user's token: see test_sockets.py."""
-    async with engine.session() as connection:
-        await connection.send('40{"device":"123"}')
-        text = await heard(connection)
-        assert text.startswith("40")
-        assert [*json.loads(text[2:])] == ["sid"]
-
-
-@pytest.mark.parametrize("payload", ["", '{"token":"abc"}'], ids=["plain", "payload"])
-async def test_a_custom_namespace_is_connected_to_differs(engine: Engine, payload: str) -> None:
-    """Two cases. There is one namespace."""
-    async with engine.session() as connection:
-        await connection.send("40/custom," + payload)
-        assert await heard(connection) == '44/custom,{"message":"Invalid namespace"}'
-
-
-async def test_an_unknown_namespace_is_refused(engine: Engine) -> None:
-    async with engine.session() as connection:
-        await connection.send("40/random")
-        assert await heard(connection) == '44/random,{"message":"Invalid namespace"}'
-
-
-async def test_an_invalid_handshake_ends_the_connection(engine: Engine) -> None:
-    async with engine.session() as connection:
-        await connection.send("4abc")
-        assert await closed(connection) == 1008
-
-
-async def test_without_a_handshake_the_connection_ends(engine: Engine) -> None:
-    """As one that answers no ping; one that answers them has 30 seconds, see test_socket_life.py."""
-    async with engine.session() as connection:
-        assert await closed(connection) == 1008
-
-
-# Socket.IO: disconnect
-
-
-async def test_leaving_the_main_namespace_differs(engine: Engine) -> None:
-    """In the suite the connection goes on; here nothing is left to say on it, and it is closed."""
-    async with engine.connected() as connection:
-        await connection.send("41")
-        assert await closed(connection) == 1000
-
-
-async def test_connecting_to_and_leaving_a_custom_namespace_differs(engine: Engine) -> None:
-    """There is none; the main one is not concerned."""
-    async with engine.connected() as connection:
-        await connection.send("40/custom")
-        assert await heard(connection) == '44/custom,{"message":"Invalid namespace"}'
-        await connection.send("41/custom")
-        await connection.send(f"427{ASK}")
-        assert (await heard(connection)).startswith("437[")
-
-
-# Socket.IO: messages
-
-
-async def test_an_event_is_heard(engine: Engine) -> None:
-    async with engine.connected() as connection:
-        await connection.send('42["conf",{"encoding":"base64"},1,"2",{"3":[true]}]')
-        await connection.send(f"427{ASK}")
-        assert (await heard(connection)).startswith('437["eyJ')
-
-
-async def test_an_event_with_an_ack_is_answered(engine: Engine) -> None:
-    async with engine.connected() as connection:
-        await connection.send('42456["conf",{"encoding":"rot13"},1,"2",{"3":[false]}]')
-        text = await heard(connection)
-        assert text.startswith("43456[")
-        (answer,) = json.loads(text[5:])
-        assert answer["error"]["code"] == "UNSUPPORTED_ENCODING"
-
-
-@pytest.mark.parametrize("ack", ["", "789"], ids=["plain", "ack"])
-async def test_an_event_with_binary_attachments_differs(engine: Engine, ack: str) -> None:
-    """Two cases. Refused: binary is not spoken here."""
-    async with engine.connected() as connection:
-        await connection.send(f'452-{ack}["message",{{"_placeholder":true,"num":0}},{{"_placeholder":true,"num":1}}]')
-        assert await closed(connection) == 1008
-
-
-@pytest.mark.parametrize(
-    "packet",
-    ["4abc", "42{}", '42abc["message-with-ack",1,"2",{"3":[false]}]'],
-    ids=["packet type", "payload format", "ack id"],
-)
-async def test_an_invalid_packet_ends_the_connection(engine: Engine, packet: str) -> None:
-    """Three cases."""
-    async with engine.connected() as connection:
-        await connection.send(packet)
-        assert await closed(connection) == 1008
 
 
 # Further musts of the protocols' texts, which the suites do not try

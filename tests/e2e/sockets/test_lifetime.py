@@ -171,7 +171,7 @@ async def test_one_connection_too_many_is_refused_and_the_others_stay(
         devices = [await stack.enter_async_context(device(backend)) for _ in range(limit + 1)]
         answers = [await phone.authenticate(token) for phone in devices]
         assert [answer["RC"] for answer in answers] == [0] * limit + [429]
-        await devices[-1].until_closed()
+        await devices[-1].wait_until_closed()
         assert all(phone.client.connected for phone in devices[:-1])
         assert (await devices[0].authenticate(token))["RC"] == 0
 
@@ -200,8 +200,8 @@ async def test_nothing_remains_of_connections_however_they_end(inside: Inside, b
             async with device(backend, "ann", transports=(transport,)) as switches:
                 await switches.authenticate(await backend.token("bob"))
                 await backend.post(room, "ann")
-                await closes.until("chat message", 1)
-                await switches.until("chat message", 1)
+                await closes.wait_for("chat message", 1)
+                await switches.wait_for("chat message", 1)
     async with raw(inside.url) as cut:
         await cut.send("40")
         await cut.send('427["auth2","' + await backend.token("ann") + '"]')
@@ -236,8 +236,8 @@ async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) ->
     """And whoever comes afterwards is refused."""
     async with device(backend, "ann") as phone, device(backend, "bob", transports=("polling",)) as polls:
         await inside.sockets.stop()
-        await phone.until_closed()
-        await polls.until_closed()
+        await phone.wait_until_closed()
+        await polls.wait_until_closed()
         assert not inside.remains()["connections"]
         with pytest.raises(websockets.InvalidStatus):
             async with raw(inside.url):
@@ -295,7 +295,7 @@ async def test_what_happens_in_one_turn_is_one_write(inside: Inside, backend: Ba
     token = await backend.token("ann")
     async with AsgiSocket(inside.service) as phone, AsgiSocket(inside.service) as laptop:
         for client in (phone, laptop):
-            assert (await client.ask("auth2", token))["RC"] == 0
+            assert (await client.call("auth2", token))["RC"] == 0
         before = (phone.writes, laptop.writes)
         for seq in range(20):
             inside.sockets._delivery.deliver("default", CursorMoved(room, "bob", f"m{seq}", seq))
@@ -327,8 +327,8 @@ async def test_closings_after_a_gap_do_not_hold_up_a_stop(
     monkeypatch.setattr(closing, "GAP_SPREAD_S", 60.0)
     async with device(backend, "ann") as first, device(backend, "bob") as second:
         await inside.sockets._gap_repair.on_gap("default")
-        await first.until_closed()
+        await first.wait_until_closed()
         assert second.client.connected
         async with asyncio.timeout(5):
             await inside.sockets.stop()
-        await second.until_closed()
+        await second.wait_until_closed()
