@@ -36,7 +36,7 @@ run: .venv/serving ## serve on 127.0.0.1:8080 with an embedded Valkey; data is k
 	@$(BIN)/readstate serve
 
 demo: .venv/serving ## replay a small sample of traffic against a service of its own and check every count
-	$(BIN)/python -m readstate.replay.demo
+	$(BIN)/python -m readstate demo
 
 test: .venv ## the tests that every change must pass, three at a time: many of them wait
 	$(BIN)/pytest --numprocesses 3 --dist worksteal

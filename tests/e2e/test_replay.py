@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from readstate.replay import add_arguments, main
+from readstate.cli.replay import declare
 from readstate.replay.api import Api, path
-from readstate.replay.command import replay
 from readstate.replay.compare import Comparison
 from readstate.replay.count import count
 from readstate.replay.feed import create_users, feed, message_id
 from readstate.replay.report import print_report
+from readstate.replay.run import replay
 from readstate.replay.temporary import TemporaryService, temporary_service
 from readstate.replay.traffic import Event, read_traffic, sift
 from tests.support.servers import Cluster
@@ -46,8 +46,9 @@ def one_service() -> Iterator[TemporaryService]:
 def run(service: TemporaryService, *options: str, file: Path = SAMPLE, api_key: str = "") -> int:
     """The command as a person gives it; its exit code."""
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return main(parser.parse_args([str(file), "--url", service.url, "--api-key", api_key or service.api_key, *options]))
+    declare(parser)
+    args = parser.parse_args([str(file), "--url", service.url, "--api-key", api_key or service.api_key, *options])
+    return int(args.run(args))
 
 
 def test_every_count_is_right(service: TemporaryService, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +141,7 @@ def test_a_file_that_is_not_there_is_said(one_service: TemporaryService, capsys:
 def test_the_demonstration_ends_with_no_difference() -> None:
     """`make demo`: a service of its own, the sample, the summary."""
     done = subprocess.run(
-        [sys.executable, "-m", "readstate.replay.demo"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "readstate", "demo"], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "425" in done.stdout

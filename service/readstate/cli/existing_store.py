@@ -1,6 +1,7 @@
-"""The store of a service that is there, for the commands that look after it.
+"""The store of an existing service, for the commands that look after it.
 
-Such a command never makes a store: one that worked on an empty store of its own would find nothing wrong, or print keys of nowhere.
+Such a command never makes a store. On an empty store of its own it would find nothing wrong, or print keys
+of no service.
 """
 
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from readstate.files import check_private_directory
 from readstate.process.embedded import holds_data, running
 from readstate.settings import Settings, SettingsError
+from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.server_check import check_server, has_served, without_password
@@ -22,11 +24,11 @@ _AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_
 async def existing_store(
     tell: Callable[[str], None], *, served: bool = True
 ) -> AsyncIterator[tuple[Executor, Settings]]:
-    """The store that the environment names, and the settings; a secret that is not known here is "" in them.
+    """The store that the environment names, and the settings. A secret that is not known here is "" in them.
 
-    `tell` is told in a sentence, before anything else, which store that is. An embedded server is started for the time being if no
-    service runs on its data. `served`: a server of one's own must have been used by a service before.
-    Raises SettingsError, EmbeddedError, ServerRefused, Unavailable.
+    First `tell` gets a sentence that names the store. If no service runs on the data of an embedded store,
+    a server is started for the time of the block. `served`: a service must have used a server that
+    READSTATE_REDIS_URL names. Raises SettingsError, EmbeddedError, ServerRefused, Unavailable.
     """
     settings = Settings.from_environ(os.environ).looked_after()
     if settings.redis_url is not None:
@@ -65,3 +67,8 @@ async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
         yield executor
     finally:
         await executor.close()
+
+
+def app_registry(executor: Executor, settings: Settings) -> AppRegistry:
+    """The apps of this store."""
+    return AppRegistry(executor, client_key=settings.client_key, api_key=settings.api_key)

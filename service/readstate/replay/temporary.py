@@ -1,4 +1,4 @@
-"""A service of one's own for a few seconds: `readstate serve` on a free port, with everything in a directory that goes away."""
+"""A temporary service: `readstate serve` on a free port, with all its files in a temporary directory."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# For loads: rates are counted as ever, and no load reaches them.
+# For load tests: rates are counted as usual, and no load reaches these limits.
 NO_RATE_LIMITS = {
     f"READSTATE_{name}": "10000000"
     for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
@@ -27,7 +27,7 @@ STOP_S = 30.0
 
 @dataclass(frozen=True)
 class TemporaryService:
-    """Where it listens and the keys it takes."""
+    """Where it listens, and its keys."""
 
     url: str
     api_key: str
@@ -40,9 +40,10 @@ class ServiceFailed(Exception):
 
 @contextmanager
 def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[TemporaryService]:
-    """Start a service, wait until it is ready, and stop it at the end.
+    """Start a service, wait until it is ready, and stop it at the end. Raises ServiceFailed.
 
-    `settings` are further variables of its environment. Variables of ours that start with READSTATE_ are not passed on.
+    `settings` are further variables of its environment. READSTATE_ variables of this process are not
+    passed on.
     """
     with tempfile.TemporaryDirectory(prefix="readstate-") as directory:
         port = free_port()
@@ -56,7 +57,7 @@ def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[Tem
         }
         log = Path(directory, "service.log")
         with log.open("wb") as output:
-            # A group of its own: an interrupt from the terminal reaches us, and we stop it in an orderly way.
+            # In a session of its own: after Ctrl-C at the terminal we stop it in an orderly way.
             process = subprocess.Popen(
                 [sys.executable, "-m", "readstate", "serve"],
                 env=environ | dict(settings or {}),
@@ -73,12 +74,14 @@ def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[Tem
 
 
 def free_port() -> int:
+    """A free TCP port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until /readyz says yes. Raises ServiceFailed, with the end of `log`, when the process ends or is late."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -102,6 +105,7 @@ def _tail(log: Path) -> str:
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Stop it in an orderly way and wait for it; kill it when that takes too long."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

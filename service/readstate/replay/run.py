@@ -1,8 +1,6 @@
-"""The command line of the replay: its arguments, its course and its exit code."""
+"""One replay: its course, what is printed, and its exit code."""
 
-import argparse
 import asyncio
-import os
 import secrets
 import sys
 import time
@@ -23,53 +21,34 @@ from readstate.replay.traffic import Event, Skipped, TrafficError, read_traffic,
 DIFFERENT, NOT_DONE = 1, 2  # exit codes
 SKIPPED_SHOWN = 5
 
-RULES = """\
-The file says who spoke; the replay adds who read:
-  whoever posts has read everything up to their own post: before a user posts, they read the room's newest message;
-  who posts without having joined joins just before;
-  a rename is the old name leaving and the new one joining, since a cursor belongs to a user id;
-  every room is tagged with the year and month of its first event and the last word of its name.
-Exit code: 0 every count was right, 1 some were not, 2 the replay could not be carried out.
-"""
 
+def replay_file(
+    file: Path,
+    *,
+    url: str,
+    api_key: str,
+    client_key: str = "",
+    concurrency: int = 32,
+    prefix: str | None = None,
+    limit: int = 0,
+) -> int:
+    """Replay a traffic file against the service at `url` and print what was found. Returns the exit code.
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `main` reads."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = RULES
-    parser.add_argument("file", type=Path, help="traffic file: JSON lines, plain or gzipped")
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the service is (default: %(default)s)")
-    parser.add_argument(
-        "--api-key",
-        default=os.environ.get("READSTATE_API_KEY", ""),
-        help="the backend's key (default: READSTATE_API_KEY)",
-    )
-    parser.add_argument(
-        "--client-key", default="", help="with it, every user reads and asks with a token of their own, as clients do"
-    )
-    parser.add_argument(
-        "--concurrency", type=int, default=32, help="rooms fed and users compared at a time (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--prefix", help="put before every room and user id (default: a fresh one, so that a replay can be repeated)"
-    )
-    parser.add_argument("--limit", type=int, default=0, help="only the first so many events (default: all)")
-
-
-def main(args: argparse.Namespace) -> int:
-    """Run a replay and print what it found. Returns the exit code."""
+    `prefix` is put before every id (None: a fresh one). `limit`: only so many events; 0: all.
+    """
     console = Console(stderr=True)
     try:
-        if not args.api_key:
+        if not api_key:
             raise ReplayError("an API key is needed: give --api-key or set READSTATE_API_KEY")
-        if args.concurrency < 1 or args.limit < 0:
+        if concurrency < 1 or limit < 0:
             raise ReplayError("--concurrency must be at least 1 and --limit at least 0")
-        _check_url(args.url)
-        prefix = f"{secrets.token_hex(3)}:" if args.prefix is None else args.prefix
-        events, skipped = sift(read_traffic(args.file, limit=args.limit), prefix)
+        _check_url(url)
+        events, skipped = sift(
+            read_traffic(file, limit=limit), f"{secrets.token_hex(3)}:" if prefix is None else prefix
+        )
         _print_skipped(skipped, console)
-        api = Api(args.url, api_key=args.api_key, client_key=args.client_key, concurrency=args.concurrency)
-        report = asyncio.run(replay(api, events, skipped=len(skipped), concurrency=args.concurrency, console=console))
+        api = Api(url, api_key=api_key, client_key=client_key, concurrency=concurrency)
+        report = asyncio.run(replay(api, events, skipped=len(skipped), concurrency=concurrency, console=console))
     except (OSError, TrafficError, ReplayError) as error:
         console.print(f"readstate replay: {error}", highlight=False, markup=False, soft_wrap=True)
         return NOT_DONE

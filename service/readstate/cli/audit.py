@@ -1,0 +1,73 @@
+"""`readstate audit`: recomputes what is stored and prints every difference."""
+
+import argparse
+import asyncio
+
+from readstate.cli.arguments import note, text
+from readstate.cli.existing_store import app_registry, existing_store
+from readstate.domain.identity import FIRST_APP
+from readstate.domain.types import Drift
+from readstate.errors import Invalid
+from readstate.store.audit import Looked
+from readstate.store.executor import Executor
+from readstate.store.keys import Keys
+from readstate.store.redis_store import redis_store
+from readstate.store.users import RedisUsers
+
+DRIFT_FOUND = 1
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repair", action="store_true", help="mend what differs")
+    parser.add_argument(
+        "--app", type=text, help="only this app; with --user or --room theirs (default: the first one, called default)"
+    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--user", type=text, help="only this user")
+    one.add_argument("--room", type=text, help="only this room")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    drifts, looked = asyncio.run(_find_drifts(args))
+    for drift in drifts:
+        print(_line(drift))
+    note(f"looked at {_many(looked.rooms, 'room')}, {_many(looked.users, 'user')} and {_many(looked.values, 'value')}")
+    note(f"{_many(len(drifts), 'difference')}{' mended' if args.repair and drifts else ''}")
+    return DRIFT_FOUND if drifts else 0
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
+    async with existing_store(note) as (executor, settings):
+        auditing = redis_store(executor, **settings.bounds()).audit
+        if args.user is None and args.room is None and args.app is None:
+            return await auditing.audit_all(repair=args.repair), auditing.looked
+        app = args.app or FIRST_APP
+        await app_registry(executor, settings).check(app)
+        if args.user is not None:
+            await _check_user(executor, app, args.user)
+            return await auditing.audit_user(app=app, user=args.user, repair=args.repair), auditing.looked
+        if args.room is not None:
+            drifts = await auditing.audit_room(app=app, room=args.room, repair=args.repair)
+            if not auditing.looked.rooms:
+                raise Invalid("room", f"there is no room {args.room} in app {app}")
+            return drifts, auditing.looked
+        return await auditing.audit_all(repair=args.repair, app=app), auditing.looked
+
+
+async def _check_user(executor: Executor, app: str, user: str) -> None:
+    """Raises Invalid unless the user was created, or is in a room."""
+    key = Keys.user(app, user)
+    if not await RedisUsers(executor).known(app=app, users=[user]) and not await executor.command(
+        "EXISTS", key, key=key
+    ):
+        raise Invalid("user", f"there is no user {user} in app {app}")
+
+
+def _line(drift: Drift) -> str:
+    place = f"app {drift.app} user {drift.user}" + (f" room {drift.room}" if drift.room else "")
+    return f"{place} {drift.what}: stored {drift.stored}, right is {drift.expected}"

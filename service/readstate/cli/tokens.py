@@ -1,0 +1,45 @@
+"""`readstate tokens`: ends the tokens of an app or of one user."""
+
+import argparse
+import asyncio
+
+from readstate.cli.arguments import note, text
+from readstate.cli.existing_store import app_registry, existing_store
+from readstate.errors import Invalid, UserUnknown
+from readstate.store.executor import Executor
+from readstate.store.tokens import RedisTokens
+
+HEARD_WITHIN_S = 5  # by every worker
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    end = commands.add_parser("end", help="end tokens for good: calls and sockets that use them, within 5 seconds")
+    end.add_argument(
+        "--app", type=text, required=True, help="all tokens of the users of this app; the first one is called default"
+    )
+    end.add_argument("--user", type=text, help="only those of this user")
+    end.set_defaults(run=_end)
+
+
+def _end(args: argparse.Namespace) -> int:
+    async def end() -> None:
+        async with existing_store(note) as (executor, settings):
+            registry = app_registry(executor, settings)
+            if args.user is None:
+                await registry.end_tokens(args.app)
+            else:
+                await registry.check(args.app)
+                await _end_tokens_of(executor, args.app, args.user)
+        whose = f"user {args.user} of app {args.app}" if args.user is not None else f"app {args.app}"
+        print(f"all tokens of {whose} end within {HEARD_WITHIN_S} seconds; give out new ones after that")
+
+    asyncio.run(end())
+    return 0
+
+
+async def _end_tokens_of(executor: Executor, app: str, user: str) -> None:
+    try:
+        await RedisTokens(executor).revoke_tokens(app=app, user=user, token_id="")
+    except UserUnknown:
+        raise Invalid("user", f"there is no user {user} in app {app}") from None

@@ -1,0 +1,61 @@
+"""`readstate webhooks`: lists and replays webhooks that could not be delivered."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from readstate.cli.arguments import note, text
+from readstate.cli.existing_store import existing_store
+from readstate.domain.deliveries import DeadLetter
+from readstate.errors import Invalid
+from readstate.store.events import RedisEvents
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands.add_parser("list", help="print every dead letter").set_defaults(run=_list)
+    replay = commands.add_parser("replay", help="deliver dead letters again; also to a receiver that had answered 410")
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", type=text, nargs="*", default=[], help="ids of events, as `list` prints them")
+    which.add_argument("--all", action="store_true", help="all of them")
+    replay.set_defaults(run=_replay)
+
+
+def _list(_args: argparse.Namespace) -> int:
+    async def show() -> None:
+        async with existing_store(note) as (executor, _):
+            async for letter in RedisEvents(executor).dead_letters():
+                print(_line(letter))
+
+    asyncio.run(show())
+    return 0
+
+
+def _line(letter: DeadLetter) -> str:
+    event, at = letter.event, datetime.fromtimestamp(letter.at_ms / 1000, UTC)
+    place = f"app {event.app} room {event.room} member {event.member} seq {event.seq}"
+    return f"{event.id}\t{at:%Y-%m-%dT%H:%M:%SZ}\t{letter.attempts} attempt(s)\t{place}\t{letter.reason}"
+
+
+def _replay(args: argparse.Namespace) -> int:
+    async def replay() -> None:
+        async with existing_store(note) as (executor, _):
+            events = RedisEvents(executor)
+            if not args.all:
+                await _check_dead(events, args.id)
+            replayed = await events.replay(None if args.all else args.id)
+            print(f"{replayed} of the dead letters wait for delivery again")
+
+    asyncio.run(replay())
+    return 0
+
+
+async def _check_dead(events: RedisEvents, ids: Sequence[str]) -> None:
+    """Raises Invalid unless all of these are dead letters."""
+    known = {letter.event.id async for letter in events.dead_letters()}
+    if missing := [one for one in ids if one not in known]:
+        raise Invalid(
+            "id",
+            f"there is no dead letter {' nor '.join(missing)}; `readstate webhooks list` prints those that there are",
+        )
