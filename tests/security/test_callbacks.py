@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from readstate.dialects.tencent.callbacks import auth as door
+from readstate.dialects.tencent.callbacks import auth
 from readstate.dialects.tencent.signing import sign
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
@@ -106,7 +106,7 @@ def signed() -> dict[str, Any]:
 @pytest.fixture
 def used(signed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The same, and what is new with it is taken for one second instead of fifteen."""
-    monkeypatch.setattr(door, "FRESH_S", 1)
+    monkeypatch.setattr(auth, "FRESH_S", 1)
     return signed
 
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from readstate.dialects.tencent import alerts
 from readstate.dialects.tencent.api import HANDLERS
-from readstate.dialects.tencent.auth import Access, Gateway
+from readstate.dialects.tencent.auth import Authenticator, TencentApp
 from readstate.dialects.tencent.webhooks import TencentForm
 from readstate.domain.read_state import ReadState
 from readstate.store.redis_store import RedisStore
@@ -69,12 +69,14 @@ def telling(read_state: ReadState, receiver: Receiver, app: str, monkeypatch: py
 @pytest.fixture
 def call(read_state: ReadState, app: str) -> Callable[..., Any]:
     """Calls a command so many times within a second; at most 10 are allowed."""
-    gateway = Gateway(Access(app=app, sdkappid=SDKAPPID, key=KEY, admins=frozenset({ADMIN}), rate_limit=10))
+    authenticator = Authenticator(
+        TencentApp(app=app, sdkappid=SDKAPPID, key=KEY, admins=frozenset({ADMIN}), rate_limit=10)
+    )
 
     async def call(times: int, command: str = COMMAND) -> None:
         for _ in range(times):
-            gateway.check(QUERY)
-            await gateway.count(read_state, command)
+            authenticator.check(QUERY)
+            await authenticator.count(read_state, command)
 
     return call
 

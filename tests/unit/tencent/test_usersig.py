@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readstate.dialects.tencent.codes import Refused
+from readstate.dialects.tencent.errors import ProblemError
 from readstate.dialects.tencent.signing import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
 from tests.support.tencent import ADMIN, KEY, SDKAPPID
 
@@ -63,8 +63,8 @@ def refusal(usersig: str, identifier: str = ADMIN, at: float = MINTED + 1) -> in
     """The code that a signature is refused with; 0: it is good."""
     try:
         usersigs(Clock(at)).check(usersig, identifier)
-    except Refused as refused:
-        return refused.code.number
+    except ProblemError as error:
+        return error.problem.code
     return 0
 
 
@@ -101,10 +101,10 @@ def test_what_the_old_key_signed_is_good_while_it_is_set() -> None:
     """And what the new one signed; nothing else."""
     changing = UserSigs(sdkappid=SDKAPPID, key="n" * 64, old_key=KEY, now=Clock())
     changing.check(V1, ADMIN)
-    with pytest.raises(Refused):
+    with pytest.raises(ProblemError):
         UserSigs(sdkappid=SDKAPPID, key="n" * 64, now=Clock()).check(V1, ADMIN)
     UserSigs(sdkappid=SDKAPPID, key=KEY, old_key="n" * 64, now=Clock()).check(V1, ADMIN)
-    with pytest.raises(Refused):
+    with pytest.raises(ProblemError):
         changing.check(WRONG_KEY, ADMIN)
 
 
@@ -282,7 +282,7 @@ def test_whatever_is_packed_is_refused(text: bytes) -> None:
 def unpack_or_none(usersig: str) -> object:
     try:
         return unpack(usersig)
-    except Refused:
+    except ProblemError:
         return None
 
 
@@ -295,21 +295,21 @@ def test_one_that_is_remembered_still_ends() -> None:
     checker.check(V1, ADMIN)
     checker.check(V1, ADMIN)
     clock.at = V1_ENDS + 1
-    with pytest.raises(Refused, match="expired"):
+    with pytest.raises(ProblemError, match="expired"):
         checker.check(V1, ADMIN)
 
 
 def test_one_that_is_remembered_is_nobody_elses() -> None:
     checker = usersigs()
     checker.check(V1, ADMIN)
-    with pytest.raises(Refused, match="another identifier"):
+    with pytest.raises(ProblemError, match="another identifier"):
         checker.check(V1, "alice")
 
 
 def test_a_bad_one_is_bad_each_time() -> None:
     checker = usersigs()
     for _ in range(3):
-        with pytest.raises(Refused, match="verification Failed"):
+        with pytest.raises(ProblemError, match="verification Failed"):
             checker.check(WRONG_KEY, ADMIN)
 
 

@@ -1,8 +1,13 @@
 """Who may pass: X-Auth-Token and X-User-Id, which must belong together (developer.rocket.chat, authenticate a REST client).
 
 Nothing in a request names its app, so a token is looked for in all of them. Checked before the query and the body are looked at.
+
+So many calls a user may make of one route in each minute, counted over all workers. The original counts by address, ten a minute, and
+ordinary users of it run into that; here it is by user, and far more unless READSTATE_ROCKETCHAT_RATE_LIMIT says otherwise. Headers and
+body are the original's; `Retry-After` is an addition.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -13,11 +18,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.base import operation_of
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, Operation, Refused
+from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, SLOW_DOWN, TOO_MANY_REQUESTS, Operation, ProblemError
+from readstate.dialects.rocketchat.reply import Headers
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_ID_BYTES
 
+RATE_WINDOW_MS = 60_000
 MAX_REMEMBERED = 50_000  # tokens, per worker
 MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
 
@@ -74,11 +81,29 @@ class Authenticator:
         token, user, address = given.get(_TOKEN), given.get(_USER), client_address(scope)
         if not token or not user or len(user) > MAX_USER_BYTES:
             services.credentials.absent(address)
-            raise Refused(NOT_LOGGED_IN)
+            raise ProblemError(NOT_LOGGED_IN)
         session = await self._token_apps.session(services, token.decode("latin-1"), user, address)
         if session is None:
-            raise Refused(NOT_LOGGED_IN)
+            raise ProblemError(NOT_LOGGED_IN)
         return session
+
+
+async def count(services: Services, session: Session, operation: str, limit: int) -> Headers:
+    """Count one call of at most `limit` (0: any number); the headers that say where the count stands. Raises ProblemError for one too many."""
+    if limit == 0:
+        return ()
+    left, until_ms = await services.read_state.take(
+        app=session.app, what=f"{operation}:{session.user}", limit=limit, window_ms=RATE_WINDOW_MS
+    )
+    headers = (
+        (b"x-ratelimit-limit", b"%d" % limit),
+        (b"x-ratelimit-remaining", b"%d" % max(0, left)),
+        (b"x-ratelimit-reset", b"%d" % until_ms),
+    )
+    if left < 0:
+        wait_s = max(1, -(-(until_ms - time.time_ns() // 1_000_000) // 1000))
+        raise ProblemError(TOO_MANY_REQUESTS, SLOW_DOWN.format(wait_s), (*headers, (b"retry-after", b"%d" % wait_s)))
+    return headers
 
 
 def _is(session: Session, header: bytes) -> bool:

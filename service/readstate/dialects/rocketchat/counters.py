@@ -7,8 +7,9 @@ Mentions are not known here, so `userMentions` is 0. `msgs` is how many messages
 from litestar import HttpMethod
 
 from readstate.dialects.access.rooms import is_open
-from readstate.dialects.rocketchat.call import Call, call
-from readstate.dialects.rocketchat.errors import FORBIDDEN, Problem, Refused
+from readstate.dialects.rocketchat.errors import FORBIDDEN, ProblemError
+from readstate.dialects.rocketchat.operation import Call, operation
+from readstate.dialects.rocketchat.reply import Problem
 from readstate.dialects.rocketchat.rooms import find_by_name, find_room
 from readstate.dialects.rocketchat.schemas import (
     ChannelCounters,
@@ -32,14 +33,14 @@ NO_DIRECT = Problem.coded(_UNKNOWN, 'The required "roomId" param provided does n
 NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "roomId" or "roomName" is required')
 
 
-@call(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, ChannelCounters)
+@operation(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, ChannelCounters)
 async def channel_counters(request: Call, given: ChannelCounters) -> CountersAnswer:
     """The caller's counts in a channel, found by id, or by name among the caller's own."""
     room = await _room(request, "c", NO_CHANNEL, room=given.room or "", name=given.name or "", user=given.user)
     return _room_counters(room, "channel")
 
 
-@call(
+@operation(
     HttpMethod.GET,
     "/groups.counters",
     "rocketchat_group_counters",
@@ -52,17 +53,17 @@ async def group_counters(request: Call, given: GroupCounters | NamedGroupCounter
     """The caller's counts in a private group, found by id, or by name among the caller's own."""
     room, name = (given.room, "") if isinstance(given, GroupCounters) else ("", given.name)
     if not room and not name:
-        raise Refused(NO_PARAMETER)
+        raise ProblemError(NO_PARAMETER)
     return _room_counters(await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user), "private group")
 
 
-@call(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", CountersAnswer, DirectCounters)
+@operation(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", CountersAnswer, DirectCounters)
 async def im_counters(request: Call, given: DirectCounters) -> CountersAnswer:
     """The caller's counts in a direct room."""
     return await _direct_counters(request, given)
 
 
-@call(HttpMethod.GET, "/dm.counters", "rocketchat_dm_counters", CountersAnswer, DirectCounters)
+@operation(HttpMethod.GET, "/dm.counters", "rocketchat_dm_counters", CountersAnswer, DirectCounters)
 async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
     """The same as im.counters."""
     return await _direct_counters(request, given)
@@ -71,7 +72,7 @@ async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
 async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, name: str, user: str) -> Room:
     """The room of the wanted kind, by its id or else by its name. Of others only an open one is there.
 
-    Raises Refused.
+    Raises ProblemError.
     """
     services, session = request.services, request.auth
     _check_user(session, user)
@@ -81,7 +82,7 @@ async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, nam
     elif name:
         found = await find_by_name(services, session, name, wanted)
     if found is None or kind(found) != wanted or not (found.me or is_open(found, services.client_rules)):
-        raise Refused(unknown)
+        raise ProblemError(unknown)
     return found
 
 
@@ -90,17 +91,17 @@ async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnsw
     _check_user(session, given.user)
     room = await find_room(request.services, session, given.room)
     if room is None or kind(room) != "d" or room.me is None:
-        raise Refused(NO_DIRECT)
+        raise ProblemError(NO_DIRECT)
     seen_ms = last_seen_ms(room.me) if room.last else 0
     return _counters(room, room.me, seen_ms)
 
 
 def _room_counters(room: Room, what: str) -> CountersAnswer:
-    """Counts for a member. A frozen room is an archived one here; what it is called is its members' affair. Raises Refused."""
+    """Counts for a member. A frozen room is an archived one here; what it is called is its members' affair. Raises ProblemError."""
     if room.me is None:
         return CountersAnswer(joined=False)
     if room.status is Status.FROZEN:
-        raise Refused(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))
+        raise ProblemError(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))
     return _counters(room, room.me, last_seen_ms(room.me) or room.me.moved_ms)
 
 
@@ -118,6 +119,6 @@ def _counters(room: Room, me: MemberState, from_ms: int) -> CountersAnswer:
 
 
 def _check_user(session: Session, user: str) -> None:
-    """Whoever asks about somebody else needs a permission that no token here carries. Raises Refused."""
+    """Whoever asks about somebody else needs a permission that no token here carries. Raises ProblemError."""
     if user not in ("", session.user):
-        raise Refused(FORBIDDEN)
+        raise ProblemError(FORBIDDEN)

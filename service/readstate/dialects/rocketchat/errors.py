@@ -5,51 +5,21 @@ code in `errorType` only, and some failures have none at all. Which is which is 
 that the original does not have (a wrong path or method, a body too large, our own faults) are ours and say so below.
 """
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from litestar.exceptions import HTTPException
-from msgspec import UNSET, Struct, field
+from msgspec import field
 
 from readstate import errors
 from readstate.dialects import base
 from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import ClientGone
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.rocketchat.reply import Headers, reply
-from readstate.dialects.rocketchat.schemas import FailureAnswer
+from readstate.dialects.rocketchat.reply import Headers, Problem, Problems
 from readstate.domain.limits import MAX_BODY_BYTES
 
 
-class Problem(Struct, frozen=True):
-    """One error as it is answered."""
-
-    status: int
-    code: str  # its outcome in metrics and logs; on the wire only with `typed`
-    error: str
-    typed: bool = False  # with `errorType`
-    details: Mapping[str, str] | None = None
-    old: bool = False  # with `status` and `message`, which the documentation and older clients have
-
-    @classmethod
-    def coded(cls, code: str, reason: str, **details: str) -> Self:
-        """An error that the original throws with a code."""
-        return cls(400, code, f"{reason} [{code}]", typed=True, details=details or None)
-
-    def reply(self, error: str = "", headers: Headers = ()) -> Reply:
-        """The answer; `error` stands in for the problem's own text."""
-        text = error or self.error
-        failure = FailureAnswer(
-            error=text,
-            error_type=self.code if self.typed else UNSET,
-            details=self.details or UNSET,
-            status="error" if self.old else UNSET,
-            message=text if self.old else UNSET,
-        )
-        return reply(failure, self.status, self.code, headers)
-
-
-class Refused(Exception):
+class ProblemError(Exception):
     """A refusal that only this dialect knows, as it will be answered. `error` stands in for the problem's own text."""
 
     def __init__(self, problem: Problem, error: str = "", headers: Headers = ()) -> None:
@@ -82,10 +52,8 @@ UNKNOWN_OUTCOME = Problem(  # ours
     "Service unavailable: it is unknown whether this was done; ask for the present state before you repeat it",
 )
 
-Refusals = Mapping[type[errors.Refusal], Problem]
-
 # Unless a call has its own words for it. What is not here says itself what is wrong with it.
-REFUSALS: Refusals = {
+PROBLEMS: Problems = {
     errors.RoomUnknown: Problem.coded("error-invalid-room", "Invalid room"),
     errors.NotMember: Problem.coded("error-invalid-room", "Invalid room"),
     errors.MessageUnknown: Problem.coded("error-invalid-message", "Invalid message"),
@@ -99,7 +67,7 @@ class Operation(base.Operation, frozen=True, kw_only=True):
     """A call of this dialect."""
 
     signed_in: bool = True
-    refusals: Refusals = field(default_factory=dict)  # the call's own words for refusals
+    problems: Problems = field(default_factory=dict)  # the call's own words for refusals
 
 
 NO_OPERATION = Operation(name="")  # an error outside the calls
@@ -126,13 +94,13 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 
 def _answer(operation: Operation, error: Exception) -> Reply:
-    if isinstance(error, Refused):
+    if isinstance(error, ProblemError):
         return error.problem.reply(error.error, error.headers)
     if isinstance(error, errors.TooManyRequests):
         wait_s = error.retry_after_s
         return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), ((b"retry-after", b"%d" % wait_s),))
     if isinstance(error, errors.Refusal):
-        problem = operation.refusals.get(type(error)) or REFUSALS.get(type(error), INVALID_BODY)
+        problem = operation.problems.get(type(error)) or PROBLEMS.get(type(error), INVALID_BODY)
         return problem.reply("" if problem.error else str(error))
     if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
         problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME

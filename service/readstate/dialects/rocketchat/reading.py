@@ -10,9 +10,10 @@ is answered for clients that call it whenever a thread is opened; a thread that 
 
 from litestar import HttpMethod
 
-from readstate.dialects.rocketchat.call import Call, call
-from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION, Problem, Refused
-from readstate.dialects.rocketchat.rooms import refusals, room_of_message
+from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION, ProblemError
+from readstate.dialects.rocketchat.operation import Call, operation
+from readstate.dialects.rocketchat.reply import Problem
+from readstate.dialects.rocketchat.rooms import message_problems, room_of_message
 from readstate.dialects.rocketchat.schemas import Done, ReadRid, ReadRoomId, ReadThread, UnreadFrom, UnreadRoom
 from readstate.dialects.rocketchat.views import last_seen_ms
 from readstate.dialects.services import Services
@@ -27,14 +28,14 @@ NOT_ALLOWED = Problem.coded("error-action-not-allowed", "Not allowed", **_WHERE)
 NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription not found")
 
 
-@call(
+@operation(
     HttpMethod.POST,
     "/subscriptions.read",
     "rocketchat_read",
     Done,
     ReadRid,
     ReadRoomId,
-    refusals={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
+    problems={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
 )
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
@@ -45,7 +46,14 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     return Done()
 
 
-@call(HttpMethod.POST, "/chat.readThread", "rocketchat_read_thread", Done, ReadThread, refusals=refusals("readThreads"))
+@operation(
+    HttpMethod.POST,
+    "/chat.readThread",
+    "rocketchat_read_thread",
+    Done,
+    ReadThread,
+    problems=message_problems("readThreads"),
+)
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
     room, me = await room_of_message(request.services, request.auth, given.message)
@@ -55,14 +63,14 @@ async def read_thread(request: Call, given: ReadThread) -> Done:
     return Done()
 
 
-@call(
+@operation(
     HttpMethod.POST,
     "/subscriptions.unread",
     "rocketchat_unread",
     Done,
     UnreadRoom,
     UnreadFrom,
-    refusals=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
+    problems=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
     """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
@@ -75,18 +83,18 @@ async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
 
 
 async def _unread_from(services: Services, session: Session, message: str) -> None:
-    """Raises Refused for a message that the caller cannot see or has sent, and for who has never read."""
+    """Raises ProblemError for a message that the caller cannot see or has sent, and for who has never read."""
     try:
         room, me = await room_of_message(services, session, message)
         found = await services.read_state.receipts(
             app=session.app, room=room.room, message=message, limit=1, after=me.joined
         )
     except (RoomUnknown, NotMember, MessageUnknown):
-        raise Refused(NOT_ALLOWED) from None
+        raise ProblemError(NOT_ALLOWED) from None
     if found.message.sender == session.user:
-        raise Refused(NOT_ALLOWED)
+        raise ProblemError(NOT_ALLOWED)
     if not last_seen_ms(me):
-        raise Refused(NO_SUBSCRIPTION)
+        raise ProblemError(NO_SUBSCRIPTION)
     if not _is_unread(found.message, me):
         await services.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
 

@@ -9,9 +9,9 @@ from litestar import HttpMethod
 from msgspec import UNSET, UnsetType
 
 from readstate.dialects.access import costs
-from readstate.dialects.rocketchat.call import Call, call
 from readstate.dialects.rocketchat.errors import MESSAGE_REQUIRED
-from readstate.dialects.rocketchat.rooms import refusals, room_of_message
+from readstate.dialects.rocketchat.operation import Call, operation
+from readstate.dialects.rocketchat.rooms import message_problems, room_of_message
 from readstate.dialects.rocketchat.schemas import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
 from readstate.dialects.rocketchat.views import person
 from readstate.dialects.services import Services
@@ -29,13 +29,13 @@ MAX_COUNT = 100
 Read = tuple[str, int]  # who, and since when (Unix ms)
 
 
-@call(
+@operation(
     HttpMethod.GET,
     "/chat.getMessageReadReceipts",
     "rocketchat_receipts",
     MessageReceiptsAnswer,
     MessageReceipts,
-    refusals=refusals("getReadReceipts"),
+    problems=message_problems("getReadReceipts"),
     empty={"messageId": MESSAGE_REQUIRED},
     cost=costs.RECEIPTS,
 )

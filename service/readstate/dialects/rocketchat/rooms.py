@@ -10,7 +10,7 @@ from typing import NamedTuple
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.access import rooms as wire_rooms
-from readstate.dialects.rocketchat.errors import Problem, Refusals
+from readstate.dialects.rocketchat.reply import Problem, Problems
 from readstate.dialects.rocketchat.views import FIELDS, Kind, Name, kind, own_name, person
 from readstate.dialects.services import Services
 from readstate.domain import direct
@@ -82,7 +82,7 @@ class Visible(NamedTuple):
     me: MemberState
 
 
-def refusals(method: str) -> Refusals:
+def message_problems(method: str) -> Problems:
     """What `room_of_message` raises, in the words of the original's `method`.
 
     What is not the caller's is as if it were not there.

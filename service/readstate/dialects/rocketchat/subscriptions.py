@@ -7,8 +7,8 @@ from litestar import HttpMethod
 
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
-from readstate.dialects.rocketchat.call import Call, call
-from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED, Refused
+from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED, ProblemError
+from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import find_summaries, names
 from readstate.dialects.rocketchat.schemas import (
     ManySubscriptions,
@@ -27,7 +27,7 @@ from readstate.times import iso, unix_ms
 REMOVED_KNOWN_MS = 50 * 60 * 1000
 
 
-@call(
+@operation(
     HttpMethod.GET,
     "/subscriptions.getOne",
     "rocketchat_subscription",
@@ -41,7 +41,7 @@ async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
     return SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
 
 
-@call(
+@operation(
     HttpMethod.GET,
     "/subscriptions.get",
     "rocketchat_subscriptions",
@@ -86,8 +86,8 @@ async def _subscriptions(
 
 
 def _since_ms(text: str) -> int:
-    """Unix ms of `updatedSince`, 0 without it. Raises Refused."""
+    """Unix ms of `updatedSince`, 0 without it. Raises ProblemError."""
     try:
         return max(0, unix_ms(text)) if text else 0
     except ValueError:
-        raise Refused(INVALID_DATE) from None
+        raise ProblemError(INVALID_DATE) from None

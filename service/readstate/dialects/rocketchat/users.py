@@ -10,8 +10,8 @@ from litestar import HttpMethod
 
 from readstate.dialects.access import costs
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.rocketchat.call import Call, call
-from readstate.dialects.rocketchat.errors import LOGIN_FAILED, Refused
+from readstate.dialects.rocketchat.errors import LOGIN_FAILED, ProblemError
+from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.schemas import (
     LoggedIn,
     LoggedOut,
@@ -25,7 +25,7 @@ from readstate.dialects.rocketchat.views import person, text
 from readstate.domain.identity import Session, User
 
 
-@call(
+@operation(
     HttpMethod.POST,
     "/login",
     "rocketchat_login",
@@ -49,16 +49,16 @@ async def login(request: Call, given: Login) -> LoginAnswer:
             return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
     if found:  # a good token under a wrong name
         services.credentials.missed(address)
-    raise Refused(LOGIN_FAILED)
+    raise ProblemError(LOGIN_FAILED)
 
 
-@call(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
+@operation(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
 async def logout(request: Call, _: Nothing) -> LogoutAnswer:
     """Revoke the token that this call was made with; the user's other tokens stay."""
     return await _end(request)
 
 
-@call(HttpMethod.GET, "/logout", "rocketchat_logout_by_get", LogoutAnswer, Nothing, cost=costs.PROFILE)
+@operation(HttpMethod.GET, "/logout", "rocketchat_logout_by_get", LogoutAnswer, Nothing, cost=costs.PROFILE)
 async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
     """The same as POST, for clients that log out by GET. A browser does not send the two headers by itself."""
     return await _end(request)

@@ -1,15 +1,16 @@
-"""The Tencent IM dialect (Tencent Cloud Chat): the server's REST API under /v4, and the callbacks that it takes.
+"""The Tencent IM dialect (Tencent Cloud Chat): its server API under /v4, and its callbacks and webhooks.
 
-naming      accounts, groups and messages as users, rooms and message ids
-routes      all commands of the API as one Litestar router
-gateway     who may call: SDKAppID, administrator, UserSig, frequency
-query       the parameters of a URL
-usersig     the signature
-openim, group: the commands
-messages    wire types of requests and results
-operation   what a command is in the routing table and in OpenAPI
-reply       the envelope
-answers     what is said to whatever goes wrong
-codes       the catalogue of error codes
-callbacks   what Tencent IM tells
+api            the dialect as one value: all commands as one Litestar router, and the callbacks
+auth           SDKAppID, administrator, UserSig, frequency
+operation      what a command is: its route, its OpenAPI entry, its cost
+openim, group  the commands
+schemas        wire types of requests and results
+reply, errors  the envelope, and the catalogue of error codes
+signing        UserSig and Sign
+naming         accounts, groups and messages as users, rooms and message ids
+group_types    types of groups, and what messages in them can do
+callbacks      what Tencent IM tells this service
+webhooks       events of this service in Tencent's form
+alerts         warnings that a command is called nearly too often
+vocabulary     what fields mean, for OpenAPI
 """

@@ -10,13 +10,12 @@ from readstate.dialects.base import Dialect, options_handler
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.services import Services
 from readstate.dialects.tencent import errors, group, openim
-from readstate.dialects.tencent.auth import Access, Gate, Gateway
+from readstate.dialects.tencent.auth import Authenticator, AuthMiddleware, TencentApp
 from readstate.dialects.tencent.callbacks import errors as callback_errors
 from readstate.dialects.tencent.callbacks.api import callback_handler
-from readstate.dialects.tencent.callbacks.auth import Door, is_loopback
-from readstate.dialects.tencent.codes import FAILURES, UNREADABLE_REQUEST
+from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, is_loopback
+from readstate.dialects.tencent.errors import FAILURES, UNREADABLE_REQUEST
 from readstate.dialects.tencent.operation import SECURITY
-from readstate.dialects.tencent.reply import fail
 from readstate.dialects.tencent.vocabulary import VOCABULARY
 from readstate.domain.identity import FIRST_APP
 from readstate.settings import Settings
@@ -34,22 +33,20 @@ HANDLERS = (
 
 def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
     """Tencent's server API and its callbacks. `services` is asked at each request."""
-    access = tencent_access(settings)
+    tencent_app = tencent_app_of(settings)
     api = Router(
         "/v4",
         route_handlers=[
             # The framework's own answer would not have status 200.
-            options_handler(
-                sorted({path for handler in HANDLERS for path in handler.paths}), lambda: fail(UNREADABLE_REQUEST)
-            ),
+            options_handler(sorted({path for handler in HANDLERS for path in handler.paths}), UNREADABLE_REQUEST.reply),
             *HANDLERS,
         ],
-        middleware=[DefineMiddleware(Gate, gateway=Gateway(access), services=services)],
+        middleware=[DefineMiddleware(AuthMiddleware, authenticator=Authenticator(tencent_app), services=services)],
         tags=[VOCABULARY.tag],
     )
     return Dialect(
         name="tencent",
-        handlers=[api, callback_handler(access, tencent_door(settings), services)],
+        handlers=[api, callback_handler(tencent_app, callback_authenticator(settings), services)],
         owns=lambda path: errors.owns(path) or callback_errors.owns(path),
         answer=_answer,
         vocabulary=VOCABULARY,
@@ -58,9 +55,9 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
     )
 
 
-def tencent_access(settings: Settings) -> Access:
+def tencent_app_of(settings: Settings) -> TencentApp:
     """Who may call the Tencent dialect; its app is the first one."""
-    return Access(
+    return TencentApp(
         app=FIRST_APP,
         sdkappid=settings.tencent_sdkappid,
         key=settings.tencent_key,
@@ -70,9 +67,9 @@ def tencent_access(settings: Settings) -> Access:
     )
 
 
-def tencent_door(settings: Settings) -> Door:
+def callback_authenticator(settings: Settings) -> CallbackAuthenticator:
     """Who may send Tencent's callbacks."""
-    return Door(
+    return CallbackAuthenticator(
         settings.tencent_token,
         settings.tencent_sdkappid,
         is_loopback(settings.host),

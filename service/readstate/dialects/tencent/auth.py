@@ -6,6 +6,7 @@ contenttype, sdkappid, identifier and usersig, the UserSig itself, administrator
 from collections.abc import Callable, Mapping
 from time import time
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
@@ -15,7 +16,7 @@ from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.services import Services
 from readstate.dialects.tencent import alerts
-from readstate.dialects.tencent.codes import (
+from readstate.dialects.tencent.errors import (
     APP_MISSING,
     APP_UNKNOWN,
     NOT_ADMIN,
@@ -23,20 +24,20 @@ from readstate.dialects.tencent.codes import (
     TOO_OFTEN,
     UNREADABLE_REQUEST,
     WRONG_SIGNATURES,
-    Refused,
+    ProblemError,
     TooManyFailures,
 )
 from readstate.dialects.tencent.operation import Operation
-from readstate.dialects.tencent.query import parameters
 from readstate.dialects.tencent.signing import UserSigs
 from readstate.domain.read_state import ReadState
 from readstate.errors import TooManyRequests
 
 RATE_WINDOW_MS: Final = 1000
+MAX_PARAMETERS = 32  # of a URL
 
 
-class Access(Struct, frozen=True, kw_only=True):
-    """Who may call. Without `sdkappid` or `key` nobody may."""
+class TencentApp(Struct, frozen=True, kw_only=True):
+    """Tencent's app as it is set up here. Without `sdkappid` or `key` no call passes."""
 
     app: str  # our name of the app
     sdkappid: int | None = None
@@ -46,81 +47,92 @@ class Access(Struct, frozen=True, kw_only=True):
     rate_limit: int = 0  # calls of one command in a second; 0: any number
 
 
-class Gateway:
-    """Lets the app's administrators in."""
+class Authenticator:
+    """Checks that calls come from the app's administrators, and counts them."""
 
-    def __init__(self, access: Access, now: Callable[[], float] = time) -> None:
-        self._access = access
+    def __init__(self, tencent_app: TencentApp, now: Callable[[], float] = time) -> None:
+        self._tencent_app = tencent_app
         self._usersigs: UserSigs | None = None
-        if access.sdkappid is not None and access.key is not None:
-            self._usersigs = UserSigs(sdkappid=access.sdkappid, key=access.key, old_key=access.old_key, now=now)
+        if tencent_app.sdkappid is not None and tencent_app.key is not None:
+            self._usersigs = UserSigs(
+                sdkappid=tencent_app.sdkappid, key=tencent_app.key, old_key=tencent_app.old_key, now=now
+            )
 
     @property
     def app(self) -> str:
-        return self._access.app
+        return self._tencent_app.app
 
     def check(self, query: Mapping[str, str]) -> None:
-        """Whether a call comes from an administrator of the app. Raises Refused for the first thing that is wrong."""
+        """Whether a call comes from an administrator of the app. Raises ProblemError for the first thing that is wrong."""
         usersigs = self._usersigs_of(query)
         identifier, usersig = query.get("identifier"), query.get("usersig")
         if not identifier or usersig is None:
-            raise Refused(SIGNATURE_ABSENT)
+            raise ProblemError(SIGNATURE_ABSENT)
         usersigs.check(usersig, identifier)
-        if identifier not in self._access.admins:
-            raise Refused(NOT_ADMIN)
+        if identifier not in self._tencent_app.admins:
+            raise ProblemError(NOT_ADMIN)
 
     async def count(self, read_state: ReadState, command: str) -> None:
-        """Count a call of `command`. Raises Refused for one too many, and what the store raises."""
-        limit = self._access.rate_limit
+        """Count a call of `command`. Raises ProblemError for one too many, and what the store raises."""
+        limit = self._tencent_app.rate_limit
         if limit:
             left, _ = await read_state.take(
                 app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS
             )
             if left < 0:
-                raise Refused(TOO_OFTEN)
+                raise ProblemError(TOO_OFTEN)
             if limit - left == alerts.nearly(limit):
                 await alerts.note(read_state, self.app, command)
 
     def _usersigs_of(self, query: Mapping[str, str]) -> UserSigs:
         """What checks the signatures of the app that `query` names."""
         if query.get("contenttype", "json").lower() != "json":
-            raise Refused(UNREADABLE_REQUEST, "contenttype must be json")
+            raise ProblemError(UNREADABLE_REQUEST, "contenttype must be json")
         sdkappid = query.get("sdkappid", "")
         if not (sdkappid.isascii() and sdkappid.isdecimal()):
-            raise Refused(APP_MISSING)
-        if self._usersigs is None or sdkappid.lstrip("0") != str(self._access.sdkappid):
-            raise Refused(APP_UNKNOWN)
+            raise ProblemError(APP_MISSING)
+        if self._usersigs is None or sdkappid.lstrip("0") != str(self._tencent_app.sdkappid):
+            raise ProblemError(APP_UNKNOWN)
         return self._usersigs
 
 
-class Gate:
+class AuthMiddleware:
     """The middleware of this dialect's routes."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway, services: Callable[[], Services]) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, services: Callable[[], Services]) -> None:
         self._app = app
-        self._gateway = gateway
+        self._authenticator = authenticator
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked: Any = scope
         operation = operation_of(asked)
         if isinstance(operation, Operation):
-            asked["services"], asked["auth"] = services, app = self._services(), self._gateway.app
+            asked["services"], asked["auth"] = services, app = self._services(), self._authenticator.app
             self._check(services, asked)
             services.rate_limits.take(app, "", operation.cost)
-            await self._gateway.count(services.read_state, operation.name)
+            await self._authenticator.count(services.read_state, operation.name)
         await self._app(scope, until_gone(receive), send)
 
     def _check(self, services: Services, scope: Any) -> None:
         try:
-            self._gateway.check(parameters(scope["query_string"]))
-        except Refused as refused:
-            if refused.code not in WRONG_SIGNATURES:
+            self._authenticator.check(parameters(scope["query_string"]))
+        except ProblemError as error:
+            if error.problem not in WRONG_SIGNATURES:
                 services.credentials.absent(client_address(scope))
                 raise
             # A good signature passes however many bad ones came from its address.
             try:
                 services.credentials.missed(client_address(scope))
-            except TooManyRequests as error:
-                raise TooManyFailures(error.retry_after_s) from None
+            except TooManyRequests as refusal:
+                raise TooManyFailures(refusal.retry_after_s) from None
             raise
+
+
+def parameters(query: bytes) -> dict[str, str]:
+    """Percent-decoded once; of a name given twice the first counts. A query with too many parameters says nothing."""
+    try:
+        given = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return {}
+    return dict(reversed(given))

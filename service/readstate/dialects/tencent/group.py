@@ -2,13 +2,8 @@
 
 from typing import Literal
 
-from litestar import post
-from litestar.params import JSONBody
-
 from readstate.dialects.access import costs
-from readstate.dialects.http.reply import Reply
-from readstate.dialects.tencent.call import Call
-from readstate.dialects.tencent.codes import (
+from readstate.dialects.tencent.errors import (
     GROUP,
     GROUP_TOO_LARGE,
     ILLEGAL_GROUP,
@@ -16,12 +11,12 @@ from readstate.dialects.tencent.codes import (
     NO_RECEIPT,
     NO_SUCH_GROUP,
     NOT_IN_GROUP,
-    Refused,
+    ProblemError,
 )
 from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts, has_unread
 from readstate.dialects.tencent.naming import is_group, message_of_seq, room_of_group
-from readstate.dialects.tencent.operation import operation
-from readstate.dialects.tencent.reply import ok
+from readstate.dialects.tencent.operation import Call, operation
+from readstate.dialects.tencent.reply import Ok
 from readstate.dialects.tencent.schemas import (
     GetReceiptDetail,
     GetReceipts,
@@ -43,23 +38,23 @@ _LAST_PAGE = "0"
 _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 
 
-@post(**operation("set_unread_msg_num", GROUP))
-async def set_unread_msg_num(request: Call, data: JSONBody[SetUnread]) -> Reply:
+@operation("set_unread_msg_num", GROUP, SetUnread)
+async def set_unread_msg_num(request: Call, given: SetUnread) -> Ok:
     """Set a member's unread messages of a group, at most as many as it has; for migrations. What the member has read stays read."""
-    room = await _room(request, data.group)
+    room = await _room(request, given.group)
     if has_unread(given_type(room.profile)):
         try:
-            await request.read_state.set_unread(app=request.auth, room=room.room, user=data.member, count=data.count)
+            await request.read_state.set_unread(app=request.auth, room=room.room, user=given.member, count=given.count)
         except NotMember:
-            raise Refused(ILLEGAL_PARAMETER, "Member_Account must be a member of the group") from None
-    return ok()
+            raise ProblemError(ILLEGAL_PARAMETER, "Member_Account must be a member of the group") from None
+    return Ok()
 
 
-@post(**operation("get_group_msg_receipt", GROUP, GroupReceiptCounts, cost=costs.RECEIPTS))
-async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> Reply:
+@operation("get_group_msg_receipt", GROUP, GetReceipts, GroupReceiptCounts, cost=costs.RECEIPTS)
+async def get_group_msg_receipt(request: Call, given: GetReceipts) -> Ok:
     """How many members have read each of up to 50 messages of a group, and how many have not; the sender is in neither number."""
-    room = await _room(request, data.group)
-    seqs = [message.seq for message in data.messages]
+    room = await _room(request, given.group)
+    seqs = [message.seq for message in given.messages]
     counts: dict[int, ReceiptCount | None] = {}
     if _has_receipts(room):
         distinct = list(dict.fromkeys(seqs))
@@ -67,71 +62,71 @@ async def get_group_msg_receipt(request: Call, data: JSONBody[GetReceipts]) -> R
             app=request.auth, room=room.room, messages=[message_of_seq(seq) for seq in distinct]
         )
         counts = dict(zip(distinct, found, strict=True))
-    return ok(GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs]))
+    return GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs])
 
 
-@post(**operation("get_group_msg_receipt_detail", GROUP, ReadPage, UnreadPage, cost=costs.RECEIPTS))
-async def get_group_msg_receipt_detail(request: Call, data: JSONBody[GetReceiptDetail]) -> Reply:
+@operation("get_group_msg_receipt_detail", GROUP, GetReceiptDetail, ReadPage, UnreadPage, cost=costs.RECEIPTS)
+async def get_group_msg_receipt_detail(request: Call, given: GetReceiptDetail) -> Ok:
     """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names, up to 200 at once."""
-    after = _read_cursor(data.cursor)
-    room = await _room(request, data.group)
+    after = _read_cursor(given.cursor)
+    room = await _room(request, given.group)
     if not _has_receipts(room):
-        raise Refused(NO_RECEIPT)
-    which = Filter.UNREAD if data.unread else Filter.READ
-    members = await _members(request.read_state, request.auth, room.room, message_of_seq(data.seq), which)
+        raise ProblemError(NO_RECEIPT)
+    which = Filter.UNREAD if given.unread else Filter.READ
+    members = await _members(request.read_state, request.auth, room.room, message_of_seq(given.seq), which)
     rest = sorted(member for member in members if member > after)
-    page = rest[: data.count]
+    page = rest[: given.count]
     is_last: Literal[0, 1] = 1 if len(rest) == len(page) else 0
     cursor = _LAST_PAGE if is_last else _make_cursor(page[-1])
-    if data.unread:
+    if given.unread:
         unread = [NonReader(member) for member in page]
-        return ok(UnreadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=data.seq, Cursor=cursor, UnreadList=unread))
+        return UnreadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, UnreadList=unread)
     read = [Reader(member) for member in page]
-    return ok(ReadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=data.seq, Cursor=cursor, ReadList=read))
+    return ReadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, ReadList=read)
 
 
-@post(**operation("group_msg_receipt", GROUP))
-async def group_msg_receipt(request: Call, data: JSONBody[SendReceipts]) -> Reply:
+@operation("group_msg_receipt", GROUP, SendReceipts)
+async def group_msg_receipt(request: Call, given: SendReceipts) -> Ok:
     """Record that a member has read up to 50 messages of a group. What is unread does not change.
 
     Passed over are the member's own messages, those read already, those that are unknown or have no receipts.
     """
-    room = await _room(request, data.group, data.member)
+    room = await _room(request, given.group, given.member)
     if room.me is None:
-        raise Refused(NOT_IN_GROUP)
+        raise ProblemError(NOT_IN_GROUP)
     if _has_receipts(room):
-        messages = [message_of_seq(message.seq) for message in data.messages]
-        await request.read_state.acknowledge(app=request.auth, room=room.room, user=data.member, messages=messages)
-    return ok()
+        messages = [message_of_seq(message.seq) for message in given.messages]
+        await request.read_state.acknowledge(app=request.auth, room=room.room, user=given.member, messages=messages)
+    return Ok()
 
 
 async def _room(request: Call, group: str, member: str = "") -> Room:
-    """The room of a group. Raises Refused."""
+    """The room of a group. Raises ProblemError."""
     if not is_group(group):
-        raise Refused(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or ..")
+        raise ProblemError(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or ..")
     try:
         return await request.read_state.room(app=request.auth, room=room_of_group(group), user=member)
     except RoomUnknown:
-        raise Refused(NO_SUCH_GROUP) from None
+        raise ProblemError(NO_SUCH_GROUP) from None
 
 
 def _has_receipts(room: Room) -> bool:
-    """Whether messages of the group have receipts: not in every type of group. Raises Refused for a group that is too large."""
+    """Whether messages of the group have receipts: not in every type of group. Raises ProblemError for a group that is too large."""
     if not has_receipts(given_type(room.profile)):
         return False
     if room.member_count > MAX_RECEIPT_MEMBERS:
-        raise Refused(GROUP_TOO_LARGE)
+        raise ProblemError(GROUP_TOO_LARGE)
     return True
 
 
 def _counts(seq: int, counts: ReceiptCount | None) -> ReceiptCounts:
     if counts is None:
-        return ReceiptCounts(NO_RECEIPT.number, seq, 0, 0)
+        return ReceiptCounts(NO_RECEIPT.code, seq, 0, 0)
     return ReceiptCounts(0, seq, counts.read, counts.unread)
 
 
 async def _members(read_state: ReadState, app: str, room: str, message: str, which: Filter) -> set[str]:
-    """Everybody who has, or has not, read a message and is still a member. Raises Refused."""
+    """Everybody who has, or has not, read a message and is still a member. Raises ProblemError."""
     found: set[str] = set()
     page = ""
     while True:
@@ -140,7 +135,7 @@ async def _members(read_state: ReadState, app: str, room: str, message: str, whi
                 app=app, room=room, message=message, which=which, limit=MAX_RECEIPTS_PER_PAGE, page=page
             )
         except MessageUnknown:
-            raise Refused(NO_RECEIPT) from None
+            raise ProblemError(NO_RECEIPT) from None
         found.update(receipts.non_readers, (receipt.member for receipt in receipts.readers if not receipt.left))
         page = receipts.next
         # Behind those who are here come those who left, who may be many.
@@ -154,7 +149,7 @@ def _make_cursor(member: str) -> str:
 
 
 def _read_cursor(cursor: str | None) -> str:
-    """The member behind whom the page begins, "" for the first one. Raises Refused."""
+    """The member behind whom the page begins, "" for the first one. Raises ProblemError."""
     if cursor in (None, "", _LAST_PAGE):
         return ""
     try:
@@ -164,4 +159,4 @@ def _read_cursor(cursor: str | None) -> str:
             raise ValueError
         return packed[1:].decode()
     except ValueError:
-        raise Refused(ILLEGAL_PARAMETER, "Cursor must be empty or the one answered with the page before") from None
+        raise ProblemError(ILLEGAL_PARAMETER, "Cursor must be empty or the one answered with the page before") from None

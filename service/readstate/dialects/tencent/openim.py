@@ -8,15 +8,11 @@ import re
 from time import time_ns
 
 import msgspec
-from litestar import post
-from litestar.params import JSONBody, RawBody
 from msgspec import UNSET
 
 from readstate.dialects.http.body import decode
 from readstate.dialects.http.nearest import nearest, unknown
-from readstate.dialects.http.reply import Reply
-from readstate.dialects.tencent.call import Call
-from readstate.dialects.tencent.codes import (
+from readstate.dialects.tencent.errors import (
     FROM_ACCOUNT_MISSING,
     ILLEGAL_REQUEST,
     MESSAGE_KEY_ILLEGAL,
@@ -25,11 +21,11 @@ from readstate.dialects.tencent.codes import (
     PARTNER_MISSING,
     TO_ACCOUNT_MISSING,
     TOO_MANY_ACCOUNTS,
-    Refused,
+    ProblemError,
 )
 from readstate.dialects.tencent.naming import DIRECT_TAG, is_account, is_message_key, message_key, room_of_pair, time_ms
-from readstate.dialects.tencent.operation import operation
-from readstate.dialects.tencent.reply import ok
+from readstate.dialects.tencent.operation import Call, operation
+from readstate.dialects.tencent.reply import Ok
 from readstate.dialects.tencent.schemas import (
     GetUnread,
     PeerFailure,
@@ -51,94 +47,93 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
 
 
-@post(
-    **operation(
-        "admin_set_msg_read",
-        OPENIM,
-        blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
-    )
+@operation(
+    "admin_set_msg_read",
+    OPENIM,
+    SetMsgRead,
+    blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
 )
-async def admin_set_msg_read(request: Call, data: JSONBody[SetMsgRead]) -> Reply:
+async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
     """Mark a conversation read for one of its two accounts, up to and including a second; without one altogether."""
-    until_ms = read_until_ms(data.read_time)
-    if data.reader != data.peer:
+    until_ms = read_until_ms(given.read_time)
+    if given.reader != given.peer:
         try:
-            room = room_of_pair(data.reader, data.peer)
+            room = room_of_pair(given.reader, given.peer)
             await request.read_state.mark_read_until(
-                app=request.auth, room=room, user=data.reader, until_ms=until_ms, with_badge=False
+                app=request.auth, room=room, user=given.reader, until_ms=until_ms, with_badge=False
             )
         except (RoomUnknown, NotMember):
             pass  # empty, so everything in it is read
-    return ok()
+    return Ok()
 
 
-@post(
-    **operation(
-        "get_c2c_unread_msg_num",
-        OPENIM,
-        UnreadTotal,
-        UnreadOfPeers,
-        blames={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
-    ),
+@operation(
+    "get_c2c_unread_msg_num",
+    OPENIM,
+    GetUnread,
+    UnreadTotal,
+    UnreadOfPeers,
+    blames={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
 )
-async def get_c2c_unread_msg_num(request: Call, body: RawBody, data: JSONBody[GetUnread]) -> Reply:
+async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
     """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one conversations."""
     app, read_state = request.auth, request.read_state
-    peers = list(dict.fromkeys([data.peers] if isinstance(data.peers, str) else data.peers or ()))
+    peers = list(dict.fromkeys([given.peers] if isinstance(given.peers, str) else given.peers or ()))
     if not peers:
-        _check_no_peers_meant(body)
-        return ok(UnreadTotal(AllC2CUnreadMsgNum=await read_state.badge(app=app, user=data.account, tags=[DIRECT_TAG])))
+        _check_no_peers_meant(await request.body())
+        return UnreadTotal(AllC2CUnreadMsgNum=await read_state.badge(app=app, user=given.account, tags=[DIRECT_TAG]))
     known = [peer for peer in peers if is_account(peer)]
-    counts = await asyncio.gather(*(_unread(read_state, app, data.account, peer) for peer in known))
+    counts = await asyncio.gather(*(_unread(read_state, app, given.account, peer) for peer in known))
     unread = [PeerUnread(peer, count) for peer, count in zip(known, counts, strict=True)]
-    failures = [PeerFailure(peer, NO_SUCH_ACCOUNT.number) for peer in peers if peer not in known]
-    return ok(UnreadOfPeers(C2CUnreadMsgNumList=unread, ErrorList=failures or UNSET))
+    failures = [PeerFailure(peer, NO_SUCH_ACCOUNT.code) for peer in peers if peer not in known]
+    return UnreadOfPeers(C2CUnreadMsgNumList=unread, ErrorList=failures or UNSET)
 
 
-@post(
-    **operation(
-        "c2c_msg_read_receipt",
-        OPENIM,
-        blames={
-            "Operator_Account": PARTNER_MISSING,
-            "Peer_Account": PARTNER_MISSING,
-            **dict.fromkeys(("MsgKey", "MsgSeq", "MsgRandom", "MsgTime"), MESSAGE_KEY_ILLEGAL),
-        },
-    ),
+@operation(
+    "c2c_msg_read_receipt",
+    OPENIM,
+    ReceiptMessages,
+    blames={
+        "Operator_Account": PARTNER_MISSING,
+        "Peer_Account": PARTNER_MISSING,
+        **dict.fromkeys(("MsgKey", "MsgSeq", "MsgRandom", "MsgTime"), MESSAGE_KEY_ILLEGAL),
+    },
 )
-async def c2c_msg_read_receipt(request: Call, data: JSONBody[ReceiptMessages]) -> Reply:
+async def c2c_msg_read_receipt(request: Call, given: ReceiptMessages) -> Ok:
     """Record that an account has read single messages of its peer. What is unread does not change; unknown messages are passed over."""
-    for message in data.messages:
-        if (message.sender, message.receiver) != (data.peer, data.reader):
-            raise Refused(ILLEGAL_REQUEST, "From_Account must be the Peer_Account, and To_Account the Operator_Account")
-    keys = [_key(message) for message in data.messages]
+    for message in given.messages:
+        if (message.sender, message.receiver) != (given.peer, given.reader):
+            raise ProblemError(
+                ILLEGAL_REQUEST, "From_Account must be the Peer_Account, and To_Account the Operator_Account"
+            )
+    keys = [_key(message) for message in given.messages]
     try:
-        room = room_of_pair(data.reader, data.peer)
-        await request.read_state.acknowledge(app=request.auth, room=room, user=data.reader, messages=keys)
+        room = room_of_pair(given.reader, given.peer)
+        await request.read_state.acknowledge(app=request.auth, room=room, user=given.reader, messages=keys)
     except (RoomUnknown, NotMember):
         pass  # no message of it is known
-    return ok()
+    return Ok()
 
 
 def read_until_ms(given: float | str | None) -> int:
-    """`MsgReadTime` as Unix ms for mark_read_until: 0 for none given, and for a time that has not passed yet. Raises Refused.
+    """`MsgReadTime` as Unix ms for mark_read_until: 0 for none given, and for a time that has not passed yet. Raises ProblemError.
 
     Clients send an integer, an integral float or a decimal string, and 0 or "" for none.
     """
     seconds = float(given or 0) if not isinstance(given, str) or _DECIMAL.fullmatch(given) else -1.0
     if seconds < 0 or not seconds.is_integer():
-        raise Refused(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in whole seconds")
+        raise ProblemError(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in whole seconds")
     if seconds > MAX_TIME_S:
-        raise Refused(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds")
+        raise ProblemError(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds")
     until_ms = time_ms(int(seconds))
     return until_ms if seconds and until_ms < time_ns() // 1_000_000 else 0
 
 
 def _check_no_peers_meant(body: bytes) -> None:
-    """Other fields are passed over, but with Peer_Account misspelt the total would look like what was asked for. Raises Refused."""
+    """Other fields are passed over, but with Peer_Account misspelt the total would look like what was asked for. Raises ProblemError."""
     for name in decode(_fields, body):
         if name not in _UNREAD_FIELDS and nearest(name, _UNREAD_FIELDS) == "Peer_Account":
-            raise Refused(ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
+            raise ProblemError(ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
 
 
 async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> int:
@@ -150,10 +145,10 @@ async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> i
 
 
 def _key(message: ReadMessage) -> str:
-    """The id of a message, from its key or from the three numbers that older clients send. Raises Refused."""
+    """The id of a message, from its key or from the three numbers that older clients send. Raises ProblemError."""
     if message.key is not None:
         if is_message_key(message.key):
             return message.key
     elif message.seq is not None and message.random is not None and message.time_s is not None:
         return message_key(message.seq, message.random, message.time_s)
-    raise Refused(MESSAGE_KEY_ILLEGAL, "MsgKey must be {MsgSeq}_{MsgRandom}_{MsgTime}")
+    raise ProblemError(MESSAGE_KEY_ILLEGAL, "MsgKey must be {MsgSeq}_{MsgRandom}_{MsgTime}")

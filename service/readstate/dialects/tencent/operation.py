@@ -1,19 +1,23 @@
-"""What a command is in the routing table and in the OpenAPI document, said once beside the handler."""
+"""What a command is: its route, its entry in the OpenAPI document and what its caller pays, said once at the handler."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Union
 
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation as DocumentedOperation
 from litestar.openapi.spec import SecurityScheme
+from litestar.params import JSONBody
+from msgspec import Struct
 
 from readstate.dialects import base
 from readstate.dialects.access import costs
 from readstate.dialects.http.body import StrictJson
-from readstate.dialects.tencent.call import Call
-from readstate.dialects.tencent.codes import GATEWAY, Code, Family
-from readstate.dialects.tencent.reply import Fail, Ok
+from readstate.dialects.http.reply import Reply
+from readstate.dialects.tencent.reply import Fail, Ok, Problem, ok
+from readstate.domain.read_state import ReadState
 
 MAX_BODY_BYTES: Final = 12 * 1024
 
@@ -28,40 +32,73 @@ SECURITY = {
 }
 
 
+class Family(Struct, frozen=True):
+    """The words that the commands of one service have for what can happen to each of them."""
+
+    service: str
+    body_unreadable: Problem
+    illegal: Problem  # what is wrong has no code of its own
+    failed: Problem  # our fault or the store's; trying again helps
+    no_such_command: Problem
+
+
 class Operation(base.Operation, frozen=True, kw_only=True):
     """A command of this dialect."""
 
     family: Family
-    blames: Mapping[str, Code] = {}  # by field: the code for what is wrong with it
+    blames: Mapping[str, Problem] = {}  # by field: the problem that is answered for what is wrong with it
 
 
-NO_OPERATION = Operation(name="", family=GATEWAY)  # an error outside the commands
+class Call(Request[Any, str, Any]):
+    """A request of an administrator: `auth` is our name of the app."""
+
+    @property
+    def read_state(self) -> ReadState:
+        return self.scope["services"].read_state  # type: ignore[typeddict-item, no-any-return]
+
+
+Answering = Callable[[Call, Any], Awaitable[Ok]]  # takes the body
 
 
 def operation(
-    command: str, family: Family, *results: type[Ok], blames: Mapping[str, Code] | None = None, cost: int = costs.READ
-) -> dict[str, Any]:
-    """Arguments for a route decorator: the path of the command, and what stands in the routing table.
+    command: str,
+    family: Family,
+    form: type[Struct],
+    *results: type[Ok],
+    blames: Mapping[str, Problem] | None = None,
+    cost: int = costs.READ,
+) -> Callable[[Answering], HTTPRouteHandler]:
+    """Make a route of a function that takes a body of `form` and returns one of `results` (default: Ok).
 
-    `results` are what a success looks like; `blames` tells by the name of a field the code for whatever is wrong with it, where that is
-    not the family's own. `cost` is what its caller pays (see costs).
+    `blames` has, by field, the problem that is answered for whatever is wrong with it, where that is not the family's own. `cost` is
+    what the caller pays (see costs).
     """
+    json_body: Any = JSONBody
     answers: Any = Union[*(results or (Ok,)), Fail]
-    return {
-        "path": f"/{family.service}/{command}",
-        "opt": {"operation": Operation(name=command, cost=cost, family=family, blames=blames or {})},
-        "operation_id": command,
-        "operation_class": _Always200,
-        "responses": {
-            200: ResponseSpec(data_container=answers, description="Done, or why not", generate_examples=False)
-        },
-        "security": [{name: [] for name in SECURITY}],
-        "status_code": 200,
-        "dto": StrictJson,
-        "return_dto": None,
-        "request_class": Call,
-        "request_max_body_size": MAX_BODY_BYTES,
-    }
+
+    def decorate(function: Answering) -> HTTPRouteHandler:
+        async def handle(request: Call, data: Any) -> Reply:
+            return ok(await function(request, data))
+
+        handle.__annotations__["data"] = json_body[form]
+        handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
+        return post(
+            f"/{family.service}/{command}",
+            opt={"operation": Operation(name=command, cost=cost, family=family, blames=blames or {})},
+            operation_id=command,
+            operation_class=_Always200,
+            responses={
+                200: ResponseSpec(data_container=answers, description="Done, or why not", generate_examples=False)
+            },
+            security=[{name: [] for name in SECURITY}],
+            status_code=200,
+            dto=StrictJson,
+            return_dto=None,
+            request_class=Call,
+            request_max_body_size=MAX_BODY_BYTES,
+        )(handle)
+
+    return decorate
 
 
 @dataclass

@@ -5,7 +5,6 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.tencent.codes import Code
 from readstate.domain.limits import new_id
 
 
@@ -25,17 +24,24 @@ class Fail(Struct, frozen=True, kw_only=True):
     ErrorCode: int
 
 
+class Problem(Struct, frozen=True):
+    """One documented error code. An empty `info`: each refusal says what is wrong."""
+
+    code: int
+    info: str = ""
+
+    def reply(self, info: str = "", *, request_id: str = "", retry_after_s: int | None = None) -> Reply:
+        """The failure, in the words of `info` or else its own; with Retry-After, in seconds, if given."""
+        failure = Fail(ErrorInfo=info or self.info, ErrorCode=self.code)
+        reply = _reply(failure, str(self.code), request_id or new_id())
+        if retry_after_s is not None:
+            reply.more_headers += ((b"retry-after", b"%d" % retry_after_s),)
+        return reply
+
+
 def ok(result: Ok | None = None) -> Reply:
     """A success."""
     return _reply(result or Ok(), "ok", new_id())
-
-
-def fail(code: Code, info: str = "", *, request_id: str = "", retry_after_s: int | None = None) -> Reply:
-    """A failure, in the words of `info` or else of `code`; with Retry-After, in seconds, if given."""
-    reply = _reply(Fail(ErrorInfo=info or code.info, ErrorCode=code.number), str(code.number), request_id or new_id())
-    if retry_after_s is not None:
-        reply.more_headers += ((b"retry-after", b"%d" % retry_after_s),)
-    return reply
 
 
 def _reply(envelope: Any, outcome: str, request_id: str) -> Reply:

@@ -18,14 +18,14 @@ import msgspec
 from cachetools import FIFOCache
 from msgspec import UNSET, Meta, Struct, field
 
-from readstate.dialects.tencent.codes import (
+from readstate.dialects.tencent.errors import (
     SIGNATURE_EMPTY,
     SIGNATURE_EXPIRED,
     SIGNATURE_MALFORMED,
     SIGNATURE_OF_ANOTHER,
     SIGNATURE_OF_ANOTHER_APP,
     SIGNATURE_WRONG,
-    Refused,
+    ProblemError,
 )
 
 MAX_TEXT_BYTES: Final = 2 * 1024
@@ -80,12 +80,12 @@ class UserSigs:
         self._known: FIFOCache[bytes, tuple[str, int]] = FIFOCache(MAX_KNOWN)
 
     def check(self, usersig: str, identifier: str) -> None:
-        """Raises Refused unless `usersig` was made for this app and `identifier`, with its key, and has not expired.
+        """Raises ProblemError unless `usersig` was made for this app and `identifier`, with its key, and has not expired.
 
         The checks have the order of Tencent's own verifier: form, app, identifier, expiry, signature.
         """
         if not usersig:
-            raise Refused(SIGNATURE_EMPTY)
+            raise ProblemError(SIGNATURE_EMPTY)
         # By digest: how long looking it up takes says nothing about the signatures that are known.
         digest = hashlib.sha256(usersig.encode("utf-8", "surrogatepass")).digest()
         if (known := self._known.get(digest)) and known[0] == identifier and self._now() < known[1]:
@@ -96,26 +96,26 @@ class UserSigs:
 
     def _check_claims(self, claims: _Claims, identifier: str) -> None:
         if int(claims.sdkappid) != self._sdkappid:
-            raise Refused(SIGNATURE_OF_ANOTHER_APP)
+            raise ProblemError(SIGNATURE_OF_ANOTHER_APP)
         if claims.identifier != identifier:
-            raise Refused(SIGNATURE_OF_ANOTHER)
+            raise ProblemError(SIGNATURE_OF_ANOTHER)
         if self._now() >= claims.ends_s:
-            raise Refused(SIGNATURE_EXPIRED)
+            raise ProblemError(SIGNATURE_EXPIRED)
         signature = claims.signature.encode()
         if not any(hmac.compare_digest(claims.expected(key), signature) for key in self._keys):
-            raise Refused(SIGNATURE_WRONG)
+            raise ProblemError(SIGNATURE_WRONG)
 
 
 def unpack(usersig: str) -> _Claims:
-    """What a UserSig claims, unverified. Raises Refused when it is malformed or over a limit."""
+    """What a UserSig claims, unverified. Raises ProblemError when it is malformed or over a limit."""
     if len(usersig) > MAX_TEXT_BYTES or not _ALPHABET.fullmatch(usersig):
-        raise Refused(SIGNATURE_MALFORMED)
+        raise ProblemError(SIGNATURE_MALFORMED)
     try:
         claims = _decode_claims(_inflate(base64.b64decode(usersig.translate(_TO_BASE64), validate=True)))
     except (binascii.Error, zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused(SIGNATURE_MALFORMED) from None
+        raise ProblemError(SIGNATURE_MALFORMED) from None
     if claims.userbuf is not UNSET or int(claims.life_s) == 0:
-        raise Refused(SIGNATURE_MALFORMED)
+        raise ProblemError(SIGNATURE_MALFORMED)
     return claims
 
 

@@ -10,8 +10,9 @@ import httpx
 import msgspec
 import pytest
 
-from readstate.dialects.tencent.api import tencent_door
-from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url
+from readstate.dialects.tencent.api import callback_authenticator
+from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
+from readstate.dialects.tencent.callbacks.errors import ProblemError
 from readstate.dialects.tencent.signing import sign
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings
@@ -70,24 +71,24 @@ def test_known_signatures(token: str, request_time: str, expected: str) -> None:
     assert sign(token, request_time) == expected
     url = Url(sign=expected, time=request_time)
     for off_s in (-60, 0, 60):
-        Door(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
+        CallbackAuthenticator(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
     for off_s in (-61, 61):
-        with pytest.raises(Unsigned):
-            Door(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
+        with pytest.raises(ProblemError):
+            CallbackAuthenticator(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
 
 
 def test_what_the_old_token_signed_is_good_while_it_is_set() -> None:
     """For a minute as well, and nothing that neither has signed."""
-    door = Door(token="new-token", old_token="old-token", now=lambda: 1_700_000_000.0)
+    authenticator = CallbackAuthenticator(token="new-token", old_token="old-token", now=lambda: 1_700_000_000.0)
     for token in ("new-token", "old-token"):
-        door.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
-        with pytest.raises(Unsigned):
-            door.check(Url(sign=sign(token, "1699999939"), time="1699999939"), [])
+        authenticator.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
+        with pytest.raises(ProblemError):
+            authenticator.check(Url(sign=sign(token, "1699999939"), time="1699999939"), [])
     for token in ("", "None", "other-token"):
-        with pytest.raises(Unsigned):
-            door.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
-    with pytest.raises(Unsigned):
-        Door(token="new-token", now=lambda: 1_700_000_000.0).check(
+        with pytest.raises(ProblemError):
+            authenticator.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
+    with pytest.raises(ProblemError):
+        CallbackAuthenticator(token="new-token", now=lambda: 1_700_000_000.0).check(
             Url(sign=sign("", "1700000000"), time="1700000000"), []
         )
 
@@ -178,7 +179,7 @@ async def test_without_a_token_nothing_comes_in_from_outside(tencent: Tencent) -
     ],
 )
 def test_what_counts_as_this_machine(host: str, loopback: bool) -> None:
-    assert tencent_door(Settings(host=host, tencent_sdkappid=SDKAPPID)).loopback is loopback
+    assert callback_authenticator(Settings(host=host, tencent_sdkappid=SDKAPPID)).loopback is loopback
 
 
 # The form

@@ -14,11 +14,11 @@ from readstate.dialects.http.body import BadBody, ClientGone, decode, read_body
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.services import Services
-from readstate.dialects.tencent.auth import Access
-from readstate.dialects.tencent.callbacks.auth import Door, Unsigned, Url
+from readstate.dialects.tencent.auth import TencentApp
+from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.callbacks.context import CallbackContext
-from readstate.dialects.tencent.callbacks.errors import OK, PATH
+from readstate.dialects.tencent.callbacks.errors import OK, PATH, UNSIGNED, ProblemError
 from readstate.dialects.tencent.callbacks.operation import OPERATION
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 
@@ -32,31 +32,36 @@ class _Named(Struct, frozen=True):
 _named = msgspec.json.Decoder(_Named).decode
 
 
-def callback_handler(access: Access, door: Door, services: Callable[[], Services]) -> HTTPRouteHandler:
-    """The route. `access` names the app and its administrators; `services` gives what it works with, asked at each callback."""
+def callback_handler(
+    tencent_app: TencentApp, authenticator: CallbackAuthenticator, services: Callable[[], Services]
+) -> HTTPRouteHandler:
+    """The route. `tencent_app` names the app and its administrators; `services` gives what it works with, asked at each callback."""
 
     @post(PATH, **OPERATION)
     async def tencent_callback(request: Request[Any, Any, Any]) -> Reply:
         """Take in one callback of Tencent IM. The sender is let in before its body is read."""
         url, address = Url.read(request.scope["query_string"]), client_address(request.scope)
         try:
-            door.check(url, request.scope["headers"])
-        except Unsigned:
-            (services().credentials.missed if url.sign else services().credentials.absent)(address)
+            authenticator.check(url, request.scope["headers"])
+        except ProblemError as error:
+            if error.problem is UNSIGNED:
+                (services().credentials.missed if url.sign else services().credentials.absent)(address)
             raise
-        services().rate_limits.take(access.app, "", costs.POST)
+        services().rate_limits.take(tencent_app.app, "", costs.POST)
         try:
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:
             return OK  # nobody hears it
-        await _carry_out(CallbackContext(services().read_state, access.app, access.admins), door, url, body)
+        await _carry_out(
+            CallbackContext(services().read_state, tencent_app.app, tencent_app.admins), authenticator, url, body
+        )
         return OK
 
     return tencent_callback
 
 
-async def _carry_out(context: CallbackContext, door: Door, url: Url, body: bytes) -> None:
-    """Raises BadBody, Unsigned and what the operations raise."""
+async def _carry_out(context: CallbackContext, authenticator: CallbackAuthenticator, url: Url, body: bytes) -> None:
+    """Raises BadBody, ProblemError and what the operations raise."""
     named: str | None = decode(_named, body).command
     name = named or url.command
     if not name or (url.command and url.command != name):
@@ -65,5 +70,5 @@ async def _carry_out(context: CallbackContext, door: Door, url: Url, body: bytes
     if command is None:
         logger.debug("a callback that means nothing here", extra={"command": name[:64]})
         return
-    await door.check_fresh(context.read_state, context.app, url, name, body)
+    await authenticator.check_fresh(context.read_state, context.app, url, name, body)
     await command.carry_out(context, body)

@@ -18,7 +18,8 @@ from typing import Self
 from msgspec import Struct
 
 from readstate.batches import gather_batched
-from readstate.dialects.tencent.query import parameters
+from readstate.dialects.tencent.auth import parameters
+from readstate.dialects.tencent.callbacks.errors import FOREIGN_APP, UNSIGNED, ProblemError
 from readstate.dialects.tencent.signing import sign
 from readstate.domain.read_state import ReadState
 
@@ -48,16 +49,8 @@ class Url(
         return cls(*(given.get(name, "") for name in cls.__struct_encode_fields__))
 
 
-class Unsigned(Exception):
-    """The sender has not proved who it is. The message says what to do."""
-
-
-class ForeignApp(Exception):
-    """The callback is about another app."""
-
-
-class Door(Struct, frozen=True):
-    """Lets callbacks in.
+class CallbackAuthenticator(Struct, frozen=True):
+    """Checks who sends callbacks.
 
     With a token, only those that are signed with it or with the old one. Without one, only where only this machine can call (the
     service listens on a loopback address) and the app is known, since an SDKAppID is no secret; and not from a browser on this
@@ -71,13 +64,15 @@ class Door(Struct, frozen=True):
     old_token: str | None = None  # good as well
 
     def check(self, url: Url, headers: Headers) -> None:
-        """Raises Unsigned, ForeignApp."""
+        """Raises ProblemError."""
         if self.token is not None:
             self._check_sign(url)
         elif self.app is None or not self.loopback or _is_of_a_page(headers):
-            raise Unsigned("Callbacks are taken when READSTATE_TENCENT_TOKEN is set, to the token in the console")
+            raise ProblemError(
+                UNSIGNED, "Callbacks are taken when READSTATE_TENCENT_TOKEN is set, to the token in the console"
+            )
         if self.app is not None and url.app != str(self.app):
-            raise ForeignApp("SdkAppid is not the one that this service is set up for")
+            raise ProblemError(FOREIGN_APP, "SdkAppid is not the one that this service is set up for")
 
     def _check_sign(self, url: Url) -> None:
         given = url.sign.encode("utf-8", "surrogatepass")
@@ -89,12 +84,13 @@ class Door(Struct, frozen=True):
         )
         fresh = _SECONDS.fullmatch(url.time) is not None and abs(self.now() - int(url.time)) <= MAX_SKEW_S
         if not (known and fresh):
-            raise Unsigned(
-                "Sign must be the SHA-256 of the token and RequestTime, and RequestTime within 60 seconds of now"
+            raise ProblemError(
+                UNSIGNED,
+                "Sign must be the SHA-256 of the token and RequestTime, and RequestTime within 60 seconds of now",
             )
 
     async def check_fresh(self, read_state: ReadState, app: str, url: Url, command: str, body: bytes) -> None:
-        """The same for a Sign that came long ago, now with something new. Over all workers. Raises Unsigned, and what the store raises."""
+        """The same for a Sign that came long ago, now with something new. Over all workers. Raises ProblemError, and what the store raises."""
         if self.token is None:
             return
         content = hashlib.sha256(f"{command}\n".encode("utf-8", "surrogatepass") + body).hexdigest()
@@ -104,7 +100,7 @@ class Door(Struct, frozen=True):
             (url.sign, f"{url.sign}:{content}"),
         )
         if content_ends_ms - sign_ends_ms > FRESH_S * 1000:
-            raise Unsigned(f"Sign was first used more than {FRESH_S} seconds ago, for something else")
+            raise ProblemError(UNSIGNED, f"Sign was first used more than {FRESH_S} seconds ago, for something else")
 
 
 def _is_of_a_page(headers: Headers) -> bool:

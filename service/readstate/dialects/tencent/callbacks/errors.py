@@ -7,19 +7,44 @@ from typing import Any
 
 from litestar.exceptions import MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from msgspec import Struct
 
 from readstate.dialects.base import log_failure
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.tencent.callbacks.auth import ForeignApp, Unsigned
 from readstate.dialects.tencent.reply import Fail, Ok
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 from readstate.errors import Refusal, StoreFull, TooManyRequests, Unavailable, UnknownOutcome
 
 PATH = "/tencent/callbacks"
-UNAVAILABLE = "SERVICE_UNAVAILABLE"
-
 OK = Reply(encode(Ok()))
+
+
+class Problem(Struct, frozen=True):
+    """A reason why a callback is not taken. Its ErrorCode is 1, the only one that callbacks know."""
+
+    outcome: str  # in metrics and logs
+    status: int = 200
+
+    def reply(self, info: str, *headers: tuple[bytes, bytes]) -> Reply:
+        return Reply(encode(Fail(ErrorInfo=info, ErrorCode=1)), self.status, self.outcome, headers)
+
+
+class ProblemError(Exception):
+    """The callback is not taken. The message says what to do."""
+
+    def __init__(self, problem: Problem, info: str) -> None:
+        super().__init__(info)
+        self.problem = problem
+
+
+UNSIGNED = Problem("UNSIGNED", 401)
+FOREIGN_APP = Problem("FOREIGN_APP")
+INVALID_BODY = Problem("INVALID_BODY")
+TOO_LARGE = Problem("PAYLOAD_TOO_LARGE")
+NOT_ALLOWED = Problem("METHOD_NOT_ALLOWED", 405)
+TOO_OFTEN = Problem("TOO_MANY_REQUESTS", 503)
+UNAVAILABLE = Problem("SERVICE_UNAVAILABLE", 503)
 
 
 def owns(path: str) -> bool:
@@ -32,7 +57,7 @@ def answer(scope: Any, error: Exception) -> Reply:
     reply = _explain(error)
     if reply is None:
         log_failure(scope, error)
-        reply = _fail("Something failed on our side; send it again", UNAVAILABLE, 503)
+        reply = UNAVAILABLE.reply("Something failed on our side; send it again")
     scope["outcome"] = reply.code
     return reply
 
@@ -40,28 +65,19 @@ def answer(scope: Any, error: Exception) -> Reply:
 def _explain(error: Exception) -> Reply | None:
     """None for what nobody expected. Everything may be sent twice, so it does not matter how far one got that is to be sent again."""
     match error:
-        case Unsigned():
-            return _fail(str(error), "UNSIGNED", 401)
-        case ForeignApp():
-            return _fail(str(error), "FOREIGN_APP")
+        case ProblemError():
+            return error.problem.reply(str(error))
         case BadBody():
-            return _fail(str(error), "INVALID_BODY")
+            return INVALID_BODY.reply(str(error))
         case TooManyRequests():
-            return _fail(
-                f"{error}, and send it again", "TOO_MANY_REQUESTS", 503, (b"retry-after", b"%d" % error.retry_after_s)
-            )
+            return TOO_OFTEN.reply(f"{error}, and send it again", (b"retry-after", b"%d" % error.retry_after_s))
         case Refusal():
-            return _fail(str(error), error.code)
+            return Problem(error.code).reply(str(error))
         case Unavailable() | UnknownOutcome():
             info = str(error) if isinstance(error, StoreFull) else "The store is out of reach; send it again"
-            return _fail(info, UNAVAILABLE, 503, (b"retry-after", b"%d" % error.retry_after_s))
+            return UNAVAILABLE.reply(info, (b"retry-after", b"%d" % error.retry_after_s))
         case RequestEntityTooLarge():
-            return _fail(f"A body must have at most {MAX_BATCH_BODY_BYTES} bytes", "PAYLOAD_TOO_LARGE")
+            return TOO_LARGE.reply(f"A body must have at most {MAX_BATCH_BODY_BYTES} bytes")
         case MethodNotAllowedException():
-            return _fail("Callbacks are sent by POST", "METHOD_NOT_ALLOWED", 405, (b"allow", b"POST"))
+            return NOT_ALLOWED.reply("Callbacks are sent by POST", (b"allow", b"POST"))
     return None
-
-
-def _fail(info: str, code: str, status: int = 200, *headers: tuple[bytes, bytes]) -> Reply:
-    """ErrorCode 1, the only one that callbacks know. `code` is the outcome for metrics and logs."""
-    return Reply(encode(Fail(ErrorInfo=info, ErrorCode=1)), status, code, headers)
