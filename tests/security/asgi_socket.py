@@ -1,4 +1,4 @@
-"""A websocket to a service in the test's own event loop, over ASGI, as the worker's protocol does it."""
+"""A websocket to a service in the test's own event loop, over ASGI."""
 
 import asyncio
 import json

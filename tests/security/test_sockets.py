@@ -1,4 +1,4 @@
-"""What one user cannot do to the sockets of another, and what sockets cannot cost: counted on a service with one worker."""
+"""A user cannot harm the sockets of another user, and sockets cost only so much."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def backend(live: ServiceProcess) -> AsyncIterator[Backend]:
 
 
 class Frames:
-    """A websocket without a library's kindness: every text frame that came, and whether it is still open."""
+    """A bare websocket: all text frames that arrived, and whether it is still open."""
 
     def __init__(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
         self._websocket = websocket
@@ -119,8 +119,8 @@ async def fat_room(backend: Backend, victim: str) -> str:
 
 
 @pytest.mark.parametrize("base64", [False, True])
-async def test_no_room_is_so_large_that_telling_of_it_cuts_a_members_sockets(backend: Backend, base64: bool) -> None:
-    """Seven bytes sent push at most 32 KiB of JSON to each socket, and not more often than once a second."""
+async def test_events_of_the_largest_room_do_not_close_a_members_sockets(backend: Backend, base64: bool) -> None:
+    """A change of seven bytes pushes at most 32 KiB to each socket, at most once a second."""
     victim = fresh("victim")
     token = await backend.token(victim)
     async with AsyncExitStack() as stack:
@@ -137,17 +137,17 @@ async def test_no_room_is_so_large_that_telling_of_it_cuts_a_members_sockets(bac
             assert 1 <= len(one.events("room")) <= most + 1
             assert all(len(text) <= MAX_BYTES * (4 / 3 if base64 else 1) + 100 for text in one.events("room"))
         if not base64:
-            told = json.loads(sockets[0].events("room")[-1][2:])[1]
-            assert (told["_id"], told["id"], told["status"], told["roomType"], told["partial"]) == (
+            event = json.loads(sockets[0].events("room")[-1][2:])[1]
+            assert (event["_id"], event["id"], event["status"], event["roomType"], event["partial"]) == (
                 room,
                 room,
                 1,
                 "group",
                 True,
             )
-            assert told["a"] == 19
-            assert "memberProperties" not in told
-            assert 0 < len(told["members"]) <= MAX_MEMBERS
+            assert event["a"] == 19
+            assert "memberProperties" not in event
+            assert 0 < len(event["members"]) <= MAX_MEMBERS
 
 
 async def test_over_http_the_whole_room_is_there(backend: Backend) -> None:
@@ -159,8 +159,8 @@ async def test_over_http_the_whole_room_is_there(backend: Backend) -> None:
     assert "partial" not in whole
 
 
-async def test_coming_and_going_is_told_once_a_second_however_often_it_happens(backend: Backend) -> None:
-    """In a room of many sockets; the last state stands for all, and is told within the second."""
+async def test_joins_and_leaves_are_pushed_at_most_once_a_second(backend: Backend) -> None:
+    """In a room with many sockets. The last state is pushed within the second."""
     members = [fresh("member") for _ in range(20)]
     stranger = fresh("stranger")
     async with AsyncExitStack() as stack:
@@ -184,7 +184,7 @@ async def test_coming_and_going_is_told_once_a_second_however_often_it_happens(b
         assert pushed <= (took_s + 1) * len(sockets) * 4_000
 
 
-async def test_who_was_removed_is_not_told_of_what_was_held_back(backend: Backend) -> None:
+async def test_a_removed_member_does_not_receive_a_deferred_event(backend: Backend) -> None:
     ann, bob = fresh("ann"), fresh("bob")
     async with device(backend, ann) as stays, device(backend, bob) as leaves:
         room = await backend.room(fresh("room"), ann, bob)
@@ -196,7 +196,7 @@ async def test_who_was_removed_is_not_told_of_what_was_held_back(backend: Backen
         assert "secret plans" not in str(leaves.received)
 
 
-async def test_messages_and_reads_do_not_wait_for_a_room_event_that_is_held_back(backend: Backend) -> None:
+async def test_messages_and_reads_do_not_wait_for_a_deferred_room_event(backend: Backend) -> None:
     ann = fresh("ann")
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann)
@@ -209,11 +209,11 @@ async def test_messages_and_reads_do_not_wait_for_a_room_event_that_is_held_back
         assert [name for name, _ in phone.received] == ["room", "chat message", "lastRead", "room"]
 
 
-# Slowness
+# Slow clients
 
 
-async def test_no_message_is_so_large_that_it_cuts_the_sockets_that_it_goes_to(backend: Backend) -> None:
-    """The largest message, in base64, to forty sockets of one user at once: more together than a user may leave waiting."""
+async def test_the_largest_message_does_not_close_the_sockets_of_its_receivers(backend: Backend) -> None:
+    """In base64, to forty sockets of one user at once: more together than a user's budget."""
     ann, bob = fresh("ann"), fresh("bob")
     token = await backend.token(ann)
     room = await backend.room(fresh("room"), ann, bob)
@@ -227,7 +227,7 @@ async def test_no_message_is_so_large_that_it_cuts_the_sockets_that_it_goes_to(b
             assert one.is_open
 
 
-async def test_of_a_users_sockets_those_that_do_not_read_are_cut_and_those_that_read_stay(backend: Backend) -> None:
+async def test_only_those_sockets_of_a_user_are_closed_that_do_not_read(backend: Backend) -> None:
     ann, bob = fresh("ann"), fresh("bob")
     token = await backend.token(ann)
     room = await backend.room(fresh("room"), ann, bob)
@@ -248,7 +248,7 @@ async def test_of_a_users_sockets_those_that_do_not_read_are_cut_and_those_that_
 
 @asynccontextmanager
 async def unread(url: str, token: str) -> AsyncIterator[socket.socket]:
-    """An authenticated websocket whose owner reads nothing any more."""
+    """An authenticated websocket whose client reads nothing any more."""
     host, port = url.removeprefix("http://").split(":")
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -295,7 +295,7 @@ async def open_sockets(backend: Backend) -> int:
 
 
 async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit) -> None:
-    """They need no connection, so nothing else ends them. What is left is no session, no timer and no task."""
+    """No lost TCP connection ends them. No session, timer or task is kept."""
     connections = imkit.service.parts.sockets.connections
     connections.auth_deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
     tasks = len(asyncio.all_tasks())
@@ -314,8 +314,8 @@ async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imk
     ] == [0] * 4
 
 
-async def test_what_waits_for_strangers_of_one_address_is_bounded_for_all_of_them_together(imkit: Imkit) -> None:
-    """Each is answered at length what it said, and none takes it. A socket for which little waits stays."""
+async def test_the_queues_of_unauthenticated_clients_of_one_address_are_bounded_together(imkit: Imkit) -> None:
+    """Each gets long answers and reads none. A socket with a short queue stays open."""
     parameters = {"EIO": "4", "transport": "polling"}
     modest = await opened(imkit)
     sids = [await opened(imkit) for _ in range(MAX_OWNER_BYTES // MAX_QUEUED_BYTES + 2)]

@@ -1,4 +1,4 @@
-"""The service as a client sees it that speaks Engine.IO and Socket.IO by hand."""
+"""A client that sends Engine.IO and Socket.IO packets by hand."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ ASK = '["conf",{"encoding":"rot13"}]'  # answered with an error, in the ack
 
 
 class Engine:
-    """The service as a client of the protocol sees it."""
+    """Requests and websockets to one service."""
 
     def __init__(self, url: str) -> None:
         self._address = url.replace("http", "ws", 1) + "/socket.io/"
@@ -76,7 +76,7 @@ class Engine:
 
 
 async def heard(connection: ClientConnection) -> str:
-    """The next packet, pings aside."""
+    """The next packet that is no ping."""
     async with asyncio.timeout(10):
         while (packet := await connection.recv()) == "2":
             await connection.send("3")
@@ -84,7 +84,7 @@ async def heard(connection: ClientConnection) -> str:
 
 
 async def closed(connection: ClientConnection) -> int | None:
-    """The code with which the service closes, whatever it says before."""
+    """The code with which the service closes, after any other packets."""
     with contextlib.suppress(websockets.ConnectionClosed):
         async with asyncio.timeout(10):
             while True:

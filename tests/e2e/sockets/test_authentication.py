@@ -35,10 +35,10 @@ async def test_a_token_in_the_handshake_is_as_good_as_auth2(backend: Backend) ->
         ({"token": "nonsense", "CLIENT_KEY": "wrong"}, "INVALID_CLIENT_KEY"),
     ],
 )
-async def test_a_bad_token_in_the_handshake_is_told_by_an_object(
+async def test_a_bad_token_in_the_handshake_is_answered_with_an_object(
     backend: Backend, auth: dict[str, Any], code: str
 ) -> None:
-    """`message` is what Socket.IO's clients show, `data` what `auth2` would answer."""
+    """Socket.IO's clients show `message`; `data` is what `auth2` would answer."""
     phone = Device(backend)
     errors: list[dict[str, Any]] = []
     phone.client.on("connect_error", errors.append)
@@ -51,7 +51,7 @@ async def test_a_bad_token_in_the_handshake_is_told_by_an_object(
 
 
 async def test_after_a_bad_token_the_same_connection_may_bring_a_good_one(backend: Backend) -> None:
-    """Closed it would be opened again by some clients, with the same token, for ever."""
+    """If it were closed, some clients would reconnect with the same token for ever."""
     token = await backend.token(fresh("ann"))
     url = backend.url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
     async with websockets.connect(url, compression=None) as connection:
@@ -62,7 +62,7 @@ async def test_after_a_bad_token_the_same_connection_may_bring_a_good_one(backen
             assert str(await connection.recv()).startswith(beginning)
 
 
-async def test_a_handshake_without_a_token_leaves_auth2_to_come(backend: Backend) -> None:
+async def test_after_a_handshake_without_a_token_auth2_may_follow(backend: Backend) -> None:
     for auth in ({}, {"token": None}, {"device": "7"}):
         async with device(backend, auth=auth) as phone:
             assert (await phone.authenticate(await backend.token(fresh("ann"))))["RC"] == 0
@@ -72,7 +72,7 @@ async def test_a_handshake_without_a_token_leaves_auth2_to_come(backend: Backend
 
 
 async def test_the_order_of_conf_and_auth2_is_free(backend: Backend) -> None:
-    """auth2 before conf, twice, without an ack, with the old name, and stray events in between (ruling R32 to R34)."""
+    """auth2 before conf, twice, without an ack, with the old name, and other events in between."""
     ann = fresh("ann")
     token = await backend.token(ann)
     room = await backend.room(fresh("room"), ann)
@@ -96,7 +96,7 @@ async def test_the_order_of_conf_and_auth2_is_free(backend: Backend) -> None:
 @pytest.mark.parametrize(
     "wish", [{"encoding": "custom"}, {"encoding": "rot13"}, {"encoding": None}, {}, None, "base64", ["base64"]]
 )
-async def test_an_encoding_that_we_do_not_speak_changes_nothing(backend: Backend, wish: object) -> None:
+async def test_an_unsupported_encoding_changes_nothing(backend: Backend, wish: object) -> None:
     async with device(backend, fresh("ann"), encoding="base64") as phone:
         answer = await phone.client.call("conf", wish, timeout=10)
         assert isinstance(answer, str)
@@ -105,8 +105,10 @@ async def test_an_encoding_that_we_do_not_speak_changes_nothing(backend: Backend
 
 @pytest.mark.parametrize("encoding", ["", "base64"])
 @pytest.mark.parametrize("token", ["nonsense", "", None, 7, {"a": 1}, "x" * 50_000, "e30.e30.e30"])
-async def test_a_bad_token_is_told_and_the_connection_closed(backend: Backend, token: object, encoding: str) -> None:
-    """The ack comes first, in the encoding that was asked for: Flutter reads RC 401 in it before the close."""
+async def test_after_a_bad_token_comes_an_ack_and_then_the_close(
+    backend: Backend, token: object, encoding: str
+) -> None:
+    """The ack has the encoding of the connection: Flutter reads RC 401 in it before the close."""
     async with device(backend, encoding=encoding) as phone:
         answer = await phone.call("auth2", (token, {"IM-CLIENT-KEY": CLIENT_KEY}))
         assert answer == {
@@ -117,7 +119,7 @@ async def test_a_bad_token_is_told_and_the_connection_closed(backend: Backend, t
         await phone.wait_until_closed()
 
 
-async def test_a_bad_token_without_an_ack_closes_too(backend: Backend) -> None:
+async def test_a_bad_token_without_an_ack_closes_the_connection_too(backend: Backend) -> None:
     async with device(backend) as phone:
         await phone.client.emit("auth2", ("nonsense", {"CLIENT_KEY": CLIENT_KEY, "Authorization": "nonsense"}))
         await phone.wait_until_closed()
@@ -125,7 +127,7 @@ async def test_a_bad_token_without_an_ack_closes_too(backend: Backend) -> None:
 
 @pytest.mark.parametrize("extra", [{"IM-CLIENT-KEY": "wrong"}, {"CLIENT_KEY": "wrong"}, {"IM-CLIENT-KEY": 7}])
 async def test_a_wrong_client_key_is_no_401(backend: Backend, extra: object) -> None:
-    """Clients answer a 401 by fetching a new token, and would do so for ever."""
+    """After a 401 clients would fetch new tokens for ever."""
     async with device(backend) as phone:
         answer = await phone.call("auth2", (await backend.token(fresh("ann")), extra))
         assert (answer["RC"], answer["error"]["code"]) == (403, "INVALID_CLIENT_KEY")
@@ -135,7 +137,7 @@ async def test_a_wrong_client_key_is_no_401(backend: Backend, extra: object) -> 
 @pytest.mark.parametrize(
     "extra", [{}, None, "device-7", {"deviceId": "7"}, {"CLIENT_KEY": CLIENT_KEY}, {"im-client-key": CLIENT_KEY}]
 )
-async def test_the_client_key_is_optional_and_goes_by_any_of_its_names(backend: Backend, extra: object) -> None:
+async def test_the_client_key_is_optional_and_may_have_any_of_its_names(backend: Backend, extra: object) -> None:
     async with device(backend) as phone:
         assert (await phone.call("auth2", (await backend.token(fresh("ann")), extra)))["RC"] == 0
 
@@ -148,7 +150,7 @@ async def test_the_client_key_of_the_handshake_is_checked(backend: Backend) -> N
         assert (await phone.call("auth2", token))["RC"] == 0
 
 
-async def test_authenticating_as_somebody_else_changes_what_is_heard(backend: Backend) -> None:
+async def test_after_authenticating_as_another_user_that_user_s_events_come(backend: Backend) -> None:
     ann, bob = fresh("ann"), fresh("bob")
     async with device(backend, ann) as phone:
         of_ann, of_bob = await backend.room(fresh("room"), ann), await backend.room(fresh("room"), bob)

@@ -9,7 +9,7 @@ from tests.support.waiting import wait_until
 
 
 async def test_a_message_over_the_socket_is_a_message_over_http(backend: Backend) -> None:
-    """The ack is a plain object even in base64 mode (ruling R31)."""
+    """The ack is a plain object in base64 mode too."""
     ann = fresh("ann")
     async with device(backend, ann, encoding="base64") as phone:
         room = await backend.room(fresh("room"), ann)
@@ -62,8 +62,8 @@ async def test_what_cannot_be_done_is_answered_as_over_http(
 # Before auth2
 
 
-async def test_what_is_said_before_auth2_waits_for_it_and_is_done_in_order(backend: Backend) -> None:
-    """Socket.IO's clients send what was said while they were offline before the program may authenticate."""
+async def test_events_before_auth2_are_held_and_processed_in_order(backend: Backend) -> None:
+    """Socket.IO's clients send offline events before the program can authenticate."""
     ann, count = fresh("ann"), 150
     token = await backend.token(ann)
     room = await backend.room(fresh("room"), ann)
@@ -81,8 +81,10 @@ async def test_what_is_said_before_auth2_waits_for_it_and_is_done_in_order(backe
 
 
 @pytest.mark.parametrize("token", ["nonsense", ""])
-async def test_what_was_said_before_an_auth2_that_fails_has_a_code_of_its_own(backend: Backend, token: str) -> None:
-    """Not that of a token that has ended: clients would log their user out."""
+async def test_events_before_a_failing_auth2_are_answered_with_a_code_of_their_own(
+    backend: Backend, token: str
+) -> None:
+    """With the code of an ended token, clients would log their user out."""
     async with device(backend) as phone:
         acks: list[dict[str, Any]] = []
         for event in ("chat message", "lastRead"):
@@ -92,8 +94,8 @@ async def test_what_was_said_before_an_auth2_that_fails_has_a_code_of_its_own(ba
         assert [(ack["RC"], ack["error"]["code"]) for ack in acks] == [(425, "NOT_AUTHENTICATED")] * 2
 
 
-async def test_so_much_waits_for_auth2_and_no_more(backend: Backend) -> None:
-    """64 KiB: what is more is refused at once, and the rest is still done."""
+async def test_only_so_many_events_are_held_before_auth2(backend: Backend) -> None:
+    """64 KiB: further events are refused at once, and the held ones are still processed."""
     ann = fresh("ann")
     token = await backend.token(ann)
     async with device(backend) as phone:

@@ -26,7 +26,7 @@ async def test_a_revoked_token_closes_its_connections_within_five_seconds(backen
         await other.wait_until_closed(5.0)
 
 
-async def test_a_token_that_ends_takes_the_connection_along(backend: Backend) -> None:
+async def test_an_expired_token_closes_the_connection(backend: Backend) -> None:
     ann = fresh("ann")
     await backend.token(ann)
     ends_at = time.time() + 2
@@ -42,8 +42,8 @@ async def test_a_token_that_ends_takes_the_connection_along(backend: Backend) ->
         assert time.time() > ends_at
 
 
-async def test_a_user_may_have_only_so_many_connections(backend: Backend) -> None:
-    """On each of the two workers 100; past that a new one is told so, and those that are there stay."""
+async def test_a_user_may_have_only_100_connections_on_a_worker(backend: Backend) -> None:
+    """A further one is refused; the others stay. There are two workers."""
     ann = fresh("ann")
     token = await backend.token(ann)
     async with AsyncExitStack() as stack:
@@ -54,25 +54,25 @@ async def test_a_user_may_have_only_so_many_connections(backend: Backend) -> Non
         assert refused >= 3
 
 
-async def test_a_stopping_service_closes_in_a_way_that_clients_come_back() -> None:
-    """Code 1012, service restart; no Socket.IO goodbye, after which clients would stay away."""
+async def test_clients_reconnect_after_a_stop_of_the_service() -> None:
+    """The code is 1012. After a Socket.IO DISCONNECT clients would not reconnect."""
     with short_directory() as directory:
         process = ServiceProcess(directory / "data", api_key=API_KEY, client_key=CLIENT_KEY)
         with process:
             async with Backend(process.url) as backend, device(backend, "ann") as phone:
-                goodbyes: list[object] = []
-                phone.client.on("disconnect", goodbyes.append)
+                reasons: list[object] = []
+                phone.client.on("disconnect", reasons.append)
                 stopping = asyncio.create_task(asyncio.to_thread(process.stop, 20.0))
                 await phone.wait_until_closed(20.0)
                 assert await stopping == 0
-                assert goodbyes == [phone.client.reason.TRANSPORT_ERROR] or goodbyes == [
+                assert reasons == [phone.client.reason.TRANSPORT_ERROR] or reasons == [
                     phone.client.reason.TRANSPORT_CLOSE
                 ]
         assert faults(process) == []
 
 
-async def test_after_an_outage_of_the_store_clients_are_sent_away_to_come_back() -> None:
-    """They may have missed something, and fetch state when they connect. At an even pace; who comes then may stay."""
+async def test_after_an_outage_of_the_store_connections_are_closed_one_by_one() -> None:
+    """Clients may have missed notices, and fetch the state when they reconnect. New ones stay."""
     with short_directory() as directory:
         server = Server(directory / "store")
         server.start()

@@ -105,7 +105,7 @@ async def test_polling_sends_and_receives_several_packets(engine: Engine) -> Non
 
 
 async def test_polling_sends_and_receives_binary_packets_differs(engine: Engine) -> None:
-    """Refused: binary is not spoken here."""
+    """Refused: binary packets are not supported."""
     sid = await engine.opened()
     assert (await engine.push(sid, "40\x1ebAQIDBA==")).status_code == 400
     assert (await engine.poll(sid)).status_code == 400
@@ -118,7 +118,7 @@ async def test_polling_ends_with_an_invalid_packet(engine: Engine) -> None:
     assert (await engine.push(sid, "40")).status_code == 400
 
 
-async def test_polling_ends_with_two_requests_for_packets_at_once(engine: Engine) -> None:
+async def test_polling_ends_with_two_gets_at_once(engine: Engine) -> None:
     sid = await engine.opened()
     first = asyncio.create_task(engine.poll(sid))
     await asyncio.sleep(0.2)
@@ -135,7 +135,7 @@ async def test_a_websocket_sends_and_receives_a_packet(engine: Engine) -> None:
 
 
 async def test_a_websocket_sends_and_receives_a_binary_packet_differs(engine: Engine) -> None:
-    """Refused: binary is not spoken here."""
+    """Refused: binary packets are not supported."""
     async with engine.session() as connection:
         await connection.send(b"\1\2\3\4")
         assert await closed(connection) == 1008
@@ -199,8 +199,8 @@ async def test_a_websocket_is_closed_by_the_client(engine: Engine) -> None:
 # Engine.IO: upgrade
 
 
-async def test_polling_moves_to_a_websocket(engine: Engine) -> None:
-    """A request that waits, or comes meanwhile, is let go; what waits for the client is told once."""
+async def test_polling_is_upgraded_to_a_websocket(engine: Engine) -> None:
+    """A waiting GET is released, and so is one that comes meanwhile. Each packet is sent once."""
     sid = await engine.opened()
     waiting = asyncio.create_task(engine.poll(sid))
     await asyncio.sleep(0.2)
@@ -213,14 +213,14 @@ async def test_polling_moves_to_a_websocket(engine: Engine) -> None:
         assert (await heard(connection)).startswith("40{")
 
 
-async def test_requests_after_the_move_are_ignored(engine: Engine) -> None:
+async def test_requests_after_the_upgrade_are_ignored(engine: Engine) -> None:
     async with engine.upgraded() as (sid, connection):
         assert (await engine.poll(sid)).status_code == (await engine.push(sid, "3")).status_code == 400
         await connection.send(f"427{ASK}")
         assert (await heard(connection)).startswith("437[")
 
 
-async def test_another_websocket_after_the_move_is_ignored(engine: Engine) -> None:
+async def test_another_websocket_after_the_upgrade_is_ignored(engine: Engine) -> None:
     async with engine.upgraded() as (sid, connection):
         async with engine.websocket(f"EIO=4&transport=websocket&sid={sid}") as other:
             assert await closed(other) == 1008
@@ -228,10 +228,10 @@ async def test_another_websocket_after_the_move_is_ignored(engine: Engine) -> No
         assert (await heard(connection)).startswith("437[")
 
 
-# Further musts of the protocols' texts, which the suites do not try
+# Further requirements of the protocols, which the suites do not try
 
 
-async def test_two_requests_that_bring_packets_at_once_end_the_session(engine: Engine, live: ServiceProcess) -> None:
+async def test_two_posts_at_once_end_the_session(engine: Engine, live: ServiceProcess) -> None:
     """Engine.IO, "Sending data": 400, and close."""
     sid = await engine.opened()
     events = "\x1e".join(["40", *(f"42{number}{ASK}" for number in range(150))])
@@ -242,7 +242,7 @@ async def test_two_requests_that_bring_packets_at_once_end_the_session(engine: E
     assert (await engine.poll(sid)).status_code == 400
 
 
-async def test_only_a_request_that_waits_is_told_a_noop(engine: Engine) -> None:
+async def test_only_a_waiting_get_receives_a_noop(engine: Engine) -> None:
     """Engine.IO, "Upgrade": not the websocket."""
     async with engine.upgraded() as (_, connection):
         for number in range(5):
@@ -250,7 +250,7 @@ async def test_only_a_request_that_waits_is_told_a_noop(engine: Engine) -> None:
             assert (await heard(connection)).startswith(f"43{number}[")
 
 
-async def test_a_move_that_is_not_completed_leaves_the_session_as_it_was(engine: Engine) -> None:
+async def test_an_upgrade_that_is_not_completed_changes_nothing(engine: Engine) -> None:
     sid = await engine.opened()
     for says in (["2probe", "4hello"], ["5"], ["2probe"]):
         async with engine.websocket(f"EIO=4&transport=websocket&sid={sid}") as connection:
@@ -262,8 +262,8 @@ async def test_a_move_that_is_not_completed_leaves_the_session_as_it_was(engine:
     assert (await engine.poll(sid)).text.startswith("40{")
 
 
-async def test_a_client_that_leaves_its_request_leaves_its_session(engine: Engine) -> None:
-    """As with Node's server: what was to come would be lost with the answer."""
+async def test_a_client_that_cancels_its_get_ends_its_session(engine: Engine) -> None:
+    """As with Node's server: packets would be lost with the response."""
     sid = await engine.opened()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(engine.poll(sid), 0.3)

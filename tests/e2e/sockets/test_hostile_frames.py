@@ -1,4 +1,4 @@
-"""Clients that do not keep to the protocol: each is sent away, the service goes on for everybody else and logs nothing unexpected."""
+"""Websocket clients that break the protocol: they are disconnected, and the service goes on."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ ENGINE = "/socket.io/?EIO=4&transport=websocket"
 
 @asynccontextmanager
 async def raw(url: str, *, connected: bool = True, **options: Any) -> AsyncIterator[ClientConnection]:
-    """A websocket to the service without a Socket.IO client; `connected`: as far as the Socket.IO CONNECT."""
+    """A websocket without a Socket.IO client. `connected`: after the Socket.IO CONNECT."""
     async with websockets.connect(
         url.replace("http", "ws", 1) + ENGINE, max_size=None, compression=None, **options
     ) as connection:
@@ -45,7 +45,7 @@ async def closed_with(connection: ClientConnection) -> int:
 
 
 async def still_serves(backend: Backend) -> None:
-    """A well-behaved client gets what it should."""
+    """Another client is served."""
     ann = f"ann-{secrets.token_hex(4)}"
     async with device(backend, ann) as phone:
         room = await backend.room(f"room-{secrets.token_hex(4)}", ann)
@@ -55,7 +55,7 @@ async def still_serves(backend: Backend) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_unexpected(live: ServiceProcess) -> Any:
-    """Whatever a client does, it is no failure of the service."""
+    """No mistake of a client is logged as a failure of the service."""
     before = len(faults(live))
     yield
     assert faults(live)[before:] == []
@@ -105,21 +105,21 @@ async def test_a_frame_that_is_too_long_ends_the_connection(backend: Backend, le
 
 IGNORED = {
     "an event before CONNECT": ('42["auth2","x"]', False),
-    "an ack that nobody asked for": ("431[1]", True),
+    "an ack that was not asked for": ("431[1]", True),
     "a second CONNECT": ("40", True),
     "a CONNECT elsewhere": ("40/admin,", True),
     "an event elsewhere": ('42/admin,["auth2","x"]', True),
-    "an event of the library's own": ('42["connect",1,2,3]', True),
-    "another one": ('42["disconnect"]', True),
-    "an event that nobody knows": ('420["typing",{"room":"r"}]', True),
+    "a reserved event": ('42["connect",1,2,3]', True),
+    "another reserved event": ('42["disconnect"]', True),
+    "an unknown event": ('420["typing",{"room":"r"}]', True),
     "a very long ack id": ("42" + "9" * 90 + '["typing"]', True),
-    "a pong that nobody asked for": ("3", True),
+    "a pong without a ping": ("3", True),
 }
 
 
 @pytest.mark.parametrize(("frame", "connected"), IGNORED.values(), ids=IGNORED)
-async def test_what_means_nothing_is_ignored(backend: Backend, frame: str, connected: bool) -> None:
-    """And the connection goes on."""
+async def test_meaningless_packets_are_ignored(backend: Backend, frame: str, connected: bool) -> None:
+    """The connection goes on."""
     async with raw(backend.url, connected=connected) as connection:
         await connection.send(frame)
         if not connected:
@@ -145,8 +145,8 @@ async def test_invalid_utf8_ends_the_connection(backend: Backend) -> None:
     await still_serves(backend)
 
 
-async def test_invalid_utf8_with_a_close_behind_it_is_no_fault_of_ours(backend: Backend) -> None:
-    """In one piece, and in one piece behind what has to be dealt with first."""
+async def test_invalid_utf8_followed_by_a_close_is_no_failure(backend: Backend) -> None:
+    """In one TCP segment, alone and after a packet that is processed first."""
     for before in (b"", _masked(b"40")):
         async with raw(backend.url) as connection:
             connection.transport.write(before + _masked(b"\xff") + b"\x88\x80" + bytes(4))
@@ -155,7 +155,7 @@ async def test_invalid_utf8_with_a_close_behind_it_is_no_fault_of_ours(backend: 
 
 
 async def test_a_message_in_too_many_parts_ends_the_connection(backend: Backend) -> None:
-    """Empty ones, which never make it too long. In a few parts it is a message like any other."""
+    """The parts are empty, so the message is never too long. A few parts are allowed."""
     async with raw(backend.url) as connection:
         await connection.send(["42", "7[", '"conf', "", '",{"enc', 'oding":"base64"}]'])
         assert str(await connection.recv()).startswith("437[")
@@ -165,8 +165,8 @@ async def test_a_message_in_too_many_parts_ends_the_connection(backend: Backend)
     await still_serves(backend)
 
 
-async def test_who_says_much_at_once_is_slowed_and_heard_in_full(backend: Backend) -> None:
-    """100 at once, then 50 a second, and nothing is lost of it."""
+async def test_many_packets_at_once_are_delayed_and_not_lost(backend: Backend) -> None:
+    """100 at once, then 50 a second."""
     async with raw(backend.url) as connection:
         began = time.monotonic()
         for number in range(250):
@@ -178,8 +178,8 @@ async def test_who_says_much_at_once_is_slowed_and_heard_in_full(backend: Backen
     await still_serves(backend)
 
 
-async def test_what_waits_for_auth2_is_measured_in_bytes(backend: Backend) -> None:
-    """Characters may be of four. The first one waits, the second would be too much."""
+async def test_held_events_are_measured_in_bytes(backend: Backend) -> None:
+    """A character may have four. The first event is held, the second would be too much."""
     async with raw(backend.url) as connection:
         for number in (1, 2):
             await connection.send(f'42{number}["lastRead",{{"room":"{"é" * 20_000}","message":"m"}}]')
@@ -188,8 +188,8 @@ async def test_what_waits_for_auth2_is_measured_in_bytes(backend: Backend) -> No
         assert "NOT_AUTHENTICATED" in answer
 
 
-async def test_a_hundred_connections_that_say_nothing_harm_nobody(backend: Backend) -> None:
-    """Open transports without a CONNECT, some cut in the middle of a frame."""
+async def test_a_hundred_silent_connections_do_no_harm(backend: Backend) -> None:
+    """Without a CONNECT; some are aborted in the middle of a frame."""
     async with contextlib.AsyncExitStack() as stack:
         for number in range(100):
             connection = await stack.enter_async_context(raw(backend.url, connected=False))
@@ -199,8 +199,8 @@ async def test_a_hundred_connections_that_say_nothing_harm_nobody(backend: Backe
         await still_serves(backend)
 
 
-async def test_a_client_that_does_not_read_is_cut_off(backend: Backend, live: ServiceProcess) -> None:
-    """It costs a bounded amount of memory, and the others hear everything meanwhile."""
+async def test_a_client_that_does_not_read_is_disconnected(backend: Backend, live: ServiceProcess) -> None:
+    """It costs a bounded amount of memory, and the others receive all events meanwhile."""
     ann, bob = f"ann-{secrets.token_hex(4)}", f"bob-{secrets.token_hex(4)}"
     token = await backend.token(ann)
     room = await backend.room(f"room-{secrets.token_hex(4)}", ann, bob)
@@ -216,7 +216,7 @@ async def test_a_client_that_does_not_read_is_cut_off(backend: Backend, live: Se
 
 
 def _open_without_reading(url: str, token: str) -> socket.socket:
-    """A connection that authenticates by hand, over a socket with a small window, and then reads nothing."""
+    """A connection with a small receive window, authenticated, that reads nothing from now on."""
     address = urlsplit(url)
     assert address.hostname is not None
     plain = socket.socket()
@@ -224,7 +224,8 @@ def _open_without_reading(url: str, token: str) -> socket.socket:
     plain.settimeout(10)
     plain.connect((address.hostname, address.port))
     plain.sendall(
-        f"GET {ENGINE} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"GET {ENGINE} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
     )
     for awaited, text in ((b"0{", "40"), (b"40{", f'427["auth2","{token}"]'), (b"437[", "")):
@@ -236,13 +237,13 @@ def _open_without_reading(url: str, token: str) -> socket.socket:
 
 
 def _masked(payload: bytes) -> bytes:
-    """A client's text frame; the mask is zero, so the payload stays as it is."""
+    """A text frame of a client. The mask is zero, so the payload is not changed."""
     size = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
     return b"\x81" + size + bytes(4) + payload
 
 
 def _was_cut_off(stuck: socket.socket) -> bool:
-    """Whether the connection ends by itself; what is still in the pipe is thrown away."""
+    """Whether the service closes the connection. Data that is still under way is dropped."""
     stuck.settimeout(15)
     received = 0
     try:

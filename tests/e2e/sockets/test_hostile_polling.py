@@ -28,7 +28,7 @@ def polled() -> Any:
 
 
 async def session(backend: Backend) -> str:
-    """The id of a session that has begun to poll."""
+    """The id of a new long-polling session."""
     answer = await backend._http.get("/socket.io/?EIO=4&transport=polling")
     return str(json.loads(answer.text[1:])["sid"])
 
@@ -74,9 +74,7 @@ async def test_a_post_against_the_protocol_ends_the_session(polled: ServiceProce
         ("PUT", "EIO=4&transport=polling"),
     ],
 )
-async def test_a_request_that_makes_no_sense_is_the_clients_fault(
-    polled: ServiceProcess, method: str, query: str
-) -> None:
+async def test_a_meaningless_request_is_a_client_error(polled: ServiceProcess, method: str, query: str) -> None:
     before = len(polled.logged)
     async with Backend(polled.url) as backend:
         answer = await backend._http.request(method, f"/socket.io/?{query}")
@@ -84,8 +82,8 @@ async def test_a_request_that_makes_no_sense_is_the_clients_fault(
     assert polled.logged[before:] == []
 
 
-async def test_who_posts_much_at_once_is_slowed_and_heard_in_full(polled: ServiceProcess) -> None:
-    """As many packets in one request as there is room for in 64 KiB."""
+async def test_many_packets_in_one_post_are_delayed_and_not_lost(polled: ServiceProcess) -> None:
+    """A request holds as many packets as fit into 64 KiB."""
     async with Backend(polled.url) as backend:
         sid = await session(backend)
         events = [f'42{number}["conf",{{"encoding":"rot13"}}]' for number in range(200)]
@@ -103,8 +101,10 @@ async def test_who_posts_much_at_once_is_slowed_and_heard_in_full(polled: Servic
 
 
 @pytest.mark.parametrize(("method", "moved"), [("PUT", False), ("OPTIONS", False), ("GET", True)])
-async def test_what_is_no_polling_is_slowed_as_packets_are(polled: ServiceProcess, method: str, moved: bool) -> None:
-    """Who has a token does not pay for requests of the session; one client could keep a worker busy with them."""
+async def test_other_requests_of_a_session_are_delayed_as_packets_are(
+    polled: ServiceProcess, method: str, moved: bool
+) -> None:
+    """Their user does not pay for them, so one client could keep a worker busy with them."""
     async with Backend(polled.url) as backend, contextlib.AsyncExitStack() as stack:
         sid = await session(backend)
         token = await backend.token(f"ann-{secrets.token_hex(4)}")

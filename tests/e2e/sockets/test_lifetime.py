@@ -1,4 +1,4 @@
-"""What only shows from inside: deadlines, and that nothing stays behind of connections that are gone."""
+"""Seen from inside: deadlines, and that nothing is kept of closed connections."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ class Inside:
         assert isinstance(sockets, SocketServer)
         return sockets
 
-    def remains(self) -> dict[str, Any]:
+    def kept(self) -> dict[str, Any]:
         """Everything that is kept per connection, per user or per room."""
         connections, hub = self.sockets.connections, self.sockets._delivery._hub
         return {
@@ -61,11 +61,11 @@ class Inside:
             "tasks": self.sockets._delivery._tasks | self.sockets._authenticator._leaving,
         }
 
-    async def until_nothing_remains(self) -> None:
+    async def until_nothing_is_kept(self) -> None:
         async def empty() -> bool:
-            return not any(self.remains().values())
+            return not any(self.kept().values())
 
-        await wait_until(empty, f"nothing to remain of {self.remains()}", timeout_s=10)
+        await wait_until(empty, f"nothing to be kept of {self.kept()}", timeout_s=10)
 
 
 @pytest_asyncio.fixture(params=[{}])
@@ -121,24 +121,24 @@ async def until_closed(connection: websockets.ClientConnection) -> int | None:
 
 
 @pytest.mark.parametrize("frames", [[], ["40"], ["40", '42["typing"]']], ids=["open", "connected", "talking"])
-async def test_who_does_not_authenticate_in_time_is_sent_away(inside: Inside, frames: list[str]) -> None:
-    assert inside.sockets.connections.auth_deadlines.after_s <= 30  # ruling R34
+async def test_a_client_that_does_not_authenticate_in_time_is_disconnected(inside: Inside, frames: list[str]) -> None:
+    assert inside.sockets.connections.auth_deadlines.after_s <= 30
     inside.sockets.connections.auth_deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for frame in frames:
             await connection.send(frame)
         assert await until_closed(connection) == 1008
-    await inside.until_nothing_remains()
+    await inside.until_nothing_is_kept()
 
 
-async def test_who_authenticates_in_time_stays(inside: Inside, backend: Backend) -> None:
+async def test_a_client_that_authenticates_in_time_stays_connected(inside: Inside, backend: Backend) -> None:
     inside.sockets.connections.auth_deadlines.after_s = 0.5
     async with device(backend, "ann") as phone:
         await asyncio.sleep(1.0)
         assert phone.client.connected
 
 
-async def test_what_waits_for_auth2_in_vain_is_answered_at_the_end(inside: Inside) -> None:
+async def test_held_events_are_refused_when_the_time_for_auth2_is_over(inside: Inside) -> None:
     inside.sockets.connections.auth_deadlines.after_s = 0.5
     async with raw(inside.url) as connection:
         for packet in ("40", '427["lastRead",{"room":"r","message":"m"}]'):
@@ -150,15 +150,15 @@ async def test_what_waits_for_auth2_in_vain_is_answered_at_the_end(inside: Insid
 
 
 @pytest.mark.parametrize("inside", [{"socket_ping_interval_s": 1, "socket_ping_timeout_s": 1}], indirect=True)
-async def test_who_does_not_answer_pings_is_sent_away(inside: Inside, backend: Backend) -> None:
-    """And who does stays."""
+async def test_a_client_that_does_not_answer_pings_is_disconnected(inside: Inside, backend: Backend) -> None:
+    """One that does stays connected."""
     async with device(backend, "ann") as answers, raw(inside.url) as silent:
         await silent.send("40")
         await until_closed(silent)
         assert silent.close_code is not None
         await asyncio.sleep(1.5)
         assert answers.client.connected
-    await inside.until_nothing_remains()
+    await inside.until_nothing_is_kept()
 
 
 @pytest.mark.parametrize("limit", [3])
@@ -176,10 +176,10 @@ async def test_one_connection_too_many_is_refused_and_the_others_stay(
         assert (await devices[0].authenticate(token))["RC"] == 0
 
 
-async def test_no_more_connections_are_let_in_together_than_one_by_one(
+async def test_the_limit_of_connections_holds_for_simultaneous_ones_too(
     inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the store is asked for the rooms of the first one, the others wait, and count."""
+    """All wait for the same request to the store, and are counted meanwhile."""
     monkeypatch.setattr(auth, "MAX_SOCKETS_PER_USER", 3)
     token = await backend.token("ann")
     async with contextlib.AsyncExitStack() as stack:
@@ -188,8 +188,8 @@ async def test_no_more_connections_are_let_in_together_than_one_by_one(
         assert sorted(answer["RC"] for answer in answers) == [0] * 3 + [429] * 5
 
 
-async def test_nothing_remains_of_connections_however_they_end(inside: Inside, backend: Backend) -> None:
-    """Closed, cut, refused, sent away, switched to another user, on either transport."""
+async def test_nothing_is_kept_of_connections_however_they_end(inside: Inside, backend: Backend) -> None:
+    """Closed, aborted, refused, authenticated as another user; on both transports."""
     room = await backend.room("room", "ann", "bob")
     for transport in ("websocket", "polling"):
         async with (
@@ -209,11 +209,11 @@ async def test_nothing_remains_of_connections_however_they_end(inside: Inside, b
             pass
         await backend.post(room, "bob")
         cut.transport.abort()
-    await inside.until_nothing_remains()
+    await inside.until_nothing_is_kept()
 
 
-async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Inside, backend: Backend) -> None:
-    """Hundreds that came and went leave nothing behind."""
+async def test_memory_does_not_grow_with_closed_connections(inside: Inside, backend: Backend) -> None:
+    """Nothing is kept of hundreds of them."""
     token = await backend.token("ann")
 
     async def come_and_go(times: int) -> int:
@@ -223,7 +223,7 @@ async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Insid
                 await connection.send(f'427["auth2","{token}"]')
                 while not str(await connection.recv()).startswith("437"):
                     pass
-        await inside.until_nothing_remains()
+        await inside.until_nothing_is_kept()
         await asyncio.sleep(CONNECTION_LINGER_S + 0.5)
         gc.collect()
         return sum(isinstance(thing, Connection) for thing in gc.get_objects())
@@ -232,21 +232,21 @@ async def test_memory_does_not_grow_with_connections_that_are_gone(inside: Insid
     assert await come_and_go(300) <= 2
 
 
-async def test_a_stop_ends_every_connection(inside: Inside, backend: Backend) -> None:
-    """And whoever comes afterwards is refused."""
+async def test_a_stop_closes_all_connections(inside: Inside, backend: Backend) -> None:
+    """New ones are refused afterwards."""
     async with device(backend, "ann") as phone, device(backend, "bob", transports=("polling",)) as polls:
         await inside.sockets.stop()
         await phone.wait_until_closed()
         await polls.wait_until_closed()
-        assert not inside.remains()["connections"]
+        assert not inside.kept()["connections"]
         with pytest.raises(websockets.InvalidStatus):
             async with raw(inside.url):
                 pass
         assert (await backend._http.get("/socket.io/?EIO=4&transport=polling")).status_code == 400
 
 
-async def test_a_stop_ends_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server begins to stop with each connection anew; thousands of thousands would take longer than there is time."""
+async def test_a_stop_closes_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server begins the stop once for each connection. All of all would take too long."""
     ended: list[Any] = []
     close_now = inside.sockets.connections.close_now
 
@@ -260,12 +260,12 @@ async def test_a_stop_ends_each_connection_once(inside: Inside, monkeypatch: pyt
         for session in sessions:
             session.transport._writer.shutdown()  # type: ignore[attr-defined]
         assert ended == sessions
-    await inside.until_nothing_remains()
+    await inside.until_nothing_is_kept()
 
 
 @pytest.mark.parametrize("how", ["a frame against the protocol", "a close", "a stop"])
-async def test_who_takes_nothing_and_ends_keeps_no_connection(inside: Inside, how: str) -> None:
-    """What was written to it is not waited for for ever."""
+async def test_a_client_that_does_not_read_does_not_keep_a_closing_connection(inside: Inside, how: str) -> None:
+    """The server does not wait for ever until the written data is sent."""
     async with raw(inside.url) as connection:
         await connection.recv()
         (session,) = inside.sockets.connections.all()
@@ -286,11 +286,11 @@ async def test_who_takes_nothing_and_ends_keeps_no_connection(inside: Inside, ho
 
         await wait_until(cut, "the end of the connection", timeout_s=LINGER_S + 3)
         connection.transport.abort()
-    await inside.until_nothing_remains()
+    await inside.until_nothing_is_kept()
 
 
-async def test_what_happens_in_one_turn_is_one_write(inside: Inside, backend: Backend) -> None:
-    """To each socket, and the bytes are the same for all of them."""
+async def test_the_events_of_one_turn_are_one_write(inside: Inside, backend: Backend) -> None:
+    """To each socket. The bytes are the same for all of them."""
     room = await backend.room("room", "ann")
     token = await backend.token("ann")
     async with AsgiSocket(inside.service) as phone, AsgiSocket(inside.service) as laptop:
@@ -305,8 +305,8 @@ async def test_what_happens_in_one_turn_is_one_write(inside: Inside, backend: Ba
         assert (phone.writes, laptop.writes) == (before[0] + 1, before[1] + 1)
 
 
-async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
-    """As the bytes that it came in: as messages it would be a hundred times as large."""
+async def test_a_flood_of_small_packets_is_not_parsed_at_once(inside: Inside) -> None:
+    """It stays in bytes. As messages it would need a hundred times as much memory."""
     async with raw(inside.url) as connection:
         await connection.recv()
         connection.transport.write((b"\x81\x81" + bytes(4) + b"3") * 50_000)
@@ -316,12 +316,12 @@ async def test_a_flood_of_small_packets_waits_unread(inside: Inside) -> None:
         assert protocol.queue.qsize() <= PIECE_BYTES
         assert not protocol.queue.empty()
         connection.transport.abort()
-    # What is not read does not tell that the client is gone.
+    # The service does not see the end behind data that it does not read.
     inside.sockets.connections.close_now(session, CLIENT_LEFT)
-    await inside.until_nothing_remains()
+    await inside.until_nothing_is_kept()
 
 
-async def test_closings_after_a_gap_do_not_hold_up_a_stop(
+async def test_closing_after_a_gap_does_not_delay_a_stop(
     inside: Inside, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(closing, "GAP_SPREAD_S", 60.0)

@@ -9,7 +9,7 @@ from tests.support.servers import short_directory
 
 
 async def test_long_polling_works_with_one_worker() -> None:
-    """Alone, and as the beginning of a connection that moves on to a websocket, as two of the documentation's examples do."""
+    """Alone, and before an upgrade to a websocket, as in two examples of IMKit's documentation."""
     with (
         short_directory() as directory,
         ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,

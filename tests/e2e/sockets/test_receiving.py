@@ -13,8 +13,8 @@ from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("encoding", ["", "base64"])
-async def test_everybody_hears_who_has_read_how_far_and_nobody_else_does(backend: Backend, encoding: str) -> None:
-    """Two devices of the reader and another member, wherever they are connected; not a stranger."""
+async def test_all_devices_of_all_members_receive_a_read_and_strangers_do_not(backend: Backend, encoding: str) -> None:
+    """On whatever worker they are connected."""
     ann, bob, eve = fresh("ann"), fresh("bob"), fresh("eve")
     async with AsyncExitStack() as stack:
         phone, laptop, other, stranger = [
@@ -26,19 +26,19 @@ async def test_everybody_hears_who_has_read_how_far_and_nobody_else_does(backend
         for message in messages:
             assert (await backend.read(token, room, message))["result"]["lastRead"] == message
         expected = [{"roomID": room, "memberID": ann, "messageID": message} for message in messages]
-        for hearer in (phone, laptop, other):
-            await hearer.wait_for("lastRead", 10, room)
-            told = hearer.payloads("lastRead", room)
-            assert [receipt for receipt in told if receipt["memberID"] == ann] == expected
-            assert [receipt["messageID"] for receipt in told if receipt["memberID"] == bob] == messages
-            assert [message["_id"] for message in hearer.payloads("chat message", room)] == messages
-            assert hearer.only_strings == bool(encoding)
+        for receiver in (phone, laptop, other):
+            await receiver.wait_for("lastRead", 10, room)
+            receipts = receiver.payloads("lastRead", room)
+            assert [receipt for receipt in receipts if receipt["memberID"] == ann] == expected
+            assert [receipt["messageID"] for receipt in receipts if receipt["memberID"] == bob] == messages
+            assert [message["_id"] for message in receiver.payloads("chat message", room)] == messages
+            assert receiver.only_strings == bool(encoding)
         await asyncio.sleep(QUIET_S)
         assert stranger.received == []
 
 
 async def test_the_posters_receipt_follows_the_message(backend: Backend) -> None:
-    """Clients get no receipt for an own message otherwise (ruling R23)."""
+    """It is how clients learn that the own message is read."""
     ann = fresh("ann")
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann)
@@ -66,7 +66,7 @@ async def test_a_repeated_or_older_read_is_not_announced(backend: Backend) -> No
 
 
 async def test_a_message_is_pushed_as_http_answers_it(backend: Backend) -> None:
-    """docs.imkit.io, chat message: `_id` and `id`, the sender as an object, the times; and whatever else the backend sent."""
+    """As in docs.imkit.io, chat message, and with all other fields that the backend sent."""
     ann = fresh("ann")
     token = await backend.token(ann)
     async with device(backend, ann) as phone:
@@ -99,7 +99,7 @@ async def test_an_edit_and_a_recall_are_pushed_under_the_same_id(backend: Backen
     ]
 
 
-async def test_a_deleted_message_and_an_emptied_room_are_told(backend: Backend) -> None:
+async def test_deletions_of_messages_are_pushed(backend: Backend) -> None:
     ann = fresh("ann")
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann)
@@ -119,7 +119,7 @@ async def test_a_deleted_message_and_an_emptied_room_are_told(backend: Backend) 
 
 @pytest.fixture(params=["one server", "cluster"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A service on either plan."""
+    """A service on one server, and one on a cluster."""
     if request.param == "one server":
         yield request.getfixturevalue("live").url
         return
@@ -130,8 +130,8 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("others", [0, 4], ids=["a few", "above the fan-out limit of the cluster"])
-async def test_who_is_out_of_a_room_hears_so_on_all_devices_with_the_new_badge(url: str, others: int) -> None:
-    """Taken out, left, deleted: `left` in a last `room` event, and the badge without what was unread there."""
+async def test_a_user_who_is_out_of_a_room_is_told_on_all_devices_with_the_new_badge(url: str, others: int) -> None:
+    """Removed, left, deleted: a last `room` event with `left`, and the badge without that room."""
     ann, ben = fresh("ann"), fresh("ben")
     crowd = [fresh("crowd") for _ in range(others)]
     async with AsyncExitStack() as stack:
@@ -149,17 +149,17 @@ async def test_who_is_out_of_a_room_hears_so_on_all_devices_with_the_new_badge(u
                 await backend.call("DELETE", f"/rooms/{room}")
             last = {"_id": room, "id": room, "appID": "default", "members": [], "partial": True, "left": True}
             last |= ({"deleted": True} if number % 3 == 2 else {}) | {"unread": 0, "badge": 6 - number}
-            for hearer in (phone, laptop):
-                await hearer.wait_for_payload("room", last)
+            for receiver in (phone, laptop):
+                await receiver.wait_for_payload("room", last)
         await backend.post(rooms[0], ann)
         message = await backend.post(rooms[6], ann)
-        for hearer in (phone, laptop):
-            await hearer.wait_for("chat message", 2, rooms[6])
-            assert hearer.received[-1][1].get("_id", message) == message
-            assert [told for told in hearer.received if rooms[0] in str(told)][-1][1]["left"]
+        for receiver in (phone, laptop):
+            await receiver.wait_for("chat message", 2, rooms[6])
+            assert receiver.received[-1][1].get("_id", message) == message
+            assert [told for told in receiver.received if rooms[0] in str(told)][-1][1]["left"]
 
 
-async def test_who_stays_hears_the_room_as_it_is_now(backend: Backend) -> None:
+async def test_the_other_members_receive_the_room_as_it_is_now(backend: Backend) -> None:
     ann, ben = fresh("ann"), fresh("ben")
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann, ben)
@@ -170,8 +170,8 @@ async def test_who_stays_hears_the_room_as_it_is_now(backend: Backend) -> None:
     assert "left" not in told
 
 
-async def test_a_changed_room_is_told_without_what_is_personal(backend: Backend) -> None:
-    """docs.imkit.io, room: clients read `members` as objects, and would take `unread` for their own."""
+async def test_a_changed_room_is_pushed_without_personal_fields(backend: Backend) -> None:
+    """Clients read `members` as objects, and would take `unread` for their own."""
     ann, bob = fresh("ann"), fresh("bob")
     async with device(backend, ann) as phone:
         room = await backend.room(fresh("room"), ann, bob)
@@ -188,7 +188,7 @@ async def test_a_changed_room_is_told_without_what_is_personal(backend: Backend)
     assert not {"memberProperties", "unread", "muted", "pref", "isSuperuser", "isMentioned"} & told.keys()
 
 
-async def test_a_removed_member_hears_nothing_more_and_a_new_one_hears_at_once(backend: Backend) -> None:
+async def test_a_removed_member_receives_nothing_more_and_a_new_one_receives_at_once(backend: Backend) -> None:
     ann, bob, cid = fresh("ann"), fresh("bob"), fresh("cid")
     async with device(backend, ann) as stays, device(backend, bob) as leaves, device(backend, cid) as comes:
         room = await backend.room(fresh("room"), ann, bob)
@@ -197,16 +197,16 @@ async def test_a_removed_member_hears_nothing_more_and_a_new_one_hears_at_once(b
         await backend.remove(room, bob)
         await backend.add(room, cid)
         after = await backend.post(room, ann)
-        for hearer in (stays, comes):
-            await hearer.wait_for("lastRead", 1 if hearer is comes else 2, room)
+        for receiver in (stays, comes):
+            await receiver.wait_for("lastRead", 1 if receiver is comes else 2, room)
         await asyncio.sleep(QUIET_S)
         assert [message["_id"] for message in stays.payloads("chat message", room)] == [before, after]
         assert [message["_id"] for message in leaves.payloads("chat message", room)] == [before]
         assert [message["_id"] for message in comes.payloads("chat message", room)] == [after]
 
 
-async def test_a_deleted_room_falls_silent(backend: Backend) -> None:
-    """Under the same id a new room begins, with members of its own."""
+async def test_members_of_a_deleted_room_receive_nothing_more(backend: Backend) -> None:
+    """A new room with the same id has its own members."""
     ann, bob = fresh("ann"), fresh("bob")
     async with device(backend, ann) as old, device(backend, bob) as new:
         room = await backend.room(fresh("room"), ann)

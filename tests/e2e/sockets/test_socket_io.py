@@ -39,7 +39,7 @@ async def test_the_main_namespace_is_connected_to(engine: Engine) -> None:
 
 
 async def test_the_main_namespace_is_connected_to_with_a_payload(engine: Engine) -> None:
-    """`token` in it is the user's token: see test_authentication.py."""
+    """A `token` in it is the user's: see test_authentication.py."""
     async with engine.session() as connection:
         await connection.send('40{"device":"123"}')
         text = await heard(connection)
@@ -68,7 +68,7 @@ async def test_an_invalid_handshake_ends_the_connection(engine: Engine) -> None:
 
 
 async def test_without_a_handshake_the_connection_ends(engine: Engine) -> None:
-    """As one that answers no ping; one that answers them has 30 seconds, see test_lifetime.py."""
+    """It answers no ping. With pongs it would have 30 seconds, see test_lifetime.py."""
     async with engine.session() as connection:
         assert await closed(connection) == 1008
 
@@ -77,14 +77,14 @@ async def test_without_a_handshake_the_connection_ends(engine: Engine) -> None:
 
 
 async def test_leaving_the_main_namespace_differs(engine: Engine) -> None:
-    """In the suite the connection goes on; here nothing is left to say on it, and it is closed."""
+    """In the suite the connection goes on. Here it is closed, since there is no other namespace."""
     async with engine.connected() as connection:
         await connection.send("41")
         assert await closed(connection) == 1000
 
 
 async def test_connecting_to_and_leaving_a_custom_namespace_differs(engine: Engine) -> None:
-    """There is none; the main one is not concerned."""
+    """There is none. The main namespace is not affected."""
     async with engine.connected() as connection:
         await connection.send("40/custom")
         assert await heard(connection) == '44/custom,{"message":"Invalid namespace"}'
@@ -96,7 +96,7 @@ async def test_connecting_to_and_leaving_a_custom_namespace_differs(engine: Engi
 # Socket.IO: messages
 
 
-async def test_an_event_is_heard(engine: Engine) -> None:
+async def test_an_event_is_processed(engine: Engine) -> None:
     async with engine.connected() as connection:
         await connection.send('42["conf",{"encoding":"base64"},1,"2",{"3":[true]}]')
         await connection.send(f"427{ASK}")
@@ -114,7 +114,7 @@ async def test_an_event_with_an_ack_is_answered(engine: Engine) -> None:
 
 @pytest.mark.parametrize("ack", ["", "789"], ids=["plain", "ack"])
 async def test_an_event_with_binary_attachments_differs(engine: Engine, ack: str) -> None:
-    """Two cases. Refused: binary is not spoken here."""
+    """Two cases. Refused: binary packets are not supported."""
     async with engine.connected() as connection:
         await connection.send(f'452-{ack}["message",{{"_placeholder":true,"num":0}},{{"_placeholder":true,"num":1}}]')
         assert await closed(connection) == 1008

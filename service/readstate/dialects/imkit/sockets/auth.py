@@ -9,20 +9,9 @@ from typing import Any
 
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
-from readstate.dialects.imkit.errors import (
-    INVALID_CLIENT_KEY,
-    INVALID_TOKEN,
-    RATE_LIMIT_EXCEEDED,
-    explain,
-)
+from readstate.dialects.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, explain
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.sockets.connection import (
-    AUTH_REFUSED,
-    RATE_LIMITED,
-    STATE_LOST,
-    CloseReason,
-    Connection,
-)
+from readstate.dialects.imkit.sockets.connection import AUTH_REFUSED, RATE_LIMITED, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.services import Services
 from readstate.domain.identity import App, Session

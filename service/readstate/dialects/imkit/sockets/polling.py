@@ -105,11 +105,7 @@ def is_poll(connection: Connection, scope: Message) -> bool:
 
 
 async def serve(
-    connections: Connections,
-    connection: Connection,
-    method: str,
-    receive: Receive,
-    response: Response,
+    connections: Connections, connection: Connection, method: str, receive: Receive, response: Response
 ) -> None:
     """Answer one request of a connection. `method` is GET or POST."""
     transport = connection.transport
@@ -129,11 +125,7 @@ async def serve(
 
 
 async def _poll(
-    connections: Connections,
-    connection: Connection,
-    transport: PollingTransport,
-    receive: Receive,
-    response: Response,
+    connections: Connections, connection: Connection, transport: PollingTransport, receive: Receive, response: Response
 ) -> None:
     if transport.is_writable():
         connections.close_now(connection, CloseReason(POLICY_VIOLATION, _GET_WAITS))
@@ -165,11 +157,7 @@ async def _until_disconnect(receive: Receive) -> None:
 
 
 async def _post(
-    connections: Connections,
-    connection: Connection,
-    transport: PollingTransport,
-    receive: Receive,
-    response: Response,
+    connections: Connections, connection: Connection, transport: PollingTransport, receive: Receive, response: Response
 ) -> None:
     if connection.is_closing:
         await response.refuse("the session has ended")  # its queued packets may still be fetched
