@@ -101,7 +101,7 @@ class Connections:
         return list(self._open.values())
 
     def open(self, transport: Transport, upgrades: list[str], *, client_key: str, address: str) -> Connection:
-        """Open a connection, and send the packet that says so.
+        """Open a connection and send its handshake.
 
         `upgrades`: the transports that it may move to.
         """
@@ -237,7 +237,7 @@ class Connections:
         elif packet.type == CONNECT:
             await self._connect(connection, packet.data or {})
         elif packet.type == DISCONNECT:
-            connection.close(CLIENT_LEFT)  # nothing is left to say without the only namespace
+            connection.close(CLIENT_LEFT)  # there is no other namespace
         elif packet.type == EVENT and connection.is_connected:
             await self._handler.on_client_event(connection, packet)
 

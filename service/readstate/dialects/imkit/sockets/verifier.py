@@ -23,7 +23,7 @@ Refusal = tuple[str, int, Headers]  # reason, status, headers
 
 _CLIENT_KEY_HEADERS = (b"im-client-key", b"client-key", b"client_key", b"im_client_key")
 _CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
-# A refusal tells nothing about users, and without it the reason would be hard to find.
+# A refusal contains nothing about users, and pages need it to find out what is wrong.
 _ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
 
 
