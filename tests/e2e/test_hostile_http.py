@@ -73,7 +73,7 @@ async def test_an_offer_in_pieces_is_the_same(backend: Backend) -> None:
             assert connection.recv(65_536).endswith(b'"result":{"totalBadge":0,"data":{"none":0}}}')
 
 
-@pytest.mark.parametrize("headers", ["", "Origin: https://chat.example\r\n"], ids=["express", "framework"])
+@pytest.mark.parametrize("headers", ["", "Origin: https://chat.example\r\n"], ids=["fast", "framework"])
 async def test_who_breaks_off_in_the_middle_of_a_body_has_said_nothing(backend: Backend, headers: str) -> None:
     ann = await backend.token("ann")
     room = await backend.room(f"broken-off-{len(headers)}", "ann", "bob")

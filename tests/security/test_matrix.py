@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from readstate.app import create_app
-from readstate.dialects.imkit.reading import EXPRESSES
+from readstate.dialects.imkit.reading import FAST_ROUTES
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.signing import sign
@@ -180,7 +180,7 @@ _SETTINGS = with_tencent(
     Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
 )
 ROUTES = routes_of(create_app(_SETTINGS))
-EXPRESS = {one.handler.opt["operation"].name for one in (*EXPRESSES._exact.values(), *EXPRESSES._with_id.values())}
+FAST = {route.operation.name for route in FAST_ROUTES.all}
 
 
 def test_every_route_is_in_a_row() -> None:
@@ -356,7 +356,7 @@ CASES = [(route, number) for route in ROUTES for number in range(len(ROWS.get(ro
 async def test_a_call_is_for_those_who_may_make_it(world: Imkit, other: NewApp, route: Route, number: int) -> None:
     row = ROWS[route.operation][number]
     for caller in CALLERS:
-        for origin in (False, True) if route.operation in EXPRESS else (False,):
+        for origin in (False, True) if route.operation in FAST else (False,):
             cell = Cell(world, caller, row, await token_of(world, other, caller))
             await check_cell(cell, route, origin=origin)
 

@@ -49,7 +49,7 @@ def envelope(message: str, retry_after_s: int = 1) -> bytes:
     return f'{{"RC":429,"RM":"Too Many Requests",{error},"retryAfter":{retry_after_s}}}'.encode()
 
 
-@pytest.mark.parametrize("headers", [{}, {"Origin": "https://chat.example"}], ids=["express", "framework"])
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://chat.example"}], ids=["fast", "framework"])
 async def test_a_user_may_ask_so_much_at_once_and_others_do_not_feel_it(imkit: Imkit, headers: dict[str, str]) -> None:
     await imkit.room("r", "ann", "ben")
     ann = {"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": await imkit.sign_in("ann"), **headers}

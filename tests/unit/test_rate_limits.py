@@ -7,7 +7,7 @@ from readstate.dialects.access.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_D
 from readstate.dialects.http.client_address import Held, network_of
 from readstate.dialects.http.untaken import LARGE_BYTES, MAX_BYTES, Untaken
 from readstate.dialects.imkit import api as imkit
-from readstate.dialects.imkit.reading import EXPRESSES
+from readstate.dialects.imkit.reading import FAST_ROUTES
 from readstate.dialects.rocketchat import api as rocketchat
 from readstate.dialects.tencent import api as tencent
 from readstate.errors import TooManyRequests
@@ -185,10 +185,9 @@ def test_every_call_has_its_cost() -> None:
     } == {}
 
 
-def test_no_dear_call_takes_the_express_road() -> None:
+def test_no_dear_call_takes_the_fast_path() -> None:
     """There nothing counts how many run at once."""
-    expresses = [*EXPRESSES._exact.values(), *EXPRESSES._with_id.values()]
-    assert all(express.handler.opt["operation"].cost < costs.DEAR for express in expresses)
+    assert all(route.operation.cost < costs.DEAR for route in FAST_ROUTES.all)
 
 
 # Addresses

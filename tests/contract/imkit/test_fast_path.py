@@ -1,4 +1,4 @@
-"""The express road and the framework's road give the same bytes, and PUT /me/lastReads answers each item on its own."""
+"""The fast path and the framework give the same bytes, and PUT /me/lastReads answers each item on its own."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
 
-# A header that changes nothing but the road.
+# A header that changes nothing but the way.
 BROWSER = {"Origin": "https://chat.example"}
 
 QUESTIONS: list[tuple[str, str, Any]] = [
@@ -78,15 +78,15 @@ async def ask(imkit: Imkit, question: tuple[str, str, Any], headers: dict[str, s
 @pytest.mark.parametrize(
     "question", QUESTIONS, ids=lambda question: f"{question[0]} {question[1]} {str(question[2])[:30]}"
 )
-async def test_both_roads_answer_alike(al: Imkit, question: tuple[str, str, Any]) -> None:
-    """Asked twice over each road, because the first answer may change what the second says."""
+async def test_both_ways_answer_alike(al: Imkit, question: tuple[str, str, Any]) -> None:
+    """Asked twice each way, because the first answer may change what the second says."""
     user = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}
     for headers in (user, {"IM-CLIENT-KEY": CLIENT_KEY}, {**user, "IM-CLIENT-KEY": "wrong"}, {"IM-API-KEY": API_KEY}):
         await ask(al, question, headers)
-        express = await ask(al, question, headers)
+        fast = await ask(al, question, headers)
         framework = await ask(al, question, headers | BROWSER)
-        assert (express.status_code, express.content) == (framework.status_code, framework.content)
-        assert express.headers["content-type"] == framework.headers["content-type"]
+        assert (fast.status_code, fast.content) == (framework.status_code, framework.content)
+        assert fast.headers["content-type"] == framework.headers["content-type"]
 
 
 async def test_items_are_answered_one_by_one(al: Imkit) -> None:

@@ -86,7 +86,7 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
         failures=FAILURES,
         cors_headers=CORS_HEADERS,
         prepare_path=restore_encoded_slashes,
-        fast_routes=reading.EXPRESSES,
+        fast_routes=reading.FAST_ROUTES,
         socket_path="/socket.io",
         open_sockets=partial(
             SocketServer,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from litestar import Request
 from msgspec import Struct, field
@@ -51,34 +51,38 @@ class Principal(Struct, frozen=True):
         return "" if self.backend else self.user
 
 
-class BareCall(Struct):
-    """What handlers ask of a request, for a call that comes by another way than the framework's."""
+class _Charged(Protocol):
+    @property
+    def auth(self) -> Principal: ...
+    @property
+    def services(self) -> Services: ...
+
+
+class Charging:
+    """What handlers use of a call, beside `auth` and `services`."""
+
+    __slots__ = ()
+
+    def charge(self: _Charged, cost: float) -> None:
+        """Charge what the call has turned out to cost, beside what its caller paid."""
+        self.services.rate_limits.charge(self.auth.app, self.auth.payer, cost)
+
+    def charge_derived(self: _Charged, rooms: int) -> None:
+        """Charge for the rooms that a badge had to ask."""
+        if rooms:
+            self.services.rate_limits.charge(self.auth.app, self.auth.payer, costs.of_derived(rooms))
+
+
+class BareCall(Struct, Charging):
+    """A call that does not come by way of the framework."""
 
     auth: Principal
     services: Services
 
-    def charge(self, cost: float) -> None:
-        """What the call has turned out to cost, beside what its caller paid."""
-        self.services.rate_limits.charge(self.auth.app, self.auth.payer, cost)
 
-    def charge_derived(self, rooms: int) -> None:
-        """What the rooms cost that a badge had to ask."""
-        if rooms:
-            self.charge(costs.of_derived(rooms))
-
-
-class Call(Request[Any, Principal, Any]):
-    """A request that the gate has let in: `auth` is the Principal."""
+class Call(Charging, Request[Any, Principal, Any]):
+    """A request that is authenticated."""
 
     @property
     def services(self) -> Services:
         return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
-
-    def charge(self, cost: float) -> None:
-        """As BareCall does."""
-        self.services.rate_limits.charge(self.auth.app, self.auth.payer, cost)
-
-    def charge_derived(self, rooms: int) -> None:
-        """As BareCall does."""
-        if rooms:
-            self.charge(costs.of_derived(rooms))

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -19,7 +18,7 @@ from readstate.dialects.imkit.errors import (
     SEVERAL_ROOM_TAGS,
     explain,
 )
-from readstate.dialects.imkit.fast_path import Express, Expresses
+from readstate.dialects.imkit.fast_path import FastRoutes
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
 from readstate.dialects.imkit.schemas import (
@@ -139,16 +138,4 @@ async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None)
     return ok(TagBadgesResult(badges.total, badges.counts))
 
 
-EXPRESSES = Expresses(
-    Express(mark_read, "PUT", "/rooms/", "/lastRead", msgspec.json.Decoder(MarkRead).decode),
-    Express(mark_read_many, "PUT", "/me/lastReads", None, msgspec.json.Decoder(MarkReadMany).decode),
-    Express(badge, "GET", "/me/badge", None, None, query={"roomTags": "room_tags", "roomTags[]": "room_tags_array"}),
-    Express(
-        badges_by_tags,
-        "POST",
-        "/badges/byRoomTags",
-        None,
-        msgspec.json.Decoder(TagsAsked | None).decode,
-        body_optional=True,
-    ),
-)
+FAST_ROUTES = FastRoutes(mark_read, mark_read_many, badge, badges_by_tags)
