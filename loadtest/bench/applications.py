@@ -14,8 +14,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from loadtest.bench import pool_executor
 from readstate.app import Service
 from readstate.parts import open_parts
+from readstate.process.listener import listen
 from readstate.process.parent_watch import die_with_parent
-from readstate.process.supervisor import Workers, calm_collector, listen
+from readstate.process.workers import Workers, calm_collector
 from readstate.settings import Settings
 
 ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)

@@ -1,6 +1,7 @@
-"""One line of JSON per event on standard error: what a log collector takes without rules of its own.
+"""The log: one line of JSON per event on standard error, which a log collector takes without rules of its own.
 
-Lines hold no tokens, keys, message bodies or headers; ids of users and rooms only where an operator needs them.
+Lines hold no tokens, keys, message bodies or headers, and ids of users and rooms only where an operator
+needs them.
 """
 
 import json
@@ -13,7 +14,7 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 
 
 class JsonLines(logging.Formatter):
-    """Time (UTC), level, logger, message, whatever was given as `extra`, and the traceback if there is one."""
+    """Time (UTC), level, logger, message, the values given as `extra`, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -30,7 +31,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send everything at or above `level` (debug, info, warning, error) to standard error, one JSON object per line."""
+    """Send everything at or above `level` (debug, info, warning, error) to standard error as lines of JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
@@ -40,6 +41,14 @@ def configure(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
-    # At debug these tell of every frame and of the headers of every handshake, tokens included.
+    # At debug they log every frame and the headers of every handshake, tokens included.
     for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
+
+
+def configure_service(level: str) -> None:
+    """`configure` for the supervisor and its workers."""
+    configure(level)
+    if level == "info":
+        # The start and the stop of each process are of interest only in a search for a fault.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -4,7 +4,8 @@ import argparse
 import os
 
 from readstate.cli.arguments import note
-from readstate.process.supervisor import StartError, serve
+from readstate.process.listener import StartError
+from readstate.process.supervisor import serve
 from readstate.settings import Settings
 
 CANNOT_START = 2
