@@ -4,30 +4,33 @@ Lines hold no tokens, keys, message bodies or headers, and ids of users and room
 needs them.
 """
 
-import json
 import logging
 import sys
 import time
 from typing import Any
 
+from pythonjsonlogger.json import JsonFormatter
+
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(JsonFormatter):
     """Time (UTC), level, logger, message, the values given as `extra`, and the traceback if there is one."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line: dict[str, Any] = {
-            "time": f"{at}.{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **{name: value for name, value in vars(record).items() if name not in _PLAIN},
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=True, default=str)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        fields = ["asctime", "levelname", "name", "message"]
+        super().__init__(fields, rename_fields=_NAMES, reserved_attrs=_PLAIN, json_default=str)
+        self.converter = time.gmtime
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        log_data["level"] = log_data["level"].lower()
+        if "traceback" in log_data:
+            log_data["traceback"] = log_data.pop("traceback")  # last: it is the longest
+        return log_data
 
 
 def configure(level: str) -> None:
