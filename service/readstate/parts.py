@@ -25,13 +25,12 @@ from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect, load_functions
 from readstate.store.executor import Executor
-from readstate.store.memory import StoreMemory
+from readstate.store.health import MemoryHealth, WriteHealth
 from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import redis_store
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
 from readstate.store.workers import Key, Workers
-from readstate.store.writes import StoreWrites
 from readstate.tasks import cancel_and_wait
 
 logger = logging.getLogger(__name__)
@@ -49,8 +48,8 @@ class Parts(Struct, frozen=True):
     notices: Notices
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
-    memory: StoreMemory
-    writes: StoreWrites
+    memory: MemoryHealth
+    writes: WriteHealth
 
 
 @asynccontextmanager
@@ -76,13 +75,13 @@ async def open_parts(
             old_api_key=settings.old_api_key,
         )
         services = _services(settings, ReadState(store), RedisUsers(executor), RedisTokens(executor), apps)
-        memory, writes = StoreMemory(executor), StoreWrites(executor)
+        memory, writes = MemoryHealth(executor), WriteHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, _shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
-        await memory.look()
+        await memory.check()
         stack.push_async_callback(
             cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, memory, writes))
         )
@@ -150,14 +149,14 @@ async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Exec
             await asyncio.sleep(CONNECT_EVERY_S)
 
 
-async def why_not_ready(executor: Executor, writes: StoreWrites) -> str:
+async def why_not_ready(executor: Executor, writes: WriteHealth) -> str:
     """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
 
     A store that is full is ready: it answers, and what makes room is done.
     """
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            refusal = await writes.look()
+            refusal = await writes.check()
             if refusal and not writes.is_full():
                 return f"the store refuses writes: {refusal}"
             # A server that was started anew, or a new node, may not know the scripts.
@@ -175,7 +174,7 @@ async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
 
 
 async def keep_refreshing(
-    apps: AppRegistry, tokens: Tokens, executor: Executor, memory: StoreMemory, writes: StoreWrites
+    apps: AppRegistry, tokens: Tokens, executor: Executor, memory: MemoryHealth, writes: WriteHealth
 ) -> None:
     """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
 
@@ -189,8 +188,8 @@ async def keep_refreshing(
         try:
             await refresh(apps, tokens)
             if turn % MEMORY_TURNS == 0:
-                await memory.look()
-                await writes.look()
+                await memory.check()
+                await writes.check()
         except Fault as error:
             logger.warning("apps, revocations and memory could not be looked at: %s", error)
         except Exception:

@@ -125,7 +125,7 @@ class Play:
             yield "members", {"room": room, "limit": 1000}
             yield "receipt_counts", {"room": room, "messages": MESSAGES}
         for user in USERS:
-            yield "rooms", {"user": user}
+            yield "rooms_of", {"user": user}
             yield "badge", {"user": user, "tags": ()}
             yield "badge", {"user": user, "tags": TAGS[:2]}
             yield "badges_by_tags", {"user": user, "tags": ()}

@@ -131,7 +131,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
 ) -> None:
     """In /readyz, and in the log once a minute. One that is full serves on: it answers, and what frees memory is done."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
-    caplog.set_level(logging.INFO, "readstate.store.writes")
+    caplog.set_level(logging.INFO, "readstate.store.health")
     tell(own_server, words)
 
     async def is_said() -> bool:

@@ -23,7 +23,7 @@ from readstate.process.embedded import socket_path
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
-from readstate.store.memory import StoreMemory
+from readstate.store.health import MemoryHealth
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
 from tests.support.imkit import Imkit, refusal, result
 from tests.support.processes import ServiceProcess
@@ -220,29 +220,29 @@ async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(
     nodes: list[Server], caplog: pytest.LogCaptureFixture
 ) -> None:
     executor = await connect(nodes[0].url)
-    memory = StoreMemory(executor)
-    caplog.set_level(logging.WARNING, "readstate.store.memory")
-    await memory.look()
+    memory = MemoryHealth(executor)
+    caplog.set_level(logging.WARNING, "readstate.store.health")
+    await memory.check()
     assert memory.warnings() == []
     limit_share(nodes, 0.9)
     for _ in range(3):
-        await memory.look()
+        await memory.check()
     assert [record.getMessage() for record in caplog.records] == memory.warnings()
     assert len(memory.warnings()) == len(nodes)
     # A server that stays near the line does not cross it again and again.
     limit_share(nodes, 0.78)
-    await memory.look()
+    await memory.check()
     limit_share(nodes, 0.85)
-    await memory.look()
+    await memory.check()
     assert len(caplog.records) == len(nodes)
     limit_share(nodes, 0.5)
-    await memory.look()
+    await memory.check()
     assert memory.warnings() == []
     limit_share(nodes, 0.9)
-    await memory.look()
+    await memory.check()
     assert len(caplog.records) == 2 * len(nodes)
-    memory._told = dict.fromkeys(memory._told, time.monotonic() - 601)
-    await memory.look()
+    memory._logged_at = dict.fromkeys(memory._told, time.monotonic() - 601)
+    await memory.check()
     assert len(caplog.records) == 3 * len(nodes)
     await executor.close()
 

@@ -126,7 +126,7 @@ async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done
     with pytest.raises(Unavailable, match="took too long"):
         await executor.call(endless, [KEY], [])
     assert time.monotonic() - begun < 1.5
-    assert await executor.call(executor.scripts["badge"], [KEY], ["default", "al"]) == [0, []]
+    assert await executor.call(executor.scripts["badge"], [KEY], ["default", "al"]) == [0, 0, []]
     await executor.close()
 
 

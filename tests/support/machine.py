@@ -434,7 +434,7 @@ class ReadStateMachine(RuleBasedStateMachine):
             asked.append(("badge", {"user": user, "tags": pair if self.step % 2 else pair[:1]}))
             asked.append(("badges_by_tags", {"user": user, "tags": ()}))
             asked.append(("badges_by_tags", {"user": user, "tags": pair}))
-            asked.append(("rooms", {"user": user}))
+            asked.append(("rooms_of", {"user": user}))
         return asked
 
     async def _check_receipts(self, room: str, *, sample: int) -> None:

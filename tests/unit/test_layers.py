@@ -1,6 +1,8 @@
 """The arrows between the layers, held against the imports of every file: dialects -> domain <- store, and webhooks -> domain."""
 
 import ast
+import graphlib
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,34 @@ def test_only_the_store_speaks_redis() -> None:
         if any(within(module, "redis") for module in imported_by(path))
     }
     assert not wrong
+
+
+def test_no_imports_form_a_circle() -> None:
+    """Not even those inside functions and those for types only: each file can be read after what it builds on."""
+    files = {module_name(path): path for path in SERVICE.rglob("*.py")}
+    graph = {
+        module: {imported for imported in imported_modules(path, files.keys()) if imported != module}
+        for module, path in files.items()
+    }
+    assert graph["readstate.store.connect"] >= {"readstate.store.cluster", "readstate.store.executor"}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        raise AssertionError(" is imported by ".join(error.args[1])) from None
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SERVICE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, modules: Collection[str]) -> set[str]:
+    """Those of `modules` that a file names: of `from package import module` the module, not the package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name if name in modules else node.module for name in names}
+    return found.intersection(modules)

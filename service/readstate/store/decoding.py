@@ -24,6 +24,11 @@ def two_by_two(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
+def by_field(flat: Sequence[Any]) -> dict[Any, Any]:
+    """A flat list of names and values in turn, as a dict."""
+    return dict(two_by_two(flat))
+
+
 def message_ref(reply: Sequence[Any]) -> MessageRef | None:
     """A message as scripts answer it, {} for none."""
     return MessageRef(message=text(reply[0]), seq=reply[1], sender=text(reply[2]), at_ms=reply[3]) if reply else None

@@ -124,6 +124,11 @@ def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
     return error if script.writes else errors.Unavailable("the store did not answer")
 
 
+def is_full(text: str) -> bool:
+    """Whether an error reply says that the server is full."""
+    return text.startswith("OOM ")
+
+
 def refused_write(fault: errors.Unavailable) -> str:
     """Why the server takes no writes, in its own words, if `fault` comes from that; else ""."""
     text = str(fault.__cause__ or "")

@@ -9,7 +9,8 @@ import msgspec
 from readstate.domain.identity import User
 from readstate.domain.limits import MAX_PROFILE_FIELDS
 from readstate.errors import Invalid, UserUnknown
-from readstate.store.executor import Executor, by_field
+from readstate.store.decoding import by_field
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 _UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
