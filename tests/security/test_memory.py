@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import redis
 
-from readstate import app as joined
+from readstate import parts
 from readstate import metrics
 from readstate.dialects.http import health as operating
 from readstate.errors import Invalid, StoreFull
@@ -165,8 +165,8 @@ async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, n
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service looks at the memory several times a second, and each answer is found anew."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
-    monkeypatch.setattr(joined, "POLL_S", 0.1)
-    monkeypatch.setattr(joined, "MEMORY_TURNS", 1)
+    monkeypatch.setattr(parts, "POLL_S", 0.1)
+    monkeypatch.setattr(parts, "MEMORY_TURNS", 1)
 
 
 async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(
@@ -241,7 +241,7 @@ async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(
     limit_share(nodes, 0.9)
     await memory.check()
     assert len(caplog.records) == 2 * len(nodes)
-    memory._logged_at = dict.fromkeys(memory._told, time.monotonic() - 601)
+    memory._logged_at = dict.fromkeys(memory._logged_at, time.monotonic() - 601)
     await memory.check()
     assert len(caplog.records) == 3 * len(nodes)
     await executor.close()
