@@ -14,8 +14,7 @@ import pytest
 import pytest_asyncio
 import redis
 
-from readstate import parts
-from readstate import metrics
+from readstate import metrics, parts
 from readstate.dialects.http import health as operating
 from readstate.errors import Invalid, StoreFull
 from readstate.process import machine
