@@ -51,9 +51,10 @@ format: .venv ## put the code into its one layout
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lint: .venv ## look for mistakes and layout
+lint: .venv ## look for mistakes, layout and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: .venv ## check the types
 	$(BIN)/mypy
