@@ -38,7 +38,7 @@ async def deliver(executor: Executor, settings: Settings) -> None:
         allow_private=settings.webhook_allow_private,
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),
     ) as sender:
-        read_state = ReadState(redis_store(executor, **settings.bounds()))
+        read_state = redis_store(executor, **settings.bounds())
         native, dialect = forms(read_state, settings)
         deliverer = Deliverer(
             RedisEvents(executor),

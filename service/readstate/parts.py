@@ -17,7 +17,7 @@ from readstate.dialects.people import People
 from readstate.dialects.services import Services
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.identity import Apps, Directory, TokenStore
-from readstate.domain.ports import Notices
+from readstate.domain.notices import Notices
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError
@@ -74,7 +74,7 @@ async def open_parts(
             old_client_key=settings.old_client_key,
             old_api_key=settings.old_api_key,
         )
-        services = _services(settings, ReadState(store), RedisUsers(executor), RedisTokens(executor), apps)
+        services = _services(settings, store, RedisUsers(executor), RedisTokens(executor), apps)
         memory, writes = MemoryHealth(executor), WriteHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, _shared_keys(settings))
@@ -92,7 +92,7 @@ async def open_parts(
 
 
 def _services(
-    settings: Settings, read_state: ReadState, directory: Directory, token_store: TokenStore, apps: Apps
+    settings: Settings, store: ReadState, directory: Directory, token_store: TokenStore, apps: Apps
 ) -> Services:
     tokens = Tokens(
         token_store,
@@ -109,7 +109,14 @@ def _services(
         several_apps=apps.several,
     )
     return Services(
-        read_state,
+        store.rooms,
+        store.messages,
+        store.reading,
+        store.receipts,
+        store.badges,
+        store.audit,
+        store.throttle,
+        store.latest,
         directory,
         apps,
         tokens,

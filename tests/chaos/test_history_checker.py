@@ -18,15 +18,16 @@ async def true_history(seed: int) -> tuple[list[Call], dict[str, list[str]]]:
     chance, model, history = random.Random(seed), ModelStore(), []
     order: dict[str, list[str]] = {room: [] for room in ROOMS}
     for room in ROOMS:
-        await a_room(model, "a", room, members=USERS)  # type: ignore[arg-type]  # it has what is asked here
+        await a_room(model, "a", room, members=USERS)
     for number in range(60):
         user, room, now = chance.choice(USERS), chance.choice(ROOMS), float(10 * number)
         if number < 4 or chance.random() < 0.4:
-            order[room].append((await posted(model, "a", room, sender=user)).message)  # type: ignore[arg-type]
+            order[room].append((await posted(model, "a", room, sender=user)).message)
             history.append(Call("post", user, now, now + 5, room, order[room][-1]))
         elif order[room] and chance.random() < 0.7:
             message = chance.choice(order[room])
             reading = await model.reading.mark_read(app="a", room=room, user=user, message=message)
+            assert reading.badge is not None
             history.append(
                 Call("read", user, now, now + 5, room, message, reading.message, reading.unread, reading.badge)
             )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from readstate.domain.types import Posted, Reading, Status
+from readstate.domain.types import MarkedRead, Posted, Status
 from readstate.errors import ReadStateError, RoomUnknown
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
@@ -138,7 +138,7 @@ def answer_without_badge(answer: Any) -> Any:
     """
     if isinstance(answer, Posted):
         return replace(answer, moved=0)
-    if isinstance(answer, Reading):
+    if isinstance(answer, MarkedRead):
         return (answer.message, answer.seq, answer.moved, answer.unread)
     return answer
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import Reading
+from readstate.domain.types import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
@@ -17,7 +17,7 @@ async def test_reading_moves_the_cursor_and_lowers_the_badge(store: RedisStore, 
     await posted(store, app, message="m")
     await posted(store, app)
     reading = await store.reading.mark_read(app=app, room="r", user="ann", message="m")
-    assert reading == Reading(message="m", seq=1, moved=True, unread=1, badge=2)
+    assert reading == MarkedRead(message="m", seq=1, moved=True, unread=1, badge=2)
     assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in ("ann", "bob")] == [1, 2]
 
 
@@ -31,7 +31,7 @@ async def test_an_older_or_equal_message_changes_nothing(store: RedisStore, app:
     await store.reading.mark_read(app=app, room="r", user="ann", message="n")
     before = await contents(store, app)
     reading = await store.reading.mark_read(app=app, room="r", user="ann", message=message)
-    assert reading == Reading(message="n", seq=2, moved=False, unread=1, badge=1)
+    assert reading == MarkedRead(message="n", seq=2, moved=False, unread=1, badge=1)
     assert await contents(store, app) == before
 
 
@@ -42,7 +42,7 @@ async def test_a_first_read_below_where_one_joined_is_a_read(store: RedisStore, 
     await posted(store, app, message="n")
     await store.rooms.add_members(app=app, room="r", members=["ann"])
     await posted(store, app)
-    assert await store.reading.mark_read(app=app, room="r", user="ann", message="m") == Reading("m", 1, True, 1, 1)
+    assert await store.reading.mark_read(app=app, room="r", user="ann", message="m") == MarkedRead("m", 1, True, 1, 1)
     assert not (await store.reading.mark_read(app=app, room="r", user="ann", message="m")).moved
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -75,13 +75,13 @@ async def test_many_at_once_are_each_answered_on_their_own(store: RedisStore, ap
     for room, message in (("r", "m1"), ("r", "m2"), ("s", "n1")):
         await posted(store, app, room, message=message)
     items = [("r", "m2"), ("nowhere", "m1"), ("s", "m1"), ("s", "n1"), ("r", "m1")]
-    outcomes = await store.reading.mark_read_many(app=app, user="ann", items=items)
-    badges = [outcome.badge if isinstance(outcome, Reading) else -1 for outcome in outcomes]
-    assert [outcome if isinstance(outcome, Reading) else type(outcome) for outcome in outcomes] == [
-        Reading("m2", 2, True, 0, badges[0]),
+    outcomes, badge = await store.reading.mark_read_many(app=app, user="ann", items=items)
+    badges = [outcome.badge if isinstance(outcome, MarkedRead) else -1 for outcome in outcomes]
+    assert [outcome if isinstance(outcome, MarkedRead) else type(outcome) for outcome in outcomes] == [
+        MarkedRead("m2", 2, True, 0, badges[0]),
         RoomUnknown,
         MessageUnknown,
-        Reading("n1", 1, True, 0, badges[3]),
-        Reading("m2", 2, False, 0, badges[4]),
+        MarkedRead("n1", 1, True, 0, badges[3]),
+        MarkedRead("m2", 2, False, 0, badges[4]),
     ]
-    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
+    assert badge == await store.badges.badge(app=app, user="ann", tags=[]) == 0

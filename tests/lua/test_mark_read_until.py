@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import Posted, Reading
+from readstate.domain.types import MarkedRead, Posted
 from readstate.errors import NotMember, RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused
@@ -19,7 +19,7 @@ async def sent(
     return await posted(store, app, message=message, sender=sender, countable=countable, sent_ms=sent_ms, by_time=True)
 
 
-async def until(store: RedisStore, app: str, until_ms: int, user: str = "ann") -> Reading:
+async def until(store: RedisStore, app: str, until_ms: int, user: str = "ann") -> MarkedRead | None:
     return await store.reading.mark_read_until(app=app, room="r", user=user, until_ms=until_ms)
 
 
@@ -46,8 +46,9 @@ async def test_the_newest_message_of_that_time_or_earlier_is_read(
 ) -> None:
     """0: the newest of all. Without any such message nothing moves."""
     await three(store, app)
-    moved = message != ""
-    assert await until(store, app, until_ms) == Reading(message, int(message[1:] or 0), moved, unread, unread)
+    expected = MarkedRead(message, int(message[1:]), True, unread, unread) if message else None
+    assert await until(store, app, until_ms) == expected
+    assert await store.badges.badge(app=app, user="ann") == unread
     assert await unread_of(store, app, "ann") == unread
 
 
@@ -66,7 +67,9 @@ async def test_the_newest_is_that_which_came_last(store: RedisStore, app: str) -
     """Messages have the order in which they came; what lies between is read along."""
     await three(store, app)
     await sent(store, app, "late", LONG_AGO + 5)
-    assert (await until(store, app, LONG_AGO + 7)).message == "late"
+    reading = await until(store, app, LONG_AGO + 7)
+    assert reading is not None
+    assert reading.message == "late"
     assert await unread_of(store, app, "ann") == 0
 
 
@@ -74,23 +77,25 @@ async def test_an_older_time_changes_nothing(store: RedisStore, app: str) -> Non
     """The newer cursor is answered."""
     await three(store, app)
     await until(store, app, LONG_AGO + 20)
-    assert await until(store, app, LONG_AGO + 10) == Reading("m2", 2, False, 1, 1)
+    assert await until(store, app, LONG_AGO + 10) == MarkedRead("m2", 2, False, 1, 1)
     before = await contents(store, app)
-    assert await until(store, app, LONG_AGO + 10) == Reading("m2", 2, False, 1, 1)
+    assert await until(store, app, LONG_AGO + 10) == MarkedRead("m2", 2, False, 1, 1)
     assert await contents(store, app) == before
 
 
 async def test_a_room_without_messages_has_nothing_to_read(store: RedisStore, app: str) -> None:
     """No message is named."""
     await a_room(store, app)
-    assert await until(store, app, 0) == Reading("", 0, False, 0, 0)
+    assert await until(store, app, 0) is None
+    assert await unread_of(store, app, "ann") == 0
+    assert await store.badges.badge(app=app, user="ann") == 0
 
 
 async def test_reading_to_a_deleted_message_at_the_end_leaves_nothing(store: RedisStore, app: str) -> None:
     """Cursors may stand on it."""
     await three(store, app)
     await store.messages.delete_message(app=app, room="r", message="m3")
-    assert await until(store, app, 0) == Reading("m3", 3, True, 0, 0)
+    assert await until(store, app, 0) == MarkedRead("m3", 3, True, 0, 0)
 
 
 async def test_what_was_sent_before_a_time_that_is_read_does_not_count_when_it_comes(

@@ -13,7 +13,7 @@ async def test_the_sender_is_remembered_also_of_a_deleted_message(store: RedisSt
     await posted(store, app, message="n")
     await store.messages.delete_message(app=app, room="r", message="m")
     assert (await store.messages.message(app=app, room="r", message="m")).sender == "ann"
-    assert (await store.messages.message(app=app, room="r", message="n")).sender == ""
+    assert (await store.messages.message(app=app, room="r", message="n")).sender is None
 
 
 async def test_a_message_before_a_place_is_unknown(store: RedisStore, app: str) -> None:

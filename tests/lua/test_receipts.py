@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readstate.domain.types import Filter, ReceiptCount, Receipts
+from readstate.domain.types import Filter, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid, MessageUnknown, RoomUnknown
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -26,7 +26,7 @@ FOUR = ("ann", "bob", "cid", "dan")
 
 @pytest.fixture(params=[1, 256])
 def fanout_limit(request: pytest.FixtureRequest) -> int:
-    """Receipts are the same below and above the limit."""
+    """ReceiptsPage are the same below and above the limit."""
     return int(request.param)
 
 
@@ -439,7 +439,7 @@ async def test_no_page_whatever_it_holds_is_more_than_refused(store: RedisStore,
     message = await a_message(store, app, readers=["bob"])
     loop = asyncio.get_running_loop()
 
-    async def ask(token: Any, which: Filter) -> Receipts | None:
+    async def ask(token: Any, which: Filter) -> ReceiptsPage | None:
         page = base64.urlsafe_b64encode(msgspec.msgpack.encode(token)).decode().rstrip("=")
         try:
             return await store.receipts.page(app=app, room="r", message=message, which=which, limit=3, page=page)

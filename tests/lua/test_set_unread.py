@@ -149,6 +149,7 @@ async def test_reading_to_the_end_always_leaves_nothing(store: RedisStore, app: 
     await a_read_room(store, app)
     await store.reading.set_unread(app=app, room="r", user="ann", count=8)
     reading = await store.reading.mark_read_until(app=app, room="r", user="ann", until_ms=0)
+    assert reading is not None
     assert (reading.moved, reading.unread) == (True, 0)
 
 

@@ -130,9 +130,9 @@ async def test_a_full_store_lets_everything_be_deleted_and_then_heals(filled: Im
     limit(nodes, 0)
     await filled.post("garden", "al", "garden-m4")
     assert await filled.badge("cy") == 6
-    read_state = filled.services.read_state
+    read_state = filled.services
     for user in ("al", "bo", "cy"):
-        assert await read_state.audit_user(app="default", user=user, repair=False) == []
+        assert await read_state.audit.audit_user(app="default", user=user, repair=False) == []
 
 
 async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, nodes: list[Server]) -> None:

@@ -67,7 +67,7 @@ class Imkit:
 
     def noun_of(self, operation: str) -> Any:
         """The part of the store that has an operation, for tests in which it waits or fails."""
-        return noun_of(self.services.read_state._store, operation)
+        return noun_of(self.services, operation)
 
     def fail(self, monkeypatch: pytest.MonkeyPatch, operation: str, error: Exception) -> None:
         """Have one operation of the store raise `error`."""

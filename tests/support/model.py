@@ -1,6 +1,6 @@
 """The read state by brute force: every number is counted from the messages each time it is asked for.
 
-It implements `domain.ports.Store`, so whatever runs on the real store runs on it. It is slow and obviously right, which is
+It implements `domain.read_state.ReadState`, so that what runs on the real store runs on it. It is slow and obviously right, which is
 its whole purpose: the scripts are compared with it. The one thing it does not know is how state is laid out.
 """
 
@@ -17,18 +17,19 @@ from readstate.domain.notices import (
     RoomChanged,
     RoomDeleted,
 )
+from readstate.domain.throttle import Hit
 from readstate.domain.types import (
     Change,
     Deleted,
     Drift,
     Filter,
     Made,
+    MarkedRead,
     MemberState,
     MessageRef,
     Posted,
-    Reading,
     ReceiptCount,
-    Receipts,
+    ReceiptsPage,
     Room,
     Status,
     Subscriptions,
@@ -44,7 +45,7 @@ GONE_KEPT_MS = 3600 * 1000
 
 
 class ModelStore:
-    """`domain.ports.Store` in memory.
+    """`domain.read_state.ReadState` in memory: all nouns in one.
 
     `notices` holds (app, notice) of everything that the operations should have published, in order.
     """
@@ -74,9 +75,9 @@ class ModelStore:
         *,
         app: str,
         room: str,
-        tags: Sequence[str],
-        profile: Mapping[str, bytes],
-        members: Sequence[str],
+        tags: Sequence[str] = (),
+        profile: Mapping[str, bytes] | None = None,
+        members: Sequence[str] = (),
         by_client: bool = False,
     ) -> bool:
         rooms = self._rooms(app)
@@ -84,7 +85,7 @@ class ModelStore:
         if not created and by_client:
             return False
         if not created and rooms[room].by_client:
-            self._take_over(app, room, tags, profile, members)
+            self._take_over(app, room, tags, profile or {}, members)
             return False
         if created:
             before = self.buried.pop((app, room), None)
@@ -94,7 +95,7 @@ class ModelStore:
                 head,
                 ordinal,
                 tuple(sorted(set(tags))),
-                dict(profile),
+                dict(profile or {}),
                 floor=ordinal,
                 by_client=by_client,
             )
@@ -183,24 +184,28 @@ class ModelStore:
         *,
         app: str,
         room: str,
-        sender: str,
-        message: str,
-        countable: bool,
-        body: str,
-        sender_must_be_member: bool,
-        sent_ms: int = 0,
+        sender: str | None,
+        message: str | None = None,
+        countable: bool = True,
+        body: str = "{}",
+        sender_must_be_member: bool = False,
+        sent_ms: int | None = None,
         by_time: bool = False,
-        move_cursor: bool = True,
-        as_last: bool = True,
+        move_cursor: bool | None = None,
+        as_last: bool | None = None,
         notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
-        there = self._room(app, room, made)
+        there, sender, sent_ms = self._room(app, room, made), sender or "", sent_ms or 0
+        move_cursor = countable if move_cursor is None else move_cursor
+        as_last = countable if as_last is None else as_last
         if sender_must_be_member and sender not in there.members:
             raise NotMember(sender)
         for known in there.messages:
             if known.id == message:
-                return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender)
+                return Posted(
+                    known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender or None
+                )
         countable = countable and not (by_time and there.was_read_before(sender, sent_ms))
         there.head, there.ordinal = there.head + 1, there.ordinal + countable
         now_ms = self._now_ms()
@@ -221,14 +226,14 @@ class ModelStore:
             notices.append(CursorMoved(room, sender, new.id, new.seq))
         if notify:
             self._publish(app, *notices)
-        return Posted(new.id, new.seq, new.ordinal, new.at_ms, created=True, sender=sender)
+        return Posted(new.id, new.seq, new.ordinal, new.at_ms, created=True, sender=sender or None)
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
         known = self._room(app, room).find(message)
         if known.deleted or known.recalled:
             raise MessageUnknown(message)
         self._publish(app, MessagePosted(room, known.id, known.sender, known.at_ms, known.seq, Change.EDIT.value, body))
-        return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender)
+        return Posted(known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender or None)
 
     async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
         known = self._room(app, room).find(message)
@@ -248,9 +253,11 @@ class ModelStore:
         )
         return Deleted(1)
 
-    async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
+    async def delete_messages(
+        self, *, app: str, room: str, before: str | None = None, before_ms: int | None = None
+    ) -> Deleted:
         there = self._room(app, room)
-        first = there.first_to_stay(before, before_ms)
+        first = there.first_to_stay(before or "", before_ms or 0)
         gone = [message for message in there.messages if not first or message.seq < first.seq]
         present = [message for message in gone if not message.deleted]
         if gone and gone[-1].seq > there.floor_seq:
@@ -260,7 +267,7 @@ class ModelStore:
             message.deleted = True
         if present:
             self._publish(app, MessageDeleted(room, "_before", first.id) if first else MessageDeleted(room, "_all"))
-        return Deleted(len(present), first.id if first else "")
+        return Deleted(len(present), first.id if first else None)
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
         known = self._room(app, room).find(message)
@@ -270,35 +277,37 @@ class ModelStore:
 
     # Reading
 
-    async def mark_read(self, *, app: str, room: str, user: str, message: str, **how: object) -> Reading:
+    async def mark_read(self, *, app: str, room: str, user: str, message: str, **how: object) -> MarkedRead:
         there, _ = self._stay(app, room, user)
         return await self._read(app, room, user, there.find(message))
 
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]]
-    ) -> list[Reading | ReadStateError]:
-        done: list[Reading | ReadStateError] = []
+    ) -> tuple[list[MarkedRead | ReadStateError], int]:
+        done: list[MarkedRead | ReadStateError] = []
         for room, message in items:
             try:
                 done.append(await self.mark_read(app=app, room=room, user=user, message=message))
             except ReadStateError as error:
                 done.append(error)
-        return done
+        return done, await self.badge(app=app, user=user)
 
-    async def mark_read_until(self, *, app: str, room: str, user: str, until_ms: int, **how: object) -> Reading:
+    async def mark_read_until(
+        self, *, app: str, room: str, user: str, until_ms: int | None = None, **how: object
+    ) -> MarkedRead | None:
         there, _ = self._stay(app, room, user)
         if there.is_pair:
             there.until[user] = max(until_ms or self._now_ms(), there.until.get(user, 0))
         found = [message for message in there.messages if not until_ms or message.at_ms <= until_ms]
         if not found:
-            return Reading("", 0, False, there.unread(user), await self.badge(app=app, user=user, tags=()))
+            return None
         return await self._read(app, room, user, found[-1])
 
-    async def mark_unread(self, *, app: str, room: str, user: str, message: str) -> None:
+    async def mark_unread(self, *, app: str, room: str, user: str, message: str | None = None) -> None:
         there, stay = self._stay(app, room, user)
         known = there.find(message) if message else there.newest()
         if not known or known.deleted:
-            raise MessageUnknown(message)
+            raise MessageUnknown(str(message))
         stay.marked_ms = known.at_ms
         self._changed[app, room] = self._now_ms()
 
@@ -317,11 +326,19 @@ class ModelStore:
         stay.acknowledged.update({known.seq: self._now_ms() for known in news})
         return sorted((known.id for known in news), key=list(messages).index)
 
-    # Receipts
+    # ReceiptsPage
 
     async def page(
-        self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0
-    ) -> Receipts:
+        self,
+        *,
+        app: str,
+        room: str,
+        message: str,
+        which: Filter,
+        limit: int = 50,
+        page: str | None = None,
+        after: int = 0,
+    ) -> ReceiptsPage:
         """A page is named by how many people the pages before it held."""
         there = self._room(app, room)
         known = there.find_whole(message)
@@ -332,14 +349,14 @@ class ModelStore:
         asked = len(readers if which is Filter.READ else non_readers)
         first = int(page or 0)
         last = min(first + limit, asked)
-        return Receipts(
+        return ReceiptsPage(
             ref(known),
             counted.read,
             counted.unread,
             counted.left,
             readers=tuple(readers[first:last]) if which is Filter.READ else (),
             non_readers=tuple(non_readers[first:last]) if which is Filter.UNREAD else (),
-            next=str(last) if last < asked else "",
+            next=str(last) if last < asked else None,
         )
 
     async def receipt_counts(
@@ -362,7 +379,7 @@ class ModelStore:
         mine = {room: there for room, there in self._rooms(app).items() if user in there.members}
         return [room for room, there in mine.items() if any(known.id == message for known in there.messages)]
 
-    async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
+    async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
         """As coarse as may be: everything that happened in a room changed it for all who are in it."""
         changed = {room: at_ms for (where, room), at_ms in self._changed.items() if where == app and at_ms > since_ms}
         mine = set(await self.rooms_of(app=app, user=user))
@@ -372,31 +389,34 @@ class ModelStore:
             tuple((room, at_ms) for room, at_ms in removed if room not in mine and at_ms > since_ms),
         )
 
-    async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
+    async def note_newest(self, *, app: str, what: str, at_ms: int) -> bool:
         self._newest[app, what] = max(self._newest.get((app, what), 0), at_ms)
-        return self._newest[app, what]
+        return self._newest[app, what] <= at_ms
 
-    async def hit_rate_limit(self, *, app: str, what: str, limit: int, window_ms: int) -> tuple[int, int]:
+    async def newest(self, *, app: str, what: str) -> int | None:
+        return self._newest.get((app, what))
+
+    async def hit_rate_limit(self, *, app: str, what: str, limit: int, window_ms: int) -> Hit:
         """Windows begin at whole multiples of their length."""
         window = self._now_ms() // window_ms
         taken = self._taken[app, what, window] = self._taken.get((app, what, window), 0) + 1
-        return max(limit - taken, -1), (window + 1) * window_ms
+        return Hit(taken <= limit, max(limit - taken, 0), (window + 1) * window_ms)
 
     # Badges
 
-    async def badge(self, *, app: str, user: str, tags: Sequence[str], **how: object) -> int:
+    async def badge(self, *, app: str, user: str, tags: Sequence[str] = (), **how: object) -> int:
         return sum(there.unread(user) for there in self._counted(app, user) if set(tags) <= set(there.tags))
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         return {user: await self.badge(app=app, user=user, tags=()) for user in users}
 
-    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str], **how: object) -> TagBadges:
+    async def badges_by_tags(self, *, app: str, user: str, tags: Sequence[str] = (), **how: object) -> TagBadges:
         counted = self._counted(app, user)
         asked = set(tags) or {tag for there in counted for tag in there.tags}
         counts = {tag: sum(there.unread(user) for there in counted if tag in there.tags) for tag in sorted(asked)}
         return TagBadges(sum(there.unread(user) for there in counted if asked & set(there.tags)), counts)
 
-    async def room(self, *, app: str, room: str, user: str) -> Room:
+    async def room(self, *, app: str, room: str, user: str | None = None) -> Room:
         there = self._room(app, room)
         return Room(
             room,
@@ -407,12 +427,12 @@ class ModelStore:
             there.head,
             len(there.members),
             ref(newest) if (newest := there.newest()) else None,
-            there.state(user) if user in there.members else None,
+            there.state(user or "") if user in there.members else None,
             user in there.invited,
             there.by_client,
         )
 
-    async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
+    async def members(self, *, app: str, room: str, limit: int = 1000) -> list[MemberState]:
         there = self._room(app, room)
         return [there.state(member) for member in list(there.members)[:limit]]
 
@@ -421,13 +441,13 @@ class ModelStore:
 
     # Truth: what is counted afresh cannot drift.
 
-    async def audit_user(self, *, app: str, user: str, repair: bool) -> list[Drift]:
+    async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
         return []
 
-    async def audit_room(self, *, app: str, room: str, repair: bool) -> list[Drift]:
+    async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
         return []
 
-    async def audit_all(self, *, repair: bool) -> list[Drift]:
+    async def audit_all(self, *, repair: bool = False) -> list[Drift]:
         return []
 
     # What the operations share
@@ -447,7 +467,7 @@ class ModelStore:
             raise NotMember(user)
         return there, there.members[user]
 
-    async def _read(self, app: str, room: str, user: str, wanted: Message) -> Reading:
+    async def _read(self, app: str, room: str, user: str, wanted: Message) -> MarkedRead:
         there, stay = self._stay(app, room, user)
         # Joining is not reading: a first read below the baseline is a read all the same, though it lowers no count.
         moved = wanted.seq > stay.read or wanted.ordinal > stay.ordinal or stay.marked_ms > 0
@@ -455,7 +475,7 @@ class ModelStore:
         kept = there.at(stay.read)
         if moved:
             self._publish(app, CursorMoved(room, user, kept.id, kept.seq))
-        return Reading(kept.id, kept.seq, moved, there.unread(user), await self.badge(app=app, user=user, tags=()))
+        return MarkedRead(kept.id, kept.seq, moved, there.unread(user), await self.badge(app=app, user=user, tags=()))
 
     def _counted(self, app: str, user: str) -> list[ModelRoom]:
         return [there for there in self._rooms(app).values() if user in there.members and there.status is Status.ACTIVE]

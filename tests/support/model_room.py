@@ -169,7 +169,7 @@ class ModelRoom:
             self.at(stay.read).id if stay.read else None,
             stay.moved_ms,
             stay.read > 0,
-            stay.marked_ms,
+            stay.marked_ms or None,
             stay.baseline,
         )
 
@@ -197,4 +197,4 @@ class ModelRoom:
 
 
 def ref(message: Message) -> MessageRef:
-    return MessageRef(message.id, message.seq, message.sender, message.at_ms)
+    return MessageRef(message.id, message.seq, message.sender or None, message.at_ms)

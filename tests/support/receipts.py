@@ -5,18 +5,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
-from readstate.domain.ports import Store
-from readstate.domain.types import Filter, Receipt, Receipts
+from readstate.domain.types import Filter, Receipt, ReceiptsPage
+from readstate.store.redis_store import RedisStore
+from tests.support.model import ModelStore
 from tests.support.model_room import Message, ModelRoom
 
 MAX_PAGES = 1000  # far more than any test has people
 
 
 async def pages(
-    store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
-) -> AsyncIterator[Receipts]:
+    store: RedisStore | ModelStore, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
+) -> AsyncIterator[ReceiptsPage]:
     """Page after page, as long as there is a next one."""
-    page = ""
+    page: str | None = None
     for _ in range(MAX_PAGES):
         answer = await store.receipts.page(app=app, room=room, message=message, which=which, limit=limit, page=page)
         assert len(answer.readers) + len(answer.non_readers) <= limit, "a page holds more than was asked for"
@@ -28,8 +29,8 @@ async def pages(
 
 
 async def whole_list(
-    store: Store, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
-) -> Receipts:
+    store: RedisStore | ModelStore, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
+) -> ReceiptsPage:
     """All pages as one answer, people in the order of their names."""
     found = [page async for page in pages(store, app, room, message, which, limit)]
     assert len({(page.message, page.read, page.unread, page.left) for page in found}) == 1, (
@@ -45,7 +46,9 @@ async def whole_list(
     )
 
 
-def check_receipts(real: Receipts, true: Receipts, *, certain: Callable[[Receipt], bool] = lambda _: True) -> None:
+def check_receipts(
+    real: ReceiptsPage, true: ReceiptsPage, *, certain: Callable[[Receipt], bool] = lambda _: True
+) -> None:
     """`real` is `true`, but for times that the trimmed journal no longer holds: those are later, and say so.
 
     `certain` tells of a true receipt whether the journal must still hold its time.
@@ -85,7 +88,7 @@ def was_acknowledged(room: ModelRoom, member: str, message: Message) -> bool:
 
 
 async def page_while(
-    store: Store,
+    store: RedisStore | ModelStore,
     app: str,
     room: str,
     message: str,

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from readstate.domain.ports import Store
 from readstate.domain.types import Posted
+from readstate.store.redis_store import RedisStore
+from tests.support.model import ModelStore
 
 
 async def a_room(
-    store: Store, app: str, room: str = "r", *, members: Sequence[str] = ("ann", "bob"), tags: Sequence[str] = ()
+    store: RedisStore | ModelStore,
+    app: str,
+    room: str = "r",
+    *,
+    members: Sequence[str] = ("ann", "bob"),
+    tags: Sequence[str] = (),
 ) -> str:
     """A room with `members` and nothing in it. Returns its id."""
     await store.rooms.create_room(app=app, room=room, tags=sorted(tags), profile={}, members=members)
@@ -16,7 +22,14 @@ async def a_room(
 
 
 async def posted(
-    store: Store, app: str, room: str = "r", message: str = "", *, sender: str = "", countable: bool = True, **more: Any
+    store: RedisStore | ModelStore,
+    app: str,
+    room: str = "r",
+    message: str = "",
+    *,
+    sender: str = "",
+    countable: bool = True,
+    **more: Any,
 ) -> Posted:
     """A message in the room, by nobody unless `sender` is given."""
     given = {
@@ -30,7 +43,7 @@ async def posted(
     return await store.messages.post(app=app, room=room, **given)
 
 
-async def unread_of(store: Store, app: str, user: str, room: str = "r") -> int:
+async def unread_of(store: RedisStore | ModelStore, app: str, user: str, room: str = "r") -> int:
     """What `user` has not read of the room, by the room's own count."""
     me = (await store.rooms.room(app=app, room=room, user=user)).me
     assert me is not None, f"{user} is not a member of {room}"

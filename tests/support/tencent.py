@@ -37,7 +37,7 @@ class Tencent:
 
     @property
     def read_state(self) -> Any:
-        return self.imkit.services.read_state
+        return self.imkit.services
 
     async def call(
         self, command: str, body: Any = None, *, method: str = "POST", **query: str | None
@@ -57,9 +57,9 @@ class Tencent:
     async def conversation(self, one: str, other: str, *messages: tuple[str, str, int]) -> None:
         """A conversation of two accounts with (sender, MsgKey, MsgTime) in it; MsgTime 0: now."""
         room = room_of_pair(one, other)
-        await self.read_state.create_room(app=APP, room=room, tags=[DIRECT_TAG], members=[one, other])
+        await self.read_state.rooms.create_room(app=APP, room=room, tags=[DIRECT_TAG], members=[one, other])
         for sender, key, time_s in messages:
-            await self.read_state.post(
+            await self.read_state.messages.post(
                 app=APP, room=room, sender=sender, message=key, sent_ms=time_ms(time_s) if time_s else 0, by_time=True
             )
 
@@ -67,13 +67,13 @@ class Tencent:
         self, group: str, *members: str, kind: str = "Public", messages: tuple[tuple[str, int], ...] = ()
     ) -> None:
         """A group with (sender, MsgSeq) in it."""
-        await self.read_state.create_room(app=APP, room=group, profile=group_profile(kind), members=members)
+        await self.read_state.rooms.create_room(app=APP, room=group, profile=group_profile(kind), members=members)
         for sender, seq in messages:
-            await self.read_state.post(app=APP, room=group, sender=sender, message=message_of_seq(seq))
+            await self.read_state.messages.post(app=APP, room=group, sender=sender, message=message_of_seq(seq))
 
     async def unread(self, room: str, account: str) -> int:
         """What an account has not read of a room."""
-        me = (await self.read_state.room(app=APP, room=room, user=account)).me
+        me = (await self.read_state.rooms.room(app=APP, room=room, user=account)).me
         assert me is not None, f"{account} is not in {room}"
         return int(me.unread)
 

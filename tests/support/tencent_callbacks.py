@@ -71,7 +71,7 @@ class Tencent:
 
     @property
     def read_state(self) -> ReadState:
-        return self.imkit.services.read_state  # type: ignore[no-any-return]
+        return self.imkit.services  # type: ignore[no-any-return]
 
     async def badges(self, *users: str) -> dict[str, int]:
         """Everybody's unread messages over all rooms, as IMKit's clients ask for them."""

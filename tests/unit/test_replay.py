@@ -12,7 +12,6 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readstate.domain.read_state import ReadState
 from readstate.replay import api as api_module
 from readstate.replay.api import Api, Refused, ReplayError, path
 from readstate.replay.compare import Comparison
@@ -43,40 +42,42 @@ def event(kind: str, user: str, to: str = "", room: str = "2031-03-02.garden-a")
     return Event(room=room, at="2031-03-02T10:00:00Z", kind=kind, user=user, to=to)  # type: ignore[arg-type]
 
 
-async def carry_out(events: list[Event]) -> ReadState:
+async def carry_out(events: list[Event]) -> ModelStore:
     """Bring the planned steps about in the model store, as the feeding does over HTTP."""
-    state = ReadState(ModelStore())  # type: ignore[arg-type]  # it has what is asked here
+    state = ModelStore()
     for room, there in by_room(events).items():
-        await state.create_room(app="a", room=room, tags=room_tags(there[0]))
+        await state.rooms.create_room(app="a", room=room, tags=room_tags(there[0]))
         posted = 0
         for step in plan(there):
             if step.act == "join":
-                await state.add_members(app="a", room=room, members=step.users)
+                await state.rooms.add_members(app="a", room=room, members=step.users)
             elif step.act == "leave":
-                await state.remove_members(app="a", room=room, members=step.users)
+                await state.rooms.remove_members(app="a", room=room, members=step.users)
             else:
                 if posted:
-                    reading = await state.mark_read(app="a", room=room, user=step.users[0], message=message_id(posted))
+                    reading = await state.reading.mark_read(
+                        app="a", room=room, user=step.users[0], message=message_id(posted)
+                    )
                     assert reading.unread == 0
                 for _ in step.texts:
                     posted += 1
-                    await state.post(app="a", room=room, sender=step.users[0], message=message_id(posted))
+                    await state.messages.post(app="a", room=room, sender=step.users[0], message=message_id(posted))
     return state
 
 
-async def assert_counted_right(counted: Counted, state: ReadState) -> None:
+async def assert_counted_right(counted: Counted, state: ModelStore) -> None:
     for room, there in counted.rooms.items():
-        listed = {entry.member: entry for entry in await state.members(app="a", room=room)}
+        listed = {entry.member: entry for entry in await state.rooms.members(app="a", room=room)}
         assert listed.keys() == there.members.keys()
         for user, member in there.members.items():
             assert listed[user].unread == there.unread(user)
             assert listed[user].last_read == (message_id(member.read) if member.read else None)
     for user, states in counted.users.items():
-        assert await state.badge(app="a", user=user) == badge(states)
+        assert await state.badges.badge(app="a", user=user) == badge(states)
         tags = sorted({tag for tags, _ in states for tag in tags})
         for pair in combinations(tags, 2):
-            assert await state.badge(app="a", user=user, tags=pair) == badge(states, *pair)
-        by_tags = await state.badges_by_tags(app="a", user=user)
+            assert await state.badges.badge(app="a", user=user, tags=pair) == badge(states, *pair)
+        by_tags = await state.badges.badges_by_tags(app="a", user=user)
         assert by_tags.counts == {tag: badge(states, tag) for tag in tags}
 
 

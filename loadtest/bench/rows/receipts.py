@@ -10,7 +10,7 @@ from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
-from readstate.domain.types import Filter, Receipts
+from readstate.domain.types import Filter, ReceiptsPage
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 
@@ -74,10 +74,12 @@ async def _make(store: RedisStore, size: int) -> str:
         store.reading.mark_read(app=APP, room=room, user=user, message=message_id(1))
         for user in names[:: size // readers]
     )
-    return (await _page(store, room, min(readers // 2, MAX_MEMBERS_PER_CALL))).next
+    page = await _page(store, room, min(readers // 2, MAX_MEMBERS_PER_CALL))
+    assert page.next is not None
+    return page.next
 
 
-async def _cost(server: Valkey, store: RedisStore, room: str, token: str) -> float:
+async def _cost(server: Valkey, store: RedisStore, room: str, token: str | None) -> float:
     server.forget_counts()
     await _page(store, room, PAGE, token)
     calls, us = server.counts("fcall")
@@ -88,7 +90,7 @@ def _room(size: int) -> str:
     return f"receipts{size}"
 
 
-async def _page(store: RedisStore, room: str, limit: int, token: str = "") -> Receipts:
+async def _page(store: RedisStore, room: str, limit: int, token: str | None = None) -> ReceiptsPage:
     return await store.receipts.page(
         app=APP, room=room, message=message_id(1), which=Filter.READ, limit=limit, page=token
     )

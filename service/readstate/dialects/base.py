@@ -27,7 +27,7 @@ from msgspec import Struct
 from readstate.dialects.http.openapi.vocabulary import Vocabulary
 from readstate.dialects.http.reply import JSON, Headers, Reply
 from readstate.dialects.services import Services
-from readstate.domain.ports import Notices
+from readstate.domain.notices import Notices
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """What the handlers of every dialect work with."""
 
-from msgspec import Struct
-
 from readstate.dialects.access.credentials import Credentials
 from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.people import People
@@ -11,10 +9,9 @@ from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import Tokens
 
 
-class Services(Struct, frozen=True):
-    """What the handlers work with."""
+class Services(ReadState, frozen=True):
+    """The operations on read state, and what else the handlers work with."""
 
-    read_state: ReadState
     directory: Directory
     apps: Apps
     tokens: Tokens

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Collection, Mapping
 
-from readstate.domain.limits import MAX_ID_BYTES
+from readstate.domain.limits import MAX_ID_BYTES, check_room_tags
 from readstate.domain.profiles import said
 
 TAG = "direct"  # carried by every such room, so that unread over all of them is a badge like any other
+DIRECT_TAGS = check_room_tags("roomTags", [TAG])
 PREFIX = "direct:"
 
 # What else makes a room one of two: profile fields of the dialects, with the values that do.

@@ -1,7 +1,9 @@
 """Limits that hold in every dialect, and the checks of values that come from outside."""
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NewType
 
 from readstate.errors import Invalid
 
@@ -26,8 +28,18 @@ MAX_PROFILE_FIELDS = 32  # of a room or a user
 MAX_PROFILE_FIELD_BYTES = 4 * 1024  # of one field's JSON text
 MAX_PROFILE_NAME_BYTES = 64
 
+# What was checked, so that what creates something cannot be given anything else.
+Id = NewType("Id", str)  # of a room, a user or a message
+Members = NewType("Members", list[str])  # distinct ids, not too many for one call
+Tags = NewType("Tags", tuple[str, ...])  # sorted and distinct
+RoomTags = NewType("RoomTags", Tags)  # not too large for a room
 
-def check_id(field: str, value: str) -> str:
+NO_TAGS = RoomTags(Tags(()))
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters
+
+
+def check_id(field: str, value: str) -> Id:
     """Return `value` when it can name a room, user or message, else raise Invalid.
 
     An id is 1 to 128 bytes of UTF-8 without control characters. It is never read as a number. Nor is
@@ -37,23 +49,26 @@ def check_id(field: str, value: str) -> str:
         raise Invalid(field, f"{field} must have 1 to {MAX_ID_BYTES} bytes")
     if value in FOLDED_IDS:
         raise Invalid(field, f"{field} must not be {value}: no path can name it")
-    if not value.isprintable() and any(
-        ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in value
-    ):
+    if has_control_characters(value):
         raise Invalid(field, f"{field} must not contain control characters")
-    return value
+    return Id(value)
 
 
-def check_members(field: str, members: Sequence[str]) -> list[str]:
+def has_control_characters(text: str) -> bool:
+    """Whether a text has control characters, or halves of characters that UTF-8 cannot express."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def check_members(field: str, members: Sequence[str]) -> Members:
     """Distinct member ids in the given order; at most MAX_MEMBERS_PER_CALL."""
     if len(members) > MAX_MEMBERS_PER_CALL:
         raise Invalid(
             field, f"{field} must name at most {MAX_MEMBERS_PER_CALL} members; send the rest in further calls"
         )
-    return [check_id(field, member) for member in dict.fromkeys(members)]
+    return Members([check_id(field, member) for member in dict.fromkeys(members)])
 
 
-def check_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
+def check_tags(field: str, tags: Iterable[str]) -> Tags:
     """Sorted distinct tags: each 1 to 256 characters, exact and case-sensitive, no control characters; at most 100."""
     distinct = sorted(set(tags))
     if len(distinct) > MAX_TAGS:
@@ -61,19 +76,19 @@ def check_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
     for tag in distinct:
         if not 1 <= len(tag) <= MAX_TAG_CHARS:
             raise Invalid(field, f"a tag must have 1 to {MAX_TAG_CHARS} characters")
-        if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in tag):
+        if has_control_characters(tag):
             raise Invalid(field, "a tag must not contain control characters")
-    return tuple(distinct)
+    return Tags(tuple(distinct))
 
 
-def check_room_tags(field: str, tags: Iterable[str]) -> tuple[str, ...]:
+def check_room_tags(field: str, tags: Iterable[str]) -> RoomTags:
     """The same for the tags of a room, which together have at most 4 KiB of UTF-8: each member's side keeps them."""
     distinct = check_tags(field, tags)
     if sum(len(tag.encode()) + 1 for tag in distinct) > MAX_ROOM_TAGS_BYTES:
         raise Invalid(
             field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags"
         )
-    return distinct
+    return RoomTags(distinct)
 
 
 def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -91,6 +106,12 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
     return dict(profile)
 
 
-def new_id() -> str:
+def check_many(field: str, messages: Sequence[str]) -> None:
+    """Raises Invalid for more messages than one question or answer takes."""
+    if len(messages) > MAX_RECEIPT_MESSAGES:
+        raise Invalid(field, f"{field} must name at most {MAX_RECEIPT_MESSAGES} messages")
+
+
+def new_id() -> Id:
     """A fresh id: 24 lower-case hex."""
-    return secrets.token_hex(12)
+    return Id(secrets.token_hex(12))

@@ -3,6 +3,9 @@
 On the wire between Redis and the workers a notice is a msgpack array whose first item is the kind.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
 import msgspec
 from msgspec import Struct
 
@@ -69,3 +72,18 @@ Notice = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | Joined | L
 
 decode_notice = msgspec.msgpack.Decoder(Notice).decode
 encode_notice = msgspec.msgpack.Encoder().encode
+
+
+class Notices(Protocol):
+    """The stream of what happened, app by app, at most once.
+
+    `on_notice(app, notice)` is called in the order in which each room changed. `on_gap(app)` says that notices may have been
+    lost since the last one: whoever shows state must fetch it anew.
+    """
+
+    async def listen(self, app: str) -> None:
+        """Begin to hear of `app`; returns when every later notice will arrive. Counted: needs as many `leave`s."""
+
+    async def leave(self, app: str) -> None: ...
+
+    def attach(self, on_notice: Callable[[str, Notice], None], on_gap: Callable[[str], Awaitable[None]]) -> None: ...

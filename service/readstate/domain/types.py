@@ -21,14 +21,14 @@ class Made(Enum):
     NOT_BY_CLIENT = "0"
 
 
-class Reading(Struct, frozen=True):
+class MarkedRead(Struct, frozen=True):
     """The answer to "mark read"."""
 
     message: str  # id of the message that the member has now read up to
     seq: int  # its position
     moved: bool  # False: an older or equal position; nothing changed, nothing was announced
     unread: int  # countable messages of the room after the cursor
-    badge: int  # unread over all the user's rooms; -1 where it was not asked for and is not known
+    badge: int | None  # unread over all the user's rooms; None: it was not asked for
 
 
 class Posted(Struct, frozen=True):
@@ -40,14 +40,14 @@ class Posted(Struct, frozen=True):
     at_ms: int
     created: bool  # False: the id was known already; nothing changed
     moved: int = 0  # counters of members that it moved: two and one for each tag, of each member who was told
-    sender: str = ""  # "" for none
+    sender: str | None = None
 
 
 class Deleted(Struct, frozen=True):
     """The answer to deleting or recalling messages."""
 
     count: int  # messages that were there and now are not; 0 when repeated
-    first: str = ""  # of delete_messages: the first message that stays, "" for none
+    first: str | None = None  # of delete_messages: the first message that stays
 
 
 class TagBadges(Struct, frozen=True):
@@ -62,7 +62,7 @@ class MessageRef(Struct, frozen=True):
 
     message: str
     seq: int
-    sender: str  # "" when posted without a sender
+    sender: str | None
     at_ms: int  # when it arrived here, or when it was sent as far as the poster said so
 
 
@@ -75,7 +75,7 @@ class Receipt(Struct, frozen=True):
     left: bool  # they were a member then and left since
 
 
-class Receipts(Struct, frozen=True):
+class ReceiptsPage(Struct, frozen=True):
     """A page of who has, or who has not, read one message. Its sender is in neither list and in no number.
 
     Concerned are the members of the moment when it was posted; who joined later is in neither list. Who left after reading it stays
@@ -88,7 +88,7 @@ class Receipts(Struct, frozen=True):
     left: int  # of the readers, those who left since; not in `read`
     readers: tuple[Receipt, ...] = ()  # of this page; empty when non-readers were asked for
     non_readers: tuple[str, ...] = ()  # of this page; empty when readers were asked for
-    next: str = ""  # names the next page; "": this is the last one
+    next: str | None = None  # names the next page; None: this is the last one
 
 
 class ReceiptCount(Struct, frozen=True):
@@ -124,9 +124,7 @@ class MemberState(Struct, frozen=True):
     # The following only in Room.me; lists of members leave them out.
     moved_ms: int = 0  # when the cursor last moved, joining included
     has_read: bool = False  # whether there ever was a real read
-    marked_ms: int = (
-        0  # time of the message from which the member has marked the room as unread by hand; 0: no such mark
-    )
+    marked_ms: int | None = None  # time of the message from which the member has marked the room as unread
     joined: int = 0  # seq at which they joined: messages up to it do not concern them
 
 

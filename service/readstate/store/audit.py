@@ -50,18 +50,18 @@ class Looked(Struct):
 
 
 class RedisAudit:
-    """Implements domain.ports.Audit. `looked` counts all that it has looked at so far."""
+    """Implements domain.audit.Audit. `looked` counts all that it has looked at so far."""
 
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
         self._outbox = outbox
         self.looked = Looked()
 
-    async def audit_user(self, *, app: str, user: str, repair: bool) -> list[Drift]:
+    async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
         """Everything that one user's side holds."""
         return await self._user(app, user, repair, also_as_member=True)
 
-    async def audit_room(self, *, app: str, room: str, repair: bool) -> list[Drift]:
+    async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
         """One room: its own sums, and the copy of every member."""
         compared, *head = await self._executor.call(
             self._executor.scripts["audit_head"], [Keys.room(app, room)], [int(repair)]
@@ -76,14 +76,14 @@ class RedisAudit:
             drifts += await self._pair(app, member, room, repair)
         return drifts
 
-    async def audit_all(self, *, repair: bool, app: str = "") -> list[Drift]:
+    async def audit_all(self, *, repair: bool = False, app: str | None = None) -> list[Drift]:
         """All rooms, then all users, of all apps or of one."""
         drifts: list[Drift] = []
         async for key in self._executor.scan(Keys.every_room):
-            if (parsed := Keys.parse(key)) and app in ("", parsed[1]):
+            if (parsed := Keys.parse(key)) and app in (None, parsed[1]):
                 drifts += await self.audit_room(app=parsed[1], room=parsed[2], repair=repair)
         async for key in self._executor.scan(Keys.every_user):
-            if (parsed := Keys.parse(key)) and app in ("", parsed[1]):
+            if (parsed := Keys.parse(key)) and app in (None, parsed[1]):
                 # What they have as members of rooms was looked at with the rooms.
                 drifts += await self._user(parsed[1], parsed[2], repair, also_as_member=False)
         # A scan may come to the same room or user twice.
@@ -114,7 +114,7 @@ class RedisAudit:
             for what, stored, expected in wrong
         ]
 
-    async def _counters(self, app: str, user: str, repair: bool) -> list[Drift]:
+    async def _counters(self, app: str, user: str, repair: bool = False) -> list[Drift]:
         compared, *flat = await self._executor.call(
             self._executor.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)]
         )

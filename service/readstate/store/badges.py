@@ -17,14 +17,14 @@ BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms above th
 
 
 class RedisBadges(Operations):
-    """Implements domain.ports.Badges."""
+    """Implements domain.badges.Badges."""
 
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
         super().__init__(executor, outbox)
         self._outbox = outbox
 
     async def badge(
-        self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
+        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
     ) -> int:
         unread, large, elsewhere = await self._executor.call(
             self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags]
@@ -52,7 +52,7 @@ class RedisBadges(Operations):
         return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
     async def badges_by_tags(
-        self, *, app: str, user: str, tags: Sequence[str], derived: Callable[[int], None] = lambda _: None
+        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
     ) -> TagBadges:
         reply = await self._executor.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
         total, flat, large, elsewhere = reply

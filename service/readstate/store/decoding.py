@@ -31,4 +31,8 @@ def by_field(flat: Sequence[Any]) -> dict[Any, Any]:
 
 def message_ref(reply: Sequence[Any]) -> MessageRef | None:
     """A message as scripts answer it, {} for none."""
-    return MessageRef(message=text(reply[0]), seq=reply[1], sender=text(reply[2]), at_ms=reply[3]) if reply else None
+    return (
+        MessageRef(message=text(reply[0]), seq=reply[1], sender=text(reply[2]) or None, at_ms=reply[3])
+        if reply
+        else None
+    )

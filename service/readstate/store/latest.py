@@ -7,13 +7,19 @@ NEWEST_KEPT_MS = 30 * 86_400_000
 
 
 class RedisLatest:
-    """Implements domain.ports.Latest."""
+    """Implements domain.latest.Latest."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._scripts = executor.scripts
 
-    async def note_newest(self, *, app: str, what: str, at_ms: int) -> int:
-        return int(
-            await self._executor.call(self._scripts["note_newest"], [Keys.newest(app, what)], [at_ms, NEWEST_KEPT_MS])
-        )
+    async def note_newest(self, *, app: str, what: str, at_ms: int) -> bool:
+        return await self._note(app, what, at_ms) <= at_ms
+
+    async def newest(self, *, app: str, what: str) -> int | None:
+        return await self._note(app, what, 0) or None
+
+    async def _note(self, app: str, what: str, at_ms: int) -> int:
+        """Note a time; the latest known one, 0 for none."""
+        key = Keys.newest(app, what)
+        return int(await self._executor.call(self._scripts["note_newest"], [key], [at_ms, NEWEST_KEPT_MS]))

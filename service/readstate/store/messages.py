@@ -20,7 +20,7 @@ MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without s
 
 
 class RedisMessages(Operations):
-    """Implements domain.ports.Messages."""
+    """Implements domain.messages.Messages."""
 
     def __init__(
         self, executor: Executor, outbox: Outbox, rooms: RedisRooms, *, fanout_limit: int, history: int, journal: str
@@ -36,32 +36,37 @@ class RedisMessages(Operations):
         *,
         app: str,
         room: str,
-        sender: str,
-        message: str,
-        countable: bool,
-        body: str,
-        sender_must_be_member: bool,
-        sent_ms: int = 0,
+        sender: str | None,
+        message: str | None = None,
+        countable: bool = True,
+        body: str = "{}",
+        sender_must_be_member: bool = False,
+        sent_ms: int | None = None,
         by_time: bool = False,
-        move_cursor: bool = True,
-        as_last: bool = True,
+        move_cursor: bool | None = None,
+        as_last: bool | None = None,
         notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
         kept: list[Part] = [self._limit, self._history, self._journal]
         args: list[Part] = [
             app,
-            sender,
-            message,
+            sender or "",
+            message or "",
             int(countable),
             int(sender_must_be_member),
             body,
             *kept,
-            sent_ms,
+            sent_ms or 0,
             made.value,
         ]
-        args += [int(by_time), int(move_cursor), int(as_last), int(notify)]
-        posted = _posted(await self._change("post", app, room, args, repeatable=message != ""))
+        args += [
+            int(by_time),
+            int(countable if move_cursor is None else move_cursor),
+            int(countable if as_last is None else as_last),
+            int(notify),
+        ]
+        posted = _posted(await self._change("post", app, room, args, repeatable=bool(message)))
         if posted.created:
             key = Keys.message(app, posted.message)
             # The post is done, whatever becomes of this: without it find_message has to look further.
@@ -80,20 +85,22 @@ class RedisMessages(Operations):
     async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
         return Deleted(count=await self._change("recall_message", app, room, [app, message, body]))
 
-    async def delete_messages(self, *, app: str, room: str, before: str = "", before_ms: int = 0) -> Deleted:
+    async def delete_messages(
+        self, *, app: str, room: str, before: str | None = None, before_ms: int | None = None
+    ) -> Deleted:
         deleted, more = 0, True
         while more:  # so many are looked at in one script
-            count, more, first = await self._change("delete_messages", app, room, [app, before, before_ms])
+            count, more, first = await self._change("delete_messages", app, room, [app, before or "", before_ms or 0])
             deleted += count
-        return Deleted(deleted, text(first))
+        return Deleted(deleted, text(first) or None)
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
         seq, sender, at_ms = await self._executor.call(
             self._scripts["message"], [Keys.room(app, room)], [message, after]
         )
-        return MessageRef(message, seq, text(sender), at_ms)
+        return MessageRef(message, seq, text(sender) or None, at_ms)
 
-    async def count_messages(self, *, app: str, room: str, since_ms: int, after: int) -> int:
+    async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
         count = below = 0
         for _ in range(MESSAGES_COUNTED // MESSAGES_COUNTED_AT_ONCE):
             args = [since_ms, after, below, MESSAGES_COUNTED_AT_ONCE]
@@ -127,4 +134,4 @@ class RedisMessages(Operations):
 
 def _posted(reply: Sequence[Any]) -> Posted:
     message, seq, ordinal, at_ms, created, moved, sender = reply
-    return Posted(text(message), seq, ordinal, at_ms, created == 1, moved, text(sender))
+    return Posted(text(message), seq, ordinal, at_ms, created == 1, moved, text(sender) or None)

@@ -16,7 +16,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from readstate.batches import in_batches
-from readstate.domain.types import Filter, MessageRef, Receipt, ReceiptCount, Receipts
+from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE, check_many
+from readstate.domain.types import Filter, MessageRef, Receipt, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid
 from readstate.store.executor import Executor, Part, all_or_raise
 from readstate.store.keys import Keys
@@ -71,20 +72,31 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class RedisReceipts:
-    """Implements domain.ports.Receipts."""
+    """Implements domain.receipts.Receipts."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._scripts = executor.scripts
 
     async def page(
-        self, *, app: str, room: str, message: str, which: Filter, limit: int, page: str, after: int = 0
-    ) -> Receipts:
+        self,
+        *,
+        app: str,
+        room: str,
+        message: str,
+        which: Filter = Filter.READ,
+        limit: int = 50,
+        page: str | None = None,
+        after: int = 0,
+    ) -> ReceiptsPage:
+        if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
+            raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
         return await receipts_page(self._executor, Keys.room(app, room), message, which, limit, page, after)
 
     async def receipt_counts(
         self, *, app: str, room: str, messages: Sequence[str], after: int = 0
     ) -> list[ReceiptCount | None]:
+        check_many("messages", messages)
         key = Keys.room(app, room)
         calls: list[tuple[str, list[Part]]] = [
             (key, [after, *batch]) for batch in in_batches(messages, RECEIPTS_COUNTED_AT_ONCE)
@@ -97,9 +109,9 @@ class RedisReceipts:
 
 
 async def receipts_page(
-    executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str, after: int
-) -> Receipts:
-    """One page; see ReadState.receipts."""
+    executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str | None, after: int
+) -> ReceiptsPage:
+    """See domain.receipts.Receipts.page."""
     token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
     if which is Filter.UNREAD and token.part != "c":
         raise Invalid("page", "page belongs to the other list")
@@ -119,14 +131,14 @@ async def receipts_page(
     if part and token.part != "y":
         next_token = replace(next_token, marks=_marked(token, now, next_token))
         await asyncio.sleep(SURELY_LATER_S)
-    return Receipts(
-        message=MessageRef(message, seq, sender.decode(), at_ms),
+    return ReceiptsPage(
+        message=MessageRef(message, seq, sender.decode() or None, at_ms),
         read=read,
         unread=unread,
         left=left,
         readers=tuple(readers) if which is Filter.READ else (),
         non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-        next=make_token(next_token) if part else "",
+        next=make_token(next_token) if part else None,
     )
 
 

@@ -1,7 +1,6 @@
 """Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
 
-from msgspec import Struct
-
+from readstate.domain.read_state import ReadState
 from readstate.store.audit import RedisAudit
 from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
@@ -22,8 +21,8 @@ USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients ha
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 
 
-class RedisStore(Struct, frozen=True):
-    """Implements domain.ports.Store over either plan; see docs/architecture.md."""
+class RedisStore(ReadState, frozen=True):
+    """The operations in Redis, over either plan; see docs/architecture.md."""
 
     rooms: RedisRooms
     messages: RedisMessages

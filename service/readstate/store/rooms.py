@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from readstate.batches import in_batches
+from readstate.domain.limits import MAX_MEMBERS_SHOWN
 from readstate.domain.types import Made, MemberState, Room, RoomSummary, Status, Subscriptions
 from readstate.errors import Fault, RoomUnknown
 from readstate.store.decoding import message_ref, tag_set, text, texts, two_by_two
@@ -21,7 +22,7 @@ _TAKING_OVER = 2  # what create_room.lua answers when it has to be called again
 
 
 class RedisRooms(Operations):
-    """Implements domain.ports.Rooms."""
+    """Implements domain.rooms.Rooms."""
 
     def __init__(
         self, executor: Executor, outbox: Outbox, *, limits: UserLimits, fanout_limit: int, journal: str
@@ -36,13 +37,13 @@ class RedisRooms(Operations):
         *,
         app: str,
         room: str,
-        tags: Sequence[str],
-        profile: Mapping[str, bytes],
-        members: Sequence[str],
+        tags: Sequence[str] = (),
+        profile: Mapping[str, bytes] | None = None,
+        members: Sequence[str] = (),
         by_client: bool = False,
     ) -> bool:
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        fields: list[Part] = [part for item in profile.items() for part in item]
+        fields: list[Part] = [part for item in (profile or {}).items() for part in item]
         args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, int(by_client), len(fields)]
         first, rest = members[:MEMBERS_AT_ONCE], members[MEMBERS_AT_ONCE:]
         args += [len(first), *fields, *members]
@@ -59,7 +60,7 @@ class RedisRooms(Operations):
     async def add_members(
         self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
     ) -> list[str]:
-        tags = (await self.room(app=app, room=room, user="")).tags
+        tags = (await self.room(app=app, room=room, user=None)).tags
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client, retags=False)
         return await self._change_members(
             "add_members", app, room, [app, self._limit, self._journal, made.value], members
@@ -77,7 +78,7 @@ class RedisRooms(Operations):
     async def set_tags(
         self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
     ) -> bool:
-        if (await self.room(app=app, room=room, user="")).member_count <= self._limit:
+        if (await self.room(app=app, room=room, user=None)).member_count <= self._limit:
             key = Keys.room(app, room)
             members = [
                 text(field) for field in await self._executor.command("HKEYS", key, key=key) if field
@@ -102,22 +103,30 @@ class RedisRooms(Operations):
                 left = await self._change("sweep_room", app, room, [app, MEMBERS_AT_ONCE])
         return bool(deleted)
 
-    async def room(self, *, app: str, room: str, user: str) -> Room:
-        return _room(room, user, await self._executor.call(self._scripts["room"], [Keys.room(app, room)], [user]))
+    async def room(self, *, app: str, room: str, user: str | None = None) -> Room:
+        args = [user or ""]
+        return _room(room, user, await self._executor.call(self._scripts["room"], [Keys.room(app, room)], args))
 
     async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
         replies = await self._ask_each("room", app, rooms, [user])
         return [_room(room, user, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
 
     async def room_summary_each(
-        self, *, app: str, rooms: Sequence[str], user: str, tags: bool, fields: Sequence[str], last_read: bool = False
+        self,
+        *,
+        app: str,
+        rooms: Sequence[str],
+        user: str,
+        tags: bool = False,
+        fields: Sequence[str] = (),
+        last_read: bool = False,
     ) -> list[RoomSummary | None]:
         replies = await self._ask_each("room_summary", app, rooms, [user, 2 if last_read else int(tags), *fields])
         return [
             _summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)
         ]
 
-    async def members(self, *, app: str, room: str, limit: int) -> list[MemberState]:
+    async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
         return _members(await self._executor.call(self._scripts["members"], [Keys.room(app, room)], [limit]))
 
     async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
@@ -127,7 +136,7 @@ class RedisRooms(Operations):
         rooms, derived = await self._executor.call(self._scripts["rooms"], [Keys.user(app, user)], [])
         return [*texts(rooms), *await self._in_derived(app, user, texts(derived))]
 
-    async def subscriptions(self, *, app: str, user: str, since_ms: int) -> Subscriptions:
+    async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
         changed, derived, removed = await self._executor.call(
             self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms]
         )
@@ -163,7 +172,7 @@ def _rooms_at(flat: Sequence[Any]) -> tuple[tuple[str, int], ...]:
     return tuple((text(room), int(at_ms)) for room, at_ms in two_by_two(flat))
 
 
-def _room(room: str, user: str, reply: Sequence[Any]) -> Room:
+def _room(room: str, user: str | None, reply: Sequence[Any]) -> Room:
     active, tags, created_ms, seq, members, profile, last, me, invited, by_client = reply
     return Room(
         room=room,
@@ -174,7 +183,9 @@ def _room(room: str, user: str, reply: Sequence[Any]) -> Room:
         seq=seq,
         member_count=members,
         last=message_ref(last),
-        me=MemberState(user, me[0], me[1], text(me[2]) or None, me[3], me[4] == 1, me[5], me[6]) if me else None,
+        me=MemberState(user or "", me[0], me[1], text(me[2]) or None, me[3], me[4] == 1, me[5] or None, me[6])
+        if me
+        else None,
         invited=invited == 1,
         by_client=by_client == 1,
     )
@@ -189,7 +200,7 @@ def _summary(room: str, user: str, fields: Sequence[str], reply: Sequence[Any]) 
         last=message_ref(last),
         tags=tag_set(tags),
         profile={name: value for name, value in zip(fields, profile, strict=True) if value is not None},
-        me=MemberState(user, 0, unread, text(last_read) or None, moved_ms, has_read == 1, marked_ms),
+        me=MemberState(user, 0, unread, text(last_read) or None, moved_ms, has_read == 1, marked_ms or None),
     )
 
 

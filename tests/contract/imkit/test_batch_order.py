@@ -8,9 +8,9 @@ import pytest
 
 from readstate.dialects.imkit.batch import ROOMS_AT_ONCE
 from readstate.domain.direct import direct_room
-from readstate.domain.read_state import ReadState
 from readstate.domain.types import Posted
 from readstate.errors import Unavailable, UnknownOutcome
+from readstate.store.messages import RedisMessages
 from tests.support.imkit import Imkit, result
 
 
@@ -21,14 +21,14 @@ async def test_what_stands_behind_a_failed_message_waits_for_it(
     """The second message of the room fails once: the third is not tried, another room is, and a repeat brings the order about."""
     await imkit.room("garden", "al", tags=())
     await imkit.room("attic", "al", tags=())
-    post, faults = ReadState.post, [fault("the store went away")]
+    post, faults = RedisMessages.post, [fault("the store went away")]
 
-    async def fail_once(self: ReadState, **arguments: Any) -> Posted:
+    async def fail_once(self: RedisMessages, **arguments: Any) -> Posted:
         if arguments["message"] == "m2" and faults:
             raise faults.pop()
         return await post(self, **arguments)
 
-    monkeypatch.setattr(ReadState, "post", fail_once)
+    monkeypatch.setattr(RedisMessages, "post", fail_once)
     items = [
         {"_id": f"m{place}", "room": room, "sender": "bo"}
         for place, room in enumerate(["garden", "garden", "attic", "garden"], 1)
@@ -57,14 +57,14 @@ async def test_what_two_say_to_each_other_is_posted_in_order(
                 "al", "POST", "/rooms/createAndJoin", {"_id": room, "roomType": "direct", "invitee": "bo"}
             )
         )
-    post, order = ReadState.post, []
+    post, order = RedisMessages.post, []
 
-    async def note(self: ReadState, **arguments: Any) -> Posted:
+    async def note(self: RedisMessages, **arguments: Any) -> Posted:
         await asyncio.sleep(0.02 if arguments["sender"] == "al" else 0)
         order.append((arguments["room"], arguments["message"]))
         return await post(self, **arguments)
 
-    monkeypatch.setattr(ReadState, "post", note)
+    monkeypatch.setattr(RedisMessages, "post", note)
     ways = ({"sender": "al", "receiver": "bo"}, {"sender": "bo", "receiver": "al"}, {"sender": "bo", "room": room})
     items = [{"_id": f"m{place}", **ways[place % 3]} for place in range(9)]
     await imkit.as_backend("POST", "/messages/batch", {"messages": items})
@@ -73,9 +73,9 @@ async def test_what_two_say_to_each_other_is_posted_in_order(
 
 async def test_messages_of_a_batch_are_made_ready_some_at_a_time(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else 500 of them would keep a worker from everybody else for long."""
-    post, running, most = ReadState.post, 0, 0
+    post, running, most = RedisMessages.post, 0, 0
 
-    async def note(self: ReadState, **arguments: Any) -> Posted:
+    async def note(self: RedisMessages, **arguments: Any) -> Posted:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -84,7 +84,7 @@ async def test_messages_of_a_batch_are_made_ready_some_at_a_time(imkit: Imkit, m
         finally:
             running -= 1
 
-    monkeypatch.setattr(ReadState, "post", note)
+    monkeypatch.setattr(RedisMessages, "post", note)
     items = [{"room": f"r{place}", "sender": "al"} for place in range(100)]
     answer = await imkit.as_backend("POST", "/messages/batch", {"messages": items})
     assert {item["RC"] for item in answer.json()["result"]["results"]} == {404}

@@ -64,5 +64,5 @@ async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imki
         told.group_created(COMMUNITY, "al", kind="Community"), told.joined(COMMUNITY, "eve", kind="Community")
     )
     await tencent.tell(told.destroyed(COMMUNITY, "al", kind="Community"))
-    assert await tencent.read_state.rooms(app="default", user="al") == ["garden"]
-    assert await tencent.read_state.rooms(app="default", user="eve") == []
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="al") == ["garden"]
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="eve") == []

@@ -14,7 +14,7 @@ ALWAYS = {"_id", "id", "appID", "roomType", "status", "createdTime", "createdTim
 
 async def payload_of(imkit: Imkit, room: str = "r") -> dict[str, Any]:
     services = imkit.services
-    payload = await room_event(services.read_state, services.people, "default", room)
+    payload = await room_event(services.rooms, services.people, "default", room)
     assert len(payload) <= MAX_BYTES
     decoded: dict[str, Any] = msgspec.json.decode(payload)
     assert decoded.keys() >= ALWAYS

@@ -31,14 +31,16 @@ async def entries(al: Rocketchat, message: str, **query: Any) -> list[dict[str, 
 async def crowd(al: Rocketchat, size: int) -> list[str]:
     """A room `hall` of al and so many others who have all read al's message h1; the expected order of its readers."""
     people = [f"p{number:05d}" for number in range(size)]
-    read_state, app = al.backend.services.read_state, "default"
-    await read_state.create_room(app=app, room="hall", members=["al"])
+    read_state, app = al.backend.services, "default"
+    await read_state.rooms.create_room(app=app, room="hall", members=["al"])
     for start in range(0, size, 1000):
-        await read_state.add_members(app=app, room="hall", members=people[start : start + 1000])
-    await read_state.post(app=app, room="hall", sender="al", message="h1")
+        await read_state.rooms.add_members(app=app, room="hall", members=people[start : start + 1000])
+    await read_state.messages.post(app=app, room="hall", sender="al", message="h1")
     for start in range(0, size, 500):
         part = people[start : start + 500]
-        await asyncio.gather(*(read_state.mark_read(app=app, room="hall", user=user, message="h1") for user in part))
+        await asyncio.gather(
+            *(read_state.reading.mark_read(app=app, room="hall", user=user, message="h1") for user in part)
+        )
     return ["al", *people]
 
 
@@ -168,7 +170,7 @@ async def test_nobody_is_lost_between_pages_while_people_read_on(al: Rocketchat)
     found: list[str] = []
     for offset in range(0, 150, 30):
         found += await al.readers("al", "h1", offset=offset, count=30)
-        await al.backend.services.read_state.mark_read(
+        await al.backend.services.reading.mark_read(
             app="default", room="hall", user=f"p{offset % 120:05d}", message="h2"
         )
     assert sorted(found) == sorted(everybody)

@@ -245,7 +245,7 @@ async def test_a_receipt_leaves_unread_as_it_is(tencent: Tencent) -> None:
     room = room_of_pair("dramon1", "dramon2")
     assert code(await tencent.call(RECEIPT, receipted(K2, "9_99_1700000000"))) == 0
     assert await tencent.unread_of("dramon1", "dramon2") == 3
-    counts = await tencent.read_state.receipt_counts(app=APP, room=room, messages=[K1, K2, K3])
+    counts = await tencent.read_state.receipts.receipt_counts(app=APP, room=room, messages=[K1, K2, K3])
     assert [(one.read, one.unread) for one in counts] == [(0, 1), (1, 0), (0, 1)]
 
 
@@ -259,7 +259,9 @@ async def test_older_clients_name_a_message_by_three_numbers(tencent: Tencent) -
         "MsgClientTime": 5,
     }
     assert code(await tencent.call(RECEIPT, receipted(C2CMsgInfo=[message]))) == 0
-    counts = await tencent.read_state.receipt_counts(app=APP, room=room_of_pair("dramon1", "dramon2"), messages=[K2])
+    counts = await tencent.read_state.receipts.receipt_counts(
+        app=APP, room=room_of_pair("dramon1", "dramon2"), messages=[K2]
+    )
     assert counts[0].read == 1
 
 
@@ -310,9 +312,9 @@ async def test_both_numbers_are_of_who_was_there_and_still_is(tencent: Tencent) 
     """Neither the sender, nor who came later, nor who left."""
     await tencent.group("g3", "ann", "bob", "cid", "dan", "eve", messages=(("ann", 1),))
     for reader in ("bob", "dan"):
-        await tencent.read_state.mark_read(app=APP, room="g3", user=reader, message="1")
-    await tencent.read_state.add_members(app=APP, room="g3", members=["fay"])
-    await tencent.read_state.remove_members(app=APP, room="g3", members=["dan", "eve"])
+        await tencent.read_state.reading.mark_read(app=APP, room="g3", user=reader, message="1")
+    await tencent.read_state.rooms.add_members(app=APP, room="g3", members=["fay"])
+    await tencent.read_state.rooms.remove_members(app=APP, room="g3", members=["dan", "eve"])
     counts = said(await tencent.call(RECEIPTS, {"GroupId": "g3", "MsgSeqList": seqs(1)}))["GroupMsgReceiptList"]
     assert counts == [{"Code": 0, "MsgSeq": 1, "ReadNum": 1, "UnreadNum": 1}]
     read = said(await tencent.call(DETAIL, {"GroupId": "g3", "MsgSeq": 1, "Filter": 0, "Cursor": "", "Count": 200}))
@@ -328,7 +330,7 @@ async def test_a_message_named_twice_is_answered_twice(tencent: Tencent) -> None
 
 
 async def test_a_recalled_message_has_no_receipts(tencent: Tencent) -> None:
-    await tencent.read_state.recall_message(app=APP, room="g", message="1", body="{}")
+    await tencent.read_state.messages.recall_message(app=APP, room="g", message="1", body="{}")
     counts = said(await tencent.call(RECEIPTS, {"GroupId": "g", "MsgSeqList": seqs(1)}))["GroupMsgReceiptList"]
     assert counts == [{"Code": 10062, "MsgSeq": 1, "ReadNum": 0, "UnreadNum": 0}]
     assert code(await tencent.call(DETAIL, {"GroupId": "g", "MsgSeq": 1, "Filter": 0, "Count": 1})) == 10062
@@ -341,7 +343,7 @@ async def test_pages_are_in_order_and_name_everybody_once(tencent: Tencent, list
     await tencent.group("many", "bob", *people, messages=(("bob", 1),))
     if listed == 0:
         for reader in people:
-            await tencent.read_state.mark_read(app=APP, room="many", user=reader, message="1")
+            await tencent.read_state.reading.mark_read(app=APP, room="many", user=reader, message="1")
     found, cursor, last = [], "", 0
     while not last:
         body = {"GroupId": "many", "MsgSeq": 1, "Filter": listed, "Cursor": cursor, "Count": 9}
@@ -362,7 +364,7 @@ async def test_paging_goes_on_where_it_was_while_people_read(tencent: Tencent) -
     await tencent.group("many", "bob", *people, messages=(("bob", 1),))
     first = said(await tencent.call(DETAIL, {"GroupId": "many", "MsgSeq": 1, "Filter": 1, "Cursor": "0", "Count": 10}))
     for reader in ("p00", "p09", "p10", "p15"):
-        await tencent.read_state.mark_read(app=APP, room="many", user=reader, message="1")
+        await tencent.read_state.reading.mark_read(app=APP, room="many", user=reader, message="1")
     body = {"GroupId": "many", "MsgSeq": 1, "Filter": 1, "Cursor": first["Cursor"], "Count": 10}
     second = said(await tencent.call(DETAIL, body))
     assert [one["Unread_Account"] for one in first["UnreadList"]] == people[:10]

@@ -144,6 +144,6 @@ class TestLimits:
 async def test_what_a_client_makes_is_marked_and_what_the_backend_makes_is_not(world: Imkit) -> None:
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": "mine"}))
     result(await world.as_backend("POST", "/rooms/createAndJoin", {"_id": "bff"}, user="ann"))
-    read_state = world.services.read_state
-    made = {room: (await read_state.room(app="default", room=room)).made for room in ("mine", "bff", "r")}
+    read_state = world.services
+    made = {room: (await read_state.rooms.room(app="default", room=room)).made for room in ("mine", "bff", "r")}
     assert made == {"mine": Made.BY_CLIENT, "bff": Made.NOT_BY_CLIENT, "r": Made.NOT_BY_CLIENT}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from readstate.domain.read_state import ReadState
+from readstate.store.rooms import RedisRooms
 from tests.security.rooms.answers import NO_ROOM, OF_TWO, STRANGER, at, members_of, refused
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, result
@@ -84,15 +84,15 @@ async def test_a_room_that_is_taken_over_while_a_client_makes_it_is_closed_to_wh
     world: Imkit, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     """Between the steps of that call; the answer tells nothing of the room of the backend."""
-    create_room = ReadState.create_room
+    create_room = RedisRooms.create_room
 
-    async def taken_over(read_state: ReadState, **room: Any) -> tuple[str, bool]:
-        made = await create_room(read_state, **room)
+    async def taken_over(rooms: RedisRooms, **room: Any) -> bool:
+        created = await create_room(rooms, **room)
         if room.get("by_client"):
-            await create_room(read_state, app=room["app"], room=made[0], members=["ann"])
-        return made
+            await create_room(rooms, app=room["app"], room=room["room"], members=["ann"])
+        return created
 
-    monkeypatch.setattr(ReadState, "create_room", taken_over)
+    monkeypatch.setattr(RedisRooms, "create_room", taken_over)
     body = {"_id": "s", "invitee": ["cid"], "invitationRequired": asked}
     assert (await world.as_user("eve", "POST", "/rooms/createAndJoin", body)).content == NO_ROOM
     for user in ("cid", "eve"):

@@ -30,7 +30,7 @@ QUERY = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
 
 @pytest.fixture
 def read_state(store: RedisStore) -> ReadState:
-    return ReadState(store)
+    return store
 
 
 @pytest_asyncio.fixture

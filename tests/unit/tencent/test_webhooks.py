@@ -12,7 +12,6 @@ from readstate.dialects.tencent.signing import sign
 from readstate.dialects.tencent.webhooks import TencentForm
 from readstate.domain.direct import TAG, direct_room
 from readstate.domain.events import ReadEvent
-from readstate.domain.read_state import ReadState
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks.forms import WebhookRequest, choice_of
 from readstate.webhooks.signing import Signer
@@ -24,32 +23,33 @@ GROUP = "@TGS#2TTV7VSII"
 
 
 @pytest.fixture
-def read_state(store: RedisStore) -> ReadState:
-    return ReadState(store)
+def read_state(store: RedisStore) -> RedisStore:
+    return store
 
 
 @pytest.fixture
-def tencent(read_state: ReadState, app: str) -> TencentForm:
+def tencent(read_state: RedisStore, app: str) -> TencentForm:
     return TencentForm(read_state, app=app, sdkappid=1400000001, token=TOKEN, sign_headers=Signer(TOKEN).headers)
 
 
-async def conversation(read_state: ReadState, app: str, one: str, other: str, messages: int) -> str:
+async def conversation(read_state: RedisStore, app: str, one: str, other: str, messages: int) -> str:
     """A one-to-one room in which `other` has written."""
-    room, _ = await read_state.create_room(app=app, room=direct_room(one, other), tags=[TAG], members=[one, other])
+    room = direct_room(one, other)
+    await read_state.rooms.create_room(app=app, room=room, tags=[TAG], members=[one, other])
     for number in range(messages):
-        await read_state.post(
+        await read_state.messages.post(
             app=app, room=room, sender=other, message=f"{number}_5_1700000000", sent_ms=1_600_000_000_999 + number
         )
     return room
 
 
-async def group(read_state: ReadState, app: str, *msg_seqs: int, group_type: bytes = b'"Public"') -> None:
+async def group(read_state: RedisStore, app: str, *msg_seqs: int, group_type: bytes = b'"Public"') -> None:
     """A group of four in which cid has written."""
-    await read_state.create_room(
+    await read_state.rooms.create_room(
         app=app, room=GROUP, profile={"groupType": group_type}, members=["ann", "bob", "cid", "dan"]
     )
     for number in msg_seqs:
-        await read_state.post(app=app, room=GROUP, sender="cid", message=str(number))
+        await read_state.messages.post(app=app, room=GROUP, sender="cid", message=str(number))
 
 
 def an_event(
@@ -65,12 +65,12 @@ async def told(tencent: TencentForm, event: ReadEvent) -> dict[str, Any]:
     return body
 
 
-async def test_a_one_to_one_read_in_full(tencent: TencentForm, read_state: ReadState, app: str) -> None:
+async def test_a_one_to_one_read_in_full(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
     """All numbers unquoted; the unread total is over one-to-one conversations only."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     await conversation(read_state, app, "ann", "cid", 3)
     await group(read_state, app, 1, 2)
-    await read_state.mark_read(app=app, room=room, user="ann", message="0_5_1700000000")
+    await read_state.reading.mark_read(app=app, room=room, user="ann", message="0_5_1700000000")
     request = await tencent.request(an_event(app, room, "0_5_1700000000"), NOW_S)
     assert request is not None
     assert request.body == (
@@ -80,7 +80,7 @@ async def test_a_one_to_one_read_in_full(tencent: TencentForm, read_state: ReadS
     assert request.wants_json
 
 
-async def test_the_query_has_tencents_order(tencent: TencentForm, read_state: ReadState, app: str) -> None:
+async def test_the_query_has_tencents_order(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
     request = await tencent.request(an_event(app, room, "0_5_1700000000"), NOW_S)
     assert request is not None
@@ -96,7 +96,7 @@ async def test_the_query_has_tencents_order(tencent: TencentForm, read_state: Re
 
 
 async def test_every_attempt_is_signed_anew_and_the_body_as_well(
-    tencent: TencentForm, read_state: ReadState, app: str
+    tencent: TencentForm, read_state: RedisStore, app: str
 ) -> None:
     """Tencent's own signature does not cover it."""
     room = await conversation(read_state, app, "ann", "bob", 1)
@@ -111,16 +111,16 @@ async def test_every_attempt_is_signed_anew_and_the_body_as_well(
 
 
 async def test_what_came_after_the_message_is_not_said_to_be_read(
-    tencent: TencentForm, read_state: ReadState, app: str
+    tencent: TencentForm, read_state: RedisStore, app: str
 ) -> None:
     """With something left unread, the time is that of the message."""
     room = await conversation(read_state, app, "ann", "bob", 2)
     assert (await told(tencent, an_event(app, room, "0_5_1700000000", unread=1)))["LastReadTime"] == 1_600_000_000
-    await read_state.delete_message(app=app, room=room, message="0_5_1700000000")
+    await read_state.messages.delete_message(app=app, room=room, message="0_5_1700000000")
     assert (await told(tencent, an_event(app, room, "0_5_1700000000", unread=1)))["LastReadTime"] == 1_700_000_000
 
 
-async def test_the_peer_is_the_other_one_whoever_reads(tencent: TencentForm, read_state: ReadState, app: str) -> None:
+async def test_the_peer_is_the_other_one_whoever_reads(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
     body = await told(tencent, an_event(app, room, "0_5_1700000000", member="bob"))
     assert (body["Report_Account"], body["Peer_Account"]) == ("bob", "ann")
@@ -129,11 +129,11 @@ async def test_the_peer_is_the_other_one_whoever_reads(tencent: TencentForm, rea
     assert (body["Report_Account"], body["Peer_Account"]) == ("ann", "ann")
 
 
-async def test_a_group_read_in_full(tencent: TencentForm, read_state: ReadState, app: str) -> None:
+async def test_a_group_read_in_full(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
     """Totals of each message, and as its readers only the one who newly read."""
     await group(read_state, app, 1, 2)
     for user, message in (("bob", "1"), ("ann", "2")):
-        await read_state.mark_read(app=app, room=GROUP, user=user, message=message)
+        await read_state.reading.mark_read(app=app, room=GROUP, user=user, message=message)
     request = await tencent.request(an_event(app, GROUP, "2", seq=2, before=0), NOW_S)
     assert request is not None
     assert request.body == (
@@ -160,7 +160,7 @@ async def test_a_group_read_in_full(tencent: TencentForm, read_state: ReadState,
 )
 async def test_a_group_read_lists_the_messages_that_it_covers(
     tencent: TencentForm,
-    read_state: ReadState,
+    read_state: RedisStore,
     app: str,
     posted: list[int],
     deleted: tuple[int, ...],
@@ -170,7 +170,7 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
     """Those after `before`, without deleted ones; gaps in MsgSeq are no messages. At most 50, the newest, and from the last 100 numbers."""
     await group(read_state, app, *posted)
     for number in deleted:
-        await read_state.delete_message(app=app, room=GROUP, message=str(number))
+        await read_state.messages.delete_message(app=app, room=GROUP, message=str(number))
     event = an_event(app, GROUP, str(max(posted)), seq=len(posted), before=before)
     request = await tencent.request(event, NOW_S)
     found = [one["MsgSeq"] for one in json.loads(request.body)["GroupMsgReceiptList"]] if request else []
@@ -178,13 +178,13 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
 
 
 async def test_what_tencent_does_not_know_is_not_told_in_its_form(
-    tencent: TencentForm, read_state: ReadState, app: str
+    tencent: TencentForm, read_state: RedisStore, app: str
 ) -> None:
     """Another app's events, rooms that are no groups, groups with ids that are no numbers, rooms that are gone."""
     await group(read_state, app, 1)
-    await read_state.create_room(app=app, room="garden", members=["ann"])
-    await read_state.create_room(app=app, room="odd", profile={"groupType": b"[1]"}, members=["ann"])
-    await read_state.post(app=app, room="garden", sender="", message="1")
+    await read_state.rooms.create_room(app=app, room="garden", members=["ann"])
+    await read_state.rooms.create_room(app=app, room="odd", profile={"groupType": b"[1]"}, members=["ann"])
+    await read_state.messages.post(app=app, room="garden", sender="", message="1")
     for event in (
         an_event("other", GROUP, "1"),
         an_event(app, "garden", "1"),
@@ -209,16 +209,16 @@ async def test_what_tencent_does_not_know_is_not_told_in_its_form(
     ],
 )
 async def test_groups_that_have_no_receipts_are_not_told_in_its_form(
-    tencent: TencentForm, read_state: ReadState, app: str, group_type: bytes, guests: int, is_told: bool
+    tencent: TencentForm, read_state: RedisStore, app: str, group_type: bytes, guests: int, is_told: bool
 ) -> None:
     """As its server API refuses them: by their type, and beyond 200 members."""
     await group(read_state, app, 1, group_type=group_type)
-    await read_state.add_members(app=app, room=GROUP, members=[f"guest{number}" for number in range(guests)])
+    await read_state.rooms.add_members(app=app, room=GROUP, members=[f"guest{number}" for number in range(guests)])
     event = an_event(app, GROUP, "1")
     assert (await tencent.covers(event), await tencent.request(event, NOW_S) is not None) == (is_told, is_told)
 
 
-async def test_who_is_none_of_the_two_has_no_peer(tencent: TencentForm, read_state: ReadState, app: str) -> None:
+async def test_who_is_none_of_the_two_has_no_peer(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
     """Other dialects can let a third into a conversation, whom Tencent does not know there."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     event = an_event(app, room, "0_5_1700000000", member="cid")
@@ -236,7 +236,7 @@ async def test_who_is_none_of_the_two_has_no_peer(tencent: TencentForm, read_sta
 )
 async def test_the_setting_says_in_which_forms_what_is_told(
     tencent: TencentForm,
-    read_state: ReadState,
+    read_state: RedisStore,
     app: str,
     form: str,
     direct: list[str],
@@ -245,7 +245,7 @@ async def test_the_setting_says_in_which_forms_what_is_told(
 ) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
     await group(read_state, app, 1)
-    await read_state.create_room(app=app, room="garden", members=["ann"])
+    await read_state.rooms.create_room(app=app, room="garden", members=["ann"])
     choose = choice_of(form, Standard(Signer(TOKEN).headers), tencent)
 
     async def told_in(event: ReadEvent) -> list[str]:
@@ -259,7 +259,7 @@ async def test_the_setting_says_in_which_forms_what_is_told(
     assert await told_in(an_event(app, "garden", "m1")) == elsewhere
 
 
-async def test_what_is_told_in_two_forms_is_no_repeat(tencent: TencentForm, read_state: ReadState, app: str) -> None:
+async def test_what_is_told_in_two_forms_is_no_repeat(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
     """Receivers pass over an id that they have had, and what they have had may be the other form."""
     event = an_event(app, await conversation(read_state, app, "ann", "bob", 1), "0_5_1700000000")
     choose = choice_of("both", Standard(Signer(TOKEN).headers), tencent)

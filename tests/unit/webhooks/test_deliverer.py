@@ -12,7 +12,6 @@ import pytest_asyncio
 
 from readstate.domain.deliveries import DeadLetter
 from readstate.domain.events import ReadEvent
-from readstate.domain.read_state import ReadState
 from readstate.errors import Unavailable
 from readstate.store.connect import connect
 from readstate.store.events import RedisEvents
@@ -299,15 +298,15 @@ async def test_reads_of_every_kind_are_told(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
     """From the operations of the domain to the receiver, on one server and on a cluster; what moves no cursor is not told."""
-    read_state = ReadState(redis_store(executor, events=True))
+    read_state = redis_store(executor, events=True)
     for room in ("r1", "r2", "r3"):
-        await read_state.create_room(app=app, room=room, members=["ann", "bob"])
+        await read_state.rooms.create_room(app=app, room=room, members=["ann", "bob"])
         for number in range(3):
-            await read_state.post(app=app, room=room, sender="bob", message=f"m{number}")
+            await read_state.messages.post(app=app, room=room, sender="bob", message=f"m{number}")
     async with delivering():
-        await read_state.mark_read(app=app, room="r1", user="ann", message="m1")
-        await read_state.mark_read_many(app=app, user="ann", items=[("r2", "m0"), ("r1", "m0")])
-        await read_state.mark_read_until(app=app, room="r3", user="ann")
+        await read_state.reading.mark_read(app=app, room="r1", user="ann", message="m1")
+        await read_state.reading.mark_read_many(app=app, user="ann", items=[("r2", "m0"), ("r1", "m0")])
+        await read_state.reading.mark_read_until(app=app, room="r3", user="ann")
         await called(receiver, 3)
         await nothing_waits(executor)
     told = sorted((call.json["data"] for call in receiver.calls), key=lambda data: data["room"])

@@ -3,7 +3,7 @@
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.direct import PREFIX, direct_pair, is_direct
 from readstate.domain.profiles import is_foreign_group, said
-from readstate.domain.read_state import ReadState
+from readstate.domain.rooms import Rooms
 from readstate.domain.types import Room, RoomSummary
 from readstate.errors import RoomUnknown
 
@@ -52,9 +52,9 @@ def may_join(room: Room, user: str, rules: ClientRules) -> bool:
     return may_take(room.room, user) and (room.invited or is_open(room, rules))
 
 
-async def find_room(read_state: ReadState, *, app: str, room: str, user: str) -> Room | None:
+async def find_room(rooms: Rooms, *, app: str, room: str, user: str) -> Room | None:
     """The room, with the state of `user` if they are in it; None when there is no such room."""
     try:
-        return await read_state.room(app=app, room=room, user=user)
+        return await rooms.room(app=app, room=room, user=user)
     except RoomUnknown:
         return None

@@ -9,6 +9,7 @@ import msgspec
 
 from readstate.dialects.imkit.call import Principal
 from readstate.dialects.services import Services
+from readstate.domain.limits import check_id
 
 # What only the service says: no client sends a message of these types.
 SYSTEM_TYPES = frozenset(
@@ -30,7 +31,8 @@ async def announce(
 ) -> None:
     """Post a system message about `members` in the caller's name; the backend in nobody's name posts without a sender."""
     body = msgspec.json.encode({"messageType": message_type, "message": "", "members": members}).decode()
-    await services.read_state.post(app=principal.app, room=room, sender=principal.user, body=body)
+    sender = check_id("sender", principal.user) if principal.user else None
+    await services.messages.post(app=principal.app, room=room, sender=sender, body=body)
 
 
 def added(members: Sequence[str]) -> str:

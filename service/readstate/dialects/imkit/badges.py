@@ -50,7 +50,7 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     def charge(user: str, rooms: int) -> None:
         services.rate_limits.charge(principal.app, "" if principal.backend else user, costs.of_derived(rooms))
 
-    counts = await services.read_state.badge_each(app=principal.app, users=users, derived=charge)
+    counts = await services.badges.badge_each(app=principal.app, users=users, derived=charge)
     return ok(BadgesResult([UserBadge(user, count) for user, count in zip(users, counts, strict=True)], sum(counts)))
 
 

@@ -124,9 +124,7 @@ async def _post_item(services: Services, principal: Principal, item: bytes) -> O
         if len(item) > MAX_BODY_BYTES:
             raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
         done = await post_one(services, principal, decode(_admin_message, item), item, find_room)
-        return Ok(
-            result=BatchPosted(done.message, done.message, done.room, done.sender or None, done.at_ms, done.created)
-        )
+        return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender, done.at_ms, done.created))
     except (BadBody, ProblemError, ReadStateError) as error:
         problem, message = explain(error)
         return problem.envelope(message)

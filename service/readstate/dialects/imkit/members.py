@@ -24,7 +24,7 @@ from readstate.dialects.imkit.rooms import check_may_come_in, come_in, must_acce
 from readstate.dialects.imkit.schemas import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
 from readstate.dialects.imkit.spelling import by_letters, check_wishes
 from readstate.domain.direct import direct_pair, is_direct
-from readstate.domain.limits import check_members
+from readstate.domain.limits import Members, check_members
 from readstate.times import iso
 
 _WISHES = by_letters(["systemMessage", "invitationRequired"])
@@ -43,7 +43,7 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     """
     check_wishes(body, _WISHES)
     principal, services = request.auth, request.services
-    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_may_come_in(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     return await come_in(services, principal, before, (), announced=data is not None and data.system_message is True)
@@ -76,30 +76,30 @@ async def add_member(
     return await _bring(request, room, check_members("invitees", [user]), data or AddMember())
 
 
-async def _bring(request: Call, room: str, members: list[str], wishes: AddMember) -> Reply:
+async def _bring(request: Call, room: str, members: Members, wishes: AddMember) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
     check_people_limit(services, principal, "invitees", members)
-    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_may_bring(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
     if direct and not principal.backend:
         # Beside the two of its id, those who are there are the two.
-        states = () if direct_pair(room) else await services.read_state.members(app=principal.app, room=room)
+        states = () if direct_pair(room) else await services.rooms.members(app=principal.app, room=room)
         check_pair(principal, room, [*members, *(state.member for state in states)])
     await check_known(services, principal, "invitees", members)
     made = seen(principal, before)
     if not direct and must_accept(services, principal, wishes.invitation_required):
-        await services.read_state.invite(app=principal.app, room=room, users=members, made=made)
+        await services.rooms.invite(app=principal.app, room=room, users=members, made=made)
     else:
-        joined = await services.read_state.add_members(
+        joined = await services.rooms.add_members(
             app=principal.app, room=room, members=members, by_client=not principal.backend, made=made
         )
         if joined and wishes.system_message:
             await announce(services, principal, room, added(joined), joined)
     return await shown(
-        services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user)
+        services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
     )
 
 
@@ -129,22 +129,22 @@ async def remove_member(request: Call, room: FromPath[str], user: FromPath[str])
     return await _take_out(request, room, check_members("members", [user]), system_message=False)
 
 
-async def _take_out(request: Call, room: str, members: list[str], *, system_message: bool) -> Reply:
+async def _take_out(request: Call, room: str, members: Members, *, system_message: bool) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
     check_people_limit(services, principal, "members", members)
-    before = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_member(principal, before)
     if members != [principal.user]:
         check_superuser(principal, before)
     request.charge(costs.of_members(before.member_count))
-    left = await services.read_state.remove_members(
+    left = await services.rooms.remove_members(
         app=principal.app, room=room, members=members, made=seen(principal, before)
     )
     if left and system_message:
         await announce(services, principal, room, removed(principal, left), left)
     return await shown(
-        services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user)
+        services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
     )
 
 
@@ -152,10 +152,10 @@ async def _take_out(request: Call, room: str, members: list[str], *, system_mess
 async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
     principal, services = request.auth, request.services
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_member(principal, present)
     if user != principal.user:
-        present = await services.read_state.room(app=principal.app, room=room, user=user)
+        present = await services.rooms.room(app=principal.app, room=room, user=user)
     state = present.me
     if state is None:
         raise ProblemError(MEMBER_NOT_FOUND)

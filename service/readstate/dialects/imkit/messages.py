@@ -48,7 +48,7 @@ from readstate.dialects.imkit.schemas import (
 )
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.dialects.services import Services
-from readstate.domain.limits import MAX_ID_BYTES
+from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.domain.types import MessageRef
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.times import iso, unix_ms
@@ -77,21 +77,23 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     if data.id is not None:
         known = await _check_may_change(request, room, data.id)
         await _change(services, principal, room, data.id, text, recall=data.message_type == RECALL)
-        sender, message, at_ms = known.sender, known.message, known.at_ms
+        message, at_ms = known.message, known.at_ms
+        sender = known.sender
     else:
         _check_new(data)
         more = wanted_by(principal, body)
-        posted = await services.read_state.post(
+        posted = await services.messages.post(
             app=principal.app,
             room=room,
-            sender=principal.user,
+            sender=check_id("sender", principal.user),
             countable=is_countable(data),
             body=text,
             sender_must_be_member=True,
             **more,
         )
         request.charge(costs.of_counters(posted.moved))
-        sender, message, at_ms = principal.user, posted.message, posted.at_ms
+        message, at_ms = posted.message, posted.at_ms
+        sender = principal.user
     return ok(await message_for_everybody(services.people, principal.app, room, message, sender, at_ms, text))
 
 
@@ -104,7 +106,7 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
     app, room = request.auth.app, data.room
     done = await post_one(request.services, request.auth, data, body)
     if done.body:
-        view = message_view(app, room, done.message, done.sender or None, done.at_ms, done.body)
+        view = message_view(app, room, done.message, done.sender, done.at_ms, done.body)
     else:
         view = stored_message(app, room, done.message, done.sender, done.at_ms)
     return ok({**view, "created": done.created})
@@ -117,13 +119,13 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
     """Delete a message, or with `_all` every message, for good. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_superuser(principal, present, INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == ALL:
-        deleted = await services.read_state.delete_messages(app=principal.app, room=room)
+        deleted = await services.messages.delete_messages(app=principal.app, room=room)
     else:
-        deleted = await services.read_state.delete_message(app=principal.app, room=room, message=message)
+        deleted = await services.messages.delete_message(app=principal.app, room=room, message=message)
     return ok(MessagesDeletedResult(deleted.count, room, message, principal.user, iso(time_ns() // 1_000_000)))
 
 
@@ -154,9 +156,9 @@ async def delete_messages(
     principal, services = request.auth, request.services
     if len(request.query_params.getall("before")) > 1:
         raise ProblemError(INVALID_QUERY, "before must be given once")
-    present = await services.read_state.room(app=principal.app, room=room)
+    present = await services.rooms.room(app=principal.app, room=room)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
-    deleted = await services.read_state.delete_messages(
+    deleted = await services.messages.delete_messages(
         app=principal.app, room=room, before=before, before_ms=_time(before)
     )
     if deleted.first != before:  # by a time, which was looked for
@@ -167,13 +169,13 @@ async def delete_messages(
     )
 
 
-def _time(text: str) -> int:
-    """A time in Unix ms, 0 for what is none: no message is of 1970 or more than a day ahead, but ids are numbers of any size."""
+def _time(text: str) -> int | None:
+    """A time in Unix ms, None for what is none: no message is of 1970 or more than a day ahead, but ids are numbers of any size."""
     try:
         at_ms = int(text) if _UNIX_MS.fullmatch(text) else unix_ms(text) if _DATE.match(text) else 0
     except ValueError:
-        return 0
-    return at_ms if 0 < at_ms <= latest_ms() else 0
+        return None
+    return at_ms if 0 < at_ms <= latest_ms() else None
 
 
 def _check_new(message: RoomMessage) -> None:
@@ -184,15 +186,15 @@ def _check_new(message: RoomMessage) -> None:
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
     """The message that the caller wants to change: their own, unless they manage the room. Raises ProblemError."""
     principal, services = request.auth, request.services
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     if present.me is None:
         raise ProblemError(NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
-    known = await services.read_state.message(app=principal.app, room=room, message=message)
+    known = await services.messages.message(app=principal.app, room=room, message=message)
     if known.sender == principal.user or principal.backend or is_superuser(present, principal.user):
         return known
     # What was posted before they joined is not there for them.
-    await services.read_state.message(app=principal.app, room=room, message=message, after=present.me.joined)
+    await services.messages.message(app=principal.app, room=room, message=message, after=present.me.joined)
     raise ProblemError(INSUFFICIENT_PERMISSIONS)
 
 
@@ -200,5 +202,5 @@ async def _change(
     services: Services, principal: Principal, room: str, message: str, body: str, *, recall: bool
 ) -> None:
     """Recall or edit a message."""
-    change = services.read_state.recall_message if recall else services.read_state.edit_message
+    change = services.messages.recall_message if recall else services.messages.edit_message
     await change(app=principal.app, room=room, message=message, body=body)

@@ -5,7 +5,7 @@ import hashlib
 from readstate.dialects.access.rooms import find_room
 from readstate.dialects.services import Services
 from readstate.domain.direct import TAG, direct_room
-from readstate.domain.limits import check_id
+from readstate.domain.limits import check_id, check_members, check_room_tags
 from readstate.errors import Invalid, UserUnknown
 
 
@@ -19,22 +19,26 @@ async def room_of_two(services: Services, app: str, sender: str, receiver: str, 
         raise Invalid("receiver", "receiver must be another user than the sender")
     if receiver not in await services.directory.known(app=app, users=[receiver]):
         raise UserUnknown(receiver)
-    two = [sender, receiver]
+    two = check_members("members", [sender, receiver])
     there = None
     for room in (clients_room(sender, receiver), direct_room(sender, receiver)):
-        there = await find_room(services.read_state, app=app, room=room, user=receiver)
+        there = await find_room(services.rooms, app=app, room=room, user=receiver)
         if there is not None and there.member_count == 2:
             # The id of clients' can be worked out by anybody, so that it says nothing by itself.
-            states = await services.read_state.members(app=app, room=room, limit=2)
+            states = await services.rooms.members(app=app, room=room, limit=2)
             if {state.member for state in states} == set(two):
                 return room
     if needed and there is None:
-        await services.read_state.create_room(
-            app=app, room=room, tags=[TAG], profile={"roomType": b'"direct"'}, members=two
+        await services.rooms.create_room(
+            app=app,
+            room=check_id("room", room),
+            tags=check_room_tags("roomTags", [TAG]),
+            profile={"roomType": b'"direct"'},
+            members=two,
         )
     elif needed:
         # As it is: to make it anew would take what a client has made of it.
-        await services.read_state.add_members(app=app, room=room, members=two)
+        await services.rooms.add_members(app=app, room=room, members=two)
     return room
 
 

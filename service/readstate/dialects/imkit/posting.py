@@ -82,7 +82,7 @@ class Done(Struct, frozen=True):
 
     room: str
     message: str
-    sender: str  # "" for none
+    sender: str | None
     at_ms: int
     created: bool  # False: it was there
     body: str  # of the message; "" for one that was there, of which nothing is kept
@@ -109,7 +109,7 @@ def is_countable(message: RoomMessage | AdminMessage) -> bool:
 
 
 def wanted_by(principal: Principal, body: bytes) -> dict[str, Any]:
-    """Arguments for `ReadState.post` that only a backend gives. Raises BadBody, Invalid."""
+    """Arguments for `Messages.post` that only a backend gives. Raises BadBody, Invalid."""
     return wanted(decode(_backend_post, body)) if principal.backend else {}
 
 
@@ -131,22 +131,29 @@ async def post_one(
     `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message itself.
     """
     check_id("room", data.room)
-    if data.id is not None and check_id("_id", data.id) in (ALL, BEFORE):
+    message = None if data.id is None else check_id("_id", data.id)
+    if message in (ALL, BEFORE):
         raise Invalid("_id", f"_id must not be {data.id}")
-    if data.id is None:
+    if message is None:
         _check_no_other_id(raw)
     body = message_body(raw, of_backend=True)
     app, room = principal.app, data.room
     if data.message_type == RECALL:
-        message = recallable(data)
+        recalled = recallable(data)
         room = await find_room(False) if find_room else room
-        known = await services.read_state.message(app=app, room=room, message=message)
-        await services.read_state.recall_message(app=app, room=room, message=known.message, body=body)
+        known = await services.messages.message(app=app, room=room, message=recalled)
+        await services.messages.recall_message(app=app, room=room, message=known.message, body=body)
         return Done(room, known.message, known.sender, known.at_ms, False, body)
     counts, more = is_countable(data), wanted(data)
     room = await find_room(True) if find_room else room
-    posted = await services.read_state.post(
-        app=app, room=room, sender=data.sender or "", message=data.id or "", countable=counts, body=body, **more
+    posted = await services.messages.post(
+        app=app,
+        room=room,
+        message=message,
+        sender=check_id("sender", data.sender) if data.sender else None,
+        countable=counts,
+        body=body,
+        **more,
     )
     services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
     return Done(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
@@ -165,8 +172,8 @@ def recallable(message: RoomMessage | AdminMessage) -> str:
     return message.id
 
 
-def _sent_ms(post: BackendPost) -> int:
-    """When the backend says that the message was sent; 0: it does not say. Raises Invalid."""
+def _sent_ms(post: BackendPost) -> int | None:
+    """When the backend says that the message was sent; None: it does not say. Raises Invalid."""
     given = {
         "messageTime": _time(post.message_time),
         "messageTimeMS": post.message_time_ms,
@@ -180,7 +187,7 @@ def _sent_ms(post: BackendPost) -> int:
             unit = " in Unix milliseconds" if name.endswith("MS") else ""
             raise Invalid(name, f"{name} must be a time{unit}, after 1973 and no more than a day ahead")
         return at_ms
-    return 0
+    return None
 
 
 def latest_ms() -> int:

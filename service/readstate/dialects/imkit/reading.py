@@ -31,7 +31,8 @@ from readstate.dialects.imkit.schemas import (
     TagBadgesResult,
     TagsAsked,
 )
-from readstate.domain.types import Reading
+from readstate.domain.limits import check_tags
+from readstate.domain.types import MarkedRead
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
 # A stranger is told what is told of a room that does not exist.
@@ -57,7 +58,7 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
     """Move the caller's cursor forward to a message of the room. An older one changes nothing and answers the newer cursor."""
     principal, services = request.auth, request.services
     total = services.lastread_badge_scope == "total"
-    reading = await services.read_state.mark_read(
+    reading = await services.reading.mark_read(
         app=principal.app,
         room=room,
         user=principal.user,
@@ -65,7 +66,7 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
         with_badge=total,
         derived=request.charge_derived,
     )
-    badge = reading.badge if total else reading.unread
+    badge = reading.unread if reading.badge is None else reading.badge
     return ok(ReadResult(principal.user, reading.message, badge, reading.unread))
 
 
@@ -75,15 +76,15 @@ async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
     principal = request.auth
     items = [(item.room, item.message) for item in data.items]
     request.charge(costs.of_reads(len(items)))
-    outcomes, badge = await request.services.read_state.mark_read_many(
+    outcomes, badge = await request.services.reading.mark_read_many(
         app=principal.app, user=principal.user, items=items, derived=request.charge_derived
     )
     results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
     return ok(ReadManyResult(principal.user, results, badge))
 
 
-def _item_read(room: str, outcome: Reading | ReadStateError) -> Ok | Failure:
-    if isinstance(outcome, Reading):
+def _item_read(room: str, outcome: MarkedRead | ReadStateError) -> Ok | Failure:
+    if isinstance(outcome, MarkedRead):
         return Ok(result=ItemRead(room, outcome.message, outcome.unread))
     problem, message = explain(outcome, READ_PROBLEMS)
     return problem.envelope(message)
@@ -104,8 +105,8 @@ async def badge(
     principal = request.auth
     if room_tags and any(map(_looks_like_several, room_tags)):
         raise ProblemError(SEVERAL_ROOM_TAGS)
-    tags = [*(room_tags or ()), *(room_tags_array or ())]
-    unread = await request.services.read_state.badge(
+    tags = check_tags("roomTags", [*(room_tags or ()), *(room_tags_array or ())])
+    unread = await request.services.badges.badge(
         app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
     )
     return ok(BadgeResult(unread))
@@ -131,8 +132,8 @@ def _looks_like_several(tag: str) -> bool:
 )
 async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
-    principal, tags = request.auth, (data.tags if data else None) or ()
-    badges = await request.services.read_state.badges_by_tags(
+    principal, tags = request.auth, check_tags("tags", (data.tags if data else None) or ())
+    badges = await request.services.badges.badges_by_tags(
         app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
     )
     return ok(TagBadgesResult(badges.total, badges.counts))

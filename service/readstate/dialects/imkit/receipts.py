@@ -54,10 +54,10 @@ async def receipts(
     """
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
-    principal, read_state = request.auth, request.services.read_state
-    after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
-    found = await read_state.receipts(
-        app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page, after=after
+    principal, services = request.auth, request.services
+    after = _after(principal, await services.rooms.room(app=principal.app, room=room, user=principal.user))
+    found = await services.receipts.page(
+        app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page or None, after=after
     )
     people = (
         [_reader(receipt) for receipt in found.readers]
@@ -66,9 +66,7 @@ async def receipts(
     )
     posted = found.message
     counts = (found.read, found.unread, found.left)
-    return ok(
-        ReceiptsResult(room, message, posted.sender or None, iso(posted.at_ms), *counts, people, found.next or None)
-    )
+    return ok(ReceiptsResult(room, message, posted.sender, iso(posted.at_ms), *counts, people, found.next))
 
 
 @get(
@@ -95,12 +93,12 @@ async def receipt_counts(
 
     Messages that are unknown or deleted are left out.
     """
-    principal, read_state = request.auth, request.services.read_state
+    principal, services = request.auth, request.services
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
         raise ProblemError(MISSING_PARAMETER, "messages is required")
-    after = _after(principal, await read_state.room(app=principal.app, room=room, user=principal.user))
-    counts = await read_state.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
+    after = _after(principal, await services.rooms.room(app=principal.app, room=room, user=principal.user))
+    counts = await services.receipts.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [
         MessageReceipts(count.message, count.read, count.unread, count.left) for count in counts if count is not None
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from readstate.dialects.http.reply import encode
 from readstate.dialects.imkit.views import View, people_in, room_view
 from readstate.dialects.people import People
-from readstate.domain.read_state import ReadState
+from readstate.domain.rooms import Rooms
 
 MAX_MEMBERS = 100
 MAX_BYTES = 32 * 1024
@@ -18,13 +18,13 @@ _ALWAYS = ("_id", "id", "appID", "roomType", "status", "createdTime", "createdTi
 _OURS = frozenset([*_ALWAYS, "roomTags", "lastMessage", "members", "partial"])  # what is no field of a profile
 
 
-async def room_event(read_state: ReadState, people: People, app: str, room: str) -> bytes:
+async def room_event(rooms: Rooms, people: People, app: str, room: str) -> bytes:
     """The payload as JSON of at most MAX_BYTES: members as objects, at most MAX_MEMBERS; no per-user fields. Raises RoomUnknown.
 
     An event that lacks some of the members, or anything else that the room has, says so: `partial` is true.
     """
-    present = await read_state.room(app=app, room=room)
-    members = await read_state.members(app=app, room=room, limit=MAX_MEMBERS)
+    present = await rooms.room(app=app, room=room)
+    members = await rooms.members(app=app, room=room, limit=MAX_MEMBERS)
     view = room_view(app, present, members, await people.find(app, people_in(present, members)), properties=False)
     if len(members) < present.member_count:
         view["partial"] = True

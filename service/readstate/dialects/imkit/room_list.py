@@ -110,7 +110,7 @@ async def rooms(
     if since_ms is not None:
         tests.append(lambda room: _touched_ms(room) > since_ms)
     by_name = query.name is not None or any(key is _name for key, _ in order)
-    names = await services.read_state.rooms(app=principal.app, user=principal.user)
+    names = await services.rooms.rooms_of(app=principal.app, user=principal.user)
     request.charge(costs.of_list(len(names)))
     kept = await _present(
         services,
@@ -140,7 +140,7 @@ async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     An answer ends after 8,000: `skip` what has come already and ask again.
     """
     principal, services = request.auth, request.services
-    names = await services.read_state.rooms(app=principal.app, user=principal.user)
+    names = await services.rooms.rooms_of(app=principal.app, user=principal.user)
     request.charge(costs.of_list(len(names)))
     kept = await _present(services, principal, names, ())
     kept.sort(key=lambda room: (room.last_ms, room.created_ms), reverse=True)
@@ -161,7 +161,7 @@ async def _present(
     """Those of the caller's rooms `names` that are active and pass all `tests`, as they are now."""
     kept: list[RoomSummary] = []
     for batch in in_batches(names):
-        found = await services.read_state.room_summary_each(
+        found = await services.rooms.room_summary_each(
             app=principal.app, rooms=batch, user=principal.user, tags=tags, fields=fields, last_read=last_read
         )
         there = (room for room in found if room is not None and room.status is Status.ACTIVE)
@@ -209,11 +209,9 @@ async def _views(services: Services, principal: Principal, page: Sequence[str]) 
 
 
 async def _views_of(services: Services, principal: Principal, rooms: Sequence[str], shown: int) -> list[View]:
-    found = await services.read_state.room_each(app=principal.app, rooms=rooms, user=principal.user)
+    found = await services.rooms.room_each(app=principal.app, rooms=rooms, user=principal.user)
     there = [room for room in found if room is not None and room.me is not None]
-    furthest = await services.read_state.members_each(
-        app=principal.app, rooms=[room.room for room in there], limit=shown
-    )
+    furthest = await services.rooms.members_each(app=principal.app, rooms=[room.room for room in there], limit=shown)
     states = [with_me(room, members) for room, members in zip(there, furthest, strict=True)]
     everybody = set[str]().union(*(people_in(room, members) for room, members in zip(there, states, strict=True)))
     people = await services.people.find(principal.app, everybody)

@@ -40,7 +40,7 @@ from readstate.dialects.imkit.schemas import (
 from readstate.dialects.imkit.views import people_in, personal, room_view, with_me
 from readstate.dialects.services import Services
 from readstate.domain.direct import is_direct
-from readstate.domain.limits import check_id, check_members, check_tags
+from readstate.domain.limits import Id, check_id, check_members, check_room_tags, check_tags, new_id
 from readstate.domain.types import Made, MemberState, Room, Status
 from readstate.errors import Invalid, RoomUnknown
 
@@ -53,7 +53,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     if room in NOT_OFFERED_OF_ROOMS:
         raise NotFoundException
-    present = await request.services.read_state.room(app=request.auth.app, room=room, user=request.auth.user)
+    present = await request.services.rooms.room(app=request.auth.app, room=room, user=request.auth.user)
     check_shown(request.auth, present)
     request.charge(costs.of_members(present.member_count))
     return await shown(request.services, request.auth, present)
@@ -73,14 +73,16 @@ async def count_messages(
     For the backend, and for members since they joined. By a time, and for members, the newest 10,000 are
     looked at, as far as the room remembers them. Edits do not count: of them no time is kept.
     """
-    principal, read_state = request.auth, request.services.read_state
-    present = await read_state.room(app=principal.app, room=room, user=principal.user)
+    principal, services = request.auth, request.services
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_member(principal, present)
     after = known_since(principal, present)
     if time_in_ms or after:
         request.charge(costs.of_count(present.seq - after))
     return ok(
-        CountResult(await read_state.count_messages(app=principal.app, room=room, since_ms=time_in_ms, after=after))
+        CountResult(
+            await services.messages.count_messages(app=principal.app, room=room, since_ms=time_in_ms, after=after)
+        )
     )
 
 
@@ -99,13 +101,19 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     actor = Principal(
         principal.app, principal.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None
     )
-    room, created = await services.read_state.create_room(
-        app=principal.app, room=_id(wanted), tags=wanted.room_tags or (), profile=room_profile(body), members=members
+    given, profile = _id(wanted), room_profile(body)
+    room = given or new_id()
+    created = await services.rooms.create_room(
+        app=principal.app,
+        room=room,
+        tags=check_room_tags("roomTags", wanted.room_tags or ()),
+        profile=profile,
+        members=members,
     )
     if wanted.system_message and created and members:
         await announce(services, actor, room, added(members), members)
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
-    states = await services.read_state.members(app=principal.app, room=room)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    states = await services.rooms.members(app=principal.app, room=room)
     view = await _view(services, principal, present, states)
     return ok({**view, "members": [state.member for state in states], "created": created})
 
@@ -130,32 +138,37 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     tags = check_tags("roomTags", wanted.room_tags or ())
     check_people_limit(services, principal, "invitee", others)
     check_tag_limit(services, principal, tags)
-    before = await find_room(services.read_state, app=principal.app, room=given, user=principal.user) if given else None
+    before = await find_room(services.rooms, app=principal.app, room=given, user=principal.user) if given else None
     if before is not None:
         return await come_in(
             services, principal, before, others if principal.backend else (), announced=wanted.system_message is True
         )
-    if not principal.backend and not may_take(given, principal.user):
+    if not principal.backend and not may_take(given or "", principal.user):
         raise RoomUnknown(given)
-    direct = is_direct(given, tags, profile)
+    direct = is_direct(given or "", tags, profile)
     if direct:
-        check_pair(principal, given, others)
+        check_pair(principal, given or "", others)
     await check_known(services, principal, "invitee", others)
     asked = not direct and must_accept(services, principal, wanted.invitation_required)
-    members = [principal.user] if asked else [principal.user, *others]
-    room, created = await services.read_state.create_room(
-        app=principal.app, room=given, tags=tags, profile=profile, members=members, by_client=not principal.backend
+    room, members = given or new_id(), [principal.user] if asked else [principal.user, *others]
+    created = await services.rooms.create_room(
+        app=principal.app,
+        room=room,
+        tags=check_room_tags("roomTags", tags),
+        profile=profile,
+        members=check_members("members", members),
+        by_client=not principal.backend,
     )
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     if not created:  # another call was quicker
         return await come_in(services, principal, present, (), announced=wanted.system_message is True)
     if asked and others:
         made = Made.ANYHOW if principal.backend else Made.BY_CLIENT
-        await services.read_state.invite(app=principal.app, room=room, users=others, made=made)
+        await services.rooms.invite(app=principal.app, room=room, users=check_members("members", others), made=made)
     if wanted.system_message:
         brought = members[1:]
         await announce(services, principal, room, added(brought) if brought else "joinRoom", brought or members)
-        present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+        present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_member(principal, present)  # a backend may have taken the room over meanwhile
     return await shown(services, principal, present)
 
@@ -167,7 +180,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     profile = room_profile(body)
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
     check_tag_limit(services, principal, tags or ())
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_superuser(principal, present)
     if tags is not None or data.status is not None:
         request.charge(costs.of_change(present, tags or ()))
@@ -177,15 +190,19 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     check_stays_direct(principal, present, wanted)
     made = seen(principal, present)
     if tags is not None:
-        await services.read_state.set_tags(
-            app=principal.app, room=room, tags=tags, by_client=not principal.backend, made=made
+        await services.rooms.set_tags(
+            app=principal.app,
+            room=room,
+            tags=check_room_tags("roomTags", tags),
+            by_client=not principal.backend,
+            made=made,
         )
     if profile:
-        await services.read_state.set_profile(app=principal.app, room=room, profile=profile, made=made)
+        await services.rooms.set_profile(app=principal.app, room=room, profile=profile, made=made)
     if data.status is not None:
-        await services.read_state.set_status(app=principal.app, room=room, status=Status(data.status), made=made)
+        await services.rooms.set_status(app=principal.app, room=room, status=Status(data.status), made=made)
     return await shown(
-        services, principal, await services.read_state.room(app=principal.app, room=room, user=principal.user)
+        services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
     )
 
 
@@ -196,9 +213,9 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
-    present = await services.read_state.room(app=principal.app, room=room, user=principal.user)
+    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_superuser(principal, present)
-    if not await services.read_state.delete_room(app=principal.app, room=room, made=seen(principal, present)):
+    if not await services.rooms.delete_room(app=principal.app, room=room, made=seen(principal, present)):
         raise RoomUnknown(room)
     return ok(RoomDeletedResult(1, 1))
 
@@ -219,17 +236,17 @@ async def come_in(
     check_may_come_in(services, principal, room)
     coming = [*others] if room.me else [principal.user, *others]
     if coming:
-        joined = await services.read_state.add_members(
+        joined = await services.rooms.add_members(
             app=principal.app,
             room=room.room,
-            members=coming,
+            members=check_members("members", coming),
             by_client=not principal.backend,
             made=seen(principal, room),
         )
         if joined and announced:
             brought = [user for user in joined if user != principal.user]
             await announce(services, principal, room.room, added(brought) if brought else "joinRoom", brought or joined)
-        room = await services.read_state.room(app=principal.app, room=room.room, user=principal.user)
+        room = await services.rooms.room(app=principal.app, room=room.room, user=principal.user)
         check_member(principal, room)  # as above
     return await shown(services, principal, room)
 
@@ -241,7 +258,7 @@ def must_accept(services: Services, principal: Principal, asked: bool | None) ->
 
 async def shown(services: Services, principal: Principal, room: Room) -> Reply:
     """The room as `caller` sees it."""
-    states = await services.read_state.members(app=principal.app, room=room.room)
+    states = await services.rooms.members(app=principal.app, room=room.room)
     return ok(await _view(services, principal, room, states))
 
 
@@ -262,11 +279,11 @@ def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
             raise Invalid(name, f"{name} is no field of this call; did you mean {meant}?")
 
 
-def _id(wanted: NewRoom) -> str:
-    """The id asked for, "" for a fresh one. Raises Invalid."""
+def _id(wanted: NewRoom) -> Id | None:
+    """The id asked for; None: a fresh one. Raises Invalid."""
     if wanted.id in PATH_WORDS:
         raise Invalid("_id", f"_id must not be {wanted.id}: /rooms/{wanted.id} is another call")
-    return check_id("_id", wanted.id) if wanted.id is not None else ""
+    return check_id("_id", wanted.id) if wanted.id is not None else None
 
 
 def _invitees(wanted: NewRoom) -> list[str]:

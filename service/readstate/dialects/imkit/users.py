@@ -77,7 +77,9 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
     """Create or update up to 500 users, in a body of up to 64 KiB. All of them are checked before the first is written."""
     app, services = request.auth.app, request.services
     raws = _decode_list(body).data
-    users = {check_id("_id", given.id): user_profile(bytes(raw)) for given, raw in zip(data.data, raws, strict=True)}
+    users: dict[str, dict[str, bytes]] = {
+        check_id("_id", given.id): user_profile(bytes(raw)) for given, raw in zip(data.data, raws, strict=True)
+    }
     known = await services.directory.users(app=app, users=list(users))
     for user, before in known.items():
         merged("a user", before.profile, users[user])

@@ -118,9 +118,9 @@ def message_view(app: str, room: str, message: str, sender: View | str | None, a
     }
 
 
-def stored_message(app: str, room: str, message: str, sender: str, at_ms: int) -> View:
+def stored_message(app: str, room: str, message: str, sender: str | None, at_ms: int) -> View:
     """What is kept of a message of the backend."""
-    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender or None, **_times(at_ms)}
+    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender, **_times(at_ms)}
 
 
 def _times(at_ms: int) -> View:
@@ -143,7 +143,7 @@ def _stored(room: Room, name: str) -> Any:
 
 
 async def message_for_everybody(
-    people: People, app: str, room: str, message: str, sender: str, at_ms: int, body: str
+    people: People, app: str, room: str, message: str, sender: str | None, at_ms: int, body: str
 ) -> View:
     """A message as it is broadcast in a `chat message` event: the sender as an object, without which clients drop it."""
     known = await people.find(app, [sender]) if sender else {}

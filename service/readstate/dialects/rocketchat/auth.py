@@ -92,16 +92,16 @@ async def count(services: Services, session: Session, operation: str, limit: int
     """Count one call of at most `limit` (0: any number); the headers that say where the count stands. Raises ProblemError for one too many."""
     if limit == 0:
         return ()
-    left, until_ms = await services.read_state.take(
+    hit = await services.throttle.hit_rate_limit(
         app=session.app, what=f"{operation}:{session.user}", limit=limit, window_ms=RATE_WINDOW_MS
     )
     headers = (
         (b"x-ratelimit-limit", b"%d" % limit),
-        (b"x-ratelimit-remaining", b"%d" % max(0, left)),
-        (b"x-ratelimit-reset", b"%d" % until_ms),
+        (b"x-ratelimit-remaining", b"%d" % hit.left),
+        (b"x-ratelimit-reset", b"%d" % hit.window_ends_ms),
     )
-    if left < 0:
-        wait_s = max(1, -(-(until_ms - time.time_ns() // 1_000_000) // 1000))
+    if not hit.allowed:
+        wait_s = max(1, -(-(hit.window_ends_ms - time.time_ns() // 1_000_000) // 1000))
         raise ProblemError(TOO_MANY_REQUESTS, SLOW_DOWN.format(wait_s), (*headers, (b"retry-after", b"%d" % wait_s)))
     return headers
 

@@ -40,7 +40,7 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
     session = request.auth
-    await request.services.read_state.mark_read_until(
+    await request.services.reading.mark_read_until(
         app=session.app, room=given.room, user=session.user, with_badge=False
     )
     return Done()
@@ -57,7 +57,7 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
     room, me = await room_of_message(request.services, request.auth, given.message)
-    await request.services.read_state.message(
+    await request.services.messages.message(
         app=request.auth.app, room=room.room, message=given.message, after=me.joined
     )
     return Done()
@@ -76,7 +76,7 @@ async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
     """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
     services, session = request.services, request.auth
     if isinstance(given, UnreadRoom):
-        await services.read_state.mark_unread(app=session.app, room=given.room, user=session.user)
+        await services.reading.mark_unread(app=session.app, room=given.room, user=session.user)
     else:
         await _unread_from(services, session, given.first.message)
     return Done()
@@ -86,9 +86,7 @@ async def _unread_from(services: Services, session: Session, message: str) -> No
     """Raises ProblemError for a message that the caller cannot see or has sent, and for who has never read."""
     try:
         room, me = await room_of_message(services, session, message)
-        found = await services.read_state.receipts(
-            app=session.app, room=room.room, message=message, limit=1, after=me.joined
-        )
+        found = await services.receipts.page(app=session.app, room=room.room, message=message, limit=1, after=me.joined)
     except (RoomUnknown, NotMember, MessageUnknown):
         raise ProblemError(NOT_ALLOWED) from None
     if found.message.sender == session.user:
@@ -96,9 +94,9 @@ async def _unread_from(services: Services, session: Session, message: str) -> No
     if not last_seen_ms(me):
         raise ProblemError(NO_SUBSCRIPTION)
     if not _is_unread(found.message, me):
-        await services.read_state.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
+        await services.reading.mark_unread(app=session.app, room=room.room, user=session.user, message=message)
 
 
 def _is_unread(message: MessageRef, me: MemberState) -> bool:
     """Whether the caller sees the message as unread already: then there is nothing to mark."""
-    return message.seq > me.cursor or 0 < me.marked_ms <= message.at_ms
+    return message.seq > me.cursor or (me.marked_ms is not None and me.marked_ms <= message.at_ms)

@@ -17,7 +17,7 @@ from readstate.dialects.rocketchat.views import person
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
-from readstate.domain.types import Receipts
+from readstate.domain.types import ReceiptsPage
 from readstate.times import iso
 
 MAX_RECEIPTS = (
@@ -55,21 +55,22 @@ async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceipts
 async def _all(services: Services, session: Session, room: str, message: str, after: int) -> list[Read]:
     """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
     found: dict[str, int] = {}
-    page: Receipts | None = None
+    page: ReceiptsPage | None = None
     while page is None or (page.next and len(found) < MAX_RECEIPTS):
-        page = await services.read_state.receipts(
+        page = await services.receipts.page(
             app=session.app,
             room=room,
             message=message,
             limit=MAX_RECEIPTS_PER_PAGE,
-            page=page.next if page else "",
+            page=page.next if page else None,
             after=after,
         )
         for receipt in page.readers:
             # A message may carry its sender's clock, and nobody has read it before it was there.
             found.setdefault(receipt.member, max(receipt.at_ms, page.message.at_ms))
     sender = page.message.sender
-    found.pop(sender, None)
+    if sender is not None:
+        found.pop(sender, None)
     readers = sorted(found.items(), key=lambda read: (read[1], read[0]))[:MAX_RECEIPTS]
     return [(sender, page.message.at_ms), *readers] if sender else readers
 

@@ -21,12 +21,12 @@ from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
 async def find_room(services: Services, session: Session, room: str) -> Room | None:
     """The room, with the caller's state if they are in it; None when there is no such room."""
-    return await wire_rooms.find_room(services.read_state, app=session.app, room=room, user=session.user)
+    return await wire_rooms.find_room(services.rooms, app=session.app, room=room, user=session.user)
 
 
 async def find_summaries(services: Services, session: Session, rooms: Sequence[str]) -> list[RoomSummary]:
     """Those of `rooms` that the caller is in, in the same order."""
-    found = await services.read_state.room_summary_each(
+    found = await services.rooms.room_summary_each(
         app=session.app, rooms=rooms, user=session.user, tags=True, fields=FIELDS
     )
     return [room for room in found if room is not None]
@@ -37,7 +37,7 @@ async def find_by_name(services: Services, session: Session, name: str, wanted: 
 
     O(own rooms), for which the caller pays.
     """
-    own = sorted(await services.read_state.rooms(app=session.app, user=session.user))
+    own = sorted(await services.rooms.rooms_of(app=session.app, user=session.user))
     limits = services.rate_limits
     limits.charge(session.app, session.user, costs.of_list(len(own)))
     with limits.at_once(session.app, session.user, costs.LIST):
@@ -69,7 +69,7 @@ async def _others(services: Services, session: Session, rooms: Sequence[str]) ->
     pairs: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
     asked = [room for room, pair in pairs.items() if pair is None]
     for room, members in zip(
-        asked, await services.read_state.members_each(app=session.app, rooms=asked, limit=2), strict=True
+        asked, await services.rooms.members_each(app=session.app, rooms=asked, limit=2), strict=True
     ):
         pairs[room] = [state.member for state in members]
     return {room: next((member for member in pair or () if member != session.user), "") for room, pair in pairs.items()}
@@ -101,8 +101,8 @@ async def room_of_message(services: Services, session: Session, message: str) ->
     def pay(rooms: int) -> None:
         services.rate_limits.charge(session.app, session.user, costs.of_list(rooms))
 
-    name = await services.read_state.find_message(app=session.app, user=session.user, message=message, searching=pay)
-    room = await services.read_state.room(app=session.app, room=name, user=session.user)
+    name = await services.messages.find_message(app=session.app, user=session.user, message=message, searching=pay)
+    room = await services.rooms.room(app=session.app, room=name, user=session.user)
     if room.me is None:
         raise NotMember(session.user)
     return Visible(room, room.me)

@@ -54,7 +54,7 @@ async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnsw
     services, session = request.services, request.auth
     since_ms = _since_ms(given.since)
     known_ms = time.time_ns() // 1_000_000 - REMOVED_KNOWN_MS
-    found = await services.read_state.subscriptions(
+    found = await services.rooms.subscriptions(
         app=session.app, user=session.user, since_ms=since_ms if since_ms > known_ms else 0
     )
     changed = dict(found.changed)

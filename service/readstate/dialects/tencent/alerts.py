@@ -37,7 +37,7 @@ def nearly(limit: int) -> int:
 
 async def note(read_state: ReadState, app: str, command: str) -> None:
     """A command has just been called `nearly` too often."""
-    await read_state.note_newest(app=app, what=_noted(command), at_ms=time_ns() // 1_000_000)
+    await read_state.latest.note_newest(app=app, what=_noted(command), at_ms=time_ns() // 1_000_000)
 
 
 class Alerts:
@@ -59,7 +59,7 @@ class Alerts:
         self._alert = alert
         self._send = send
         self._may_send = may_send
-        self._known: dict[str, int] | None = None
+        self._known: dict[str, int | None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look for new notes until `stop` is set. What was noted before the start is not sent."""
@@ -83,19 +83,19 @@ class Alerts:
                 answer = await self._send(self._alert(command, int(time())))
                 logger.debug("webhooks: the alert of %s: %s", command, answer.detail or "accepted")
 
-    async def _noted(self) -> dict[str, int]:
-        """When each command was last called nearly too often (Unix ms); 0: never."""
+    async def _noted(self) -> dict[str, int | None]:
+        """When each command was last called nearly too often (Unix ms); None: never."""
         times = await asyncio.gather(
-            *(self._read_state.newest(app=self._app, what=_noted(command)) for command in SERVICES)
+            *(self._read_state.latest.newest(app=self._app, what=_noted(command)) for command in SERVICES)
         )
         return dict(zip(SERVICES, times, strict=True))
 
     async def _is_first(self, command: str) -> bool:
         """Whether no deliverer has sent this warning in the last minute; this one then sends it."""
-        left, _ = await self._read_state.take(
+        hit = await self._read_state.throttle.hit_rate_limit(
             app=self._app, what=f"tencent:told:{command}", limit=1, window_ms=EVERY_MS
         )
-        return left >= 0
+        return hit.allowed
 
 
 def _noted(command: str) -> str:

@@ -76,12 +76,12 @@ class Authenticator:
         """Count a call of `command`. Raises ProblemError for one too many, and what the store raises."""
         limit = self._tencent_app.rate_limit
         if limit:
-            left, _ = await read_state.take(
+            hit = await read_state.throttle.hit_rate_limit(
                 app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS
             )
-            if left < 0:
+            if not hit.allowed:
                 raise ProblemError(TOO_OFTEN)
-            if limit - left == alerts.nearly(limit):
+            if limit - hit.left == alerts.nearly(limit):
                 await alerts.note(read_state, self.app, command)
 
     def _usersigs_of(self, query: Mapping[str, str]) -> UserSigs:
@@ -111,7 +111,7 @@ class AuthMiddleware:
             asked["services"], asked["auth"] = services, app = self._services(), self._authenticator.app
             self._check(services, asked)
             services.rate_limits.take(app, "", operation.cost)
-            await self._authenticator.count(services.read_state, operation.name)
+            await self._authenticator.count(services, operation.name)
         await self._app(scope, until_gone(receive), send)
 
     def _check(self, services: Services, scope: Any) -> None:

@@ -44,7 +44,9 @@ async def set_unread_msg_num(request: Call, given: SetUnread) -> Ok:
     room = await _room(request, given.group)
     if has_unread(given_type(room.profile)):
         try:
-            await request.read_state.set_unread(app=request.auth, room=room.room, user=given.member, count=given.count)
+            await request.read_state.reading.set_unread(
+                app=request.auth, room=room.room, user=given.member, count=given.count
+            )
         except NotMember:
             raise ProblemError(ILLEGAL_PARAMETER, "Member_Account must be a member of the group") from None
     return Ok()
@@ -58,7 +60,7 @@ async def get_group_msg_receipt(request: Call, given: GetReceipts) -> Ok:
     counts: dict[int, ReceiptCount | None] = {}
     if _has_receipts(room):
         distinct = list(dict.fromkeys(seqs))
-        found = await request.read_state.receipt_counts(
+        found = await request.read_state.receipts.receipt_counts(
             app=request.auth, room=room.room, messages=[message_of_seq(seq) for seq in distinct]
         )
         counts = dict(zip(distinct, found, strict=True))
@@ -96,7 +98,9 @@ async def group_msg_receipt(request: Call, given: SendReceipts) -> Ok:
         raise ProblemError(NOT_IN_GROUP)
     if _has_receipts(room):
         messages = [message_of_seq(message.seq) for message in given.messages]
-        await request.read_state.acknowledge(app=request.auth, room=room.room, user=given.member, messages=messages)
+        await request.read_state.reading.acknowledge(
+            app=request.auth, room=room.room, user=given.member, messages=messages
+        )
     return Ok()
 
 
@@ -105,7 +109,7 @@ async def _room(request: Call, group: str, member: str = "") -> Room:
     if not is_group(group):
         raise ProblemError(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or ..")
     try:
-        return await request.read_state.room(app=request.auth, room=room_of_group(group), user=member)
+        return await request.read_state.rooms.room(app=request.auth, room=room_of_group(group), user=member)
     except RoomUnknown:
         raise ProblemError(NO_SUCH_GROUP) from None
 
@@ -128,10 +132,10 @@ def _counts(seq: int, counts: ReceiptCount | None) -> ReceiptCounts:
 async def _members(read_state: ReadState, app: str, room: str, message: str, which: Filter) -> set[str]:
     """Everybody who has, or has not, read a message and is still a member. Raises ProblemError."""
     found: set[str] = set()
-    page = ""
+    page = None
     while True:
         try:
-            receipts = await read_state.receipts(
+            receipts = await read_state.receipts.page(
                 app=app, room=room, message=message, which=which, limit=MAX_RECEIPTS_PER_PAGE, page=page
             )
         except MessageUnknown:

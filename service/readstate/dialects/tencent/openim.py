@@ -23,7 +23,7 @@ from readstate.dialects.tencent.errors import (
     TOO_MANY_ACCOUNTS,
     ProblemError,
 )
-from readstate.dialects.tencent.naming import DIRECT_TAG, is_account, is_message_key, message_key, room_of_pair, time_ms
+from readstate.dialects.tencent.naming import is_account, is_message_key, message_key, room_of_pair, time_ms
 from readstate.dialects.tencent.operation import Call, operation
 from readstate.dialects.tencent.reply import Ok
 from readstate.dialects.tencent.schemas import (
@@ -36,6 +36,7 @@ from readstate.dialects.tencent.schemas import (
     UnreadOfPeers,
     UnreadTotal,
 )
+from readstate.domain.direct import DIRECT_TAGS
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Status
 from readstate.errors import NotMember, RoomUnknown
@@ -59,7 +60,7 @@ async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
     if given.reader != given.peer:
         try:
             room = room_of_pair(given.reader, given.peer)
-            await request.read_state.mark_read_until(
+            await request.read_state.reading.mark_read_until(
                 app=request.auth, room=room, user=given.reader, until_ms=until_ms, with_badge=False
             )
         except (RoomUnknown, NotMember):
@@ -81,7 +82,9 @@ async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
     peers = list(dict.fromkeys([given.peers] if isinstance(given.peers, str) else given.peers or ()))
     if not peers:
         _check_no_peers_meant(await request.body())
-        return UnreadTotal(AllC2CUnreadMsgNum=await read_state.badge(app=app, user=given.account, tags=[DIRECT_TAG]))
+        return UnreadTotal(
+            AllC2CUnreadMsgNum=await read_state.badges.badge(app=app, user=given.account, tags=DIRECT_TAGS)
+        )
     known = [peer for peer in peers if is_account(peer)]
     counts = await asyncio.gather(*(_unread(read_state, app, given.account, peer) for peer in known))
     unread = [PeerUnread(peer, count) for peer, count in zip(known, counts, strict=True)]
@@ -109,14 +112,14 @@ async def c2c_msg_read_receipt(request: Call, given: ReceiptMessages) -> Ok:
     keys = [_key(message) for message in given.messages]
     try:
         room = room_of_pair(given.reader, given.peer)
-        await request.read_state.acknowledge(app=request.auth, room=room, user=given.reader, messages=keys)
+        await request.read_state.reading.acknowledge(app=request.auth, room=room, user=given.reader, messages=keys)
     except (RoomUnknown, NotMember):
         pass  # no message of it is known
     return Ok()
 
 
-def read_until_ms(given: float | str | None) -> int:
-    """`MsgReadTime` as Unix ms for mark_read_until: 0 for none given, and for a time that has not passed yet. Raises ProblemError.
+def read_until_ms(given: float | str | None) -> int | None:
+    """`MsgReadTime` as Unix ms for mark_read_until: None for none given, and for a time that has not passed yet. Raises ProblemError.
 
     Clients send an integer, an integral float or a decimal string, and 0 or "" for none.
     """
@@ -126,7 +129,7 @@ def read_until_ms(given: float | str | None) -> int:
     if seconds > MAX_TIME_S:
         raise ProblemError(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds")
     until_ms = time_ms(int(seconds))
-    return until_ms if seconds and until_ms < time_ns() // 1_000_000 else 0
+    return until_ms if seconds and until_ms < time_ns() // 1_000_000 else None
 
 
 def _check_no_peers_meant(body: bytes) -> None:
@@ -138,7 +141,7 @@ def _check_no_peers_meant(body: bytes) -> None:
 
 async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> int:
     try:
-        room = await read_state.room(app=app, room=room_of_pair(account, peer), user=account)
+        room = await read_state.rooms.room(app=app, room=room_of_pair(account, peer), user=account)
     except RoomUnknown:
         return 0
     return room.me.unread if room.me and room.status is Status.ACTIVE else 0

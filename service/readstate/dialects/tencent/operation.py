@@ -54,7 +54,7 @@ class Call(Request[Any, str, Any]):
 
     @property
     def read_state(self) -> ReadState:
-        return self.scope["services"].read_state  # type: ignore[typeddict-item, no-any-return]
+        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
 
 Answering = Callable[[Call, Any], Awaitable[Ok]]  # takes the body

@@ -14,7 +14,7 @@ from msgspec import Struct
 from readstate.dialects.tencent.alerts import SERVICES, Alerts, nearly
 from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts
 from readstate.dialects.tencent.signing import sign
-from readstate.domain.direct import TAG, direct_pair
+from readstate.domain.direct import DIRECT_TAGS, direct_pair
 from readstate.domain.events import ReadEvent
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.domain.read_state import ReadState
@@ -128,7 +128,7 @@ class TencentForm:
             Report_Account=event.member,
             Peer_Account=pair[1] if event.member == pair[0] else pair[0],
             LastReadTime=await self._read_until_ms(event) // 1000,
-            UnreadMsgNum=await self._read_state.badge(app=event.app, user=event.member, tags=[TAG]),
+            UnreadMsgNum=await self._read_state.badges.badge(app=event.app, user=event.member, tags=DIRECT_TAGS),
             EventTime=event.at_ms,
         )
 
@@ -137,7 +137,9 @@ class TencentForm:
         if not event.unread:
             return event.at_ms
         try:
-            receipts = await self._read_state.receipts(app=event.app, room=event.room, message=event.message, limit=1)
+            receipts = await self._read_state.receipts.page(
+                app=event.app, room=event.room, message=event.message, limit=1
+            )
         except MessageUnknown:
             return event.at_ms
         return receipts.message.at_ms
@@ -155,7 +157,7 @@ class TencentForm:
         """The type of a group whose messages have receipts; "" for any other room."""
         if not _is_msg_seq(event.message):
             return ""
-        room = await self._read_state.room(app=event.app, room=event.room)
+        room = await self._read_state.rooms.room(app=event.app, room=event.room)
         given = given_type(room.profile)
         return given if has_receipts(given) and room.member_count <= MAX_RECEIPT_MEMBERS else ""
 
@@ -163,7 +165,7 @@ class TencentForm:
         """Of the newest messages that the event covers, newest first. A message's id is its MsgSeq, which may have gaps."""
         newest, covered = int(event.message), min(event.seq - event.before, MAX_MESSAGES)
         asked = [str(number) for number in range(newest, max(newest - MAX_RECEIPT_MESSAGES, 0), -1)]
-        found = await self._read_state.receipt_counts(app=event.app, room=event.room, messages=asked)
+        found = await self._read_state.receipts.receipt_counts(app=event.app, room=event.room, messages=asked)
         known = [count for count in found if count is not None][:covered]
         if None in found[:covered]:
             # Deleted messages and gaps look alike here, so where the event's messages end has to be looked up.
@@ -184,7 +186,7 @@ class TencentForm:
     async def _seq_of(self, event: ReadEvent, message: str) -> int:
         try:
             return (
-                await self._read_state.receipts(app=event.app, room=event.room, message=message, limit=1)
+                await self._read_state.receipts.page(app=event.app, room=event.room, message=message, limit=1)
             ).message.seq
         except MessageUnknown:
             return 0  # deleted just now

@@ -7,6 +7,7 @@ import pytest
 
 from readstate.dialects.tencent.callbacks.messages import pushed
 from readstate.domain.direct import direct_room
+from readstate.domain.limits import check_members
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit, result
@@ -49,7 +50,7 @@ async def test_a_repeated_message_counts_once(tencent: Tencent) -> None:
 async def test_what_was_not_delivered_or_not_kept_is_not_unread(tencent: Tencent, field: dict[str, int]) -> None:
     await tencent.tell(told.direct_sent("bo", "al", 1, **field))
     assert await tencent.badges("al") == {"al": 0}
-    assert await tencent.read_state.rooms(app="default", user="al") == []
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="al") == []
 
 
 async def test_a_read_on_our_side_is_a_read(tencent: Tencent) -> None:
@@ -80,7 +81,7 @@ async def test_a_recall_may_come_before_its_message(tencent: Tencent) -> None:
 
 async def test_a_message_that_was_recalled_before_it_came_has_no_receipts(tencent: Tencent) -> None:
     await tencent.tell(told.group_recalled("g", 1), told.group_sent("g", "bo", 1), told.group_sent("g", "bo", 2))
-    recalled, other = await tencent.read_state.receipt_counts(app="default", room="g", messages=["1", "2"])
+    recalled, other = await tencent.read_state.receipts.receipt_counts(app="default", room="g", messages=["1", "2"])
     assert (recalled, other is None) == (None, False)
 
 
@@ -92,7 +93,9 @@ async def test_a_recall_of_the_unknown_reads_nothing(tencent: Tencent) -> None:
 
 async def test_who_was_taken_out_of_a_conversation_is_in_it_again_with_their_next_message(tencent: Tencent) -> None:
     await tencent.tell(told.direct_sent("bo", "al", 1))
-    await tencent.read_state.remove_members(app="default", room=AL_BO, members=["bo", "al"])
+    await tencent.read_state.rooms.remove_members(
+        app="default", room=AL_BO, members=check_members("members", ["bo", "al"])
+    )
     await tencent.tell(told.direct_sent("bo", "al", 2))
     assert await tencent.badges("al", "bo") == {"al": 1, "bo": 0}
 

@@ -43,7 +43,7 @@ async def test_a_group_may_be_named_as_one_table_has_it(tencent: Tencent) -> Non
 
 async def test_a_group_keeps_its_type(tencent: Tencent) -> None:
     await tencent.tell(told.group_created("g", "al", kind="Private"))
-    room = await tencent.read_state.room(app="default", room="g")
+    room = await tencent.read_state.rooms.room(app="default", room="g")
     assert (room.profile["groupType"], room.tags) == (b'"Private"', ())
 
 
@@ -201,7 +201,7 @@ async def test_the_later_of_two_holds_though_they_are_carried_out_at_once(
     await tencent.tell(second("g", "bo", at_ms=LATER_MS + 1))
     go_on.set()
     await earlier
-    assert await tencent.read_state.rooms(app="default", user="bo") == (["g"] if is_in else [])
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="bo") == (["g"] if is_in else [])
 
 
 async def test_who_left_and_came_back_while_they_were_let_in_stays(
@@ -213,7 +213,7 @@ async def test_who_left_and_came_back_while_they_were_let_in_stays(
     await tencent.tell(told.left("g", "bo", "cy", at_ms=LATER_MS), told.joined("g", "bo", at_ms=LATER_MS + 1))
     go_on.set()
     await made
-    assert [await tencent.read_state.rooms(app="default", user=user) for user in ("al", "bo", "cy")] == [
+    assert [await tencent.read_state.rooms.rooms_of(app="default", user=user) for user in ("al", "bo", "cy")] == [
         ["g"],
         ["g"],
         [],
@@ -235,7 +235,7 @@ async def test_a_message_that_comes_after_its_senders_exit_does_not_bring_them_b
     # What counts is when it was sent, however much later Tencent tells of it.
     await tencent.tell(told.group_sent("g", "bo", 1, EventTime=(NOW_S + 9) * 1000), told.group_sent("g", "al", 2))
     assert await tencent.badges("al", "bo") == {"al": 0, "bo": 0}
-    assert await tencent.read_state.rooms(app="default", user="bo") == []
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="bo") == []
 
 
 async def test_a_join_makes_a_group_that_nobody_has_heard_of(tencent: Tencent) -> None:
@@ -269,9 +269,9 @@ async def test_late_news_of_a_group_that_ended_does_not_bring_it_back(tencent: T
 async def test_a_message_of_the_second_in_which_its_group_began_counts(tencent: Tencent) -> None:
     """Though its time is that second's beginning, and the room is not there yet."""
     await tencent.tell(told.group_created("g", "al", "bo", at_ms=NOW_S * 1000 + 500))
-    await tencent.read_state.delete_room(app="default", room="g")
+    await tencent.read_state.rooms.delete_room(app="default", room="g")
     await tencent.tell(told.group_sent("g", "bo", 1, time_s=NOW_S))
-    assert await tencent.read_state.rooms(app="default", user="bo") == ["g"]
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="bo") == ["g"]
 
 
 async def test_times_to_come_do_not_outlast_what_happens_then(tencent: Tencent) -> None:
@@ -281,8 +281,8 @@ async def test_times_to_come_do_not_outlast_what_happens_then(tencent: Tencent) 
         told.group_created("g", "al"), told.joined("g", "bo", at_ms=10**14 - 1), told.left("g", "bo", at_ms=soon_ms)
     )
     await tencent.tell(told.group_sent("g", "cy", 1, time_s=10**11 - 1), told.left("g", "cy", at_ms=soon_ms))
-    assert await tencent.read_state.rooms(app="default", user="bo") == []
-    assert await tencent.read_state.rooms(app="default", user="cy") == []
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="bo") == []
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="cy") == []
 
 
 async def test_a_group_id_may_be_used_again(tencent: Tencent) -> None:

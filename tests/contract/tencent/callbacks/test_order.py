@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from readstate.domain.direct import DIRECT_TAGS
 from tests.support import tencent_callbacks as told
 from tests.support.servers import Cluster, Server
 from tests.support.tencent_callbacks import Callback, Tencent, running
@@ -117,14 +118,18 @@ def test_nor_does_it_on_a_cluster(on_cluster: Tencent, runner: asyncio.Runner, o
 async def told_in(tencent: Tencent, story: Story, order: list[int]) -> None:
     """Tell a story in some order, and look at how it ends."""
     await tencent.tell(*(story.callbacks[place] for place in order))
-    badges = {user: await tencent.read_state.badge(app="default", user=story.name(user)) for user in story.badges}
+    badges = {
+        user: await tencent.read_state.badges.badge(app="default", user=story.name(user)) for user in story.badges
+    }
     assert badges == story.badges
-    rooms = {user: await tencent.read_state.rooms(app="default", user=story.name(user)) for user in story.in_group}
+    rooms = {
+        user: await tencent.read_state.rooms.rooms_of(app="default", user=story.name(user)) for user in story.in_group
+    }
     assert {user: story.name("g") in rooms[user] for user in rooms} == story.in_group
     assert [
         drift
         for user in story.badges
-        for drift in await tencent.read_state.audit_user(app="default", user=story.name(user))
+        for drift in await tencent.read_state.audit.audit_user(app="default", user=story.name(user))
     ] == []
 
 
@@ -135,6 +140,6 @@ def test_repeats_at_the_same_moment_count_once(tencent: Tencent, runner: asyncio
 
     async def tell_all() -> int:
         await asyncio.gather(*(tencent.tell(callback) for callback in [*sent, *sent]))
-        return await tencent.read_state.badge(app="default", user=story.name("al"), tags=["direct"])
+        return await tencent.read_state.badges.badge(app="default", user=story.name("al"), tags=DIRECT_TAGS)
 
     assert runner.run(tell_all()) == 8

@@ -122,5 +122,5 @@ async def test_reading_the_unknown_is_acknowledged(tencent: Tencent, callback: t
 async def readers(tencent: Tencent, room: str, message: str) -> list[str]:
     """Who has read a message."""
     read_state = tencent.read_state
-    receipts = await read_state.receipts(app="default", room=room, message=message, which=Filter.READ)
+    receipts = await read_state.receipts.page(app="default", room=room, message=message, which=Filter.READ)
     return [reader.member for reader in receipts.readers]

@@ -52,7 +52,7 @@ async def test_a_topic_that_ended_counts_for_nobody(tencent: Tencent) -> None:
     )
     await tencent.tell(told.topic_destroyed(group, TOPIC), told.joined(group, "cy", kind="Community"))
     assert await tencent.badges("al") == {"al": 1}
-    assert await tencent.read_state.rooms(app="default", user="cy") == [group]
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="cy") == [group]
 
 
 async def test_a_community_that_ended_takes_its_topics_with_it(tencent: Tencent) -> None:
@@ -72,6 +72,6 @@ async def test_a_community_that_ended_leaves_no_topics_to_the_next_of_its_id(ten
     await tencent.tell(
         told.group_sent(group, "al", 1, kind="Community", TopicId=TOPIC), told.topic_created(group, TOPIC)
     )
-    assert await tencent.read_state.rooms(app="default", user="al") == []
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="al") == []
     await tencent.tell(told.group_created(group, "al", kind="Community", at_ms=LATER_MS * 2))
-    assert await tencent.read_state.rooms(app="default", user="al") == [group]
+    assert await tencent.read_state.rooms.rooms_of(app="default", user="al") == [group]

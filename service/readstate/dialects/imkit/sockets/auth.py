@@ -15,7 +15,7 @@ from readstate.dialects.imkit.sockets.connection import AUTH_REFUSED, RATE_LIMIT
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.services import Services
 from readstate.domain.identity import App, Session
-from readstate.domain.ports import Notices
+from readstate.domain.notices import Notices
 from readstate.errors import ReadStateError, TooManyRequests
 
 MAX_SOCKETS_PER_USER = 100  # on one worker

@@ -38,13 +38,13 @@ class StorePayloads:
 
     async def room(self, app: str, room: str) -> bytes:
         """A room as it is now."""
-        return await _with_retry(lambda: room_event(self._read_state, self._people, app, room))
+        return await _with_retry(lambda: room_event(self._read_state.rooms, self._people, app, room))
 
     async def left(self, app: str, room: str, users: Sequence[str], deleted: bool) -> Mapping[str, bytes]:
         """The last event of a room, for each of `users`, who are no longer in it."""
         badges: Mapping[str, int] = {}
         with contextlib.suppress(Fault):  # the event is useful without the badge too
-            badges = await self._read_state.badges_after(app=app, room=room, users=users)
+            badges = await self._read_state.badges.badges_after(app=app, room=room, users=users)
         return {user: left_event(app, room, badges.get(user), deleted=deleted) for user in users}
 
 

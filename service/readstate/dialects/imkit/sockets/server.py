@@ -23,7 +23,7 @@ from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, 
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import FRAMES, FrameWriter, WebSocketTransport
 from readstate.dialects.services import Services
-from readstate.domain.ports import Notices
+from readstate.domain.notices import Notices
 
 STOP_WITHIN_S = 10.0
 IS_STOPPING: Refusal = ("the service is stopping", 400, ())
@@ -47,7 +47,7 @@ class SocketServer:
     ) -> None:
         addresses = Held("sockets", address_socket_limit)
         self._verifier = Verifier(services.rate_limits, addresses, polling=workers == 1, origins=cors_origins)
-        hub: Hub[Connection] = Hub(services.read_state.rooms)
+        hub: Hub[Connection] = Hub(services.rooms.rooms_of)
         self._authenticator = SocketAuthenticator(services, notices, hub)
         self.connections = Connections(
             ClientEvents(services, self._authenticator, HTTP_CALLS),
@@ -57,7 +57,7 @@ class SocketServer:
         )
         self._token_watch = TokenWatch(services.tokens, hub, self.connections)
         self._gap_repair = GapRepair(hub, self.connections)
-        payloads = StorePayloads(services.read_state, services.people)
+        payloads = StorePayloads(services, services.people)
         self._delivery = Delivery(hub, payloads, on_revoked=self._token_watch.on_revoked)
         self._is_stopping = False
         notices.attach(self._delivery.deliver, self._gap_repair.on_gap)

@@ -52,9 +52,7 @@ def callback_handler(
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:
             return OK  # nobody hears it
-        await _carry_out(
-            CallbackContext(services().read_state, tencent_app.app, tencent_app.admins), authenticator, url, body
-        )
+        await _carry_out(CallbackContext(services(), tencent_app.app, tencent_app.admins), authenticator, url, body)
         return OK
 
     return tencent_callback

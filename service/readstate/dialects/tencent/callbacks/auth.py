@@ -95,11 +95,13 @@ class CallbackAuthenticator(Struct, frozen=True):
             return
         content = hashlib.sha256(f"{command}\n".encode("utf-8", "surrogatepass") + body).hexdigest()
         # Windows of equal length, each of which began when its name was first seen.
-        (_, sign_ends_ms), (_, content_ends_ms) = await gather_batched(
-            lambda what: read_state.take(app=app, what=f"tencent sign:{what}", limit=1, window_ms=REMEMBERED_S * 1000),
+        sign, content_too = await gather_batched(
+            lambda what: read_state.throttle.hit_rate_limit(
+                app=app, what=f"tencent sign:{what}", limit=1, window_ms=REMEMBERED_S * 1000
+            ),
             (url.sign, f"{url.sign}:{content}"),
         )
-        if content_ends_ms - sign_ends_ms > FRESH_S * 1000:
+        if content_too.window_ends_ms - sign.window_ends_ms > FRESH_S * 1000:
             raise ProblemError(UNSIGNED, f"Sign was first used more than {FRESH_S} seconds ago, for something else")
 
 

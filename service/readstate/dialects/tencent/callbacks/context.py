@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from readstate.batches import in_batches
-from readstate.dialects.tencent.naming import DIRECT_TAG, room_of_pair
-from readstate.domain.limits import MAX_MEMBERS_PER_CALL
+from readstate.dialects.tencent.naming import room_of_pair
+from readstate.domain.direct import DIRECT_TAGS
+from readstate.domain.limits import MAX_MEMBERS_PER_CALL, NO_TAGS, check_id, check_members
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Made
 from readstate.errors import RoomUnknown
@@ -25,8 +26,12 @@ class CallbackContext(Struct, frozen=True):
 
     async def open_conversation(self, one: str, other: str) -> None:
         """The room of two accounts, made when it is first needed."""
-        await self.read_state.create_room(
-            app=self.app, room=room_of_pair(one, other), tags=[DIRECT_TAG], members=[one, other]
+        await self.read_state.rooms.create_room(
+            app=self.app,
+            room=check_id("room", room_of_pair(one, other)),
+            tags=DIRECT_TAGS,
+            profile={},
+            members=check_members("members", [one, other]),
         )
 
     async def add_members(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
@@ -37,17 +42,23 @@ class CallbackContext(Struct, frozen=True):
         joined: list[str] = []
         for some in in_call_batches(members):
             try:
-                joined += await self.read_state.add_members(
-                    app=self.app, room=room, members=some, made=Made.NOT_BY_CLIENT
+                joined += await self.read_state.rooms.add_members(
+                    app=self.app, room=room, members=check_members("members", some), made=Made.NOT_BY_CLIENT
                 )
             except RoomUnknown:
-                await self.read_state.create_room(app=self.app, room=room, profile=profile, members=some)
+                await self.read_state.rooms.create_room(
+                    app=self.app,
+                    room=check_id("room", room),
+                    tags=NO_TAGS,
+                    profile=profile,
+                    members=check_members("members", some),
+                )
         return joined
 
     async def is_there(self, room: str) -> bool:
         """Whether the room of a conversation or group is made."""
         try:
-            return not (await self.read_state.room(app=self.app, room=room)).by_client
+            return not (await self.read_state.rooms.room(app=self.app, room=room)).by_client
         except RoomUnknown:
             return False
 

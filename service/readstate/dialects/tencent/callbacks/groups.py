@@ -14,6 +14,7 @@ from readstate.dialects.tencent.callbacks.context import CallbackContext, in_cal
 from readstate.dialects.tencent.callbacks.order import back_since, begins, came, ends, gone_since, has_ended, went
 from readstate.dialects.tencent.callbacks.schemas import GroupCreated, InGroup, Joined, Left
 from readstate.dialects.tencent.callbacks.topics import forget_topics, open_topic, rooms_of
+from readstate.domain.limits import check_members
 from readstate.errors import NotMember, RoomUnknown
 
 _EVERY_MESSAGE = 2**31
@@ -65,7 +66,7 @@ async def group_destroyed(context: CallbackContext, body: InGroup) -> None:
     if not await ends(context, body.group, body.at_ms):
         return
     for room in await rooms_of(context, body):
-        await context.read_state.delete_room(app=context.app, room=room)
+        await context.read_state.rooms.delete_room(app=context.app, room=room)
     await forget_topics(context, body.group)
 
 
@@ -78,10 +79,12 @@ async def _remove(context: CallbackContext, body: InGroup, members: Sequence[str
     for room in await rooms_of(context, body) if members else ():
         for some in in_call_batches(members):
             with suppress(RoomUnknown):
-                await context.read_state.remove_members(app=context.app, room=room, members=some)
+                await context.read_state.rooms.remove_members(
+                    app=context.app, room=room, members=check_members("members", some)
+                )
 
 
 async def _begin_at_the_start(context: CallbackContext, room: str, member: str) -> None:
     # Who is gone again by now has nothing unread.
     with suppress(RoomUnknown, NotMember):
-        await context.read_state.set_unread(app=context.app, room=room, user=member, count=_EVERY_MESSAGE)
+        await context.read_state.reading.set_unread(app=context.app, room=room, user=member, count=_EVERY_MESSAGE)

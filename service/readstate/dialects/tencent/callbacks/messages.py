@@ -25,6 +25,7 @@ from readstate.dialects.tencent.callbacks.schemas import (
 )
 from readstate.dialects.tencent.group_types import has_unread
 from readstate.dialects.tencent.naming import message_of_seq, time_ms
+from readstate.domain.limits import check_id
 from readstate.domain.types import Made
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
@@ -38,11 +39,11 @@ async def direct_sent(context: CallbackContext, body: DirectSent) -> None:
     if not body.counts:
         return
     post = partial(
-        context.read_state.post,
+        context.read_state.messages.post,
         app=context.app,
         room=body.room,
-        sender=body.from_account,
-        message=body.msg_key,
+        message=check_id("message", body.msg_key),
+        sender=check_id("sender", body.from_account) if body.from_account else None,
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
         by_time=True,
@@ -61,11 +62,11 @@ async def group_sent(context: CallbackContext, body: GroupSent) -> None:
         return
     sender = body.from_account
     post = partial(
-        context.read_state.post,
+        context.read_state.messages.post,
         app=context.app,
         room=body.room,
-        sender=sender,
-        message=message_of_seq(body.msg_seq),
+        message=check_id("message", message_of_seq(body.msg_seq)),
+        sender=check_id("sender", sender) if sender else None,
         countable=has_unread(body.kind or ""),
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
@@ -110,21 +111,28 @@ async def group_recalled(context: CallbackContext, body: GroupRecalled) -> None:
 
 
 async def _recall(context: CallbackContext, room: str, message: str, open_room: Callable[[], Awaitable[Any]]) -> None:
-    recall = partial(context.read_state.recall_message, app=context.app, room=room, message=message, body=_RECALLED)
+    recall = partial(
+        context.read_state.messages.recall_message, app=context.app, room=room, message=message, body=_RECALLED
+    )
     try:
         await recall()
     except (RoomUnknown, MessageUnknown):
         await open_room()
         # Sent by nobody: a sender's cursor would move to it.
-        await context.read_state.post(
-            app=context.app, room=room, sender="", message=message, countable=False, body=_RECALLED
+        await context.read_state.messages.post(
+            app=context.app,
+            room=room,
+            sender=None,
+            message=check_id("message", message),
+            countable=False,
+            body=_RECALLED,
         )
         await recall()
 
 
-def _sent_ms(time_s: int) -> int:
-    """`MsgTime` for `post`; 0 when there is none."""
-    return believable(time_ms(time_s)) if time_s else 0
+def _sent_ms(time_s: int) -> int | None:
+    """`MsgTime` for `post`; None when there is none."""
+    return believable(time_ms(time_s)) if time_s else None
 
 
 class _Content(Struct, frozen=True):

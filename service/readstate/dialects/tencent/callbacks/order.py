@@ -16,7 +16,7 @@ async def begins(context: CallbackContext, what: str, at_ms: int) -> bool:
 
     A repeat of what happened last still holds: it may have failed halfway.
     """
-    return await context.read_state.note_newest(app=context.app, what=what, at_ms=at_ms)
+    return await context.read_state.latest.note_newest(app=context.app, what=what, at_ms=at_ms)
 
 
 async def ends(context: CallbackContext, what: str, at_ms: int) -> bool:
@@ -29,7 +29,8 @@ async def ends(context: CallbackContext, what: str, at_ms: int) -> bool:
 
 async def has_ended(context: CallbackContext, what: str, since_ms: int) -> bool:
     """Whether `what` is known to have ended after `since_ms`."""
-    return await context.read_state.newest(app=context.app, what=_end_of(what)) > since_ms
+    ended_ms = await context.read_state.latest.newest(app=context.app, what=_end_of(what))
+    return ended_ms is not None and ended_ms > since_ms
 
 
 async def came(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
@@ -60,8 +61,8 @@ def membership(group: str, member: str) -> str:
 
 
 async def _goes_on(context: CallbackContext, what: str, since_ms: int) -> bool:
-    began_ms = await context.read_state.newest(app=context.app, what=what)
-    return began_ms > since_ms and not await has_ended(context, what, began_ms - 1)
+    began_ms = await context.read_state.latest.newest(app=context.app, what=what)
+    return began_ms is not None and began_ms > since_ms and not await has_ended(context, what, began_ms - 1)
 
 
 def _end_of(what: str) -> str:

@@ -44,7 +44,7 @@ async def all_read(context: CallbackContext, body: AllRead) -> None:
     """Every conversation of two was read, and the groups named up to a message."""
     user = body.report_account
     until_ms = time_ms(body.at_ms // 1000)
-    rooms = [room for room in await context.read_state.rooms(app=context.app, user=user) if direct_pair(room)]
+    rooms = [room for room in await context.read_state.rooms.rooms_of(app=context.app, user=user) if direct_pair(room)]
     await gather_batched(lambda room: _read_until(context, room, user, until_ms), rooms)
     await gather_batched(lambda group: _group_read(context, user, group, until_ms), body.group_read_info)
 
@@ -61,7 +61,7 @@ async def group_receipts(context: CallbackContext, body: GroupReceipts) -> None:
 async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, until_ms: int) -> None:
     message = message_of_seq(group.msg_seq)
     try:
-        await context.read_state.mark_read(
+        await context.read_state.reading.mark_read(
             app=context.app, room=group.group_id, user=user, message=message, tell_backend=False, with_badge=False
         )
     except MessageUnknown:
@@ -73,7 +73,7 @@ async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, u
 
 async def _read_until(context: CallbackContext, room: str, user: str, until_ms: int) -> None:
     # What is not sent yet has not been read.
-    await context.read_state.mark_read_until(
+    await context.read_state.reading.mark_read_until(
         app=context.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False, with_badge=False
     )
 
@@ -81,6 +81,6 @@ async def _read_until(context: CallbackContext, room: str, user: str, until_ms: 
 async def _acknowledge(context: CallbackContext, room: str, user: str, messages: Sequence[str]) -> None:
     for batch in in_batches(messages, MAX_RECEIPT_MESSAGES):
         try:
-            await context.read_state.acknowledge(app=context.app, room=room, user=user, messages=batch)
+            await context.read_state.reading.acknowledge(app=context.app, room=room, user=user, messages=batch)
         except (RoomUnknown, NotMember, RoomTooLarge):
             return

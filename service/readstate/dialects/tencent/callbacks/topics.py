@@ -10,6 +10,7 @@ from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.order import begins, ends, has_ended
 from readstate.dialects.tencent.callbacks.schemas import InGroup, OfTopic
 from readstate.dialects.tencent.group_types import known_type
+from readstate.domain.limits import NO_TAGS, check_id, check_members
 from readstate.errors import RoomUnknown
 
 MAX_MEMBERS = 100_000  # of a community, who are let into a new topic
@@ -27,7 +28,7 @@ async def topic_created(context: CallbackContext, body: OfTopic) -> None:
 async def topic_destroyed(context: CallbackContext, body: OfTopic) -> None:
     """A topic ended, and with it what was unread in it."""
     if await ends(context, body.room, body.at_ms):
-        await context.read_state.delete_room(app=context.app, room=body.room)
+        await context.read_state.rooms.delete_room(app=context.app, room=body.room)
         await _enter(context, body.group, body.room, _GONE)
 
 
@@ -43,7 +44,7 @@ async def rooms_of(context: CallbackContext, body: InGroup) -> list[str]:
     if known_type(body.kind or "") != "Community":
         return [body.group]
     try:
-        index = await context.read_state.room(app=context.app, room=_INDEX + body.group)
+        index = await context.read_state.rooms.room(app=context.app, room=_INDEX + body.group)
     except RoomUnknown:
         return [body.group]
     return [body.group, *(topic for topic, state in index.profile.items() if state == _THERE)]
@@ -51,14 +52,20 @@ async def rooms_of(context: CallbackContext, body: InGroup) -> list[str]:
 
 async def forget_topics(context: CallbackContext, group: str) -> None:
     """The community has ended."""
-    await context.read_state.delete_room(app=context.app, room=_INDEX + group)
+    await context.read_state.rooms.delete_room(app=context.app, room=_INDEX + group)
 
 
 async def _enter(context: CallbackContext, group: str, topic: str, state: bytes) -> None:
     index = _INDEX + group
-    _, is_new = await context.read_state.create_room(app=context.app, room=index, profile={topic: state})
+    is_new = await context.read_state.rooms.create_room(
+        app=context.app,
+        room=check_id("room", index),
+        tags=NO_TAGS,
+        profile={topic: state},
+        members=check_members("members", ()),
+    )
     if not is_new:
-        await context.read_state.set_profile(app=context.app, room=index, profile={topic: state})
+        await context.read_state.rooms.set_profile(app=context.app, room=index, profile={topic: state})
 
 
 async def _members_of(context: CallbackContext, group: str) -> list[str]:
@@ -66,6 +73,7 @@ async def _members_of(context: CallbackContext, group: str) -> list[str]:
         return []
     with suppress(RoomUnknown):
         return [
-            state.member for state in await context.read_state.members(app=context.app, room=group, limit=MAX_MEMBERS)
+            state.member
+            for state in await context.read_state.rooms.members(app=context.app, room=group, limit=MAX_MEMBERS)
         ]
     return []

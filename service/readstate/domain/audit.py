@@ -1,0 +1,18 @@
+"""The audit: every copy is compared with its room, every counter with the copies."""
+
+from typing import Protocol
+
+from readstate.domain.types import Drift
+
+
+class Audit(Protocol):
+    """What an audit may look at. Each returns the differences, and mends them with `repair`."""
+
+    async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
+        """Recompute the user's copies from their rooms, and the counters from the copies."""
+
+    async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
+        """The sums of one room, and the copies of all its members."""
+
+    async def audit_all(self, *, repair: bool = False, app: str | None = None) -> list[Drift]:
+        """All rooms and users, of all apps or of one."""

@@ -1,0 +1,115 @@
+"""Rooms, their members, and which user is in which room."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from readstate.domain.limits import MAX_MEMBERS_SHOWN, Id, Members, RoomTags
+from readstate.domain.types import Made, MemberState, Room, RoomSummary, Status, Subscriptions
+
+
+class Rooms(Protocol):
+    """Operations on rooms.
+
+    `made` says who must have made the room, as the caller saw it (`Room.made`) when it was decided
+    that they may change it. A room that has changed hands meanwhile is unknown to them.
+    """
+
+    async def create_room(
+        self,
+        *,
+        app: str,
+        room: Id,
+        tags: RoomTags,
+        profile: Mapping[str, bytes],
+        members: Members,
+        by_client: bool = False,
+    ) -> bool:
+        """Create a room and add `members`. True when it is new.
+
+        A room that exists keeps its tags, profile, messages and cursors; the named members are added,
+        unless a client asks (`by_client`): then nothing changes. A room that a client made is taken
+        over when a backend makes it: it gets the tags and the profile, members that are not named
+        leave, invitations end. Messages stay, and so do the cursors of the members who stay.
+        Raises LimitReached.
+        """
+
+    async def add_members(
+        self, *, app: str, room: str, members: Members, by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> list[str]:
+        """Add members; each starts at the head, with nothing unread.
+
+        Returns those that were not members before. `by_client`: a client adds them, so that half of
+        the limits on a user holds. Raises RoomUnknown, LimitReached.
+        """
+
+    async def invite(self, *, app: str, room: str, users: Members, made: Made = Made.ANYHOW) -> list[str]:
+        """Let users join by themselves (`Room.invited`) until they have joined or are removed.
+
+        They are no members. Members among `users` are passed over. A room keeps 1,000 open
+        invitations. Returns those that were not invited before. Raises RoomUnknown, LimitReached.
+        """
+
+    async def remove_members(self, *, app: str, room: str, members: Members, made: Made = Made.ANYHOW) -> list[str]:
+        """Remove members, and end the invitations of users who were only invited.
+
+        The room leaves the members' badges in the same step. Returns those that were members.
+        Raises RoomUnknown.
+        """
+
+    async def set_tags(
+        self, *, app: str, room: str, tags: RoomTags, by_client: bool = False, made: Made = Made.ANYHOW
+    ) -> bool:
+        """Replace the room's tags; every member's badges per tag follow. True when they changed.
+
+        Raises RoomUnknown, LimitReached.
+        """
+
+    async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
+        """Freeze or thaw the room. A frozen one is neither counted nor listed. True when it changed.
+
+        Raises RoomUnknown.
+        """
+
+    async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
+        """Set some profile fields (name -> JSON text); the others stay. Raises RoomUnknown."""
+
+    async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
+        """Delete the room, its messages and its members' states. False when there was none."""
+
+    async def room(self, *, app: str, room: str, user: str | None = None) -> Room:
+        """The room, and in `me` the state of `user` if they are a member. Raises RoomUnknown."""
+
+    async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
+        """As `room` for several; None for one that does not exist."""
+
+    async def room_summary_each(
+        self,
+        *,
+        app: str,
+        rooms: Sequence[str],
+        user: str,
+        tags: bool = False,
+        fields: Sequence[str] = (),
+        last_read: bool = False,
+    ) -> list[RoomSummary | None]:
+        """What choosing among `rooms` needs; None for one that does not exist or without the user.
+
+        Tags only with `tags`, and of the profile only `fields`: both may be large. With `last_read`
+        also the message that the user read last, and the tags.
+        """
+
+    async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
+        """Up to `limit` members with their states, in no particular order. Raises RoomUnknown."""
+
+    async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
+        """As `members` for several; an empty list for a room that does not exist."""
+
+    async def rooms_of(self, *, app: str, user: str) -> list[str]:
+        """Ids of all rooms that the user is in, frozen ones included, in no particular order."""
+
+    async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
+        """The user's rooms (frozen ones included) that changed for them after `since_ms` (Unix ms),
+        and the rooms that they have left.
+
+        A room above the fan-out limit is always among the changed.
+        """
