@@ -22,7 +22,7 @@ from readstate.dialects.imkit.errors import (
 )
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas import BadgesAsked, BadgesResult, UserBadge
+from readstate.dialects.imkit.schemas.reading import BadgesAsked, BadgesResult, UserBadge
 from readstate.domain.identity import Session
 from readstate.domain.limits import check_id
 

@@ -30,7 +30,7 @@ from readstate.dialects.imkit.one_to_one import clients_room, room_of_two
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
-from readstate.dialects.imkit.schemas import AdminMessage, Batch, BatchPosted, BatchResult
+from readstate.dialects.imkit.schemas.messages import AdminMessage, Batch, BatchPosted, BatchResult
 from readstate.dialects.services import Services
 from readstate.domain.direct import direct_room
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id

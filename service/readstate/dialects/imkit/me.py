@@ -9,7 +9,7 @@ from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import NO_TOKEN_TO_END
 from readstate.dialects.imkit.operation import BY_TOKEN, operation
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas import Empty, UserResult
+from readstate.dialects.imkit.schemas.users import Empty, UserResult
 from readstate.dialects.imkit.views import user_view
 
 

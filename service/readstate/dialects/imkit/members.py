@@ -21,7 +21,7 @@ from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.rooms import check_may_come_in, come_in, must_accept, shown
-from readstate.dialects.imkit.schemas import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
+from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
 from readstate.dialects.imkit.spelling import by_letters, check_wishes
 from readstate.domain.direct import direct_pair, is_direct
 from readstate.domain.limits import Members, check_members

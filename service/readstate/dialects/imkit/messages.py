@@ -39,7 +39,7 @@ from readstate.dialects.imkit.posting import (
     wanted_by,
 )
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas import (
+from readstate.dialects.imkit.schemas.messages import (
     AdminMessage,
     MessageResult,
     MessagesDeletedResult,

@@ -21,7 +21,7 @@ from readstate.dialects.imkit.errors import (
 from readstate.dialects.imkit.fast_path import FastRoutes
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
-from readstate.dialects.imkit.schemas import (
+from readstate.dialects.imkit.schemas.reading import (
     BadgeResult,
     ItemRead,
     MarkRead,

@@ -15,7 +15,13 @@ from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import Problems, ok
-from readstate.dialects.imkit.schemas import Member, MessageReceipts, Reader, ReceiptCountsResult, ReceiptsResult
+from readstate.dialects.imkit.schemas.receipts import (
+    Member,
+    MessageReceipts,
+    Reader,
+    ReceiptCountsResult,
+    ReceiptsResult,
+)
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import Filter, Receipt, Room
 from readstate.errors import Invalid

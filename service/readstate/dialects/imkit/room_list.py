@@ -18,13 +18,13 @@ from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas import (
+from readstate.dialects.imkit.schemas import Tags
+from readstate.dialects.imkit.schemas.rooms import (
     MessageTime,
     RoomIdsResult,
     RoomsResult,
     RoomsUnreadResult,
     RoomUnread,
-    Tags,
 )
 from readstate.dialects.imkit.views import View, people_in, personal, room_view, with_me
 from readstate.dialects.services import Services

@@ -29,7 +29,7 @@ from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.profiles import merged, room_profile
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas import (
+from readstate.dialects.imkit.schemas.rooms import (
     CountResult,
     CreatedRoomResult,
     NewRoom,

@@ -13,7 +13,7 @@ from readstate.dialects.imkit.errors import INVALID_REQUEST
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.profiles import merged, user_profile
 from readstate.dialects.imkit.reply import Problems, ok
-from readstate.dialects.imkit.schemas import (
+from readstate.dialects.imkit.schemas.users import (
     NewUser,
     NewUsers,
     RevokedToken,
