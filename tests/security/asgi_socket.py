@@ -5,7 +5,7 @@ import json
 from types import TracebackType
 from typing import Any, Self
 
-from readstate.dialects.imkit.sockets.websocket import FRAMES
+from readstate.dialects.http.frame_writer import FRAMES
 from tests.security.fuzz import frames
 
 WITHIN_S = 10.0

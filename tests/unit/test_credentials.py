@@ -215,8 +215,9 @@ async def test_without_a_rate_nobody_is_slowed_down() -> None:
         world.credentials.missed(HOME)
 
 
-async def test_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    world = World()
     for number in range(30):
         await world.bind(f"u{number}", f"custom-token-{number:04}")
         await world.user(f"custom-token-{number:04}")

@@ -97,3 +97,35 @@ def imported_modules(path: Path, modules: Collection[str]) -> set[str]:
             names = {f"{node.module}.{name.name}" for name in node.names}
             found |= {name if name in modules else node.module for name in names}
     return found.intersection(modules)
+
+
+DIALECTS = sorted(path.parent.name for path in (SERVICE / "dialects").glob("*/api.py"))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_dialect_imports_no_other_dialect(dialect: str) -> None:
+    """What two of them need stands beside them, so that one can be added or removed as a folder."""
+    assert len(DIALECTS) >= 3
+    others = [f"readstate.dialects.{other}" for other in DIALECTS if other != dialect]
+    wrong = {
+        f"{path.relative_to(SERVICE)} imports {module}"
+        for path in (SERVICE / "dialects" / dialect).rglob("*.py")
+        for module in imported_by(path)
+        for other in others
+        if within(module, other)
+    }
+    assert not wrong
+
+
+def test_what_dialects_share_knows_none_of_them() -> None:
+    """So does everything else but app.py, which has one line for each, and the deliverer's form."""
+    packages = [f"readstate.dialects.{dialect}" for dialect in DIALECTS]
+    wrong = {
+        f"{path.relative_to(SERVICE)} imports {module}"
+        for path in SERVICE.rglob("*.py")
+        if not any((SERVICE / "dialects" / dialect) in path.parents for dialect in DIALECTS)
+        for module in imported_by(path)
+        for package in packages
+        if within(module, package)
+    }
+    assert {line.partition(" ")[0] for line in wrong} == {"app.py", "deliverer_app.py"}

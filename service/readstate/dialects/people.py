@@ -1,8 +1,9 @@
 """Profiles of users for the views: looked up together, believed for two seconds."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from time import monotonic
+
+from cachetools import FIFOCache
 
 from readstate.batches import in_batches
 from readstate.domain.identity import Directory, User
@@ -17,7 +18,7 @@ class People:
     def __init__(self, directory: Directory, *, now: Callable[[], float] = monotonic) -> None:
         self._directory = directory
         self._now = now
-        self._known: OrderedDict[tuple[str, str], tuple[float, User | None]] = OrderedDict()
+        self._known: FIFOCache[tuple[str, str], tuple[float, User | None]] = FIFOCache(MAX_KNOWN)
 
     async def find(self, app: str, users: Iterable[str]) -> dict[str, User | None]:
         """The profile of each of `users`; None for those the directory does not know."""
@@ -44,6 +45,3 @@ class People:
 
     def _learn(self, app: str, user: str, profile: User | None) -> None:
         self._known[app, user] = (self._now() + BELIEVED_S, profile)
-        self._known.move_to_end((app, user))
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)

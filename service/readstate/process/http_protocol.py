@@ -26,7 +26,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from readstate.dialects.http.query_limits import HEADERS, objection
+from readstate.dialects.http.query_limits import HEADERS, why_too_long
 from readstate.dialects.http.reply import PRIVATE, Headers, TakesWhole
 from readstate.process.connection_limits import Place
 from readstate.process.stopping import begin_stop
@@ -168,7 +168,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._passes_over_upgrade():
             return
-        if reason := objection(self.url):
+        if reason := why_too_long(self.url):
             self._stop_parsing(414, reason)
         self._gathering.is_asked, self._pieces = True, 0
         super().on_headers_complete()

@@ -7,7 +7,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
-from readstate.dialects.imkit.sockets.websocket import FRAMES
+from readstate.dialects.http.frame_writer import FRAMES
 from readstate.process.connection_limits import Place
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S

@@ -10,10 +10,11 @@ behind a proxy the address is everybody's.
 
 import asyncio
 import hashlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import TypeVar
+
+from cachetools import FIFOCache
 
 from readstate.dialects.access.rate_limits import Buckets, RateLimits, too_many
 from readstate.domain.identity import App, Session
@@ -30,7 +31,6 @@ WRONG_FOR_S = 1.0  # so long a token that was not found meanwhile is believed to
 MAX_REMEMBERED = 50_000  # tokens that were good, and as many that were wrong; of this worker, as digests
 
 _Known = tuple[str, bytes]  # app, digest of a token
-_Value = TypeVar("_Value")
 
 
 class Credentials:
@@ -53,8 +53,8 @@ class Credentials:
             APP_MISSES_PER_S if counted else 0, APP_MISSES_AT_ONCE / APP_MISSES_PER_S, now
         )
         self._delayed: Counter[str] = Counter()
-        self._good: OrderedDict[_Known, None] = OrderedDict()
-        self._wrong: OrderedDict[_Known, tuple[float, int]] = OrderedDict()
+        self._good: FIFOCache[_Known, None] = FIFOCache(MAX_REMEMBERED)
+        self._wrong: FIFOCache[_Known, tuple[float, int]] = FIFOCache(MAX_REMEMBERED)
 
     def absent(self, address: str) -> None:
         """A call came without credentials, or with such as have ended. Raises TooManyRequests."""
@@ -118,9 +118,9 @@ class Credentials:
             # In quiet times nothing is remembered: a token that is bound elsewhere counts at once here as
             # well. One that is good in another app is not counted, so it must not cost a question a call.
             if is_guessed_at or was_ours:
-                _remember(self._wrong, key, (self._now() + WRONG_FOR_S, bindings))
+                self._wrong[key] = (self._now() + WRONG_FOR_S, bindings)
             return None
-        _remember(self._good, key, None)
+        self._good[key] = None
         if not trusted:
             self._app_misses.charge(app, -1)
         return session
@@ -140,10 +140,3 @@ class Credentials:
         finally:
             self._delayed[app] -= 1
         return True
-
-
-def _remember(memory: "OrderedDict[_Known, _Value]", key: _Known, value: _Value) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > MAX_REMEMBERED:
-        memory.popitem(last=False)

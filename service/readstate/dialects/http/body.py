@@ -11,7 +11,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from readstate.dialects.http.body_hints import hint
+from readstate.dialects.http.hints import hint
 from readstate.domain.limits import MAX_BODY_BYTES
 
 _ENDS_EARLY = "Input data was truncated"  # msgspec's words

@@ -24,7 +24,7 @@ def query_limit(path: bytes) -> int:
     return LONG if _LONG.fullmatch(path) else PLAIN
 
 
-def objection(url: bytes) -> str:
+def why_too_long(url: bytes) -> str:
     """What is wrong with the target of a request, "" when nothing is."""
     if len(url) <= PLAIN:
         return ""

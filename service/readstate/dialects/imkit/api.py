@@ -8,9 +8,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.spec import SecurityScheme
 
 from readstate.dialects.base import Dialect, with_options
-from readstate.dialects.imkit import badges, batch, me, members, reading, receipts, room_list, rooms
-from readstate.dialects.imkit import messages as posts
-from readstate.dialects.imkit import users as admin
+from readstate.dialects.imkit import badges, batch, members, messages, reading, receipts, room_list, rooms, users
 from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator
 from readstate.dialects.imkit.errors import FAILURES, answer
 from readstate.dialects.imkit.path import restore_encoded_slashes
@@ -41,17 +39,17 @@ HANDLERS = (
     members.member,
     receipts.receipts,
     receipts.receipt_counts,
-    posts.send,
-    posts.post_message,
+    messages.send,
+    messages.post_message,
     batch.post_batch,
-    posts.delete_message,
-    posts.delete_messages,
-    me.me,
-    me.logout,
-    admin.upsert_user,
-    admin.upsert_users,
-    admin.bind_token,
-    admin.revoke_tokens,
+    messages.delete_message,
+    messages.delete_messages,
+    users.me,
+    users.logout,
+    users.upsert_user,
+    users.upsert_users,
+    users.bind_token,
+    users.revoke_tokens,
 )
 
 SECURITY = {

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from readstate.dialects.base import ProblemError, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.http.nearest import unknown
+from readstate.dialects.http.hints import unknown
 from readstate.dialects.imkit.call import Access, Call, Operation, Principal
 from readstate.dialects.imkit.errors import (
     INVALID_API_KEY,

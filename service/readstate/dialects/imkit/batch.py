@@ -20,13 +20,13 @@ from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.call import Access, Call, Principal
+from readstate.dialects.imkit.direct import clients_room, room_of_two
 from readstate.dialects.imkit.errors import (
     INVALID_BODY,
     MISSING_PARAMETER,
     SERVICE_UNAVAILABLE,
     explain,
 )
-from readstate.dialects.imkit.one_to_one import clients_room, room_of_two
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok

@@ -16,7 +16,6 @@ from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.call import NO_OPERATION, Operation
-from readstate.dialects.imkit.not_offered import is_not_offered
 from readstate.dialects.imkit.reply import Problem, Problems, failure
 
 INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
@@ -122,11 +121,20 @@ _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _PLACE = re.compile(r" - at `\$.*`$")
 
+# Calls of IMKit that are not offered, on paths of other calls: 404 like all others, and not 405. The
+# list of all that are not offered is in docs/imkit.md.
+_NOT_OFFERED = re.compile(
+    r"GET /rooms/[^/]+/messages(/[^/]+)?"  # a room's history, also as messages/v3, and the messages around one
+    r"|GET /messages"
+    r"|POST /me"
+    r"|GET /admin/clients"
+)
+
 
 def answer(scope: Any, error: Exception) -> Reply:
     """The answer to an error of a call; also its outcome in metrics and logs."""
     operation = own_operation(scope, NO_OPERATION)
-    if isinstance(error, MethodNotAllowedException) and is_not_offered(scope["method"], scope["path"]):
+    if isinstance(error, MethodNotAllowedException) and _is_not_offered(scope["method"], scope["path"]):
         error = NotFoundException()
     reply = _answer(operation, error)
     scope["outcome"] = reply.code
@@ -211,3 +219,8 @@ def _framework_error(operation: Operation, error: HTTPException) -> Reply:
     code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
     allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
     return failure(error.status_code, phrase, code, said, allowed)
+
+
+def _is_not_offered(method: str, path: str) -> bool:
+    """Whether IMKit has such a call and this service has not."""
+    return _NOT_OFFERED.fullmatch(f"{method} {path.rstrip('/')}") is not None

@@ -15,14 +15,14 @@ from readstate.dialects.imkit.access import (
     check_superuser,
     seen,
 )
-from readstate.dialects.imkit.announcing import added, announce, removed
+from readstate.dialects.imkit.body import by_letters, check_wishes
 from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.rooms import check_may_come_in, come_in, must_accept, shown
 from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
-from readstate.dialects.imkit.spelling import by_letters, check_wishes
+from readstate.dialects.imkit.system_messages import added, announce, removed
 from readstate.domain.direct import direct_pair, is_direct
 from readstate.domain.limits import Members, check_members
 from readstate.times import iso

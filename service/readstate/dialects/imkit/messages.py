@@ -15,7 +15,6 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_superuser
-from readstate.dialects.imkit.announcing import SYSTEM_TYPES
 from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import (
     INSUFFICIENT_PERMISSION,
@@ -46,6 +45,7 @@ from readstate.dialects.imkit.schemas.messages import (
     PostedResult,
     RoomMessage,
 )
+from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id

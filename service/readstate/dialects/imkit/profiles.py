@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.spelling import by_letters, check_spelling
+from readstate.dialects.imkit.body import by_letters, check_spelling, free_fields
 from readstate.domain.limits import MAX_PROFILE_FIELDS, check_profile
 from readstate.errors import Invalid
 

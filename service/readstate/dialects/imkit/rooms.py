@@ -23,7 +23,6 @@ from readstate.dialects.imkit.access import (
     known_since,
     seen,
 )
-from readstate.dialects.imkit.announcing import added, announce
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.operation import operation
@@ -37,6 +36,7 @@ from readstate.dialects.imkit.schemas.rooms import (
     RoomDeletedResult,
     RoomResult,
 )
+from readstate.dialects.imkit.system_messages import added, announce
 from readstate.dialects.imkit.views import people_in, personal, room_view, with_me
 from readstate.dialects.services import Services
 from readstate.domain.direct import is_direct

@@ -3,17 +3,20 @@
 import asyncio
 
 import msgspec
-from litestar import delete, post, put
+from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit.body import by_letters, check_wishes
 from readstate.dialects.imkit.call import Access, Call
-from readstate.dialects.imkit.errors import INVALID_REQUEST
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
+from readstate.dialects.imkit.operation import BY_TOKEN, operation
 from readstate.dialects.imkit.profiles import merged, user_profile
 from readstate.dialects.imkit.reply import Problems, ok
 from readstate.dialects.imkit.schemas.users import (
+    Empty,
     NewUser,
     NewUsers,
     RevokedToken,
@@ -24,7 +27,6 @@ from readstate.dialects.imkit.schemas.users import (
     UserResult,
     UsersResult,
 )
-from readstate.dialects.imkit.spelling import by_letters, check_wishes
 from readstate.dialects.imkit.views import View, user_view
 from readstate.dialects.services import Services
 from readstate.domain.identity import IssuedToken, User
@@ -158,3 +160,23 @@ class _RawList(msgspec.Struct, frozen=True):
 
 
 _decode_list = msgspec.json.Decoder(_RawList).decode
+
+
+# The caller
+
+
+@get("/me", **operation("me", Access.CLIENT, UserResult, statuses=(404,)))
+async def me(request: Call) -> Reply:
+    """The caller's profile."""
+    principal = request.auth
+    return ok(user_view(principal.app, await request.services.directory.user(app=principal.app, user=principal.user)))
+
+
+@post("/me/logout", **(operation("logout", Access.CLIENT, Empty, cost=costs.PROFILE) | {"security": BY_TOKEN}))
+async def logout(request: Call) -> Reply:
+    """Revoke the token this call was made with; its connections are closed. Not for API keys, which are no tokens."""
+    session = request.auth.session
+    if session is None:
+        raise ProblemError(NO_TOKEN_TO_END)
+    await request.services.tokens.end(session)
+    return ok(Empty())

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from readstate.dialects.http.body import decode
-from readstate.dialects.http.nearest import nearest, unknown
+from readstate.dialects.http.hints import nearest, unknown
 from readstate.dialects.tencent.errors import (
     FROM_ACCOUNT_MISSING,
     ILLEGAL_REQUEST,

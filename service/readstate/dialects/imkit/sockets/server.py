@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from readstate.dialects.http.client_address import Held, client_address
+from readstate.dialects.http.frame_writer import FRAMES, FrameWriter
 from readstate.dialects.http.reply import Headers
 from readstate.dialects.imkit.sockets import polling, websocket
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
@@ -21,7 +22,7 @@ from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
-from readstate.dialects.imkit.sockets.websocket import FRAMES, FrameWriter, WebSocketTransport
+from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
 from readstate.dialects.services import Services
 from readstate.domain.notices import Notices
 

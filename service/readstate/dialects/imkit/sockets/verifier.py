@@ -8,10 +8,10 @@ from readstate.dialects.access import costs
 from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http import query_limits
 from readstate.dialects.http.client_address import Held, client_address
+from readstate.dialects.http.frame_writer import FRAMES
 from readstate.dialects.http.reply import Headers
 from readstate.dialects.imkit.auth import CORS_HEADERS
 from readstate.dialects.imkit.sockets.connection import Connection
-from readstate.dialects.imkit.sockets.websocket import FRAMES
 from readstate.errors import TooManyRequests
 
 MAX_PARAMETERS = 32

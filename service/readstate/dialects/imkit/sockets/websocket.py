@@ -7,9 +7,10 @@ frames; it is the scope's extension FRAMES. A server without it cannot offer web
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Sequence
+from typing import ClassVar
 
+from readstate.dialects.http.frame_writer import FrameWriter
 from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.packets import (
@@ -24,21 +25,9 @@ from readstate.dialects.imkit.sockets.polling import PollingTransport, Receive
 
 logger = logging.getLogger(__name__)
 
-FRAMES = "readstate.frames"
 UPGRADE_WITHIN_S = 10.0
 
 _PROBE_REPLY = Packet(PROBE_REPLY)
-
-
-class FrameWriter(Protocol):
-    """What the server offers under FRAMES."""
-
-    on_writable: Callable[[], None]
-
-    def is_writable(self) -> bool: ...
-    def write_frames(self, frames: bytes) -> None: ...
-    def start_close(self, code: int, reason: str) -> None: ...
-    def abort(self) -> None: ...
 
 
 class WebSocketTransport:

@@ -1,21 +1,23 @@
-"""What to send instead of a body that was refused: worked out from the body and the type it should have had.
+"""What to send instead of what was refused, for the message of a refusal.
 
-Only who sends a wrong body waits for it.
+It is worked out from the body and the type it should have had, or from the names that are known.
+Only the sender of a wrong request waits for it.
 """
 
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from readstate.dialects.http.nearest import MAX_NAME_CHARS, nearest, unknown
-
+MAX_NAME_CHARS = 64  # of the caller's own words in an answer
 MAX_SHOWN_BYTES = 64  # of a value of the caller's in an answer
 MAX_NAMES = 32  # fields of the caller's that are compared with a missing one
 
+_LIKENESS = 0.5  # tag is like roomTags
 _PLACE = re.compile(r" - at `(\$.*)`$")
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
@@ -107,3 +109,19 @@ def _only(wanted: inspect.Type, kind: type[Any]) -> Any:
     """The type itself, or that of a union's parts, which is of a kind; None without one."""
     parts = wanted.types if isinstance(wanted, inspect.UnionType) else (wanted,)
     return next((part for part in parts if isinstance(part, kind)), None)
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The known name that `name` is likest, whatever its case; "" when it is like none."""
+    by_likeness = {one.casefold(): one for one in known}
+    found = get_close_matches(name[:MAX_NAME_CHARS].casefold(), by_likeness, n=1, cutoff=_LIKENESS)
+    return by_likeness[found[0]] if found else ""
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """The sentence that refuses `name`, a `kind` ("field") that a call does not take."""
+    shown = name[:MAX_NAME_CHARS]
+    if meant := nearest(name, known):
+        return f"{shown} is no {kind} of this call; did you mean {meant}?"
+    takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+    return f"{shown} is no {kind} of this call; {takes}"

@@ -1,0 +1,17 @@
+"""Finished websocket frames, which the worker's server takes and ASGI has no message for."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+FRAMES = "readstate.frames"  # the extension of an ASGI scope that holds a FrameWriter
+
+
+class FrameWriter(Protocol):
+    """What the server offers under FRAMES."""
+
+    on_writable: Callable[[], None]
+
+    def is_writable(self) -> bool: ...
+    def write_frames(self, frames: bytes) -> None: ...
+    def start_close(self, code: int, reason: str) -> None: ...
+    def abort(self) -> None: ...
