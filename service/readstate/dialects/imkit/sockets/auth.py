@@ -46,7 +46,7 @@ class SocketAuthenticator:
         `extra` may hold a client key. A connection may be signed in again, as another user too.
         """
         try:
-            self.pay(connection, costs.READ)
+            self.check_rate_limit(connection, costs.READ)
             session = await self._session_of(connection, token, extra)
             await self._sign_in(connection, session)
         except ProblemError as refusal:
@@ -59,7 +59,7 @@ class SocketAuthenticator:
             return problem.reply_to(error, message).payload, STATE_LOST
         return ok({"client": session.user}).payload, None
 
-    def pay(self, connection: Connection, cost: float) -> None:
+    def check_rate_limit(self, connection: Connection, cost: float) -> None:
         """Take `cost` from the bucket of the user, or of the address before authentication.
 
         Raises TooManyRequests.

@@ -102,7 +102,7 @@ class ClientEvents:
 
     def _configure(self, connection: Connection, options: Any) -> bytes:
         try:
-            self._authenticator.pay(connection, costs.READ)
+            self._authenticator.check_rate_limit(connection, costs.READ)
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         encoding = options.get("encoding") if isinstance(options, dict) else None
@@ -116,7 +116,7 @@ class ClientEvents:
         if session is None or not self._services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
         try:
-            self._authenticator.pay(connection, COSTS[event])
+            self._authenticator.check_rate_limit(connection, COSTS[event])
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
