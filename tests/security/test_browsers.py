@@ -60,7 +60,7 @@ async def test_no_page_is_invited_to_send_cookies(imkit: Imkit, method: str) -> 
 async def test_pages_that_are_not_named_open_no_polling_session(imkit: Imkit) -> None:
     refused = await poll(imkit, Origin=FOREIGN)
     assert (refused.status_code, allowed(refused)) == (400, None)
-    assert imkit.service.parts.sockets.connections.all() == []
+    assert imkit.service.sockets["/socket.io"].connections.all() == []
     taken = await poll(imkit, Origin=NAMED)
     assert (taken.status_code, allowed(taken)) == (200, NAMED)
 

@@ -296,7 +296,7 @@ async def open_sockets(backend: Backend) -> int:
 
 async def test_polling_sessions_that_never_authenticate_leave_nothing_behind(imkit: Imkit) -> None:
     """No lost TCP connection ends them. No session, timer or task is kept."""
-    connections = imkit.service.parts.sockets.connections
+    connections = imkit.service.sockets["/socket.io"].connections
     connections.auth_deadlines.after_s, connections.lingers.after_s = 0.5, 0.1  # instead of 30 seconds and 2
     tasks = len(asyncio.all_tasks())
     for _ in range(100):
@@ -322,7 +322,7 @@ async def test_the_queues_of_unauthenticated_clients_of_one_address_are_bounded_
     for sid in sids:
         for _ in range(MAX_QUEUED_BYTES // 60_000):
             await imkit.client.post("/socket.io/", params=parameters | {"sid": sid}, content=f"40/{'x' * 60_000},")
-    connections = imkit.service.parts.sockets.connections.all()
+    connections = imkit.service.sockets["/socket.io"].connections.all()
     assert modest in {connection.sid for connection in connections}
     waiting = sum(connection._queue.counted_bytes for connection in connections)
     assert MAX_OWNER_BYTES - 2 * MAX_QUEUED_BYTES < waiting <= MAX_OWNER_BYTES

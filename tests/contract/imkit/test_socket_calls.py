@@ -19,5 +19,5 @@ async def test_a_message_that_is_nested_too_deeply_is_refused(imkit: Imkit, leve
     for _ in range(levels - 1):
         message = [message]
     principal = Principal("default", "al", backend=False, session=None)
-    answer = await HTTP_CALLS["chat message"](imkit.services, principal, {"room": "r", "message": message})
+    answer = await HTTP_CALLS["chat message"].answer(imkit.services, principal, {"room": "r", "message": message})
     assert msgspec.json.decode(answer)["error"]["code"] == "INVALID_BODY"

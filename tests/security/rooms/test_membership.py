@@ -78,7 +78,7 @@ async def test_a_client_sends_nothing_in_the_service_s_own_name(world: Imkit, ki
     for body in ({"messageType": kind}, {"_id": "m1", "messageType": kind}, {"messageType": kind, "members": ["ben"]}):
         answer = await refused(world, "ann", "POST", "/rooms/r/message", body)
         assert code_of(answer) == (400, "INVALID_BODY")
-        said = await HTTP_CALLS["chat message"](world.services, principal, {"room": "r", **body})
+        said = await HTTP_CALLS["chat message"].answer(world.services, principal, {"room": "r", **body})
         assert said == answer.content
     result(await world.as_backend("POST", "/messages", {"room": "r", "sender": "ann", "messageType": kind}))
 

@@ -60,7 +60,7 @@ async def test_a_stranger_s_reads_are_answered_alike_in_a_list_and_over_a_socket
     assert theirs == none == msgspec.json.decode(NOT_FOUND)
     principal = Principal("default", "eve", backend=False, session=None)
     for item in items:
-        assert await HTTP_CALLS["lastRead"](probed.services, principal, item) == NOT_FOUND
+        assert await HTTP_CALLS["lastRead"].answer(probed.services, principal, item) == NOT_FOUND
 
 
 ROCKETCHAT: list[tuple[str, str, Any, Any]] = [

@@ -24,7 +24,7 @@ from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
-from readstate.dialects.imkit.sockets.http_calls import COSTS, HttpCall
+from readstate.dialects.imkit.sockets.http_calls import HttpCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
 from readstate.dialects.services import Services
 from readstate.errors import TooManyRequests
@@ -69,10 +69,12 @@ class ClientEvents:
                 await self._process_held(connection)
             else:
                 connection.close(reason)
-        elif event in self._http_calls and connection.session is None:
+        elif (call := self._http_calls.get(event)) is None:
+            return
+        elif connection.session is None:
             self._hold(connection, packet)
-        elif event in self._http_calls:
-            answer = await self._call(connection, event, first)
+        else:
+            answer = await self._call(connection, call, first)
             _send_ack(connection, packet.ack_id, answer, Encoding.RAW)
 
     def on_closing(self, connection: Connection) -> None:
@@ -111,16 +113,16 @@ class ClientEvents:
         connection.encoding = Encoding.BASE64
         return ok({"encoding": encoding}).payload
 
-    async def _call(self, connection: Connection, event: str, content: Any) -> bytes:
+    async def _call(self, connection: Connection, call: HttpCall, content: Any) -> bytes:
         session = connection.session
         if session is None or not self._services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
         try:
-            self._authenticator.check_rate_limit(connection, COSTS[event])
+            self._authenticator.check_rate_limit(connection, call.cost)
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
-        return await self._http_calls[event](self._services, principal, content)
+        return await call.answer(self._services, principal, content)
 
 
 def _refuse_early(connection: Connection, packet: ClientPacket) -> None:

@@ -4,10 +4,12 @@ The content of the event is encoded as JSON again for the handler. So a number m
 differently, and one beyond 64 bits is rounded.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
 
 from readstate import metrics
 from readstate.dialects.base import ProblemError
@@ -21,20 +23,24 @@ from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.services import Services
 
-HttpCall = Callable[[Services, Principal, Any], Awaitable[bytes]]
 
+class HttpCall(Struct, frozen=True):
+    """A call that an event stands for."""
 
-async def _answer(call: HandlerCall, services: Services, principal: Principal, content: Any) -> bytes:
-    """The answer of the handler. `content` is the body of the HTTP call, with the room besides."""
-    started_s = perf_counter()
-    try:
-        arguments: dict[str, Any] = {call.id_parameter: _room(content)}
-        call.add_body(arguments, _body(content))
-        reply: Reply = await call.function(BareCall(principal, services), **arguments)
-    except Exception as error:
-        reply = answer({"route_handler": call.handler, "method": "SOCKET"}, error)
-    metrics.observe("socket", call.handler.opt["operation"].name, reply.code, started_s)
-    return reply.payload
+    call: HandlerCall
+    cost: float  # as over HTTP
+
+    async def answer(self, services: Services, principal: Principal, content: Any) -> bytes:
+        """The answer of the handler. `content` is the body of the HTTP call, with the room besides."""
+        started_s = perf_counter()
+        try:
+            arguments: dict[str, Any] = {self.call.id_parameter: _room(content)}
+            self.call.add_body(arguments, _body(content))
+            reply: Reply = await self.call.function(BareCall(principal, services), **arguments)
+        except Exception as error:
+            reply = answer({"route_handler": self.call.handler, "method": "SOCKET"}, error)
+        metrics.observe("socket", self.call.handler.opt["operation"].name, reply.code, started_s)
+        return reply.payload
 
 
 def _body(content: Any) -> bytes:
@@ -51,7 +57,8 @@ def _room(content: Any) -> str:
     return room
 
 
-# By the name of the event.
-_CALLS = {"chat message": HandlerCall.of(send), "lastRead": HandlerCall.of(mark_read)}
-COSTS: Mapping[str, float] = {event: call.handler.opt["operation"].cost for event, call in _CALLS.items()}
-HTTP_CALLS: Mapping[str, HttpCall] = {event: partial(_answer, call) for event, call in _CALLS.items()}
+def _of(handler: HTTPRouteHandler) -> HttpCall:
+    return HttpCall(HandlerCall.of(handler), handler.opt["operation"].cost)
+
+
+HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": _of(send), "lastRead": _of(mark_read)}
