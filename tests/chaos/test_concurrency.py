@@ -1,4 +1,7 @@
-"""Sixty-four clients on two workers, all in the same few rooms: every answer must have been right at some instant inside its call."""
+"""Sixty-four clients on two workers, all in the same few rooms.
+
+Every answer must have been right at some moment within its call.
+"""
 
 import asyncio
 import random

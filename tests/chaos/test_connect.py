@@ -1,4 +1,4 @@
-"""Servers that are not ready for us, or go away."""
+"""Servers that are not ready, or go away."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until_now
 
 
 async def test_a_connection_that_comes_to_nothing_is_closed(plan_url: str, request: pytest.FixtureRequest) -> None:
-    """A worker that waits for its store asks every second; connections that were left behind would add up."""
+    """A worker that waits for its store asks every second; connections left behind would add up."""
     node: Server = (
         request.getfixturevalue("server")
         if plan_url.startswith("unix:")

@@ -1,4 +1,4 @@
-"""A cluster whose primary dies and is replaced: calls for its slots find the new one by themselves."""
+"""A cluster whose primary dies and is replaced: calls for its slots find the new one."""
 
 import contextlib
 import time
@@ -63,7 +63,7 @@ async def fail_over(cluster: Cluster, replica: Server) -> None:
 
 
 async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster, Server], executor: Executor) -> None:
-    """What is under way ends in a fault; then the new primary is asked, while the old one is still away."""
+    """Calls under way end in a fault; then the new primary is asked, while the old one is away."""
     store = redis_store(executor)
     room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
     await a_room(store, APP, room)
@@ -82,7 +82,7 @@ async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster
 async def test_a_worker_without_calls_finds_the_new_primary_too(
     pair: tuple[Cluster, Server], executor: Executor
 ) -> None:
-    """Else it would never be found ready, and so get no calls."""
+    """Otherwise it would never be found ready, and would get no calls."""
     await fail_over(*pair)
 
     async def is_ready() -> bool:
@@ -97,7 +97,7 @@ async def test_a_worker_without_calls_finds_the_new_primary_too(
 async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
     pair: tuple[Cluster, Server], executor: Executor
 ) -> None:
-    """The room that comes first in the list is on the node that died; the list and the other room are not."""
+    """The first room of the list is on the node that died; the list and the other room are not."""
     store = redis_store(executor)
     slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
     lists = {name: Keys.owing_of(Keys.room(APP, name)) for name in slots}
@@ -111,7 +111,7 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
     )
     await executor.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
     pair[0].nodes[0].kill()
-    # Only that one room has to wait, and stays in the list.
+    # Only that room has to wait, and stays in the list.
     assert isinstance(store.outbox, SplitPlan)
     with pytest.raises(Fault):
         await store.outbox._recovery._recover_shard(lists[dead], time.time() + 10)

@@ -1,4 +1,7 @@
-"""On a cluster an operation is several scripts. They run here in every order that Hypothesis can think of, and workers die in between."""
+"""On a cluster an operation is several scripts.
+
+Here they run in every order that Hypothesis finds, and workers die in between.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,7 +31,7 @@ Operation = tuple[str, dict[str, Any]]
 
 
 def operation(method: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
-    """Mostly in the same room: what happens in different ones rarely meets."""
+    """Mostly in the same room: operations in different rooms rarely meet."""
     return st.tuples(
         st.just(method), st.fixed_dictionaries({"room": st.sampled_from(("r1", "r1", "r1", "r:2")), **arguments})
     )
@@ -83,9 +86,10 @@ class Play:
         return [(worker, ticket) for worker in self.workers for ticket in worker.executor.tickets]
 
     async def let_go(self, worker: Worker, ticket: Ticket) -> None:
-        """One script. When it is the one that changes the room, the model changes at this very moment.
+        """Let one script run.
 
-        Some operations look at the room first; one that is not there is refused then, and the model knows as well as they.
+        When it is the one that changes the room, the model changes at the same moment. Some
+        operations look at the room first. When there is none they are refused, as the model is.
         """
         reply = await worker.let_go(ticket)
         if ticket.name == "room" and isinstance(reply, RoomUnknown):
@@ -96,7 +100,7 @@ class Play:
             worker.expected.append(await outcome_of(operation_of(self.model, worker.method)(**worker.arguments)))
 
     def check_answers(self) -> None:
-        """Who lived to answer answered what the model said when the room's script ran."""
+        """Each worker that did not die answered what the model said when the room's script ran."""
         for worker in self.workers:
             if worker.task.done() and not worker.task.cancelled():
                 error = worker.task.exception()
@@ -132,9 +136,10 @@ class Play:
 
 
 def answer_without_badge(answer: Any) -> Any:
-    """On a cluster the badge is asked for later than the room: another operation may have come between.
+    """An answer without what may differ.
 
-    How many counters a post has moved is a matter of cost, which the model knows nothing of.
+    On a cluster the badge is asked for later than the room, so another operation may have come
+    between. How many counters a post has moved is a cost, which the model does not know.
     """
     if isinstance(answer, Posted):
         return replace(answer, moved=0)
@@ -162,7 +167,10 @@ async def run(executor: Executor, app: str, data: st.DataObject) -> None:
 
 
 async def in_drawn_order(play: Play, data: st.DataObject) -> None:
-    """Let go one call after the other until none is left; some workers die instead, and their client may ask again."""
+    """Let go one call after the other until none is left.
+
+    Some workers die instead, and their client may ask again.
+    """
     while tickets := play.tickets():
         worker, ticket = tickets[data.draw(st.integers(0, len(tickets) - 1), label="next")]
         fate = data.draw(st.integers(0, 49), label="its worker dies at 1, and is asked again at 2")
@@ -191,7 +199,7 @@ async def build_up(play: Play, history: list[Operation]) -> None:
 
 
 async def owed(executor: Executor) -> int:
-    """Rooms that still owe news to somebody."""
+    """Rooms that still have pending members."""
     keys = [key for found in await executor.each_node("KEYS", "*:o") for key in found]
     return len(keys)
 

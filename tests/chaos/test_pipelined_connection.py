@@ -1,4 +1,7 @@
-"""The connection under a stream that is cut anywhere: no reply reaches another caller, nothing is done twice, every outcome is honest."""
+"""A pipelined connection whose stream is cut anywhere.
+
+No reply reaches another caller, nothing is done twice, and every outcome is true.
+"""
 
 import asyncio
 import random
@@ -87,12 +90,13 @@ class Tally:
 async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(
     proxy: CuttingProxy, connection: PipelinedConnection, server: Server
 ) -> None:
-    """Each connection is cut one byte later than the one before: first within the requests of a batch, then within its replies."""
+    """Each connection is cut one byte later than the one before."""
     sha = (await connection.call("SCRIPT", "LOAD", COUNTING, repeatable=True)).decode()
     key = f"cuts-{random.getrandbits(64)}"
     tally = Tally(connection, key, sha)
     dice = random.Random(1)
-    # The whole pipeline is some 12 kB of requests and 1 kB of replies; every byte of the replies and of two whole requests, then strides.
+    # The whole pipeline is some 12 kB of requests and 1 kB of replies: every byte of the replies
+    # and of two whole requests, then strides.
     places = [("replies", at) for at in range(1, 900)] + [
         ("requests", at) for at in (*range(1, 260), *range(260, 12_000, 53))
     ]
@@ -114,7 +118,7 @@ async def test_a_stream_cut_at_every_byte_mixes_up_nothing_and_doubles_nothing(
 
 
 async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, connection: PipelinedConnection) -> None:
-    """What may be done twice is sent once more on the new connection, and its caller hears the answer."""
+    """A repeatable call is sent once more on the new connection, and its caller gets the reply."""
     await connection.call("PING", repeatable=True)
     waiting = [connection.call("ECHO", f"{i}", repeatable=True) for i in range(50)]
     await asyncio.sleep(0)
@@ -137,7 +141,7 @@ async def test_a_reply_that_nobody_asked_for_ends_the_connection_and_reaches_nob
 async def test_an_unrepeatable_call_ends_in_unknown_outcome(
     proxy: CuttingProxy, connection: PipelinedConnection
 ) -> None:
-    """Sent, and then the connection was lost: nobody knows, and the caller is told so."""
+    """It was sent, then the connection was lost: the outcome is unknown."""
     pending = connection.call("DEBUG_NOTHING", repeatable=False)
     assert isinstance(await pending, ReplyError)
     proxy.cut_replies_after(1)
@@ -146,7 +150,7 @@ async def test_an_unrepeatable_call_ends_in_unknown_outcome(
 
 
 async def test_calls_wait_for_a_lost_server_until_their_deadline(server: Server) -> None:
-    """While the server is away calls wait; who waits too long hears that nothing was done; afterwards all is well."""
+    """While the server is away, calls wait until their deadline, then end as not done."""
     with short_directory() as directory:
         own = Server(directory / "own")
         own.start()
@@ -168,7 +172,10 @@ async def test_calls_wait_for_a_lost_server_until_their_deadline(server: Server)
 async def test_a_repeatable_call_that_cannot_be_repeated_ends_in_unknown_outcome(
     server: Server, proxy: CuttingProxy, app: str, closed: bool
 ) -> None:
-    """It was carried out, and there is no connection until its deadline or the end: nobody may hear that nothing was done."""
+    """It was carried out, and there is no connection until its deadline or the end.
+
+    So the caller may not be told that nothing was done.
+    """
     connection = PipelinedConnection(ConnectionFactory(f"unix://{proxy.path}"), deadline_s=0.5)
     await connection.open()
     await connection.call("PING", repeatable=True)

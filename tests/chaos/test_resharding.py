@@ -1,4 +1,4 @@
-"""A slot that is on its way to another node of the cluster, while its rooms are used."""
+"""A slot that moves to another node of the cluster while its rooms are used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from tests.support.servers import Cluster, Server
 
 @contextmanager
 def moving(cluster: Cluster, key: str) -> Iterator[None]:
-    """The slot of `key` moves: what its node does not have is to be looked for on another one."""
+    """The slot of `key` moves: keys that its node lacks are to be looked for on another one."""
     slot = key_slot(key.encode())
     owner = next(node for node in cluster.nodes if has(node, key))
     new = next(node for node in cluster.nodes if node is not owner)
@@ -38,7 +38,7 @@ def has(node: Server, key: str) -> bool:
 
 
 async def test_who_is_stopped_in_the_middle_hears_that_it_may_have_happened(cluster: Cluster, app: str) -> None:
-    """A server checks each command of a script, so some may have been carried out before one is refused."""
+    """A server checks each command of a script: some may be done before one is refused."""
     executor = await connect(cluster.url)
     store = redis_store(executor, fanout_limit=256, message_history=100)
     post: dict[str, Any] = {

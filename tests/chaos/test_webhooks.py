@@ -1,4 +1,7 @@
-"""Deliverers that are killed again and again: every event is delivered or superseded, in order, and twice only under the same id."""
+"""Deliverers that are killed again and again.
+
+Every event is delivered or superseded, in order, and twice only under the same id.
+"""
 
 import asyncio
 import itertools
@@ -34,7 +37,10 @@ AT_ONCE = 100
 
 
 class Deliverers:
-    """`readstate deliver`, several times. `kill_one` ends one as a crash would, and another takes its place."""
+    """`readstate deliver`, several times.
+
+    `kill_one` ends one as a crash does, and another replaces it.
+    """
 
     def __init__(self, server: Server, receiver: Receiver, data_dir: Path, count: int = DELIVERERS) -> None:
         self._environ = clean_environ(
@@ -132,7 +138,10 @@ def check(events: list[ReadEvent], receiver: Receiver) -> None:
 async def test_no_event_is_lost_while_deliverers_are_killed(
     executor: Executor, own_server: Server, tmp_path: Path, count: int, fails: float
 ) -> None:
-    """One of three every two seconds, with a receiver that always answers and with one that fails one time in ten."""
+    """One of three is killed every two seconds.
+
+    The receiver answers always, or fails one time in ten.
+    """
     failing = Reply(500)
     events = list(reads(count))
 

@@ -1,7 +1,7 @@
 """Apps (tenants) as Redis keeps them, and their keys and generations in the memory of a worker.
 
-Where several keys change, the order of the writes says what a crash in between leaves: something that is right, and that the
-same call repeated completes.
+Where several keys change, the order of the writes makes sure that a crash in between leaves
+something valid, which the same call completes when it is repeated.
 """
 
 import asyncio
@@ -20,11 +20,14 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
-_GENERATIONS = 2**53  # as many as a reader of any language takes for a number
+_GENERATIONS = 2**53  # every language reads smaller ones as exact numbers
 
 
 class _StoredApp(Struct, frozen=True, array_like=True):
-    """A value of the apps hash. Its generation counts for an app that has none in the hash of generations, which is newer."""
+    """A value of the apps hash.
+
+    Its generation counts only for an app that has none in the hash of generations, which is newer.
+    """
 
     client_key: str
     api_key_digest: str
@@ -44,10 +47,11 @@ class NewApp(Struct, frozen=True):
 
 
 class AppRegistry:
-    """`domain.identity.Apps`: the first app from the settings, the others from Redis, looked at again by `refresh`.
+    """`domain.identity.Apps`: the first app from the settings, the others from Redis.
 
-    The first app's old keys ("" for none) are accepted as well. A key is found by its digest, so the time that takes says nothing
-    about how much of a guess was right. Also what adds, rotates and removes apps.
+    `refresh` reads them again. The first app's old keys ("" for none) are accepted as well. A key
+    is found by its digest, so the time that it takes does not tell how much of a guess was right.
+    Also adds, rotates and removes apps.
     """
 
     def __init__(
@@ -80,25 +84,25 @@ class AppRegistry:
         return self._by_api_key.get(_sha256(api_key))
 
     async def refresh(self) -> None:
-        """Take over what was added, rotated or removed and whose tokens were ended; to be called every two seconds."""
-        # The old keys last: a rotation keeps the old one before it writes the new one.
+        """Read the apps, their keys and generations again. To be called every two seconds."""
+        # The old keys last: a rotation stores the old key before it writes the new one.
         apps = await self.list()
         self._replace(apps, await self._old_digests(apps))
 
-    # What `readstate apps` and `readstate tokens` do
+    # For `readstate apps` and `readstate tokens`
 
     async def list(self) -> Sequence[App]:
         """All apps, the first one first."""
-        # The generations last: an app that is added gets its generation first.
+        # The generations last: a new app gets its generation first.
         stored = await self._hash(Keys.apps)
         generations = await self._hash(Keys.generations)
         first = msgspec.structs.replace(self._first, generation=int(generations.get(FIRST_APP, 0)))
         return [first, *(_app(name, value, generations) for name, value in sorted(stored.items()))]
 
     async def add(self, app: str, *, keep_data: bool = False) -> NewApp:
-        """Add an app under a name that is free; its secret is known only from the answer.
+        """Add an app under a name that is free. Only the answer holds its secret.
 
-        An app takes over what an earlier one of its name stored, but no token and no key; `keep_data` says that this is meant.
+        `keep_data`: take over the data of an earlier app of this name, but no token and no key.
         Raises Invalid.
         """
         if not _NAME.fullmatch(app):
@@ -119,8 +123,10 @@ class AppRegistry:
         return new
 
     async def rotate(self, app: str, *, keep_old_for_s: int = 0) -> NewApp:
-        """A new API key for an app. The old one ends within seconds, or after `keep_old_for_s` by the store's clock; one that was
-        kept before ends now. Tokens stay. Raises Invalid.
+        """Give an app a new API key. Tokens stay. Raises Invalid.
+
+        The present key ends within seconds, or after `keep_old_for_s` by the store's clock. An
+        older key that was still accepted ends now.
         """
         known = await self._stored(app)
         new = NewApp(app, known.client_key, secrets.token_urlsafe(32))
@@ -133,7 +139,10 @@ class AppRegistry:
         return new
 
     async def end_tokens(self, app: str) -> None:
-        """Every token of the app's users is void within seconds, issued or bound; those of later are good. Raises Invalid."""
+        """Make every present token of the app's users void within seconds, issued or bound.
+
+        Raises Invalid.
+        """
         await self.check(app)
         await self._begin_generation(app)
 
@@ -143,13 +152,13 @@ class AppRegistry:
             await self._stored(app)
 
     async def remove(self, app: str) -> None:
-        """Shut an app out; what it stored stays. Raises Invalid."""
+        """Remove an app; its data stays. Raises Invalid."""
         if app == FIRST_APP:
             raise Invalid(
                 "app", f"{FIRST_APP} is the app of the settings, which every service has; it cannot be removed"
             )
         known = await self._stored(app)
-        # So that its name is known as one that was used, whichever version has added it.
+        # So that the name is known as used, whichever version has added the app.
         await self._set(Keys.generations, app, known.generation, how="HSETNX")
         await self._executor.command("HDEL", Keys.apps, app, key=Keys.apps)
         await self._forget_old_key(app)
@@ -158,8 +167,8 @@ class AppRegistry:
         if app == FIRST_APP:
             raise Invalid(
                 "app",
-                f"the API key of {FIRST_APP} is in READSTATE_API_KEY, or in the file api_key of the data directory; docs/keys.md says "
-                "how to change it",
+                f"the API key of {FIRST_APP} is in READSTATE_API_KEY, or in the file api_key of the data directory; "
+                "docs/keys.md says how to change it",
             )
         stored = await self._executor.command("HGET", Keys.apps, app, key=Keys.apps)
         if stored is None:
@@ -167,7 +176,10 @@ class AppRegistry:
         return _stored_app(stored)
 
     async def _has_been(self, app: str) -> bool:
-        """Whether there was an app of this name. Those that were removed before generations were kept are known by what they left."""
+        """Whether there was an app of this name.
+
+        An app that was removed before generations were stored is known by the data that it left.
+        """
         if await self._executor.command("HEXISTS", Keys.generations, app, key=Keys.generations):
             return True
         async for _ in self._executor.scan(Keys.everything_of(app)):
@@ -175,13 +187,13 @@ class AppRegistry:
         return False
 
     async def _begin_generation(self, app: str) -> int:
-        """A generation that no token of the app has been of."""
+        """Store and return a new generation, which no token of the app has."""
         generation = 1 + secrets.randbelow(_GENERATIONS - 1)
         await self._set(Keys.generations, app, generation)
         return generation
 
     async def _set(self, key: str, app: str, value: bytes | int, how: str = "HSET") -> None:
-        """Also when the store is full: who has filled it must be locked out."""
+        """Set a field, also when the store is full: an app that fills it must be locked out."""
         await self._executor.call(self._executor.scripts["set_field"], [key], [app, value, how])
 
     async def _forget_old_key(self, app: str) -> None:
@@ -193,7 +205,7 @@ class AppRegistry:
         return {name.decode(): value for name, value in fields.items()}
 
     async def _old_digests(self, apps: Sequence[App]) -> dict[bytes, App]:
-        """The apps whose key before is still accepted, by its digest."""
+        """The apps whose old key is still accepted, by its digest."""
         _, *others = apps  # the first one's is in the settings
         keys = [Keys.old_api_key(app.app) for app in others]
         found = await asyncio.gather(*(self._executor.command("GET", key, key=key) for key in keys))

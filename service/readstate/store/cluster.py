@@ -1,4 +1,4 @@
-"""A Redis Cluster: a connection to every primary, each call in the slot of its first key. The split plan."""
+"""A Redis Cluster: a connection to every primary, each call in the slot of its first key."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,10 @@ from readstate.store.scripts import Plan, Script
 
 
 class Cluster:
-    """Implements Executor. The map of slots is asked for anew when a node says that a slot has moved, or is lost."""
+    """Implements Executor on the split plan.
+
+    The map of slots is asked for again when a node says that a slot has moved, or is lost.
+    """
 
     plan: Plan = "split"
 
@@ -112,14 +115,17 @@ class Cluster:
         raise Unavailable(f"no primary serves slot {slot}; the cluster is incomplete")
 
     async def _owner_soon(self, slot: int) -> str:
-        """Who serves the slot in a moment, as far as anybody can be asked."""
+        """The primary of the slot a moment later, by a new map if a node can be asked for one."""
         await asyncio.sleep(RETRY_S)
         with contextlib.suppress(Unavailable):
             await self._load_map()
         return self._owner(slot)
 
     async def _connection(self, address: str) -> NodeConnection:
-        """The connection to a node. Raises Unavailable while it is lost: a call that waited in it would miss a new primary."""
+        """The connection to a node.
+
+        Raises Unavailable while it is lost: a call that waited in it would miss a new primary.
+        """
         connection = self._connections.get(address)
         if connection is None:
             fresh = NodeConnection(at_node(self._url, address))
@@ -132,7 +138,10 @@ class Cluster:
         return connection
 
     async def _load_map(self) -> None:
-        """Ask the nodes that are known, one after the other, who serves which slot; once for all who wait for it."""
+        """Ask the known nodes, one after the other, for the map of slots.
+
+        Callers that wait share one answer.
+        """
         before = self._slots
         async with self._mapping:
             if self._slots is not before:
@@ -143,7 +152,7 @@ class Cluster:
                     reply = await connection.call("CLUSTER", "SLOTS", repeatable=True)
                     self._slots = _read_map(reply_or_raise(reply), address)
                 except Fault:
-                    # Also a node that does not answer: whatever became of the question, another one may be asked.
+                    # Also when the outcome is unknown: another node may be asked all the same.
                     continue
                 self._seen.update(self.nodes())
                 return
@@ -151,12 +160,16 @@ class Cluster:
 
 
 def _read_map(reply: Any, asked: str) -> list[tuple[int, int, str]]:
-    """First slot, last slot, primary. A node that does not know its own address leaves it empty: it is the one that was asked."""
+    """First slot, last slot, primary.
+
+    A node that does not know its own address leaves it empty: then it has the address that was
+    asked.
+    """
     host = asked.rpartition(":")[0]
     return [(first, last, f"{primary[0].decode() or host}:{primary[1]}") for first, last, primary, *_ in reply]
 
 
 def _ignore(future: "asyncio.Future[Any]") -> None:
-    """Take the exception, if any: the call that follows on the same connection meets the same fate and tells."""
+    """Retrieve the exception, if any: the next call on the same connection raises it as well."""
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""From a URL to an Executor: asks whether there is one server or a cluster, and loads the scripts."""
+"""From a URL to an Executor, for one server or a cluster, with the scripts loaded."""
 
 import contextlib
 from pathlib import Path
@@ -13,8 +13,9 @@ from readstate.store.single_server import SingleServer
 
 
 async def connect(url: str, *, lua: Path | None = None) -> Executor:
-    """Connect to the server at `url` (redis://, rediss://, unix://) and load the scripts for what it turns out to be.
+    """Connect to the server or cluster at `url` and load the scripts.
 
+    `url` begins with redis://, rediss:// or unix://. The server says itself which of the two it is.
     `lua`: the directory of the scripts, if not the usual one. Raises Unavailable when the server cannot be reached.
     """
     connection = NodeConnection(url)
@@ -35,7 +36,10 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
 
 
 async def load_functions(executor: Executor) -> None:
-    """Load the scripts where they are missing, and remove those of other versions; whoever still needs them loads them again."""
+    """Load the scripts where they are missing, and remove those of other versions.
+
+    A worker of another version loads its own again when it misses them.
+    """
     library = next(iter(executor.scripts.values())).lib
     known = [
         {entry[1].decode() for entry in node}

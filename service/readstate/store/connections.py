@@ -1,4 +1,4 @@
-"""Connections to the nodes of a store, and the URLs of its nodes: that of one node with the address of another."""
+"""Connections to the nodes of a store, and the URLs of its nodes."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
@@ -17,7 +17,7 @@ DEFAULT_PORT = 6379
 
 
 class ConnectionFactory:
-    """Makes redis-py connections that do nothing of their own accord: no repeats, no health checks, no hidden time-outs."""
+    """Makes redis-py connections without retries, health checks and hidden time-outs."""
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool.from_url(
@@ -37,7 +37,10 @@ class ConnectionFactory:
 
 
 class NodeConnection(PipelinedConnection):
-    """The connection to one primary that all callers share. Scripts that keep the node busy too long are ended."""
+    """The connection to one primary that all callers share.
+
+    A script that keeps the node busy too long is ended.
+    """
 
     def __init__(self, url: str) -> None:
         make_connection = ConnectionFactory(url)
@@ -71,7 +74,10 @@ class NodeConnection(PipelinedConnection):
 
 
 def with_address(url: str, host: str, port: int) -> str:
-    """`url` with another host (empty: the same) and port; user, password and options stay. An IPv6 address gets its brackets."""
+    """`url` with another host (empty: the same) and port; user, password and options stay.
+
+    An IPv6 address gets its brackets.
+    """
     parts = urlsplit(url)
     user, at, _ = parts.netloc.rpartition("@")
     host = host or parts.hostname or ""
@@ -85,6 +91,9 @@ def address_of(url: str) -> str:
 
 
 def at_node(url: str, address: str) -> str:
-    """`url` with the address of a node as servers write it: host, colon, port; an IPv6 host without brackets."""
+    """`url` with the address of a node as servers write it: host, colon, port.
+
+    They write an IPv6 host without brackets.
+    """
     host, _, port = address.rpartition(":")
     return with_address(url, host, int(port))

@@ -4,12 +4,12 @@ Scripts write events to the stream of a shard. The deliverer that holds the shar
 script, to what waits there: one record per membership (a member in a room). Newer events replace
 older ones, so a receiver that is down makes neither the stream nor the deliverer grow.
 
-Several deliverers share the shards. A shard is held by one at a time, under a lease that every claim
-renews: this keeps the events of a membership in order. The consumer group is the stream's record of
-how far it was read (XINFO GROUPS shows it). Nothing in it is ever pending: an entry is read,
-acknowledged, merged and deleted in one step. So when a holder dies the next one takes over the shard
-and nothing else, and what was under way is due again when the time for which it was handed out is
-over.
+Several deliverers share the shards. A shard is held by one at a time, under a lease that every
+claim renews: this keeps the events of a membership in order. The consumer group is the stream's
+record of how far it was read (XINFO GROUPS shows it). Nothing in it is ever pending: an entry is
+read, acknowledged, merged and deleted in one step. So when a holder dies, the next one takes over
+the shard and nothing else, and what was under way is due again when the time for which it was
+handed out is over.
 """
 
 import asyncio
@@ -80,11 +80,11 @@ class RedisEvents:
     async def replay(self, ids: Sequence[str] | None = None) -> int:
         wanted = None if ids is None else frozenset(ids)
         if await self._executor.command("DEL", Keys.refusing_target, key=Keys.refusing_target):
-            # Deliverers that have not heard of it yet would make dead letters of them again.
+            # A deliverer that does not know it yet would make dead letters of them again.
             await asyncio.sleep(_HEARD_S)
         replayed = 0
         for shard in range(EVENT_SHARDS):
-            # All are listed first: the walk of a hash that shrinks meanwhile may leave some out.
+            # All are listed first: HSCAN over a hash that shrinks meanwhile may leave some out.
             pairs = [
                 _pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted
             ]
@@ -97,7 +97,8 @@ class RedisEvents:
         return int(self.lease_s * 1000)
 
     async def _run(self, script: str, key: str, args: Sequence[Part]) -> Any:
-        # A repeated `claim_shard` hands out other events; those of the lost reply are due again when their time is over.
+        # A repeated `claim_shard` hands out other events. Those of the lost reply are due again
+        # later.
         return await self._executor.call(self._scripts[script], [key], args)
 
     async def _dead_letters(self, shard: int) -> AsyncIterator[DeadLetter]:

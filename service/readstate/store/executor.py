@@ -1,4 +1,4 @@
-"""The way to the store: scripts and commands, called by key. Single server and cluster implement it."""
+"""The way to the store: scripts and commands, called by key."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence

@@ -1,9 +1,8 @@
-"""How the servers of the store fare: how full they are, and whether they take writes.
+"""The health of the servers: how full they are, and whether they take writes.
 
-A server that is full refuses what needs memory (errors.StoreFull). A server that is full (OOM), cannot
-write to its disk (MISCONF), lacks replicas (NOREPLICAS) or has become a replica itself (READONLY)
-refuses a script that may write before it begins, and answers questions all the same. So only such a
-script can find it out; the one that is used here writes nothing.
+A server that is full (OOM), cannot write to its disk (MISCONF), lacks replicas (NOREPLICAS) or has
+become a replica itself (READONLY) refuses any script that may write, and still answers questions.
+So only such a script shows it. The one used here writes nothing.
 """
 
 import logging
@@ -58,7 +57,10 @@ class MemoryHealth:
 
 
 class WriteHealth:
-    """Whether the primaries take writes, as `check` found it last. Call `check` every few seconds, and when it matters."""
+    """Whether the primaries take writes, as `check` found it last.
+
+    Call `check` every few seconds.
+    """
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -66,9 +68,10 @@ class WriteHealth:
         self._logged_at = -WRITES_AGAIN_S
 
     async def check(self) -> str:
-        """Why a primary refuses to write, in the server's words; "" when none does. Logs it, again every minute.
+        """Why a primary refuses to write, in the server's words; "" when none does.
 
-        Raises Unavailable, UnknownOutcome when the store cannot be asked.
+        Logs it, again every minute. Raises Unavailable, UnknownOutcome when the store cannot be
+        asked.
         """
         refusal = await self._ask()
         if refusal:

@@ -1,12 +1,14 @@
-"""The stream of notices: one pub/sub connection per worker, on which every app that somebody listens to is heard.
+"""The stream of notices: one pub/sub connection per worker, for all apps that have listeners.
 
-Redis forgets what it could not deliver, so this file's work is to notice that something may have been missed and to say so:
+Redis forgets what it could not deliver. So this file has to find out when notices may have been
+missed, and to report the gap:
 - Every loss of the connection is a gap for every app that was heard on it.
-- A connection can look alive and hear nothing (a half-open TCP connection; a cluster node cut off from the others). When it has been
-  silent for a while, a probe is published through the ordinary connections, on a channel of our own; if it does not arrive here, this
-  connection is given up.
+- A connection can look alive and hear nothing (a half-open TCP connection; a cluster node cut off
+  from the others). When it has been silent for a while, a probe is published through the ordinary
+  connections, on a channel of our own. If it does not arrive here, this connection is given up.
 
-On a cluster a plain PUBLISH reaches every node, so we listen at any one and move on to another when it fails.
+On a cluster a plain PUBLISH reaches every node. So one node is listened to, and another one when it
+fails.
 """
 
 import asyncio
@@ -25,26 +27,28 @@ from readstate.errors import Fault, Unavailable
 from readstate.store.connections import ConnectionFactory, at_node
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.tasks import Backoff, cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
 CONFIRM_S = 5.0  # how long `listen` waits for a subscription
 CONNECT_S = 3.0
-SILENCE_S = 5.0  # after this long without a word, probe
-PROBE_S = 5.0  # ... and give the probe this long to come back
+SILENCE_S = 5.0  # after so long without any reply a probe is sent
+PROBE_S = 5.0  # ... and has so long to come back
 MIN_BACKOFF_S = 0.05
 MAX_BACKOFF_S = 2.0
 BURST = 100  # notices handled before others get their turn
 
-# A lost connection shows itself as any of these.
+# What a lost connection raises.
 _LOST = (RedisError, OSError, EOFError, TimeoutError)
 
 
 class RedisNotices:
-    """`domain.ports.Notices` over Redis pub/sub. `start` it inside the running loop, `stop` it at the end.
+    """`domain.ports.Notices` over Redis pub/sub.
 
-    `url` is that of the server or cluster that `caller` reaches. `undecodable` counts what arrived and was no notice, `reconnects` how
-    often the connection was made anew.
+    `start` it inside the running loop, `stop` it at the end. `url` is that of the server or cluster
+    that `executor` reaches. `undecodable` counts what arrived and was no notice, `reconnects` how
+    often the connection was made again.
     """
 
     def __init__(self, executor: Executor, url: str) -> None:
@@ -59,14 +63,18 @@ class RedisNotices:
         self._connection: AbstractConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._probe = f"n::{secrets.token_hex(8)}"  # no app's name begins with a colon
-        self._heard = 0  # replies so far: any word is a sign of life
+        self._heard = 0  # replies so far: any is a sign of life
         self._reporting = False  # a gap is being reported, and meanwhile nothing is read
         self._node = random.randrange(1024)
         self.undecodable = 0
         self.reconnects = -1  # the first connection is none
 
     def attach(self, on_notice: Callable[[str, Notice], None], on_gap: Callable[[str], Awaitable[None]]) -> None:
-        """Whom to tell. `on_gap` is awaited before any later notice is handed on, so what follows a gap meets repaired state."""
+        """Set what is called with (app, notice), and with an app after a gap.
+
+        `on_gap` is awaited before any later notice is handed on, so that notices meet repaired
+        state.
+        """
         self._on_notice, self._on_gap = on_notice, on_gap
 
     async def start(self) -> None:
@@ -74,13 +82,13 @@ class RedisNotices:
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        if self._keeper:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await cancel_and_wait(self._keeper)
 
     async def listen(self, app: str) -> None:
-        """Begin to hear of `app`; returns when every later notice will arrive. Needs as many `leave`s. Raises Unavailable."""
+        """Subscribe to `app`; every notice after the return arrives.
+
+        Needs one `leave`. Raises Unavailable.
+        """
         self._listeners[app] = self._listeners.get(app, 0) + 1
         try:
             if self._listeners[app] == 1:
@@ -105,7 +113,7 @@ class RedisNotices:
     # The connection
 
     async def _keep(self) -> None:
-        backoff_s = MIN_BACKOFF_S
+        backoff = Backoff(MIN_BACKOFF_S, MAX_BACKOFF_S)
         while True:
             began = asyncio.get_running_loop().time()
             try:
@@ -113,12 +121,11 @@ class RedisNotices:
             except _LOST as error:
                 logger.warning("notices: connection lost: %s", error or type(error).__name__)
             except Exception:
-                # A fault of ours. Going deaf for good would be worse than trying again.
+                # A fault of this program. Trying again is better than hearing nothing from now on.
                 logger.exception("notices: the listener failed")
             if asyncio.get_running_loop().time() - began > MAX_BACKOFF_S:
-                backoff_s = MIN_BACKOFF_S
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+                backoff.reset()
+            await backoff.pause()
 
     async def _connect_and_hear(self) -> None:
         connection = self._make_connection()
@@ -130,7 +137,7 @@ class RedisNotices:
             self.reconnects += 1
             await connection.send_command("SUBSCRIBE", self._probe)
             for app in list(self._listeners):
-                if app in self._listeners:  # nobody left while another one was asked for
+                if app in self._listeners:  # it may have been left meanwhile
                     await self._send("SUBSCRIBE", app)
             await self._hear_while_alive(connection)
         finally:
@@ -138,7 +145,7 @@ class RedisNotices:
             await connection.disconnect(nowait=True)
 
     def _make_connection(self) -> AbstractConnection:
-        """To the server or, on a cluster, to another node than the last time, whatever was wrong with that one."""
+        """A connection to the server or, on a cluster, to another node than the last time."""
         nodes = (self._executor.nodes() if self._executor.plan == "split" else None) or [self._url]
         self._node = (self._node + 1) % len(nodes)
         node = nodes[self._node]
@@ -155,13 +162,16 @@ class RedisNotices:
                 self._subscribed[app] = asyncio.get_running_loop().create_future()
 
     async def _send(self, command: str, app: str) -> None:
-        """Ask for or give up a channel; without a connection the next one will be asked for what is wanted then."""
+        """Subscribe or unsubscribe.
+
+        Without a connection, the next one subscribes to what is wanted then.
+        """
         connection = self._connection
         if connection is None or not connection.is_connected:
             return
         if command == "SUBSCRIBE":
             self._unconfirmed[app] = self._unconfirmed.get(app, 0) + 1
-        with contextlib.suppress(*_LOST):  # whoever reads this connection finds out as well, and mends it
+        with contextlib.suppress(*_LOST):  # the reader of this connection finds it out as well
             await connection.send_command(command, Keys.notices(app))
 
     async def _hear_while_alive(self, connection: AbstractConnection) -> None:
@@ -177,7 +187,7 @@ class RedisNotices:
             reader.cancel()
             await asyncio.wait({reader})
             if not reader.cancelled():
-                reader.exception()  # has been raised above, or the connection is given up anyway
+                reader.exception()  # was raised above, or the connection is given up anyway
 
     async def _check_alive(self, reader: "asyncio.Task[None]") -> None:
         heard = self._heard
@@ -195,7 +205,8 @@ class RedisNotices:
     # What is heard
 
     async def _hear(self, connection: AbstractConnection) -> None:
-        # The connection stays open on errors: only its owner above closes it, so that nobody writes to one that came back by itself.
+        # The connection stays open on errors: only _connect_and_hear closes it, so that nothing is
+        # written to one that redis-py has connected again.
         channels: dict[bytes, str] = {}
         while True:
             for _ in range(BURST):
@@ -214,7 +225,7 @@ class RedisNotices:
     async def _confirm(self, app: str) -> None:
         self._unconfirmed[app] -= 1
         if self._unconfirmed[app]:
-            return  # left and asked for again meanwhile: only the last one counts
+            return  # left and listened to again meanwhile: only the last confirmation counts
         del self._unconfirmed[app]
         subscribed = self._subscribed.get(app)
         if subscribed is not None and not subscribed.done():

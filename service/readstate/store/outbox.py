@@ -51,5 +51,5 @@ class Outbox(Protocol):
 
 
 def outbox_for(executor: Executor, journal: str) -> Outbox:
-    """The outbox of the plan that `executor` runs. `journal`: limits of a journal, as scripts take them."""
+    """The outbox of the plan that `executor` runs. `journal`: its limits, as scripts take them."""
     return SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)

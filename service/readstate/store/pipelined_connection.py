@@ -17,9 +17,7 @@ Why a caller can trust it:
 """
 
 import asyncio
-import contextlib
 import logging
-import random
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +28,7 @@ from redis.exceptions import RedisError
 
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.replies import is_busy
+from readstate.tasks import Backoff, cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ FULL_BATCH = 16  # calls
 MAX_IN_FLIGHT = 20_000  # calls; beyond this a new one is refused at once
 SLOW_S = 0.3  # a call that is under way for so long may wait for a script that ought to be ended
 _SWEEP_S = 0.1
+_MIN_BACKOFF_S = 0.01
 _MAX_BACKOFF_S = 1.0
 _LOST = "the store connection was lost; the call may or may not have been carried out"
 
@@ -89,7 +89,7 @@ class _ReplyProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.lost.done():
-            # What a connection that is given up still brings must not be taken for replies of the next one.
+            # Late data of a lost connection must not be taken for replies of the next one.
             return
         try:
             self._parser.feed(data)
@@ -114,7 +114,7 @@ class _ReplyProtocol(asyncio.Protocol):
 
 
 class PipelinedConnection:
-    """See the module. Make it inside the running loop, `await open()` it, and `await close()` it at the end.
+    """See the module. Make it inside the running loop, then `open` it, and `close` it at the end.
 
     `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and
     when the server says that it is busy. `logs`: log when the connection is lost, and when there is
@@ -144,7 +144,10 @@ class PipelinedConnection:
         self.round_trips = 0  # writes so far, each carrying one or more commands
 
     async def open(self) -> None:
-        """Connect. Raises Unavailable when that fails at the first try; later losses are mended in the background."""
+        """Connect.
+
+        Raises Unavailable when that fails. A connection that is lost later is made again.
+        """
         connection = await self._connect()
         self._keeper = asyncio.create_task(self._keep(connection))
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
@@ -154,10 +157,7 @@ class PipelinedConnection:
         self._closed = True
         if self._sweeper:
             self._sweeper.cancel()
-        if self._keeper:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await cancel_and_wait(self._keeper)
         # The keeper has ended what was sent, in _repeat_or_fail.
         for call in self._waiting:
             call.expire("the store connection is closed")
@@ -168,9 +168,10 @@ class PipelinedConnection:
         return self._transport is not None
 
     def call(self, *parts: str | int | bytes, repeatable: bool) -> "asyncio.Future[Reply]":
-        """Send one command. The future gives its reply; an error reply is a *result* of type hiredis.ReplyError.
+        """Send one command. The future gives its reply.
 
-        `repeatable`: doing it twice is the same as doing it once. The future may raise Unavailable or UnknownOutcome.
+        An error reply is a *result* of type hiredis.ReplyError. `repeatable`: doing it twice is the
+        same as doing it once. The future may raise Unavailable or UnknownOutcome.
         """
         future: asyncio.Future[Reply] = self._loop.create_future()
         if self._closed or len(self._waiting) + len(self._sent) >= MAX_IN_FLIGHT:
@@ -199,7 +200,7 @@ class PipelinedConnection:
     async def _connect(self) -> AbstractConnection:
         connection = self._make_connection()
         try:
-            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes just when the connection is there.
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the result.
             async with asyncio.timeout(self._deadline_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
         except (RedisError, OSError, TimeoutError) as error:
@@ -208,12 +209,11 @@ class PipelinedConnection:
 
     async def _keep(self, connection: AbstractConnection | None) -> None:
         """Read replies; when the connection is lost, connect again, for ever."""
-        backoff_s = 0.01
+        backoff = Backoff(_MIN_BACKOFF_S, _MAX_BACKOFF_S)
         lost_at = 0.0
         while True:
             if connection is None:
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
-                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
+                await backoff.pause()
                 try:
                     connection = await self._connect()
                 except Unavailable:
@@ -225,12 +225,12 @@ class PipelinedConnection:
                 lost_at = self._loop.time()
                 self._log(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
             finally:
-                # Also on cancellation: nothing may be written to a connection that nobody reads.
+                # Also on cancellation: nothing may be written to a connection that is not read.
                 self._transport = None
                 self._repeat_or_fail()
                 await connection.disconnect(nowait=True)
             connection = None
-            backoff_s = 0.01
+            backoff.reset()
 
     def _log(self, level: int, text: str, *args: object) -> None:
         if self._logs:
@@ -241,7 +241,6 @@ class PipelinedConnection:
         assert reader is not None
         assert writer is not None
         if reader.at_eof() or writer.is_closing():
-            # It was lost before this object could hear of it.
             raise EOFError("the server closed the connection")
         replies = _ReplyProtocol(self._on_reply, self._flush, self._on_slow, self._loop.create_future())
         writer.transport.set_protocol(replies)
@@ -251,7 +250,7 @@ class PipelinedConnection:
 
     def _on_reply(self, reply: Reply) -> None:
         if not self._sent:
-            raise hiredis.ProtocolError("a reply came that nobody had asked for")
+            raise hiredis.ProtocolError("a reply came to no command")
         future = self._sent.popleft().future
         if not future.done():
             future.set_result(reply)
@@ -271,7 +270,10 @@ class PipelinedConnection:
         self._waiting[:0] = repeat
 
     def _sweep(self) -> None:
-        """End calls whose deadline has passed. Deadlines rise along both queues, so only their fronts are looked at."""
+        """End calls whose deadline has passed.
+
+        Deadlines rise along both queues, so the fronts tell.
+        """
         now = self._loop.time()
         if self._sent and self._sent[0].deadline - self._deadline_s + SLOW_S < now:
             self._on_slow()
@@ -285,7 +287,8 @@ class PipelinedConnection:
                     UnknownOutcome("the store did not answer in time; the call may or may not have been carried out")
                 )
         if overdue and self._transport is not None and self._sent[0].deadline + self._deadline_s < now:
-            # The connection has been silent for two deadlines. Closing it makes the reader start anew.
+            # The connection has been silent for two deadlines. Closing it makes `_keep` connect
+            # again.
             self._transport.abort()
         expired = 0
         for call in self._waiting:

@@ -1,4 +1,7 @@
-"""The atomic plan, for a single server: a room's script changes the members' side as well, so nothing is ever pending."""
+"""The atomic plan, for a single server: a room's script changes the members' side as well.
+
+So no member is ever pending.
+"""
 
 from collections.abc import Awaitable, Sequence
 from typing import Any

@@ -1,8 +1,8 @@
 """The split plan, for a cluster: a room's script first, then one script at each member concerned.
 
-The room's script notes its members as pending and replies with their updates. Here these are pushed:
-applied at each user and then acknowledged to the room. What a crash leaves pending is pushed by any
-worker (see recovery.py).
+The room's script notes its members as pending and replies with their updates. Here these are
+pushed: applied at each user and then acknowledged to the room. What a crash leaves pending is
+pushed by any worker (see recovery.py).
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class SplitPlan:
         return await gather_outcomes(self.change(script, app, room, args) for room, args in changes)
 
     async def drain(self, app: str, room: str) -> None:
-        # Without entering the room anew: an entry that is renewed whenever it is looked at would never go.
+        # Without entering the room again: an entry that every look renews would never go.
         before = None
         while (pending := await self._run("owed", app, room, [app])) and pending != before:
             before = pending
@@ -73,7 +73,7 @@ class SplitPlan:
         return reply
 
     async def _hand_over(self, app: str, key: str, revision: bytes, event: bytes) -> None:
-        """Move an event from its room to those who deliver webhooks. A failure leaves it with the room, and recovery tries again."""
+        """Move an event from its room to the deliverers. After a failure recovery tries again."""
         with contextlib.suppress(Fault):
             stream = Keys.events(Keys.event_shard(key))
             await self._executor.command("XADD", stream, "*", app, event, key=stream)
@@ -95,7 +95,7 @@ class SplitPlan:
             )
         except Unavailable as error:
             raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
-        # The acknowledgement may lag behind: an update that is pushed twice changes nothing the second time.
+        # The acknowledgement may lag behind: an update changes nothing when it is pushed again.
         ack = asyncio.create_task(self._ack(Keys.room(app, room), revision, members))
         self._acks.add(ack)
         ack.add_done_callback(self._acks.discard)

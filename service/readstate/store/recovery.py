@@ -39,8 +39,8 @@ class Recovery:
         key, now = Keys.room(app, room), time.time()
         if self._entered.get(key, 0) > now:
             return
-        # A room that does not exist will be refused, so nothing becomes pending. A caller that creates
-        # it meanwhile has entered it.
+        # A script refuses a room that does not exist, so nothing becomes pending. A caller that
+        # creates it meanwhile has entered it.
         if script.name != "create_room" and not await self._executor.command("EXISTS", key, key=key):
             return
         rooms, entry = Keys.owing_of(key), (int(now), f"{app}:{room}")
@@ -70,7 +70,7 @@ class Recovery:
         put_off: Fault | None = None
         for entry in entries:
             app, _, room = entry.decode().partition(":")
-            # Foreign data in one room's keys, or a node that is away, must not keep the other rooms waiting.
+            # Foreign data in one room, or a node that is away, must not keep the others waiting.
             try:
                 await self._drain(app, room)
             except ScriptFailed:
@@ -79,7 +79,7 @@ class Recovery:
                 put_off = fault
         if put_off:
             raise put_off
-        # The operations that entered these rooms ended long ago, and the rooms have just been drained.
+        # The operations that entered these rooms ended long ago, and the rooms are drained now.
         await self._executor.command("ZREMRANGEBYSCORE", rooms, "-inf", int(stale), key=rooms)
 
     async def _keep_recovering(self) -> None:

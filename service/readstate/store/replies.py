@@ -100,7 +100,10 @@ def is_busy(text: str) -> bool:
 
 
 def reply_or_raise(reply: Any) -> Any:
-    """Turn an error reply into the exception that it stands for; the cause of a fault has the server's own words."""
+    """Raise what an error reply stands for; return any other reply.
+
+    The cause of a fault has the server's own words.
+    """
     if not isinstance(reply, ReplyError):
         return reply
     text = str(reply)
@@ -120,7 +123,7 @@ def reply_or_raise(reply: Any) -> Any:
 
 
 def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
-    """What a call ends in whose reply never came: a script that does not write has done nothing in any case."""
+    """What a call without a reply ends in: a script that does not write has done nothing."""
     return error if script.writes else errors.Unavailable("the store did not answer")
 
 
@@ -130,7 +133,7 @@ def is_full(text: str) -> bool:
 
 
 def refused_write(fault: errors.Unavailable) -> str:
-    """Why the server takes no writes, in its own words, if `fault` comes from that; else ""."""
+    """Why the server takes no writes, in its own words; "" if `fault` has another reason."""
     text = str(fault.__cause__ or "")
     return text if text.partition(" ")[0] in _REFUSES_WRITES else ""
 
@@ -151,5 +154,5 @@ def refuses_connections(message: str) -> bool:
 
 
 def word_in(message: str) -> str:
-    """The word with which the error reply began that redis-py has made into `message`; "" if none fits."""
+    """The first word of the error reply that redis-py made into `message`; "" if none fits."""
     return next((word for word, wording in _WORDINGS.items() if re.search(wording, message, re.IGNORECASE)), "")

@@ -1,7 +1,8 @@
-"""Examines the server at start and refuses what would lose or mix up read state, with a sentence that says what to change.
+"""Examines the server at start and refuses one that would lose or mix up read state.
 
-Most is read from INFO, which managed servers allow too. What cannot be looked at becomes a warning. The last question is a trial
-write by a script: whatever else stands between us and the data (rights, a full disk, missing replicas) shows itself there.
+The refusal is a sentence that says what to change. Most is read from INFO, which managed servers
+allow too. What cannot be examined becomes a warning. The last step is a trial write by a script: it
+shows what else stands in the way (rights, a full disk, missing replicas).
 """
 
 import asyncio
@@ -42,7 +43,7 @@ redis.register_function("{name}", function(keys)
 end)
 """
 
-Client = Any  # redis-py types its commands for its blocking and its asyncio face at once, which fits neither
+Client = Any  # redis-py types its commands for blocking and asyncio use at once, which fits neither
 
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
@@ -62,7 +63,10 @@ class ServerFacts(Struct, frozen=True):
 
 
 async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE_S) -> ServerFacts:
-    """Examine the server (or the whole cluster) at `url`. Raises ServerRefused. Leaves nothing behind."""
+    """Examine the server (or the whole cluster) at `url`.
+
+    Leaves nothing behind. Raises ServerRefused.
+    """
     _check_database(url)
     _check_options(url)
     client = _client(url)
@@ -80,7 +84,10 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
 
 
 async def has_served(url: str) -> bool:
-    """Whether a service has used the server (or the cluster) at `url`: its scripts stay there. Raises ServerRefused."""
+    """Whether a service has used the server (or the cluster) at `url`: its scripts stay there.
+
+    Raises ServerRefused.
+    """
     client = _client(url)
     try:
         return bool(await client.function_list(f"{PREFIX}*"))
@@ -102,25 +109,26 @@ def _client(url: str) -> Client:
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
-    # As the server sends it: redis-py's own reading of it does not take decoded replies.
+    # As the server sends it: redis-py's own parser does not take decoded replies.
     client.response_callbacks["CLUSTER SLOTS"] = lambda reply, **_: reply
     return client
 
 
 def _check_database(url: str) -> None:
-    """Notices are heard in every database of a server, so two deployments in two databases would hear each other's."""
+    """Refuse any database but 0: deployments in two of them would hear each other's notices."""
     parts = urlsplit(url)
     numbers = re.findall(r"(?:^|&)db=(\d+)", parts.query) + (
         re.findall(r"^/(\d+)$", parts.path) if parts.scheme != "unix" else []
     )
     if any(int(number) for number in numbers):
         raise ServerRefused(
-            "READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; use a server of its own"
+            "READSTATE_REDIS_URL names a database other than 0, which notices do not keep apart; "
+            "use a server of its own"
         )
 
 
 def _check_options(url: str) -> None:
-    """What stands behind the `?` is for redis-py, which says of it what a programmer needs."""
+    """Refuse options behind the `?` that redis-py does not know, in an operator's words."""
     for name, file in parse_qsl(urlsplit(url).query):
         if name in _TLS_FILES and not os.access(file, os.R_OK):
             raise ServerRefused(f"READSTATE_REDIS_URL: the file that {name} names, {file}, cannot be read; correct it")
@@ -156,7 +164,10 @@ async def _info(client: Client, where: str, loading_patience_s: float) -> dict[s
 def _why_unreachable(error: redis.RedisError, where: str) -> str:
     text = str(error)
     if isinstance(error, redis.AuthenticationError) or wants_login(text):
-        return f"the server at {where} wants another user or password; put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
+        return (
+            f"the server at {where} wants another user or password; "
+            "put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
+        )
     if isinstance(error, NoPermissionError):
         return f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
@@ -182,10 +193,13 @@ def _tls_remedy(text: str) -> str:
         return "renew its certificate, and see that the clock of this machine is right"
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return (
-            "if its certificate is of an authority of your own, name the PEM file of that authority in SSL_CERT_FILE, or in the URL: "
-            "rediss://HOST:PORT?ssl_ca_certs=FILE"
+            "if its certificate is of an authority of your own, name the PEM file of that authority "
+            "in SSL_CERT_FILE, or in the URL: rediss://HOST:PORT?ssl_ca_certs=FILE"
         )
-    return "see that it offers TLS, and asks for no certificate that READSTATE_REDIS_URL does not name (?ssl_certfile=FILE&ssl_keyfile=FILE)"
+    return (
+        "see that it offers TLS, and asks for no certificate that READSTATE_REDIS_URL does not name "
+        "(?ssl_certfile=FILE&ssl_keyfile=FILE)"
+    )
 
 
 def _check_kind(info: dict[str, Any]) -> None:
@@ -212,7 +226,8 @@ async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> Serv
         )
     if state["cluster_state"] != "ok":
         raise ServerRefused(
-            f"the cluster is not whole (cluster_state is {state['cluster_state']}); bring back the nodes that are missing"
+            f"the cluster is not whole (cluster_state is {state['cluster_state']}); "
+            "bring back the nodes that are missing"
         )
     primaries: dict[tuple[str, int], int] = {}
     for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS")):
@@ -231,7 +246,8 @@ async def _check_node(url: str, slot: int) -> list[str]:
         return await _check_primary(client, info, _key_in(slot))
     except _NETWORK as error:
         raise ServerRefused(
-            f"the cluster announces a node at {where} that cannot be reached from here ({error}); set its cluster-announce-ip and -port"
+            f"the cluster announces a node at {where} that cannot be reached from here ({error}); "
+            "set its cluster-announce-ip and -port"
         ) from None
     except ServerRefused as error:
         raise ServerRefused(f"at the cluster's node {where}: {error}") from None
@@ -262,12 +278,13 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
     if not snapshots:
         raise ServerRefused("the server keeps nothing across a restart; set appendonly to yes")
     return [
-        f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; set appendonly to yes"
+        f"the server keeps snapshots only (save {snapshots}): a crash loses what was read since the last one; "
+        "set appendonly to yes"
     ]
 
 
 async def _check_busy_reply(client: Client) -> list[str]:
-    """Until `busy-reply-threshold` a server that runs a script answers nothing, not even that it be ended."""
+    """Warn of a long `busy-reply-threshold`: before it no script can be ended."""
     try:
         found = (await client.config_get("busy-reply-threshold")).get("busy-reply-threshold")
     except redis.ResponseError:
@@ -276,25 +293,30 @@ async def _check_busy_reply(client: Client) -> list[str]:
         return []
     how_long = f"for {found} ms" if int(found) else "for as long as it runs"
     return [
-        f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"
+        f"a script that runs too long stops the server {how_long} before it can be ended; "
+        "set busy-reply-threshold to 200"
     ]
 
 
 async def _check_layout(client: Client) -> None:
-    """Before docs/decisions/0012 the head of a room was a string. A look at some keys tells: nearly all of a server's are ours."""
+    """Refuse the layout from before docs/decisions/0012, where the head of a room was a string.
+
+    A look at some keys is enough, because nearly all keys of a server are of rooms and users.
+    """
     try:
         _, heads = await client.scan(match=Keys.every_room, count=LOOKED_AT, _type="string")
     except redis.RedisError:
         return
     if heads:
         raise ServerRefused(
-            "its data were written by an earlier readstate, in a layout that this one does not read; begin with an empty server"
+            "its data were written by an earlier readstate, in a layout that this one does not read; "
+            "begin with an empty server"
         )
 
 
 async def _check_trial(client: Client, key: str) -> list[str]:
     try:
-        # A name of its own: others may be starting as well.
+        # A name of its own: other services may be starting as well.
         name = f"trial_{secrets.token_hex(8)}"
         await client.function_load(_TRIAL.format(name=name, channel=_TRIAL_CHANNEL))
         await client.fcall(name, 1, key)
@@ -305,7 +327,7 @@ async def _check_trial(client: Client, key: str) -> list[str]:
     except redis.RedisError as error:
         text = str(error)
         if isinstance(error, OutOfMemoryError) and await client.function_list(f"{PREFIX}*"):
-            # It holds data of ours. Starting must be possible: how else could any of them be deleted?
+            # It holds data of readstate. Without a start none of it could be deleted.
             return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
         raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
     return []

@@ -73,7 +73,7 @@ class SingleServer:
     async def _call_again(
         self, reply: Any, script: Script, keys: Sequence[str], args: Sequence[Part], repeatable: bool
     ) -> Any:
-        """Call again after an error reply that proves that the script did not run, within one deadline."""
+        """Call again while error replies prove that the script did not run, within one deadline."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DEADLINE_S
         while isinstance(reply, ReplyError):

@@ -1,16 +1,16 @@
 """Scripts that keep a server busy too long are ended, as long as they have written nothing.
 
-While a script runs, a server answers no command. After `busy-reply-threshold` it refuses them with
-BUSY, but for a few, among them FUNCTION STATS and FUNCTION KILL. So beside each shared connection there is a
-connection for these two, made before it is needed. It is used only when there is reason: a call that
-is under way for long, or a reply that says BUSY. Every process looks for itself, so it does not matter
-which one called the script, or whether that one still lives.
+While a script runs, a server answers no command. After `busy-reply-threshold` it refuses commands
+with BUSY, except a few, among them FUNCTION STATS and FUNCTION KILL. So beside each shared
+connection there is a second one for these two, made before it is needed. It is used only when there
+is reason: a call that is under way for long, or a reply that says BUSY. Every process looks for
+itself, so it does not matter which one called the script, or whether that one still lives.
 
-A script that has written cannot be ended (UNKILLABLE), because half of its work would stay. Nothing but
-waiting helps there.
+A script that has written cannot be ended (UNKILLABLE), because half of its work would stay. Then
+only waiting helps.
 
-Between the two commands another script may have taken the place of the first. It is ended only if it
-runs longer than `busy-reply-threshold` itself: before, the server looks at no command.
+Between the two commands another script may have taken the place of the first. It is ended only if
+it runs longer than `busy-reply-threshold` itself: before that the server reads no command.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class SlowScripts:
     """See the module; for one server."""
 
     def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
-        # It is lost together with the connection that it stands beside.
+        # It is lost together with the other connection, which logs it.
         self._connection = PipelinedConnection(make_connection, logs=False)
         self._looking: asyncio.Task[None] | None = None
 
@@ -81,7 +81,7 @@ class SlowScripts:
             while running := await self._running():
                 if running.duration_ms < LIMIT_MS:
                     await asyncio.sleep((LIMIT_MS - running.duration_ms) / 1000)
-                elif await self._end(running, tell=written != running.function):
+                elif await self._end(running, log=written != running.function):
                     return
                 else:
                     written = running.function
@@ -99,15 +99,15 @@ class SlowScripts:
         function = facts[b"name"].decode(errors="replace")
         return _Running(function, facts[b"duration_ms"]) if function.startswith(PREFIX) else None
 
-    async def _end(self, running: _Running, *, tell: bool) -> bool:
-        """Whether the script was ended. `tell`: say so in the log when it cannot be."""
+    async def _end(self, running: _Running, *, log: bool) -> bool:
+        """Whether the script was ended. `log`: log when it cannot be."""
         reply = await self._connection.call("FUNCTION", "KILL", repeatable=False)
         if not isinstance(reply, ReplyError):
             metrics.SCRIPTS_KILLED.labels(running.script).inc()
-            words = "the script %s was ended: it ran for %d ms and had written nothing"
-            logger.warning(words, running.script, running.duration_ms)
+            text = "the script %s was ended: it ran for %d ms and had written nothing"
+            logger.warning(text, running.script, running.duration_ms)
             return True
-        if tell and classify(reply) is Meaning.UNKILLABLE:
-            words = "the script %s runs for %d ms and cannot be ended: it has written"
-            logger.warning(words, running.script, running.duration_ms)
+        if log and classify(reply) is Meaning.UNKILLABLE:
+            text = "the script %s runs for %d ms and cannot be ended: it has written"
+            logger.warning(text, running.script, running.duration_ms)
         return False

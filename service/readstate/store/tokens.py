@@ -1,7 +1,8 @@
-"""Tokens as Redis keeps them, and what was revoked. Plain commands: nothing here has to change together with read state.
+"""Tokens as Redis keeps them, and what was revoked.
 
-Where several keys change, the order of the writes says what a crash in between leaves: something
-that is right, and that the same call repeated completes.
+Plain commands, because nothing here has to change together with read state. Where several keys
+change, the order of the writes makes sure that a crash in between leaves something valid, which the
+same call completes when it is repeated.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ from readstate.store.keys import Keys
 MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first
 # How long a revoked custom token is remembered: above the life of any connection that used it.
 SOCKET_LIFE_S = 8 * 86_400
-# A host's clock may be behind the store's by so much; it still hears of every revocation that counts there.
+# A host whose clock is behind the store's by less still hears of every revocation that counts
+# there.
 MARGIN_S = 3600
 
 
@@ -37,7 +39,8 @@ class _Bound(Struct, frozen=True, array_like=True):
     user: str
     token_id: str
     expires_s: int
-    # Of its binding. One that was bound before generations were kept counts only in an app whose tokens never ended.
+    # Of its binding. None: it was bound before generations were stored, and counts only in an app
+    # whose tokens never ended.
     generation: int | None = None
 
 
@@ -73,14 +76,18 @@ class RedisTokens:
         now_s = await self._now_s(mine)
         earlier = await self._tokens(app, user, now_s) if replaces else {}
         bound = _Bound(user, token.token_id, token.expires_s, generation)
-        # Remembered first: should we crash now, the user's list names a token that nobody can use, which revoking cleans up.
+        # Remembered first: after a crash here the list names a token without use, which revoking
+        # removes.
         await self._remember(app, user, token.token_id, _Issued(token.created_ms, token.expires_s, digest))
         if not await self._executor.command("SET", key, _pack(bound), "PXAT", bound.expires_s * 1000, "NX", key=key):
             await self._rebind(app, digest, bound)
         await self._revoke(app, user, {known: one for known, one in earlier.items() if one.digest}, now_s, keep=digest)
 
     async def _rebind(self, app: str, digest: str, bound: _Bound) -> None:
-        """The custom token is bound already: to this user it gets its new end, to another it stays unless it is void."""
+        """Bind a custom token that is bound already.
+
+        One of this user gets its new end. One of another user stays, unless it is void.
+        """
         key, mine = Keys.bound_token(app, digest), Keys.user_tokens(app, bound.user)
         held = await self._executor.command("GET", key, key=key)
         if (
@@ -121,7 +128,10 @@ class RedisTokens:
         return Revocations(now_s, newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked])
 
     async def _now_s(self, key: str) -> int:
-        """The time of the store, where `key` is: what is void or over must not depend on the clock of the host that asks."""
+        """The clock of the store, at `key`.
+
+        What is void or over must not depend on a host's clock.
+        """
         seconds, _ = await self._executor.command("TIME", key=key)
         return int(seconds)
 
@@ -133,7 +143,8 @@ class RedisTokens:
     async def _remember(self, app: str, user: str, token_id: str, token: _Issued) -> None:
         key = Keys.user_tokens(app, user)
         await self._executor.command("HSET", key, token_id, _pack(token), key=key)
-        # Never sooner than its longest token; NX for the first, since GT takes a key without an end for an endless one.
+        # Never sooner than its longest token. NX for the first: GT takes a key without an end for
+        # an endless one.
         await self._executor.command("EXPIREAT", key, token.expires_s, "NX", key=key)
         await self._executor.command("EXPIREAT", key, token.expires_s, "GT", key=key)
 
@@ -159,9 +170,9 @@ class RedisTokens:
         return {token_id: token for token_id, token in tokens.items() if token.expires_s > now_s}
 
     async def _revoke(self, app: str, user: str, tokens: Mapping[str, _Issued], now_s: int, keep: str = "") -> None:
-        """Make `tokens` void: first for everybody who checks, then by notice for open connections; forgotten last.
+        """Make `tokens` void: first for all checks, then by notice for open connections.
 
-        The custom token with the digest `keep` has been bound again and stays.
+        Forget them last. The custom token with the digest `keep` has been bound again and stays.
         """
         if not tokens:
             return
@@ -187,5 +198,8 @@ class RedisTokens:
 
 
 def _generation(app: str, bound: _Bound) -> int:
-    """Of a custom token's binding. Apps began with 0, the first one, and 1, the others, before a generation was kept."""
+    """Of a custom token's binding.
+
+    Before it was stored, the first app began with 0, the others with 1.
+    """
     return bound.generation if bound.generation is not None else int(app != FIRST_APP)

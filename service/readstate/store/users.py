@@ -23,7 +23,10 @@ class RedisUsers:
         self._executor = executor
 
     async def upsert_user(self, *, app: str, user: str, profile: Mapping[str, bytes]) -> User:
-        """Set some profile fields; the others stay. Raises Invalid when there would be more than MAX_PROFILE_FIELDS."""
+        """Set some profile fields; the others stay.
+
+        Raises Invalid when there would be more than MAX_PROFILE_FIELDS.
+        """
         key, now_ms = Keys.user_profile(app, user), time.time_ns() // 1_000_000
         before = await self._profile(key)
         merged = {**(before.profile if before else {}), **profile}

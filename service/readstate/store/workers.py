@@ -1,8 +1,8 @@
 """Which workers use this store, and whether they all have the same keys.
 
-Services on several machines must be given the same secrets; one that was not serves its users' calls with 401 and 403 on some machines
-only. So each worker notes digests of its keys beside the data. They are cut to two bytes: enough to tell two keys apart, too little
-to find one by guessing.
+Services on several machines must be given the same secrets: otherwise some of them refuse what
+others accept, with 401 and 403. So each worker notes digests of its keys beside the data. They are
+cut to two bytes: enough to tell two keys apart, too little to find a key by guessing.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
 NOTE_EVERY_S = 30.0
-FORGOTTEN_AFTER_S = 120.0  # by the store's clock; a worker that stops in an orderly way is forgotten at once
+FORGOTTEN_AFTER_S = 120.0  # by the store's clock; a worker that stops in order is forgotten at once
 
 _DIGEST_BYTES = 2
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Key(Struct, frozen=True):
-    """A key as the settings have it, and another one ("" for none) that is accepted as well."""
+    """A key of the settings, and another one ("" for none) that is accepted as well."""
 
     present: str
     old: str = ""
@@ -45,7 +45,10 @@ _note = msgspec.msgpack.Decoder(_Note).decode
 
 
 class Workers:
-    """This worker's note, and what those of the others say. `keys` are those that must be the same everywhere, by setting."""
+    """This worker's note, and what the notes of the others say.
+
+    `keys`: those that must be the same everywhere, by setting.
+    """
 
     def __init__(self, executor: Executor, keys: Mapping[str, Key]) -> None:
         self._executor = executor
@@ -56,7 +59,7 @@ class Workers:
         self._differing: list[str] = []
 
     def warnings(self) -> list[str]:
-        """A sentence for each setting that another worker, seen in the last two minutes, has differently."""
+        """A sentence for each setting that a worker of the last two minutes has differently."""
         return [
             f"another service uses this store with another {name}; give them the same one (docs/keys.md)"
             for name in self._differing
@@ -75,7 +78,7 @@ class Workers:
                 logger.warning(warning)
 
     async def keep_noting(self) -> None:
-        """Do so until cancelled."""
+        """Call `note` until cancelled."""
         while True:
             await asyncio.sleep(NOTE_EVERY_S)
             try:
@@ -90,7 +93,7 @@ class Workers:
         await self._executor.command("ZREM", Keys.workers, _pack(self._mine), key=Keys.workers)
 
     def _compare(self, notes: Sequence[bytes]) -> list[str]:
-        """The settings of ours that some note has differently, unless an old key on either side explains it."""
+        """The settings that differ in some note, unless an old key on either side explains it."""
         others = [note.digests for note in map(_read, notes) if note is not None]
         return [
             name
@@ -100,7 +103,7 @@ class Workers:
 
 
 def _differ(mine: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> bool:
-    """Whether neither accepts what the other has. An old key that is missing equals no present one."""
+    """Whether neither side accepts the other's present key."""
     return mine[0] not in other and other[0] not in mine
 
 
