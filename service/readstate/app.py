@@ -1,4 +1,4 @@
-"""The one place where the parts are joined.
+"""The service as an ASGI application: it joins the dialects with the parts of a running service.
 
 create_app(settings) -> ASGI
     sockets and fast routes of the dialects, past the framework
@@ -49,12 +49,12 @@ def dialects(settings: Settings, services: Callable[[], Services]) -> tuple[Dial
 
 
 def create_app(settings: Settings) -> "Service":
-    """The service as an ASGI application. It connects to `settings.redis_url` when the server starts it up."""
+    """The service. It connects to `settings.redis_url` at the start of its lifespan."""
     return Service(lambda: open_parts(settings), settings)
 
 
 class Service:
-    """Opens and closes the parts, and brings each request to the one that answers it."""
+    """Opens and closes the parts, and passes each request to what answers it."""
 
     def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], settings: Settings) -> None:
         self._open_parts = open_parts
@@ -112,7 +112,10 @@ class Service:
         return self._http.openapi_schema.to_schema()
 
     def make_document(self) -> None:
-        """Make what is served at /schema. Else its first reader would hold up the worker for longer than any call may."""
+        """Make the OpenAPI document now.
+
+        Else the first request for it would hold up the worker for longer than any call may.
+        """
         self._http.plugins.get(OpenAPIPlugin).provide_openapi_schema()
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
@@ -157,7 +160,7 @@ class Service:
         return None
 
     def _over_limit(self, scope: Any) -> Reply | None:
-        """The answer to an address that asks too often for what needs no credentials; None when the request may go on."""
+        """The refusal of an address that asks too often without credentials; None: go on."""
         cost = (
             costs.UNKNOWN if scope["method"] == "OPTIONS" else costs.STRANGERS.get(scope["path"][1:].partition("/")[0])
         )
@@ -181,7 +184,10 @@ class Service:
             self._parts.services.rate_limits.take_address(client_address(scope), cost)
 
     def _note_untaken(self, scope: Any, send: Any) -> None:
-        """Remember a connection that has much left to send to a user. ASGI has no word for it; uvicorn's `send` knows its transport."""
+        """Remember a connection that has much left to send to a user.
+
+        ASGI does not tell it, but uvicorn's `send` knows its transport.
+        """
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         if (
             isinstance(transport, GatheringTransport)
@@ -191,7 +197,10 @@ class Service:
             self.parts.services.rate_limits.untaken.note(scope["payer"], transport)
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
-        """What the dialect of the path says to an error. A Reply is all that the framework asks of a response here."""
+        """The answer to an error in the dialect of the path.
+
+        The framework takes a Reply as a response.
+        """
         scope: Any = request.scope
         dialect = dialect_of(scope["path"], self.dialects)
         if isinstance(error, HTTPException) and "auth" not in scope:  # no authenticated call
@@ -230,7 +239,7 @@ class Service:
 
 
 def _without_body(send: Send) -> Send:
-    """`send` for HEAD: what GET would answer, with its length, and without its body."""
+    """`send` for HEAD: the answer of GET with its length, without its body."""
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.body":

@@ -1,4 +1,4 @@
-"""Many questions to the store for one request: together, but not all at once, so that other requests get a turn."""
+"""Many questions to the store for one request: in batches, so that other requests get a turn."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -11,13 +11,13 @@ Answer = TypeVar("Answer")
 
 
 def in_batches(items: Sequence[Asked], size: int = AT_ONCE) -> Iterator[Sequence[Asked]]:
-    """`items` in batches of `size`. What waits for the store between two of them gives other callers a turn."""
+    """`items` in batches of `size`. Waiting for the store after each batch lets other calls run."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 async def gather_batched(ask: Callable[[Asked], Awaitable[Answer]], asked: Sequence[Asked]) -> list[Answer]:
-    """What `ask` answers for each of `asked`, in their order. Raises what `ask` raises."""
+    """The answers of `ask` to each of `asked`, in their order. Raises what `ask` raises."""
     answers: list[Answer] = []
     for batch in in_batches(asked):
         answers += await asyncio.gather(*map(ask, batch))

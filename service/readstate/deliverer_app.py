@@ -1,4 +1,4 @@
-"""`readstate deliver`: the one place where the parts of a deliverer are joined, as `app.py` joins those of a worker."""
+"""Joins the parts of a deliverer of webhooks, as `app.py` and `parts.py` do for a worker."""
 
 import asyncio
 import hashlib
@@ -24,11 +24,14 @@ HOUR_S = 3600.0
 def check_receiver(settings: Settings) -> None:
     """Raises SettingsError when there is no receiver."""
     if settings.webhook_url is None:
-        raise SettingsError("READSTATE_WEBHOOK_URL is not set: there is nobody to deliver webhooks to")
+        raise SettingsError("READSTATE_WEBHOOK_URL is not set: there is no receiver of webhooks")
 
 
 async def deliver(executor: Executor, settings: Settings) -> None:
-    """Deliver webhooks until told to stop; what is on the way then is finished first. There must be a receiver."""
+    """Deliver webhooks until told to stop; deliveries in progress are finished first.
+
+    There must be a receiver.
+    """
     assert settings.webhook_url is not None
     stop = asyncio.Event()
     for signum in heeded():
@@ -58,7 +61,7 @@ async def deliver(executor: Executor, settings: Settings) -> None:
 
 
 def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, DialectForm | None]:
-    """The forms in which an event can be sent: the native one, and Tencent's when an app of Tencent's is set up."""
+    """The forms of an event: the native one, and Tencent's when a Tencent app is set up."""
     if settings.webhook_token is None:
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
     sign_headers = Signer(settings.webhook_token, settings.webhook_old_token).headers

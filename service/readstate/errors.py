@@ -1,7 +1,7 @@
-"""What can go wrong, as one tree. Every dialect turns it into its own words at the border.
+"""What can go wrong, as one tree. Each dialect translates it into errors of its own.
 
 ReadStateError
-├── Refusal            the caller's doing; nothing was written; repeating does not help
+├── Refusal            the caller's mistake; nothing was written; repeating does not help
 │   ├── Invalid        a value is malformed or over a limit
 │   ├── RoomUnknown    no such room in this app
 │   ├── MessageUnknown no such message in this room (or no longer remembered)
@@ -11,8 +11,9 @@ ReadStateError
 │   ├── TokenUnknown   no such token of this user
 │   ├── TokenConflict  the token already belongs to another user
 │   ├── LimitReached   a limit on what is kept for one user or room is reached
-│   └── TooManyRequests the caller, their app or their address asks too much at once; repeat after `retry_after_s`
-└── Fault              ours, or the store's
+│   └── TooManyRequests the caller, their app or their address is over its rate limit; repeat after
+│                      `retry_after_s`
+└── Fault              of the service, or of the store
     ├── Unavailable    nothing was done; repeat after `retry_after_s`
     │   └── StoreFull  the store has no memory left for what this call would keep
     └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
@@ -68,13 +69,19 @@ class TokenConflict(Refusal):
 
 
 class LimitReached(Refusal):
-    """A limit on what is kept for one user or room is reached; the message says which one, and what to do."""
+    """A limit on what is kept for one user or room is reached.
+
+    The message says which limit, and what to do.
+    """
 
     code = "LIMIT_REACHED"
 
 
 class TooManyRequests(Refusal):
-    """The caller, their app or their address asks more than it may. Nothing was done; the same call works after `retry_after_s`."""
+    """The caller, their app or their address is over its rate limit.
+
+    Nothing was done. The same call works after `retry_after_s`.
+    """
 
     code = "TOO_MANY_REQUESTS"
 
@@ -96,8 +103,8 @@ class Unavailable(Fault):
 class StoreFull(Unavailable):
     """The store has no memory left for what this call would keep. Nothing was done.
 
-    It works again when something was deleted or the store was given more memory. Asking and deleting
-    work meanwhile.
+    It works again when data were deleted or the store got more memory. Reads and deletions work
+    meanwhile.
     """
 
     retry_after_s = 30
@@ -109,7 +116,10 @@ class StoreFull(Unavailable):
 
 
 class UnknownOutcome(Fault):
-    """The connection was lost after the call was sent. Ask for the present state before repeating."""
+    """The connection was lost after the call was sent.
+
+    Ask for the present state before repeating.
+    """
 
     retry_after_s = 1
 

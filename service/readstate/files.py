@@ -10,7 +10,9 @@ from readstate.errors import SettingsError
 
 
 def private_directory(directory: Path) -> Path:
-    """Create `directory` (mode 0700) if needed. An empty one of ours, as from `mkdir`, is closed to others.
+    """Create `directory` (mode 0700) if needed.
+
+    An empty one of ours, as from `mkdir`, is closed to others.
 
     Raises SettingsError unless it is a directory of ours that no other user may use or replace.
     """
@@ -24,7 +26,10 @@ def private_directory(directory: Path) -> Path:
 
 
 def check_private_directory(directory: Path) -> Path:
-    """`directory`, which must exist; nothing is changed. Raises SettingsError as `private_directory` does."""
+    """`directory`, which must exist; nothing is changed.
+
+    Raises SettingsError as `private_directory` does.
+    """
     try:
         status = directory.stat()
     except OSError as error:
@@ -40,7 +45,10 @@ def check_private_directory(directory: Path) -> Path:
 
 
 def check_private(path: Path, status: os.stat_result, mode: str) -> None:
-    """Raises SettingsError unless `path` is ours and closed to others; `mode` is what it should have."""
+    """Raises SettingsError unless `path` is ours and closed to others.
+
+    `mode` is what it should have.
+    """
     if status.st_uid != os.geteuid():
         # Only root may give it away.
         remedy = f"run `chown 0 {path}`, or name" if os.geteuid() == 0 else "name"
@@ -76,7 +84,7 @@ def _name_of(uid: int) -> str:
 
 
 def _check_not_replaceable(directory: Path, parent: Path) -> None:
-    """A user who may write a directory may replace what is in it, unless it has the sticky bit, as /tmp has."""
+    """Raises SettingsError when every user may write `parent`, and no sticky bit protects it."""
     mode = stat.S_IMODE(parent.stat().st_mode)
     if mode & 0o002 and not mode & stat.S_ISVTX:
         raise SettingsError(

@@ -1,7 +1,7 @@
-"""The log: one line of JSON per event on standard error, which a log collector takes without rules of its own.
+"""The log: one line of JSON per event on standard error. A log collector needs no rules for it.
 
-Lines hold no tokens, keys, message bodies or headers, and ids of users and rooms only where an operator
-needs them.
+Lines hold no tokens, keys, message bodies or headers, and ids of users and rooms only where an
+operator needs them.
 """
 
 import logging
@@ -16,7 +16,7 @@ _NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info":
 
 
 class JsonLines(JsonFormatter):
-    """Time (UTC), level, logger, message, the values given as `extra`, and the traceback if there is one."""
+    """Time (UTC), level, logger, message, the values of `extra`, and a traceback if any."""
 
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
@@ -34,7 +34,7 @@ class JsonLines(JsonFormatter):
 
 
 def configure(level: str) -> None:
-    """Send everything at or above `level` (debug, info, warning, error) to standard error as lines of JSON."""
+    """Send records at or above `level` (debug, info, warning, error) to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

@@ -1,10 +1,12 @@
 """What the service measures about itself, for Prometheus.
 
-Labels are names of operations (those of `domain.read_state` and of the few calls around it) and outcomes (`ok` or the error's code):
-both are short fixed lists. Nothing about users, rooms or messages is ever a label.
+Labels are names of operations (those of `domain.read_state` and of a few calls around it) and
+outcomes (`ok` or the code of the error). Both are short fixed lists. Users, rooms and messages are
+never labels.
 
-With several workers each keeps its numbers in a file of its own inside `PROMETHEUS_MULTIPROC_DIR`, and whichever is asked gives the
-sum. That variable must be set, to a private empty directory, before this module is imported for the first time.
+Each of several workers keeps its numbers in a file of its own in `PROMETHEUS_MULTIPROC_DIR`, and
+every worker can give the sum. The variable must name a private empty directory before the first
+import of this module.
 """
 
 import os
@@ -17,9 +19,9 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
-# Half a millisecond to ten seconds: what a script takes on a quiet machine, up to what a client waits for.
+# From the time of a script on a quiet machine up to the time that a client waits.
 LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-# From one look at a shard to a receiver that was away for an hour.
+# From one look at a shard up to a receiver that was away for an hour.
 WEBHOOK_LAG_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0)
 
 REQUESTS = Histogram(
@@ -83,7 +85,7 @@ def exposition() -> bytes:
 
 
 def _forget_dead_workers(directory: Path) -> None:
-    """What a worker that is gone had open no longer counts; what it had counted does."""
+    """Drop the gauges of workers that have ended. Their counters stay in the sum."""
     for file in directory.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         try:
@@ -91,4 +93,4 @@ def _forget_dead_workers(directory: Path) -> None:
         except ProcessLookupError:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
         except PermissionError:
-            pass  # alive, and somebody else's: not a worker, but nothing to remove either
+            pass  # a living process of another user: no worker, but no reason to remove the file

@@ -1,4 +1,4 @@
-"""What a running service consists of: opened in order, closed in the opposite order."""
+"""What a running service consists of: it is opened in order, and closed in the opposite order."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,10 @@ class Parts(Struct, frozen=True):
 async def open_parts(
     settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect
 ) -> AsyncIterator[Parts]:
-    """All parts, connected by `connect`; closed in the opposite order. Raises Fault when the store cannot be reached."""
+    """All parts, on the store that `connect` reaches; they are closed at the end of the block.
+
+    Raises Fault when the store cannot be reached.
+    """
     if settings.redis_url is None:
         raise ValueError(
             "redis_url must be set: an embedded server is started by `readstate serve`, before the workers"
@@ -129,7 +132,7 @@ def _services(
 
 
 def _shared_keys(settings: Settings) -> dict[str, Key]:
-    """The keys that every service on a store must have alike, by setting."""
+    """The keys that must be the same in all services on a store, by setting."""
     return {
         "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
         "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
@@ -138,13 +141,16 @@ def _shared_keys(settings: Settings) -> dict[str, Key]:
 
 
 async def _forget(workers: Workers) -> None:
-    """This worker stops. A store that is away forgets it by itself."""
+    """Sign this worker off. A store that is away forgets it after a while."""
     with contextlib.suppress(Fault):
         await workers.leave()
 
 
 async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Executor:
-    """Connect, and wait for a store that is away for a moment: a worker that gave up at once would take the whole service down."""
+    """Connect, also to a store that is away for a moment. Raises Fault after CONNECT_WITHIN_S.
+
+    A worker that gave up at once would take the whole service down.
+    """
     until = monotonic() + CONNECT_WITHIN_S
     while True:
         try:
@@ -157,16 +163,17 @@ async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Exec
 
 
 async def why_not_ready(executor: Executor, writes: WriteHealth) -> str:
-    """Why requests cannot be served now: the store does not answer, takes no writes or not the scripts; "" when they can.
+    """Why requests cannot be served now; "" when they can.
 
-    A store that is full is ready: it answers, and what makes room is done.
+    The store does not answer, or refuses writes or the scripts. A full store is ready: it answers
+    reads and deletes.
     """
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             refusal = await writes.check()
             if refusal and not writes.is_full():
                 return f"the store refuses writes: {refusal}"
-            # A server that was started anew, or a new node, may not know the scripts.
+            # A restarted server, or a new node of a cluster, may not know the scripts.
             await load_functions(executor)
     except TimeoutError:
         return f"the store did not answer within {READY_WITHIN_S:g} s"
@@ -176,6 +183,7 @@ async def why_not_ready(executor: Executor, writes: WriteHealth) -> str:
 
 
 async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
+    """Read which apps exist and which tokens are revoked. Raises Fault."""
     await apps.refresh()
     await tokens.learn_revocations()
 
@@ -183,9 +191,9 @@ async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
 async def keep_refreshing(
     apps: AppRegistry, tokens: Tokens, executor: Executor, memory: MemoryHealth, writes: WriteHealth
 ) -> None:
-    """Every two seconds: which apps there are, what was revoked, how often we asked Redis.
+    """Every POLL_S seconds: refresh, and count the round trips.
 
-    Every MEMORY_TURNS times also how full it is, and whether it takes writes.
+    Every MEMORY_TURNS times also look how full the store is, and whether it takes writes.
     """
     counted = 0
     for turn in itertools.count(1):
@@ -200,7 +208,7 @@ async def keep_refreshing(
         except Fault as error:
             logger.warning("apps, revocations and memory could not be looked at: %s", error)
         except Exception:
-            # Going on without ever hearing of a revocation again would be worse than trying once more.
+            # Better another attempt than a worker that never hears of a revocation again.
             logger.exception("apps, revocations and memory could not be looked at")
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 
 async def cancel_and_wait(task: "asyncio.Task[Any] | None") -> None:
-    """Cancel `task` and wait for its end. None is no task. Raises what the task raised by itself."""
+    """Cancel `task`, if there is one, and wait for its end.
+
+    Raises what the task raised by itself.
+    """
     if task is None:
         return
     task.cancel()
@@ -24,7 +27,7 @@ async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
 
 
 class Backoff:
-    """The pauses between attempts to connect: each twice the one before, from `first_s` to `longest_s`.
+    """The pauses between attempts to connect. They double, from `first_s` to `longest_s`.
 
     A pause is shortened at random by up to a half, so that not all workers try at the same moment.
     """

@@ -12,6 +12,9 @@ def iso(at_ms: int) -> str:
 
 
 def unix_ms(text: str) -> int:
-    """An ISO-8601 time, UTC when it names no zone, as Unix milliseconds; below 0 before 1970. Raises ValueError."""
+    """An ISO-8601 time as Unix milliseconds, below 0 before 1970. Without a zone it is UTC.
+
+    Raises ValueError.
+    """
     at = datetime.fromisoformat(text)
     return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""Which URLs a receiver of webhooks may have: none inside a private network, unless that is allowed.
+"""The URLs that a receiver of webhooks may have: in private networks only if that is allowed.
 
 `webhooks/guard.py` holds every connection to the same rule.
 """
@@ -18,8 +18,9 @@ _NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _INSIDE = (".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
 
-# IANA's special-purpose registry, and the addresses that clouds use inside. They are written out because
-# "global" in the standard library differs between its versions, and includes multicast and NAT64.
+# IANA's special-purpose registry, and the addresses that clouds use inside. They are written out
+# because "global" in the standard library differs between its versions, and includes multicast and
+# NAT64.
 _REFUSED_V4 = [
     IPv4Network(network)
     for network in (
@@ -60,13 +61,15 @@ class TargetRefused(ValueError):
 def check_url(url: str, *, allow_private: bool) -> None:
     """Raise TargetRefused unless `url` may be a receiver's.
 
-    It must have the one plain spelling: https, a name of letters, digits and hyphens or an address in its
-    usual form, no user, no fragment. `allow_private` also allows http and addresses that are not public.
+    It must have the one plain spelling: https, a name of letters, digits and hyphens or an address
+    in its usual form, no user, no fragment. `allow_private` also allows http and addresses that are
+    not public.
     """
     match = _URL.fullmatch(url) if len(url) <= MAX_URL_CHARS else None
     if match is None or int(match["port"] or 443) > 65535:
         raise TargetRefused(
-            "must be https://HOST[:PORT][/PATH][?QUERY] in plain ASCII, percent-encoded where needed, without a user, a fragment or spaces"
+            "must be https://HOST[:PORT][/PATH][?QUERY] in plain ASCII, percent-encoded where needed, "
+            "without a user, a fragment or spaces"
         )
     if match["scheme"] != "https" and not allow_private:
         raise TargetRefused(
@@ -82,7 +85,7 @@ def check_url(url: str, *, allow_private: bool) -> None:
 
 
 def is_refused(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is private, local, reserved or multicast, or is translated to such an IPv4 address."""
+    """Whether an address is private, local, reserved, multicast, or translates to such a one."""
     if isinstance(address, IPv4Address):
         return not address.is_global or any(address in network for network in _REFUSED_V4)
     if address not in _UNICAST_V6 or address.scope_id is not None:
@@ -91,7 +94,10 @@ def is_refused(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that `host` is; None for a name. Raises TargetRefused for an address in an unusual form."""
+    """The address in `host`; None for a name.
+
+    Raises TargetRefused for an unusual form of an address.
+    """
     try:
         if host.startswith("["):
             return IPv6Address(host[1:-1])

@@ -28,8 +28,8 @@ def secret_of(token: str) -> bytes:
 def client_tls(certificate: str | None, key: str | None) -> ssl.SSLContext:
     """TLS for calls to the receiver: it trusts the system's authorities.
 
-    `certificate` is the PEM file of a certificate to show, `key` the PEM file of its key (None: it is in
-    the same file). Raises ValueError with what to change.
+    `certificate` is the PEM file of a certificate to show, `key` the PEM file of its key (None: it
+    is in the same file). Raises ValueError with what to change.
     """
     context = ssl.create_default_context()
     if certificate is not None:
@@ -37,7 +37,8 @@ def client_tls(certificate: str | None, key: str | None) -> ssl.SSLContext:
             context.load_cert_chain(certificate, key, password=_no_password)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"{certificate} cannot be used with its key ({error}); name PEM files of a certificate and of its key without a password"
+                f"{certificate} cannot be used with its key ({error}); "
+                "name PEM files of a certificate and of its key without a password"
             ) from None
     return context
 

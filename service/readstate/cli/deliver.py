@@ -1,4 +1,4 @@
-"""`readstate deliver`: a deliverer of webhooks, as `readstate serve` runs one beside its workers."""
+"""`readstate deliver`: a deliverer of webhooks, like the one beside the workers of `serve`."""
 
 import argparse
 import logging

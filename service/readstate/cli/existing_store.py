@@ -1,7 +1,7 @@
 """The store of an existing service, for the commands that look after it.
 
-Such a command never makes a store. On an empty store of its own it would find nothing wrong, or print keys
-of no service.
+Such a command never makes a store. On an empty store of its own it would find nothing wrong, or
+print keys of no service.
 """
 
 import os
@@ -24,11 +24,14 @@ _AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_
 async def existing_store(
     tell: Callable[[str], None], *, served: bool = True
 ) -> AsyncIterator[tuple[Executor, Settings]]:
-    """The store that the environment names, and the settings. A secret that is not known here is "" in them.
+    """The store that the environment names, and the settings.
 
-    First `tell` gets a sentence that names the store. If no service runs on the data of an embedded store,
-    a server is started for the time of the block. `served`: a service must have used a server that
-    READSTATE_REDIS_URL names. Raises SettingsError, EmbeddedError, ServerRefused, Unavailable.
+    A secret that is not known here is "" in them.
+
+    First `tell` gets a sentence that names the store. If no service runs on the data of an embedded
+    store, a server is started for the time of the block. `served`: a service must have used a
+    server that READSTATE_REDIS_URL names. Raises SettingsError, EmbeddedError, ServerRefused,
+    Unavailable.
     """
     settings = Settings.from_environ(os.environ).looked_after()
     if settings.redis_url is not None:
@@ -59,8 +62,8 @@ async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
     await check_server(url)
     if served and not await has_served(url):
         raise SettingsError(
-            f"no service has used the store at {without_password(url)} so far; correct READSTATE_REDIS_URL, or start `readstate serve` "
-            "on it first"
+            f"no service has used the store at {without_password(url)} so far; "
+            "correct READSTATE_REDIS_URL, or start `readstate serve` on it first"
         )
     executor = await connect(url)
     try:

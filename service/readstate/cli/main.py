@@ -1,4 +1,4 @@
-"""The command `readstate`. An expected failure is one line on standard error and exit code 2, with no traceback."""
+"""The command `readstate`. An expected failure is one line on standard error, with exit code 2."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`readstate replay`: feeds a traffic file to a running service over its public HTTP interface and checks every count."""
+"""`readstate replay`: feeds a traffic file to a running service and checks every count."""
 
 import argparse
 import os

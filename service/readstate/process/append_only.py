@@ -1,8 +1,9 @@
 """The end of the embedded server's append-only file after a power cut.
 
-File systems write down a file's new size before its new bytes, or only some of them. Then the file ends in zeros, or in a part of a
-command, and the server does not start on it. Nothing that was written in full is lost when such an end is cut off: no command
-ends in a zero. Damage anywhere else is left for a person to decide about.
+A file system may write the new size of a file before its new bytes, or only some of the bytes. Then
+the file ends in zeros, or in a part of a command, and the server does not start on it. Such an end
+can be cut off without the loss of a complete command: no command ends in a zero. Damage anywhere
+else is left to the operator.
 """
 
 import os
@@ -15,15 +16,18 @@ import hiredis
 
 DIRECTORY = "appendonlydir"
 _CHUNK_BYTES = 1 << 20
-_OF_A_NEW_SERVER_BYTES = 1024  # in more than that there are data; so much it writes before its first manifest
+_OF_A_NEW_SERVER_BYTES = 1024  # what a new server writes before its first manifest; more than that is data
 
 
 class AppendOnlyDamaged(Exception):
-    """The files are damaged elsewhere than at the end. The message is one sentence that says what can be done."""
+    """The files are damaged, and not only at the end.
+
+    The message is a sentence with what can be done.
+    """
 
 
 def check_complete(data_dir: Path) -> None:
-    """Raises AppendOnlyDamaged when a server would start as if there were no data, and write over what there is."""
+    """Raises AppendOnlyDamaged when a server would start without the data and overwrite them."""
     directory = data_dir / DIRECTORY
     sizes = {file: file.stat().st_size for file in directory.glob("*.aof.*") if file.suffix in (".aof", ".rdb")}
     if sum(sizes.values()) > _OF_A_NEW_SERVER_BYTES and not any(directory.glob("*.manifest")):
@@ -37,9 +41,10 @@ def check_complete(data_dir: Path) -> None:
 
 
 def cut_unfinished_end(data_dir: Path) -> str:
-    """Cut off what was not written in full, and keep a copy of the whole file in `data_dir`; no server may be running there.
+    """Cut an incomplete command off the end of the file, and keep a copy of the file in `data_dir`.
 
-    Returns the sentence to tell, "" when the end is sound. Raises AppendOnlyDamaged, OSError.
+    No server may run there. Returns a sentence for the operator; "" when the end is sound.
+    Raises AppendOnlyDamaged, OSError.
     """
     file = _newest(data_dir / DIRECTORY)
     if file is None:
@@ -51,13 +56,13 @@ def cut_unfinished_end(data_dir: Path) -> str:
     copy = _keep_copy(file, data_dir / f"{file.name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.damaged")
     os.truncate(file, sound)
     return (
-        f"{file} ended in {size - sound:,} bytes that hold no whole command, as a power cut leaves them; they were dropped, and the "
-        f"file as it was is kept as {copy}"
+        f"{file} ended in {size - sound:,} bytes that hold no whole command, as a power cut leaves them; "
+        f"they were dropped, and the file as it was is kept as {copy}"
     )
 
 
 def _newest(directory: Path) -> Path | None:
-    """The file that was being written, as the manifest has it."""
+    """The file that was being written, according to the manifest."""
     increments: dict[int, str] = {}
     for manifest in directory.glob("*.manifest"):
         for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -83,14 +88,17 @@ def _zeros_at_end(file: Path, size: int) -> int:
 
 
 def _sound_bytes(file: Path, written: int) -> int:
-    """How many of the first `written` bytes are whole commands, and whole transactions of them. Raises AppendOnlyDamaged."""
+    """How many of the first `written` bytes are complete commands and transactions.
+
+    Raises AppendOnlyDamaged.
+    """
     at = sound = 0
     within = False  # a transaction
     for command in _commands(file, written):
         if command is None:
             raise AppendOnlyDamaged(
-                f"{file} is damaged after {at:,} bytes, and not only at its end; put back a copy of {file.parent}, or give up everything "
-                f"that was written after the damage: `truncate -s {sound} {file}`"
+                f"{file} is damaged after {at:,} bytes, and not only at its end; put back a copy of {file.parent}, "
+                f"or give up everything that was written after the damage: `truncate -s {sound} {file}`"
             )
         at += len(command)
         name = command[:20].upper()
@@ -101,7 +109,7 @@ def _sound_bytes(file: Path, written: int) -> int:
 
 
 def _commands(file: Path, written: int) -> Iterator[bytes | None]:
-    """Each whole command as it stands in the file; None, and then no more, where something else stands."""
+    """Each complete command of the file; None, as the last, where the file is damaged."""
     reader, raw = hiredis.Reader(), b""
     with file.open("rb") as opened:
         while chunk := opened.read(min(_CHUNK_BYTES, written - opened.tell())):
@@ -109,7 +117,7 @@ def _commands(file: Path, written: int) -> Iterator[bytes | None]:
             raw, start = raw + chunk, 0
             try:
                 while (words := reader.gets()) is not False:
-                    # The parser is content with less than the server is.
+                    # The parser accepts more than the server does.
                     packed = hiredis.pack_command(tuple(words)) if isinstance(words, list) else b""
                     if not packed or not raw.startswith(packed, start):
                         yield None

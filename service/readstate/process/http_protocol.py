@@ -1,21 +1,21 @@
 """HTTP as a worker speaks it: uvicorn's, with limits and with one write for each answer.
 
 Limits. uvicorn keeps the first line, the headers and the trailers of a request however long they
-are. It keeps what a client does not take, whatever that client is. It waits without end for the rest
-of a request, and for a client that does not read its answer. It lets one peer have all the
+are. It keeps what a client does not take, whatever that client is. It waits without end for the
+rest of a request, and for a client that does not read its answer. It lets one peer have all the
 connections that a worker can have.
 
-Closing. uvicorn closes a connection as soon as it has answered. A client that is still sending a body
-then gets a reset in place of the answer. So such a connection is closed when the client has finished,
-or after a moment.
+Closing. uvicorn closes a connection as soon as it has answered. A client that is still sending a
+body then gets a reset in place of the answer. So such a connection is closed when the client has
+finished, or after a moment.
 
-Writing. uvicorn writes the head of an answer and its body one after the other, and uvloop passes each
-to the system at once. Two system calls for one small answer took a sixth of a worker's time, and the
-client woke up twice.
+Writing. uvicorn writes the head of an answer and its body one after the other, and uvloop passes
+each to the system at once. Two system calls for one small answer took a sixth of a worker's time,
+and the client woke up twice.
 
-Other protocols. Some clients (Java's, curl's) offer HTTP/2 in their first request. A server may ignore
-such an offer, but the parser stops after the head of the request, and uvicorn loses the body that
-follows.
+Other protocols. Some clients (Java's, curl's) offer HTTP/2 in their first request. A server may
+ignore such an offer, but the parser stops after the head of the request, and uvicorn loses the body
+that follows.
 """
 
 import asyncio
@@ -32,21 +32,21 @@ from readstate.process.connection_limits import Place
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
 
-# First line, headers, trailers, and the framing of chunks. What comes in one piece of the stream with
-# the beginning of the first line is not counted.
+# First line, headers, trailers, and the framing of chunks. What comes in one piece of the stream
+# with the beginning of the first line is not counted.
 MAX_BESIDE_BODY_BYTES = 256 * 1024
-# Requests of one connection that wait behind the one that is being answered. uvicorn keeps as many as
-# come in one piece of the stream: thousands.
+# Requests of one connection that wait behind the one that is being answered. uvicorn keeps as many
+# as come in one piece of the stream: thousands.
 MAX_PIPELINED = 100
 # Time for a client to send a request, or between two moments at which it takes some of its answer.
 # It is looked at in this interval, so it may be twice as long.
 PATIENCE_S = 60.0
-# Chunks, or pieces of the stream, that one body may come in: each takes a turn of the parser, however
-# short it is.
+# Chunks, or pieces of the stream, that one body may come in: each takes a turn of the parser,
+# however short it is.
 MAX_PIECES = 4096
 # What a client may send after its last answer. It is read and dropped, for LINGER_S.
 MAX_LINGER_BYTES = 16 * 1024 * 1024
-# Pause in reading a connection after each refusal for too many requests, times the refusals in a row.
+# Pause before the next request of a connection is read, for each "too many requests" in a row.
 PAUSE_STEP_S = 0.01
 MAX_PAUSE_S = 1.0
 TOO_MANY_REQUESTS = 429
@@ -55,10 +55,17 @@ _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
 
 
 class Cycle(RequestResponseCycle, TakesWhole):
-    """uvicorn's, which looks through the name and the value of every header of every answer. Those of a Reply are known to be sound."""
+    """uvicorn's, with a short way for a Reply.
+
+    uvicorn checks the name and the value of every header of every answer. Those of a Reply are
+    known to be sound.
+    """
 
     def take_whole(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
-        """As `send` would, for an answer that nothing is unusual about."""
+        """As `send` would, for an ordinary answer.
+
+        False when it is none, and `send` must be used.
+        """
         if (
             self.response_started
             or self.flow.write_paused
@@ -86,40 +93,42 @@ class Cycle(RequestResponseCycle, TakesWhole):
         return True
 
     def _go_on_later(self) -> None:
-        """Refusals cost a worker as much as answers. A client that goes on after many in a row is read less and less often.
+        """Read a client less and less often while its calls are refused: these cost as much as any.
 
-        Other users' calls may come by the same connection, from a proxy: each that is answered ends the row.
+        A proxy sends the calls of other users over the same connection. Each call that is answered
+        ends the row of refusals.
         """
         transport: Any = self.transport
         transport.refused += 1
         self.flow.pause_reading()
         pause_s = 0.0 if transport.is_stopping else min(transport.refused * PAUSE_STEP_S, MAX_PAUSE_S)
-        # Not all connections of a client at the same moment.
+        # At random, so that the connections of a client do not go on at the same moment.
         asyncio.get_running_loop().call_later(pause_s * (0.5 + random() / 2), self.on_response)
 
 
 @cache
 def _head(status: int, media_type: bytes) -> bytes:
-    """The first line and the headers of every Reply of a kind; there are as many as the code names."""
+    """The first line and the headers of every Reply of a kind.
+
+    There are as many kinds as the code names.
+    """
     return STATUS_LINE[status] + b"".join(
         b"%b: %b\r\n" % header for header in ((b"content-type", media_type), *PRIVATE)
     )
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """See the module. The WebSockets that connections become are on such a transport, too."""
+    """See the module. A connection that becomes a WebSocket keeps its transport."""
 
     _counted: Any = None  # the scope of the request that is being counted
     _beside_body = 0  # bytes of it after the piece of the stream in which it began
-    _seen: tuple[Any, int] = (
-        None,
-        0,
-    )  # at the last look: the scope of the request, and how much the client had not taken
+    # At the last look: the scope of the request, and how many bytes the client had not taken.
+    _seen: tuple[Any, int] = (None, 0)
     _look_later: asyncio.TimerHandle
     _gathering: GatheringTransport
     _place: Place
     _refusal: tuple[int, str] | None = None  # what is wrong with the request that is being parsed
-    _pieces = 0  # in which the body of the request has come so far
+    _pieces = 0  # of the body of the request, so far
     _dropped = 0  # bytes that came after the last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -146,8 +155,8 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError:
-            # The client's doing, and no line in the log: there could be any number of them.
-            self._gathering.is_asked = True  # the rest of what the client says cannot be told from its beginning
+            # The client's mistake. It is not logged: there could be any number of lines.
+            self._gathering.is_asked = True  # what follows cannot be told apart from the rest of this request
             self._refuse(*(self._refusal or (400, "Invalid HTTP request received.")))
             return
         if self.scope is not self._counted:
@@ -156,7 +165,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(431, f"Beside its body a request must have at most {MAX_BESIDE_BODY_BYTES} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # uvicorn's, written out: a call for each header of each request is felt.
+        # uvicorn's, copied: a call for each header of each request would be felt.
         headers = self.headers
         if len(headers) >= HEADERS:
             self._stop_parsing(431, f"A request must have at most {HEADERS} headers.")
@@ -204,14 +213,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().shutdown()
 
     def _stop_parsing(self, status: int, reason: str) -> None:
-        """To be called while parsing: the parser makes an HttpParserError of what is raised here."""
+        """Refuse the request that is being parsed.
+
+        The parser turns the error into an HttpParserError.
+        """
         self._refusal = (status, reason)
         raise OverflowError(reason)
 
     def _refuse(self, status: int, reason: str, more: str = "") -> None:
-        """Answer in plain text before anything of the service has seen the request, and close."""
-        head = f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(reason)}\r\n{more}connection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + f"{head}{reason}".encode("ascii"))
+        """Answer in plain text, before the application sees the request, and close."""
+        headers = f"content-type: text/plain; charset=utf-8\r\ncontent-length: {len(reason)}\r\n{more}"
+        self.transport.write(STATUS_LINE[status] + f"{headers}connection: close\r\n\r\n{reason}".encode("ascii"))
         self.transport.close()
 
     def _parse(self, data: bytes) -> None:
@@ -230,11 +242,14 @@ class HttpProtocol(HttpToolsProtocol):
                 self._start_over_without_upgrade()
 
     def _passes_over_upgrade(self) -> bool:
-        """Whether the request that is being parsed offers another protocol than WebSocket. CONNECT, which is refused, offers nothing."""
+        """Whether the request that is being parsed offers a protocol other than WebSocket.
+
+        CONNECT, which is refused, offers nothing.
+        """
         return self.parser.should_upgrade() and not self._should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _start_over_without_upgrade(self) -> None:
-        """Let a new parser take the head of the request once more, without the offer, so that it goes on with the body."""
+        """Parse the head of the request again without the offer; the parser then takes the body."""
         head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         head += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
@@ -242,7 +257,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser.feed_data(b"".join(head) + b"\r\n")
 
     def _look(self) -> None:
-        """Cut the connection when nothing has come of it since the last look, and that is the client's doing."""
+        """Cut the connection if it is the client's turn and nothing came since the last look."""
         now = (self.scope, self.transport.get_write_buffer_size())
         if self._is_clients_turn() and now[0] is self._seen[0] and now[1] == self._seen[1]:
             self.transport.abort()
@@ -251,7 +266,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._look_later = self.loop.call_later(PATIENCE_S, self._look)
 
     def _is_clients_turn(self) -> bool:
-        """Whether the client has to send the rest of a request, or to take an answer. Between requests uvicorn looks by itself."""
+        """Whether the client has to send the rest of a request, or to take an answer.
+
+        Between requests uvicorn has a limit of its own.
+        """
         if self.transport.is_closing() or self.flow.write_paused:
             return True
         if self.timeout_keep_alive_task is not None:

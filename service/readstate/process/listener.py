@@ -39,7 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port} ({why}); stop what uses it, "
             "or set READSTATE_HOST or READSTATE_PORT to another"
         ) from None
-    # Connections inherit it. By default the system keeps up to 4 MiB for each client that does not read.
+    # Connections inherit it. The system's default is 4 MiB for a client that does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     listener.set_inheritable(True)
     return listener

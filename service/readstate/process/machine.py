@@ -1,4 +1,4 @@
-"""What this machine gives us."""
+"""The memory of this machine."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
-    """Memory of the machine, or of our control group (version 1 or 2) where that may use less."""
+    """Memory of the machine, or the limit of our control group (version 1 or 2) if it is lower."""
     return min([_of_machine(root), *_limits(root)])
 
 
@@ -18,9 +18,10 @@ def _of_machine(root: Path) -> int:
 
 
 def _limits(root: Path) -> Iterator[int]:
-    """Of our control group and all above it.
+    """The limits of our control group and of all above it.
 
-    Inside a container its path may be that of the host, which is not there; then the topmost is ours.
+    Inside a container the path may be that of the host, which does not exist there. Then the
+    topmost group is ours.
     """
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, place = line.split(":", 2)

@@ -6,8 +6,8 @@ imports but the standard library:
 
     python parent_watch.py PARENT_PID LOCK_FILE COMMAND...
 
-The command holds an exclusive lock on LOCK_FILE for as long as it lives, so that a second one cannot
-start unnoticed.
+The command holds an exclusive lock on LOCK_FILE for as long as it lives, so that a second one
+cannot start unnoticed.
 """
 
 import ctypes

@@ -12,11 +12,11 @@ LOOK_EVERY_S = 0.05
 class Respawner:
     """One child process at a time, from `start()` to `stop()`.
 
-    `launch` starts the process. When one has ended, or could not be started, `on_exit` is called with
-    its exit code or the error, and with the pause before the next one in seconds. `on_exit` returns
-    the pause to make, or None to give up.
-    Pauses double from `first_pause_s` to `longest_pause_s`; a process that lived for HEALTHY_AFTER_S
-    begins anew. At `stop` a process has `patience_s` to end after SIGTERM.
+    `launch` starts the process. When one has ended, or could not be started, `on_exit` is called
+    with its exit code or the error, and with the pause before the next one in seconds. `on_exit`
+    returns the pause to make, or None to give up. Pauses double from `first_pause_s` to
+    `longest_pause_s`; a process that lived for HEALTHY_AFTER_S begins anew. At `stop` a process has
+    `patience_s` to end after SIGTERM.
     """
 
     def __init__(
@@ -73,7 +73,10 @@ class Respawner:
                 self._stopping.wait(pause_s)
 
     def _run(self) -> int | OSError:
-        """Run one process until it ends or is to stop. Its exit code, or why it could not be started."""
+        """Run one process until it ends or is to stop.
+
+        Its exit code, or why it could not be started.
+        """
         try:
             self._process = process = self._launch()
         except OSError as error:

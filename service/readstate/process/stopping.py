@@ -1,4 +1,4 @@
-"""Being told to stop: by Ctrl-C at the terminal (SIGINT), by its end (SIGHUP), or by who runs us (SIGTERM)."""
+"""Stopping: Ctrl-C at the terminal (SIGINT), its end (SIGHUP), or a service manager (SIGTERM)."""
 
 import os
 import signal
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-# The name of a function in the state of the ASGI lifespan: the server calls it when it begins to stop.
+# In the state of the ASGI lifespan: the function that the server calls when it begins to stop.
 BEGIN_STOP = "readstate.begin_stop"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
-    """This process was told to stop, by the signal `signum`."""
+    """This process was told to stop by the signal `signum`."""
 
     def __init__(self, signum: int) -> None:
         super().__init__()
@@ -22,13 +22,16 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop_by_exception() -> None:
-    """From now on the first signal raises Stopped, so that all that was started is stopped. Later ones do not cut that short."""
+    """Raise Stopped at the first signal, so that everything that was started is stopped.
+
+    Later signals are ignored: they would cut the stop short.
+    """
     for signum in heeded():
         signal.signal(signum, _raise)
 
 
 def heeded() -> tuple[signal.Signals, ...]:
-    """SIGNALS, but for SIGHUP where it is ignored: who starts us by `nohup` wants us to outlive the terminal."""
+    """SIGNALS, without SIGHUP if it is ignored: `nohup` lets a process outlive the terminal."""
     ignored = signal.SIGHUP if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else None
     return tuple(signum for signum in SIGNALS if signum is not ignored)
 
@@ -40,7 +43,10 @@ def _raise(signum: int, _frame: FrameType | None) -> NoReturn:
 
 
 def end_by(signum: int) -> NoReturn:
-    """End as the signal ends a program that does not know it: a shell says 130 or 143, systemd that it was stopped."""
+    """End as a program ends that does not handle the signal.
+
+    A shell sees 130 or 143 then, and systemd a stop.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(signum, signal.SIG_DFL)
@@ -50,9 +56,9 @@ def end_by(signum: int) -> NoReturn:
 
 @contextmanager
 def held_back(*signums: signal.Signals) -> Iterator[None]:
-    """These come only after the block.
+    """Deliver these signals only after the block.
 
-    A process that is started in it never hears of one: who started it tells it to stop.
+    A process that is started in the block never gets them; its parent tells it to stop.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signums)
     try:

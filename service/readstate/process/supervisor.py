@@ -1,10 +1,10 @@
-"""`readstate serve`: one process that owns the server, the port and the workers, and stops them in the right order.
+"""`readstate serve`: a process that owns the store, the port and the workers.
 
     supervisor ── embedded Valkey (only without READSTATE_REDIS_URL)
         ├── a deliverer of webhooks (only with READSTATE_WEBHOOK_URL); when it ends it is replaced
         └── workers, which share the listening socket; one that ends is replaced
 
-To stop, it closes the port, lets the workers finish the calls in flight and end, and stops the server last.
+To stop, it closes the port, lets the workers finish the calls in flight, and stops the server last.
 However the supervisor ends, its processes end with it.
 """
 
@@ -37,8 +37,8 @@ logger = logging.getLogger("readstate")
 def serve(settings: Settings) -> int:
     """Serve until told to stop (SIGTERM, SIGINT, SIGHUP). Returns the exit code.
 
-    Raises SettingsError, StartError, EmbeddedError and ServerRefused, each with the one sentence that an
-    operator needs, and Stopped when it is told to stop before it is ready.
+    Raises SettingsError, StartError, EmbeddedError and ServerRefused, each with the one sentence
+    that an operator needs, and Stopped when it is told to stop before it is ready.
     """
     made, embedded = settings.open_secrets(), settings.redis_url is None
     settings = settings.resolve()
@@ -53,7 +53,7 @@ def serve(settings: Settings) -> int:
             logger.warning(warning)
         if os.geteuid() == 0:
             logger.warning("running as root, with more rights than readstate needs; start it as a user of its own")
-        # Each worker keeps its numbers in a file there, so that any of them can add up those of all.
+        # Each worker keeps its numbers in a file there, so that any of them can give the sum.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
         _pass_on(settings)
         count_replaced("worker", 0)
@@ -87,7 +87,7 @@ def _start_store(stack: ExitStack, settings: Settings) -> Settings:
 
 
 def _pass_on(settings: Settings) -> None:
-    """Put the settings into the environment. The workers are new processes, which read it as this one did."""
+    """Put the settings into the environment, from which workers, as new processes, read them."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
     os.environ.update(settings.environ())
@@ -98,9 +98,10 @@ def _announcement(
 ) -> str:
     host, port = reachable_address(listener)
     keeper = f"cluster of {facts.primaries} primaries, {facts.product}" if facts.clustered else facts.product
+    where = f", embedded, in {settings.data_dir}" if embedded else ""
     lines = [
         f"readstate {version('readstate')} listens on http://{f'[{host}]' if ':' in host else host}:{port}",
-        f"  state       {keeper}{f', embedded, in {settings.data_dir}' if embedded else ''}; {settings.workers} worker(s)",
+        f"  state       {keeper}{where}; {settings.workers} worker(s)",
     ]
     # A key that was given as a variable is known to its operator, and need not be in a log as well.
     for name, label in {"client_key": "client key", "api_key": "API key   "}.items():

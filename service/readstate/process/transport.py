@@ -36,7 +36,10 @@ class GatheringTransport:
         self._waiting.append(data)
 
     def close(self) -> None:
-        """Close after what was written. A client in the middle of a request may finish it, for LINGER_S."""
+        """Close after what was written.
+
+        A client in the middle of a request may finish it, for LINGER_S.
+        """
         if self.lingers:
             return
         self._flush()
@@ -69,8 +72,8 @@ class GatheringTransport:
             return
         waiting, self._waiting = self._waiting, []
         self._left = self._transport.get_write_buffer_size()
-        # An answer waits for its client. What the protocols write by themselves, such as the pong to
-        # each ping, does not.
+        # An answer waits for its client. What the protocols write by themselves, such as the pong
+        # to each ping, does not.
         if self._left > MAX_UNTAKEN_BYTES:
             self._transport.abort()
             return

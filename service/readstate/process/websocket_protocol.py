@@ -12,24 +12,24 @@ from readstate.process.connection_limits import Place
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S
 
-# Parts of one message. An empty part adds nothing to the size of its message, and is kept all the same.
+# Parts of one message. An empty part adds nothing to its size, and is kept all the same.
 MAX_FRAGMENTS = 1024
 # What a client sends is made into messages so many bytes at a time, when the messages before were
 # taken: a byte may cost a hundred times as much in a message as in the stream.
 PIECE_BYTES = 4096
 
 _BAD_HANDSHAKE = (
-    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 88\r\nconnection: close\r\n\r\n"
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 88\r\nconnection: close\r\n\r\n"
     b"A WebSocket handshake has no body, at most 128 headers, and lines of at most 8192 bytes."
 )
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which leaves a client without an answer when it cannot read the handshake, takes a message in any number
-    of parts, and any number of messages in one piece, and logs an error for text that is not UTF-8.
+    """uvicorn's, with an answer to a bad handshake, and limits to parts and to messages at once.
 
-    An application with finished frames for many sockets finds it in the scope, as the extension FRAMES
-    (`imkit.sockets.websocket.FrameWriter`).
+    Text that is not UTF-8 is no error in the log. An application that has finished frames for many
+    sockets finds this object in the scope, as the extension FRAMES.
     """
 
     place: Place | None = None
@@ -78,7 +78,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
 
     def send_receive_event_to_app(self) -> None:
-        # uvicorn logs text that is not UTF-8 as an error, and fails at it when the client closes in the same piece.
+        # uvicorn logs text that is not UTF-8 as an error, and fails if the client closes in the
+        # same piece.
         if self.curr_msg_data_type == "text" and not self.close_sent:
             self.frames = [b"".join(self.frames)]
             try:
@@ -97,7 +98,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().shutdown()
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        """End it at once: what the client sends is against the protocol."""
+        """End it at once: the client breaks the protocol."""
         self.conn.fail(code, reason)
         self.handle_parser_exception()
 
@@ -113,7 +114,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     # What an application may do without waiting
 
     def is_writable(self) -> bool:
-        """Whether the client takes what is written. When it does so again, `on_writable` is called."""
+        """Whether the client takes what is written. When it does again, `on_writable` is called."""
         return self.writable.is_set() and not self.close_sent and not self.transport.is_closing()
 
     def write_frames(self, frames: bytes) -> None:
@@ -121,7 +122,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(frames)
 
     def start_close(self, code: int, reason: str) -> None:
-        """Close: a close frame, and the end when the client has answered it or LINGER_S are over."""
+        """Send a close frame, and close when the client has answered it or after LINGER_S."""
         if self.close_sent or self.transport.is_closing():
             return
         self.conn.send_close(code, reason)

@@ -29,11 +29,11 @@ MAX_FRAME_BYTES = 65_536
 # A stop may take 20 seconds: 15 for requests and sockets, the rest for the application to close.
 DRAIN_S = 15
 STOP_S = 20
-# New objects until garbage is looked for. Calls in flight make and drop some thousands of objects at a
-# time, which are no garbage.
+# New objects until garbage is looked for. Calls in flight make and drop some thousands of objects
+# at a time, which are no garbage.
 COLLECT_AFTER = 5_000
-# A worker answers the supervisor as soon as Python runs. On a busy machine the imports alone can take
-# seconds.
+# A worker answers the supervisor as soon as Python runs. On a busy machine the imports alone can
+# take seconds.
 WORKER_PATIENCE_S = 20
 READY_WARNING_S = 15
 LOOK_EVERY_S = 0.1
@@ -46,12 +46,12 @@ def worker() -> ASGIApp:
     """The application of one worker; uvicorn calls this in each worker's process."""
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and supervisor.pid is not None:
-        # Not an orderly stop: nothing would replace a worker without a supervisor, and the worker would
-        # keep the port from the next service.
+        # Not an orderly stop: nothing would replace a worker without a supervisor, and the worker
+        # would keep the port from the next service.
         die_with_parent(supervisor.pid, signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
     logs.configure_service(settings.log_level)
-    # Only workers need it. And it measures from the import on, in a directory that the supervisor names.
+    # Only workers need it, and it may be imported only when the directory for numbers is named.
     from readstate.app import create_app
 
     app = create_app(settings)
@@ -63,8 +63,8 @@ def worker() -> ASGIApp:
 def calm_collector() -> None:
     """Have garbage looked for seldom, and never among the objects that exist now: they stay.
 
-    To go through all of them took a worker 28 ms, several times a minute when calm and twice a second
-    when busy.
+    To go through all of them took a worker 28 ms, several times a minute when calm and twice a
+    second when busy.
     """
     gc.collect()
     gc.freeze()
@@ -72,7 +72,7 @@ def calm_collector() -> None:
 
 
 def count_replaced(process: str, times: int = 1) -> None:
-    """Count a worker, the deliverer or the embedded store that ended and is replaced by another one."""
+    """Count a worker, deliverer or embedded store that ended and is replaced."""
     # The module may be imported only when the directory for the numbers is named.
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from readstate import metrics
@@ -81,7 +81,7 @@ def count_replaced(process: str, times: int = 1) -> None:
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor of worker processes, also for a single worker, and with limits to its patience."""
+    """uvicorn's supervisor of workers, also for a single one, and with limits to its patience."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         config = ServerConfig(
@@ -155,7 +155,10 @@ class Workers(Multiprocess):
             count_replaced("worker")
 
     def _is_well(self, worker: Process) -> bool:
-        """Whether it lives and answers in time. During its start this waits, until a stop is asked for."""
+        """Whether it lives and answers in time.
+
+        During its start this waits, until a stop is asked for.
+        """
         if not worker.process.is_alive():
             return False
         try:
@@ -182,7 +185,7 @@ class Workers(Multiprocess):
         self._stop_by = time.monotonic() + STOP_S
         self.failed_to_start = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
         for process in self.processes:
-            # A worker that does not serve yet has nothing to finish, and may wait for a store that is away.
+            # A worker that does not serve yet has nothing to finish, and may wait for a store.
             if self.announced or process in self._serving:
                 process.terminate()
             else:

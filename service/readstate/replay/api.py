@@ -1,4 +1,4 @@
-"""The public HTTP interface as its callers use it: one method that sends one request and understands the envelope."""
+"""The public HTTP interface as its callers use it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,18 @@ class Refused(ReplayError):
 
 
 def path(*segments: str) -> str:
-    """A path of literal segments and ids; every id is percent-encoded, so it may hold anything."""
+    """A path of literal segments and ids.
+
+    Ids are percent-encoded, so they may hold any character.
+    """
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 class Api:
-    """A pool of connections to one service. `calls` and `repeats` count the requests and those that were sent again."""
+    """A pool of connections to one service.
+
+    `calls` counts the requests, `repeats` those that were sent again.
+    """
 
     def __init__(
         self, url: str, *, api_key: str, client_key: str = "", concurrency: int = 32, timeout_s: float = 60.0
@@ -44,7 +50,7 @@ class Api:
         self.client_key = client_key
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self.tokens: dict[str, str] = {}  # user -> access token; those without one are spoken for by the backend
+        self.tokens: dict[str, str] = {}  # user -> access token; for users without one the backend calls
         self.calls = 0
         self.repeats = 0
 
@@ -63,21 +69,27 @@ class Api:
         await self._session.close()
 
     async def backend(self, method: str, where: str, body: Any = None, *, on_behalf_of: str = "") -> Any:
-        """Call as the backend, with the API key; `on_behalf_of` names the user for calls that belong to one."""
+        """Call as the backend, with the API key.
+
+        `on_behalf_of` names the user of a call that needs one.
+        """
         headers = {"IM-API-KEY": self._api_key}
         if on_behalf_of:
-            # A header loses blanks at its ends and may hold no more than ASCII, so the id travels percent-encoded.
+            # Percent-encoded, since a header holds only ASCII and loses blanks at its ends.
             headers["IM-CLIENT-ID"] = quote(on_behalf_of, safe="")
         return await self._call(method, where, headers, body)
 
     async def post_batch(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Post messages of one room in order, each under an `_id` of its own. Those that met a busy service are sent again."""
+        """Post messages of one room in order, each with an `_id` of its own.
+
+        Those that a busy service refused are sent again.
+        """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             results = (await self.backend("POST", path("messages", "batch"), {"messages": messages}))["results"]
             busy = [result["RC"] for result in results].count(503)
             if not busy or attempt == MAX_ATTEMPTS:
                 break
-            # One that failed holds up those behind it, so the busy ones are the last.
+            # A message that failed holds up those after it, so the refused ones are the last.
             messages = messages[-busy:]
             self.repeats += 1
             await asyncio.sleep(1)
@@ -87,7 +99,7 @@ class Api:
     async def user(
         self, user: str, method: str, where: str, body: Any = None, query: Sequence[tuple[str, str]] = ()
     ) -> Any:
-        """Call as `user`: with their own token when we hold one, else as the backend on their behalf."""
+        """Call as `user`: with their token if we have one, else as the backend on their behalf."""
         if query:
             where = f"{where}?{urlencode(query)}"
         token = self.tokens.get(user)
@@ -109,7 +121,8 @@ class Api:
                     )
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise ReplayError(f"{method} {where} got no answer: {error or type(error).__name__}") from None
-            # Every call of the replay may be repeated (posts carry their own ids), but only an answer that names a time asks for it.
+            # Every call of the replay may be repeated, since posts have ids. But only an answer
+            # that names a time asks for it.
             if status not in _BUSY or retry_after is None or attempt == MAX_ATTEMPTS:
                 break
             self.repeats += 1
@@ -132,7 +145,10 @@ def _result(request: str, status: int, text: bytes) -> Any:
 
 
 def understand(request: str, status: int, envelope: Any) -> Any:
-    """The `result` of an envelope. Raises Refused when it holds an error, ReplayError when it is no envelope."""
+    """The `result` of an envelope.
+
+    Raises Refused if it holds an error, ReplayError if it is none.
+    """
     match envelope:
         case {"RC": 0, "result": result} if status == 200:
             return result

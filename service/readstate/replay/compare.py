@@ -1,4 +1,4 @@
-"""Comparing: asks the service for every room and every user, and notes whatever is not as counted."""
+"""Comparing: asks the service for every room and user, and notes values that differ."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -51,7 +51,7 @@ class Comparison:
         self._compare(f"newest message of room {room!r}", message_id(counted.posts) if counted.posts else None, newest)
 
     async def _compare_members(self, room: str, counted: CountedRoom, listed: Any) -> None:
-        """Every member: from the room's own list, and where that list is cut short by asking as that member."""
+        """Every member: from the room's list or, if it is cut short, by a call as the member."""
         entries = {entry["client"]: entry for entry in listed or []}
         self._compare(f"members listed in room {room!r}", min(len(counted.members), MAX_MEMBERS_SHOWN), len(entries))
         for stranger in entries.keys() - counted.members.keys():

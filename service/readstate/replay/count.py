@@ -1,7 +1,8 @@
 """What the service must answer, counted from the events alone.
 
-This shares no code with the service nor with the feeding side: it knows lists of events, positions and nothing else, and it
-counts messages one by one. Positions are 1, 2, 3 ... in the room's own order of posts.
+It shares no code with the service or with the feeding side. It knows only lists of events and
+positions, and it counts messages one by one. Positions are 1, 2, 3 ... in the order of posts in the
+room.
 """
 
 import re
@@ -13,7 +14,10 @@ from readstate.replay.traffic import Event
 
 @dataclass
 class Member:
-    """Where one member stands: what came at or before `since` is not unread; `read` is their last real read, None for none."""
+    """Where one member stands, in positions.
+
+    Messages up to `since` are not unread. `read` is the last read message; None: none.
+    """
 
     since: int
     read: int | None = None
@@ -36,14 +40,14 @@ class CountedRoom:
 
 @dataclass
 class Counted:
-    """All rooms, all users that were ever named, and per user the (tags, unread) of each of their rooms."""
+    """All rooms, all users that were ever named, and for each the (tags, unread) of their rooms."""
 
     rooms: dict[str, CountedRoom]
     users: dict[str, list[tuple[tuple[str, ...], int]]]
 
 
 def count(events: Iterable[Event]) -> Counted:
-    """Count everything from `events`, by the reading rule of the replay (see `readstate.replay`)."""
+    """Count everything from `events`, by the rule for reads in `cli/replay.py`."""
     rooms: dict[str, CountedRoom] = {}
     users: dict[str, list[tuple[tuple[str, ...], int]]] = {}
     for event in events:
@@ -59,7 +63,7 @@ def count(events: Iterable[Event]) -> Counted:
 
 
 def room_tags(first: Event) -> tuple[str, ...]:
-    """The tags of a room from its first event: the year and the month it began in, and the last word of its name."""
+    """The tags of a room: year and month of its first event, and the last word of its name."""
     year, month = first.at[:4], first.at[5:7]
     word = re.split(r"[^\w]", first.room)[-1] or "unnamed"
     return tuple(sorted({f"year:{year}", f"month:{month}", f"series:{word}"}))
@@ -77,7 +81,7 @@ def _apply(room: CountedRoom, event: Event) -> None:
     elif event.kind == "leave":
         room.members.pop(event.user, None)
     else:
-        # Whoever posts without having joined was there all along: they join just before.
+        # A user who posts without having joined joins just before.
         member = room.members.setdefault(event.user, Member(room.posts))
         if event.kind == "post":
             room.posts += 1

@@ -1,4 +1,4 @@
-"""Feeding: brings the events of a file about in a running service, room by room in order, many rooms at a time."""
+"""Feeding: carries out the events of a file in a running service, many rooms at a time."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass
 class Fed:
-    """What the feeding did, and what the service answered wrongly meanwhile."""
+    """What the feeding did, and which answers of the service were wrong."""
 
     joins: int = 0
     leaves: int = 0
@@ -28,7 +28,10 @@ class Fed:
 
 
 async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[None]], concurrency: int) -> None:
-    """Run `work` on every item, `concurrency` at a time, in the given order of starting. The first failure ends all."""
+    """Run `work` on every item, `concurrency` at a time, begun in the given order.
+
+    The first failure ends all.
+    """
     waiting = deque(items)
 
     async def worker() -> None:
@@ -44,7 +47,7 @@ async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[No
 
 
 async def create_users(api: Api, users: Sequence[str], *, concurrency: int) -> None:
-    """Make all users known, and with a client key give each the token that they will ask with."""
+    """Create all users. With a client key each gets a token, which their calls use."""
     batches = [users[start : start + USERS_PER_CALL] for start in range(0, len(users), USERS_PER_CALL)]
 
     async def create(batch: Sequence[str]) -> None:
@@ -62,7 +65,10 @@ async def create_users(api: Api, users: Sequence[str], *, concurrency: int) -> N
 
 
 async def feed(api: Api, events: Iterable[Event], *, concurrency: int, advance: Callable[[int], Any]) -> Fed:
-    """Carry out all events; `advance(n)` is called after each n of them. Longest rooms first, so that none is left for the end."""
+    """Carry out all events; `advance(n)` is called after each n of them.
+
+    The longest rooms come first, so that none of them is left for the end.
+    """
     fed = Fed()
     rooms = sorted(by_room(events).values(), key=len, reverse=True)
 
@@ -78,7 +84,10 @@ async def feed(api: Api, events: Iterable[Event], *, concurrency: int, advance: 
 
 
 def message_id(position: int) -> str:
-    """The id of a room's n-th message: 24 hex digits that rise as strings. Ours, so that a post may safely be repeated."""
+    """The id of a room's n-th message: 24 hex digits, which rise as strings.
+
+    With an id of ours a post can be repeated safely.
+    """
     return f"{position:024x}"
 
 

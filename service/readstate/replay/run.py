@@ -32,7 +32,9 @@ def replay_file(
     prefix: str | None = None,
     limit: int = 0,
 ) -> int:
-    """Replay a traffic file against the service at `url` and print what was found. Returns the exit code.
+    """Replay a traffic file against the service at `url`, and print what it found.
+
+    Returns the exit code.
 
     `prefix` is put before every id (None: a fresh one). `limit`: only so many events; 0: all.
     """
@@ -67,17 +69,22 @@ def _check_url(text: str) -> None:
         there = False
     if not there:
         raise ReplayError(
-            f"--url must be the service's address, with http:// or https:// in front, such as http://127.0.0.1:8080, not {text}"
+            "--url must be the service's address, with http:// or https:// in front, "
+            f"such as http://127.0.0.1:8080, not {text}"
         )
 
 
 async def replay(api: Api, events: Sequence[Event], *, skipped: int, concurrency: int, console: Console) -> Report:
-    """Feed `events` and compare. Raises ReplayError when the service cannot be reached or refuses."""
+    """Feed `events` and compare.
+
+    Raises ReplayError when the service cannot be reached or refuses.
+    """
     counted = count(events)
     columns = TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     if not console.is_terminal:
         console.print(
-            f"feeding {len(events):,} events, then comparing {len(counted.users):,} users and {len(counted.rooms):,} rooms ..."
+            f"feeding {len(events):,} events, "
+            f"then comparing {len(counted.users):,} users and {len(counted.rooms):,} rooms ..."
         )
     async with api:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""From the events of one room to the calls that bring them about: in the same order, in as few calls as that order allows."""
+"""From the events of one room to calls: in the same order, and as few as that order allows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,11 @@ MAX_CHARS_PER_STEP = 100_000
 
 @dataclass
 class Step:
-    """`join` and `leave`: all of `users` at once. `post`: the one user reads the newest message, then posts `texts` in turn."""
+    """One call, or for a post two.
+
+    `join` and `leave`: all of `users` at once. `post`: the one user reads the newest message, then
+    posts `texts` in turn.
+    """
 
     act: Literal["join", "leave", "post"]
     users: list[str]
@@ -22,7 +26,10 @@ class Step:
     events: int  # events of the file that this step finishes
 
     def absorb(self, later: "Step") -> bool:
-        """Take over `later` when doing both at once is the same as one after the other. Answers whether it was taken."""
+        """Take over `later` if both at once have the same effect as one after the other.
+
+        Whether it did.
+        """
         if self.act != later.act:
             return False
         if self.act == "post":
@@ -58,7 +65,7 @@ def _single_steps(events: Iterable[Event]) -> Iterator[Step]:
     present: set[str] = set()
     for event in events:
         if event.kind == "rename":
-            # The same person goes on under another name, but a cursor belongs to a user id: the old leaves, the new joins.
+            # A cursor belongs to a user id, so the old name leaves and the new one joins.
             present = present - {event.user} | {event.to}
             yield Step("leave", [event.user], [], 0)
             yield Step("join", [event.to], [], 1)

@@ -1,4 +1,4 @@
-"""A temporary service: `readstate serve` on a free port, with all its files in a temporary directory."""
+"""A temporary service: `readstate serve` on a free port, with files in a temporary directory."""
 
 import os
 import secrets
@@ -42,8 +42,8 @@ class ServiceFailed(Exception):
 def temporary_service(settings: Mapping[str, str] | None = None) -> Iterator[TemporaryService]:
     """Start a service, wait until it is ready, and stop it at the end. Raises ServiceFailed.
 
-    `settings` are further variables of its environment. READSTATE_ variables of this process are not
-    passed on.
+    `settings` are further variables of its environment. READSTATE_ variables of this process are
+    not passed on.
     """
     with tempfile.TemporaryDirectory(prefix="readstate-") as directory:
         port = free_port()
@@ -81,7 +81,7 @@ def free_port() -> int:
 
 
 def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Wait until /readyz says yes. Raises ServiceFailed, with the end of `log`, when the process ends or is late."""
+    """Wait until /readyz says yes. Raises ServiceFailed, with the end of `log`, if it does not."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -18,7 +18,10 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class Event(Struct, frozen=True):
-    """What happened in one room. The order of lines is the order of events; `at` (RFC 3339) is often too coarse for it."""
+    """What happened in one room.
+
+    The order of lines is the order of events; `at` (RFC 3339) is often too coarse for it.
+    """
 
     room: str
     at: str
@@ -32,7 +35,7 @@ _Time = Annotated[datetime, Meta(tz=True)]
 
 
 class Skipped(Struct, frozen=True):
-    """An event that no service of this kind can hold, and why."""
+    """An event that the service cannot hold, and why."""
 
     number: int  # counted from 1
     reason: str
@@ -55,7 +58,7 @@ def read_traffic(path: Path, *, limit: int = 0) -> list[Event]:
 
 
 def sift(events: Iterable[Event], prefix: str) -> tuple[list[Event], list[Skipped]]:
-    """Put `prefix` before every room and user id; set apart the events whose ids break the service's limits."""
+    """Put `prefix` before every id, and set apart events whose ids break limits of the service."""
     kept: list[Event] = []
     skipped: list[Skipped] = []
     for number, event in enumerate(events, 1):

@@ -19,16 +19,16 @@ __all__ = ["PREFIX", "Settings", "SettingsError"]
 class Settings(Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields, and how they are read and completed.
 
-    `resolve` fills in what is left open (the secrets and the place of the data), so that the supervisor
-    and each worker end up with the same values.
+    `resolve` fills in what is left open (the secrets and the place of the data), so that the
+    supervisor and each worker end up with the same values.
     """
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the READSTATE_ variables; an empty one counts as unset.
 
-        Raises SettingsError for an unknown name (with the nearest known one), for a value out of bounds,
-        and for a setting that has no effect without another one.
+        Raises SettingsError for an unknown name (with the nearest known one), for a value out of
+        bounds, and for a setting that has no effect without another one.
         """
         given = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
         for name in sorted(given):
@@ -42,10 +42,10 @@ class Settings(Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The same settings with an absolute data directory and with every secret set.
 
         Creates the data directory (mode 0700) and a file for each secret (mode 0600) where they are
-        missing, and changes none that exists. A deployment that gives every secret and a server of its
-        own needs no data directory and gets none.
-        Raises SettingsError when others may read the directory or a secret, when two secrets are the
-        same, or when a secret or the client certificate cannot be used.
+        missing, and changes none that exists. A deployment that gives every secret and a server of
+        its own needs no data directory and gets none. Raises SettingsError when others may read the
+        directory or a secret, when two secrets are the same, or when a secret or the client
+        certificate cannot be used.
         """
         directory = Path(self.data_dir).absolute()
         if self.redis_url is None or self.open_secrets():

@@ -11,8 +11,8 @@ from readstate.settings.fields import PREFIX, Fields
 from readstate.urls import TargetRefused, check_url
 from readstate.webhook_keys import client_tls, secret_of
 
-# Every two of these must differ. A person who knows one of them would know the other, and what ends with
-# the one would go on with the other.
+# Every two of these must differ. A person who knows one of them would know the other, and what ends
+# with the one would go on with the other.
 _KEYS = (
     *("api_key", "old_api_key", "client_key", "old_client_key", "token_secret", "old_token_secret"),
     *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
@@ -71,7 +71,8 @@ def _check_proxies(proxies: Iterable[str]) -> None:
             ip_network(proxy)
         except ValueError as error:
             raise SettingsError(
-                f"READSTATE_TRUSTED_PROXIES cannot be used: {error}; give addresses or networks, such as 10.0.0.7,10.1.0.0/16"
+                f"READSTATE_TRUSTED_PROXIES cannot be used: {error}; "
+                "give addresses or networks, such as 10.0.0.7,10.1.0.0/16"
             ) from None
 
 
@@ -89,7 +90,8 @@ def _check_webhook(settings: Fields) -> None:
         raise SettingsError(f"READSTATE_WEBHOOK_URL {refused}") from None
     if settings.webhook_token is None:
         raise SettingsError(
-            "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN, the secret that signs webhooks: `openssl rand -hex 32` makes one"
+            "READSTATE_WEBHOOK_URL needs READSTATE_WEBHOOK_TOKEN, the secret that signs webhooks: "
+            "`openssl rand -hex 32` makes one"
         )
     if settings.webhook_form in ("tencent", "both") and settings.tencent_sdkappid is None:
         raise SettingsError(
@@ -101,7 +103,8 @@ def _check_webhook(settings: Fields) -> None:
         and settings.webhook_token == settings.tencent_token
     ):
         raise SettingsError(
-            "READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ: who sees a webhook could send callbacks; change one of them"
+            "READSTATE_WEBHOOK_TOKEN and READSTATE_TENCENT_TOKEN must differ: "
+            "who sees a webhook could send callbacks; change one of them"
         )
 
 
@@ -123,11 +126,13 @@ def _check_together(settings: Fields) -> None:
     used = settings.tencent_key is not None or settings.tencent_token is not None or told_in_tencents_form
     if settings.tencent_sdkappid is not None and not used:
         raise SettingsError(
-            "READSTATE_TENCENT_SDKAPPID needs READSTATE_TENCENT_KEY, the key of that app, for calls under /v4; set that as well, or neither"
+            "READSTATE_TENCENT_SDKAPPID needs READSTATE_TENCENT_KEY, the key of that app, for calls under /v4; "
+            "set that as well, or neither"
         )
     if settings.embedded_memory_mb is not None and settings.redis_url is not None:
         raise SettingsError(
-            "READSTATE_EMBEDDED_MEMORY_MB is for the embedded Valkey, and READSTATE_REDIS_URL names another server; unset one of them"
+            "READSTATE_EMBEDDED_MEMORY_MB is for the embedded Valkey, and READSTATE_REDIS_URL names another server; "
+            "unset one of them"
         )
 
 
@@ -135,8 +140,8 @@ def _check_origins(origins: str) -> None:
     for origin in filter(None, map(str.strip, origins.split(","))):
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise SettingsError(
-                f"READSTATE_CORS_ORIGINS cannot be used: {origin!r} is no origin; give `*` or origins as browsers send them, "
-                "in small letters and without a path, such as https://chat.example.org,http://localhost:3000"
+                f"READSTATE_CORS_ORIGINS cannot be used: {origin!r} is no origin; "
+                "give `*` or origins as browsers send them, in small letters and without a path, such as https://chat.example.org,http://localhost:3000"
             )
 
 
@@ -151,5 +156,6 @@ def check_distinct(settings: Fields) -> None:
                 else "give each its own"
             )
             raise SettingsError(
-                f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: `openssl rand -hex 32` makes one"
+                f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()} are the same; {hint}: "
+                "`openssl rand -hex 32` makes one"
             )

@@ -37,8 +37,8 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     # Worker processes: about one for each core.
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    # Addresses or networks of the proxies in front, comma-separated: their X-Forwarded-For and -Proto are
-    # believed.
+    # Addresses or networks of the proxies in front, comma-separated: their X-Forwarded-For and
+    # -Proto are believed.
     trusted_proxies: Annotated[str, Meta(max_length=4096)] = ""
     # Least level of the lines in the log. "debug" has a line for each request.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -47,12 +47,12 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     # URL of a Redis or Valkey: redis://, rediss:// or unix://. Unset: an embedded one is started.
     redis_url: str | None = None
-    # Directory of the secrets that are made and of the embedded server's files; private to one user.
+    # Directory of kept secrets and of the embedded server's files; private to one user.
     data_dir: Annotated[str, Meta(min_length=1)] = ".readstate"
     # Memory of the embedded server in MiB. Unset: half of the machine's, or of the container's.
     embedded_memory_mb: Annotated[int, Meta(ge=64, le=16_777_216)] | None = None
-    # Members up to which a room counts for each of them. Lower, if posts into large rooms cost too much;
-    # higher, if badges do.
+    # Members up to which a room counts for each of them. Lower, if posts into large rooms cost too
+    # much; higher, if badges do.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
     # Messages remembered per room; receipts reach back as far.
     message_history: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
@@ -67,7 +67,7 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     # Keys of backends, clients and users
 
-    # The backend's secret: the IM-API-KEY of its calls. Unset: made, and kept in the data directory.
+    # The backend's secret: the IM-API-KEY of its calls. Unset: made and kept in the data directory.
     api_key: Secret = ""
     # Another API key that is accepted, while the key is replaced (docs/keys.md).
     old_api_key: Secret = ""
@@ -75,7 +75,7 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_key: Secret = ""
     # Another client key that is accepted, while the key is replaced.
     old_client_key: Secret = ""
-    # Signing key of the users' tokens, the same on all machines of a deployment. Unset: made and kept.
+    # Signing key of users' tokens, the same on all machines of a deployment. Unset: made and kept.
     token_secret: SigningKey = ""
     # Another signing key, while the secret is replaced: its tokens are accepted, and it signs none.
     old_token_secret: SigningKey = ""
@@ -92,8 +92,8 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rooms_open: bool = False
     # Consent: people whom a client invites become members only by joining.
     invited_must_accept: bool = False
-    # Scope of the badge in the answer to "last read". "room" is for clients (the Flutter SDK) that take it
-    # for the room's own.
+    # Scope of the badge in the answer to "last read". "room" is for clients (the Flutter SDK) that
+    # take it for the room's own.
     lastread_badge_scope: Literal["total", "room"] = "total"
 
     # How much callers may ask
@@ -149,9 +149,9 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     webhook_token: Token | None = None
     # The token before, which signs as well until the receiver knows the new one.
     webhook_old_token: Token | None = None
-    # Private addresses and http:// for the receiver. The service then reaches into a private network.
+    # Private addresses and http:// for the receiver: the service reaches into a private network.
     webhook_allow_private: bool = False
-    # Form, or forms, of an event. "auto": Tencent's form for what Tencent knows, else the native one.
+    # Form, or forms, of an event. "auto": Tencent's for what Tencent knows, else the native one.
     webhook_form: Literal["auto", "standard", "tencent", "both"] = "auto"
     # Hours until a failing webhook becomes a dead letter. 0: after a single attempt.
     webhook_retry_hours: Annotated[float, Meta(ge=0, le=168)] = 24

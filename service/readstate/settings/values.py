@@ -37,7 +37,10 @@ def plain(name: str, value: str) -> str:
 
 
 def convert(name: str, value: str, source: str = "") -> Any:
-    """The value of the setting `name`. Raises SettingsError, which names `source` or the variable."""
+    """The value of the setting `name`.
+
+    Raises SettingsError, which names `source` or the variable.
+    """
     try:
         return msgspec.convert(value, TYPES[name], strict=False)
     except msgspec.ValidationError as error:
