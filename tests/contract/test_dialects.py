@@ -1,7 +1,7 @@
 """One core: whatever is read through one dialect is read in all of them.
 
-Bob reads what ann has sent him, in their one-to-one room and in a group with cid, through every call that reads; then every call that asks
-is asked.
+Bob reads what ann has sent him, in their one-to-one room and in a group with cid, through every
+call that reads; then every call that asks is asked.
 """
 
 from collections.abc import Awaitable, Callable
@@ -52,7 +52,8 @@ async def world(imkit: Imkit) -> World:
     return world
 
 
-# Every call that reads: bob reads the room up to `message`. Those of LAST_ONLY always read all of it.
+# Every call that reads: bob reads the room up to `message`. Those of LAST_ONLY always read all of
+# it.
 
 
 async def last_read(world: World, room: str, message: str) -> None:
@@ -146,7 +147,8 @@ def all_say(asked: dict[str, tuple[Callable[..., Any], ...]], room: str, answer:
     return {ask.__name__: answer for ask in asked[room]}
 
 
-# Every call that asks who has read one message: readers and non-readers, without ann, who has sent it; or how many of each
+# Every call that asks who has read one message: readers and non-readers, without ann, who has sent
+# it; or how many of each
 
 
 Lists = tuple[list[str], list[str]]

@@ -1,4 +1,7 @@
-"""Wrong tokens slow down their address and their app; good ones never. By a clock that the test sets, on users in memory."""
+"""Wrong tokens slow down their address and their app; good ones never.
+
+By a clock that the test sets, on users in memory.
+"""
 
 import asyncio
 import time
@@ -79,7 +82,9 @@ async def test_many_at_the_same_time_are_no_more(world: World) -> None:
 
 
 async def test_good_tokens_pass_however_many_wrong_ones_their_address_has(world: World) -> None:
-    """One that was issued here, and one that was good here before, also after it has been forgotten for the moment."""
+    """One that was issued here, and one that was good here before, also after it has been forgotten
+    for the moment.
+    """
     await world.bind("ann", "custom-token-of-ann")
     issued = await world.tokens.issue(app="a", user="ben")
     assert await world.user("custom-token-of-ann") == "ann"

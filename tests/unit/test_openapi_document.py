@@ -1,4 +1,5 @@
-"""The document at /schema says what everything is: no operation and no field without words, no body without an example.
+"""The document at /schema says what everything is: no operation and no field without words, no body
+without an example.
 
 What is missing is listed by its name; the words belong into the `vocabulary` of the dialect.
 """

@@ -1,4 +1,5 @@
-"""The shape of a dialect: all that app.py, the OpenAPI document and the tests know about a published API.
+"""The shape of a dialect: all that app.py, the OpenAPI document and the tests know about a
+published API.
 
 A dialect is a folder whose `api.py` has `dialect(settings, services)`, which makes one value, a
 `Dialect`. docs/dialects.md says which files the folder has.
@@ -45,7 +46,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 class ProblemError(Exception):
     """Raised to answer with `problem`, an entry of the dialect's catalogue.
 
-    `message` is used where the problem has no text of its own; each dialect says which of them wins.
+    `message` is used where the problem has no text of its own; each dialect says which of them
+    wins.
     """
 
     def __init__(self, problem: Any, message: str = "", headers: Headers = ()) -> None:
@@ -140,8 +142,8 @@ def with_options(
     """The handlers of a dialect, and before them OPTIONS for each path.
 
     The framework's own OPTIONS would name the methods of only one of the path's handlers, and it is
-    made when the first handler of a path comes, so ours stand in front. `head`: the methods of a path
-    with GET include HEAD.
+    made when the first handler of a path comes, so ours stand in front. `head`: the methods of a
+    path with GET include HEAD.
     """
     by_path: defaultdict[str, list[HTTPRouteHandler]] = defaultdict(list)
     for handler in handlers:

@@ -13,7 +13,9 @@ MAX_KNOWN = 20_000
 
 
 class People:
-    """A small cache in front of `Directory.users`, so that a list of rooms asks for everybody in it once."""
+    """A small cache in front of `Directory.users`, so that a list of rooms asks for everybody in it
+    once.
+    """
 
     def __init__(self, directory: Directory, *, now: Callable[[], float] = monotonic) -> None:
         self._directory = directory

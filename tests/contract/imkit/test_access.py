@@ -1,4 +1,6 @@
-"""Who may call what: every operation without a key, with a wrong one, with another app's, and in the order that clients rely on."""
+"""Who may call what: every operation without a key, with a wrong one, with another app's, and in
+the order that clients rely on.
+"""
 
 from typing import Any
 
@@ -32,7 +34,8 @@ NO_ROOM = refusal(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
 NO_CLIENT = refusal(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
 NO_TOKEN_OF_THAT_USER = refusal(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
 
-# operation -> method, path, a body that would be right in a world where room r, user al and message m1 are
+# operation -> method, path, a body that would be right in a world where room r, user al and message
+# m1 are
 CALLS: dict[str, tuple[str, str, Any]] = {
     "mark_read": ("PUT", "/rooms/r/lastRead", {"message": "m1"}),
     "mark_read_many": ("PUT", "/me/lastReads", {"items": [{"room": "r", "message": "m1"}]}),
@@ -184,7 +187,10 @@ async def test_logging_out_is_for_tokens(al: Imkit) -> None:
     ],
 )
 async def test_the_names_of_headers(al: Imkit, headers: dict[str, str]) -> None:
-    """Those of today, those that older clients send, tokens bare or after Bearer. For a token IM-CLIENT-ID means nothing."""
+    """Those of today, those that older clients send, tokens bare or after Bearer.
+
+    For a token IM-CLIENT-ID means nothing.
+    """
     answer = await call(al, "me", {name: value.format(al.tokens["al"]) for name, value in headers.items()})
     assert result(answer)["_id"] == "al"
 
@@ -197,7 +203,8 @@ async def other(al: Imkit, settings: Settings) -> NewApp:
     return added
 
 
-# What another app's backend, in the name of its own al, is told about our room r, message m1 and user al.
+# What another app's backend, in the name of its own al, is told about our room r, message m1 and
+# user al.
 FOREIGN: dict[str, bytes] = {
     "mark_read": NOT_FOUND,
     "room": NO_ROOM,

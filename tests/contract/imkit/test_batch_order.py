@@ -18,7 +18,9 @@ from tests.support.imkit import Imkit, result
 async def test_what_stands_behind_a_failed_message_waits_for_it(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
 ) -> None:
-    """The second message of the room fails once: the third is not tried, another room is, and a repeat brings the order about."""
+    """The second message of the room fails once: the third is not tried, another room is, and a
+    repeat brings the order about.
+    """
     await imkit.room("garden", "al", tags=())
     await imkit.room("attic", "al", tags=())
     post, faults = RedisMessages.post, [fault("the store went away")]

@@ -1,4 +1,6 @@
-"""docs/imkit.md says which calls there are: exactly those of the routing table, and what is not offered is not there."""
+"""docs/imkit.md says which calls there are: exactly those of the routing table, and what is not
+offered is not there.
+"""
 
 import re
 from pathlib import Path

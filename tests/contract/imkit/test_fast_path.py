@@ -1,4 +1,6 @@
-"""The fast path and the framework give the same bytes, and PUT /me/lastReads answers each item on its own."""
+"""The fast path and the framework give the same bytes, and PUT /me/lastReads answers each item on
+its own.
+"""
 
 from typing import Any
 
@@ -90,7 +92,9 @@ async def test_both_ways_answer_alike(al: Imkit, question: tuple[str, str, Any])
 
 
 async def test_items_are_answered_one_by_one(al: Imkit) -> None:
-    """What one item does or is refused does not touch the others; the badge is the one after all of them."""
+    """What one item does or is refused does not touch the others; the badge is the one after all of
+    them.
+    """
     await al.room("s", "al", "bo")
     await al.post("s", "bo", "n1")
     items = [("r", "m2"), ("nowhere", "m1"), ("strangers", "m1"), ("r", "unknown"), ("s", "n1"), ("r", "m1")]

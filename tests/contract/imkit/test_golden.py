@@ -1,4 +1,7 @@
-"""Every documented answer, byte for byte. Times, fresh ids and tokens are replaced by what they are; everything else stands as sent."""
+"""Every documented answer, byte for byte.
+
+Times, fresh ids and tokens are replaced by what they are; everything else stands as sent.
+"""
 
 import re
 import time

@@ -1,4 +1,6 @@
-"""The document at /schema describes the service as it is: schemathesis makes calls from it and judges the answers by it."""
+"""The document at /schema describes the service as it is: schemathesis makes calls from it and
+judges the answers by it.
+"""
 
 import re
 from collections.abc import Iterator
@@ -43,7 +45,8 @@ def url(server: Server) -> Iterator[str]:
         yield url
 
 
-# The document does not depend on where the service runs, so the calls can be collected before it does.
+# The document does not depend on where the service runs, so the calls can be collected before it
+# does.
 _SETTINGS = Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
 schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
 
@@ -53,16 +56,19 @@ schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
-    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form.
+    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented
+    form.
 
-    Not asked: that everything the document allows is accepted, since ids and tags have rules that JSON Schema cannot say.
+    Not asked: that everything the document allows is accepted, since ids and tags have rules that
+    JSON Schema cannot say.
     """
     headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
     excluded = [positive_data_acceptance, ignored_auth]
     if case.path in WITH_CALLS_THAT_ARE_NOT_OFFERED:
         excluded.append(unsupported_method)
     if case.path == "/me/badge":
-        # In a query `false` is a string, and one string is a list of one, whatever JSON Schema says.
+        # In a query `false` is a string, and one string is a list of one, whatever JSON Schema
+        # says.
         excluded.append(negative_data_rejection)
     answer = case.call(base_url=url, headers=headers)
     if len(answer.request.url or "") > LONGEST_URL:

@@ -1,4 +1,6 @@
-"""What a backend may say of a message that it posts: when it was sent, what it leaves alone, to whom it goes."""
+"""What a backend may say of a message that it posts: when it was sent, what it leaves alone, to
+whom it goes.
+"""
 
 import hashlib
 import json
@@ -80,7 +82,10 @@ async def test_the_time_of_a_message_in_a_batch_is_shown(al: Imkit) -> None:
 
 
 async def test_a_client_cannot_say_when_a_message_was_sent(al: Imkit) -> None:
-    """Nor what only backends say: it is passed over, whatever it is. A backend that posts in a member's name can."""
+    """Nor what only backends say: it is passed over, whatever it is.
+
+    A backend that posts in a member's name can.
+    """
     given = {
         "message": "hi",
         "messageTime": 5,
@@ -101,7 +106,10 @@ async def test_a_client_cannot_say_when_a_message_was_sent(al: Imkit) -> None:
 
 
 async def test_a_receipt_by_a_message_of_the_past_says_that_it_may_have_been_earlier(al: Imkit) -> None:
-    """When cy read m1 is not known to the moment, only that it was before cy's message came. Al's read is."""
+    """When cy read m1 is not known to the moment, only that it was before cy's message came.
+
+    Al's read is.
+    """
     await post(al, _id="m2", sender="cy", messageTime=ISO, notify=False)
     result(await al.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m1"}))
     readers = result(await al.as_backend("GET", "/rooms/r/messages/m1/receipts"))["data"]
@@ -154,7 +162,10 @@ async def test_a_message_of_the_same_id_is_answered_as_it_is_stored(al: Imkit) -
 
 
 async def test_the_documented_form_of_a_batch_posts_to_rooms(al: Imkit) -> None:
-    """docs.imkit.io, Batch Send Messages: the message once, and the rooms. A sender is not required there."""
+    """docs.imkit.io, Batch Send Messages: the message once, and the rooms.
+
+    A sender is not required there.
+    """
     await al.room("s", "al")
     shared = {"messageType": "announcement", "message": "Maintenance at ten", "sender": "bo"}
     answers = await batch(
@@ -230,7 +241,10 @@ def ear(server: Server) -> Iterator[Callable[[], list[Notice]]]:
 
 
 async def test_variables_are_filled_in_for_each_receiver(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
-    """docs.imkit.io: in `message` and `extra`. A text is a text, whatever it looks like, and names no further variable."""
+    """docs.imkit.io: in `message` and `extra`.
+
+    A text is a text, whatever it looks like, and names no further variable.
+    """
     send = {
         "messageType": "text",
         "message": 'Hi $name$, $5 for $order$ "$other$"',

@@ -1,4 +1,6 @@
-"""Rooms whose ids anybody can work out are no way in: conversations of two, and what a dialect keeps for itself."""
+"""Rooms whose ids anybody can work out are no way in: conversations of two, and what a dialect
+keeps for itself.
+"""
 
 import pytest
 
@@ -54,7 +56,9 @@ async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> No
 
 
 async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imkit) -> None:
-    """Who could would have any room taken for a topic: joined with the community, and deleted with it."""
+    """Who could would have any room taken for a topic: joined with the community, and deleted with
+    it.
+    """
     await imkit.room("garden", "al")
     await imkit.sign_in("eve")
     index = {"_id": f"tencent\u00b7topics:{COMMUNITY}", "garden": True}

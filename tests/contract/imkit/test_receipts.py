@@ -1,4 +1,6 @@
-"""Who has read a message: GET /rooms/:id/messages/:mid/receipts and GET /rooms/:id/receipts, byte for byte."""
+"""Who has read a message: GET /rooms/:id/messages/:mid/receipts and GET /rooms/:id/receipts, byte
+for byte.
+"""
 
 import pytest
 
@@ -11,7 +13,9 @@ PATH = "/rooms/r/messages/m1/receipts"
 
 @pytest.fixture
 async def al(imkit: Imkit) -> Imkit:
-    """Al has posted m1 in room r; bo has read it, cy has read it and left, di has not; ed came later."""
+    """Al has posted m1 in room r; bo has read it, cy has read it and left, di has not; ed came
+    later.
+    """
     await imkit.room("r", "al", "bo", "cy", "di")
     await imkit.post("r", "al", "m1")
     for user in ("bo", "cy"):

@@ -105,7 +105,9 @@ async def test_fields_unread_says_what_was_read_last_or_when_one_joined(al: Imki
 
 
 async def test_fields_unread_takes_250_bytes_a_room(imkit: Imkit) -> None:
-    """With ids of 36 characters for rooms and 24 for messages, two tags, and a hundred members in each."""
+    """With ids of 36 characters for rooms and 24 for messages, two tags, and a hundred members in
+    each.
+    """
     members = [f"5be660651a71681534245{number:03x}" for number in range(100)]
     for number in range(20):
         room = f"3f2504e0-4f89-11d3-9a0c-0305e82c{number:04x}"
@@ -223,7 +225,9 @@ async def test_an_answer_has_at_most_one_mebibyte(al: Imkit) -> None:
 
 
 async def test_only_the_rooms_of_the_page_are_fetched(al: Imkit) -> None:
-    """Profiles and members of the others are not read: as many whole hashes for one room of 3 as for one of 103."""
+    """Profiles and members of the others are not read: as many whole hashes for one room of 3 as
+    for one of 103.
+    """
 
     async def hashes_read() -> int:
         await al.executor.command("CONFIG", "RESETSTAT", key="")

@@ -16,7 +16,9 @@ NO_MANAGER = refusal(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the own
 
 @pytest.fixture
 async def al(imkit: Imkit) -> Imkit:
-    """Al owns room r, bo manages it, cy is in it; al has posted m1, so bo and cy have one unread message."""
+    """Al owns room r, bo manages it, cy is in it; al has posted m1, so bo and cy have one unread
+    message.
+    """
     await imkit.room("r", "al", "bo", "cy", tags=("work",), owner="al", managers=["bo"])
     await imkit.post("r", "al", "m1")
     return imkit
@@ -315,7 +317,9 @@ class TestRoomScope:
 
 
 async def test_the_callers_own_state_is_always_among_those_shown(imkit: Imkit) -> None:
-    """Of 1,101 members those are shown who have read furthest, as who came later has; who has not has to know from where."""
+    """Of 1,101 members those are shown who have read furthest, as who came later has; who has not
+    has to know from where.
+    """
     people = [f"p{number:04}" for number in range(1_100)]
     await imkit.room("r", "al", *people[:100])
     for number in range(3):

@@ -1,4 +1,6 @@
-"""Tokens from the outside: issued, bound, revoked, ended; on the worker that did it and on the others."""
+"""Tokens from the outside: issued, bound, revoked, ended; on the worker that did it and on the
+others.
+"""
 
 import asyncio
 import time

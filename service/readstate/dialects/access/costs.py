@@ -1,7 +1,8 @@
 """What each kind of call costs: the one place where it can be compared.
 
-A unit is about a quarter of a millisecond of a worker and the store together: what a badge costs. Handlers name their cost beside
-their route. What is known only later (how many rooms were listed, how many members a room has) is charged after the call.
+A unit is about a quarter of a millisecond of a worker and the store together: what a badge costs.
+Handlers name their cost beside their route. What is known only later (how many rooms were listed,
+how many members a room has) is charged after the call.
 """
 
 from collections.abc import Sequence
@@ -56,7 +57,9 @@ def of_derived(rooms: int) -> int:
 
 
 def of_count(messages: int) -> int:
-    """What it costs beside READ to count messages by their times, of which so many are looked at; or beside CHANGE to delete them."""
+    """What it costs beside READ to count messages by their times, of which so many are looked at;
+    or beside CHANGE to delete them.
+    """
     return min(messages, MESSAGES_COUNTED) // _COUNTED_PER_UNIT
 
 
@@ -71,10 +74,14 @@ def of_counters(moved: int) -> int:
 
 
 def of_fan_out(members: int, tags: int) -> int:
-    """What it costs to tell the members of a room of a change; those above the fan-out limit are not told one by one."""
+    """What it costs to tell the members of a room of a change; those above the fan-out limit are
+    not told one by one.
+    """
     return of_counters(min(members, _TOLD) * (2 + tags))
 
 
 def of_change(room: Room, tags: Sequence[str]) -> int:
-    """What it costs to change the tags or the state of a room, which every member's counters follow."""
+    """What it costs to change the tags or the state of a room, which every member's counters
+    follow.
+    """
     return 4 * of_fan_out(room.member_count, max(len(room.tags), len(tags)))

@@ -1,11 +1,14 @@
-"""Tokens and keys that callers send: good ones pass, and who sends wrong ones is slowed down. The same in every dialect.
+"""Tokens and keys that callers send: good ones pass, and who sends wrong ones is slowed down.
 
-By address: after MISSES_AT_ONCE wrong ones, one a second; beyond it 429, and the store is not asked. By app: while many wrong tokens
-come from wherever, looking unknown ones up is delayed and not refused, so that who guesses cannot lock others out; and what was
-not found is believed to be wrong for a moment.
+The same in every dialect.
 
-A good API key, a token that was issued here and one that was good here before pass however many wrong ones came from their address:
-behind a proxy the address is everybody's.
+By address: after MISSES_AT_ONCE wrong ones, one a second; beyond it 429, and the store is not
+asked. By app: while many wrong tokens come from wherever, looking unknown ones up is delayed and
+not refused, so that who guesses cannot lock others out; and what was not found is believed to be
+wrong for a moment.
+
+A good API key, a token that was issued here and one that was good here before pass however many
+wrong ones came from their address: behind a proxy the address is everybody's.
 """
 
 import asyncio
@@ -61,13 +64,17 @@ class Credentials:
         self._rate_limits.take_address(address)
 
     def missed(self, address: str) -> None:
-        """A key or a signature was wrong. Raises TooManyRequests when there were too many before it."""
+        """A key or a signature was wrong.
+
+        Raises TooManyRequests when there were too many before it.
+        """
         self._rate_limits.take_address(address)
         if wait_s := self._misses.take(address):
             raise too_many("This address", wait_s)
 
     async def session(self, apps: Sequence[App], token: str, address: str) -> Session | None:
-        """What `token` stands for in the first of `apps` where it is good; None, and counted, when in none.
+        """What `token` stands for in the first of `apps` where it is good; None, and counted, when
+        in none.
 
         Raises TooManyRequests, and what the store raises.
         """
@@ -87,7 +94,10 @@ class Credentials:
     async def _look_up(
         self, apps: Sequence[str], token: str, address: str, *, was_ours: bool
     ) -> dict[str, Session | None]:
-        """Ask for a custom token in `apps`. One that is new here is counted as wrong until it is found."""
+        """Ask for a custom token in `apps`.
+
+        One that is new here is counted as wrong until it is found.
+        """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         trusted = was_ours or any((app, digest) in self._good for app in apps)
         if not trusted and (wait_s := self._misses.take(address)):
@@ -115,8 +125,9 @@ class Credentials:
         session = await self._tokens.look_up(app, token)
         if session is None:
             self._good.pop(key, None)
-            # In quiet times nothing is remembered: a token that is bound elsewhere counts at once here as
-            # well. One that is good in another app is not counted, so it must not cost a question a call.
+            # In quiet times nothing is remembered: a token that is bound elsewhere counts at once
+            # here as well. One that is good in another app is not counted, so it must not cost a
+            # question a call.
             if is_guessed_at or was_ours:
                 self._wrong[key] = (self._now() + WRONG_FOR_S, bindings)
             return None
@@ -126,7 +137,10 @@ class Credentials:
         return session
 
     async def _wait_turn(self, app: str) -> bool:
-        """Wait for as long as is owed by those before; whether that was so. Raises TooManyRequests when too many wait already."""
+        """Wait for as long as is owed by those before; whether that was so.
+
+        Raises TooManyRequests when too many wait already.
+        """
         delay_s = self._app_misses.charge(app, 1)
         if delay_s <= 0:
             return False

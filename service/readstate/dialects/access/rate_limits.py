@@ -1,7 +1,8 @@
 """Who may call how often: token buckets, counted in cost (see costs), in the memory of each worker.
 
-A bucket is one number, the moment when it will be full again. So there is nothing to fill by the clock, and a bucket that is full
-says nothing and may be forgotten. What is charged after a call may take a bucket below empty; the next call then waits for longer.
+A bucket is one number, the moment when it will be full again. So there is nothing to fill by the
+clock, and a bucket that is full says nothing and may be forgotten. What is charged after a call may
+take a bucket below empty; the next call then waits for longer.
 """
 
 from collections import Counter, OrderedDict
@@ -25,7 +26,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Buckets(Generic[Key]):
-    """One bucket for each key, of `rate` units a second and `capacity_s` seconds' worth at once. Rate 0: any number of units."""
+    """One bucket for each key, of `rate` units a second and `capacity_s` seconds' worth at once.
+
+    Rate 0: any number of units.
+    """
 
     def __init__(self, rate: float, capacity_s: float = CAPACITY_S, now: Callable[[], float] = monotonic) -> None:
         self._unit_s = 1 / rate if rate else 0.0
@@ -34,7 +38,8 @@ class Buckets(Generic[Key]):
         self._full_at: OrderedDict[Key, float] = OrderedDict()
 
     def take(self, key: Key, cost: float = 1) -> float:
-        """Take `cost` units: 0.0; or nothing, and the answer is how many seconds it is until there are as many.
+        """Take `cost` units: 0.0; or nothing, and the answer is how many seconds it is until there
+        are as many.
 
         A cost beyond the whole capacity is taken from a full bucket.
         """
@@ -53,7 +58,9 @@ class Buckets(Generic[Key]):
         return 0.0
 
     def charge(self, key: Key, cost: float) -> float:
-        """Take `cost` units whatever there is (below 0: give back); the answer is how many seconds it is until nothing is owed."""
+        """Take `cost` units whatever there is (below 0: give back); the answer is how many seconds
+        it is until nothing is owed.
+        """
         if not self._unit_s:
             return 0.0
         now = self._now()
@@ -81,7 +88,8 @@ class Buckets(Generic[Key]):
 
 
 class RateLimits:
-    """The buckets of users, apps, backends and addresses; each rate in units a second, 0 for any number.
+    """The buckets of users, apps, backends and addresses; each rate in units a second, 0 for any
+    number.
 
     `several_apps` says whether there is more than one: an app alone is never held to its rate.
     """
@@ -106,7 +114,10 @@ class RateLimits:
         self.counts_addresses = address > 0
 
     def take(self, app: str, user: str, cost: float) -> None:
-        """Pay for a call of `user`, or of the backend when that is "". Raises TooManyRequests, and nothing was taken."""
+        """Pay for a call of `user`, or of the backend when that is "".
+
+        Raises TooManyRequests, and nothing was taken.
+        """
         if not user:
             self._refuse_if(self._backends.take(app, cost), "The backend")
             return
@@ -120,7 +131,9 @@ class RateLimits:
             self._refuse_if(wait_s, "The app")
 
     def charge(self, app: str, user: str, cost: float) -> None:
-        """What a call of `user`, or of the backend when that is "", has turned out to cost beside what it paid."""
+        """What a call of `user`, or of the backend when that is "", has turned out to cost beside
+        what it paid.
+        """
         if not user:
             self._backends.charge(app, cost)
         elif cost > 0:
@@ -134,7 +147,10 @@ class RateLimits:
 
     @contextmanager
     def at_once(self, app: str, user: str, cost: float) -> Iterator[None]:
-        """While a call runs. Of the dear calls of one user only a few do so at once. Raises TooManyRequests."""
+        """While a call runs.
+
+        Of the dear calls of one user only a few do so at once. Raises TooManyRequests.
+        """
         key = (app, user)
         if cost < costs.DEAR or not user:
             yield

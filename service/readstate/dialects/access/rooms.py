@@ -7,7 +7,8 @@ from readstate.domain.rooms import Rooms
 from readstate.domain.types import Room, RoomSummary
 from readstate.errors import RoomUnknown
 
-# Begins the ids of rooms in which a dialect keeps something. Such rooms exist, so the name in it stays.
+# Begins the ids of rooms in which a dialect keeps something. Such rooms exist, so the name in it
+# stays.
 RESERVED = "tencent·"
 
 _OPENED = (1, "1", "true")  # what the profile field `opening` may be; True is 1
@@ -15,9 +16,11 @@ _CLOSED = (0, "0", "false")
 
 
 def may_take(room: str, user: str) -> bool:
-    """Whether an id is free for a user to make or join: no conversation of others, and none that a dialect keeps.
+    """Whether an id is free for a user to make or join: no conversation of others, and none that a
+    dialect keeps.
 
-    Such ids can be worked out, and who came in first would be there when the two, or the dialect, come.
+    Such ids can be worked out, and who came in first would be there when the two, or the dialect,
+    come.
     """
     if room.startswith(PREFIX):
         return user in (direct_pair(room) or ())
@@ -30,11 +33,12 @@ def is_private(room: Room | RoomSummary) -> bool:
 
 
 def is_open(room: Room, rules: ClientRules) -> bool:
-    """Whether every user may come in by the room's id, and every member bring others: if it says `opening`.
+    """Whether every user may come in by the room's id, and every member bring others: if it says
+    `opening`.
 
     Conversations of two and Rocket.Chat's private groups are closed whatever is said. With
-    `rules.rooms_open` a room is open unless it says that it is closed, or is another system's group and
-    says nothing.
+    `rules.rooms_open` a room is open unless it says that it is closed, or is another system's group
+    and says nothing.
     """
     if room.room.startswith(RESERVED) or is_direct(room.room, room.tags, room.profile) or is_private(room):
         return False
@@ -46,7 +50,9 @@ def is_open(room: Room, rules: ClientRules) -> bool:
 
 
 def may_join(room: Room, user: str, rules: ClientRules) -> bool:
-    """Whether a stranger may join by themselves: an open room, when invited, and as one of the two of an id."""
+    """Whether a stranger may join by themselves: an open room, when invited, and as one of the two
+    of an id.
+    """
     if is_direct(room.room, room.tags, room.profile):
         return room.room.startswith(PREFIX) and may_take(room.room, user)
     return may_take(room.room, user) and (room.invited or is_open(room, rules))

@@ -42,7 +42,10 @@ class ClientGone(Exception):
 
 
 async def read_body(receive: Callable[[], Awaitable[Any]], limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body. Raises ClientGone, and what the framework raises for a body over `limit` bytes."""
+    """The whole body.
+
+    Raises ClientGone, and what the framework raises for a body over `limit` bytes.
+    """
     body = b""
     while True:
         message = await receive()
@@ -56,7 +59,9 @@ async def read_body(receive: Callable[[], Awaitable[Any]], limit: int = MAX_BODY
 
 
 def until_gone(receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
-    """`receive` for bodies that the framework reads: raises ClientGone, which the framework has no word of its own for."""
+    """`receive` for bodies that the framework reads: raises ClientGone, which the framework has no
+    word of its own for.
+    """
 
     async def receive_or_raise() -> Any:
         message = await receive()
@@ -68,7 +73,10 @@ def until_gone(receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[
 
 
 def decode(decoder: Callable[[bytes], Any], value: bytes) -> Any:
-    """Decode JSON. Raises BadBody for whatever is wrong with it, bad UTF-8 and deep nesting included."""
+    """Decode JSON.
+
+    Raises BadBody for whatever is wrong with it, bad UTF-8 and deep nesting included.
+    """
     try:
         return decoder(value)
     except msgspec.ValidationError as error:
@@ -93,7 +101,10 @@ def _misfit(text: str, value: bytes, decoder: Callable[[bytes], Any]) -> BadBody
 
 
 class StrictJson(AbstractDTO[Any]):
-    """Decodes `data` by msgspec alone. Left to itself the framework would take "1" for 1 and "true" for true."""
+    """Decodes `data` by msgspec alone.
+
+    Left to itself the framework would take "1" for 1 and "true" for true.
+    """
 
     _decoders: ClassVar[dict[str, Callable[[bytes], Any]]] = {}
 

@@ -1,4 +1,6 @@
-"""The address that a client calls from: what it is counted by, and how much of a thing one address may hold at once."""
+"""The address that a client calls from: what it is counted by, and how much of a thing one address
+may hold at once.
+"""
 
 import logging
 from collections import Counter
@@ -40,7 +42,9 @@ def network_of(address: str) -> str:
 
 
 class Held:
-    """How many of a thing (connections, sockets) each address holds. At most `limit` each; 0: any number.
+    """How many of a thing (connections, sockets) each address holds.
+
+    At most `limit` each; 0: any number.
 
     Beyond it a line in the log, at most once a minute, names the address and what to change.
     """

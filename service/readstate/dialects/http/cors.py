@@ -6,9 +6,12 @@ from litestar.config.cors import CORSConfig
 
 
 def cors_config(origins: str, *, headers: Iterable[str], exposed: Iterable[str]) -> CORSConfig | None:
-    """`origins`: comma-separated, `*` for any, "" for none. Pages may send `headers`, and see `exposed` and Retry-After.
+    """`origins`: comma-separated, `*` for any, "" for none.
 
-    Any is safe here and the default: credentials are headers that a page must know, never cookies that a browser adds.
+    Pages may send `headers`, and see `exposed` and Retry-After.
+
+    Any is safe here and the default: credentials are headers that a page must know, never cookies
+    that a browser adds.
     """
     allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
     if not allowed:

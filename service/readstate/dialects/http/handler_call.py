@@ -15,9 +15,9 @@ from readstate.dialects.http.body import BadBody, decode
 class HandlerCall(Struct, frozen=True):
     """How one handler is called. Everything is read off the handler, so nothing is said twice.
 
-    The handler takes the request, at most one id in its path, lists of query parameters, the decoded
-    body as `data` and its bytes as `body`. Any other handler is refused with ValueError when the
-    service starts.
+    The handler takes the request, at most one id in its path, lists of query parameters, the
+    decoded body as `data` and its bytes as `body`. Any other handler is refused with ValueError
+    when the service starts.
     """
 
     handler: HTTPRouteHandler

@@ -1,4 +1,7 @@
-"""What operators ask: is it alive, can it serve, how is it doing. For the inside of a deployment; a public proxy need not pass these on."""
+"""What operators ask: is it alive, can it serve, how is it doing.
+
+For the inside of a deployment; a public proxy need not pass these on.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +26,9 @@ _Answer = TypeVar("_Answer")
 
 
 class Reused(Generic[_Answer]):
-    """An answer that costs something to find: found once for all who ask at the same time, and used again for REUSED_S."""
+    """An answer that costs something to find: found once for all who ask at the same time, and used
+    again for REUSED_S.
+    """
 
     def __init__(self, find: Callable[[], Awaitable[_Answer]], now: Callable[[], float] = monotonic) -> None:
         self._find = find
@@ -45,12 +50,15 @@ class Reused(Generic[_Answer]):
 
 
 def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -> list[HTTPRouteHandler]:
-    """/, /healthz, /readyz and /metrics. `why_not_ready` gives a reason, or "" when requests can be served.
+    """/, /healthz, /readyz and /metrics.
+
+    `why_not_ready` gives a reason, or "" when requests can be served.
 
     `warnings` gives sentences about what an operator should see to while requests are served.
     """
     readiness = Reused(why_not_ready)
-    # In a thread: to add up the numbers of all workers takes longer than the event loop may stand still.
+    # In a thread: to add up the numbers of all workers takes longer than the event loop may stand
+    # still.
     numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
 
     @get("/", opt={"operation": Operation(name="index")}, include_in_schema=False)

@@ -68,7 +68,8 @@ def _steps(text: str) -> list[str | int]:
 def _at(body: bytes, steps: list[str | int]) -> Any:
     """The value at a place of the body; None when it is not there.
 
-    msgspec stops at the first thing that is wrong. Behind it the same name may stand once more, or what is no JSON.
+    msgspec stops at the first thing that is wrong. Behind it the same name may stand once more, or
+    what is no JSON.
     """
     try:
         value = msgspec.json.decode(body)

@@ -1,4 +1,5 @@
-"""How long a request's path and query may be, before anything reads them: the one place where it is said.
+"""How long a request's path and query may be, before anything reads them: the one place where it is
+said.
 
 Reading them costs time in proportion to their length, from any sender.
 """

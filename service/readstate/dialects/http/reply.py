@@ -7,7 +7,8 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 JSON = b"application/json; charset=utf-8"
-# Answers are for their caller alone: no cache keeps them, and no browser takes them for anything but what they say they are.
+# Answers are for their caller alone: no cache keeps them, and no browser takes them for anything
+# but what they say they are.
 PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -16,7 +17,9 @@ encode = msgspec.json.Encoder().encode
 
 
 class TakesWhole:
-    """What can take a whole answer at once, where ASGI has two messages and a list of headers for it."""
+    """What can take a whole answer at once, where ASGI has two messages and a list of headers for
+    it.
+    """
 
     __slots__ = ()
 
@@ -28,7 +31,8 @@ class TakesWhole:
 class Reply(ASGIResponse):
     """A finished answer. Litestar passes it on as it is, so nothing is computed twice.
 
-    `code` is the outcome for metrics and logs: "ok" or the error's code. `more_headers` are those beside its length, its type and PRIVATE.
+    `code` is the outcome for metrics and logs: "ok" or the error's code. `more_headers` are those
+    beside its length, its type and PRIVATE.
     """
 
     __slots__ = ("code", "media_type", "more_headers", "payload", "status")

@@ -1,7 +1,8 @@
-"""What was answered to users over HTTP and has not been taken yet: bounded for all connections of a user together.
+"""What was answered to users over HTTP and has not been taken yet: bounded for all connections of a
+user together.
 
-Only connections are looked at that had much left to send behind an answer, which ordinary clients do not: no call pays for this but
-those of a user who has such connections.
+Only connections are looked at that had much left to send behind an answer, which ordinary clients
+do not: no call pays for this but those of a user who has such connections.
 """
 
 from collections import OrderedDict
@@ -48,7 +49,9 @@ class Untaken(Generic[Key]):
             raise TooManyRequests("Answers that were sent have not been taken; read them first", 1)
 
     def _forget_taken(self, key: Key) -> int:
-        """Forget the connections of a user that have taken what they had left; how many bytes wait on the others."""
+        """Forget the connections of a user that have taken what they had left; how many bytes wait
+        on the others.
+        """
         left = 0
         transports = self.transports[key]
         for transport in list(transports):

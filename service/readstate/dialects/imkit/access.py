@@ -1,7 +1,7 @@
 """Who may see and change a room, and whom a client may name.
 
-Strangers learn nothing: a room that is not the caller's is answered as one that does not exist, unless
-IMKit documents otherwise.
+Strangers learn nothing: a room that is not the caller's is answered as one that does not exist,
+unless IMKit documents otherwise.
 """
 
 from collections.abc import Sequence
@@ -86,14 +86,20 @@ async def check_known(services: Services, principal: Principal, field: str, peop
 
 
 def check_pair(principal: Principal, room: str, people: Sequence[str]) -> None:
-    """A direct room of a client is of the caller and one other, or of the two of its id. Raises Invalid."""
+    """A direct room of a client is of the caller and one other, or of the two of its id.
+
+    Raises Invalid.
+    """
     pair = direct_pair(room)
     if not principal.backend and not (set(people) <= set(pair) if pair else len({principal.user, *people}) == 2):
         raise Invalid("members", "a direct room is for two: name exactly one other person")
 
 
 def check_stays_direct(principal: Principal, before: Room, after: Room) -> None:
-    """A client makes a room a direct one only if it has two members, and no direct one another. Raises Invalid."""
+    """A client makes a room a direct one only if it has two members, and no direct one another.
+
+    Raises Invalid.
+    """
     was, is_now = (is_direct(room.room, room.tags, room.profile) for room in (before, after))
     if not principal.backend and was != is_now and (was or before.member_count != 2):
         raise Invalid(
@@ -102,7 +108,9 @@ def check_stays_direct(principal: Principal, before: Room, after: Room) -> None:
 
 
 def known_since(principal: Principal, room: Room) -> int:
-    """The seq at which a member joined: messages up to it are unknown to them, and none to the backend."""
+    """The seq at which a member joined: messages up to it are unknown to them, and none to the
+    backend.
+    """
     return room.me.joined if room.me and not principal.backend else 0
 
 

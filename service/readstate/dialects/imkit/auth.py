@@ -1,7 +1,8 @@
-"""Who may pass: IM-CLIENT-KEY, IM-Authorization, IM-API-KEY, IM-CLIENT-ID and their old names (docs.imkit.io, Authentication).
+"""Who may pass: IM-CLIENT-KEY, IM-Authorization, IM-API-KEY, IM-CLIENT-ID and their old names
+(docs.imkit.io, Authentication).
 
-Checked in this order, before the body is looked at: user token (401), client key (403). A wrong client key is never a 401: clients
-answer a 401 by fetching a new token, and would do so for ever.
+Checked in this order, before the body is looked at: user token (401), client key (403). A wrong
+client key is never a 401: clients answer a 401 by fetching a new token, and would do so for ever.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +31,8 @@ from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.errors import Invalid
 
-# What an id with a slash in the path holds in its place until routing is over. No id may hold this character itself.
+# What an id with a slash in the path holds in its place until routing is over. No id may hold this
+# character itself.
 SLASH_STANDS_IN = "\x1f"
 
 MAX_CLIENT_ID_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
@@ -44,7 +46,8 @@ _HEADERS = {
 }
 _OLD_HEADERS = {b"api_key": _API_KEY, b"authorization": _TOKEN, b"client_key": _CLIENT_KEY}
 
-# What browsers may send: names of today, and those that older clients still use. A backend's key has no place in a browser.
+# What browsers may send: names of today, and those that older clients still use. A backend's key
+# has no place in a browser.
 CORS_HEADERS = (
     "IM-CLIENT-KEY",
     "IM-Authorization",
@@ -75,7 +78,8 @@ class Authenticator:
             check_query(operation, Call(scope).query_params)
         with services.rate_limits.at_once(principal.app, principal.payer, operation.cost):
             if SLASH_STANDS_IN in scope["path"]:
-                # A new dict: the framework keeps the one it made for the next request to the same path.
+                # A new dict: the framework keeps the one it made for the next request to the same
+                # path.
                 asked["path_params"] = {
                     name: value.replace(SLASH_STANDS_IN, "/") for name, value in asked["path_params"].items()
                 }
@@ -83,7 +87,10 @@ class Authenticator:
 
 
 async def authenticate(services: Services, operation: Operation, scope: Any) -> Principal:
-    """The caller that the headers prove, if they may make this call and pay for it. Raises ProblemError, TooManyRequests."""
+    """The caller that the headers prove, if they may make this call and pay for it.
+
+    Raises ProblemError, TooManyRequests.
+    """
     given: dict[str, bytes] = {}
     for name, value in scope["headers"]:
         if name in _HEADERS:
@@ -145,7 +152,10 @@ def _backend(services: Services, who: Access, given: dict[str, bytes], scope: An
 
 
 def _client_id(header: bytes) -> str:
-    """The user that the backend acts for. A header holds ASCII and loses blanks at its ends, so any id may be percent-encoded."""
+    """The user that the backend acts for.
+
+    A header holds ASCII and loses blanks at its ends, so any id may be percent-encoded.
+    """
     if not header:
         return ""
     if len(header) > MAX_CLIENT_ID_BYTES:

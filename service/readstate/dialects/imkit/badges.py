@@ -1,4 +1,5 @@
-"""POST /badges/: totals of several users in one call (api-doc of 2025-07, "Get total badges of multiple users").
+"""POST /badges/: totals of several users in one call (api-doc of 2025-07, "Get total badges of
+multiple users").
 
 IMKit's form is for the accounts that are signed in on one device: their tokens are in the body. A
 backend may name users instead, for the badges of a push to many.
@@ -32,8 +33,8 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     """The unread messages of several users, each one's total over all rooms.
 
     Clients give the `tokens` of up to 20 users, and need only the client key. One that is no longer
-    valid is left out; without any valid one the answer is a 401. Backends give up to 200 `clients`, or
-    `tokens`. A user whom the service does not know has 0. Who is named twice is answered once.
+    valid is left out; without any valid one the answer is a 401. Backends give up to 200 `clients`,
+    or `tokens`. A user whom the service does not know has 0. Who is named twice is answered once.
     """
     principal, services = request.auth, request.services
     if (data.clients is None) == (data.tokens is None):

@@ -1,7 +1,8 @@
 """POST /messages/batch: many messages in one call (docs.imkit.io, Batch Send Messages).
 
-IMKit's form has the message once, and in `paras` to whom it goes. Ours is `messages`, each with everything of its own. Both take both:
-what stands beside the list goes for all that do not say otherwise.
+IMKit's form has the message once, and in `paras` to whom it goes. Ours is `messages`, each with
+everything of its own. Both take both: what stands beside the list goes for all that do not say
+otherwise.
 """
 
 import asyncio
@@ -82,10 +83,13 @@ _decode_anything = msgspec.json.Decoder().decode
     ),
 )
 async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Reply:
-    """Post up to 500 messages. Each is answered on its own, in the order given; those of one room are posted in that order.
+    """Post up to 500 messages.
 
-    When it fails on our side (503), those behind it in its room are not tried, so that repeating them all keeps the order. When none is
-    taken the call is refused, with `results` beside the error.
+    Each is answered on its own, in the order given; those of one room are posted in that order.
+
+    When it fails on our side (503), those behind it in its room are not tried, so that repeating
+    them all keeps the order. When none is taken the call is refused, with `results` beside the
+    error.
     """
     items = _items(body, data)
     request.charge(costs.POST * (len(items) - 1))
@@ -159,7 +163,10 @@ def _with_shared(shared: Fields, item: bytes) -> bytes:
 
 
 def _by_room(items: Sequence[bytes]) -> list[list[int]]:
-    """Places of the items that wait for each other: those of one room, however they name it. Those that name none do not matter."""
+    """Places of the items that wait for each other: those of one room, however they name it.
+
+    Those that name none do not matter.
+    """
     targets = [_target_of(item) for item in items]
     of_two = {direct_room(*target.two): clients_room(*target.two) for target in targets if target.two}
     places: defaultdict[str | None, list[int]] = defaultdict(list)
@@ -193,7 +200,10 @@ def _filled_in(item: bytes) -> bytes:
 
 
 def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
-    """JSON in which each variable is the text that there is for it, which may name no further one. Raises Invalid."""
+    """JSON in which each variable is the text that there is for it, which may name no further one.
+
+    Raises Invalid.
+    """
     named = {_alike(encode(name))[2:-2]: _alike(text)[1:-1] for name, text in texts.items()}
     # A variable is what stands between two `$`: looking at each part once, whatever their number.
     parts = _alike(value).split("$")
@@ -218,7 +228,10 @@ def _alike(value: bytes) -> str:
 
 
 def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
-    """The message with a room, and how to find that which is meant when it is said by its receiver. Raises BadBody, ProblemError."""
+    """The message with a room, and how to find that which is meant when it is said by its receiver.
+
+    Raises BadBody, ProblemError.
+    """
     if b'"receiver"' not in item:
         return item, None
     target: _Target = decode(_target, item)

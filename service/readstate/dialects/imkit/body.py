@@ -1,4 +1,6 @@
-"""Bodies of requests: the free fields beside those that we know, and known ones in another spelling."""
+"""Bodies of requests: the free fields beside those that we know, and known ones in another
+spelling.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -14,10 +16,14 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:
-    """The fields of a JSON object that are not in `taken`, each with its JSON text as given. Raises BadBody."""
+    """The fields of a JSON object that are not in `taken`, each with its JSON text as given.
+
+    Raises BadBody.
+    """
     # What is passed on unread has to be sound all through; a Raw is only looked at from outside.
     whole = decode(_decode_anything, body)
-    # How deep Python can read depends on how deep in its own calls it is: what is taken in here has to be readable everywhere.
+    # How deep Python can read depends on how deep in its own calls it is: what is taken in here has
+    # to be readable everywhere.
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_deeper(whole, MAX_NESTING):
         raise BadBody(f"The body must not be nested more than {MAX_NESTING} levels deep")
     fields: dict[str, msgspec.Raw] = decode(_decode_fields, body)
@@ -39,7 +45,9 @@ def by_letters(wishes: Iterable[str]) -> Mapping[str, str]:
 
 
 def check_spelling(names: Collection[str], wishes: Mapping[str, str]) -> None:
-    """Raises Invalid when one of `names` is a wish in other capitals, with other strokes, or without its last s."""
+    """Raises Invalid when one of `names` is a wish in other capitals, with other strokes, or
+    without its last s.
+    """
     for name in names:
         wish = wishes.get(_letters(name))
         if wish is not None and wish != name:

@@ -10,7 +10,8 @@ from readstate.errors import Invalid, UserUnknown
 
 
 async def room_of_two(services: Services, app: str, sender: str, receiver: str, *, needed: bool = True) -> str:
-    """The room of the two: that of IMKit's clients if there is one, else that of all dialects, made if there is none and it is `needed`.
+    """The room of the two: that of IMKit's clients if there is one, else that of all dialects, made
+    if there is none and it is `needed`.
 
     Raises Invalid, UserUnknown (the backend has not created the receiver), LimitReached.
     """
@@ -43,6 +44,8 @@ async def room_of_two(services: Services, app: str, sender: str, receiver: str, 
 
 
 def clients_room(one: str, other: str) -> str:
-    """The id that IMKit's clients derive from two users: MD5 of the lower-cased ids, sorted and joined by `_` (imkit-flutter-sdk)."""
+    """The id that IMKit's clients derive from two users: MD5 of the lower-cased ids, sorted and
+    joined by `_` (imkit-flutter-sdk).
+    """
     pair = "_".join(sorted((one.lower(), other.lower())))
     return hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()

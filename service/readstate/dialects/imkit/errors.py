@@ -1,7 +1,8 @@
-"""Refusals and faults in IMKit's words: HTTP status, `RC`, `RM`, `error.code`, `error.message` (docs.imkit.io, Error Handling).
+"""Refusals and faults in IMKit's words: HTTP status, `RC`, `RM`, `error.code`, `error.message`
+(docs.imkit.io, Error Handling).
 
-`error.code` is the stable part. Codes that the documentation does not know (a missing route, a body too large, our own faults) are
-ours and say so below.
+`error.code` is the stable part. Codes that the documentation does not know (a missing route, a body
+too large, our own faults) are ours and say so below.
 """
 
 import re
@@ -121,8 +122,8 @@ _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _PLACE = re.compile(r" - at `\$.*`$")
 
-# Calls of IMKit that are not offered, on paths of other calls: 404 like all others, and not 405. The
-# list of all that are not offered is in docs/imkit.md.
+# Calls of IMKit that are not offered, on paths of other calls: 404 like all others, and not 405.
+# The list of all that are not offered is in docs/imkit.md.
 _NOT_OFFERED = re.compile(
     r"GET /rooms/[^/]+/messages(/[^/]+)?"  # a room's history, also as messages/v3, and the messages around one
     r"|GET /messages"

@@ -1,13 +1,14 @@
 """The fast path: how the hot calls are executed.
 
-A hot call is an ordinary handler: it stands in the routing table and in the OpenAPI document, and the
-framework can serve it. But the framework's part of the work (routing, three layers of middleware, a
-request object, keyword arguments) costs several times as much as the call itself. So a request that
-needs none of it is recognised before the framework and brought straight to the same function.
+A hot call is an ordinary handler: it stands in the routing table and in the OpenAPI document, and
+the framework can serve it. But the framework's part of the work (routing, three layers of
+middleware, a request object, keyword arguments) costs several times as much as the call itself. So
+a request that needs none of it is recognised before the framework and brought straight to the same
+function.
 
 An unusual request goes to the framework: percent-encoding, many parameters, a slash at the end, a
-browser's Origin, another method. Both ways authenticate, decode and explain errors by the same code; a
-test asks both the same questions.
+browser's Origin, another method. Both ways authenticate, decode and explain errors by the same
+code; a test asks both the same questions.
 """
 
 from typing import Any
@@ -57,7 +58,11 @@ class FastRoute(Struct, frozen=True):
 
 
 class FastRoutes:
-    """All hot calls. Raises ValueError for an expensive one: only the framework's path bounds how many of those run at once."""
+    """All hot calls.
+
+    Raises ValueError for an expensive one: only the framework's path bounds how many of those run
+    at once.
+    """
 
     def __init__(self, *handlers: HTTPRouteHandler) -> None:
         self.all = [FastRoute(HandlerCall.of(handler), handler.opt["operation"]) for handler in handlers]
@@ -72,7 +77,9 @@ class FastRoutes:
                 self._with_id.setdefault(route.call.method, []).append(route)
 
     def find(self, scope: HTTPScope) -> tuple[FastRoute, str] | None:
-        """The hot call that a request is, with the id in its path ("" without one); None: the framework answers."""
+        """The hot call that a request is, with the id in its path ("" without one); None: the
+        framework answers.
+        """
         path = scope["path"]
         route = self._exact.get((scope["method"], path))
         found = (route, "") if route else self._find_with_id(scope["method"], path)

@@ -150,7 +150,10 @@ async def _take_out(request: Call, room: str, members: Members, *, system_messag
 
 @get("/rooms/{room:str}/members/{user:str}", **operation("member", Access.EITHER, MemberResult, statuses=(404,)))
 async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
-    """How far one member has read, also in a room that shows only some of its members. For members and the backend."""
+    """How far one member has read, also in a room that shows only some of its members.
+
+    For members and the backend.
+    """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_member(principal, present)

@@ -64,9 +64,11 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
     ),
 )
 async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
-    """Send a message as a member; with `_id` edit that message, or recall it (`messageType` recall).
+    """Send a message as a member; with `_id` edit that message, or recall it (`messageType`
+    recall).
 
-    Its time is that of its arrival, unless a backend says otherwise as in `post`: what a client says of it is passed over.
+    Its time is that of its arrival, unless a backend says otherwise as in `post`: what a client
+    says of it is passed over.
     """
     principal, services = request.auth, request.services
     text = message_body(body, of_backend=principal.backend)
@@ -99,9 +101,12 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
 
 @post("/messages", **operation("post", Access.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
 async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
-    """Post a message in anybody's name, who need not be a member. With `_id` repeating it is harmless.
+    """Post a message in anybody's name, who need not be a member.
 
-    An `_id` that the room knows already changes nothing: the answer has `created` false, and the sender and the time that are stored.
+    With `_id` repeating it is harmless.
+
+    An `_id` that the room knows already changes nothing: the answer has `created` false, and the
+    sender and the time that are stored.
     """
     app, room = request.auth.app, data.room
     done = await post_one(request.services, request.auth, data, body)
@@ -117,7 +122,10 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
     **operation("delete_message", Access.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
-    """Delete a message, or with `_all` every message, for good. For the owner, the managers and the backend."""
+    """Delete a message, or with `_all` every message, for good.
+
+    For the owner, the managers and the backend.
+    """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     check_superuser(principal, present, INSUFFICIENT_PERMISSION)
@@ -145,11 +153,14 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
 async def delete_messages(
     request: Call, room: FromPath[str], before: Annotated[str, QueryParameter(max_length=MAX_ID_BYTES)] = ""
 ) -> Reply:
-    """Delete every message before one of them, which stays, or before a time, for good, as a retention rule does.
+    """Delete every message before one of them, which stays, or before a time, for good, as a
+    retention rule does.
 
-    `before`: the id of a message that is remembered, else an ISO-8601 time or 13 digits of Unix milliseconds. None of what is deleted is
-    unread for any member, wherever their cursors are. Before a time go the messages from the beginning of the room up to the first one
-    that was not sent before it; those that are no longer remembered, whose times are not known, go with the oldest remembered one.
+    `before`: the id of a message that is remembered, else an ISO-8601 time or 13 digits of Unix
+    milliseconds. None of what is deleted is unread for any member, wherever their cursors are.
+    Before a time go the messages from the beginning of the room up to the first one that was not
+    sent before it; those that are no longer remembered, whose times are not known, go with the
+    oldest remembered one.
     """
     if not before:
         raise ProblemError(MISSING_PARAMETER, "before is required")
@@ -170,7 +181,9 @@ async def delete_messages(
 
 
 def _time(text: str) -> int | None:
-    """A time in Unix ms, None for what is none: no message is of 1970 or more than a day ahead, but ids are numbers of any size."""
+    """A time in Unix ms, None for what is none: no message is of 1970 or more than a day ahead, but
+    ids are numbers of any size.
+    """
     try:
         at_ms = int(text) if _UNIX_MS.fullmatch(text) else unix_ms(text) if _DATE.match(text) else 0
     except ValueError:
@@ -184,7 +197,10 @@ def _check_new(message: RoomMessage) -> None:
 
 
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
-    """The message that the caller wants to change: their own, unless they manage the room. Raises ProblemError."""
+    """The message that the caller wants to change: their own, unless they manage the room.
+
+    Raises ProblemError.
+    """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     if present.me is None:

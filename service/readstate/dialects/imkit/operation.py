@@ -52,11 +52,12 @@ def operation(
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
-    `name` is that in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words for refusals (see errors);
-    `statuses` are further statuses it documents beside 400, 401, 403, 413, 429 and 503; `optional_body`: the body may be missing;
-    `needed` are query parameters that the handler itself asks for when they are missing; `cost` is what its caller pays (see costs);
-    `query` has the names that the query of a call may have, None when others are passed over; `or_else` is another kind of result that a
-    parameter may ask for.
+    `name` is that in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words
+    for refusals (see errors); `statuses` are further statuses it documents beside 400, 401, 403,
+    413, 429 and 503; `optional_body`: the body may be missing; `needed` are query parameters that
+    the handler itself asks for when they are missing; `cost` is what its caller pays (see costs);
+    `query` has the names that the query of a call may have, None when others are passed over;
+    `or_else` is another kind of result that a parameter may ask for.
     """
     answer: Any = _envelope(result) | _envelope(or_else) if or_else else _envelope(result)
     responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}

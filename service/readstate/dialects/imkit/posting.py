@@ -56,7 +56,8 @@ FindRoom = Callable[
     [bool], Awaitable[str]
 ]  # (whether to make it if there is none) -> the room's id; may raise ReadStateError
 
-# What only a backend may say. In another spelling it would be a part of the message, and not be done.
+# What only a backend may say. In another spelling it would be a part of the message, and not be
+# done.
 _WISHES = by_letters(
     [
         "_id",
@@ -88,7 +89,8 @@ class Done(Struct, frozen=True):
 
 
 def message_body(body: bytes, *, of_backend: bool) -> str:
-    """The part of a body that is the message: a JSON object, with a `messageType` and without what is ours.
+    """The part of a body that is the message: a JSON object, with a `messageType` and without what
+    is ours.
 
     Raises BadBody, and Invalid for what a backend spells otherwise.
     """
@@ -125,9 +127,12 @@ def wanted(post: BackendPost) -> dict[str, Any]:
 async def post_one(
     services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None
 ) -> Done:
-    """Post, or recall, one message of the backend. Raises BadBody, ProblemError and what the domain raises.
+    """Post, or recall, one message of the backend.
 
-    `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message itself.
+    Raises BadBody, ProblemError and what the domain raises.
+
+    `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message
+    itself.
     """
     check_id("room", data.room)
     message = None if data.id is None else check_id("_id", data.id)

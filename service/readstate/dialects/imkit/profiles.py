@@ -66,7 +66,10 @@ def user_profile(body: bytes) -> dict[str, bytes]:
 
 
 def merged(whose: str, present: Mapping[str, bytes], given: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The profile of `whose`, a room or a user, with the fields that were given. Raises Invalid when they are too many."""
+    """The profile of `whose`, a room or a user, with the fields that were given.
+
+    Raises Invalid when they are too many.
+    """
     fields = {**present, **given}
     if len(fields) > MAX_PROFILE_FIELDS:
         raise Invalid("profile", f"{whose} must have at most {MAX_PROFILE_FIELDS} profile fields")

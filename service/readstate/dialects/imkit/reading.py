@@ -1,4 +1,6 @@
-"""Reading: PUT /rooms/:id/lastRead and the badges (docs.imkit.io, Update Last Read and Message Badge)."""
+"""Reading: PUT /rooms/:id/lastRead and the badges (docs.imkit.io, Update Last Read and Message
+Badge).
+"""
 
 from typing import Annotated
 
@@ -55,7 +57,10 @@ READ_PROBLEMS: Problems = {
     ),
 )
 async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]) -> Reply:
-    """Move the caller's cursor forward to a message of the room. An older one changes nothing and answers the newer cursor."""
+    """Move the caller's cursor forward to a message of the room.
+
+    An older one changes nothing and answers the newer cursor.
+    """
     principal, services = request.auth, request.services
     total = services.lastread_badge_scope == "total"
     reading = await services.reading.mark_read(
@@ -72,7 +77,10 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
 
 @put("/me/lastReads", **operation("mark_read_many", Access.CLIENT, ReadManyResult, cost=costs.READ))
 async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
-    """Move the caller's cursors in up to 200 rooms. Each item is answered on its own, as PUT /rooms/:id/lastRead would."""
+    """Move the caller's cursors in up to 200 rooms.
+
+    Each item is answered on its own, as PUT /rooms/:id/lastRead would.
+    """
     principal = request.auth
     items = [(item.room, item.message) for item in data.items]
     request.charge(costs.of_reads(len(items)))
@@ -101,7 +109,9 @@ async def badge(
     room_tags: Annotated[list[str] | None, QueryParameter(name="roomTags")] = None,
     room_tags_array: Annotated[list[str] | None, QueryParameter(name="roomTags[]", include_in_schema=False)] = None,
 ) -> Reply:
-    """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in all rooms."""
+    """The caller's unread messages in the rooms that carry every one of `roomTags`; without tags in
+    all rooms.
+    """
     principal = request.auth
     if room_tags and any(map(_looks_like_several, room_tags)):
         raise ProblemError(SEVERAL_ROOM_TAGS)
@@ -113,7 +123,9 @@ async def badge(
 
 
 def _looks_like_several(tag: str) -> bool:
-    """Whether a value is rather a list of tags than one tag: separated by commas, in brackets, or as JSON."""
+    """Whether a value is rather a list of tags than one tag: separated by commas, in brackets, or
+    as JSON.
+    """
     return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
 
 

@@ -1,4 +1,7 @@
-"""Who has read a message, and since when. IMKit itself has no such calls; these are ours, in its envelope."""
+"""Who has read a message, and since when.
+
+IMKit itself has no such calls; these are ours, in its envelope.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -56,7 +59,8 @@ async def receipts(
 
     For the backend, and for members since they joined.
 
-    `page` is the `next` of the page before. A page may be short without being the last; the last has no `next`.
+    `page` is the `next` of the page before. A page may be short without being the last; the last
+    has no `next`.
     """
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
@@ -122,7 +126,9 @@ def _reader(receipt: Receipt) -> Reader:
 
 
 def _ids(query: bytes) -> list[str]:
-    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may hold one. Raises Invalid."""
+    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may
+    hold one. Raises Invalid.
+    """
     given = [
         pair.removeprefix("messages=") for pair in query.decode("latin-1").split("&") if pair.startswith("messages=")
     ]

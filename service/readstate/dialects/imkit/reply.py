@@ -25,7 +25,8 @@ class Error(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """`{"RC": 404, "RM": "Not Found", "error": {"code": ..., "message": ...}}`; RC is the HTTP status.
+    """`{"RC": 404, "RM": "Not Found", "error": {"code": ..., "message": ...}}`; RC is the HTTP
+    status.
 
     `retryAfter`, only with 429: seconds.
     """
@@ -66,7 +67,9 @@ class Problem(Struct, frozen=True):
         return failure(self.status, self.rm, self.code, self.message or message, headers)
 
     def reply_to(self, error: Exception, message: str) -> Reply:
-        """The answer with another message than its own, and with `retry-after` if the error has one."""
+        """The answer with another message than its own, and with `retry-after` if the error has
+        one.
+        """
         retry_after_s: int | None = getattr(error, "retry_after_s", None)
         headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
         in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET

@@ -1,6 +1,8 @@
-"""The `room` event (docs.imkit.io, Socket Events): a room as its members are told of it when it has changed.
+"""The `room` event (docs.imkit.io, Socket Events): a room as its members are told of it when it has
+changed.
 
-It goes to everybody who hears the room, so it is small, whatever the room is like: what a client wants beyond it, it asks for.
+It goes to everybody who hears the room, so it is small, whatever the room is like: what a client
+wants beyond it, it asks for.
 """
 
 from collections.abc import Iterable
@@ -19,9 +21,11 @@ _OURS = frozenset([*_ALWAYS, "roomTags", "lastMessage", "members", "partial"])  
 
 
 async def room_event(rooms: Rooms, people: People, app: str, room: str) -> bytes:
-    """The payload as JSON of at most MAX_BYTES: members as objects, at most MAX_MEMBERS; no per-user fields. Raises RoomUnknown.
+    """The payload as JSON of at most MAX_BYTES: members as objects, at most MAX_MEMBERS; no
+    per-user fields. Raises RoomUnknown.
 
-    An event that lacks some of the members, or anything else that the room has, says so: `partial` is true.
+    An event that lacks some of the members, or anything else that the room has, says so: `partial`
+    is true.
     """
     present = await rooms.room(app=app, room=room)
     members = await rooms.members(app=app, room=room, limit=MAX_MEMBERS)
@@ -33,10 +37,11 @@ async def room_event(rooms: Rooms, people: People, app: str, room: str) -> bytes
 
 
 def left_event(app: str, room: str, badge: int | None, *, deleted: bool) -> bytes:
-    """The last `room` event that a user hears of a room that they are no longer in, or that is no more; ours, as JSON.
+    """The last `room` event that a user hears of a room that they are no longer in, or that is no
+    more; ours, as JSON.
 
-    `left` is true, and `deleted` when the room is gone. `badge` is the user's new total, left out when it is not known (None).
-    Nothing else is told to who is out.
+    `left` is true, and `deleted` when the room is gone. `badge` is the user's new total, left out
+    when it is not known (None). Nothing else is told to who is out.
     """
     view: View = {"_id": room, "id": room, "appID": app, "members": [], "partial": True, "left": True}
     view |= {"deleted": True} if deleted else {}
@@ -45,10 +50,12 @@ def left_event(app: str, room: str, badge: int | None, *, deleted: bool) -> byte
 
 
 def _shortened(view: View) -> View:
-    """As much of `view` as MAX_BYTES hold: tags, then fields of the profile up to half of what is left, then members.
+    """As much of `view` as MAX_BYTES hold: tags, then fields of the profile up to half of what is
+    left, then members.
 
-    Tags are there all or none, since clients take a part for the whole. Of the fields, and of the members, each that still fits is there:
-    fields the shortest first, so that the largest are left out, members in their order.
+    Tags are there all or none, since clients take a part for the whole. Of the fields, and of the
+    members, each that still fits is there: fields the shortest first, so that the largest are left
+    out, members in their order.
     """
     small: View = {"partial": True, "members": [], **{name: view[name] for name in _ALWAYS}}
     left = MAX_BYTES - len(encode(small))
@@ -64,7 +71,9 @@ def _shortened(view: View) -> View:
 
 
 def _add(small: View, view: View, names: Iterable[str], left: int) -> int:
-    """Give `small` those fields of `view` that fit into `left` bytes, one after the other; how many bytes that took."""
+    """Give `small` those fields of `view` that fit into `left` bytes, one after the other; how many
+    bytes that took.
+    """
     before = left
     for name in names:
         size = _size(name, view[name]) if name in view else 0

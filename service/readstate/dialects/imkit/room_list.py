@@ -1,4 +1,6 @@
-"""GET /rooms: the caller's rooms, filtered and sorted (docs.imkit.io, List Rooms; the `q` forms are those that clients send)."""
+"""GET /rooms: the caller's rooms, filtered and sorted (docs.imkit.io, List Rooms; the `q` forms are
+those that clients send).
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -90,15 +92,19 @@ async def rooms(
     pref: Annotated[str, QueryParameter(max_length=4096)] = "",
     fields: Annotated[str | None, QueryParameter(enum=[UNREAD])] = None,
 ) -> Reply:
-    """The active rooms the caller is in. `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here.
+    """The active rooms the caller is in.
+
+    `limit` 0: all. `pref` is accepted and filters nothing: preferences are not kept here.
 
     `fields=unread` answers what a list of badges needs and no more: of each room `_id`, `unread`,
     `lastRead`, `roomTags`, and of `lastMessage` the id and the time.
 
-    An answer ends after 1,000 rooms or 1 MiB of JSON: `skip` what has come already and ask again until there are `totalCount`.
-    `sort`: `lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, `-` in front to descend.
-    `sortUnreadFirst` other than 0: rooms with something unread come first. `updatedAfter`: an ISO-8601 time or Unix milliseconds.
-    `q`: JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`, taken for plain text, `$options`).
+    An answer ends after 1,000 rooms or 1 MiB of JSON: `skip` what has come already and ask again
+    until there are `totalCount`. `sort`: `lastMessage`, `createdTime`, `createdTimeMS`, `name` and
+    `unread`, separated by spaces, `-` in front to descend. `sortUnreadFirst` other than 0: rooms
+    with something unread come first. `updatedAfter`: an ISO-8601 time or Unix milliseconds. `q`:
+    JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`,
+    taken for plain text, `$options`).
     """
     principal, services = request.auth, request.services
     query, order, since_ms = _query(principal, q), _order(sort), _since_ms(updated_after)
@@ -135,7 +141,9 @@ async def rooms(
 
 @get("/rooms/ids", **operation("room_ids", Access.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
 async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
-    """The ids of the active rooms the caller is in, those with the newest messages first. `limit` 0: all.
+    """The ids of the active rooms the caller is in, those with the newest messages first.
+
+    `limit` 0: all.
 
     An answer ends after 8,000: `skip` what has come already and ask again.
     """
@@ -246,7 +254,9 @@ def _tag_tests(tags: str | _TagSet | None) -> list[_Test]:
 
 
 def _name_tests(name: _Regex | None) -> list[_Test]:
-    """The pattern is taken for plain text: a regular expression of somebody else's could keep a worker busy for ever."""
+    """The pattern is taken for plain text: a regular expression of somebody else's could keep a
+    worker busy for ever.
+    """
     if name is None:
         return []
     if name.options not in ("", "i"):
@@ -292,7 +302,10 @@ _SORT_KEYS: dict[str, Callable[[RoomSummary], Any]] = {
 
 
 def _order(sort: str) -> list[tuple[Callable[[RoomSummary], Any], bool]]:
-    """The fields to sort by, the most important first, each with whether it descends. Raises ProblemError."""
+    """The fields to sort by, the most important first, each with whether it descends.
+
+    Raises ProblemError.
+    """
     fields = [(field.removeprefix("-"), field.startswith("-")) for field in sort.split()]
     unknown = [name for name, _ in fields if name not in _SORT_KEYS]
     if unknown:

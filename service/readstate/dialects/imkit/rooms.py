@@ -70,8 +70,9 @@ async def count_messages(
 
     Deleted ones are not counted.
 
-    For the backend, and for members since they joined. By a time, and for members, the newest 10,000 are
-    looked at, as far as the room remembers them. Edits do not count: of them no time is kept.
+    For the backend, and for members since they joined. By a time, and for members, the newest
+    10,000 are looked at, as far as the room remembers them. Edits do not count: of them no time is
+    kept.
     """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
@@ -92,8 +93,8 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
 
     One that exists is returned unchanged, with `members` added.
 
-    A room that a client made is taken over: it becomes as the call says, and who is not named leaves.
-    `created` says whether the room is new.
+    A room that a client made is taken over: it becomes as the call says, and who is not named
+    leaves. `created` says whether the room is new.
     """
     _check_fields(body, {"invitee": "members", "invitees": "members"})
     principal, services, wanted = request.auth, request.services, data or NewRoom()
@@ -127,8 +128,8 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
 
     One that exists is joined as it is, as by `join`.
 
-    A client names users that the backend has created. With `invitationRequired` they are members only
-    when they join.
+    A client names users that the backend has created. With `invitationRequired` they are members
+    only when they join.
     """
     _check_fields(body, {"invitees": "invitee"})
     principal, services, wanted = request.auth, request.services, data or NewRoom()
@@ -229,7 +230,9 @@ def check_may_come_in(services: Services, principal: Principal, room: Room) -> N
 async def come_in(
     services: Services, principal: Principal, room: Room, others: Sequence[str], *, announced: bool
 ) -> Reply:
-    """Let the caller into a room that exists, if they may come in by themselves. Raises RoomUnknown.
+    """Let the caller into a room that exists, if they may come in by themselves.
+
+    Raises RoomUnknown.
 
     `others` come along when a backend says so.
     """
@@ -252,7 +255,9 @@ async def come_in(
 
 
 def must_accept(services: Services, principal: Principal, asked: bool | None) -> bool:
-    """Whether people become members only by joining: when asked for, and as set up for those whom clients bring."""
+    """Whether people become members only by joining: when asked for, and as set up for those whom
+    clients bring.
+    """
     return asked is True or (services.client_rules.invited_must_accept and not principal.backend)
 
 
@@ -272,7 +277,9 @@ async def _view(
 
 
 def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
-    """Raises Invalid for a field that this call passes over; `others` has the one that is meant instead."""
+    """Raises Invalid for a field that this call passes over; `others` has the one that is meant
+    instead.
+    """
     fields = free_fields(body, ()) if body else {}
     for name, meant in {"id": "_id", **others}.items():
         if name in fields and meant not in fields:

@@ -1,6 +1,8 @@
-"""System messages: what a room says about itself when people come and go and `systemMessage` was asked for.
+"""System messages: what a room says about itself when people come and go and `systemMessage` was
+asked for.
 
-They are posted by the actor after the change, so they are unread for everybody but the actor (docs.imkit.io, Message Types).
+They are posted by the actor after the change, so they are unread for everybody but the actor
+(docs.imkit.io, Message Types).
 """
 
 from collections.abc import Sequence
@@ -29,7 +31,9 @@ SYSTEM_TYPES = frozenset(
 async def announce(
     services: Services, principal: Principal, room: str, message_type: str, members: Sequence[str]
 ) -> None:
-    """Post a system message about `members` in the caller's name; the backend in nobody's name posts without a sender."""
+    """Post a system message about `members` in the caller's name; the backend in nobody's name
+    posts without a sender.
+    """
     body = msgspec.json.encode({"messageType": message_type, "message": "", "members": members}).decode()
     sender = check_id("sender", principal.user) if principal.user else None
     await services.messages.post(app=principal.app, room=room, sender=sender, body=body)

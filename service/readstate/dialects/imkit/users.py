@@ -51,7 +51,8 @@ _BINDING_WISHES = by_letters(["expirationDate"])
     ),
 )
 async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> Reply:
-    """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own (`token`, `expirationDate`).
+    """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own
+    (`token`, `expirationDate`).
 
     Without `expirationDate` the backend's own lives as long as an issued one.
     """
@@ -76,7 +77,10 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> 
     ),
 )
 async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -> Reply:
-    """Create or update up to 500 users, in a body of up to 64 KiB. All of them are checked before the first is written."""
+    """Create or update up to 500 users, in a body of up to 64 KiB.
+
+    All of them are checked before the first is written.
+    """
     app, services = request.auth.app, request.services
     raws = _decode_list(body).data
     users: dict[str, dict[str, bytes]] = {
@@ -131,7 +135,10 @@ async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[Token
 
 
 def expiry(services: Services, text: str | None) -> int:
-    """`expirationDate`, an ISO-8601 time, as Unix seconds; without one that of a token issued now. Raises Invalid."""
+    """`expirationDate`, an ISO-8601 time, as Unix seconds; without one that of a token issued now.
+
+    Raises Invalid.
+    """
     if text is None:
         return services.tokens.usual_expiry_s()
     try:
@@ -174,7 +181,10 @@ async def me(request: Call) -> Reply:
 
 @post("/me/logout", **(operation("logout", Access.CLIENT, Empty, cost=costs.PROFILE) | {"security": BY_TOKEN}))
 async def logout(request: Call) -> Reply:
-    """Revoke the token this call was made with; its connections are closed. Not for API keys, which are no tokens."""
+    """Revoke the token this call was made with; its connections are closed.
+
+    Not for API keys, which are no tokens.
+    """
     session = request.auth.session
     if session is None:
         raise ProblemError(NO_TOKEN_TO_END)

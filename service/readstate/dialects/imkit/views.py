@@ -1,7 +1,9 @@
-"""Our values as IMKit objects (docs.imkit.io, Room, Message and User objects). HTTP answers and socket events share them.
+"""Our values as IMKit objects (docs.imkit.io, Room, Message and User objects).
 
-Each view is a dict that msgspec encodes; profile fields stay the JSON text they were given as. Objects carry their id twice, as `_id`
-and `id`: clients read either.
+HTTP answers and socket events share them.
+
+Each view is a dict that msgspec encodes; profile fields stay the JSON text they were given as.
+Objects carry their id twice, as `_id` and `id`: clients read either.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +60,10 @@ def people_in(room: Room, members: Iterable[MemberState]) -> set[str]:
 def room_view(
     app: str, room: Room, members: Sequence[MemberState], people: Mapping[str, User | None], *, properties: bool = True
 ) -> View:
-    """A room as everybody sees it, per-user fields left out. `properties`: with the read state of each of `members`."""
+    """A room as everybody sees it, per-user fields left out.
+
+    `properties`: with the read state of each of `members`.
+    """
     view: View = {
         "roomType": "group",
         **{name: msgspec.Raw(value) for name, value in room.profile.items()},
@@ -79,7 +84,9 @@ def room_view(
 
 
 def personal(view: View, room: Room, user: str) -> View:
-    """`view` with what concerns `user`: their unread messages, and whether they may change the room."""
+    """`view` with what concerns `user`: their unread messages, and whether they may change the
+    room.
+    """
     return {**view, "unread": room.me.unread if room.me else 0, "isSuperuser": is_superuser(room, user)}
 
 
@@ -91,7 +98,10 @@ def _member_property(state: MemberState) -> View:
 
 
 def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, User | None]) -> View:
-    """The newest message: who and when. What it said was pushed when it was posted, and is not kept."""
+    """The newest message: who and when.
+
+    What it said was pushed when it was posted, and is not kept.
+    """
     return {
         "_id": last.message,
         "id": last.message,
@@ -145,6 +155,8 @@ def _stored(room: Room, name: str) -> Any:
 async def message_for_everybody(
     people: People, app: str, room: str, message: str, sender: str | None, at_ms: int, body: str
 ) -> View:
-    """A message as it is broadcast in a `chat message` event: the sender as an object, without which clients drop it."""
+    """A message as it is broadcast in a `chat message` event: the sender as an object, without
+    which clients drop it.
+    """
     known = await people.find(app, [sender]) if sender else {}
     return message_view(app, room, message, user_ref(sender, known.get(sender)) if sender else None, at_ms, body)

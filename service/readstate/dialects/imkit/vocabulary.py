@@ -1,4 +1,6 @@
-"""What the fields and parameters of this dialect mean, for the OpenAPI document, after docs.imkit.io."""
+"""What the fields and parameters of this dialect mean, for the OpenAPI document, after
+docs.imkit.io.
+"""
 
 from readstate.dialects.http.openapi.vocabulary import Field, Vocabulary
 from readstate.domain.limits import MAX_MEMBERS_SHOWN
@@ -175,7 +177,8 @@ FIELDS = {
     "RevokedTokensResult.data": Field("The tokens that ended"),
 }
 
-# Whatever else is given becomes part of the room's or user's profile, or of the message, and is answered with it.
+# Whatever else is given becomes part of the room's or user's profile, or of the message, and is
+# answered with it.
 FREE = frozenset(
     {
         "NewRoom",

@@ -31,7 +31,10 @@ from tests.support.imkit import Imkit, refusal, result
 async def test_what_no_path_can_name_is_no_id(
     al: Imkit, method: str, path: str, body: dict[str, Any], field: str, name: str
 ) -> None:
-    """Clients fold /messages/.. before they send it: a call about a message would be one about its room."""
+    """Clients fold /messages/..
+
+    before they send it: a call about a message would be one about its room.
+    """
     before = await al.everything()
     text = msgspec.json.encode(body).replace(b"<>", name.encode())
     answer = await al.as_backend(method, path, text, user="" if field == "owner" else "al")

@@ -98,7 +98,9 @@ async def test_bad_queries(al: Imkit, query: str, expected: bytes) -> None:
     ["POST /rooms", "POST /rooms/createAndJoin", "PUT /rooms/r", "POST /rooms/r/message", "POST /admin/clients"],
 )
 async def test_what_is_kept_or_passed_on_is_nested_no_deeper_than_so(al: Imkit, method: str) -> None:
-    """Python reads some hundreds of levels, fewer the deeper it stands in its own calls: what is taken in must be readable everywhere."""
+    """Python reads some hundreds of levels, fewer the deeper it stands in its own calls: what is
+    taken in must be readable everywhere.
+    """
     for levels, status in ((MAX_NESTING, 200), (MAX_NESTING + 1, 400), (900, 400)):
         body = b'{"_id":"deep","name":%b%b}' % (b"[" * (levels - 1), b"]" * (levels - 1))
         if method.endswith("message"):

@@ -74,7 +74,9 @@ async def test_profiles_do_not_grow_past_their_limit(al: Imkit) -> None:
 
 
 async def test_a_list_with_a_user_of_too_many_fields_changes_nobody(al: Imkit) -> None:
-    """Fields that are there already count as well; those before and behind that user in the list are not written either."""
+    """Fields that are there already count as well; those before and behind that user in the list
+    are not written either.
+    """
     result(await al.as_backend("POST", "/admin/clients", {"_id": "bo", **{f"a{number}": 1 for number in range(20)}}))
     before = await al.everything()
     listed = [

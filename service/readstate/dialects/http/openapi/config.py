@@ -16,7 +16,8 @@ from readstate.dialects.http.openapi.vocabulary import Vocabulary
 
 
 class DescribedStructs(StructSchemaPlugin):
-    """Schemas of our types with their docstrings, which the framework has no public way to take over.
+    """Schemas of our types with their docstrings, which the framework has no public way to take
+    over.
 
     Constants are required: they are in every answer, although as Structs they have a default.
     """

@@ -1,7 +1,8 @@
-"""The framework's document with summaries, descriptions and examples, from docstrings and vocabularies.
+"""The framework's document with summaries, descriptions and examples, from docstrings and
+vocabularies.
 
-And with schemas as clients can be made of them: what takes one of several forms is `anyOf`, since forms
-may overlap, and each object has a schema of its own under `components`.
+And with schemas as clients can be made of them: what takes one of several forms is `anyOf`, since
+forms may overlap, and each object has a schema of its own under `components`.
 """
 
 import re
@@ -20,7 +21,10 @@ _COMPONENT = "#/components/schemas/"
 
 
 def described(document: Node, vocabularies: Sequence[Vocabulary]) -> Node:
-    """The document, with what `vocabularies` say in it. Each operation is of the vocabulary that its tag names."""
+    """The document, with what `vocabularies` say in it.
+
+    Each operation is of the vocabulary that its tag names.
+    """
     document = _any_of(document)
     schemas: dict[str, Node] = document["components"]["schemas"]
     by_tag = {vocabulary.tag: vocabulary for vocabulary in vocabularies}
@@ -85,7 +89,9 @@ class _Describer:
                 self._schema(inner, of)
 
     def _component(self, schema: Node) -> Node:
-        """`schema`, as references to schemas under `components`: whatever has a title gets one there."""
+        """`schema`, as references to schemas under `components`: whatever has a title gets one
+        there.
+        """
         schema = {name: self._components_in(value) for name, value in schema.items()}
         if "title" in schema:
             self._schemas.setdefault(schema["title"], schema)

@@ -11,10 +11,11 @@ Schema = Mapping[str, Any]
 
 
 def example(schema: Schema, schemas: Mapping[str, Schema], vocabulary: Vocabulary, *, whole: bool, of: str = "") -> Any:
-    """An example of `schema`, which is part of the object `of`; UNSET when nothing is known to show.
+    """An example of `schema`, which is part of the object `of`; UNSET when nothing is known to
+    show.
 
-    `schemas` are those that others refer to by name. `whole`: with every field that has an example, not
-    only the required ones.
+    `schemas` are those that others refer to by name. `whole`: with every field that has an example,
+    not only the required ones.
     """
 
     def within(inner: Schema, of: str) -> Any:

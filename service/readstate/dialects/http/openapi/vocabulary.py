@@ -1,4 +1,6 @@
-"""What a dialect says of its calls beside their code: what fields mean, and what requests look like."""
+"""What a dialect says of its calls beside their code: what fields mean, and what requests look
+like.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -21,7 +23,8 @@ class Vocabulary(Struct, frozen=True, kw_only=True):
 
     tag: str  # of its operations
     description: str
-    # By name as on the wire: a name means the same in all objects. "Object.name" or "operation.name" where it does not.
+    # By name as on the wire: a name means the same in all objects. "Object.name" or
+    # "operation.name" where it does not.
     fields: Mapping[str, Field]
     free: Collection[str] = ()  # objects with further fields, which are the caller's own
     requests: Mapping[str, Any] = {}  # bodies by operation, where the required fields alone would show too little

@@ -12,7 +12,9 @@ from readstate.domain.limits import (
 
 
 class RoomMessage(Struct, frozen=True):
-    """POST /rooms/:id/message; with `_id`: edit that message, or recall it with `messageType` recall."""
+    """POST /rooms/:id/message; with `_id`: edit that message, or recall it with `messageType`
+    recall.
+    """
 
     id: str | None = field(name="_id", default=None)
     message_type: NonEmpty | None = field(name="messageType", default=None)
@@ -23,7 +25,8 @@ class RoomMessage(Struct, frozen=True):
 class BackendPost(Struct, frozen=True, kw_only=True):
     """What only the backend may say of a message; from a client it is passed over.
 
-    When it was sent comes in any of three spellings, ISO-8601 or Unix milliseconds, up to a day ahead. Without one it is now.
+    When it was sent comes in any of three spellings, ISO-8601 or Unix milliseconds, up to a day
+    ahead. Without one it is now.
     """
 
     message_time: str | None = field(name="messageTime", default=None)
@@ -49,9 +52,9 @@ class AdminMessage(BackendPost, frozen=True, kw_only=True):
 class Batch(Struct, frozen=True):
     """POST /messages/batch: `messages`, or `paras` as the documentation calls them, at most 500.
 
-    Each is an AdminMessage. What stands beside the list goes for all that do not say otherwise. In `paras` a `receiver` may stand
-    for the room of the sender and that user, the sender may be left out, and a `$name$` in `message` and `extra` stands for the text
-    that the item has under it.
+    Each is an AdminMessage. What stands beside the list goes for all that do not say otherwise. In
+    `paras` a `receiver` may stand for the room of the sender and that user, the sender may be left
+    out, and a `$name$` in `message` and `extra` stands for the text that the item has under it.
     """
 
     messages: Annotated[list[Raw], Meta(max_length=MAX_POSTS_PER_BATCH)] | None = None
@@ -74,8 +77,11 @@ class MessageResult(Struct, frozen=True):
 
 
 class PostedResult(Struct, frozen=True):
-    """A message of the backend as it was given. `created` is false when its `_id` was known already: nothing changed then, and the
-    answer is what is stored. Of what a message says nothing is, so that only ids, sender and times are there."""
+    """A message of the backend as it was given.
+
+    `created` is false when its `_id` was known already: nothing changed then, and the answer is
+    what is stored. Of what a message says nothing is, so that only ids, sender and times are there.
+    """
 
     mongo_id: str = field(name="_id")
     id: str
@@ -90,7 +96,10 @@ class PostedResult(Struct, frozen=True):
 
 
 class BatchPosted(Struct, frozen=True):
-    """Where one message of a batch stands. `created` is false when its `_id` was known already: sender and time are those stored."""
+    """Where one message of a batch stands.
+
+    `created` is false when its `_id` was known already: sender and time are those stored.
+    """
 
     mongo_id: str = field(name="_id")
     id: str
@@ -109,7 +118,9 @@ class BatchResult(Struct, frozen=True):
 
 
 class MessagesDeletedResult(Struct, frozen=True):
-    """`messageID` is `_all` when none is left, `_before` when all before the message `before` were deleted."""
+    """`messageID` is `_all` when none is left, `_before` when all before the message `before` were
+    deleted.
+    """
 
     deleted_count: int = field(name="deletedCount")
     room_id: str = field(name="roomID")

@@ -47,7 +47,10 @@ class BadgesAsked(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReadResult(Struct, frozen=True):
-    """How far the caller has read now. `badge` is the total over all rooms unless set up otherwise; `unread` is the room's (ours)."""
+    """How far the caller has read now.
+
+    `badge` is the total over all rooms unless set up otherwise; `unread` is the room's (ours).
+    """
 
     client: str
     last_read: str = field(name="lastRead")
@@ -64,7 +67,9 @@ class ItemRead(Struct, frozen=True):
 
 
 class ReadManyResult(Struct, frozen=True):
-    """`results` has one envelope per item, in the order given; `badge` is the total after all of them."""
+    """`results` has one envelope per item, in the order given; `badge` is the total after all of
+    them.
+    """
 
     client: str
     results: list[Any]

@@ -6,7 +6,10 @@ from msgspec import Struct, field
 
 
 class Reader(Struct, frozen=True):
-    """Somebody who has read a message: at `at`, or, unless `exact`, at the latest then. `left`: they were a member then and left since."""
+    """Somebody who has read a message: at `at`, or, unless `exact`, at the latest then.
+
+    `left`: they were a member then and left since.
+    """
 
     client: str
     at: str
@@ -21,10 +24,12 @@ class Member(Struct, frozen=True):
 
 
 class ReceiptsResult(Struct, frozen=True):
-    """A page of those who have, or have not, read a message. The counts are of all of them; its sender is in none.
+    """A page of those who have, or have not, read a message.
 
-    Concerned are the members of the moment when it was posted. `leftCount`: of those who had read it, how many left since; they are not
-    in `readCount`.
+    The counts are of all of them; its sender is in none.
+
+    Concerned are the members of the moment when it was posted. `leftCount`: of those who had read
+    it, how many left since; they are not in `readCount`.
     """
 
     room: str

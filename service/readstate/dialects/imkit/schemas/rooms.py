@@ -40,7 +40,10 @@ class AddMember(Struct, frozen=True):
 
 
 class Invitees(Struct, frozen=True):
-    """POST /rooms/:id/members. With `invitationRequired` they are invited, and members only when they join."""
+    """POST /rooms/:id/members.
+
+    With `invitationRequired` they are invited, and members only when they join.
+    """
 
     invitees: list[str]
     system_message: bool | None = field(name="systemMessage", default=None)

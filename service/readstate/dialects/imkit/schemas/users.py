@@ -36,7 +36,10 @@ class NewUsers(Struct, frozen=True):
 
 
 class TokenBinding(Struct, frozen=True):
-    """PUT /admin/clients/:id/token. Without `expirationDate` the token lives as long as an issued one."""
+    """PUT /admin/clients/:id/token.
+
+    Without `expirationDate` the token lives as long as an issued one.
+    """
 
     token: NonEmpty
     expiration_date: NonEmpty | None = field(name="expirationDate", default=None)
