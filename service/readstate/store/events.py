@@ -29,7 +29,7 @@ from readstate.store.states import SEPARATOR
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
 ENTRIES_AT_ONCE = 256  # taken from a stream in one script: a few milliseconds
 _DEAD_LETTERS_AT_ONCE = 200
-_HEARD_S = 1.5  # after so long every deliverer has called `share` again (deliverer.TEND_S)
+_HEARD_S = 1.5  # after so long every deliverer has called `share` again (deliverer.SHARE_S)
 
 
 _decode_due = msgspec.msgpack.Decoder(Due).decode

@@ -1,5 +1,9 @@
 """Webhooks out: the receiver of a deployment learns by HTTP what members have read.
 
-`deliverer.py` takes events from where they wait, a form makes a request of each (`forms.py`; `standard.py` is the native form, a dialect
-may bring its own), and `sender.py` brings the request to the receiver through the guard (`guard.py`).
+deliverer  takes events from the store, and sends each until the receiver accepts it
+forms      how an event becomes a request; a dialect may bring a form of its own
+standard   the native form
+signing    the signature headers of Standard Webhooks
+sender     brings a request to the receiver
+guard      keeps requests out of private networks
 """

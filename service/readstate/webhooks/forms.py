@@ -1,4 +1,7 @@
-"""Webhook requests, and the forms that make them of events. A dialect may bring a form of its own."""
+"""Webhook requests, and the forms that make them from events.
+
+A dialect may bring a form of its own.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,7 +11,8 @@ from msgspec import Struct
 
 from readstate.domain.events import ReadEvent
 
-SignHeaders = Callable[[str, bytes, int], dict[str, str]]  # of a webhook's id, its body and the Unix second
+# Makes the signature headers from a webhook's id, its body and the Unix second.
+SignHeaders = Callable[[str, bytes, int], dict[str, str]]
 
 
 class WebhookRequest(Struct, frozen=True):
@@ -34,12 +38,12 @@ Send = Callable[[WebhookRequest], Awaitable[Answer]]
 
 
 class Form(Protocol):
-    """A way to say an event in a request."""
+    """A way to put an event into a request."""
 
     name: str
 
     async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
-        """The request for an event at Unix second `now_s`; None when the form has nothing to say of it.
+        """The request for an event at Unix second `now_s`; None when the form has none.
 
         Raises Unavailable.
         """
@@ -52,7 +56,7 @@ class DialectForm(Form, Protocol):
         """Whether the event is one that the dialect's own clients know."""
 
     async def run(self, send: Send, may_send: Callable[[], bool], stop: asyncio.Event) -> None:
-        """Send what the dialect says beside events, until `stop` is set.
+        """Send what the dialect has to send beside events, until `stop` is set.
 
         `may_send` says whether the receiver takes requests now.
         """
@@ -62,7 +66,7 @@ Choice = Callable[[ReadEvent], Awaitable[Sequence[Form]]]
 
 
 def choice_of(wanted: str, native: Form, dialect: DialectForm | None) -> Choice:
-    """How the forms of an event are chosen: `wanted` names a form, or is one of these two.
+    """How the forms of an event are chosen. `wanted` is the name of a form, or one of these:
 
     auto      the dialect's form for the events that it covers, the native form for the others
     both      the native form for every event, and the dialect's form as well

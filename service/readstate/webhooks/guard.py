@@ -1,9 +1,10 @@
-"""Keeps webhooks out of private networks: every address is checked before a connection is made to it.
+"""Keeps webhooks out of private networks: each address is checked before it is connected to.
 
-To look up a name, check the answer and then connect by name would be a hole: a second lookup may give
-another answer. Here a name is looked up once, every address of the answer is checked, and the socket is
-made for a checked address. It is checked once more when the socket is made, so that the same rule holds
-for an address in the URL. Host header, SNI and the name in the certificate stay those of the URL.
+To look up a name, check the answer and then connect by name would be a hole: a second lookup may
+give another answer. Here a name is looked up once, every address of the answer is checked, and the
+socket is made for a checked address. It is checked once more when the socket is made, so that the
+same rule holds for an address in the URL. Host header, SNI and the name in the certificate stay
+those of the URL.
 """
 
 import socket
@@ -31,7 +32,10 @@ def check_address(text: str) -> None:
 
 
 class GuardedResolver(AbstractResolver):
-    """Looks up names. Fails with AddressRefused when an address of the answer must not be connected to."""
+    """Looks up names.
+
+    Fails with AddressRefused when an address of the answer must not be connected to.
+    """
 
     def __init__(self, resolver: AbstractResolver | None = None) -> None:
         self._resolver = resolver or ThreadedResolver()

@@ -1,4 +1,7 @@
-"""Brings letters to the receiver, whose answers are treated as hostile: limits on time, headers and bytes, no redirects, no cookies."""
+"""Sends requests to the receiver.
+
+Its answers are treated as hostile: limits on time, headers and bytes, no redirects, no cookies.
+"""
 
 import asyncio
 import ssl
@@ -27,10 +30,11 @@ from readstate.webhooks.forms import Answer, WebhookRequest
 from readstate.webhooks.guard import AddressRefused, guards
 
 TIMEOUT_S = 2.0  # of one request, from looking the name up to the end of the answer
-_AFTERWARDS_S = 0.5
+_AFTERWARDS_S = 0.5  # for the library to end a request
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_CONNECTIONS = 128
-# Servers close idle connections after five seconds or later: so a connection is not used just as it is being closed.
+# Servers close idle connections after five seconds or later. So no connection is used while its
+# server is closing it.
 KEEP_ALIVE_S = 4.0
 MAX_RETRY_AFTER_S = 3600.0
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "readstate"}
@@ -42,7 +46,7 @@ ACCEPTED = Answer("")
 class Sender:
     """Sends to one URL over kept-alive connections. Open it (`async with`) inside the running loop.
 
-    `tls` decides whom to trust and carries the client certificate; `resolver` is for tests.
+    `tls` has the trusted authorities and the client certificate; `resolver` is for tests.
     """
 
     def __init__(
@@ -76,12 +80,13 @@ class Sender:
         await self._session.close()
 
     async def send(self, request: WebhookRequest) -> Answer:
-        """Send once. Whatever the receiver does, it has TIMEOUT_S."""
+        """Send once. The receiver has TIMEOUT_S, whatever it does."""
         post = self._session.post(
             self._address(request), data=request.body, headers=request.headers, allow_redirects=False
         )
         try:
-            # The session's limit ends at the end of an answer; this one also holds for what the library does after it.
+            # The session's limit ends with the answer. This one covers what the library does after
+            # it.
             async with asyncio.timeout(TIMEOUT_S + _AFTERWARDS_S), post as response:
                 return await _judge(response, request)
         except TimeoutError:
@@ -124,7 +129,10 @@ async def _judge_json(response: ClientResponse) -> Answer:
 
 
 async def _drain(response: ClientResponse) -> None:
-    """The status has said it all. A short body is read so that the connection can be used again; another one costs the connection."""
+    """Read a body that does not matter, so that the connection can be used again.
+
+    A long body costs the connection.
+    """
     try:
         await _read(response)
     except (ClientError, OSError):  # a time-out is an OSError too
@@ -153,8 +161,8 @@ def _failure(error: Exception) -> Answer:
 
 
 def _one_line(error: Exception) -> str:
-    """What went wrong, for a terminal: a receiver may have had a hand in the words."""
-    # Of an answer that is no HTTP the library's own text shows the URL, which may hold secrets.
+    """What went wrong, on one line for a terminal: the receiver may have written the text."""
+    # When an answer is no HTTP, the library's own text shows the URL, which may hold secrets.
     text = error.message if isinstance(error, ClientResponseError) else str(error)
     words = " ".join(text.split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in words)
@@ -169,7 +177,7 @@ def _refused(error: BaseException | None) -> AddressRefused | None:
 
 
 def _retry_after_s(value: str) -> float:
-    """Seconds from now, of a number or a date; 0 for anything else."""
+    """Retry-After, a number or a date, as seconds from now; 0 for anything else."""
     if value.isascii() and value.isdecimal() and len(value) < 10:
         return min(float(value), MAX_RETRY_AFTER_S)
     try:

@@ -1,4 +1,4 @@
-"""Signatures of Standard Webhooks, which go along with every form."""
+"""Signatures of Standard Webhooks, which every form sends."""
 
 import base64
 import hmac
@@ -7,13 +7,13 @@ from readstate.webhook_keys import secret_of
 
 
 class Signer:
-    """Signs with the present token and, while receivers learn a new one, with the old one as well."""
+    """Signs with the present token and, while the receiver changes to it, with the old one too."""
 
     def __init__(self, token: str, old_token: str | None = None) -> None:
         self._secrets = [secret_of(one) for one in (token, old_token) if one]
 
     def headers(self, message_id: str, body: bytes, now_s: int) -> dict[str, str]:
-        """The three headers of Standard Webhooks; one signature per secret, the present one first."""
+        """The three headers of Standard Webhooks; one signature per secret, the present first."""
         signed = b"%b.%d.%b" % (message_id.encode(), now_s, body)
         signatures = [base64.b64encode(hmac.digest(secret, signed, "sha256")).decode() for secret in self._secrets]
         return {

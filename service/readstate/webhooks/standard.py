@@ -1,4 +1,7 @@
-"""The native form: an event `read` as Standard Webhooks describes it (https://www.standardwebhooks.com, specification 1.0)."""
+"""The native form: an event `read` as Standard Webhooks has it.
+
+https://www.standardwebhooks.com, specification 1.0.
+"""
 
 import msgspec
 from msgspec import Struct
@@ -9,7 +12,10 @@ from readstate.webhooks.forms import SignHeaders, WebhookRequest
 
 
 class ReadData(Struct, frozen=True):
-    """`member` has read `room` up to `message`. Only ever the newest such fact: a receiver keeps the highest `revision`."""
+    """`member` has read `room` up to `message`.
+
+    A receiver keeps the data with the highest `revision`.
+    """
 
     app: str
     room: str
@@ -30,7 +36,7 @@ class ReadMessage(Struct, frozen=True):
 
 
 class Standard:
-    """Every event as `{"type":"read","timestamp":...,"data":{...}}`."""
+    """Puts every event into `{"type":"read","timestamp":...,"data":{...}}`."""
 
     name = "standard"
 

@@ -38,7 +38,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits of seconds become such of milliseconds."""
     monkeypatch.setattr(deliverer_module, "FIRST_WAIT_S", 0.05)
     monkeypatch.setattr(deliverer_module, "LONGEST_WAIT_S", 0.2)
-    monkeypatch.setattr(deliverer_module, "TEND_S", 0.05)
+    monkeypatch.setattr(deliverer_module, "SHARE_S", 0.05)
     monkeypatch.setattr(deliverer_module, "OUR_FAULT_WAIT_S", 0.05)
 
 
@@ -345,7 +345,7 @@ async def test_several_deliverers_share_the_shards(
         several = [await stack.enter_async_context(delivering()) for _ in range(3)]
 
         async def shared() -> bool:
-            held = [set(one._tending) for one in several]
+            held = [set(one._held) for one in several]
             return max(map(len, held)) <= 6 and sum(map(len, held)) == len(set.union(*held)) == EVENT_SHARDS
 
         await wait_until(shared, "the shards to be shared")

@@ -1,4 +1,4 @@
-"""The Tencent IM dialect (Tencent Cloud Chat): its server API under /v4, and its callbacks and webhooks.
+"""The Tencent IM dialect (Tencent Cloud Chat): server API under /v4, callbacks and webhooks.
 
 api            the dialect as one value: all commands as one Litestar router, and the callbacks
 auth           SDKAppID, administrator, UserSig, frequency

@@ -1,7 +1,7 @@
-"""Warnings that a command of the server API is called nearly too often (Tencent Cloud Chat, Alert.RequestOverLimit).
+"""Warnings that a command is called nearly too often (Alert.RequestOverLimit).
 
-Workers count calls, and note a command that comes near its limit. Deliverers read these notes from time to time, and one of
-them sends the warning to the receiver of webhooks.
+Workers count calls, and note when a command comes near its limit. Deliverers read these notes from
+time to time, and one of them sends the warning to the receiver of webhooks.
 """
 
 import asyncio
@@ -43,7 +43,8 @@ async def note(read_state: ReadState, app: str, command: str) -> None:
 class Alerts:
     """Sends the warnings. A warning is sent once, since a later one would be of no use.
 
-    `alert` makes the request for a command at a Unix second; `may_send` says whether the receiver takes requests now.
+    `alert` makes the request for a command at a Unix second. `may_send` says whether the receiver
+    takes requests now.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Alerts:
             except Fault as fault:
                 logger.warning("webhooks: alerts could not be looked at: %s", fault)
             except Exception:
-                # A fault of ours. Events must be delivered all the same.
+                # A defect. Events must be delivered all the same.
                 logger.exception("webhooks: alerts could not be looked at")
             await sleep_unless(stop, LOOK_S)
 

@@ -56,7 +56,7 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
 
 
 def tencent_app_of(settings: Settings) -> TencentApp:
-    """Who may call the Tencent dialect; its app is the first one."""
+    """Tencent's app as the settings have it. Here it is the first app."""
     return TencentApp(
         app=FIRST_APP,
         sdkappid=settings.tencent_sdkappid,
@@ -68,7 +68,7 @@ def tencent_app_of(settings: Settings) -> TencentApp:
 
 
 def callback_authenticator(settings: Settings) -> CallbackAuthenticator:
-    """Who may send Tencent's callbacks."""
+    """What checks callbacks, as the settings have it."""
     return CallbackAuthenticator(
         settings.tencent_token,
         settings.tencent_sdkappid,

@@ -1,6 +1,7 @@
-"""Who may call (Tencent Cloud Chat, RESTful API Overview): the parameters of the URL, in the order in which they are checked.
+"""Authentication of calls (Tencent Cloud Chat, RESTful API Overview), by parameters of the URL.
 
-contenttype, sdkappid, identifier and usersig, the UserSig itself, administrators, frequency; the body comes after them.
+Checked in this order: contenttype, sdkappid, identifier and usersig, the UserSig itself,
+administrators, frequency; the body comes after them.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ class TencentApp(Struct, frozen=True, kw_only=True):
     app: str  # our name of the app
     sdkappid: int | None = None
     key: str | None = None
-    old_key: str | None = None  # good as well
+    old_key: str | None = None  # valid too
     admins: frozenset[str] = frozenset()
     rate_limit: int = 0  # calls of one command in a second; 0: any number
 
@@ -63,7 +64,10 @@ class Authenticator:
         return self._tencent_app.app
 
     def check(self, query: Mapping[str, str]) -> None:
-        """Whether a call comes from an administrator of the app. Raises ProblemError for the first thing that is wrong."""
+        """Check that a call comes from an administrator of the app.
+
+        Raises ProblemError for the first thing that is wrong.
+        """
         usersigs = self._usersigs_of(query)
         identifier, usersig = query.get("identifier"), query.get("usersig")
         if not identifier or usersig is None:
@@ -73,7 +77,10 @@ class Authenticator:
             raise ProblemError(NOT_ADMIN)
 
     async def count(self, read_state: ReadState, command: str) -> None:
-        """Count a call of `command`. Raises ProblemError for one too many, and what the store raises."""
+        """Count a call of `command`.
+
+        Raises ProblemError above the limit, and what the store raises.
+        """
         limit = self._tencent_app.rate_limit
         if limit:
             hit = await read_state.throttle.hit_rate_limit(
@@ -121,7 +128,8 @@ class AuthMiddleware:
             if error.problem not in WRONG_SIGNATURES:
                 services.credentials.absent(client_address(scope))
                 raise
-            # A good signature passes however many bad ones came from its address.
+            # Only bad signatures count: a good one passes, however many bad ones came from its
+            # address.
             try:
                 services.credentials.missed(client_address(scope))
             except TooManyRequests as refusal:
@@ -130,7 +138,10 @@ class AuthMiddleware:
 
 
 def parameters(query: bytes) -> dict[str, str]:
-    """Percent-decoded once; of a name given twice the first counts. A query with too many parameters says nothing."""
+    """The parameters of a URL, percent-decoded once. The first of equal names counts.
+
+    A query with too many parameters counts as empty.
+    """
     try:
         given = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:

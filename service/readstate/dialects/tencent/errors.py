@@ -1,6 +1,6 @@
-"""The error codes of the dialect (Tencent Cloud Chat, Error Codes), and which of them answers what went wrong.
+"""The error codes of the dialect (Tencent Cloud Chat, Error Codes), and which error gets which.
 
-Clients go by the number; the words are for people.
+Clients go by the number; the text is for people.
 """
 
 import re
@@ -28,7 +28,7 @@ class ProblemError(Exception):
 
 
 class TooManyFailures(ProblemError):
-    """Too many bad signatures came from an address; the next one is looked at after `retry_after_s`."""
+    """Too many bad signatures came from an address. The next is checked after `retry_after_s`."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(TOO_MANY_FAILURES)
@@ -104,7 +104,7 @@ FAILURES = frozenset(
 
 NO_OPERATION = Operation(name="", family=GATEWAY)  # an error outside the commands
 
-# What a refusal or fault of the domain is answered with; what is not here is the family's own.
+# For refusals and faults of the domain. The others have the family's own problem.
 PROBLEMS: Mapping[type[errors.ReadStateError], Problem] = {
     errors.RoomUnknown: NO_SUCH_GROUP,
     errors.NotMember: NOT_IN_GROUP,
@@ -120,7 +120,10 @@ _INDEX = re.compile(r"\[[^]]*]")
 
 
 def owns(path: str) -> bool:
-    """Whether a path is this dialect's: all of /v4, and its services under other versions, which are refused in its words."""
+    """Whether a path is this dialect's: all of /v4, and its services under other versions.
+
+    The latter are refused in the dialect's words.
+    """
     return _PATH.fullmatch(path) is not None
 
 
@@ -138,14 +141,14 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 
 def _retry_after_s(error: Exception) -> int | None:
-    """In how many seconds a call that was one too many may be made again."""
+    """In how many seconds a call may be repeated, where calls were too many."""
     if isinstance(error, errors.TooManyRequests | TooManyFailures):
         return error.retry_after_s
     return 1 if isinstance(error, ProblemError) and error.problem is TOO_OFTEN else None
 
 
 def _explain(scope: Any, operation: Operation, error: Exception) -> tuple[Problem | None, str]:
-    """The code of an error, and what to say if not the code's own words; None for what nobody expected."""
+    """The problem of an error (None: it is a defect), and a text in place of its own."""
     family = operation.family
     if isinstance(error, ProblemError):
         return error.problem, str(error)
@@ -156,7 +159,7 @@ def _explain(scope: Any, operation: Operation, error: Exception) -> tuple[Proble
     if isinstance(error, BadBody):
         return _explain_body(str(error), family, operation.blames)
     if isinstance(error, ValidationException | ClientGone):
-        return family.body_unreadable, ""  # there is no body at all, or not the whole of it
+        return family.body_unreadable, ""  # there is no body, or only a part of it
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _explain_routing(scope, error)
     return None, ""
@@ -175,7 +178,7 @@ def _explain_routing(scope: Any, error: HTTPException) -> tuple[Problem, str]:
 
 
 def _explain_body(text: str, family: Family, blames: Mapping[str, Problem]) -> tuple[Problem, str]:
-    """The code of a body that could not be decoded: of its innermost field that has one, else the family's."""
+    """The problem of a body that could not be decoded: its innermost field's, else the family's."""
     place, missing = _PLACE.search(text), _MISSING.search(text)
     names = _INDEX.sub("", place[1]).split(".") if place and place[1] else []
     if missing:

@@ -1,4 +1,7 @@
-"""Groups: group_open_http_svc (Tencent Cloud Chat, RESTful API List). A group is the room of that id."""
+"""Groups: group_open_http_svc (Tencent Cloud Chat, RESTful API List).
+
+A group is the room with its id.
+"""
 
 from typing import Literal
 
@@ -40,7 +43,10 @@ _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 
 @operation("set_unread_msg_num", GROUP, SetUnread)
 async def set_unread_msg_num(request: Call, given: SetUnread) -> Ok:
-    """Set a member's unread messages of a group, at most as many as it has; for migrations. What the member has read stays read."""
+    """Set a member's unread messages of a group, at most as many as it has; for migrations.
+
+    What the member has read stays read.
+    """
     room = await _room(request, given.group)
     if has_unread(given_type(room.profile)):
         try:
@@ -54,7 +60,9 @@ async def set_unread_msg_num(request: Call, given: SetUnread) -> Ok:
 
 @operation("get_group_msg_receipt", GROUP, GetReceipts, GroupReceiptCounts, cost=costs.RECEIPTS)
 async def get_group_msg_receipt(request: Call, given: GetReceipts) -> Ok:
-    """How many members have read each of up to 50 messages of a group, and how many have not; the sender is in neither number."""
+    """How many members have read each of up to 50 messages of a group, and how many have not; the
+    sender is in neither number.
+    """
     room = await _room(request, given.group)
     seqs = [message.seq for message in given.messages]
     counts: dict[int, ReceiptCount | None] = {}
@@ -69,7 +77,9 @@ async def get_group_msg_receipt(request: Call, given: GetReceipts) -> Ok:
 
 @operation("get_group_msg_receipt_detail", GROUP, GetReceiptDetail, ReadPage, UnreadPage, cost=costs.RECEIPTS)
 async def get_group_msg_receipt_detail(request: Call, given: GetReceiptDetail) -> Ok:
-    """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names, up to 200 at once."""
+    """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names,
+    up to 200 at once.
+    """
     after = _read_cursor(given.cursor)
     room = await _room(request, given.group)
     if not _has_receipts(room):
@@ -91,7 +101,8 @@ async def get_group_msg_receipt_detail(request: Call, given: GetReceiptDetail) -
 async def group_msg_receipt(request: Call, given: SendReceipts) -> Ok:
     """Record that a member has read up to 50 messages of a group. What is unread does not change.
 
-    Passed over are the member's own messages, those read already, those that are unknown or have no receipts.
+    Passed over are the member's own messages, those read already, those that are unknown or have no
+    receipts.
     """
     room = await _room(request, given.group, given.member)
     if room.me is None:
@@ -115,7 +126,10 @@ async def _room(request: Call, group: str, member: str = "") -> Room:
 
 
 def _has_receipts(room: Room) -> bool:
-    """Whether messages of the group have receipts: not in every type of group. Raises ProblemError for a group that is too large."""
+    """Whether messages of the group have receipts, which depends on its type.
+
+    Raises ProblemError for a group that is too large.
+    """
     if not has_receipts(given_type(room.profile)):
         return False
     if room.member_count > MAX_RECEIPT_MEMBERS:
@@ -130,7 +144,7 @@ def _counts(seq: int, counts: ReceiptCount | None) -> ReceiptCounts:
 
 
 async def _members(read_state: ReadState, app: str, room: str, message: str, which: Filter) -> set[str]:
-    """Everybody who has, or has not, read a message and is still a member. Raises ProblemError."""
+    """The present members that have, or have not, read a message. Raises ProblemError."""
     found: set[str] = set()
     page = None
     while True:
@@ -142,18 +156,18 @@ async def _members(read_state: ReadState, app: str, room: str, message: str, whi
             raise ProblemError(NO_RECEIPT) from None
         found.update(receipts.non_readers, (receipt.member for receipt in receipts.readers if not receipt.left))
         page = receipts.next
-        # Behind those who are here come those who left, who may be many.
+        # After the present members come former ones, perhaps many.
         if not page or len(found) >= (receipts.read if which is Filter.READ else receipts.unread):
             return found
 
 
 def _make_cursor(member: str) -> str:
-    """Names the page behind `member`. A decimal number, as clients have seen until now."""
+    """The cursor of the page after `member`: a decimal number, as clients know it."""
     return str(int.from_bytes(b"\x01" + member.encode()))
 
 
 def _read_cursor(cursor: str | None) -> str:
-    """The member behind whom the page begins, "" for the first one. Raises ProblemError."""
+    """The member after which the page begins; "" for the first page. Raises ProblemError."""
     if cursor in (None, "", _LAST_PAGE):
         return ""
     try:

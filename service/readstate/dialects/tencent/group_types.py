@@ -6,10 +6,10 @@ import msgspec
 
 from readstate.domain.profiles import GROUP_TYPE
 
-MAX_RECEIPT_MEMBERS = 200  # of groups whose messages have receipts
+MAX_RECEIPT_MEMBERS = 200  # of a group whose messages have receipts
 
 _given = msgspec.json.Decoder(str).decode
-# Names of one type in different years and client SDKs.
+# A type has had several names, over the years and in client SDKs.
 _ALIASES = {"private": "Work", "work": "Work", "chatroom": "Meeting", "meeting": "Meeting"}
 _TYPES = {"public": "Public", "avchatroom": "AVChatRoom", "community": "Community", **_ALIASES}
 
@@ -20,7 +20,7 @@ def group_profile(given: str) -> dict[str, bytes]:
 
 
 def given_type(profile: Mapping[str, bytes]) -> str:
-    """The type of a group as it was given; "" for a room that is none, or whose field holds no text."""
+    """The type of a group as it was given; "" for other rooms, and for a field without text."""
     try:
         return _given(profile.get(GROUP_TYPE, b'""'))
     except msgspec.DecodeError:
@@ -41,5 +41,5 @@ def has_unread(given: str) -> bool:
 
 
 def has_receipts(given: str) -> bool:
-    """Whether messages in groups of a type have receipts, with up to MAX_RECEIPT_MEMBERS members."""
+    """Whether messages in groups of a type have receipts, up to MAX_RECEIPT_MEMBERS members."""
     return known_type(given) not in ("AVChatRoom", "Community")

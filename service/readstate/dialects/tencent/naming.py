@@ -1,7 +1,8 @@
-"""How Tencent's names and ours meet: accounts, conversations, groups, messages (Tencent Cloud Chat, Group System and Message Storage).
+"""Tencent's names and ours (Tencent Cloud Chat, Group System and Message Storage).
 
-An account is a user id. The conversation of two accounts is their one-to-one room. A group is the room of that id, a topic of a
-community the room with the topic's id. A message is its `MsgKey` in a conversation of two, and its `MsgSeq` in a group.
+An account is a user id. The conversation of two accounts is their one-to-one room. A group is the
+room with its id, a topic of a community the room with the topic's id. The id of a message is its
+`MsgKey` in a conversation of two, and its `MsgSeq` in a group.
 """
 
 import re
@@ -17,7 +18,7 @@ MAX_TOPIC_BYTES = 96
 MAX_SEQ = 2**53 - 1
 _TOPIC_MARK = "@TOPIC#_"
 
-# Also for JSON Schema; the end is spelled so that Python lets no line break in front of it.
+# Also for JSON Schema. Written so that Python allows no line break before the end.
 ACCOUNT_PATTERN = rf"^(?!\.\.?$)[ -~]{{1,{MAX_ACCOUNT_BYTES}}}$(?!\n)"
 _ACCOUNT = re.compile(ACCOUNT_PATTERN)
 _GROUP = re.compile(r"[\x20-\x7e]+")
@@ -26,14 +27,14 @@ _U32 = 2**32
 
 
 def is_account(value: str) -> bool:
-    """Whether `value` can be a UserID: 1 to 32 bytes of printable ASCII, blanks included, and not `.` or `..`."""
+    """Whether `value` can be a UserID: 1 to 32 printable ASCII characters, not `.` or `..`."""
     return _ACCOUNT.search(value) is not None
 
 
 def is_group(value: str) -> bool:
-    """Whether `value` can be a GroupId or TopicId: printable ASCII, below 96 bytes, for a topic up to 96.
+    """Whether `value` can be a GroupId (95 printable ASCII characters at most) or TopicId (96).
 
-    The ids that rooms of two have here are no groups, so no call about groups reaches one. Nor are `.` and `..`.
+    Ids of one-to-one rooms are excluded, so no call about groups reaches one. So are `.` and `..`.
     """
     most = MAX_TOPIC_BYTES if _TOPIC_MARK in value else MAX_GROUP_BYTES
     return (
@@ -45,12 +46,12 @@ def is_group(value: str) -> bool:
 
 
 def room_of_pair(one: str, other: str) -> str:
-    """The room of the conversation of two accounts, in whatever order they are named. It carries DIRECT_TAG."""
+    """The room of the conversation of two accounts, in either order. It has DIRECT_TAG."""
     return direct_room(one, other)
 
 
 def room_of_group(group: str, topic: str = "") -> str:
-    """The room of a group, or of one of its topics: each topic counts its own messages."""
+    """The room of a group, or of one of its topics, which count their own messages."""
     return topic or group
 
 
@@ -60,20 +61,24 @@ def message_of_seq(seq: int) -> str:
 
 
 def is_message_key(value: str) -> bool:
-    """Whether `value` can be a `MsgKey`: `{MsgSeq}_{MsgRandom}_{MsgTime}`, two numbers of 32 bits and seconds."""
+    """Whether `value` can be a `MsgKey`: `{MsgSeq}_{MsgRandom}_{MsgTime}`.
+
+    These are two numbers of 32 bits, and seconds.
+    """
     found = _MESSAGE_KEY.fullmatch(value)
     return found is not None and int(found[1]) < _U32 and int(found[2]) < _U32
 
 
 def message_key(seq: int, random: int, time_s: int) -> str:
-    """The `MsgKey` of a one-to-one message, from the three numbers that older clients send in its place."""
+    """The `MsgKey` of a one-to-one message, from the three numbers that older clients send."""
     return f"{seq}_{random}_{time_s}"
 
 
 def time_ms(time_s: int) -> int:
     """Unix ms for one of Tencent's times, which are whole seconds: the end of that second.
 
-    It is both what a message of that second was sent at and how far reading "up to that second" goes. So the second's messages are
-    read with it, those stamped finer by other dialects too; and one of the same second that comes later is still unread.
+    A message of that second was sent then, and reading "up to that second" ends then. So it covers
+    all messages of the second, also those that other dialects stamp finer; a message of the same
+    second that comes later is still unread.
     """
     return time_s * 1000 + 999

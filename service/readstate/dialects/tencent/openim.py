@@ -1,6 +1,7 @@
 """One-to-one conversations: openim (Tencent Cloud Chat, RESTful API List).
 
-This service owns no accounts, so whom or what it has never heard of is not refused: a conversation that nobody has begun is empty.
+This service keeps no accounts, so unknown accounts and messages are not refused: a conversation
+that has not begun is empty.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ from readstate.domain.read_state import ReadState
 from readstate.domain.types import Status
 from readstate.errors import NotMember, RoomUnknown
 
-MAX_TIME_S = 10**11  # a larger number is one of milliseconds
+MAX_TIME_S = 10**11  # a larger number is in milliseconds
 
 _UNREAD_FIELDS = ("To_Account", "Peer_Account")
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -55,7 +56,9 @@ _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
     blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
 )
 async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
-    """Mark a conversation read for one of its two accounts, up to and including a second; without one altogether."""
+    """Mark a conversation read for one of its two accounts, up to and including a second; without
+    one altogether.
+    """
     until_ms = read_until_ms(given.read_time)
     if given.reader != given.peer:
         try:
@@ -77,7 +80,9 @@ async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
     blames={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
 )
 async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
-    """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one conversations."""
+    """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one
+    conversations.
+    """
     app, read_state = request.auth, request.read_state
     peers = list(dict.fromkeys([given.peers] if isinstance(given.peers, str) else given.peers or ()))
     if not peers:
@@ -103,7 +108,10 @@ async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
     },
 )
 async def c2c_msg_read_receipt(request: Call, given: ReceiptMessages) -> Ok:
-    """Record that an account has read single messages of its peer. What is unread does not change; unknown messages are passed over."""
+    """Record that an account has read single messages of its peer.
+
+    What is unread does not change; unknown messages are passed over.
+    """
     for message in given.messages:
         if (message.sender, message.receiver) != (given.peer, given.reader):
             raise ProblemError(
@@ -119,9 +127,10 @@ async def c2c_msg_read_receipt(request: Call, given: ReceiptMessages) -> Ok:
 
 
 def read_until_ms(given: float | str | None) -> int | None:
-    """`MsgReadTime` as Unix ms for mark_read_until: None for none given, and for a time that has not passed yet. Raises ProblemError.
+    """`MsgReadTime` as Unix ms for mark_read_until; None when there is none, or it is not over yet.
 
     Clients send an integer, an integral float or a decimal string, and 0 or "" for none.
+    Raises ProblemError.
     """
     seconds = float(given or 0) if not isinstance(given, str) or _DECIMAL.fullmatch(given) else -1.0
     if seconds < 0 or not seconds.is_integer():
@@ -133,7 +142,10 @@ def read_until_ms(given: float | str | None) -> int | None:
 
 
 def _check_no_peers_meant(body: bytes) -> None:
-    """Other fields are passed over, but with Peer_Account misspelt the total would look like what was asked for. Raises ProblemError."""
+    """Refuse a body with Peer_Account misspelt: the total would look like the right answer.
+
+    Other unknown fields are ignored. Raises ProblemError.
+    """
     for name in decode(_fields, body):
         if name not in _UNREAD_FIELDS and nearest(name, _UNREAD_FIELDS) == "Peer_Account":
             raise ProblemError(ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
@@ -148,7 +160,10 @@ async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> i
 
 
 def _key(message: ReadMessage) -> str:
-    """The id of a message, from its key or from the three numbers that older clients send. Raises ProblemError."""
+    """The id of a message, from its key or from the three numbers that older clients send.
+
+    Raises ProblemError.
+    """
     if message.key is not None:
         if is_message_key(message.key):
             return message.key

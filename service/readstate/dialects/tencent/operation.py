@@ -1,4 +1,7 @@
-"""What a command is: its route, its entry in the OpenAPI document and what its caller pays, said once at the handler."""
+"""What a command is: its route, its entry in the OpenAPI document, what its caller pays.
+
+A handler says all of it in its decorator.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -33,12 +36,12 @@ SECURITY = {
 
 
 class Family(Struct, frozen=True):
-    """The words that the commands of one service have for what can happen to each of them."""
+    """The problems that all commands of one service can have."""
 
     service: str
     body_unreadable: Problem
-    illegal: Problem  # what is wrong has no code of its own
-    failed: Problem  # our fault or the store's; trying again helps
+    illegal: Problem  # for what has no problem of its own
+    failed: Problem  # a fault of ours or the store's; trying again helps
     no_such_command: Problem
 
 
@@ -68,10 +71,12 @@ def operation(
     blames: Mapping[str, Problem] | None = None,
     cost: int = costs.READ,
 ) -> Callable[[Answering], HTTPRouteHandler]:
-    """Make a route of a function that takes a body of `form` and returns one of `results` (default: Ok).
+    """Make a route of a function that takes a body of `form` and returns one of `results` (default:
 
-    `blames` has, by field, the problem that is answered for whatever is wrong with it, where that is not the family's own. `cost` is
-    what the caller pays (see costs).
+    Ok).
+
+    `blames` has, by field, the problem that is answered for a bad value, where it is not the
+    family's own. `cost` is what the caller pays (see costs).
     """
     json_body: Any = JSONBody
     answers: Any = Union[*(results or (Ok,)), Fail]
@@ -103,7 +108,7 @@ def operation(
 
 @dataclass
 class _Always200(DocumentedOperation):
-    """An operation that has no other status, 400 for a bad body included, which the framework adds by itself."""
+    """An operation with status 200 only. The framework adds 400, for a bad body, by itself."""
 
     def __post_init__(self) -> None:
         if self.responses is not None:

@@ -1,4 +1,7 @@
-"""The envelope of Tencent's REST API (Tencent Cloud Chat, RESTful API Overview). The HTTP status is always 200."""
+"""The envelope of Tencent's REST API (Tencent Cloud Chat, RESTful API Overview).
+
+The HTTP status is always 200.
+"""
 
 from typing import Any, Literal
 
@@ -25,13 +28,13 @@ class Fail(Struct, frozen=True, kw_only=True):
 
 
 class Problem(Struct, frozen=True):
-    """One documented error code. An empty `info`: each refusal says what is wrong."""
+    """One documented error code. Where `info` is empty, the error itself says what is wrong."""
 
     code: int
     info: str = ""
 
     def reply(self, info: str = "", *, request_id: str = "", retry_after_s: int | None = None) -> Reply:
-        """The failure, in the words of `info` or else its own; with Retry-After, in seconds, if given."""
+        """The failure, with `info` or else its own text, and with Retry-After (s) if given."""
         failure = Fail(ErrorInfo=info or self.info, ErrorCode=self.code)
         reply = _reply(failure, str(self.code), request_id or new_id())
         if retry_after_s is not None:

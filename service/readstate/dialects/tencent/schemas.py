@@ -1,6 +1,9 @@
-"""The wire types of Tencent's REST API. Names and meanings are those of its documentation and of the published clients.
+"""The wire types of Tencent's REST API.
 
-Requests ignore fields they do not know, as the original does. Where clients differ in a field's type, all that are in use are taken.
+Names and meanings are those of its documentation and of the published clients.
+
+Requests ignore unknown fields, as the original does. Where clients differ in a field's type, all
+types that are in use are taken.
 """
 
 from typing import Annotated, Literal
@@ -40,7 +43,9 @@ class GetUnread(Struct, frozen=True):
 
 
 class ReadMessage(Struct, frozen=True):
-    """A message that is receipted in openim/c2c_msg_read_receipt: by its key, or by the numbers that the key is made of."""
+    """A message that is receipted in openim/c2c_msg_read_receipt: by its key, or by the numbers
+    that the key is made of.
+    """
 
     sender: Account = field(name="From_Account")
     receiver: Account = field(name="To_Account")
@@ -158,7 +163,10 @@ class NonReader(Struct, frozen=True):
 
 
 class ReceiptPage(Ok, frozen=True, kw_only=True):
-    """A page of a message's receipts. The documentation has `IsFinish` and `IsFinished`, and clients read one or the other."""
+    """A page of a message's receipts.
+
+    The documentation has `IsFinish` and `IsFinished`, and clients read one or the other.
+    """
 
     IsFinish: Literal[0, 1]
     IsFinished: Literal[0, 1]

@@ -1,7 +1,9 @@
-"""UserSig, the signature that callers bring (Tencent Cloud Chat, Generating UserSig; TLSSigAPIv2 with HMAC-SHA256).
+"""UserSig, the signature of callers, and Sign, the signature of webhooks.
 
-A UserSig is JSON claims, deflated by zlib and written in base64 with `*` for `+`, `-` for `/` and `_` for `=`. What is signed is not that
-JSON but four lines made of its values, so spelling and packing differ between the libraries and mean nothing.
+UserSig (Tencent Cloud Chat, Generating UserSig; TLSSigAPIv2 with HMAC-SHA256) is JSON claims,
+deflated by zlib and written in base64 with `*` for `+`, `-` for `/` and `_` for `=`. The signature
+covers four lines made of the claims' values, not the JSON itself; so libraries may write and pack
+the JSON as they like.
 """
 
 import base64
@@ -30,7 +32,7 @@ from readstate.dialects.tencent.errors import (
 
 MAX_TEXT_BYTES: Final = 2 * 1024
 MAX_CLAIMS_BYTES: Final = 4 * 1024  # inflated
-MAX_KNOWN: Final = 1024  # signatures remembered as good
+MAX_KNOWN: Final = 1024  # valid signatures that are remembered
 
 _ALPHABET = re.compile(r"[A-Za-z0-9*-]+_{0,2}")
 _TO_BASE64 = str.maketrans("*-_", "+/=")
@@ -39,7 +41,7 @@ _Number = Annotated[int, Meta(ge=0, lt=2**53)] | Annotated[str, Meta(pattern=r"\
 
 
 class _Claims(Struct, frozen=True):
-    """What a UserSig holds."""
+    """The claims of a UserSig."""
 
     version: Literal["2.0"] = field(name="TLS.ver")
     identifier: str = field(name="TLS.identifier")
@@ -47,11 +49,11 @@ class _Claims(Struct, frozen=True):
     time_s: _Number = field(name="TLS.time")
     life_s: _Number = field(name="TLS.expire")
     signature: str = field(name="TLS.sig")
-    userbuf: Any = field(name="TLS.userbuf", default=UNSET)  # of another product; none is expected here
+    userbuf: Any = field(name="TLS.userbuf", default=UNSET)  # of another product; refused here
 
     @property
     def ends_s(self) -> int:
-        """Unix seconds from which on the signature is no longer good: behind its last second."""
+        """The Unix second from which on the signature is invalid: the one after its last."""
         return int(self.time_s) + int(self.life_s) + 1
 
     def expected(self, key: bytes) -> bytes:
@@ -67,10 +69,10 @@ _decode_claims = msgspec.json.Decoder(_Claims).decode
 
 
 class UserSigs:
-    """Tells good signatures from bad ones, and remembers the good ones until they expire.
+    """Checks signatures, and remembers the valid ones until they expire.
 
-    `key` is used as the text that it is: its hexadecimal digits are not decoded. What was signed with `old_key` is good as well.
-    `now` gives Unix seconds.
+    `key` is used as text: its hexadecimal digits are not decoded. Signatures with `old_key` are
+    valid too. `now` gives Unix seconds.
     """
 
     def __init__(self, *, sdkappid: int, key: str, old_key: str | None = None, now: Callable[[], float] = time) -> None:
@@ -80,13 +82,14 @@ class UserSigs:
         self._known: FIFOCache[bytes, tuple[str, int]] = FIFOCache(MAX_KNOWN)
 
     def check(self, usersig: str, identifier: str) -> None:
-        """Raises ProblemError unless `usersig` was made for this app and `identifier`, with its key, and has not expired.
+        """Check that `usersig` is for this app and `identifier`, well signed, and not expired.
 
-        The checks have the order of Tencent's own verifier: form, app, identifier, expiry, signature.
+        The checks have the order of Tencent's own verifier: form, app, identifier, expiry,
+        signature. Raises ProblemError.
         """
         if not usersig:
             raise ProblemError(SIGNATURE_EMPTY)
-        # By digest: how long looking it up takes says nothing about the signatures that are known.
+        # By digest, so that the time of a look-up tells nothing about the known signatures.
         digest = hashlib.sha256(usersig.encode("utf-8", "surrogatepass")).digest()
         if (known := self._known.get(digest)) and known[0] == identifier and self._now() < known[1]:
             return
@@ -107,7 +110,10 @@ class UserSigs:
 
 
 def unpack(usersig: str) -> _Claims:
-    """What a UserSig claims, unverified. Raises ProblemError when it is malformed or over a limit."""
+    """The claims of a UserSig, not verified.
+
+    Raises ProblemError when it is malformed or too large.
+    """
     if len(usersig) > MAX_TEXT_BYTES or not _ALPHABET.fullmatch(usersig):
         raise ProblemError(SIGNATURE_MALFORMED)
     try:
@@ -120,7 +126,10 @@ def unpack(usersig: str) -> _Claims:
 
 
 def _inflate(packed: bytes) -> bytes:
-    """The one complete zlib stream that `packed` is. Raises zlib.error when it is not, and when it holds more than a UserSig can."""
+    """Inflate `packed`, one complete zlib stream.
+
+    Raises zlib.error when it is none, and when it holds more than a UserSig can.
+    """
     inflater = zlib.decompressobj()
     inflated = inflater.decompress(packed, MAX_CLAIMS_BYTES + 1)
     if not inflater.eof or inflater.unused_data or len(inflated) > MAX_CLAIMS_BYTES:
@@ -129,8 +138,8 @@ def _inflate(packed: bytes) -> bytes:
 
 
 def sign(token: str, request_time: str) -> str:
-    """The `Sign` of a webhook sent at `request_time` (Unix seconds), to Tencent's customers and by them: lower-case hex SHA-256.
+    """The `Sign` of a webhook sent at `request_time` (Unix seconds): lower-case hex SHA-256.
 
-    It proves that the sender knows the token, and covers neither the body nor the rest of the URL.
+    It proves that the sender knows the token. It covers neither the body nor the rest of the URL.
     """
     return hashlib.sha256(f"{token}{request_time}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,7 @@
-"""What the fields and parameters of this dialect mean, for the OpenAPI document, after Tencent Cloud Chat."""
+"""What the fields and parameters of this dialect mean, for the OpenAPI document.
+
+After Tencent Cloud Chat.
+"""
 
 from readstate.dialects.http.openapi.vocabulary import Field, Vocabulary
 

@@ -1,7 +1,11 @@
-"""Tencent's form: `C2C.CallbackAfterMsgReport` (document 1047/43465) for one-to-one rooms, `Group.CallbackAfterReadReceipt`
-(1047/60395) for groups, `Alert.RequestOverLimit` (1047/60256). Protocol of webhooks: 1047/34354.
+"""Tencent's form of webhooks (protocol: document 1047/34354).
 
-Numbers are those at the time of delivery. The signature headers of Standard Webhooks go along, because `Sign` does not cover the body.
+C2C.CallbackAfterMsgReport      for one-to-one rooms (1047/43465)
+Group.CallbackAfterReadReceipt  for groups (1047/60395)
+Alert.RequestOverLimit          for commands called nearly too often (1047/60256)
+
+Numbers are those at the time of delivery. The signature headers of Standard Webhooks are sent too,
+because `Sign` does not cover the body.
 """
 
 import asyncio
@@ -45,7 +49,7 @@ class Reader(Struct, frozen=True):
 
 
 class MsgReceipt(Struct, frozen=True):
-    """How many have read one message, and who newly did."""
+    """How many members have read one message, and which have read it now."""
 
     MsgSeq: int
     ReadNum: int
@@ -74,9 +78,10 @@ class RequestOverLimit(Struct, frozen=True):
 
 
 class TencentForm:
-    """The events of `app` (Tencent's) in its rooms; anything else this form does not tell.
+    """Puts events of `app`, Tencent's app, into Tencent's webhooks; it has none for other events.
 
-    `rate_limit` is how often a command may be called in a second (0: any number). `token` makes `Sign`; `sign_headers` makes the headers that cover the body.
+    `rate_limit` is how often a command may be called in a second (0: any number). `token` makes
+    `Sign`; `sign_headers` makes the headers that cover the body.
     """
 
     name = "tencent"
@@ -109,12 +114,12 @@ class TencentForm:
         if told is None:
             return None
         body = msgspec.json.encode(told)
-        # An id of its own: who is told in both forms must not take one for a repeat of the other.
+        # An id of its own: a receiver of both forms must not take one for a repeat of the other.
         headers = self._sign_headers(f"{event.id}_{self.name}", body, now_s)
         return WebhookRequest(body, headers, self._query(told.CallbackCommand, now_s), wants_json=True)
 
     async def covers(self, event: ReadEvent) -> bool:
-        """Whether the event is of a room whose reads Tencent tells: a one-to-one conversation or a group with receipts."""
+        """Whether the event is of a one-to-one conversation or a group with receipts."""
         if event.app != self._app:
             return False
         try:
@@ -133,7 +138,10 @@ class TencentForm:
         )
 
     async def _read_until_ms(self, event: ReadEvent) -> int:
-        """When nothing was left, the moment of reading. Else that of the message: what came after it is not read."""
+        """The time of reading when nothing is left unread, else the time of the message.
+
+        What came after that message is not read.
+        """
         if not event.unread:
             return event.at_ms
         try:
@@ -154,7 +162,7 @@ class TencentForm:
         return ReadReceipt(READ_RECEIPT, event.room, group_type, listed, event.at_ms)
 
     async def _group_type(self, event: ReadEvent) -> str:
-        """The type of a group whose messages have receipts; "" for any other room."""
+        """The type of a group whose messages have receipts; "" for other rooms."""
         if not _is_msg_seq(event.message):
             return ""
         room = await self._read_state.rooms.room(app=event.app, room=event.room)
@@ -162,18 +170,22 @@ class TencentForm:
         return given if has_receipts(given) and room.member_count <= MAX_RECEIPT_MEMBERS else ""
 
     async def _counts(self, event: ReadEvent) -> list[ReceiptCount]:
-        """Of the newest messages that the event covers, newest first. A message's id is its MsgSeq, which may have gaps."""
+        """The counts of the newest messages that the event covers, newest first.
+
+        A message's id is its MsgSeq. These numbers may have gaps.
+        """
         newest, covered = int(event.message), min(event.seq - event.before, MAX_MESSAGES)
         asked = [str(number) for number in range(newest, max(newest - MAX_RECEIPT_MESSAGES, 0), -1)]
         found = await self._read_state.receipts.receipt_counts(app=event.app, room=event.room, messages=asked)
         known = [count for count in found if count is not None][:covered]
         if None in found[:covered]:
-            # Deleted messages and gaps look alike here, so where the event's messages end has to be looked up.
+            # Deleted messages and gaps look alike here, so a look-up finds the end of the event's
+            # messages.
             known = known[: await self._how_many_after(event, known)]
         return known
 
     async def _how_many_after(self, event: ReadEvent, counts: Sequence[ReceiptCount]) -> int:
-        """How many of `counts`, newest first, stand after `event.before`."""
+        """How many of `counts`, newest first, come after `event.before`."""
         first, last = 0, len(counts)
         while first < last:
             middle = (first + last) // 2
@@ -197,14 +209,14 @@ class TencentForm:
             await Alerts(self._read_state, self._app, self._alert, send, may_send).run(stop)
 
     def _alert(self, command: str, now_s: int) -> WebhookRequest:
-        """That a command of the server API is called nearly more often than its limit allows."""
+        """The warning that a command is called nearly too often."""
         limit = self._rate_limit
         body = msgspec.json.encode(RequestOverLimit(OVER_LIMIT, SERVICES[command], command, nearly(limit), limit))
         headers = self._sign_headers(f"alert_{command}_{now_s}", body, now_s)
         return WebhookRequest(body, headers, self._query(OVER_LIMIT, now_s), wants_json=True)
 
     def _query(self, command: str, now_s: int) -> str:
-        """In Tencent's order. Who or what read is not known here."""
+        """The query of the URL, in Tencent's order. The device that read is not known here."""
         parts = {
             "SdkAppid": str(self._sdkappid),
             "CallbackCommand": command,
@@ -218,7 +230,7 @@ class TencentForm:
 
 
 def _pair_of(event: ReadEvent) -> tuple[str, str] | None:
-    """The two of a conversation, one of whom has read; None for any other event."""
+    """The two users of a conversation of which one has read; None for other events."""
     pair = direct_pair(event.room)
     return pair if pair and event.member in pair else None
 
@@ -228,7 +240,7 @@ def _is_msg_seq(message: str) -> bool:
 
 
 def webhook_form(settings: Settings, app: str, read_state: ReadState, sign_headers: SignHeaders) -> TencentForm | None:
-    """The form of Tencent's app, which is `app` here; None when none is set up."""
+    """The form for Tencent's app, which is `app` here; None when it is not set up."""
     if settings.tencent_sdkappid is None or settings.webhook_token is None:
         return None
     return TencentForm(
