@@ -1,10 +1,11 @@
-"""The read-state part of Rocket.Chat's REST API, version 1, under /api/v1 (developer.rocket.chat/apidocs).
+"""The read-state part of Rocket.Chat's REST API under /api/v1 (developer.rocket.chat/apidocs).
 
 api            the dialect as one value: all calls as one Litestar router
 auth           X-Auth-Token and X-User-Id, and so many calls a minute
 operation      what a call is: its route, its OpenAPI entry, the order of checks
 validation     requests read, and held against their forms in the words of the original's validator
-reading, receipts, subscriptions, counters, users    the calls
+reading, receipts, subscriptions, counters, users
+               the calls
 rooms          which room a request means
 views          rooms and users as objects of this dialect
 schemas        wire types of requests and answers

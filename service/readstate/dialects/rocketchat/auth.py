@@ -1,10 +1,12 @@
-"""Who may pass: X-Auth-Token and X-User-Id, which must belong together (developer.rocket.chat, authenticate a REST client).
+"""Authentication by X-Auth-Token and X-User-Id, which must belong together, and rate limits.
 
-Nothing in a request names its app, so a token is looked for in all of them. Checked before the query and the body are looked at.
+See developer.rocket.chat, authenticate a REST client. Nothing in a request names its app, so a
+token is looked for in all apps. Authentication comes before query and body are looked at.
 
-So many calls a user may make of one route in each minute, counted over all workers. The original counts by address, ten a minute, and
-ordinary users of it run into that; here it is by user, and far more unless READSTATE_ROCKETCHAT_RATE_LIMIT says otherwise. Headers and
-body are the original's; `Retry-After` is an addition.
+A user may call each route so many times a minute, counted over all workers. The original counts by
+address, ten calls a minute, a limit that ordinary users meet. Here the default is far higher
+(READSTATE_ROCKETCHAT_RATE_LIMIT). Headers and body are the original's; `Retry-After` is an
+addition.
 """
 
 import time
@@ -26,19 +28,19 @@ from readstate.domain.limits import MAX_ID_BYTES
 
 RATE_WINDOW_MS = 60_000
 MAX_REMEMBERED = 50_000  # tokens, per worker
-MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
+MAX_USER_BYTES = 3 * MAX_ID_BYTES  # every byte percent-encoded
 
 _TOKEN, _USER = b"x-auth-token", b"x-user-id"
 
 
 class TokenAppCache:
-    """Remembers in which app a token was good, so that with many apps only its first use asks them all."""
+    """Remembers the app of a token, so that with many apps only its first use asks them all."""
 
     def __init__(self) -> None:
         self._apps: FIFOCache[tuple[str, bytes], str] = FIFOCache(MAX_REMEMBERED)
 
     async def session(self, services: Services, token: str, user: bytes, address: str) -> Session | None:
-        """The session of `token` in the app where it is a token of `user`, who is named as a header has it."""
+        """The session of `token` if it is a token of `user`, which is given as in the header."""
         app = self._apps.get((token, user))
         session = await services.tokens.verify(app, token) if app else None
         if session is not None and _is(session, user):
@@ -49,7 +51,7 @@ class TokenAppCache:
             if _is(session, user):
                 self._apps[token, user] = session.app
                 return session
-        if found:  # a good token under a wrong name
+        if found:  # a valid token with the wrong user
             services.credentials.missed(address)
         return None
 
@@ -89,7 +91,10 @@ class Authenticator:
 
 
 async def count(services: Services, session: Session, operation: str, limit: int) -> Headers:
-    """Count one call of at most `limit` (0: any number); the headers that say where the count stands. Raises ProblemError for one too many."""
+    """Count one call of at most `limit` a minute (0: any number).
+
+    Returns the headers that say where the count stands. Raises ProblemError above the limit.
+    """
     if limit == 0:
         return ()
     hit = await services.throttle.hit_rate_limit(
@@ -107,6 +112,9 @@ async def count(services: Services, session: Session, operation: str, limit: int
 
 
 def _is(session: Session, header: bytes) -> bool:
-    """Whether a header names the session's user: as UTF-8, percent-encoded, or in the one-byte characters that some clients send."""
+    """Whether a header names the session's user.
+
+    As UTF-8, percent-encoded, or in the one-byte characters that some clients send.
+    """
     user = session.user.encode()
     return user in (header, unquote_to_bytes(header), header.decode("latin-1").encode())

@@ -1,7 +1,8 @@
-"""How many messages wait in a room (apidocs/get-channel-counters, get-dm-counters).
+"""Counts of a room (apidocs/get-channel-counters, get-dm-counters).
 
-Counts are exact: `unreads` is every countable message after the caller's cursor, the caller's own left out, in rooms of every kind.
-Mentions are not known here, so `userMentions` is 0. `msgs` is how many messages were ever posted.
+Counts are exact: `unreads` is every countable message after the caller's cursor, without the
+caller's own, in rooms of every kind. Mentions are not known here, so `userMentions` is 0. `msgs` is
+how many messages were ever posted.
 """
 
 from litestar import HttpMethod
@@ -70,7 +71,7 @@ async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
 
 
 async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, name: str, user: str) -> Room:
-    """The room of the wanted kind, by its id or else by its name. Of others only an open one is there.
+    """The room of the wanted kind, by its id or else by its name: the caller's own, or an open one.
 
     Raises ProblemError.
     """
@@ -97,7 +98,10 @@ async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnsw
 
 
 def _room_counters(room: Room, what: str) -> CountersAnswer:
-    """Counts for a member. A frozen room is an archived one here; what it is called is its members' affair. Raises ProblemError."""
+    """The counts of a room. For a caller that is not a member, only that.
+
+    A frozen room is an archived one here; only its members learn its name. Raises ProblemError.
+    """
     if room.me is None:
         return CountersAnswer(joined=False)
     if room.status is Status.FROZEN:
@@ -106,7 +110,7 @@ def _room_counters(room: Room, what: str) -> CountersAnswer:
 
 
 def _counters(room: Room, me: MemberState, from_ms: int) -> CountersAnswer:
-    """`from_ms` 0: unreads are counted from nowhere."""
+    """`from_ms`: from when on messages are unread; 0 for none."""
     return CountersAnswer(
         joined=True,
         members=room.member_count,
@@ -119,6 +123,9 @@ def _counters(room: Room, me: MemberState, from_ms: int) -> CountersAnswer:
 
 
 def _check_user(session: Session, user: str) -> None:
-    """Whoever asks about somebody else needs a permission that no token here carries. Raises ProblemError."""
+    """Refuse questions about other users: no token here has that permission.
+
+    Raises ProblemError.
+    """
     if user not in ("", session.user):
         raise ProblemError(FORBIDDEN)

@@ -1,8 +1,9 @@
-"""Refusals and faults in Rocket.Chat's words: HTTP status, `error`, and for some `errorType` and `details`.
+"""Refusals and faults in Rocket.Chat's words: HTTP status, `error`, `errorType` and `details`.
 
-A coded error has its code in brackets behind `error` and again in `errorType`: clients read either. Errors of the request's form have the
-code in `errorType` only, and some failures have none at all. Which is which is the original's choice, and clients depend on it. Texts
-that the original does not have (a wrong path or method, a body too large, our own faults) are ours and say so below.
+A coded error has its code in brackets after `error` and again in `errorType`: clients read either.
+Errors of the request's form have the code in `errorType` only, and some failures have none at all.
+Clients depend on these differences of the original. Texts that the original does not have (a wrong
+path or method, a body too large, our own faults) are marked as ours below.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ from readstate.domain.limits import MAX_BODY_BYTES
 
 
 class ProblemError(Exception):
-    """A refusal that only this dialect knows, as it will be answered. `error` stands in for the problem's own text."""
+    """A call ends with this problem. `error` replaces the problem's own text."""
 
     def __init__(self, problem: Problem, error: str = "", headers: Headers = ()) -> None:
         super().__init__(error or problem.error)
@@ -39,7 +40,10 @@ ROOM_REQUIRED = Problem(400, "error-param-required", "The 'roomId' param is requ
 INVALID_DATE = Problem.coded("error-roomId-param-invalid", 'The "lastUpdate" query parameter must be a valid date.')
 INVALID_SUBSCRIPTION = Problem(400, "error-invalid-subscription", "error-invalid-subscription")
 TOO_MANY_REQUESTS = Problem(429, "error-too-many-requests", "")
-SLOW_DOWN = "Error, too many requests. Please slow down. You must wait {} seconds before trying this endpoint again. [error-too-many-requests]"
+SLOW_DOWN = (
+    "Error, too many requests. Please slow down. "
+    "You must wait {} seconds before trying this endpoint again. [error-too-many-requests]"
+)
 NOT_FOUND = Problem(404, "not-found", "API endpoint does not exist")  # ours
 NOT_ALLOWED = Problem(405, "method-not-allowed", "Method not allowed; the Allow header names those that are")  # ours
 TOO_LARGE = Problem(413, "too-large", f"The body must have at most {MAX_BODY_BYTES} bytes")  # ours
@@ -52,7 +56,7 @@ UNKNOWN_OUTCOME = Problem(  # ours
     "Service unavailable: it is unknown whether this was done; ask for the present state before you repeat it",
 )
 
-# Unless a call has its own words for it. What is not here says itself what is wrong with it.
+# Unless a call has its own words for a refusal. Refusals that are not here have their own texts.
 PROBLEMS: Problems = {
     errors.RoomUnknown: Problem.coded("error-invalid-room", "Invalid room"),
     errors.NotMember: Problem.coded("error-invalid-room", "Invalid room"),
@@ -86,7 +90,7 @@ def answer(scope: Any, error: Exception) -> Reply:
     """The answer to an error of a call; also its outcome in metrics and logs."""
     found = _answer(own_operation(scope, NO_OPERATION), error)
     scope["outcome"] = found.code
-    # Who was counted is told where the count stands, also when the call itself failed.
+    # A call that was counted shows where the count stands, also when it failed.
     found.more_headers += scope.get("rate_headers", ())
     if found.status == 500:
         log_failure(scope, error)
@@ -107,7 +111,7 @@ def _answer(operation: Operation, error: Exception) -> Reply:
         text = str(error) if isinstance(error, errors.StoreFull) else ""
         return problem.reply(text, ((b"retry-after", b"%d" % error.retry_after_s),))
     if isinstance(error, ClientGone):
-        return NOT_SERVED.reply()  # nobody is left to read it
+        return NOT_SERVED.reply()  # the client does not read it
     if isinstance(error, HTTPException) and error.status_code < 500:
         headers = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
         return _FRAMEWORK.get(error.status_code, NOT_SERVED).reply(headers=headers)

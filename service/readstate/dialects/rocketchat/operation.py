@@ -1,7 +1,7 @@
-"""What a call is: its route, its entry in the OpenAPI document, and the order in which it is checked.
+"""What a call is: its route, its entry in the OpenAPI document, and the order of its checks.
 
-The session first (auth), then the form of the request, then the rate, then the call itself. So a 401 wins over a 400, and a request
-that has not the right form does not count.
+The session first (auth), then the form of the request, then the rate, then the call itself. So a
+401 wins over a 400, and a request with a wrong form does not count.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -42,14 +42,14 @@ Answering = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the forms
 
 
 class Call(Request[Any, Session, Any]):
-    """A request that the gate has let in: `auth` is the session of whoever asks; there is none at a call that is open to all."""
+    """An authenticated request; `auth` is the caller's session. Login has none."""
 
     @property
     def services(self) -> Services:
         return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
     def charge(self, cost: float) -> None:
-        """What the call has turned out to cost, beside what its caller paid."""
+        """Charge what the call turned out to cost beyond its price."""
         self.services.rate_limits.charge(self.auth.app, self.auth.user, cost)
 
 
@@ -66,12 +66,12 @@ def operation(
     unmatched: str = NOT_ANY_OF,
     cost: int = costs.READ,
 ) -> Callable[[Answering], HTTPRouteHandler]:
-    """Make a route of a function that takes a request in one of `forms` and returns the body of the answer.
+    """Make a route of a function that takes one of `forms` and returns the body of the answer.
 
-    `name` is that in metrics, logs and OpenAPI. `misfit` is what a request without the right form is told instead of the
-    validator's words, `empty` what it is told when a field is "", `unmatched` what stands behind those words
-    when there are several forms. `problems` are the call's own words for refusals of the domain.
-    `cost` is what its caller pays (see costs).
+    `name` is the name in metrics, logs and OpenAPI. `misfit` answers a request with a wrong form,
+    instead of the validator's words; `empty` answers a field that is ""; `unmatched` stands after
+    the validator's words when there are several forms. `problems` are the call's own words for
+    refusals of the domain. `cost` is what the caller pays (see costs).
     """
     wrong = misfit or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
 
@@ -106,7 +106,7 @@ def operation(
 
 
 async def _given(request: Call) -> tuple[Any, bool]:
-    """What the request says, and whether numbers and booleans have to come as such."""
+    """The content of the request, and whether it has types: then "1" is no number."""
     if request.method in (HttpMethod.GET, HttpMethod.HEAD):
         return read_query(request.scope["query_string"]), False
     body = await wire_body.read_body(request.receive)
@@ -122,7 +122,7 @@ def _documented(
     signed_in: bool,
     required: Collection[str],
 ) -> dict[str, Any]:
-    """Arguments for a route decorator. `required` fields are so although their form has a default."""
+    """Arguments for a route. `required` fields are required although their form has a default."""
     responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
     for status, meaning in _MEANINGS.items():
         responses[status] = ResponseSpec(data_container=FailureAnswer, description=meaning, generate_examples=False)
@@ -137,7 +137,10 @@ def _documented(
 
 
 def _asking(schemas: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -> type[DocumentedOperation]:
-    """An operation that takes what `schemas` say. The framework reads that off a handler's arguments; ours has none."""
+    """An operation with the parameters or the body that `schemas` describe.
+
+    The framework reads them off a handler's arguments; ours has none.
+    """
 
     @dataclass
     class Asking(DocumentedOperation):

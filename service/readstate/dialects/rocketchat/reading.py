@@ -1,11 +1,13 @@
-"""Reading a room, and wanting to see it as unread (apidocs/mark-channel-as-read, mark-channel-as-unread; chat.readThread since 8.8.0).
+"""Marking a room read or unread (apidocs/mark-channel-as-read, mark-channel-as-unread).
 
-The original moves the cursor back to show a room as unread. Cursors here never go back, and receipts are never taken back: a mark is kept
-beside the cursor, which the caller's next read takes away. While it is set, `alert` is true and `ls` is the time of the message; `unread`
-stays what it is.
+To show a room as unread, the original moves the cursor back. Here cursors never go back, and
+receipts are never taken back. Instead a mark is kept beside the cursor, until the caller reads
+again. While it is set, `alert` is true and `ls` is the time of the message; `unread` does not
+change.
 
-Threads are not kept here: a reply counts in its room like any message, and is read with the room. So reading a thread changes nothing. It
-is answered for clients that call it whenever a thread is opened; a thread that the caller cannot see is refused.
+Threads are not kept here: a reply counts in its room like any message, and is read with the room.
+So chat.readThread (since 8.8.0) changes nothing. It exists for clients that call it whenever a
+thread is opened, and refuses a thread that the caller cannot see.
 """
 
 from litestar import HttpMethod
@@ -38,7 +40,10 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
     problems={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
 )
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
-    """The caller has read the whole room. `readThreads` is accepted: replies are read with their room in any case."""
+    """The caller has read the whole room.
+
+    `readThreads` is accepted: replies are read with their room in any case.
+    """
     session = request.auth
     await request.services.reading.mark_read_until(
         app=session.app, room=given.room, user=session.user, with_badge=False
@@ -55,7 +60,9 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     problems=message_problems("readThreads"),
 )
 async def read_thread(request: Call, given: ReadThread) -> Done:
-    """Accepted for a thread in a room of the caller, and changes nothing: replies are read with their room."""
+    """Accepted for a thread in a room of the caller, and changes nothing: replies are read with
+    their room.
+    """
     room, me = await room_of_message(request.services, request.auth, given.message)
     await request.services.messages.message(
         app=request.auth.app, room=room.room, message=given.message, after=me.joined
@@ -73,7 +80,9 @@ async def read_thread(request: Call, given: ReadThread) -> Done:
     problems=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
-    """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the caller reads it again."""
+    """Show a room as unread, from its newest message on or from `firstUnreadMessage` on, until the
+    caller reads it again.
+    """
     services, session = request.services, request.auth
     if isinstance(given, UnreadRoom):
         await services.reading.mark_unread(app=session.app, room=given.room, user=session.user)
@@ -83,7 +92,11 @@ async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:
 
 
 async def _unread_from(services: Services, session: Session, message: str) -> None:
-    """Raises ProblemError for a message that the caller cannot see or has sent, and for who has never read."""
+    """Mark a room unread from a message on.
+
+    Raises ProblemError for a message that the caller cannot see or has sent, and for a caller that
+    has never read the room.
+    """
     try:
         room, me = await room_of_message(services, session, message)
         found = await services.receipts.page(app=session.app, room=room.room, message=message, limit=1, after=me.joined)
@@ -98,5 +111,5 @@ async def _unread_from(services: Services, session: Session, message: str) -> No
 
 
 def _is_unread(message: MessageRef, me: MemberState) -> bool:
-    """Whether the caller sees the message as unread already: then there is nothing to mark."""
+    """Whether the message is unread for the caller already."""
     return message.seq > me.cursor or (me.marked_ms is not None and me.marked_ms <= message.at_ms)

@@ -1,8 +1,9 @@
-"""GET chat.getMessageReadReceipts: who has read a message, and since when (apidocs/get-message-read-receipts).
+"""Who has read a message, and since when (apidocs/get-message-read-receipts).
 
-The sender comes first, with the message's own time; the others by the time at which they had read
-it, then by id. Who left after reading keeps the receipt; who joined later has none and sees none.
-Without `offset` and `count` all receipts come in one answer, up to MAX_RECEIPTS.
+The sender comes first, with the message's own time; the others in the order of the time at which
+they had read it, then of their ids. A member that left after reading keeps the receipt; one that
+joined later has none and sees none. Without `offset` and `count` all receipts come in one answer,
+up to MAX_RECEIPTS.
 """
 
 from litestar import HttpMethod
@@ -20,13 +21,12 @@ from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.types import ReceiptsPage
 from readstate.times import iso
 
-MAX_RECEIPTS = (
-    10_000  # looked at for one answer, the sender's not counted; of more readers the first in the domain's order
-)
+# Looked at for one answer, without the sender's; of more readers the first in the domain's order.
+MAX_RECEIPTS = 10_000
 DEFAULT_COUNT = 50
 MAX_COUNT = 100
 
-Read = tuple[str, int]  # who, and since when (Unix ms)
+Read = tuple[str, int]  # a reader, and since when (Unix ms)
 
 
 @operation(
@@ -42,7 +42,8 @@ Read = tuple[str, int]  # who, and since when (Unix ms)
 async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
     """Who has read a message that came into a room of the caller since they joined, and since when.
 
-    With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means all from `offset` on.
+    With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means
+    all from `offset` on.
     """
     services, session = request.services, request.auth
     room, me = await room_of_message(services, session, given.message)
@@ -53,7 +54,7 @@ async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceipts
 
 
 async def _all(services: Services, session: Session, room: str, message: str, after: int) -> list[Read]:
-    """Everybody who has read the message, if it is beyond the seq `after`, in the order of this dialect."""
+    """All readers of the message, if its seq is above `after`, in the order of this dialect."""
     found: dict[str, int] = {}
     page: ReceiptsPage | None = None
     while page is None or (page.next and len(found) < MAX_RECEIPTS):
@@ -66,7 +67,8 @@ async def _all(services: Services, session: Session, room: str, message: str, af
             after=after,
         )
         for receipt in page.readers:
-            # A message may carry its sender's clock, and nobody has read it before it was there.
+            # A message may have the time of its sender's clock; no receipt is older than the
+            # message.
             found.setdefault(receipt.member, max(receipt.at_ms, page.message.at_ms))
     sender = page.message.sender
     if sender is not None:

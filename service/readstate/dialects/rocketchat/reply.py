@@ -11,7 +11,7 @@ from readstate.dialects.rocketchat.schemas import FailureAnswer
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-JSON = b"application/json"  # without a charset: Rocket.Chat's own tests compare the whole value
+JSON = b"application/json"  # without a charset, since Rocket.Chat's own tests compare the whole value
 _PRAGMA = (b"pragma", b"no-cache")  # as Rocket.Chat says it to caches of old
 
 
@@ -24,7 +24,7 @@ class Problem(Struct, frozen=True):
     """One error as it is answered."""
 
     status: int
-    code: str  # its outcome in metrics and logs; on the wire only with `typed`
+    code: str  # the outcome in metrics and logs; on the wire only with `typed`
     error: str
     typed: bool = False  # with `errorType`
     details: Mapping[str, str] | None = None
@@ -36,7 +36,7 @@ class Problem(Struct, frozen=True):
         return cls(400, code, f"{reason} [{code}]", typed=True, details=details or None)
 
     def reply(self, error: str = "", headers: Headers = ()) -> Reply:
-        """The answer; `error` stands in for the problem's own text."""
+        """The answer; `error` replaces the problem's own text."""
         text = error or self.error
         failure = FailureAnswer(
             error=text,

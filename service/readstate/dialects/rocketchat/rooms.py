@@ -1,7 +1,7 @@
-"""Which room a request means: by its id, by its name, or by one of its messages.
+"""Finds the room that a request means: by its id, by its name, or by one of its messages.
 
-A direct room is called after the other member, whatever it says itself; any other room by its profile
-field `name`, else by its id.
+A direct room has the name of the other member, whatever its profile says; any other room has its
+profile field `name` as its name, else its id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ async def find_summaries(services: Services, session: Session, rooms: Sequence[s
 
 
 async def find_by_name(services: Services, session: Session, name: str, wanted: Kind) -> Room | None:
-    """The caller's room of this kind and name; of several the one with the lowest id. Rooms of others are not looked at.
+    """The caller's room of this kind and name; of several the one with the lowest id.
 
     O(own rooms), for which the caller pays.
     """
@@ -56,12 +56,14 @@ async def names(services: Services, session: Session, rooms: Sequence[RoomSummar
 
 
 def _name(room: RoomSummary, other: str | None, known: Mapping[str, User | None]) -> Name:
-    """`other`: the other member of a direct room, "" without one; None for any other room."""
+    """`other`: the other member of a direct room, "" without one; None for a room that is not
+    direct.
+    """
     if not other:
         name = own_name(room) if other is None else room.room
         return Name(name, name)
-    somebody = person(other, known.get(other))
-    return Name(somebody.username, somebody.name)
+    member = person(other, known.get(other))
+    return Name(member.username, member.name)
 
 
 async def _others(services: Services, session: Session, rooms: Sequence[str]) -> dict[str, str]:
@@ -85,15 +87,15 @@ class Visible(NamedTuple):
 def message_problems(method: str) -> Problems:
     """What `room_of_message` raises, in the words of the original's `method`.
 
-    What is not the caller's is as if it were not there.
+    A message in a room of others is answered as one that does not exist.
     """
     invalid_message = Problem.coded("error-invalid-message", "Invalid message", method=method)
-    # A room that was deleted has taken its messages along.
+    # The messages of a deleted room are gone with it.
     return dict.fromkeys((MessageUnknown, RoomUnknown, NotMember), invalid_message)
 
 
 async def room_of_message(services: Services, session: Session, message: str) -> Visible:
-    """The caller's room that a message is in; they pay for a search of their rooms.
+    """The caller's room that a message is in; the caller pays for a search of their rooms.
 
     Raises MessageUnknown, RoomUnknown, NotMember.
     """

@@ -1,4 +1,6 @@
-"""The wire types of this dialect. Names and meanings are those of developer.rocket.chat and of the published clients.
+"""The wire types of this dialect.
+
+Names and meanings are those of developer.rocket.chat and of the published clients.
 
 A field that is `UNSET` has no key on the wire. Times are ISO-8601 UTC with milliseconds.
 """
@@ -17,7 +19,7 @@ Natural = Annotated[int, Meta(ge=0)]
 class MessageReceipts(Struct, frozen=True, forbid_unknown_fields=True):
     """GET chat.getMessageReadReceipts"""
 
-    message: str = field(name="messageId", default="")  # required, but its absence is told in words of its own
+    message: str = field(name="messageId", default="")  # required, but its absence has an error of its own
     offset: Natural | UnsetType = UNSET  # with neither of the two: all receipts
     count: Natural | UnsetType = UNSET  # above 100: 100; 0: all
 
@@ -109,7 +111,9 @@ class LoginName(Struct, frozen=True):
 
 
 class Login(Struct, frozen=True):
-    """POST login: a token as `resume`, or as the `password` of the user that is named in one of four ways"""
+    """POST login: a token as `resume`, or as the `password` of the user that is named in one of
+    four ways
+    """
 
     resume: str = ""
     user: str | LoginName = ""  # as a text: username, e-mail address or id

@@ -23,7 +23,8 @@ from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.times import iso, unix_ms
 
-# What was left is known for an hour. Who asks about a time further back gets every subscription, and can tell what is gone.
+# Rooms that were left are known for an hour. Asked about an earlier time, every subscription is
+# answered, and the client can tell which are gone.
 REMOVED_KNOWN_MS = 50 * 60 * 1000
 
 
@@ -50,7 +51,9 @@ async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
     cost=costs.LIST,
 )
 async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnswer:
-    """The caller's rooms that changed after `updatedSince`, and those left since; without it all rooms."""
+    """The caller's rooms that changed after `updatedSince`, and those left since; without it all
+    rooms.
+    """
     services, session = request.services, request.auth
     since_ms = _since_ms(given.since)
     known_ms = time.time_ns() // 1_000_000 - REMOVED_KNOWN_MS
@@ -75,7 +78,10 @@ async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnsw
 async def _subscriptions(
     services: Services, session: Session, asked: Sequence[str], changed: dict[str, int]
 ) -> list[Subscription]:
-    """The caller's view of those of the rooms `asked` that the caller is in; `changed` says when they changed, where that is known."""
+    """The caller's view of those of the rooms `asked` that the caller is in.
+
+    `changed` has when they changed, where that is known.
+    """
     rooms = await find_summaries(services, session, asked)
     called = await names(services, session, rooms)
     owner = person(session.user, (await services.people.find(session.app, [session.user]))[session.user])

@@ -1,7 +1,8 @@
-"""POST login and logout, as far as tokens go (apidocs/login-with-username-and-password).
+"""Login and logout with tokens (apidocs/login-with-username-and-password).
 
-No passwords are kept: the backend gives its users tokens, and where a client has to send a password it sends such a token. Logging in
-answers the very token that was sent, so nobody stays logged in for longer than the backend meant; logging out revokes it.
+No passwords are kept: the backend gives its users tokens, and a client that has to send a password
+sends such a token. Login answers the very token that was sent, so it gives no user more time than
+the backend meant; logout revokes it.
 """
 
 from collections.abc import Collection
@@ -36,18 +37,20 @@ from readstate.domain.identity import Session, User
     cost=costs.PROFILE,
 )
 async def login(request: Call, given: Login) -> LoginAnswer:
-    """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or `email`. Answers whose it is."""
+    """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or
+    `email`. Answers whose it is.
+    """
     services, token, address = request.services, given.resume or given.password, client_address(request.scope)
     if not token:
         services.credentials.absent(address)
     found = await services.credentials.sessions(services.apps.all(), token, address) if token else ()
     for session in found:
         services.rate_limits.take(session.app, session.user, costs.PROFILE)
-        # Not from the cache: a name that was given this moment is one to log in by.
+        # Not from the cache: a name that was given a moment ago must do.
         known = (await services.directory.users(app=session.app, users=[session.user])).get(session.user)
         if given.resume or _is_named(given, session, known):
             return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
-    if found:  # a good token under a wrong name
+    if found:  # a valid token with the wrong user
         services.credentials.missed(address)
     raise ProblemError(LOGIN_FAILED)
 
@@ -60,7 +63,10 @@ async def logout(request: Call, _: Nothing) -> LogoutAnswer:
 
 @operation(HttpMethod.GET, "/logout", "rocketchat_logout_by_get", LogoutAnswer, Nothing, cost=costs.PROFILE)
 async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
-    """The same as POST, for clients that log out by GET. A browser does not send the two headers by itself."""
+    """The same as POST, for clients that log out by GET.
+
+    A browser does not send the two headers by itself.
+    """
     return await _end(request)
 
 

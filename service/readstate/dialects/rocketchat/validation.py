@@ -1,8 +1,8 @@
-"""What a request says (its query, or its body as JSON or as a form), held against the forms that the call takes.
+"""Reads requests (query, JSON or HTML form) and checks them against the forms that a call takes.
 
-What is wrong is said in the words, and found in the order, of the original's schema validator. For each form the first thing only: a
-missing field, then an unknown one, then one of a wrong type; for a call that takes one of several forms the messages of all of them, and
-that none matched.
+Mistakes are answered in the words and the order of the original's schema validator. Of each form
+only the first mistake: a missing field, then an unknown one, then one of a wrong type. A call that
+takes one of several forms answers the messages of all of them, and that none matched.
 """
 
 import re
@@ -15,16 +15,16 @@ from msgspec import Struct
 
 from readstate.dialects.http.body import BadBody, decode
 
-MAX_FIELDS = 100  # of a query or a form
+MAX_FIELDS = 100  # of a query or an HTML form
 
 _FORM = b"application/x-www-form-urlencoded"
-_INNER = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")  # a[b], which a form has for {"a": {"b": ...}}
+_INNER = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")  # a[b]: an HTML form's {"a": {"b": ...}}
 
 _decode_anything = msgspec.json.Decoder().decode
 
 
 def read_query(query: bytes) -> Mapping[str, Any]:
-    """The parameters by name. One that comes several times, or as `name[]`, is a list, as it is for the original."""
+    """The parameters by name. As in the original, a repeated one, or one as `name[]`, is a list."""
     found: dict[str, Any] = {}
     for name, value in _pairs(query):
         plain = name.removesuffix("[]")
@@ -36,10 +36,10 @@ def read_query(query: bytes) -> Mapping[str, Any]:
 
 
 def read_body(body: bytes, content_type: bytes) -> tuple[Any, bool]:
-    """The body, and whether it has types (JSON) or is text all through (a form).
+    """The body, and whether it has types (JSON) or consists of texts (an HTML form).
 
-    What cannot be read is an empty object, and so is no body: what is then missing is found where the form of the request is looked at.
-    A field of null is no field.
+    A body that cannot be read counts as an empty object, and so does no body: `fit` then finds what
+    is missing. A field that is null counts as missing.
     """
     if content_type.lower().startswith(_FORM):
         return _nested(read_query(body)), False
@@ -76,11 +76,12 @@ def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
 
 SEPARATOR = "\n "
 
-# What stands behind the messages of all forms when none was matched; which of the two, the original says for each call.
+# Stands after the messages of all forms when none matched. The original has one of the two for each
+# call.
 NOT_ANY_OF = "must match a schema in anyOf"
 NOT_ONE_OF = "must match exactly one schema in oneOf"
 
-# What was expected, as msgspec says it, and as the original does.
+# What was expected, in the words of msgspec and of the original.
 _WORDS = {
     "`int` >= 0": "must be >= 0",
     "`int`": "must be integer",
@@ -92,11 +93,14 @@ Form = TypeVar("Form", bound=Struct)
 
 
 class Misfit(Exception):
-    """What was sent has none of the forms that the call takes; the message is what clients are told."""
+    """A request has none of the forms that the call takes.
+
+    The message is the answer to the client.
+    """
 
 
 def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True, unmatched: str = NOT_ANY_OF) -> Form:
-    """`given` in the first form that it has. `strict` False: texts stand for numbers and booleans, as in a query.
+    """`given` in the first form that it has. Not `strict`: numbers and booleans come as texts.
 
     Raises Misfit; of several forms its last message is `unmatched`.
     """
@@ -112,7 +116,7 @@ def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True, unma
 
 
 def _misfit(given: object, form: Any, strict: bool) -> str:
-    """The first thing that keeps `given` from having this form; "" when it has it."""
+    """The first thing that is wrong with `given` in this form; "" when it has the form."""
     if not isinstance(given, Mapping):
         return "must be object"
     fields = msgspec.structs.fields(form)
@@ -132,6 +136,6 @@ def _wrong(value: object, kind: Any, strict: bool) -> str:
         msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         expected = str(error).removeprefix("Expected ").partition(",")[0]
-        # Of what looks like an enormous number msgspec says no more than that it is out of range.
+        # Of an enormous number msgspec only says that it is out of range.
         return _WORDS.get(expected) or _WORDS["`bool`" if bool in get_args(kind) else "`int`"]
     return ""

@@ -1,9 +1,10 @@
 """Rooms and users as objects of this dialect.
 
-Kinds. Rooms are one thing here, so a room is what it says itself: `d` (direct) as `domain.direct` says,
-by its id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d"; else `p` (private group)
-with `t` "p", else `c` (channel). channels.counters serves `c` alone, groups.counters `p` alone and
-im.counters `d` alone, as the original does. Whatever the kind, only members see into a room.
+Kinds. Rooms have one kind here, so their data says what they are in this dialect: `d` (direct) by
+the id, the tag `direct`, or the profile field `roomType` "direct" or `t` "d" (see
+domain/direct.py); else `p` (private group) with `t` "p", else `c` (channel). As in the original,
+channels.counters serves `c` only, groups.counters `p` only and im.counters `d` only. In every kind,
+only members see into a room.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from readstate.times import iso
 
 Kind = Literal["c", "p", "d"]
 
-FIELDS = ("roomType", "t", "name")  # of the profile, of which a kind and a name are made
+FIELDS = ("roomType", "t", "name")  # of the profile: they make the kind and the name
 
 
 class Name(Struct, frozen=True):
@@ -44,7 +45,9 @@ def own_name(room: Room | RoomSummary) -> str:
 
 
 def person(user: str, known: User | None) -> Person:
-    """A user: the profile's `username`, else the id; its `name`, else `nickname`, else the username."""
+    """A user: the profile's `username`, else the id; its `name`, else `nickname`, else the
+    username.
+    """
     profile = known.profile if known else {}
     username = text(profile, "username") or user
     return Person(username, text(profile, "name") or text(profile, "nickname") or username, user)
@@ -57,7 +60,7 @@ def text(profile: Mapping[str, bytes], field: str) -> str:
 
 
 def subscription_id(room: str, user: str) -> str:
-    """One room of one user, the same every time."""
+    """The id of a room as one user's subscription."""
     return room + user
 
 
@@ -82,7 +85,10 @@ def subscription(session: Session, room: RoomSummary, name: Name, owner: Person,
 
 
 def last_seen_ms(me: MemberState) -> int:
-    """Up to when the member has seen the room; 0 before a first read. A mark by hand stands in for it until they read on."""
+    """Up to when the member has seen the room; 0 before the first read.
+
+    An unread mark replaces it until the next read.
+    """
     return me.marked_ms or (me.moved_ms if me.has_read else 0)
 
 

@@ -1,4 +1,7 @@
-"""What the fields and parameters of this dialect mean, for the OpenAPI document, after developer.rocket.chat."""
+"""What the fields and parameters of this dialect mean, for the OpenAPI document.
+
+After developer.rocket.chat.
+"""
 
 from readstate.dialects.http.openapi.vocabulary import Field, Vocabulary
 

@@ -35,7 +35,7 @@ class TooManyFailures(ProblemError):
         self.retry_after_s = retry_after_s
 
 
-# The gateway
+# Before the command
 UNREADABLE_REQUEST = Problem(60002, "HTTP parse Error")
 SIGNATURE_ABSENT = Problem(60004, "identifier and usersig are required in the URL")
 APP_UNKNOWN = Problem(60006, "The SDKAppID is invalid: it is not the one that this service is set up for")
@@ -95,14 +95,14 @@ NO_RECEIPT = Problem(10062, "There is no read receipt for this message")
 
 OPENIM: Final = Family("openim", BODY_UNREADABLE, ILLEGAL_REQUEST, FAILED, NO_SUCH_PATH)
 GROUP: Final = Family("group_open_http_svc", GROUP_BODY_UNREADABLE, ILLEGAL_PARAMETER, GROUP_FAILED, NO_SUCH_COMMAND)
-GATEWAY: Final = Family("", UNREADABLE_REQUEST, UNREADABLE_REQUEST, TIMED_OUT, NO_SUCH_PATH)
+NO_SERVICE: Final = Family("", UNREADABLE_REQUEST, UNREADABLE_REQUEST, TIMED_OUT, NO_SUCH_PATH)
 
 FAMILIES = {family.service: family for family in (OPENIM, GROUP)}
 FAILURES = frozenset(
-    str(family.failed.code) for family in (*FAMILIES.values(), GATEWAY)
+    str(family.failed.code) for family in (*FAMILIES.values(), NO_SERVICE)
 )  # ours, and not the caller's doing
 
-NO_OPERATION = Operation(name="", family=GATEWAY)  # an error outside the commands
+NO_OPERATION = Operation(name="", family=NO_SERVICE)  # an error outside the commands
 
 # For refusals and faults of the domain. The others have the family's own problem.
 PROBLEMS: Mapping[type[errors.ReadStateError], Problem] = {
@@ -157,7 +157,7 @@ def _explain(scope: Any, operation: Operation, error: Exception) -> tuple[Proble
         problem = PROBLEMS.get(type(error), fallback)
         return problem, "" if problem.info and not isinstance(error, errors.StoreFull) else str(error)
     if isinstance(error, BadBody):
-        return _explain_body(str(error), family, operation.blames)
+        return _explain_body(str(error), family, operation.field_problems)
     if isinstance(error, ValidationException | ClientGone):
         return family.body_unreadable, ""  # there is no body, or only a part of it
     if isinstance(error, HTTPException) and error.status_code < 500:
@@ -177,7 +177,7 @@ def _explain_routing(scope: Any, error: HTTPException) -> tuple[Problem, str]:
     return UNREADABLE_REQUEST, ""
 
 
-def _explain_body(text: str, family: Family, blames: Mapping[str, Problem]) -> tuple[Problem, str]:
+def _explain_body(text: str, family: Family, field_problems: Mapping[str, Problem]) -> tuple[Problem, str]:
     """The problem of a body that could not be decoded: its innermost field's, else the family's."""
     place, missing = _PLACE.search(text), _MISSING.search(text)
     names = _INDEX.sub("", place[1]).split(".") if place and place[1] else []
@@ -185,7 +185,7 @@ def _explain_body(text: str, family: Family, blames: Mapping[str, Problem]) -> t
         names.append(missing[1])
     if not names:
         return family.body_unreadable, ""
-    problem = next((blames[name] for name in reversed(names) if name in blames), family.illegal)
+    problem = next((field_problems[name] for name in reversed(names) if name in field_problems), family.illegal)
     is_item = place is not None and place[1].endswith("]")
     if missing or ("got `null`" in text and not is_item):
         return problem, f"{names[-1]} is required"

@@ -53,7 +53,7 @@ _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
     "admin_set_msg_read",
     OPENIM,
     SetMsgRead,
-    blames={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
+    field_problems={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
 )
 async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
     """Mark a conversation read for one of its two accounts, up to and including a second; without
@@ -77,7 +77,7 @@ async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
     GetUnread,
     UnreadTotal,
     UnreadOfPeers,
-    blames={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
+    field_problems={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
 )
 async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
     """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one
@@ -101,7 +101,7 @@ async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
     "c2c_msg_read_receipt",
     OPENIM,
     ReceiptMessages,
-    blames={
+    field_problems={
         "Operator_Account": PARTNER_MISSING,
         "Peer_Account": PARTNER_MISSING,
         **dict.fromkeys(("MsgKey", "MsgSeq", "MsgRandom", "MsgTime"), MESSAGE_KEY_ILLEGAL),

@@ -49,7 +49,7 @@ class Operation(base.Operation, frozen=True, kw_only=True):
     """A command of this dialect."""
 
     family: Family
-    blames: Mapping[str, Problem] = {}  # by field: the problem that is answered for what is wrong with it
+    field_problems: Mapping[str, Problem] = {}  # by field: the problem that is answered for what is wrong with it
 
 
 class Call(Request[Any, str, Any]):
@@ -68,14 +68,14 @@ def operation(
     family: Family,
     form: type[Struct],
     *results: type[Ok],
-    blames: Mapping[str, Problem] | None = None,
+    field_problems: Mapping[str, Problem] | None = None,
     cost: int = costs.READ,
 ) -> Callable[[Answering], HTTPRouteHandler]:
     """Make a route of a function that takes a body of `form` and returns one of `results` (default:
 
     Ok).
 
-    `blames` has, by field, the problem that is answered for a bad value, where it is not the
+    `field_problems` has, by field, the problem that is answered for a bad value, where it is not the
     family's own. `cost` is what the caller pays (see costs).
     """
     json_body: Any = JSONBody
@@ -89,7 +89,7 @@ def operation(
         handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
         return post(
             f"/{family.service}/{command}",
-            opt={"operation": Operation(name=command, cost=cost, family=family, blames=blames or {})},
+            opt={"operation": Operation(name=command, cost=cost, family=family, field_problems=field_problems or {})},
             operation_id=command,
             operation_class=_Always200,
             responses={

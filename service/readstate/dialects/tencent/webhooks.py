@@ -106,24 +106,24 @@ class TencentForm:
     async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
         if event.app != self._app:
             return None
-        pair = _pair_of(event)
+        pair = _peers_of(event)
         try:
-            told = await self._msg_report(event, pair) if pair else await self._read_receipt(event)
+            content = await self._msg_report(event, pair) if pair else await self._read_receipt(event)
         except RoomUnknown:
             return None  # deleted since
-        if told is None:
+        if content is None:
             return None
-        body = msgspec.json.encode(told)
+        body = msgspec.json.encode(content)
         # An id of its own: a receiver of both forms must not take one for a repeat of the other.
         headers = self._sign_headers(f"{event.id}_{self.name}", body, now_s)
-        return WebhookRequest(body, headers, self._query(told.CallbackCommand, now_s), wants_json=True)
+        return WebhookRequest(body, headers, self._query(content.CallbackCommand, now_s), wants_json=True)
 
     async def covers(self, event: ReadEvent) -> bool:
         """Whether the event is of a one-to-one conversation or a group with receipts."""
         if event.app != self._app:
             return False
         try:
-            return _pair_of(event) is not None or await self._group_type(event) != ""
+            return _peers_of(event) is not None or await self._group_type(event) != ""
         except RoomUnknown:
             return False
 
@@ -229,7 +229,7 @@ class TencentForm:
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())
 
 
-def _pair_of(event: ReadEvent) -> tuple[str, str] | None:
+def _peers_of(event: ReadEvent) -> tuple[str, str] | None:
     """The two users of a conversation of which one has read; None for other events."""
     pair = direct_pair(event.room)
     return pair if pair and event.member in pair else None

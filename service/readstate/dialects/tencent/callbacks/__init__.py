@@ -1,13 +1,14 @@
-"""Tencent IM's callbacks, which this service takes in at POST /tencent/callbacks (Tencent Cloud Chat, Webhook Overview).
+"""Tencent IM's callbacks, at POST /tencent/callbacks (Tencent Cloud Chat, Webhook Overview).
 
-An app on Tencent IM that points its webhooks here has this service's badges. Every callback may come twice, and late.
+An app on Tencent IM that sends its callbacks here gets this service's badges. Every callback may
+come twice, and late.
 
 api        the route: authenticate, understand, carry out, answer
 auth       Sign, RequestTime, SdkAppid
 operation  the route's OpenAPI entry
 commands   every command that does something
 schemas    what the commands carry
-errors     what a callback is answered that is not taken
+errors     answers to callbacks that are not taken
 messages   messages sent and recalled
 groups     groups made and ended, members come and gone
 topics     the topics of a community, which have its members

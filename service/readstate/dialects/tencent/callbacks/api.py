@@ -1,4 +1,7 @@
-"""POST /tencent/callbacks: let in, understood, carried out, answered (Tencent Cloud Chat, Webhook Overview)."""
+"""POST /tencent/callbacks: authenticate, decode, carry out, answer.
+
+Tencent Cloud Chat, Webhook Overview.
+"""
 
 import logging
 from collections.abc import Callable
@@ -35,7 +38,7 @@ _named = msgspec.json.Decoder(_Named).decode
 def callback_handler(
     tencent_app: TencentApp, authenticator: CallbackAuthenticator, services: Callable[[], Services]
 ) -> HTTPRouteHandler:
-    """The route. `tencent_app` names the app and its administrators; `services` gives what it works with, asked at each callback."""
+    """The route. `services` is asked at each callback."""
 
     @post(PATH, **OPERATION)
     async def tencent_callback(request: Request[Any, Any, Any]) -> Reply:
@@ -51,7 +54,7 @@ def callback_handler(
         try:
             body = await read_body(request.receive, MAX_BATCH_BODY_BYTES)
         except ClientGone:
-            return OK  # nobody hears it
+            return OK  # the sender has gone
         await _carry_out(CallbackContext(services(), tencent_app.app, tencent_app.admins), authenticator, url, body)
         return OK
 
@@ -66,7 +69,7 @@ async def _carry_out(context: CallbackContext, authenticator: CallbackAuthentica
         raise BadBody("CallbackCommand must be the same in the URL and in the body")
     command = COMMANDS.get(name)
     if command is None:
-        logger.debug("a callback that means nothing here", extra={"command": name[:64]})
+        logger.debug("a callback without a meaning here", extra={"command": name[:64]})
         return
     await authenticator.check_fresh(context.read_state, context.app, url, name, body)
     await command.carry_out(context, body)

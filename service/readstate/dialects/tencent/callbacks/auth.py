@@ -1,10 +1,12 @@
-"""Who may call: `Sign` and `RequestTime` in the URL, and `SdkAppid` (Tencent Cloud Chat, Webhook Overview, Authentication).
+"""Authentication of callbacks: `Sign` and `RequestTime` in the URL, and `SdkAppid`.
 
-`Sign` is the lower-case hex SHA-256 of the token followed by `RequestTime`. It covers neither the body nor the rest of the URL: it proves
-that the sender knew the token within the last minute, and the rest is for TLS.
+Tencent Cloud Chat, Webhook Overview, Authentication. `Sign` is the lower-case hex SHA-256 of the
+token followed by `RequestTime`. It covers neither the body nor the rest of the URL: it proves that
+the sender knew the token within the last minute, and TLS protects the rest.
 
-All callbacks of one second have the same `Sign`, and so has one that is sent again. So a `Sign` that was seen before is no objection, but
-after FRESH_S it brings nothing new: from then on only what came with it before is taken. Who reads an address in a log is too late.
+All callbacks of one second have the same `Sign`, and so has a callback that is sent again. So a
+`Sign` may come several times. But FRESH_S after its first use only callbacks that came with it
+before are taken: a URL that is read from a log later is of no use.
 """
 
 import hashlib
@@ -24,8 +26,8 @@ from readstate.dialects.tencent.signing import sign
 from readstate.domain.read_state import ReadState
 
 MAX_SKEW_S = 60
-FRESH_S = 15  # Tencent waits 2 s for an answer, and not all of its clocks show the same
-REMEMBERED_S = 2 * MAX_SKEW_S  # for so long a Sign can be in use
+FRESH_S = 15  # Tencent waits 2 s for an answer, and its clocks differ a little
+REMEMBERED_S = 2 * MAX_SKEW_S  # as long as a Sign can be in use
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -35,7 +37,7 @@ _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 class Url(
     Struct, frozen=True, rename={"app": "SdkAppid", "command": "CallbackCommand", "sign": "Sign", "time": "RequestTime"}
 ):
-    """What the sender appended to the address; "" where it did not."""
+    """The parameters of the URL; "" for those that are missing."""
 
     app: str = ""
     command: str = ""
@@ -50,18 +52,19 @@ class Url(
 
 
 class CallbackAuthenticator(Struct, frozen=True):
-    """Checks who sends callbacks.
+    """Checks that callbacks come from Tencent.
 
-    With a token, only those that are signed with it or with the old one. Without one, only where only this machine can call (the
-    service listens on a loopback address) and the app is known, since an SDKAppID is no secret; and not from a browser on this
-    machine, in which pages of others run. With neither, none.
+    With a token, callbacks must be signed with it or with the old one. Without a token they are
+    taken only when no other machine can call (the service listens on a loopback address) and the
+    SDKAppID is set. The SDKAppID alone is no secret. A browser on this machine may not send them,
+    since it runs the pages of others. With neither token nor SDKAppID no callback is taken.
     """
 
     token: str | None = None
     app: int | None = None  # SDKAppID
     loopback: bool = False
     now: Callable[[], float] = time
-    old_token: str | None = None  # good as well
+    old_token: str | None = None  # valid too
 
     def check(self, url: Url, headers: Headers) -> None:
         """Raises ProblemError."""
@@ -76,7 +79,7 @@ class CallbackAuthenticator(Struct, frozen=True):
 
     def _check_sign(self, url: Url) -> None:
         given = url.sign.encode("utf-8", "surrogatepass")
-        # Compared whatever the time is, so that the answer takes as long.
+        # Compared also when the time is wrong, so that the answer takes the same time.
         known = any(
             hmac.compare_digest(sign(token, url.time).encode(), given)
             for token in (self.token, self.old_token)
@@ -90,11 +93,14 @@ class CallbackAuthenticator(Struct, frozen=True):
             )
 
     async def check_fresh(self, read_state: ReadState, app: str, url: Url, command: str, body: bytes) -> None:
-        """The same for a Sign that came long ago, now with something new. Over all workers. Raises ProblemError, and what the store raises."""
+        """Refuse a new callback with a Sign that was first used long ago, at any worker.
+
+        Raises ProblemError, and what the store raises.
+        """
         if self.token is None:
             return
         content = hashlib.sha256(f"{command}\n".encode("utf-8", "surrogatepass") + body).hexdigest()
-        # Windows of equal length, each of which began when its name was first seen.
+        # Both windows have the same length, and begin when their name is first seen.
         sign, content_too = await gather_batched(
             lambda what: read_state.throttle.hit_rate_limit(
                 app=app, what=f"tencent sign:{what}", limit=1, window_ms=REMEMBERED_S * 1000
@@ -106,7 +112,10 @@ class CallbackAuthenticator(Struct, frozen=True):
 
 
 def _is_of_a_page(headers: Headers) -> bool:
-    """Whether a browser may have sent this for a page: it names the page's origin, or the host that the page believes to talk to."""
+    """Whether a browser may have sent this for a page.
+
+    Then it names the page's origin, or the host that the page believes to be talking to.
+    """
     return any(name == b"origin" or (name == b"host" and not is_loopback(_host(value))) for name, value in headers)
 
 
@@ -120,7 +129,7 @@ def _host(header: bytes) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is this machine for itself: no other one can reach a service that listens there."""
+    """Whether `host`, a name or an address, is a loopback address: no other machine can reach it."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

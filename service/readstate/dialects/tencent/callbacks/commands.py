@@ -1,4 +1,7 @@
-"""Every command that does something (Tencent Cloud Chat, Webhook Command List). Whatever else comes is acknowledged."""
+"""The commands that do something (Tencent Cloud Chat, Webhook Command List).
+
+Other commands are acknowledged, and change nothing.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,13 +16,13 @@ from readstate.dialects.tencent.callbacks.context import CallbackContext
 
 
 class Command(Struct, frozen=True):
-    """One command: what it carries, and what it does. Doing it twice, or late, is harmless."""
+    """One command: the type of its body, and what it does. Doing it twice, or late, is harmless."""
 
     decode: Callable[[bytes], Any]
     do: Callable[[CallbackContext, Any], Awaitable[None]]
 
     async def carry_out(self, context: CallbackContext, body: bytes) -> None:
-        """Do what `body` tells of. Raises BadBody and what the operations raise."""
+        """Do what `body` says. Raises BadBody, and what the operations raise."""
         await self.do(context, decode(self.decode, body))
 
 

@@ -1,7 +1,8 @@
-"""What everything that takes callbacks in works with.
+"""What all callbacks work with.
 
-What Tencent tells of is the backend's word: a room that a client has made under one of its ids is not
-there, and is taken over when the room of the conversation or group is made.
+A callback counts as the backend's word. So a room that a client has made under the id of a
+conversation or group counts as missing, and is taken over when the room of that conversation or
+group is made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,11 @@ from readstate.errors import RoomUnknown
 
 
 class CallbackContext(Struct, frozen=True):
-    """The operations, for Tencent's app."""
+    """The operations on Tencent's app."""
 
     read_state: ReadState
     app: str
-    admins: frozenset[str]  # accounts in whose names the app's server sends, and which need not be in a group
+    admins: frozenset[str]  # the app's server sends in their names; they need not be in a group
 
     async def open_conversation(self, one: str, other: str) -> None:
         """The room of two accounts, made when it is first needed."""
@@ -37,7 +38,7 @@ class CallbackContext(Struct, frozen=True):
     async def add_members(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
         """Add members to a room, which is made with `profile` when it is first needed.
 
-        Returns those that were not members before and may have missed something: not those with whom the room began.
+        Returns those that are new to a room that was there, since they may have missed something.
         """
         joined: list[str] = []
         for some in in_call_batches(members):
@@ -56,7 +57,7 @@ class CallbackContext(Struct, frozen=True):
         return joined
 
     async def is_there(self, room: str) -> bool:
-        """Whether the room of a conversation or group is made."""
+        """Whether the room of a conversation or group was made by the backend."""
         try:
             return not (await self.read_state.rooms.room(app=self.app, room=room)).by_client
         except RoomUnknown:
@@ -64,5 +65,5 @@ class CallbackContext(Struct, frozen=True):
 
 
 def in_call_batches(members: Sequence[str]) -> list[Sequence[str]]:
-    """The same members, as many at a time as an operation takes; no members are one call, too."""
+    """`members` in batches that an operation takes; one empty batch when there are none."""
     return list(in_batches(members, MAX_MEMBERS_PER_CALL)) or [()]

@@ -1,6 +1,7 @@
-"""What a callback is answered (Tencent Cloud Chat, Webhook Overview).
+"""Answers to callbacks (Tencent Cloud Chat, Webhook Overview).
 
-The status tells the sender whether to send again: 200 never, 503 yes. Whether it was understood is in the body.
+The status says whether the sender should send again: 200 no, 503 yes. The body says whether the
+callback was understood.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ OK = Reply(encode(Ok()))
 
 
 class Problem(Struct, frozen=True):
-    """A reason why a callback is not taken. Its ErrorCode is 1, the only one that callbacks know."""
+    """Why a callback is not taken. The ErrorCode is 1, the only one that callbacks have."""
 
     outcome: str  # in metrics and logs
     status: int = 200
@@ -63,7 +64,10 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 
 def _explain(error: Exception) -> Reply | None:
-    """None for what nobody expected. Everything may be sent twice, so it does not matter how far one got that is to be sent again."""
+    """The answer to an error; None for a defect.
+
+    A callback may be sent twice, so one that failed halfway may be sent again.
+    """
     match error:
         case ProblemError():
             return error.problem.reply(str(error))

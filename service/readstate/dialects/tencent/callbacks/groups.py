@@ -1,8 +1,10 @@
-"""Groups made and ended, members come and gone (Group.CallbackAfterCreateGroup, AfterNewMemberJoin, AfterMemberExit, AfterGroupDestroyed).
+"""Groups made and ended, members come and gone.
 
-Who joins starts at the head, with nothing unread; who leaves, and everybody when the group ends, has nothing unread in it any more. What
-is told late, when something later is known, changes nothing. Callbacks may be carried out side by side, so each looks at its end whether a
-later one about the same members has come, and may have been done before it.
+Group.CallbackAfterCreateGroup, AfterNewMemberJoin, AfterMemberExit, AfterGroupDestroyed. A new
+member starts at the head, with nothing unread. A member that leaves has nothing unread in the group
+any more, and so have all when the group ends. A callback that comes late, when something later is
+known, changes nothing. Callbacks run side by side; so each looks at its end for a later one about
+the same members, which may have run before it.
 """
 
 from collections.abc import Sequence
@@ -21,32 +23,35 @@ _EVERY_MESSAGE = 2**31
 
 
 async def open_group(context: CallbackContext, body: InGroup, members: Sequence[str]) -> None:
-    """The room of a group or topic that a callback speaks of, made when it is first needed, and `members` in it."""
+    """Add `members` to the room of a group or topic, which is made when it is first needed."""
     if body.topic_id and not await context.is_there(body.room):
         await open_topic(context, body)
     await context.add_members(body.room, members, body.profile)
 
 
 async def is_over(context: CallbackContext, body: InGroup) -> bool:
-    """Whether the group or topic has ended since what a callback tells of."""
+    """Whether the group or topic has ended after the time of a callback."""
     return any(await gather_batched(lambda what: has_ended(context, what, body.at_ms), [body.group, body.room]))
 
 
 async def group_created(context: CallbackContext, body: GroupCreated) -> None:
-    """A group with its first members. Messages that came before it are unread for them: they have been there from the start."""
+    """A group with its first members.
+
+    Messages that came before this callback are unread for them: they were members from the start.
+    """
     if not await begins(context, body.group, body.at_ms):
         return
     members = await came(context, body.group, body.members, body.at_ms)
     for room in await rooms_of(context, body):
         late = await context.add_members(room, members, body.profile)
-        # Without a time a repeat cannot be told from the first, and must not make old messages unread.
+        # Without a time a repeat looks like the first, and must not make old messages unread.
         if body.event_time:
             await gather_batched(partial(_begin_at_the_start, context, room), late)
     await _remove(context, body, await gone_since(context, body.group, members, body.at_ms))
 
 
 async def members_joined(context: CallbackContext, body: Joined) -> None:
-    """Members came, into all topics too. A group that nobody has heard of begins with them."""
+    """Members came, into all topics too. An unknown group begins with them."""
     if not await context.is_there(body.group) and await is_over(context, body):
         return
     members = await came(context, body.group, body.members, body.at_ms)
@@ -85,6 +90,6 @@ async def _remove(context: CallbackContext, body: InGroup, members: Sequence[str
 
 
 async def _begin_at_the_start(context: CallbackContext, room: str, member: str) -> None:
-    # Who is gone again by now has nothing unread.
+    # A member that is gone again by now has nothing unread.
     with suppress(RoomUnknown, NotMember):
         await context.read_state.reading.set_unread(app=context.app, room=room, user=member, count=_EVERY_MESSAGE)

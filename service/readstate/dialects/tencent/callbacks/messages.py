@@ -1,8 +1,9 @@
-"""Messages sent and recalled (C2C.CallbackAfterSendMsg, C2C.CallbackAfterMsgWithDraw, Group.CallbackAfterSendMsg,
-Group.CallbackAfterRecallMsg).
+"""Messages sent and recalled.
 
-A message is known by its `MsgKey`, in a group by its `MsgSeq`, so repeats count once. Its place is that of its arrival. A recall that is
-here before its message leaves something in the message's place, and the message is not counted when it comes.
+C2C.CallbackAfterSendMsg, C2C.CallbackAfterMsgWithDraw, Group.CallbackAfterSendMsg,
+Group.CallbackAfterRecallMsg. A message is known by its `MsgKey`, in a group by its `MsgSeq`, so
+repeats count once. Messages stand in the order of their arrival. A recall that comes before its
+message puts a placeholder under the message's id, and the message does not count when it comes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,7 +36,7 @@ _RECALLED = '{"message":"","messageType":"recall"}'
 
 
 async def direct_sent(context: CallbackContext, body: DirectSent) -> None:
-    """A message of two. What its reader had read up to a later time before it came is not unread."""
+    """A message of two. It is read at once if its receiver has read up to a later time."""
     if not body.counts:
         return
     post = partial(
@@ -57,7 +58,7 @@ async def direct_sent(context: CallbackContext, body: DirectSent) -> None:
 
 
 async def group_sent(context: CallbackContext, body: GroupSent) -> None:
-    """A message in a group or topic. Its sender is a member, known or not, unless it was sent by the server."""
+    """A message in a group or topic. Its sender is a member, known or not, or the app's server."""
     if body.online_only_flag == 1:
         return
     sender = body.from_account
@@ -71,7 +72,7 @@ async def group_sent(context: CallbackContext, body: GroupSent) -> None:
         body=pushed(body.msg_body),
         sent_ms=_sent_ms(body.msg_time),
         by_time=True,
-        # Where nothing can be unread a message is one all the same.
+        # In a group without unread counts too.
         move_cursor=True,
         as_last=True,
         made=Made.NOT_BY_CLIENT,
@@ -87,7 +88,7 @@ async def group_sent(context: CallbackContext, body: GroupSent) -> None:
 
 
 async def _was_in(context: CallbackContext, body: GroupSent, sender: str) -> bool:
-    """Whether who sent a message may still be in the group: they were when they sent it."""
+    """Whether the sender of a message may still be in the group, as they were when they sent it."""
     what = membership(body.group, sender)
     if await has_ended(context, what, body.at_ms):
         return False
@@ -96,14 +97,14 @@ async def _was_in(context: CallbackContext, body: GroupSent, sender: str) -> boo
 
 
 async def direct_recalled(context: CallbackContext, body: DirectRecalled) -> None:
-    """A message of two was recalled: nobody has it unread any more."""
+    """A message of two was recalled: it is unread for neither of them any more."""
     await _recall(
         context, body.room, body.msg_key, lambda: context.open_conversation(body.from_account, body.to_account)
     )
 
 
 async def group_recalled(context: CallbackContext, body: GroupRecalled) -> None:
-    """The same for messages of a group or topic, unless they have ended with it."""
+    """The same for messages of a group or topic, unless it has ended."""
     if await is_over(context, body):
         return
     open_room = partial(open_group, context, body, [])
@@ -118,7 +119,7 @@ async def _recall(context: CallbackContext, room: str, message: str, open_room: 
         await recall()
     except (RoomUnknown, MessageUnknown):
         await open_room()
-        # Sent by nobody: a sender's cursor would move to it.
+        # Without a sender, since a sender's cursor would move to it.
         await context.read_state.messages.post(
             app=context.app,
             room=room,
@@ -144,7 +145,7 @@ class _Element(Struct, frozen=True):
 
 
 def pushed(msg_body: Any) -> str:
-    """What devices on our own sockets are shown of a message: its text, as far as it is text, up to MAX_TEXT_CHARS."""
+    """What devices on our sockets get of a message: its text parts, up to MAX_TEXT_CHARS."""
     try:
         elements = msgspec.convert(msg_body, list[_Element])
     except msgspec.ValidationError:

@@ -24,7 +24,10 @@ _TEXT = Schema(type=OpenAPIType.STRING)
 
 @dataclass
 class _TakesCallback(DocumentedOperation):
-    """The framework reads this off a handler's arguments; ours has none: what a body holds is said by the command in it."""
+    """Parameters and body, which the framework reads off a handler's arguments where it has some.
+
+    The command in a body says what it holds.
+    """
 
     def __post_init__(self) -> None:
         self.parameters = [

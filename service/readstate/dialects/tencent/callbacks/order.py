@@ -1,6 +1,7 @@
-"""Which of two things happened later, in whatever order they are told, and told again: members come and go, groups begin and end.
+"""Which of two things happened later: members come and go, groups begin and end.
 
-The latest time is kept of a group, and of an account in a group; and beside it that of its latest end.
+Callbacks may come in any order, and again. For a group, and for an account in a group, the latest
+time is kept, and beside it the time of the latest end.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,15 +13,15 @@ Condition = Callable[[CallbackContext, str, int], Awaitable[bool]]
 
 
 async def begins(context: CallbackContext, what: str, at_ms: int) -> bool:
-    """`what` began at `at_ms`. Whether that still holds: nothing later is known of it. From here on this is known.
+    """Note that `what` began at `at_ms`. Returns whether that holds: nothing later is known of it.
 
-    A repeat of what happened last still holds: it may have failed halfway.
+    A repeat of the latest holds too, since it may have failed halfway.
     """
     return await context.read_state.latest.note_newest(app=context.app, what=what, at_ms=at_ms)
 
 
 async def ends(context: CallbackContext, what: str, at_ms: int) -> bool:
-    """The same for its end."""
+    """Note that `what` ended, as `begins` does for a beginning."""
     condition = await begins(context, what, at_ms)
     if condition:
         await begins(context, _end_of(what), at_ms)
@@ -34,29 +35,29 @@ async def has_ended(context: CallbackContext, what: str, since_ms: int) -> bool:
 
 
 async def came(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
-    """Those who came to a group at `at_ms`, without those of whom something later is known."""
+    """Those of `members` that came to a group at `at_ms` and of which nothing later is known."""
     return await _filter(begins, context, group, members, at_ms)
 
 
 async def went(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
-    """The same for those who went."""
+    """The same for members that went."""
     return await _filter(ends, context, group, members, at_ms)
 
 
 async def gone_since(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
-    """Those who went from a group after `at_ms`, and did not come back."""
+    """Those of `members` that left a group after `at_ms`, and did not come back."""
     ended = await _filter(has_ended, context, group, members, at_ms)
     back = frozenset(await back_since(context, group, ended, at_ms))
     return [member for member in ended if member not in back]
 
 
 async def back_since(context: CallbackContext, group: str, members: Sequence[str], at_ms: int) -> list[str]:
-    """Those who came to a group after `at_ms`, and stayed."""
+    """Those of `members` that came to a group after `at_ms`, and stayed."""
     return await _filter(_goes_on, context, group, members, at_ms)
 
 
 def membership(group: str, member: str) -> str:
-    """Names an account in a group, as a group's id names the group. No id holds a line break."""
+    """The name of an account in a group, beside group ids. No id has a line break."""
     return f"{group}\n{member}"
 
 

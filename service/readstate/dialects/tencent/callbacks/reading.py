@@ -1,8 +1,8 @@
-"""What was read on Tencent's side, while an app uses both (C2C.CallbackAfterMsgReport, AfterMsgReadReceipt, AfterMsgReadAll,
-Group.CallbackAfterReadReceipt).
+"""What was read on Tencent's side, while an app uses both.
 
-Cursors move forward only, and no webhook tells of what was told to us. What was read before anybody here knew of it changes nothing, and
-no receipt moves a cursor.
+C2C.CallbackAfterMsgReport, AfterMsgReadReceipt, AfterMsgReadAll, Group.CallbackAfterReadReceipt.
+Cursors only move forward, and no webhook of ours repeats what a callback said. Reading in a room
+that is unknown here changes nothing, and no receipt moves a cursor.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from readstate.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknow
 
 
 async def direct_read(context: CallbackContext, body: DirectRead) -> None:
-    """A conversation was read up to a second. That is remembered also for messages that have yet to come."""
+    """A conversation was read up to a second, messages that have yet to come included."""
     room = room_of_pair(body.report_account, body.peer_account)
     try:
         await _read_until(context, room, body.report_account, time_ms(body.last_read_time))
@@ -65,14 +65,14 @@ async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, u
             app=context.app, room=group.group_id, user=user, message=message, tell_backend=False, with_badge=False
         )
     except MessageUnknown:
-        # Tencent numbers notices too, of which we may never hear.
+        # Tencent numbers notices too, and callbacks do not report all of them.
         await _read_until(context, group.group_id, user, until_ms)
     except (RoomUnknown, NotMember):
         return
 
 
 async def _read_until(context: CallbackContext, room: str, user: str, until_ms: int) -> None:
-    # What is not sent yet has not been read.
+    # A message that is not sent yet has not been read.
     await context.read_state.reading.mark_read_until(
         app=context.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False, with_badge=False
     )

@@ -1,4 +1,7 @@
-"""What the callbacks carry (Tencent Cloud Chat, Webhook Command List). Numbers may come as text; what is not named here is passed over."""
+"""The bodies of callbacks (Tencent Cloud Chat, Webhook Command List).
+
+Numbers may come as text. Other fields are ignored.
+"""
 
 from time import time_ns
 from typing import Annotated, Any
@@ -22,7 +25,7 @@ MAX_TYPE_CHARS = 64
 AHEAD_MS = 60_000  # how far the sender's clock may be ahead of ours
 
 Milliseconds = Annotated[int, Meta(ge=0, lt=10**14)]
-Seconds = Annotated[int, Meta(ge=0, lt=10**11)]  # what is larger is milliseconds by mistake
+Seconds = Annotated[int, Meta(ge=0, lt=10**11)]  # a larger number is in milliseconds by mistake
 Seq = Annotated[int, Meta(ge=1, le=MAX_SEQ)]
 Flag = int | None
 Account = Annotated[str, Meta(pattern=ACCOUNT_PATTERN)]
@@ -46,7 +49,7 @@ class Callback(Body, frozen=True, kw_only=True):
 
     @property
     def at_ms(self) -> int:
-        """When it happened (Unix ms), as far as that is said and can be true: else now."""
+        """When it happened (Unix ms); now when that is not said, or cannot be true."""
         return believable(self.event_time)
 
 
@@ -82,7 +85,7 @@ class _Direct(Callback, frozen=True, kw_only=True):
 
 
 class DirectSent(_Direct, frozen=True, kw_only=True):
-    """C2C.CallbackAfterSendMsg: comes for messages that were not delivered, too."""
+    """C2C.CallbackAfterSendMsg. It comes for messages that were not delivered, too."""
 
     msg_time: Seconds = 0
     online_only_flag: Flag = 0
@@ -92,7 +95,7 @@ class DirectSent(_Direct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Whether there is a message that somebody can have missed."""
+        """Whether the message was delivered and can be unread."""
         return not self.send_msg_result and self.unread_msg_num != -1 and self.online_only_flag != 1
 
 
@@ -142,7 +145,7 @@ class AllRead(Callback, frozen=True, kw_only=True):
 
 
 class InGroup(Callback, frozen=True, kw_only=True):
-    """A callback about a group. `topic_id` is there when it is about one of its topics."""
+    """A callback about a group; with `topic_id`, about one of its topics."""
 
     group_id: str = ""
     other_group_id: str = field(default="", name="groupID")  # as one table of the documentation has it
@@ -178,7 +181,9 @@ class GroupSent(InGroup, frozen=True, kw_only=True):
 
     @property
     def at_ms(self) -> int:
-        """When its sender was a member: at the beginning of the second, since they may have left within it."""
+        """When the sender was a member: the beginning of the second, since they may have left in
+        it.
+        """
         return believable(self.msg_time * 1000 or self.event_time)
 
 
@@ -237,7 +242,7 @@ class OfTopic(InGroup, frozen=True, kw_only=True):
 
 
 def believable(at_ms: int | None) -> int:
-    """A time (Unix ms) as far as it can be true; now when none is given."""
+    """A time (Unix ms), not far in the future; now when none is given."""
     now_ms = time_ns() // 1_000_000
     return min(at_ms or now_ms, now_ms + AHEAD_MS)
 

@@ -1,6 +1,7 @@
-"""The topics of a community (Group.CallbackAfterCreateTopic, Group.CallbackAfterTopicDestroyed): rooms of their own, with its members.
+"""The topics of a community: rooms of their own, with the community's members.
 
-Which topics there are is kept as the profile of a room without members.
+Group.CallbackAfterCreateTopic, Group.CallbackAfterTopicDestroyed. The list of topics is kept as the
+profile of a room without members.
 """
 
 from contextlib import suppress
@@ -13,14 +14,14 @@ from readstate.dialects.tencent.group_types import known_type
 from readstate.domain.limits import NO_TAGS, check_id, check_members
 from readstate.errors import RoomUnknown
 
-MAX_MEMBERS = 100_000  # of a community, who are let into a new topic
+MAX_MEMBERS = 100_000  # of a community that are added to a new topic
 
 _INDEX = f"{RESERVED}topics:"  # no GroupId has characters beyond ASCII
 _THERE, _GONE = b"true", b"false"
 
 
 async def topic_created(context: CallbackContext, body: OfTopic) -> None:
-    """A topic began, unless its community has ended since."""
+    """A topic began, unless its community has ended after that."""
     if await begins(context, body.room, body.at_ms) and not await has_ended(context, body.group, body.at_ms):
         await open_topic(context, body)
 
@@ -33,14 +34,17 @@ async def topic_destroyed(context: CallbackContext, body: OfTopic) -> None:
 
 
 async def open_topic(context: CallbackContext, body: InGroup) -> None:
-    """The room of a topic, with those who are in the community now; repeating adds who is missing."""
-    # First of all, so that who joins meanwhile is let in by their own callback.
+    """Make the room of a topic, with the present members of the community.
+
+    A repeat adds those that are missing.
+    """
+    # First of all, so that the callbacks of members that join meanwhile find the topic.
     await _enter(context, body.group, body.room, _THERE)
     await context.add_members(body.room, await _members_of(context, body.group), body.profile)
 
 
 async def rooms_of(context: CallbackContext, body: InGroup) -> list[str]:
-    """The group's room, and of a community also those of its topics."""
+    """The group's room; for a community also the rooms of its topics."""
     if known_type(body.kind or "") != "Community":
         return [body.group]
     try:
