@@ -75,8 +75,8 @@ def operation(
 
     Ok).
 
-    `field_problems` has, by field, the problem that is answered for a bad value, where it is not the
-    family's own. `cost` is what the caller pays (see costs).
+    `field_problems` has, by field, the problem that is answered for a bad value, where it is not
+    the family's own. `cost` is what the caller pays (see costs).
     """
     json_body: Any = JSONBody
     answers: Any = Union[*(results or (Ok,)), Fail]
