@@ -129,7 +129,9 @@ def _host(header: bytes) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is a loopback address: no other machine can reach it.
+    """Whether `host`, a name or an address, is a loopback address.
+
+    No other machine can reach such an address.
     """
     try:
         return ip_address(host).is_loopback
