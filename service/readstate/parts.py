@@ -143,7 +143,7 @@ def _shared_keys(settings: Settings) -> dict[str, Key]:
 async def _forget(workers: Workers) -> None:
     """Sign this worker off. A store that is away forgets it after a while."""
     with contextlib.suppress(Fault):
-        await workers.leave()
+        await workers.withdraw()
 
 
 async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Executor:

@@ -65,7 +65,7 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
             notices = RedisNotices(executor, cluster.url)
             notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
             await notices.start()
-            await notices.listen("a")
+            await notices.subscribe("a")
             for number in range(12):
                 await store.rooms.create_room(
                     app="a", room=f"room-{number}", tags=[], profile={}, members=["ann", "ben"]

@@ -82,7 +82,7 @@ async def ear(plan_url: str) -> AsyncIterator[Ear]:
 
 async def test_what_is_published_after_listening_is_heard_in_order(ear: Ear, app: str) -> None:
     """On a cluster from whichever node it is published."""
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     for number in range(200):
         await ear.publish(app, str(number), key=f"k{number}")
     await ear.until(lambda: len(ear.heard) >= 200, "200 notices")
@@ -94,18 +94,18 @@ async def test_what_is_published_after_listening_is_heard_in_order(ear: Ear, app
 
 
 async def test_nobody_is_subscribed_longer_than_somebody_listens(ear: Ear, app: str) -> None:
-    await asyncio.gather(*(ear.notices.listen(app) for _ in range(3)))
+    await asyncio.gather(*(ear.notices.subscribe(app) for _ in range(3)))
     assert await ear.subscribers(app) == 1
-    await ear.notices.leave(app)
-    await ear.notices.leave(app)
+    await ear.notices.unsubscribe(app)
+    await ear.notices.unsubscribe(app)
     assert await ear.subscribers(app) == 1
-    await ear.notices.leave(app)
+    await ear.notices.unsubscribe(app)
 
     async def unsubscribed() -> bool:
         return await ear.subscribers(app) == 0
 
     await wait_until(unsubscribed, "the subscription to end")
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.publish(app, "heard")
     await ear.until(lambda: ear.texts(app) == ["heard"], "the notice")
     assert ear.gaps == []
@@ -114,11 +114,11 @@ async def test_nobody_is_subscribed_longer_than_somebody_listens(ear: Ear, app: 
 async def test_whoever_comes_and_goes_at_once_still_hears(ear: Ear, app: str) -> None:
     """Of the confirmations that come back only the last one counts."""
     for number in range(50):
-        await ear.notices.listen(app)
+        await ear.notices.subscribe(app)
         await ear.publish(app, str(number))
         await ear.until_last(app, str(number))
-        await ear.notices.leave(app)
-        coming = asyncio.create_task(ear.notices.listen(app))
+        await ear.notices.unsubscribe(app)
+        coming = asyncio.create_task(ear.notices.subscribe(app))
         await asyncio.sleep(0)
         coming.cancel()
         await asyncio.wait({coming})
@@ -128,8 +128,8 @@ async def test_whoever_comes_and_goes_at_once_still_hears(ear: Ear, app: str) ->
 async def test_a_lost_connection_is_a_gap_for_everybody_who_was_heard(ear: Ear, app: str) -> None:
     """Including those of whom nothing was published meanwhile: nobody can know that."""
     other = f"{app}-b"
-    await ear.notices.listen(app)
-    await ear.notices.listen(other)
+    await ear.notices.subscribe(app)
+    await ear.notices.subscribe(other)
     for times in (1, 2, 3):
         await ear.cut()
         await ear.until_gaps(times, app, other)
@@ -148,7 +148,7 @@ async def test_nothing_is_handed_on_before_the_gap_was_dealt_with(ear: Ear, app:
         assert ear.heard == []
 
     ear.while_repairing = repair
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.cut()
     await ear.until(lambda: len(ear.heard) == 20, "what was published meanwhile")
     assert ear.gaps == [app]
@@ -159,19 +159,19 @@ async def test_a_gap_that_cannot_be_dealt_with_does_not_deafen(ear: Ear, app: st
         raise Unavailable("down")
 
     ear.while_repairing = fail
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.cut()
     await ear.until(lambda: ear.notices.reconnects == 1, "the new connection")
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.publish(app, "after")
     await ear.until(lambda: ear.texts(app) == ["after"], "the notice")
 
 
 async def test_listening_while_the_connection_is_lost_waits_for_the_next_one(ear: Ear, app: str) -> None:
     other = f"{app}-b"
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.cut()
-    await ear.notices.listen(other)
+    await ear.notices.subscribe(other)
     await ear.publish(other, "heard")
     await ear.until(lambda: ear.texts(other) == ["heard"], "the notice")
     await ear.until(lambda: ear.gaps == [app], "a gap for the one that was heard before")
@@ -182,7 +182,7 @@ async def test_listening_while_the_connection_is_lost_waits_for_the_next_one(ear
     [b"", b"\xff", b"\x90", b"\x91\xa3wat", b"\x92\xa4gone\x01", b"hello", b"\x92\xa4gone\xa1\xff", b"\x91" * 5000],
 )
 async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, payload: bytes) -> None:
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.executor.command("PUBLISH", Keys.notices(app), payload, key="k")
     await ear.publish(app, "after")
     await ear.until(lambda: ear.texts(app) == ["after"], "the notice after it")
@@ -196,7 +196,7 @@ async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str
             raise ZeroDivisionError
 
     ear.notices.attach(fail, ear._gap)
-    await ear.notices.listen(app)
+    await ear.notices.subscribe(app)
     await ear.publish(app, "one")
     await ear.publish(app, "two")
     await ear.until(lambda: ear.texts(app) == ["one", "two"], "both")
@@ -204,7 +204,7 @@ async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str
 
 async def test_after_a_loss_another_node_is_asked(cluster: Cluster, app: str) -> None:
     async with an_ear(cluster.url) as ear:
-        await ear.notices.listen(app)
+        await ear.notices.subscribe(app)
         seen = set()
         for times in range(3):
             for node in cluster.nodes:
@@ -221,10 +221,10 @@ async def test_a_server_that_is_restarted_is_found_again(app: str) -> None:
         server = Server(directory / "one")
         server.start()
         async with an_ear(server.url) as ear:
-            await ear.notices.listen(app)
+            await ear.notices.subscribe(app)
             await asyncio.to_thread(server.kill)
             with pytest.raises(Unavailable):
-                await ear.notices.listen(f"{app}-b")
+                await ear.notices.subscribe(f"{app}-b")
             await asyncio.to_thread(server.start)
             await ear.until(lambda: ear.gaps == [app], "a gap")
             await ear.publish(app, "after")
@@ -271,7 +271,7 @@ async def test_a_connection_that_only_looks_alive_is_given_up(
         pipe = DeafPipe(server.socket, directory / "pipe")
         listener = await asyncio.start_unix_server(pipe.serve, str(pipe.path))
         async with listener, an_ear(server.url, through=f"unix://{pipe.path}") as ear:
-            await ear.notices.listen(app)
+            await ear.notices.subscribe(app)
             await asyncio.sleep(1.5)
             assert (ear.notices.reconnects, ear.gaps) == (0, [])
             pipe.deaf = True

@@ -81,9 +81,9 @@ class Notices(Protocol):
     lost since the last one: whoever shows state must fetch it anew.
     """
 
-    async def listen(self, app: str) -> None:
-        """Begin to hear of `app`; returns when every later notice will arrive. Counted: needs as many `leave`s."""
+    async def subscribe(self, app: str) -> None:
+        """Begin to hear of `app`; returns when every later notice will arrive. Counted: needs as many `unsubscribe`s."""
 
-    async def leave(self, app: str) -> None: ...
+    async def unsubscribe(self, app: str) -> None: ...
 
     def attach(self, on_notice: Callable[[str, Notice], None], on_gap: Callable[[str], Awaitable[None]]) -> None: ...

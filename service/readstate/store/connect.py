@@ -16,7 +16,8 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
     """Connect to the server or cluster at `url` and load the scripts.
 
     `url` begins with redis://, rediss:// or unix://. The server says itself which of the two it is.
-    `lua`: the directory of the scripts, if not the usual one. Raises Unavailable when the server cannot be reached.
+    `lua`: the directory of the scripts, if not the usual one. Raises Unavailable when the server
+    cannot be reached.
     """
     connection = NodeConnection(url)
     await connection.open()

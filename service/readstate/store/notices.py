@@ -31,7 +31,7 @@ from readstate.tasks import Backoff, cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
-CONFIRM_S = 5.0  # how long `listen` waits for a subscription
+CONFIRM_S = 5.0  # how long `subscribe` waits for a subscription
 CONNECT_S = 3.0
 SILENCE_S = 5.0  # after so long without any reply a probe is sent
 PROBE_S = 5.0  # ... and has so long to come back
@@ -78,16 +78,16 @@ class RedisNotices:
         self._on_notice, self._on_gap = on_notice, on_gap
 
     async def start(self) -> None:
-        """Begin to connect, in the background: `listen` waits for it."""
+        """Begin to connect, in the background: `subscribe` waits for it."""
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
         await cancel_and_wait(self._keeper)
 
-    async def listen(self, app: str) -> None:
+    async def subscribe(self, app: str) -> None:
         """Subscribe to `app`; every notice after the return arrives.
 
-        Needs one `leave`. Raises Unavailable.
+        Needs one `unsubscribe`. Raises Unavailable.
         """
         self._listeners[app] = self._listeners.get(app, 0) + 1
         try:
@@ -96,14 +96,14 @@ class RedisNotices:
                 await self._send("SUBSCRIBE", app)
             await asyncio.wait_for(asyncio.shield(self._subscribed[app]), CONFIRM_S)
         except TimeoutError:
-            await self.leave(app)
+            await self.unsubscribe(app)
             raise Unavailable("the stream of notices cannot be reached") from None
         except BaseException:
-            await self.leave(app)
+            await self.unsubscribe(app)
             raise
 
-    async def leave(self, app: str) -> None:
-        """Undo one `listen`."""
+    async def unsubscribe(self, app: str) -> None:
+        """Undo one `subscribe`."""
         self._listeners[app] -= 1
         if not self._listeners[app]:
             del self._listeners[app], self._subscribed[app]

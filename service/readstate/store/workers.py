@@ -88,7 +88,7 @@ class Workers:
             except Exception:
                 logger.exception("the other workers could not be looked at")
 
-    async def leave(self) -> None:
+    async def withdraw(self) -> None:
         """This worker ends."""
         await self._executor.command("ZREM", Keys.workers, _pack(self._mine), key=Keys.workers)
 

@@ -140,7 +140,7 @@ async def test_revoking_is_announced_to_connections(imkit: Imkit, settings: Sett
     notices = RedisNotices(imkit.executor, str(settings.redis_url))
     notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
     await notices.start()
-    await notices.listen("default")
+    await notices.subscribe("default")
     token_id = jwt.decode(imkit.tokens["al"], options={"verify_signature": False})["jti"]
     await imkit.as_user("al", "POST", "/me/logout")
 

@@ -76,7 +76,7 @@ class SocketAuthenticator:
         if session is None:
             return
         self._hub.remove(session.app, session.user, connection)
-        task = asyncio.ensure_future(self._notices.leave(session.app))
+        task = asyncio.ensure_future(self._notices.unsubscribe(session.app))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -120,11 +120,11 @@ class SocketAuthenticator:
         connection.authenticate(session, time.time())
         if is_new and before is not None:
             self._hub.remove(before.app, before.user, connection)
-            await self._notices.leave(before.app)
+            await self._notices.unsubscribe(before.app)
 
     async def _subscribe(self, connection: Connection, session: Session) -> None:
         # The stream must flow before the hub asks for the rooms: see `hub`.
-        await self._notices.listen(session.app)
+        await self._notices.subscribe(session.app)
         try:
             if self._hub.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
                 raise TooManySockets
@@ -133,5 +133,5 @@ class SocketAuthenticator:
                 self._hub.remove(session.app, session.user, connection)
                 raise ProblemError(INVALID_TOKEN)
         except BaseException:
-            await self._notices.leave(session.app)
+            await self._notices.unsubscribe(session.app)
             raise
