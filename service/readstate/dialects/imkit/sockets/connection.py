@@ -5,24 +5,15 @@ from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
+from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument
-from readstate.dialects.imkit.sockets.packets import (
-    ACK,
-    CLOSE,
-    DISCONNECT,
-    MESSAGE,
-    PING,
-    POLICY_VIOLATION,
-    Packet,
-    PacketRate,
-    ServerEvent,
-)
+from readstate.dialects.imkit.sockets.packets import POLICY_VIOLATION, Packet, PacketRate, ServerEvent
 from readstate.dialects.imkit.sockets.send_queue import QueueBudgets, SendQueue
 from readstate.domain.identity import Session
 
-_PING = Packet(PING)
-_CLOSE = Packet(CLOSE)
-_DISCONNECT = Packet(MESSAGE + DISCONNECT)
+_PING = Packet(packets.PING)
+_CLOSE = Packet(packets.CLOSE)
+_DISCONNECT = Packet(packets.MESSAGE + packets.DISCONNECT)
 
 
 class CloseReason(Struct, frozen=True):
@@ -149,7 +140,7 @@ class Connection:
 
     def send_ack(self, ack_id: str, payload: bytes, encoding: Encoding) -> None:
         """Queue the ack of a client event."""
-        self.send_text(f"{MESSAGE}{ACK}{ack_id}[{as_argument(payload, encoding)}]")
+        self.send_text(f"{packets.MESSAGE}{packets.ACK}{ack_id}[{as_argument(payload, encoding)}]")
 
     def send_ping(self) -> None:
         """Queue a ping."""

@@ -16,6 +16,7 @@ import msgspec
 from readstate import metrics
 from readstate.dialects.http.client_address import Held
 from readstate.dialects.imkit.reply import Failure
+from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import (
     AUTH_TIMEOUT,
     CLIENT_LEFT,
@@ -26,22 +27,7 @@ from readstate.dialects.imkit.sockets.connection import (
     Transport,
 )
 from readstate.dialects.imkit.sockets.encoding import encode_json
-from readstate.dialects.imkit.sockets.packets import (
-    CLOSE,
-    CONNECT,
-    CONNECT_ERROR,
-    DISCONNECT,
-    EVENT,
-    MAIN_NAMESPACE,
-    MESSAGE,
-    OPEN,
-    POLICY_VIOLATION,
-    PONG,
-    ClientPacket,
-    PacketRate,
-    ProtocolError,
-    decode_packet,
-)
+from readstate.dialects.imkit.sockets.packets import ClientPacket, PacketRate, ProtocolError, decode_packet
 from readstate.dialects.imkit.sockets.send_queue import QueueBudgets
 from readstate.dialects.imkit.sockets.timers import Timeouts
 from readstate.domain.limits import MAX_BODY_BYTES
@@ -128,7 +114,7 @@ class Connections:
             "pingTimeout": int(self.pongs.after_s * 1000),
             "maxPayload": MAX_BODY_BYTES,
         }
-        connection.send_text(OPEN + encode_json(handshake).decode())
+        connection.send_text(packets.OPEN + encode_json(handshake).decode())
         return connection
 
     def close_now(self, connection: Connection, reason: CloseReason) -> None:
@@ -213,12 +199,12 @@ class Connections:
         if connection.is_closing:
             return True
         packet_type = text[:1]
-        if packet_type != MESSAGE and text not in (PONG, CLOSE):
+        if packet_type != packets.MESSAGE and text not in (packets.PONG, packets.CLOSE):
             raise ProtocolError("not a packet that a client sends")
         self.pongs.cancel(connection)  # any packet shows that the client is there
-        if packet_type == MESSAGE:
+        if packet_type == packets.MESSAGE:
             await self._receive_message(connection, decode_packet(text[1:]))
-        return packet_type != CLOSE
+        return packet_type != packets.CLOSE
 
     async def slow_down(self, connection: Connection) -> None:
         """Delay a request that carries no packets but costs as much.
@@ -228,17 +214,19 @@ class Connections:
         try:
             await _wait_turn(connection)
         except ProtocolError as error:
-            self.close_now(connection, CloseReason(POLICY_VIOLATION, str(error)))
+            self.close_now(connection, CloseReason(packets.POLICY_VIOLATION, str(error)))
 
     async def _receive_message(self, connection: Connection, packet: ClientPacket) -> None:
-        if packet.namespace != MAIN_NAMESPACE:
-            if packet.type == CONNECT:
-                connection.send_text(f'{MESSAGE}{CONNECT_ERROR}{packet.namespace},{{"message":"Invalid namespace"}}')
-        elif packet.type == CONNECT:
+        if packet.namespace != packets.MAIN_NAMESPACE:
+            if packet.type == packets.CONNECT:
+                connection.send_text(
+                    f'{packets.MESSAGE}{packets.CONNECT_ERROR}{packet.namespace},{{"message":"Invalid namespace"}}'
+                )
+        elif packet.type == packets.CONNECT:
             await self._connect(connection, packet.data or {})
-        elif packet.type == DISCONNECT:
+        elif packet.type == packets.DISCONNECT:
             connection.close(CLIENT_LEFT)  # there is no other namespace
-        elif packet.type == EVENT and connection.is_connected:
+        elif packet.type == packets.EVENT and connection.is_connected:
             await self._handler.on_client_event(connection, packet)
 
     async def _connect(self, connection: Connection, auth: dict[str, Any]) -> None:
@@ -253,10 +241,12 @@ class Connections:
                 # Left open: the client may try another token. If it were closed, some clients would
                 # reconnect with the same token for ever.
                 error = {"message": _failure(answer).error.message, "data": msgspec.Raw(answer)}
-                connection.send_text(MESSAGE + CONNECT_ERROR + encode_json(error).decode())
+                connection.send_text(packets.MESSAGE + packets.CONNECT_ERROR + encode_json(error).decode())
                 return
         connection.is_connected = True
-        connection.send_text(MESSAGE + CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode())
+        connection.send_text(
+            packets.MESSAGE + packets.CONNECT + encode_json({"sid": secrets.token_urlsafe(15)}).decode()
+        )
 
 
 async def _wait_turn(connection: Connection) -> None:
