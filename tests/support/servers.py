@@ -16,7 +16,7 @@ from pathlib import Path
 
 import redis
 
-from readstate.store.connections import with_address
+from readstate.store.urls import with_address
 from tests.support.waiting import wait_until_now
 
 _SLOTS = 16384

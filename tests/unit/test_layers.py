@@ -1,6 +1,8 @@
 """The arrows between the layers, held against the imports of every file: dialects -> domain <- store, and webhooks -> domain."""
 
 import ast
+import subprocess
+import sys
 import graphlib
 from collections.abc import Collection
 from pathlib import Path
@@ -129,3 +131,11 @@ def test_what_dialects_share_knows_none_of_them() -> None:
         if within(module, package)
     }
     assert {line.partition(" ")[0] for line in wrong} == {"app.py", "deliverer_app.py"}
+
+
+def test_the_supervisor_imports_no_metrics() -> None:
+    """They may be imported only when the directory for the numbers of all processes is named."""
+    program = "import sys, readstate.process.supervisor; print('readstate.metrics' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )

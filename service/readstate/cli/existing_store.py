@@ -15,7 +15,8 @@ from readstate.settings import Settings, SettingsError
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.server_check import check_server, has_served, without_password
+from readstate.store.server_check import check_server, has_served
+from readstate.store.urls import without_password
 
 _AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_REDIS_URL, or READSTATE_DATA_DIR"
 

@@ -9,11 +9,12 @@ from hiredis import ReplyError
 from redis.crc import key_slot
 
 from readstate.errors import Fault, Unavailable, UnknownOutcome
-from readstate.store.connections import NodeConnection, address_of, at_node
+from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Part, gather_outcomes
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, classify, redirect, reply_or_raise, unanswered
 from readstate.store.scripts import Plan, Script
+from readstate.store.urls import address_of, at_node
 
 
 class Cluster:

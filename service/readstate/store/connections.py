@@ -1,7 +1,6 @@
-"""Connections to the nodes of a store, and the URLs of its nodes."""
+"""Connections to the nodes of a store."""
 
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
@@ -12,8 +11,6 @@ from readstate.store.pipelined_connection import DEADLINE_S, PipelinedConnection
 from readstate.store.replies import reply_or_raise
 from readstate.store.scripts import Script
 from readstate.store.slow_scripts import SlowScripts
-
-DEFAULT_PORT = 6379
 
 
 class ConnectionFactory:
@@ -71,29 +68,3 @@ class NodeConnection(PipelinedConnection):
             scan_cursor, keys = reply_or_raise(reply)
             for key in keys:
                 yield key.decode()
-
-
-def with_address(url: str, host: str, port: int) -> str:
-    """`url` with another host (empty: the same) and port; user, password and options stay.
-
-    An IPv6 address gets its brackets.
-    """
-    parts = urlsplit(url)
-    user, at, _ = parts.netloc.rpartition("@")
-    host = host or parts.hostname or ""
-    return urlunsplit(parts._replace(netloc=f"{user}{at}{f'[{host}]' if ':' in host else host}:{port}"))
-
-
-def address_of(url: str) -> str:
-    """The address in `url`, as `at_node` takes it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or ''}:{parts.port or DEFAULT_PORT}"
-
-
-def at_node(url: str, address: str) -> str:
-    """`url` with the address of a node as servers write it: host, colon, port.
-
-    They write an IPv6 host without brackets.
-    """
-    host, _, port = address.rpartition(":")
-    return with_address(url, host, int(port))

@@ -24,9 +24,10 @@ from redis.exceptions import RedisError
 
 from readstate.domain.notices import Notice, decode_notice
 from readstate.errors import Fault, Unavailable
-from readstate.store.connections import ConnectionFactory, at_node
+from readstate.store.connections import ConnectionFactory
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.urls import at_node
 from readstate.tasks import Backoff, cancel_and_wait
 
 logger = logging.getLogger(__name__)

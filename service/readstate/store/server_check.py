@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from msgspec import Struct
@@ -22,10 +22,10 @@ from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from readstate.store.connections import with_address
 from readstate.store.keys import Keys
 from readstate.store.replies import refuses_connections, wants_login, word_in
 from readstate.store.scripts import PREFIX
+from readstate.store.urls import with_address, without_password
 
 CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
@@ -360,9 +360,3 @@ def _key_in(slot: int) -> str:
     return next(
         f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot
     )
-
-
-def without_password(url: str) -> str:
-    """`url` as it may be shown: without user, password and options."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
