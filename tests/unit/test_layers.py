@@ -1,9 +1,9 @@
 """The arrows between the layers, held against the imports of every file: dialects -> domain <- store, and webhooks -> domain."""
 
 import ast
+import graphlib
 import subprocess
 import sys
-import graphlib
 from collections.abc import Collection
 from pathlib import Path
 
