@@ -94,7 +94,7 @@ async def test_a_worker_without_calls_finds_the_new_primary_too(
     await wait_until(is_ready, "every primary to answer")
 
 
-async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
+async def test_pending_updates_elsewhere_are_pushed_while_a_node_is_away(
     pair: tuple[Cluster, Server], executor: Executor
 ) -> None:
     """The first room of the list is on the node that died; the list and the other room are not."""
@@ -114,6 +114,6 @@ async def test_what_is_owed_elsewhere_is_told_while_a_node_is_away(
     # Only that room has to wait, and stays in the list.
     assert isinstance(store.outbox, SplitPlan)
     with pytest.raises(Fault):
-        await store.outbox._recovery._recover_shard(lists[dead], time.time() + 10)
+        await store.outbox.recovery._recover_shard(lists[dead], time.time() + 10)
     assert await store.badges.badge(app=APP, user=user, tags=[]) == 1
     assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None

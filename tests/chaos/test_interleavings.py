@@ -17,6 +17,7 @@ from readstate.domain.types import MarkedRead, Posted, Status
 from readstate.errors import ReadStateError, RoomUnknown
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
 from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
 from tests.support.model import ModelStore
@@ -111,7 +112,8 @@ class Play:
     async def recover(self) -> None:
         """What any worker does a few seconds after another one died."""
         store = redis_store(self.executor, fanout_limit=LIMIT)
-        await store.outbox.recover(older_than_s=-10)
+        assert isinstance(store.outbox, SplitPlan)
+        await store.outbox.recovery.recover(older_than_s=-10)
         await store.outbox.idle()
 
     async def check_counts(self) -> None:
@@ -160,7 +162,7 @@ async def run(executor: Executor, app: str, data: st.DataObject) -> None:
         play.check_answers()
         await play.recover()
         await play.check_counts()
-        assert await owed(executor) == 0
+        assert await pending(executor) == 0
     finally:
         for worker in play.workers:
             await worker.die()
@@ -198,7 +200,7 @@ async def build_up(play: Play, history: list[Operation]) -> None:
     play.workers.clear()
 
 
-async def owed(executor: Executor) -> int:
+async def pending(executor: Executor) -> int:
     """Rooms that still have pending members."""
     keys = [key for found in await executor.each_node("KEYS", "*:o") for key in found]
     return len(keys)

@@ -8,6 +8,7 @@ from readstate.errors import RoomUnknown
 from readstate.store import recovery
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
@@ -22,13 +23,18 @@ def plan_url(cluster: "object") -> str:
     return str(cluster.url)  # type: ignore[attr-defined]
 
 
+def split(store: RedisStore) -> SplitPlan:
+    assert isinstance(store.outbox, SplitPlan)
+    return store.outbox
+
+
 async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Run, store: RedisStore, app: str) -> None:
     """A worker died after the room's script: nobody's badge knows of the message yet."""
     await a_room(store, app)
     await store.outbox.idle()
     await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
-    await store.outbox.drain(app, "r")
+    await split(store).drain(app, "r")
     assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
 
 
@@ -93,7 +99,7 @@ async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
     now = time.time()
     for later_s in range(0, recovery.STALE_S + 60, 30):
         monkeypatch.setattr(time, "time", lambda later_s=later_s: now + later_s)
-        await store.outbox.recover()
+        await split(store).recovery.recover()
     assert await executor.command("ZSCORE", owing, entry, key=owing) is None
 
 
@@ -108,7 +114,7 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
     await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
     await executor.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await executor.command("ZADD", shard, 0, f"{app}:broken", key=shard)
-    await store.outbox.recover(older_than_s=-10)
+    await split(store).recovery.recover(older_than_s=-10)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     await executor.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
 

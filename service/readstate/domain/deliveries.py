@@ -22,7 +22,7 @@ class Due(Struct, frozen=True, array_like=True):
 
 
 class Batch(Struct, frozen=True):
-    """What one look at a shard gave."""
+    """What one claim of a shard gave."""
 
     held: bool  # False: another deliverer holds the shard, and nothing else here means anything
     now_ms: int = 0  # store's clock
@@ -33,7 +33,7 @@ class Batch(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """The receiver has accepted the event, or there is nothing in it to tell."""
+    """The receiver has accepted the event, or the event holds nothing to send."""
 
     event: ReadEvent
 

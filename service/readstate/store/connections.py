@@ -42,7 +42,7 @@ class NodeConnection(PipelinedConnection):
     def __init__(self, url: str) -> None:
         make_connection = ConnectionFactory(url)
         self._slow_scripts = SlowScripts(make_connection)
-        super().__init__(make_connection, on_slow=self._slow_scripts.look)
+        super().__init__(make_connection, on_slow=self._slow_scripts.check)
 
     async def open(self) -> None:
         await self._slow_scripts.open()

@@ -7,7 +7,6 @@ from readstate.errors import ReadStateError
 from readstate.store.executor import Executor, Part
 from readstate.store.plan_atomic import AtomicPlan
 from readstate.store.plan_split import SplitPlan
-from readstate.store.recovery import RECOVERY_AGE_S
 
 
 class Outbox(Protocol):
@@ -32,17 +31,11 @@ class Outbox(Protocol):
         Gives for each the reply, or the refusal or fault that it ended in.
         """
 
-    async def drain(self, app: str, room: str) -> None:
-        """Push the updates of all pending members of a room, from its present state."""
-
     async def push_pending(self, app: str, room: str, members: Sequence[str]) -> None:
         """Push the updates of those of `members` that are pending now."""
 
-    async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
-        """Drain all rooms that may have pending members since more than `older_than_s`."""
-
     def start(self) -> None:
-        """Recover in the background until `close`."""
+        """Until `close`, push in the background what crashes have left pending."""
 
     async def idle(self) -> None:
         """Wait until everything that was pushed is acknowledged."""

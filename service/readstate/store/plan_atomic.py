@@ -28,13 +28,7 @@ class AtomicPlan:
     ) -> Awaitable[list[Any | ReadStateError]]:
         return self._executor.call_each(self._scripts[script], [(Keys.room(app, room), args) for room, args in changes])
 
-    async def drain(self, app: str, room: str) -> None:
-        pass
-
     async def push_pending(self, app: str, room: str, members: Sequence[str]) -> None:
-        pass
-
-    async def recover(self, *, older_than_s: float = 0.0) -> None:
         pass
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from readstate.batches import in_batches
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store.executor import Executor, Part, gather_outcomes
 from readstate.store.keys import Keys
-from readstate.store.recovery import RECOVERY_AGE_S, Recovery
+from readstate.store.recovery import Recovery
 
 
 class SplitPlan:
@@ -24,11 +24,11 @@ class SplitPlan:
         self._executor = executor
         self._scripts = executor.scripts
         self._journal = journal
-        self._recovery = Recovery(executor, self.drain)
+        self.recovery = Recovery(executor, self.drain)
         self._acks: set[asyncio.Task[None]] = set()
 
     async def change(self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        await self._recovery.enter(app, room, self._scripts[script])
+        await self.recovery.enter(app, room, self._scripts[script])
         return await self._run(script, app, room, args, repeatable)
 
     async def change_each(
@@ -37,6 +37,7 @@ class SplitPlan:
         return await gather_outcomes(self.change(script, app, room, args) for room, args in changes)
 
     async def drain(self, app: str, room: str) -> None:
+        """Push the updates of all pending members of a room, from its present state."""
         # Without entering the room again: an entry that every look renews would never go.
         before = None
         while (pending := await self._run("owed", app, room, [app])) and pending != before:
@@ -47,18 +48,15 @@ class SplitPlan:
         for batch in in_batches(members):
             await self._run("owed", app, room, [app, *batch])
 
-    async def recover(self, *, older_than_s: float = RECOVERY_AGE_S) -> None:
-        await self._recovery.recover(older_than_s)
-
     def start(self) -> None:
-        self._recovery.start()
+        self.recovery.start()
 
     async def idle(self) -> None:
         while self._acks:
             await asyncio.gather(*self._acks, return_exceptions=True)
 
     async def close(self) -> None:
-        await self._recovery.close()
+        await self.recovery.close()
         await self.idle()
 
     async def _run(self, script: str, app: str, room: str, args: Sequence[Part], repeatable: bool = True) -> Any:

@@ -24,7 +24,7 @@ _REFUSALS = {
 class Meaning(Enum):
     """What a caller can do about an error reply."""
 
-    REFUSED = auto()  # by a script: a refusal of ours
+    REFUSED = auto()  # by a script, with the code of a refusal
     FULL = auto()  # nothing ran, for want of memory
     PASSING = auto()  # nothing ran; in a moment it may
     LASTING = auto()  # nothing ran, and an operator must change something

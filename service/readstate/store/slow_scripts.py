@@ -55,27 +55,27 @@ class SlowScripts:
     def __init__(self, make_connection: Callable[[], AbstractConnection]) -> None:
         # It is lost together with the other connection, which logs it.
         self._connection = PipelinedConnection(make_connection, logs=False)
-        self._looking: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect. Raises Unavailable."""
         await self._connection.open()
 
     async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.wait({self._checking})
         await self._connection.close()
 
-    def look(self) -> None:
-        """Look in the background whether a script of ours runs too long, and end it.
+    def check(self) -> None:
+        """Check in the background whether a script of this service runs too long, and end it.
 
         Does nothing while that is done already.
         """
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         with contextlib.suppress(Fault):  # a server that is away runs no script
             written = ""
             while running := await self._running():
@@ -88,7 +88,7 @@ class SlowScripts:
                     await asyncio.sleep(_AGAIN_S)
 
     async def _running(self) -> _Running | None:
-        """The script that runs, if it is one of ours."""
+        """The script that runs, if it is one of this service."""
         reply = await self._connection.call("FUNCTION", "STATS", repeatable=True)
         if isinstance(reply, ReplyError):
             return None  # an older server, or one where the user may not ask

@@ -66,7 +66,7 @@ class Workers:
         ]
 
     async def note(self) -> None:
-        """Give a sign of life and look at the others; to be called every NOTE_EVERY_S."""
+        """Give a sign of life and read the others' notes. To be called every NOTE_EVERY_S."""
         life_ms = int(FORGOTTEN_AFTER_S * 1000)
         notes = await self._executor.call(
             self._executor.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)]
@@ -84,9 +84,9 @@ class Workers:
             try:
                 await self.note()
             except Fault as error:
-                logger.debug("the other workers could not be looked at: %s", error)
+                logger.debug("the notes of the other workers could not be read: %s", error)
             except Exception:
-                logger.exception("the other workers could not be looked at")
+                logger.exception("the notes of the other workers could not be read")
 
     async def withdraw(self) -> None:
         """This worker ends."""
