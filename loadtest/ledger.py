@@ -1,7 +1,7 @@
-"""The book of notices: what must arrive at whom, when it was caused, and what did not arrive exactly once.
+"""The ledger of notices: which listeners must get them, when they were caused, what went wrong.
 
-A notice is known by room, member and message. Message ids of one room rise as strings, so the book also sees a notice that
-comes after a newer one of the same member.
+A notice is known by room, member and message. Message ids of one room rise as strings, so the
+ledger also sees a notice that comes after a newer one of the same member.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,8 @@ Notice = tuple[str, str, str]  # room, member, message
 class Balance:
     """What did not go as promised, counted per listener and notice.
 
-    `superseded` ones never came but a newer one of the same member did, which a service may do; the others it must not do.
+    `superseded` ones never came but a newer one of the same member did, which a service may do; the
+    others it must not do.
     """
 
     arrived: int
@@ -30,7 +31,10 @@ class Balance:
 
 
 class Ledger:
-    """Times are seconds of one clock. The cause may be entered before or after the notice has arrived."""
+    """Times are seconds of one clock.
+
+    The cause may be entered before or after the notice has arrived.
+    """
 
     def __init__(self) -> None:
         self._audience: dict[str, dict[str, float]] = {}  # room -> listener -> since when
@@ -48,17 +52,19 @@ class Ledger:
             self._audience.setdefault(room, {})[listener] = at
 
     def unlisten(self, listener: str) -> None:
-        """`listener` is gone: it is owed nothing any more."""
+        """`listener` is gone: nothing is due to it any more."""
         for audience in self._audience.values():
             audience.pop(listener, None)
         for key in [key for key in self._due if key[0] == listener]:
             del self._due[key]
 
     def cause(self, notice: Notice, at: float) -> list[float]:
-        """A call begun at `at` makes this notice due. Returns the latencies of those that have arrived already.
+        """A call begun at `at` makes this notice due.
 
-        Who began to listen while the call was under way may have come too late for its notice, and is
-        owed none.
+        Returns the latencies of those that have arrived already.
+
+        Who began to listen while the call was under way may have come too late for its notice, and
+        is owed none.
         """
         self._caused.add(notice)
         latencies = []
@@ -71,7 +77,7 @@ class Ledger:
         return latencies
 
     def void(self, notice: Notice) -> None:
-        """The call failed: whether the notice comes is open, so it is neither due nor unexpected."""
+        """The call failed: its notice may or may not come, so it is neither due nor unexpected."""
         self._void.add(notice)
         for listener in self._audience.get(notice[0], ()):
             self._due.pop((listener, notice), None)
@@ -109,9 +115,9 @@ class Ledger:
         return message < self._newest.get((listener, room, member), "")
 
     def balance(self) -> Balance:
-        """Count what is open as lost. Ask when nothing can be under way any more."""
+        """Count what is still due as lost. Call it when nothing can be under way."""
         missing = self.due
-        # What arrived at somebody who began to listen after the call had begun was caused, if not due.
+        # A notice that came to a later listener was caused, although it was not due to it.
         unexpected = sum(1 for _, notice in self._early if notice not in self._void and notice not in self._caused)
         return Balance(
             arrived=self._arrived,

@@ -1,4 +1,4 @@
-"""What the Locust users of one run share: the world, the book of notices, the open sockets."""
+"""What the Locust users of one run share: the world, the ledger of notices, open sockets."""
 
 import time
 from time import perf_counter
@@ -24,7 +24,10 @@ class LoadRun:
         self.sockets: list[SocketListener] = []
 
     def take_account(self) -> Account:
-        """An account that nobody else drives. Raises IndexError when there are more users than LOAD_ACCOUNTS."""
+        """An account that no other user drives.
+
+        Raises IndexError when there are more users than LOAD_ACCOUNTS.
+        """
         return self.world.free.pop()
 
     def give_back(self, account: Account) -> None:
@@ -33,7 +36,7 @@ class LoadRun:
     # Notices
 
     def connected(self, account: Account, socket: SocketListener, milliseconds: float) -> None:
-        """From now on the account must hear everything. Its connection is received from until the run has settled."""
+        """From now on every notice is due to the account. Its socket is read until the end."""
         self.sockets.append(socket)
         self.ledger.listen(account.id, [room.id for room in account.reading + account.chatting], perf_counter())
         self._report("connect", milliseconds, None)
@@ -70,7 +73,7 @@ class LoadRun:
     # The end
 
     def settle(self) -> Balance:
-        """Wait until everything due has arrived (or SETTLE_S), close the sockets, and count what went wrong."""
+        """Wait for what is due, at most SETTLE_S; close the sockets; count the faults."""
         deadline = time.monotonic() + SETTLE_S
         while self.ledger.due and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -89,4 +92,4 @@ class NoticeWrong(Exception):
 
 
 class ConnectionLost(Exception):
-    """The service closed a listener's connection during the run; what it missed counts as missing."""
+    """The service closed a listener's connection. Notices that it missed count as missing."""

@@ -1,4 +1,4 @@
-"""What Locust loads: the users, and what happens before the first and after the last of them. `loadtest.run` starts it."""
+"""What Locust loads: the users, and the work before the first and after the last of them."""
 
 import os
 from pathlib import Path
@@ -27,21 +27,26 @@ def make_world(environment: Environment, **_: Any) -> None:
     world = World(target, listeners=LISTENERS)
     environment.load_run = LoadRun(environment, world)  # type: ignore[attr-defined]
     print(
-        f"world {world.run}: {len(world.reading)} rooms to read in, {len(world.chatting)} to chat in, {len(world.free)} accounts, "
+        f"world {world.run}: {len(world.reading)} rooms to read in, {len(world.chatting)} to chat in, "
+        f"{len(world.free)} accounts, "
         f"{LISTENERS} listeners, {target.messages} messages to read in each room"
     )
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def settle(environment: Environment, **_: Any) -> None:
-    """Wait for the last notices, then say what became of them. Anything wrong makes the run fail."""
+    """Wait for the last notices, then say what became of them.
+
+    Anything wrong makes the run fail.
+    """
     load_run: LoadRun | None = getattr(environment, "load_run", None)
     if load_run is None:
         environment.process_exit_code = 1
         return
     balance = load_run.settle()
     verdict = (
-        f"{balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, {balance.reordered} reordered, "
+        f"{balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, "
+        f"{balance.reordered} reordered, "
         f"{balance.unexpected} unexpected, {balance.superseded} superseded by a newer one"
     )
     print(f"notices: {verdict}")

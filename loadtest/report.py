@@ -1,4 +1,4 @@
-"""What Locust's report does not say: what was loaded, from where, how, and what became of the notices."""
+"""What Locust's report lacks: what was loaded and how, and what became of the notices."""
 
 import os
 import platform

@@ -1,12 +1,18 @@
-"""`python -m loadtest.run`: load a running service without a browser and leave an HTML report. `make load` is the same.
+"""`python -m loadtest.run`: load a running service without a browser and leave an HTML report.
+
+`make load` is the same.
 
 The environment says what and how:
 
   LOAD_URL, LOAD_API_KEY, LOAD_CLIENT_KEY   the service (needed)
-  LOAD_MODEL       mixed (default), open (LOAD_ARRIVALS calls a second) or staircase (users doubled every 30 s)
-  LOAD_USERS       users at once, listeners included (40)          LOAD_TIME     how long, after the start of all of them (60s)
-  LOAD_LISTENERS   Socket.IO listeners among them (10)             LOAD_REPORT   where the report goes (reports/load.html)
-  LOAD_ROOMS, LOAD_ACCOUNTS, LOAD_ROOMS_EACH, LOAD_MESSAGES        the size of the world (20, 300, 5, 200)
+  LOAD_MODEL       mixed (default), open (LOAD_ARRIVALS calls a second) or staircase (users doubled
+                   every 30 s)
+  LOAD_USERS       users at once, listeners included (40)
+  LOAD_TIME        how long, after the start of all of them (60s)
+  LOAD_LISTENERS   Socket.IO listeners among them (10)
+  LOAD_REPORT      where the report goes (reports/load.html)
+  LOAD_ROOMS, LOAD_ACCOUNTS, LOAD_ROOMS_EACH, LOAD_MESSAGES
+                   the size of the world (20, 300, 5, 200)
 """
 
 import os
@@ -36,7 +42,11 @@ DEFAULTS = {
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the load. 0: no call failed and every notice came once; 1: not so; 2: it could not be started."""
+    """Run the load.
+
+    Returns 0 when no call failed and every notice came once, 1 otherwise, and 2 when it could not
+    be started.
+    """
     chosen = DEFAULTS | dict(environ)
     try:
         target = Target.from_environ(chosen)
@@ -69,7 +79,7 @@ def locust_command(chosen: Mapping[str, str]) -> list[str]:
             raise TargetError(f"{name} must be a whole number, not {chosen[name]!r}")
     options = ["--headless", "--only-summary", "--stop-timeout", "10", "--html", chosen["LOAD_REPORT"]]
     if model == "staircase":
-        # The shape says how many and how long. Its report is read step by step in the charts, so nothing is thrown away.
+        # The shape gives users and time. Its report is read step by step, so all of it is kept.
         options += ["--locustfile", "loadtest/locustfile.py,loadtest/shapes.py"]
     else:
         options += ["--locustfile", "loadtest/locustfile.py", "--reset-stats", "--run-time", chosen["LOAD_TIME"]]

@@ -4,7 +4,7 @@ from locust import LoadTestShape
 
 
 class Staircase(LoadTestShape):
-    """Twice as many users every step, to see where the answers begin to take longer: the capacity lies one step below."""
+    """Twice as many users every step. The capacity lies below the step that slows the answers."""
 
     first = 8
     steps = 6

@@ -1,6 +1,9 @@
-"""`python -m loadtest.smoke`: ten seconds of load on a temporary service. Fails on any failed call and any notice not come once.
+"""`python -m loadtest.smoke`: ten seconds of load on a temporary service.
 
-It shows that the load works and the service stands it. Its numbers mean nothing: too short, and both share one machine.
+Fails on any failed call and any notice not come once.
+
+It shows that the load works and the service stands it. Its numbers mean nothing: too short, and
+both share one machine.
 """
 
 import os

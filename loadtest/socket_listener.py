@@ -1,7 +1,7 @@
-"""A Socket.IO connection that does one thing: hand over `lastRead` notices with the time at which they came.
+"""A Socket.IO connection that hands over `lastRead` notices with their times of arrival.
 
-It speaks just the frames it needs (Engine.IO 4 over a WebSocket), because a full client costs so much more per notice that
-the load generator would measure itself.
+It speaks only the frames it needs (Engine.IO 4 over a websocket). A full client costs so much more
+per notice that the load generator would measure itself.
 """
 
 import json
@@ -19,7 +19,10 @@ class ListenerFailed(Exception):
 
 
 class SocketListener:
-    """One authenticated connection. `run` blocks until it is closed; `lost` says that nobody asked for that."""
+    """One authenticated connection.
+
+    `run` blocks until it is closed; `lost`: the other side closed it.
+    """
 
     def __init__(self, url: str, token: str, on_notice: Handler) -> None:
         self.lost = False

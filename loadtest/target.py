@@ -1,4 +1,4 @@
-"""What the load is for: the service's address and keys, and the size of the world, from the environment."""
+"""The service to load and the size of the world, from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class TargetError(Exception):
-    """The environment does not say what to load; the message says what is missing."""
+    """The environment does not name a service. The message says what is missing."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
-"""The Locust users. Every request is named after the operation it asks for, as in the service and its metrics.
+"""The Locust users.
 
-Closed: `HotPath` sends the next call when the last was answered, which finds the capacity. Open: `OpenHotPath` sends calls at
-random moments whatever the answers do, which finds the latency that callers see. `ChatDay` behaves like people.
+Every request is named after the operation it asks for, as in the service and its metrics.
+
+Closed: `HotPath` sends the next call when the last was answered, which finds the capacity. Open:
+`OpenHotPath` sends calls at random moments whatever the answers do, which finds the latency that
+callers see. `ChatDay` behaves like people.
 """
 
 import random
@@ -23,7 +26,10 @@ def room_path(room: Room, *rest: str) -> str:
 
 
 class ApiUser(FastHttpUser):
-    """What every user that calls over HTTP can do. Its account is its own, so it knows where its cursors stand."""
+    """What every user that calls over HTTP can do.
+
+    Its account is its own, so it knows where its cursors stand.
+    """
 
     abstract = True
     account: Account
@@ -39,7 +45,7 @@ class ApiUser(FastHttpUser):
         self.load_run.give_back(self.account)
 
     def call(self, name: str, method: str, path: str, account: Account, body: Any = None) -> Any:
-        """The `result` of a call as `account`; None when it failed, which Locust then has counted."""
+        """The `result` of a call as `account`; None when it failed, which Locust counts."""
         headers = {"IM-CLIENT-KEY": self.load_run.world.target.client_key, "IM-Authorization": account.token}
         with self.client.request(method, path, json=body, headers=headers, name=name, catch_response=True) as answer:
             if answer.status_code == 200:
@@ -50,7 +56,10 @@ class ApiUser(FastHttpUser):
     # The operations
 
     def mark_read(self, account: Account, room: Room, message: str) -> None:
-        """Read up to `message`, which is newer than all the account has read in the room; a notice becomes due."""
+        """Read up to `message`, which is newer than all the account has read in the room.
+
+        A notice becomes due.
+        """
         notice = (room.id, account.id, message)
         self.load_run.caused(notice, perf_counter())
         done = False
@@ -63,7 +72,7 @@ class ApiUser(FastHttpUser):
                 self.load_run.ledger.void(notice)
 
     def post(self, account: Account, room: Room) -> None:
-        """Post into a room; the poster's own cursor moves, so a notice becomes due, under an id that the answer tells."""
+        """Post into a room. The poster's own cursor moves, so a notice becomes due."""
         begun = perf_counter()
         body = {"message": "good morning", "messageType": "text"}
         result = self.call("post", "POST", room_path(room, "message"), account, body)
@@ -119,7 +128,7 @@ class HotPath(ApiUser):
 
 
 class ChatDay(ApiUser):
-    """People: they look, read what is new, write something, and now and then somebody retags a room."""
+    """Like people: reads what is new, writes, looks at the list, sometimes retags a room."""
 
     weight = 3
     wait_time = between(0.2, 1.0)
@@ -149,7 +158,7 @@ class ChatDay(ApiUser):
 
 
 class OpenHotPath(ApiUser):
-    """Open: LOAD_ARRIVALS calls a second at random moments, each by whichever account is free, however slow the answers are."""
+    """Open: LOAD_ARRIVALS calls a second at random moments, however slow the answers are."""
 
     fixed_count = 1
     wait_time = constant(0)
@@ -182,7 +191,7 @@ class OpenHotPath(ApiUser):
 
 
 class Listener(User):
-    """A member of all rooms who sits there and listens: its requests are the notices, timed from the call that caused them."""
+    """A member of all rooms that only listens. Its requests are the notices."""
 
     weight = 1
     wait_time = constant(1)

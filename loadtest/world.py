@@ -45,7 +45,7 @@ class Room:
 
 @dataclass
 class Account:
-    """A user who is driven by one Locust user at a time, so that their cursors are known exactly."""
+    """A user of the service, driven by one Locust user at a time: its cursors are known exactly."""
 
     id: str
     token: str
@@ -76,7 +76,10 @@ class World:
                 self._post_batch(room)
 
     def next_to_read(self, account: Account, room: Room) -> str:
-        """The first message of `room` that the account has not read; the backend posts more when there is none."""
+        """The first message of `room` that the account has not read.
+
+        The backend posts more when there is none.
+        """
         cursor = account.cursors.get(room.id, "")
         # Several readers may come to the end together: one of them posts, the others wait for it.
         with room.posting:

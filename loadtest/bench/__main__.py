@@ -1,7 +1,9 @@
-"""`python -m loadtest.bench`: measure, print the table, write the page. `make bench` is the same; `make bench-check` adds --check.
+"""`python -m loadtest.bench`: measure, print the table, write the page.
 
-A full run writes docs/benchmarks.md. One of some rows only (--rows) or a short one (--quick) writes to reports/bench/ instead, since
-it is not what the page stands for.
+`make bench` is the same; `make bench-check` adds --check.
+
+A full run writes docs/benchmarks.md. A run of some rows (--rows) and a short one (--quick) write to
+reports/bench/ instead.
 """
 
 import argparse
@@ -29,9 +31,13 @@ BUSY_LOAD = 0.5  # a quiet machine is below
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0: measured, and with --check nothing was lost; 1: a ratio was lost; 2: nothing could be measured."""
+    """Measure, or with --check compare.
+
+    Returns 0 when it was measured and nothing was lost, 1 when a ratio was lost, and 2 when nothing
+    could be measured.
+    """
     chosen = _parser().parse_args(arguments)
-    # An orderly end however we are told: what was started is stopped.
+    # SIGTERM ends it in an orderly way too: what was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     if not machine.tool("wrk"):
         print(f"{LOCUST_ONLY}.")
@@ -94,13 +100,14 @@ def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
     print(f"\n{report.table(outcomes)}\n\nwritten to {(place / report.PAGE).relative_to(ROOT)}")
     if not conditions.quiet:
         print(
-            f"The machine was busy with something else ({conditions.others_share:.0%} of its time): do not rely on these figures."
+            f"The machine was busy with something else ({conditions.others_share:.0%} of its time): do not "
+            "rely on these figures."
         )
     return 2 if all(outcome.reached is None for outcome in outcomes.values()) else 0
 
 
 def _try(measure: Callable[[], Outcome]) -> Outcome:
-    """One row that cannot be measured does not keep the others from being so."""
+    """A row that cannot be measured does not stop the others."""
     try:
         return measure()
     except BenchError as error:

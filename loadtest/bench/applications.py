@@ -1,6 +1,6 @@
-"""What is compared with the service: `python -m loadtest.bench.applications NAME` serves it as `readstate serve` would.
+"""Applications to compare the service with: `python -m loadtest.bench.applications NAME`.
 
-noop    reads the request and answers 200 with as many bytes as PUT lastRead does: what uvicorn alone costs
+noop    reads the request and answers 200 with as many bytes as PUT lastRead does
 pooled  the service itself on redis-py's connection pool instead of PipelinedConnection
 """
 
@@ -69,7 +69,7 @@ def pooled() -> ASGIApp:
 
 
 def main(name: str) -> int:
-    """Serve on READSTATE_PORT until told to stop, on the service's own settings of the HTTP server."""
+    """Serve on READSTATE_PORT until a signal, with the service's own settings of the server."""
     settings = Settings.from_environ(os.environ)
     with listen(settings.host, settings.port) as listener:
         workers = Workers(settings, listener)

@@ -1,16 +1,18 @@
-"""What Locust runs for the benchmark: calls of a walk, at moments that were fixed before (open) or as fast as they go (closed).
+"""What Locust runs for the benchmark: the calls of a file, at fixed moments (open) or without pause
+(closed).
 
-Open: arrivals are a Poisson stream. Each takes a free connection at its moment; when all are busy arrivals wait, and that waiting
-counts, because a call is timed from the moment that was fixed. `loadtest.bench.locust_run` starts it and says in the environment what
-to do:
+Open: arrivals are a Poisson stream. Each takes a free connection at its moment. When all are busy,
+arrivals wait. That waiting counts, because a call is timed from its fixed moment.
+`loadtest.bench.locust_run` starts it and says in the environment what to do:
 
-  BENCH_CALLS, BENCH_POSITION, BENCH_CLIENT_KEY   the calls, where to begin, the header that names the app
+  BENCH_CALLS, BENCH_POSITION, BENCH_CLIENT_KEY   the calls, where to begin, the key of the app
   BENCH_RATE       arrivals per second; 0: closed
   BENCH_WARM_S, BENCH_SECONDS                    how long without and how long with being counted
   BENCH_RESULT     where the result goes, as JSON
 
-Each of Locust's users opens a connection and lends it to the Connections, which works in callbacks of gevent's loop: for every call a switch
-between greenlets and an entry in Locust's statistics would take longer than the service does. Locust is told of the calls at the end.
+Each of Locust's users opens a connection and lends it to Connections, which works in callbacks of
+gevent's loop. A switch between greenlets and an entry in Locust's statistics for every call would
+take longer than the service does. Locust gets the calls at the end.
 """
 
 import gc
@@ -74,7 +76,7 @@ class Clock:
         return due if due < self.ends_at else NEVER
 
     def note(self, due: float, sent: float, done: float, status: int, was_free: bool) -> None:
-        """`was_free`: a connection waited for the moment, so that being late is the driver's own doing."""
+        """`was_free`: a connection waited for the moment, so the driver itself was late."""
         if due < self.counted_from:
             return
         self.latencies_s.append(done - due)
@@ -95,7 +97,7 @@ class Clock:
 
 
 def idle_seconds() -> float:
-    """For how long the driver's core has had nothing to do so far; the mean of its cores where it is not held on one."""
+    """Seconds for which the driver's core has been idle; a mean where it may use several."""
     each = psutil.cpu_times(percpu=True)
     ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(each))
     idle = [each[core].idle + getattr(each[core], "iowait", 0.0) for core in ours]
@@ -103,7 +105,10 @@ def idle_seconds() -> float:
 
 
 class Connections:
-    """The connections, and which of them makes the next call. It begins when `size` have come and ends when all calls are answered."""
+    """The connections, and which of them makes the next call.
+
+    It begins when `size` have come and ends when all calls are answered.
+    """
 
     size = 0
 
@@ -141,7 +146,7 @@ class Connections:
             self.over.set()
 
     def _wait(self) -> None:
-        """Nothing is to be done: sleep until an answer comes or the next arrival is due.
+        """Sleep until an answer comes or the next arrival is due.
 
         The loop itself would sleep for too long, since it counts in whole milliseconds.
         """
@@ -152,7 +157,10 @@ class Connections:
 
 
 class Connection:
-    """One kept-alive connection with one call at a time. A general HTTP client would cost more than the service it measures."""
+    """One kept-alive connection with one call at a time.
+
+    A general HTTP client would cost more than the service it measures.
+    """
 
     def __init__(self, url: str, connections: Connections) -> None:
         address = urlsplit(url)
@@ -235,7 +243,7 @@ def _end_with_the_connections(runner: Any) -> None:
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def tell(environment: Environment, **_: Any) -> None:
-    """Ourselves, and then Locust, what was counted."""
+    """Write the result, and give the calls to Locust's statistics."""
     Path(os.environ["BENCH_RESULT"]).write_text(
         json.dumps(CLOCK.result() | {"position": CONNECTIONS.calls.position}), encoding="utf-8"
     )

@@ -1,4 +1,7 @@
-"""What the rows over HTTP share: a Valkey, a population with tokens, the service, and the calls on it. Each is opened when first needed."""
+"""What the rows over HTTP share: a Valkey, users with tokens, the service and its calls.
+
+Each is made when it is first needed.
+"""
 
 import secrets
 import tempfile
@@ -65,7 +68,7 @@ class Bench:
 
     @property
     def reads_file(self) -> CallFile:
-        """PUT lastRead by everybody everywhere."""
+        """PUT lastRead by every user in every room."""
         if self._reads_file is None:
             self._people, self._tokens = self.populate(PopulationSize("http", self.lengths.users))
             self._reads_file = self.call_file("single", single_reads(self._people, self._tokens))
@@ -93,7 +96,7 @@ class Bench:
         return http_server(application, environ, SERVER_CORE)
 
     def populate(self, size: PopulationSize) -> tuple[Population, dict[str, str]]:
-        """Make people and rooms, and a token for everybody."""
+        """Make users and rooms, and a token for every user."""
         say(f"making {size}")
         population = Population(size)
 
@@ -121,7 +124,7 @@ class Bench:
         self.reads(server, self.lengths.warm_s)
 
     def reads(self, server: HttpServer, seconds: int) -> Sample:
-        """A slice of single PUTs, every one a forward move. Raises BenchError when they were not."""
+        """A sample of single PUTs. Raises BenchError when they were not all forward moves."""
         self.make_ready(self.people, self.reads_file, FASTEST * seconds)
         self.valkey.forget_counts()
         found = drive(server, self.reads_file, seconds)
@@ -129,9 +132,13 @@ class Bench:
         return found
 
     def arrivals(self, rate: float, seconds: float) -> LocustResult:
-        """The same, `rate` calls a second at random moments whatever the answers do, after a warm-up. Raises BenchError as `reads` does."""
+        """`rate` forward moves a second at random moments, after a warm-up.
+
+        Raises BenchError as `reads` does.
+        """
         self.make_ready(self.people, self.reads_file, 1.1 * rate * (seconds + self.lengths.warm_s) + 1000)
-        # What was posted ahead may have set off a rewrite of the append-only file, which would not be the arrivals' doing.
+        # The posts may have started a rewrite of the append-only file, which would slow the
+        # arrivals down.
         self.valkey.settle()
         self.valkey.forget_counts()
         begun = self.reads_file.position
@@ -158,11 +165,15 @@ def median_ratio(pairs: Iterable[tuple[float, float]]) -> float:
     return median(first / second for first, second in pairs)
 
 
-def rates(name: str, slices: Iterable[Sample]) -> tuple[str, ...]:
-    """A line for the table under a ratio: what, how many per second (median, least, most), CPU for one, how busy the worker was."""
-    slices = list(slices)
-    speeds = sorted(one.rate for one in slices)
-    cpu_us, busy = median(one.cpu_us for one in slices), median(one.busy for one in slices)
+def rates(name: str, samples: Iterable[Sample]) -> tuple[str, ...]:
+    """A line of the table under a ratio.
+
+    It has the name, the rate per second (median, least, most), the CPU of one call and how busy the
+    worker was.
+    """
+    samples = list(samples)
+    speeds = sorted(one.rate for one in samples)
+    cpu_us, busy = median(one.cpu_us for one in samples), median(one.busy for one in samples)
     return name, f"{median(speeds):,.0f}", f"{speeds[0]:,.0f} to {speeds[-1]:,.0f}", f"{cpu_us:.0f}", f"{busy:.0%}"
 
 

@@ -1,4 +1,4 @@
--- wrk: send the calls of a walk (population.py) one after the other, from a position on.
+-- wrk: send the calls of a CallFile (population.py) one after the other, from a position on.
 --
 -- Arguments   file, position, client key
 -- Prints      one line of JSON at the end, for wrk.py

@@ -1,4 +1,8 @@
-"""The calls of a walk as bytes, and percentiles. Imports nothing of ours: Locust's process has it too. `walk.lua` does the same for wrk."""
+"""The calls of a file as bytes, and percentiles.
+
+Locust's process has it too, so it imports nothing of the service. `call_file.lua` is the same for
+wrk.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +16,7 @@ def message_id(number: int) -> str:
 
 
 class Calls:
-    """The requests of the walk in `file` from `position` on; after the last line the first follows, a round later."""
+    """The requests in `file` from `position` on. After the last line the next round begins."""
 
     def __init__(self, file: Path, position: int, client_key: str) -> None:
         self.position = position
@@ -23,14 +27,20 @@ class Calls:
         method, path, token, body = self._lines[self.position % len(self._lines)]
         body = body.replace("@", message_id(self.position // len(self._lines) + 1))
         self.position += 1
-        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nIM-CLIENT-KEY: {self._client_key}\r\nIM-Authorization: {token}\r\n"
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: bench\r\nIM-CLIENT-KEY: "
+            f"{self._client_key}\r\nIM-Authorization: {token}\r\n"
+        )
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return f"{head}\r\n{body}".encode()
 
 
 def percentiles(seconds: Iterable[float]) -> dict[str, float]:
-    """Milliseconds, by percentile: the smallest value that so many percent of all do not exceed. Empty when there are none."""
+    """Milliseconds by percentile: the smallest value that so many percent do not exceed.
+
+    Empty when there are no values.
+    """
     ordered = sorted(seconds)
     return (
         {f"{percent:g}": round(ordered[_rank(len(ordered), percent)] * 1000, 4) for percent in PERCENTILES}

@@ -1,4 +1,4 @@
-"""`make bench-check`: measure the ratios again, shortly, and compare them with those of the last full run."""
+"""`make bench-check`: a short run, compared with the ratios of the last full one."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ TRIES = 3  # a busy moment is no loss: a row has lost only when every try has
 
 
 def check(rows: Mapping[str, Callable[[], Outcome]], kept: Mapping[str, Kept]) -> list[str]:
-    """Measure each of `rows` that has a kept ratio; a sentence for each that has lost too much."""
+    """Measure each of `rows` that has a kept ratio. Returns a sentence for each lost one."""
     lost = []
     for row, measure in rows.items():
         if row not in kept:
@@ -26,7 +26,7 @@ def check(rows: Mapping[str, Callable[[], Outcome]], kept: Mapping[str, Kept]) -
 
 
 def _compare(row: str, measure: Callable[[], Outcome], kept: Kept) -> str:
-    """ "" when the ratio holds at one of the tries."""
+    """A sentence about the loss, or "" when the ratio holds at one of the tries."""
     sentence = ""
     for _ in range(TRIES):
         outcome = measure()

@@ -1,6 +1,9 @@
-"""Closed load: 64 connections, each with the next call as soon as the last was answered. It finds the capacity.
+"""Closed load: 64 connections, each with the next call as soon as the last was answered.
 
-wrk does it, on one thread. Where wrk is missing Locust does, which takes more of its core: then the figures say so.
+It finds the capacity.
+
+wrk does it, on one thread. Where wrk is missing Locust does, which takes more of its core: then the
+figures say so.
 """
 
 import json
@@ -35,7 +38,7 @@ class Sample:
 
     @property
     def busy(self) -> float:
-        """Share of a core that the workers used; well below 1 they waited for somebody else."""
+        """Share of a core that the workers used. Well below 1, they waited for something else."""
         return self.worker_cpu_s / self.seconds
 
     @property
@@ -46,17 +49,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class DriverReport:
-    """What the driver says after a slice."""
+    """What the driver says after a sample."""
 
     calls: int
     seconds: float
     refused: int  # answered with another status than 200
     broken: int  # not answered
-    position: int  # of the walk
+    position: int  # in the file
 
 
 def drive(server: HttpServer, call_file: CallFile, seconds: int, *, goes_on: bool = True) -> Sample:
-    """Walk for `seconds`; with `goes_on` the next slice begins where this one ends. Raises BenchError unless all is answered with 200."""
+    """Send calls for `seconds`. With `goes_on` the next sample begins where this one ends.
+
+    Raises BenchError unless every call is answered with 200.
+    """
     workers = server.workers()
     before = cpu_seconds(workers)
     report = _wrk(server, call_file, seconds) if tool("wrk") else _locust(server, call_file, seconds)

@@ -17,7 +17,10 @@ OPEN_CONNECTIONS = 128  # calls that may be under way at once; further arrivals 
 
 @dataclass(frozen=True)
 class LocustResult:
-    """What a run of Locust found. Percentiles are in milliseconds, by their name ("50", "90", "99", "99.9")."""
+    """What a run of Locust found.
+
+    Percentiles are in milliseconds, by their name ("50", "90", "99", "99.9").
+    """
 
     calls: int
     seconds: float

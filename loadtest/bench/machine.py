@@ -1,4 +1,4 @@
-"""The machine: which core runs what, what it is, how busy it was, and how much CPU somebody has used."""
+"""The machine: what it is, which core runs what, how busy it was, and how much CPU was used."""
 
 import os
 import platform
@@ -27,13 +27,16 @@ class BenchError(Exception):
 
 
 def can_pin() -> bool:
-    """Whether processes can be held on a core here: a Linux with two of them."""
+    """Whether processes can be held on a core: on Linux with two cores."""
     return {SERVER_CORE, DRIVER_CORE} <= _ALLOWED
 
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What this thread starts in the block, threads and processes, stays on `core`. Does nothing where that cannot be done."""
+    """Hold the threads and processes that this thread starts in the block on `core`.
+
+    Does nothing where the system cannot.
+    """
     if not can_pin():
         yield
         return
@@ -61,7 +64,7 @@ def cores() -> int:
 
 
 class CpuAccount:
-    """Whose the cores' time was since the account was opened. To be asked when all that we started has ended."""
+    """Who used the cores since it was made. Ask when every process of the benchmark has ended."""
 
     def __init__(self) -> None:
         self._begun, self._busy_s, self._stolen_s, self._ours_s = (
@@ -76,12 +79,12 @@ class CpuAccount:
         return time.monotonic() - self._begun
 
     def others_share(self) -> float:
-        """Share of all cores' time that went to processes that are not ours."""
+        """Share of all cores' time that processes outside the benchmark used."""
         others_s = (_busy_seconds() - self._busy_s) - (_our_seconds() - self._ours_s)
         return max(0.0, others_s) / (self.elapsed_s * cores())
 
     def stolen_share(self) -> float:
-        """Share of all cores' time that the host of this virtual machine gave to somebody else."""
+        """Share of all cores' time that the host gave to other virtual machines."""
         return (_stolen_seconds() - self._stolen_s) / (self.elapsed_s * cores())
 
 
@@ -95,7 +98,7 @@ def _stolen_seconds() -> float:
 
 
 def _our_seconds() -> float:
-    """Of this process and of all that it and they have started and seen end."""
+    """CPU seconds of this process and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
@@ -131,6 +134,6 @@ def _processor() -> str:
 
 
 def _version(command: str) -> str:
-    """What a command says about its version, as far as the first number."""
+    """The first number in what a command says about its version."""
     words = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout.split()
     return next((word.rpartition("/")[2].removeprefix("v=") for word in words if any(map(str.isdigit, word))), "")

@@ -1,4 +1,4 @@
-"""The plain way to Redis, to compare with: redis-py's connection pool, one connection per call in flight."""
+"""redis-py's connection pool, to compare with: one connection for each call in flight."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -17,7 +17,10 @@ from readstate.store.scripts import Plan, Script, load_scripts
 
 
 class PoolExecutor:
-    """Implements readstate.store.executor.Executor. What PipelinedConnection leaves out (retries, maintenance notifications) is left out here too."""
+    """Implements readstate.store.executor.Executor.
+
+    What PipelinedConnection leaves out (retries, maintenance notifications) is left out here too.
+    """
 
     plan: Plan = "atomic"
 
@@ -54,7 +57,8 @@ class PoolExecutor:
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         self.round_trips += 1
-        # The client's own decoding of known commands would give other types than PipelinedConnection does.
+        # The client's own decoding of known commands would give other types than
+        # PipelinedConnection does.
         connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.send_command(*parts)

@@ -1,7 +1,10 @@
-"""The people and rooms of a measurement, made through the store, and the walk over them: forward moves only, none of them twice.
+"""The users and rooms of a measurement, made through the store, and files of calls about them.
 
-Every user is in `rooms_each` rooms of `room_size` members, each room has two of eight tags. All ids have 24 characters, as IMKit's
-own, unless a measurement says otherwise. A message of round n has the same id in every room.
+The calls are forward moves only, and none comes twice.
+
+Every user is in `rooms_each` rooms of `room_size` members, each room has two of eight tags. All ids
+have 24 characters, as IMKit's own, unless a measurement says otherwise. A message of round n has
+the same id in every room.
 """
 
 import asyncio
@@ -32,7 +35,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class PopulationSize:
-    """How many, how large. `name` keeps populations on one server apart; `users` is a multiple of `room_size`."""
+    """How many, how large.
+
+    `name` keeps populations on one server apart; `users` is a multiple of `room_size`.
+    """
 
     name: str
     users: int
@@ -51,12 +57,15 @@ class PopulationSize:
         return self.users * self.rooms_each
 
     def __str__(self) -> str:
-        return f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of {self.room_size}: {self.states:,} read states"
+        return (
+            f"{self.users:,} users in {self.rooms_each} rooms each, {self.rooms:,} rooms of "
+            f"{self.room_size}: {self.states:,} read states"
+        )
 
 
 @dataclass
 class Population:
-    """Who is where, and how many messages every room has."""
+    """Users, their rooms, and how many messages every room has."""
 
     size: PopulationSize
     users: list[str] = field(init=False)
@@ -68,7 +77,7 @@ class Population:
         self.users = [self._id("user", number) for number in range(size.users)]
         self.rooms = []
         for _ in range(size.rooms_each):
-            # Everybody once in each layer of rooms, beside others in every layer.
+            # Each user once in each layer of rooms, beside other users in every layer.
             order = chance.sample(self.users, size.users)
             for start in range(0, size.users, size.room_size):
                 self.rooms.append((self._id("room", len(self.rooms)), order[start : start + size.room_size]))
@@ -94,7 +103,7 @@ class Population:
         )
 
     async def post_until(self, store: RedisStore, rounds: int) -> None:
-        """Have `rounds` messages in every room, each posted by nobody, so that every member has it to read."""
+        """Have `rounds` messages in every room. They have no sender, so they are unread to all."""
         while self.rounds < rounds:
             self.rounds += 1
             await all_of(post(store, room, message_id(self.rounds)) for room, _ in self.rooms)
@@ -158,7 +167,9 @@ async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Executor]]:
 
 
 class CallFile:
-    """A file of calls that drivers send one after the other, round by round; `@` in a body stands for the id of the round's message.
+    """A file of calls that drivers send one after the other, round by round.
+
+    `@` in a body stands for the id of the round's message.
 
     `position` is the number of calls sent so far.
     """
@@ -183,7 +194,7 @@ def single_reads(population: Population, tokens: dict[str, str]) -> Iterator[tup
 
 
 def bulk_reads(population: Population, tokens: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
-    """PUT /me/lastReads by every user, over all rooms that they are in."""
+    """PUT /me/lastReads by every user over all their rooms."""
     rooms: dict[str, list[str]] = {}
     for user, room in population.pairs():
         rooms.setdefault(user, []).append(room)

@@ -1,4 +1,4 @@
-"""What a measurement runs against: a Valkey and HTTP servers, each in a directory that goes away, each on its core."""
+"""A Valkey and HTTP servers to measure, each on its core and in a temporary directory."""
 
 import http.client
 import os
@@ -52,19 +52,22 @@ class Valkey:
         self.ask("CONFIG", "RESETSTAT")
 
     def counts(self, command: str) -> tuple[int, float]:
-        """How often `command` was run since, and how many microseconds that took. Raises BenchError when one of them failed."""
+        """How often `command` ran since `forget_counts`, and for how many microseconds.
+
+        Raises BenchError when one of them failed.
+        """
         counted = self.info("commandstats").get(f"cmdstat_{command}", {"calls": 0, "usec": 0, "failed_calls": 0})
         if counted["failed_calls"]:
             raise BenchError(f"{counted['failed_calls']} of {counted['calls']} calls of {command} failed")
         return int(counted["calls"]), float(counted["usec"])
 
     def used_memory(self) -> int:
-        """Bytes, when nothing moves any more."""
+        """Bytes in use, once they have stopped changing."""
         self.settle()
         return int(self.info("memory")["used_memory"])
 
     def settle(self) -> None:
-        """Wait until the append-only file is not rewritten and memory stands still: tables have grown, buffers are empty."""
+        """Wait until memory stands still and the append-only file is not being rewritten."""
         deadline, before = time.monotonic() + QUIET_S, -1
         while time.monotonic() < deadline:
             used = int(self.info("memory")["used_memory"])
@@ -80,7 +83,7 @@ class Valkey:
 
 @contextmanager
 def valkey(core: int) -> Iterator[Valkey]:
-    """A Valkey of our own on `core`, empty."""
+    """An empty Valkey on `core`."""
     with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
         server = EmbeddedServer(Path(directory, "data"), lambda sentence: print(f"  {sentence}", file=sys.stderr))
         with on_core(core):
@@ -106,14 +109,14 @@ class HttpServer:
         return f"http://{self.host}:{self.port}"
 
     def workers(self) -> list[int]:
-        """Process ids of those who serve."""
+        """Process ids of the workers."""
         children = psutil.Process(self.supervisor).children()
         return [child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())]
 
 
 @contextmanager
 def http_server(application: str, environ: Mapping[str, str], core: int) -> Iterator[HttpServer]:
-    """`readstate serve` (application "readstate"), or another application of `applications` in its place, on `core`; ready."""
+    """A ready server on `core`: `readstate serve`, or one of `applications` by its name."""
     with tempfile.TemporaryDirectory(prefix="readstate-bench-") as directory:
         port = free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
@@ -121,7 +124,7 @@ def http_server(application: str, environ: Mapping[str, str], core: int) -> Iter
         log = Path(directory, "log")
         with log.open("wb") as output, on_core(core):
             process = subprocess.Popen(
-                # The kernel ends it with us, however we end.
+                # It ends with this process, however that ends.
                 [
                     sys.executable,
                     "-I",

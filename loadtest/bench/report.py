@@ -1,4 +1,4 @@
-"""What a run leaves: the table for the terminal, `benchmarks.md`, the plots, and the ratios that later runs are compared with."""
+"""What a run writes: the table, `benchmarks.md`, the plots, and the ratios for later runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,28 +10,32 @@ from loadtest.bench.figures import MEASURES, Outcome, Plots
 PAGE = "benchmarks.md"
 PICTURES = "benchmarks"
 HEADER = ("", "row", "measure", "reach", "measured", "reached")
-QUIET_SHARE = 0.1  # of the cores' time; interrupts that nobody is charged with are in it
+QUIET_SHARE = 0.1  # of the cores' time; interrupts that no process is charged with are in it
 
 METHOD = """\
-Everything ran on one machine with two cores and on temporary directories: the HTTP server on core 0; Valkey and the driver on core 1
-(rows f to h and k to n: Valkey on core 0, the driver on core 1). Valkey is the embedded one with the configuration that `make run`
-gives it, over a unix socket, append-only file included. Every "mark read" is a forward move by a distinct (user, room, message), which
-is checked against the number of notices that were published; each caller has a token, and it is verified. Nobody listens to the
-notices.
+Everything ran on one machine with two cores and on temporary directories: the HTTP server on core
+0; Valkey and the driver on core 1 (rows f to h and k to n: Valkey on core 0, the driver on core 1).
+Valkey is the embedded one with the configuration of `make run`, over a unix socket, append-only file
+included. Every "mark read" is a forward move by a distinct (user, room, message); that is checked
+against the number of published notices. Each caller has a token, and it is verified. No client
+listens to the notices.
 
-* **Closed** (rows a to d, f, j): 64 connections (f: 50), each sending its next call when the last was answered. This finds a capacity
-  and says nothing about latency.
-* **Open** (rows e, i): arrivals of a Poisson stream at a fixed rate, whatever the answers do. A call is timed from the moment that was
-  fixed for it, so waiting is not hidden.
-* What is compared runs in turn (A B A B ...) within one run, after a warm-up; a ratio is the median over the pairs.
+* **Closed** (rows a to d, f, j): 64 connections (f: 50). Each sends its next call when the last was
+  answered. This finds a capacity and says nothing about latency.
+* **Open** (rows e, i): arrivals of a Poisson stream at a fixed rate, whatever the answers do. A call
+  is timed from its fixed moment, so waiting is not hidden.
+* Two compared things run in turn (A B A B ...) within one run, after a warm-up. A ratio is the
+  median over the pairs.
 """
 
 SHOWS_NOT = """\
-* No network: everything is on one machine. Times are comparable only within one run; between machines compare the ratios.
-* One server process of each kind. With Valkey on the core of the driver, its own limit is not reached in rows a to c; in row d it is near.
+* No network: everything is on one machine. Times are comparable only within one run. Between
+  machines compare the ratios.
+* One server process of each kind. With Valkey on the core of the driver, its own limit is not
+  reached in rows a to c; in row d it is near.
 * No sockets were connected: delivering a notice to listeners costs the workers extra.
-* Runs of seconds say nothing about days; a large population was loaded only where a row says so.
-* Whatever else ran on the machine took its share, which is given above.
+* Runs of seconds say nothing about days. A large population was loaded only where a row says so.
+* Other processes on the machine took their share, which is given above.
 """
 
 
@@ -55,7 +59,8 @@ class Conditions:
             ("pinning", pinning),
             (
                 "taken by others",
-                f"{self.others_share:.1%} of the cores' time by other processes, {self.stolen_share:.1%} by other guests{warning}",
+                f"{self.others_share:.1%} of the cores' time by other processes, {self.stolen_share:.1%} by "
+                f"other guests{warning}",
             ),
             ("took", f"{self.minutes:.0f} minutes"),
         ]

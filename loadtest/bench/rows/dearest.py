@@ -1,4 +1,4 @@
-"""Row o: what the dearest calls of an ordinary user cost at the limits, in the store and in the worker."""
+"""Row o: what the dearest calls of an ordinary user cost at the limits, in store and worker."""
 
 import http.client
 import json
@@ -33,7 +33,10 @@ PROFILE = {"owner": json.dumps(ANN).encode()}
 
 @dataclass(frozen=True)
 class DearCall:
-    """One of the calls, as `ann` makes it; `prepare` makes the same call possible again and is not measured."""
+    """One of the calls, as `ann` makes it.
+
+    `prepare` makes the same call possible again and is not measured.
+    """
 
     name: str
     method: str
@@ -53,7 +56,7 @@ class CallCost:
 
 
 def dearest_calls(bench: Bench) -> Outcome:
-    """Each call some rounds, while another caller asks the worker for a sign of life again and again."""
+    """Each call for some rounds, alone and while another caller asks for `/healthz`."""
     keys = Secrets(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
     with valkey(DRIVER_CORE) as server:
         environ = {"READSTATE_REDIS_URL": server.url, "READSTATE_WORKERS": "1", **keys.environ(), **_twice_the_limits()}
@@ -70,9 +73,12 @@ def dearest_calls(bench: Bench) -> Outcome:
         measure.reached(longest, held),
         longest / measure.limits[0].number,
         notes=(
-            f"A user in {bench.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; {USER_TAG_LIMIT:,} distinct tags.",
-            "Longest script: by the server's clock. Others wait: the longest that a request for a sign of life took meanwhile, median.",
-            f"The median of a call's scripts together, and the worker's CPU of a call on the average of {bench.lengths.dear_rounds}.",
+            f"A user in {bench.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; "
+            f"{USER_TAG_LIMIT:,} distinct tags.",
+            "Longest script: by the server's clock. Others wait: the longest that a request for a sign of "
+            "life took meanwhile, median.",
+            "The median of a call's scripts together, and the worker's CPU of a call on the average of "
+            f"{bench.lengths.dear_rounds}.",
         ),
         table=(
             ("call", "store, ms", "longest script, ms", "worker's CPU, ms", "others wait, ms"),
@@ -82,7 +88,7 @@ def dearest_calls(bench: Bench) -> Outcome:
 
 
 def _twice_the_limits() -> dict[str, str]:
-    """Clients may fill half of a user's limits. Of twice the limits that is all that a backend may fill of them as they are."""
+    """Settings under which clients may fill as much of a user as a backend may by default."""
     return {"READSTATE_USER_ROOM_LIMIT": str(2 * USER_ROOM_LIMIT), "READSTATE_USER_TAG_LIMIT": str(2 * USER_TAG_LIMIT)}
 
 
@@ -180,7 +186,10 @@ CALLS = (
 
 
 def _measure(service: HttpServer, server: Valkey, keys: Secrets, token: str, call: DearCall, rounds: int) -> CallCost:
-    """In turn alone, for the costs, and beside another caller, for their waiting; first once for nothing, so that all is cached."""
+    """In turn alone, for the costs, and beside another caller, for the other's waiting.
+
+    The first round is not measured, so that everything is cached.
+    """
     cost, workers = CallCost(), service.workers()
     headers = {"IM-CLIENT-KEY": keys.client_key, "IM-Authorization": token, "X-User-Id": ANN, "X-Auth-Token": token}
     connection = http.client.HTTPConnection(service.host, service.port, timeout=30)
@@ -225,7 +234,7 @@ async def _prepared(server: Valkey, prepare: Callable[[RedisStore], Awaitable[ob
 
 @contextmanager
 def _bystander(service: HttpServer) -> Iterator[list[float]]:
-    """A caller who asks for a sign of life again and again: how long each answer took, in milliseconds."""
+    """Another caller, who asks for `/healthz` all the time: milliseconds of each answer."""
     waits: list[float] = []
     done = threading.Event()
     ready = threading.Event()

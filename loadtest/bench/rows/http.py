@@ -1,4 +1,4 @@
-"""Rows over HTTP, closed: the service against the no-op application, against itself on a pool, and calls against each other."""
+"""Rows over HTTP, closed: the service beside other applications, and calls beside each other."""
 
 from statistics import median
 
@@ -59,7 +59,10 @@ def badge_ratio(bench: Bench) -> Outcome:
 
 
 def bulk_ratio(bench: Bench) -> Outcome:
-    """Row d: reads in bulk beside single ones. All users are in 100 rooms: a call of 100 items names 100."""
+    """Row d: reads in bulk beside single ones.
+
+    All users are in 100 rooms: a call of 100 items names 100.
+    """
     lengths, service = bench.lengths, bench.service
     if not _has_bulk(bench, service):
         return not_measured("PUT /me/lastReads is not there")
@@ -88,7 +91,7 @@ def bulk_ratio(bench: Bench) -> Outcome:
     say("PUT /me/lastReads with 100 items and PUT lastRead in turn")
     pairs = in_turn(lengths.pairs, many, single)
     bench.plots.throughput.append(("cursor moves in bulk of 100", median(one.rate for one, _ in pairs)))
-    # Per second of the worker's core: in bulk it is Valkey, on the other core with the driver, that is busy.
+    # Per second of the worker's core: in bulk Valkey is the busy one, on the other core.
     ratio = median_ratio((single.cpu_us, many.cpu_us) for many, single in pairs)
     by_clock = median_ratio((many.rate, single.rate) for many, single in pairs)
     first, second = _split(pairs)
@@ -97,14 +100,18 @@ def bulk_ratio(bench: Bench) -> Outcome:
         MEASURES["bulk_ratio"].reached(ratio),
         ratio,
         notes=(
-            f"By the clock, with Valkey and the driver together on the other core, {by_clock:.1f} times as many moves a second.",
+            f"By the clock, with Valkey and the driver together on the other core, {by_clock:.1f} times as "
+            "many moves a second.",
         ),
         table=(RATES, rates("moves in bulk of 100", first), rates("moves by single PUTs", second)),
     )
 
 
 def worker_cpu(bench: Bench) -> Outcome:
-    """Row j: four workers beside one. The supervisor does next to nothing, so its CPU is not counted."""
+    """Row j: four workers beside one.
+
+    The supervisor does next to nothing, so its CPU is not counted.
+    """
     lengths, one = bench.lengths, bench.service
     with bench.serve("readstate", workers=4) as four:
         if len(four.workers()) != 4:
@@ -148,7 +155,7 @@ def _driver_notes() -> tuple[str, ...]:
 
 
 def _has_bulk(bench: Bench, service: HttpServer) -> bool:
-    """Whether the call is there: with no items it is refused for what it says, not for what it is."""
+    """Whether the call exists: without items it is refused as a bad body, not as unknown."""
     headers = {"IM-CLIENT-KEY": bench.keys.client_key, "IM-Authorization": next(iter(bench.tokens.values()))}
     return ask(
         service, "PUT", "/me/lastReads", headers | {"Content-Type": "application/json"}, b'{"items":[]}'

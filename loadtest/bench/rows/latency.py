@@ -8,7 +8,7 @@ from loadtest.bench.figures import MEASURES, Outcome, say
 from loadtest.bench.locust_run import LocustResult
 
 HALF = 0.5
-KEPT_SHARE = 0.97  # of the arrivals asked for; with fewer somebody was too slow
+KEPT_SHARE = 0.97  # of the arrivals asked for; with fewer the service was too slow
 FULL_SHARE = 0.9  # of its time the driver's core is busy: from here on the driver measures itself
 STEP_DOWN, TRIES = 0.75, 4
 HEADER = (
@@ -25,7 +25,10 @@ HEADER = (
 
 
 def open_latency(bench: Bench) -> Outcome:
-    """Several loads for the picture; the figure is at half of the capacity, or at the most that the driver can keep."""
+    """The figure is at half of the capacity, or at the most that the driver can keep.
+
+    Other loads are for the picture.
+    """
     lengths = bench.lengths
     capacity = bench.capacity or median(bench.reads(bench.service, lengths.sample_s).rate for _ in range(lengths.pairs))
     half = _keepable(bench, HALF * capacity)
@@ -34,7 +37,7 @@ def open_latency(bench: Bench) -> Outcome:
     found = {half: figure}
     for share in lengths.loads:
         rate = share * capacity
-        # What is well above the rate that the driver keeps shows the driver.
+        # Rates well above what the driver keeps would measure the driver.
         if rate < half or half == HALF * capacity:
             found[rate] = _at(bench, rate, lengths.load_s)
     shown = {rate: one for rate, one in sorted(found.items()) if one.core_busy <= FULL_SHARE or rate == half}
@@ -65,12 +68,18 @@ def _at(bench: Bench, rate: float, seconds: float) -> LocustResult:
 def _notes(capacity: float, half: float, figure: LocustResult, hidden: int, rewrites: int) -> Iterator[str]:
     yield f"The capacity is {capacity:,.0f} PUT lastRead a second (closed, 64 connections)."
     if half < HALF * capacity:
-        yield f"Above {half:,.0f} arrivals a second the core of Locust and Valkey is full. That is {half / capacity:.0%} of the capacity."
+        yield (
+            f"Above {half:,.0f} arrivals a second the core of Locust and Valkey is full. That is "
+            f"{half / capacity:.0%} of the capacity."
+        )
     if figure.core_busy > FULL_SHARE:
         yield "Even then it was full: the figure shows the machine, not the service."
     if figure.rate < KEPT_SHARE * half:
         yield "The service did not keep up with the arrivals."
-    yield f"Meanwhile the append-only file was rewritten {rewrites} times, by a process on the core of Valkey and the driver."
+    yield (
+        f"Meanwhile the append-only file was rewritten {rewrites} times, by a process on the core of "
+        "Valkey and the driver."
+    )
     if hidden:
         yield f"{hidden} higher loads are not shown, since the driver's core was full."
     yield "What the driver is late by is part of every latency."

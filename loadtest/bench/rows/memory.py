@@ -37,10 +37,13 @@ def memory_per_state(bench: Bench) -> Outcome:
         MEASURES["memory_per_state"].reached(bytes_each),
         bytes_each,
         notes=(
-            "Growth of used_memory, less what the keys of the messages take. A read state stores the user's id once and the room's once:"
-            f" 13 and 24 characters, as in IMKit's documentation; with ids of {SHORT_ID_CHARS} it takes {short:.0f} bytes.",
+            "Growth of used_memory, less what the keys of the messages take. A read state stores the user's "
+            "id once and the room's once:"
+            f" 13 and 24 characters, as in IMKit's documentation; with ids of {SHORT_ID_CHARS} it takes "
+            f"{short:.0f} bytes.",
             f"By the number of rooms of a user: {rooms_line}.",
-            f"A remembered message (id of 24 characters, sender, time, both indexes) takes {few:.0f} bytes in a room that remembers {FEW},"
+            f"A remembered message (id of 24 characters, sender, time, both indexes) takes {few:.0f} bytes "
+            f"in a room that remembers {FEW},"
             f" {many:.0f} in one that remembers {MANY:,}; no more with the number of members.",
         ),
         table=(("part of a read state", "bytes"), *((name, f"{size:.1f}") for name, size in parts[ROOMS_EACH].items())),

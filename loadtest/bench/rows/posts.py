@@ -19,7 +19,7 @@ WARM_BATCHES = 2
 
 
 def post_by_room_size(bench: Bench) -> Outcome:
-    """Everybody who is not in the large room only is in 50 rooms; each room has two tags. The poster is a member."""
+    """The poster is a member. Users are in 50 rooms, but for those of the large room alone."""
     with valkey(SERVER_CORE) as server:
         costs_us = run(_measure(server, bench.lengths.large_room, bench.lengths.post_batches))
     ms = {size: us / 1000 for size, us in costs_us.items()}
@@ -45,7 +45,7 @@ async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, f
         people = {size: Population(PopulationSize(f"posts {size}", users=size, room_size=size)) for size in SIZES}
         for population in people.values():
             await population.make(store)
-        # The one who posts into the large room has 50 others, as everybody has.
+        # The poster of the large room is in 50 others too.
         poster = people[2].users[0]
         await _make_large(store, poster, large_room)
         server.settle()

@@ -36,7 +36,8 @@ def receipts_page(bench: Bench) -> Outcome:
         MEASURES["receipts_page"].reached(ratio),
         ratio,
         notes=(
-            f"Server time of one page of {PAGE}, the rooms in turn: the first page, and one from the middle of the list;"
+            f"Server time of one page of {PAGE}, the rooms in turn: the first page, and one from the middle "
+            "of the list;"
             " the dearer of the two is compared.",
         ),
         table=(
@@ -47,7 +48,7 @@ def receipts_page(bench: Bench) -> Outcome:
 
 
 async def _page_costs(server: Valkey, sizes: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """By the size of the room, the median server time of the first page and of one in the middle, in microseconds."""
+    """Median server time in microseconds, by size of the room: first page, page in the middle."""
     async with store_at(server.url) as (store, _):
         tokens = {size: ("", await _make(store, size)) for size in sizes}
         server.settle()
@@ -62,7 +63,10 @@ async def _page_costs(server: Valkey, sizes: Sequence[int]) -> dict[int, tuple[f
 
 
 async def _make(store: RedisStore, size: int) -> str:
-    """A room of which half of the members, or MOST_READERS, have read the message; the token of a page in the middle."""
+    """Make a room in which half of the members, or MOST_READERS, have read the message.
+
+    Returns the token of a page in the middle.
+    """
     say(f"a room of {size:,} members")
     room, names = _room(size), [f"{number:024x}" for number in range(size)]
     await store.rooms.create_room(app=APP, room=room, tags=[], profile={}, members=[])
@@ -97,7 +101,7 @@ async def _page(store: RedisStore, room: str, limit: int, token: str | None = No
 
 
 def journal_memory(_: Bench) -> Outcome:
-    """Everybody reads every message by itself, so that every move is a move of its own."""
+    """Every member reads every message, each with a call of its own."""
     with valkey(SERVER_CORE) as server:
         moves, grown = run(_read_all(server, Population(SMALL), step=1))
     bytes_each = grown / moves
@@ -124,14 +128,16 @@ def receipts_memory(_: Bench) -> Outcome:
         MEASURES["receipts_memory"].reached(ours / theirs),
         ours / theirs,
         notes=(
-            f"{SMALL.states:,} read states, {ROUNDS} messages in every room, a read for every {COVERS} of them: {moves:,} moves of"
-            f" {ours / moves:.1f} bytes stand for {rows:,} receipts of {theirs / rows:.1f} bytes as a hash per message (member -> time).",
+            f"{SMALL.states:,} read states, {ROUNDS} messages in every room, a read for every {COVERS} of "
+            f"them: {moves:,} moves of"
+            f" {ours / moves:.1f} bytes stand for {rows:,} receipts of {theirs / rows:.1f} bytes as a hash "
+            "per message (member -> time).",
         ),
     )
 
 
 async def _read_all(server: Valkey, population: Population, step: int) -> tuple[int, int]:
-    """Everybody reads every `step`th message everywhere: how many moves, and by how many bytes memory has grown."""
+    """Read every `step`th message as every member. Returns the moves and the growth in bytes."""
     say(f"{population.size}, {ROUNDS // step} reads each")
     async with store_at(server.url) as (store, _):
         await population.make(store)

@@ -1,8 +1,11 @@
-"""Rows f and n: the bare script, through redis-benchmark, against the least that a script can do, and with an event for webhooks.
+"""Rows f and n: the bare script through redis-benchmark.
 
-redis-benchmark can put independent random numbers into a command and nothing else. So everybody is in every room: 64 users, 64 rooms, and
-each call takes one of 4,096 pairs. One run makes so few calls that nine of ten meet a pair that has not read this round's message
-yet; the next run reads the next round's.
+It is compared with the least that a script can do, and with itself with an event for webhooks.
+
+redis-benchmark can put independent random numbers into a command and nothing else. So every user is
+in every room: 64 users, 64 rooms, and each call takes one of 4,096 pairs. One run makes so few
+calls that nine of ten meet a pair that has not read this round's message yet; the next run reads
+the next round's.
 """
 
 import csv
@@ -56,7 +59,8 @@ def script_ratio(bench: Bench) -> Outcome:
         MEASURES["script_ratio"].reached(ratio),
         ratio,
         notes=(
-            f"{share:.0%} of the calls of mark_read were forward moves; {EVERYBODY} users in all of {EVERYBODY} rooms, each reading up to"
+            f"{share:.0%} of the calls of mark_read were forward moves; {EVERYBODY} users in all of "
+            f"{EVERYBODY} rooms, each reading up to"
             " the newest message.",
             f"Inside Valkey a call of mark_read took {mark_us / (len(marks) * CALLS):.1f} us.",
         ),
@@ -69,7 +73,7 @@ def script_ratio(bench: Bench) -> Outcome:
 
 
 def event_cost(bench: Bench) -> Outcome:
-    """The same calls with and without an event for webhooks, in turn; each on a server of its own, so that both only move forward."""
+    """The same calls with and without an event, in turn, each on a server of its own."""
     if not tool("redis-benchmark"):
         return not_measured("redis-benchmark is not installed")
     with valkey(SERVER_CORE) as plain, valkey(SERVER_CORE) as telling:
@@ -94,7 +98,8 @@ def event_cost(bench: Bench) -> Outcome:
         MEASURES["event_cost"].reached(ratio),
         ratio,
         notes=(
-            f"Time per call as redis-benchmark sees it. Inside Valkey it is {inside_us['3'] / calls:.1f} us with an event and"
+            f"Time per call as redis-benchmark sees it. Inside Valkey it is {inside_us['3'] / calls:.1f} us "
+            "with an event and"
             f" {inside_us[''] / calls:.1f} us without.",
         ),
     )
@@ -127,7 +132,7 @@ async def _post(server: Valkey, number: int) -> None:
 
 
 def _arguments(number: int, shard: str = "") -> tuple[str | int, ...]:
-    """Of a mark_read of anybody in any room up to this round's message; `shard` of the events, "" for none."""
+    """Arguments of a mark_read of a random user in a random room; `shard` "": no event."""
     room, kept = Keys.room(APP, "room__rand_int__"), f"{JOURNAL_MOVES} {JOURNAL_DAYS * 86_400_000}"
     return 1, room, APP, "user__rand_int__", message_id(number), kept, shard
 

@@ -23,7 +23,7 @@ class Turn:
 
 
 def many_states(bench: Bench) -> Outcome:
-    """Two services with a Valkey each, the same arrivals on each in turn; the other one rests meanwhile."""
+    """Two services with a Valkey each get the same arrivals in turn. The other one rests."""
     with ExitStack() as stack:
         many, few = (
             stack.enter_context(Bench(replace(bench.lengths, users=users)))
@@ -40,11 +40,14 @@ def many_states(bench: Bench) -> Outcome:
         MEASURES["many_states"].reached(ratio),
         ratio,
         notes=(
-            f"Open arrivals, {rate:,.0f} a second, {SHARE:.0%} of the capacity. The times are those of a caller: HTTP, the worker and "
+            f"Open arrivals, {rate:,.0f} a second, {SHARE:.0%} of the capacity. The times are those of a "
+            "caller: HTTP, the worker and "
             "waiting are in them, weigh more than what Valkey does, and are the same whatever is loaded.",
-            f"Inside Valkey alone: p50 {_inside(pairs, 'p50'):.2f} times, p99 {_inside(pairs, 'p99'):.2f} times. That is the server "
+            f"Inside Valkey alone: p50 {_inside(pairs, 'p50'):.2f} times, p99 {_inside(pairs, 'p99'):.2f} "
+            "times. That is the server "
             f"time of FCALL, from Valkey's own histogram, under closed load of {INSIDE_S} s after each turn.",
-            "All calls are forward moves, over read states chosen at random; no turn began while the append-only file was being rewritten.",
+            "All calls are forward moves, over read states chosen at random; no turn began while the "
+            "append-only file was being rewritten.",
         ),
         table=(HEADER, *(_line(count, [pair[at] for pair in pairs]) for at, count in enumerate(states))),
     )
