@@ -1,4 +1,4 @@
-"""What every test can ask for: real servers, a store on either plan, an app of its own."""
+"""Fixtures for every test: real servers, a store on either plan, an app of its own."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Time limits per example would make a busy machine look like a bug. A mutant need only fail, not be explained."""
+    """A time limit per example would make a busy machine look like a bug.
+
+    A mutant only has to fail, without an explanation.
+    """
     phases = (Phase.explicit, Phase.generate) if config.getoption("--lua-dir") else tuple(Phase)
     settings.register_profile(
         "readstate",
@@ -51,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether the long counts are wanted."""
+    """Whether long tests run."""
     return bool(request.config.getoption("--full"))
 
 
@@ -106,7 +109,7 @@ def app() -> str:
 
 @pytest.fixture
 def fanout_limit() -> int:
-    """Members up to which a post is told to each; tests that cross the limit override this."""
+    """The fan-out limit of the store. Tests that cross it override this."""
     return 256
 
 

@@ -1,4 +1,4 @@
-"""The whole service in the test's own process and loop, on a real server, spoken to over ASGI."""
+"""The whole service in the test's process and loop, on a real server, called over ASGI."""
 
 from collections.abc import AsyncIterator
 from functools import cache
@@ -14,18 +14,21 @@ from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, client_of
 from tests.support.rocketchat import Rocketchat
 from tests.support.servers import Server
 
-REUSED = {"/readyz", "/metrics"}  # whose answers an application gives again for a moment
+REUSED = {"/readyz", "/metrics"}  # answers that an application reuses for a moment
 
 
 @cache
 def made(settings: Settings) -> Service:
-    """The application with these settings. Making it takes longer than most tests; all that it knows is that of one lifespan."""
+    """The application with these settings.
+
+    Making it takes longer than most tests, and it keeps nothing between two lifespans.
+    """
     return create_app(settings)
 
 
 @pytest.fixture
 def settings(server: Server) -> Settings:
-    """What the service is started with; tests override what they are about."""
+    """The settings of the service. Tests override them."""
     return Settings(redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
 
 
@@ -49,5 +52,5 @@ async def imkit(settings: Settings) -> AsyncIterator[Imkit]:
 
 @pytest.fixture
 def rocketchat(imkit: Imkit) -> Rocketchat:
-    """The same service in its Rocket.Chat dialect; who is in which room comes from its backend."""
+    """The same service in its Rocket.Chat dialect. Its backend says who is in which room."""
     return Rocketchat(imkit)

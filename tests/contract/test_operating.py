@@ -1,4 +1,7 @@
-"""What operators see: alive, ready, measured, logged; and what callers see when something of ours fails."""
+"""What operators see: alive, ready, measured, logged.
+
+And what callers see when something of ours fails.
+"""
 
 import asyncio
 import json
@@ -77,7 +80,10 @@ async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: I
 
 
 async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imkit, own_server: Server) -> None:
-    """Calls are refused with 503 and a hint when to try again; all is well once the store is back."""
+    """Calls are refused with 503 and a hint when to try again.
+
+    All is well once the store is back.
+    """
     await fragile.room("r", "al")
     token = await fragile.sign_in("al")
     own_server.stop()
@@ -129,7 +135,10 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """In /readyz, and in the log once a minute. One that is full serves on: it answers, and what frees memory is done."""
+    """In /readyz, and in the log once a minute.
+
+    One that is full serves on: it answers, and what frees memory is done.
+    """
     monkeypatch.setattr(operating, "REUSED_S", 0)
     caplog.set_level(logging.INFO, "readstate.store.health")
     tell(own_server, words)

@@ -1,6 +1,7 @@
 """What is published changes only on purpose.
 
-`python -m tests.contract.test_published` writes the document anew; the difference is then part of the change.
+`python -m tests.contract.test_published` writes the document anew; the difference is then part of
+the change.
 """
 
 import json
@@ -15,7 +16,9 @@ SETTINGS = Settings(redis_url="unix:///nowhere", api_key="a" * 32, client_key="c
 
 
 def unwrapped(node: Any) -> Any:
-    """The document with every run of white space as one space: where a line of a docstring ends says nothing."""
+    """The document with every run of white space as one space: where a line of a docstring ends
+    says nothing.
+    """
     if isinstance(node, dict):
         return {name: unwrapped(value) for name, value in node.items()}
     if isinstance(node, list):

@@ -1,4 +1,6 @@
-"""A real service for the socket tests: two workers, so that what one is told has to reach the other."""
+"""A real service for the socket tests: two workers, so that what one is told has to reach the
+other.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 

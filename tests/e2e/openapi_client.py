@@ -1,4 +1,6 @@
-"""A client made of the OpenAPI document by openapi-python-client. Prints one JSON object of what it was told.
+"""A client made of the OpenAPI document by openapi-python-client.
+
+Prints one JSON object of what it was told.
 
 in    {"url": ..., "clientKey": ..., "token": ..., "room": ..., "message": ..., "tags": [two tags]}
 """

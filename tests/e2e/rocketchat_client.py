@@ -1,4 +1,6 @@
-"""PyPI's rocketchat_API, driven by one JSON argument; prints one JSON line for each call. A program of its own: two versions are tried.
+"""PyPI's rocketchat_API, driven by one JSON argument; prints one JSON line for each call.
+
+A program of its own: two versions are tried.
 
 in    {"session": arguments of RocketChat, "calls": [[method, arguments, keywords], ...]}
 out   {"answer": value} (of a generator all it yields, up to MOST), or {"raised": class, "error": ..., "error_type": ...}

@@ -1,4 +1,6 @@
-"""The commands that look after a service: on its store and on no other, with what they print and how they fail."""
+"""The commands that look after a service: on its store and on no other, with what they print and
+how they fail.
+"""
 
 import signal
 import sys
@@ -44,7 +46,9 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stopped() -> Iterator[Path]:
-    """The data directory of a service that ran: ada and ben in a room of two messages, one of them read by ben."""
+    """The data directory of a service that ran: ada and ben in a room of two messages, one of them
+    read by ben.
+    """
     with short_directory() as directory:
         with ServiceProcess(directory / "data") as service:
             key = {"API_KEY": service.api_key}
@@ -68,7 +72,9 @@ def command(*arguments: str, data_dir: Path, **settings: object) -> CompletedPro
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_without_a_store_it_fails_and_makes_none(data_dir: Path, arguments: Sequence[str]) -> None:
-    """Else it would find nothing wrong, or print keys of nowhere: the environment of a service is not that of its operator's shell."""
+    """Else it would find nothing wrong, or print keys of nowhere: the environment of a service is
+    not that of its operator's shell.
+    """
     run = command(*arguments, data_dir=data_dir)
     assert (run.returncode, run.stdout) == (2, "")
     (line,) = run.stderr.splitlines()
@@ -121,7 +127,9 @@ def test_it_shows_no_password_of_the_store(data_dir: Path) -> None:
 
 
 def test_on_a_server_of_ones_own_it_makes_no_secrets(stopped: Path, data_dir: Path) -> None:
-    """It cannot know the keys of a service that keeps them elsewhere, and says so instead of showing others."""
+    """It cannot know the keys of a service that keeps them elsewhere, and says so instead of
+    showing others.
+    """
     with short_directory() as directory:
         server = Server(directory / "own")
         server.start()
@@ -182,7 +190,10 @@ def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], mome
 
 
 def test_an_audit_says_how_much_it_looked_at(stopped: Path) -> None:
-    """The counters of two users, the copies of two members, the sums of a room. Nothing found is no proof if nothing was looked at."""
+    """The counters of two users, the copies of two members, the sums of a room.
+
+    Nothing found is no proof if nothing was looked at.
+    """
     run = command("audit", data_dir=stopped)
     assert (run.returncode, run.stdout) == (0, "")
     *_, looked, found = run.stderr.splitlines()

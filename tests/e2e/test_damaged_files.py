@@ -16,7 +16,9 @@ LONG = b"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$4096\r\n"
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """The data directory of a server that was told of k0 to k99, one after the other, and of m1 and m2 in a transaction."""
+    """The data directory of a server that was told of k0 to k99, one after the other, and of m1 and
+    m2 in a transaction.
+    """
     with short_directory() as directory:
         with running(directory / "data", print) as url, redis.Redis.from_url(url) as client:
             for number in range(100):
@@ -86,7 +88,10 @@ def test_a_file_of_zeros_only_is_an_empty_one(data_dir: Path, file: Path) -> Non
 
 @pytest.mark.parametrize("damage", [b"\0" * 30, b"garbage", b"\r\n"], ids=repr)
 def test_damage_in_the_middle_is_refused_and_nothing_is_changed(data_dir: Path, file: Path, damage: bytes) -> None:
-    """Good data follow it, which only a person may give up. The command that the sentence names does that."""
+    """Good data follow it, which only a person may give up.
+
+    The command that the sentence names does that.
+    """
     whole = file.read_bytes()
     middle = whole.index(b"*3", len(whole) // 2)
     damaged = whole[:middle] + damage + whole[middle + len(damage) :]

@@ -62,7 +62,9 @@ def started_elsewhere(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
 
 
 def test_it_is_configured_to_lose_nothing_and_let_nobody_in(server: EmbeddedServer) -> None:
-    """Each line is a default that would lose data, open a port or let one caller stop all others."""
+    """Each line is a default that would lose data, open a port or let one caller stop all
+    others.
+    """
     wanted = {
         "port": "0",
         "appendonly": "yes",
@@ -154,11 +156,17 @@ def test_the_next_owner_finds_what_a_killed_one_wrote(data_dir: Path) -> None:
 
 
 def orphan(data_dir: Path) -> subprocess.Popen[bytes]:
-    """A server of `data_dir` that nobody owns, as after a supervisor that could not end its server. Holds the server's lock."""
+    """A server of `data_dir` that nobody owns, as after a supervisor that could not end its server.
+
+    Holds the server's lock.
+    """
     with running(data_dir, print):
         pass
     command = [server_binary(), str(data_dir / "valkey.conf")]
-    program = "import os, sys; from readstate.process import parent_watch; parent_watch.KERNEL_WATCHES = False; parent_watch.main(sys.argv[1:])"
+    program = (
+        "import os, sys; from readstate.process import parent_watch; parent_watch.KERNEL_WATCHES = "
+        "False; parent_watch.main(sys.argv[1:])"
+    )
     orphan = subprocess.Popen(
         [sys.executable, "-c", program, str(os.getpid()), str(data_dir / "server.lock"), *command]
     )
@@ -265,10 +273,14 @@ def test_a_server_that_is_too_old_is_passed_over(monkeypatch: pytest.MonkeyPatch
 
 def test_other_systems_end_the_command_with_its_parent_too(tmp_path: Path) -> None:
     """Where the kernel does not end a command with its parent, a process beside it does."""
-    program = "import sys; from readstate.process import parent_watch; parent_watch.KERNEL_WATCHES = False; sys.exit(parent_watch.main(sys.argv[1:]))"
+    program = (
+        "import sys; from readstate.process import parent_watch; parent_watch.KERNEL_WATCHES = False; "
+        "sys.exit(parent_watch.main(sys.argv[1:]))"
+    )
     starter = (
         "import os, subprocess, sys\n"
-        f"command = [sys.executable, '-c', {program!r}, str(os.getpid()), sys.argv[1], '/bin/sh', '-c', 'echo $$; sleep 60']\n"
+        f"command = [sys.executable, '-c', {program!r}, str(os.getpid()), sys.argv[1], '/bin/sh', '-c', "
+        "'echo $$; sleep 60']\n"
         "subprocess.Popen(command).wait()\n"
     )
     parent = subprocess.Popen(

@@ -1,4 +1,6 @@
-"""Clients that do not keep to HTTP, break off, or do not read: nobody else is harmed, no log filled, and nothing of a request lost."""
+"""Clients that do not keep to HTTP, break off, or do not read: nobody else is harmed, no log
+filled, and nothing of a request lost.
+"""
 
 import asyncio
 import contextlib
@@ -49,11 +51,16 @@ def request(method: str, path: str, body: str = "", headers: str = "") -> str:
 
 
 # What Java's HttpClient and `curl --http2` send with the first request of a connection.
-OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+OFFER = (
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+    "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+)
 
 
 async def test_who_offers_another_protocol_loses_no_body(backend: Backend) -> None:
-    """A call whose body is optional would do something else than was asked for: here, revoke every token."""
+    """A call whose body is optional would do something else than was asked for: here, revoke every
+    token.
+    """
     token = await backend.token("ann")
     path, body = "/admin/clients/ann/token", json.dumps({"token": "another-token-of-ann"})
     last = request("GET", "/healthz", headers="Connection: close\r\n")
@@ -136,7 +143,10 @@ MANY_BYTES = 60_000_000  # more than the system itself holds for two ends of a c
 
 
 async def test_who_pings_and_does_not_read_is_cut_off(backend: Backend) -> None:
-    """Each ping is answered by a pong, which would wait in the worker's memory. No token is needed to send one."""
+    """Each ping is answered by a pong, which would wait in the worker's memory.
+
+    No token is needed to send one.
+    """
     with connected(backend.url, HANDSHAKE + "\r\n") as connection:
         assert await asyncio.to_thread(_pinged, connection) < MANY_BYTES
     await still_serves(backend)

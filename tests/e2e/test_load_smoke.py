@@ -1,4 +1,6 @@
-"""The load test on a real service: it must run through, and fail when there is something to fail for."""
+"""The load test on a real service: it must run through, and fail when there is something to fail
+for.
+"""
 
 import os
 import subprocess

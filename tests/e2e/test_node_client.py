@@ -110,7 +110,10 @@ async def node(
     comes_back: bool = False,
     state: str = "connect",
 ) -> AsyncIterator[NodeClient]:
-    """A client in that `state`. `comes_back`: by itself; `token`: it says `auth2` whenever it is connected."""
+    """A client in that `state`.
+
+    `comes_back`: by itself; `token`: it says `auth2` whenever it is connected.
+    """
     wishes = {**options, "reconnection": comes_back, "reconnectionDelay": 300, "reconnectionDelayMax": 600}
     argument = json.dumps({"url": url, "options": wishes, "token": token})
     process = await asyncio.create_subprocess_exec(
@@ -125,7 +128,9 @@ async def node(
 
 
 def decoded(text: str) -> Any:
-    """What `JSON.parse(atob(text))` gives, as the documentation has it: every byte is one character."""
+    """What `JSON.parse(atob(text))` gives, as the documentation has it: every byte is one
+    character.
+    """
     return json.loads(base64.b64decode(text, validate=True).decode("latin-1"))
 
 
@@ -155,7 +160,10 @@ async def test_two_devices_and_two_members_hear_receipts_in_order_raw(backend: B
 
 
 async def test_base64_as_the_sdks_do_it(backend: Backend, client_js: Path) -> None:
-    """`conf`, then `auth2`; every payload is base64 of ASCII JSON, the ack of `chat message` a plain object."""
+    """`conf`, then `auth2`.
+
+    Every payload is base64 of ASCII JSON, the ack of `chat message` a plain object.
+    """
     ann = f"ann-{secrets.token_hex(4)}"
     token = await backend.token(ann)
     async with node(client_js, backend.url, SDK) as phone:

@@ -234,7 +234,9 @@ async def test_a_server_that_is_restarted_is_found_again(app: str) -> None:
 
 
 class DeafPipe:
-    """Passes a connection on, and from a moment on nothing comes back: as when the other end was unplugged."""
+    """Passes a connection on, and from a moment on nothing comes back: as when the other end was
+    unplugged.
+    """
 
     def __init__(self, server: Path, listen: Path) -> None:
         self._server, self.path = server, listen

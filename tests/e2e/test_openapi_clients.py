@@ -1,4 +1,7 @@
-"""The document that a real service serves passes two published linters; two published generators make clients of it."""
+"""The document that a real service serves passes two published linters.
+
+Two published generators make clients of it.
+"""
 
 import asyncio
 import json
@@ -125,7 +128,9 @@ async def test_a_typescript_client(document: str, tools: Path, place: Path, aske
 
 @pytest.fixture(scope="module")
 def python_client(document: str, place: Path) -> Path:
-    """The directory of a package `readstate_client`, which was made of the document without a warning."""
+    """The directory of a package `readstate_client`, which was made of the document without a
+    warning.
+    """
     pip = [
         sys.executable,
         "-m",

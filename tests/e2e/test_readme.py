@@ -1,4 +1,6 @@
-"""What the README and docs/imkit.md show of a session in a shell is what a service answers, word for word but for its times."""
+"""What the README and docs/imkit.md show of a session in a shell is what a service answers, word
+for word but for its times.
+"""
 
 import re
 import shutil

@@ -1,4 +1,6 @@
-"""The replay against real services: on one server and on a cluster, rooms below and above the fan-out limit."""
+"""The replay against real services: on one server and on a cluster, rooms below and above the
+fan-out limit.
+"""
 
 import argparse
 import io
@@ -26,7 +28,10 @@ SAMPLE = Path(__file__).parents[2] / "service" / "readstate" / "replay" / "sampl
 
 @pytest.fixture(scope="module", params=["embedded", "embedded, large rooms", "cluster", "cluster, large rooms"])
 def service(request: pytest.FixtureRequest) -> Iterator[TemporaryService]:
-    """A service of each kind in turn. With a limit of 4 the sample's rooms cross it in both directions all the time."""
+    """A service of each kind in turn.
+
+    With a limit of 4 the sample's rooms cross it in both directions all the time.
+    """
     settings = {"READSTATE_WORKERS": "2"}
     if "large" in request.param:
         settings["READSTATE_FANOUT_LIMIT"] = "4"

@@ -1,6 +1,8 @@
-"""Published clients of Rocket.Chat against a real service: PyPI's rocketchat_API in its two newest versions, and npm's REST client.
+"""Published clients of Rocket.Chat against a real service: PyPI's rocketchat_API in its two newest
+versions, and npm's REST client.
 
-And real answers against Rocket.Chat's own schemas of them, those of npm's @rocket.chat/core-typings.
+And real answers against Rocket.Chat's own schemas of them, those of npm's
+@rocket.chat/core-typings.
 """
 
 import asyncio
@@ -25,7 +27,8 @@ from tests.support.servers import short_directory
 HERE = Path(__file__).parent
 CALL_S = 60  # a client that never ends is what one test is about
 
-# Version -> digest of the wheel on PyPI. 3.7.0 asks for pages until one is short; 3.7.1 asks once for everything.
+# Version -> digest of the wheel on PyPI. 3.7.0 asks for pages until one is short; 3.7.1 asks once
+# for everything.
 VERSIONS = {
     "3.7.0": "77c5b98d812e665ae82088eb4c22ef78f27b6df1f7fc4274acbfc39aba98d2f7",
     "3.7.1": "ad07005312a7f68572960c4768a9a7b9512a4f60c83d15273f5917bf655d49a1",
@@ -152,7 +155,9 @@ async def world(backend: Backend) -> World:
 
 @pytest.fixture
 async def one_worker() -> AsyncIterator[World]:
-    """The same on a service with one worker: of several, the others hear of a revoked token some seconds later."""
+    """The same on a service with one worker: of several, the others hear of a revoked token some
+    seconds later.
+    """
     with (
         short_directory() as directory,
         ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
@@ -207,7 +212,10 @@ async def test_read_and_see_who_has(world: World, python_client: Client) -> None
 
 @pytest.mark.parametrize("receipts", [50, 51, 100, 120])
 async def test_everybody_is_there_once_and_the_asking_ends(world: World, python_client: Client, receipts: int) -> None:
-    """With as many receipts as fill a page, one more, two pages and some. The sender's is one of them."""
+    """With as many receipts as fill a page, one more, two pages and some.
+
+    The sender's is one of them.
+    """
     others = [f"{world.room}-{number:03d}" for number in range(receipts - 1)]
     await world.backend.add(world.room, *others)
     message = await world.backend.post(world.room, world.bob)
@@ -363,7 +371,10 @@ async def test_many_readers_for_the_rest_client_of_npm(world: World, node_client
 async def test_answers_fit_the_schemas_of_the_original(
     world: World, misfits: Callable[[str, list[Answer]], list[list[str]]]
 ) -> None:
-    """Subscriptions of rooms of each kind, unread, read and marked; receipts of one who is known and one who is not."""
+    """Subscriptions of rooms of each kind, unread, read and marked.
+
+    Receipts of one who is known and one who is not.
+    """
     ann, ghost = world.ann, f"ghost-{world.ann}"
     direct = direct_room(ann, world.bob)
     await world.backend.call("POST", "/rooms/", {"_id": direct, "members": [ann, world.bob], "roomTags": [TAG]})

@@ -1,4 +1,6 @@
-"""Nothing of what a client keeps to itself is in the log, not even of a service that is asked to log everything."""
+"""Nothing of what a client keeps to itself is in the log, not even of a service that is asked to
+log everything.
+"""
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
 from tests.support.processes import ServiceProcess

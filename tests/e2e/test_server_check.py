@@ -203,7 +203,10 @@ def test_it_keeps_snapshots_only(launch: Launch) -> None:
 def test_it_is_silent_while_a_script_runs(launch: Launch, threshold: str, how_long: str) -> None:
     """The default of every server: nothing can be done about a slow script for so long."""
     (warning,) = check(launch("--busy-reply-threshold", threshold)).warnings
-    expected = f"a script that runs too long stops the server {how_long} before it can be ended; set busy-reply-threshold to 200"
+    expected = (
+        f"a script that runs too long stops the server {how_long} before it can be ended; set "
+        "busy-reply-threshold to 200"
+    )
     assert warning == expected
 
 
@@ -329,7 +332,9 @@ def test_it_lets_nobody_in_any_more(launch: Launch) -> None:
 
 @contextmanager
 def pretender(info: str) -> Iterator[str]:
-    """Something that answers INFO like a server that we cannot have here, and everything else with an error."""
+    """Something that answers INFO like a server that we cannot have here, and everything else with
+    an error.
+    """
 
     class Answer(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -1,4 +1,6 @@
-"""`readstate serve` and the commands beside it, as processes: start, refusals, crashes of every part, stop."""
+"""`readstate serve` and the commands beside it, as processes: start, refusals, crashes of every
+part, stop.
+"""
 
 import json
 import os
@@ -74,7 +76,10 @@ CUT = 1006  # the connection ended without a word
 
 
 def close_code(websocket: ClientConnection) -> int:
-    """The code with which the service closes this socket; what it sends before does not matter here."""
+    """The code with which the service closes this socket.
+
+    What it sends before does not matter here.
+    """
     try:
         while True:
             websocket.recv(25)
@@ -156,7 +161,10 @@ def test_with_nohup_it_outlives_the_terminal(data_dir: Path) -> None:
 def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(
     data_dir: Path, how: signal.Signals, moment_s: float
 ) -> None:
-    """As the signal ends a program, so that a shell and systemd see what it was. Ctrl-C goes to the workers as well."""
+    """As the signal ends a program, so that a shell and systemd see what it was.
+
+    Ctrl-C goes to the workers as well.
+    """
     service = ServiceProcess(data_dir)
     service.launch()
     time.sleep(moment_s)
@@ -248,7 +256,9 @@ def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("said", ["", "40", '40\x1e42["typing"]'], ids=["open", "connected", "talking"])
 def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: str) -> None:
-    """It is answered in a way that tells the client to come back, and no line of the log says that it was ended."""
+    """It is answered in a way that tells the client to come back, and no line of the log says that
+    it was ended.
+    """
     with (
         ServiceProcess(data_dir) as service,
         httpx.Client(base_url=service.url, params={"EIO": "4", "transport": "polling"}, timeout=40) as client,
@@ -297,7 +307,10 @@ def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
     ids=["path", "headers", "header", "trailers", "trailer"],
 )
 def test_a_request_without_an_end_is_cut_off(data_dir: Path, beginning: bytes, more: bytes) -> None:
-    """Its sender need not be known: without a limit, a worker would keep all of it. What comes behind the answer is dropped."""
+    """Its sender need not be known: without a limit, a worker would keep all of it.
+
+    What comes behind the answer is dropped.
+    """
     with ServiceProcess(data_dir) as service:
         host, port = service.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection, pytest.raises(OSError):
@@ -350,7 +363,8 @@ def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
     with ServiceProcess(data_dir) as service:
         token, before = token_of(service, "ada"), server_of(service)
         with redis.Redis(unix_socket_path=str(socket_path(data_dir)), single_connection_client=True) as client:
-            # It waits for what its own connection has written, and so for all that was written before.
+            # It waits for what its own connection has written, and so for all that was written
+            # before.
             client.set("nothing-of-ours", "", px=1)
             client.execute_command("WAITAOF", 1, 0, 5000)
         os.kill(before, signal.SIGKILL)

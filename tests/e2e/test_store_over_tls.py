@@ -1,4 +1,6 @@
-"""A store behind TLS, with a certificate of one's own authority: our Valkey speaks no TLS, so a proxy in front of it does."""
+"""A store behind TLS, with a certificate of one's own authority: our Valkey speaks no TLS, so a
+proxy in front of it does.
+"""
 
 import asyncio
 import contextlib

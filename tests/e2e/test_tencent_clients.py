@@ -1,4 +1,6 @@
-"""The Tencent dialect with published clients: PyPI's `tencentcloud-sdk-python-im` and `tls-sig-api-v2`, over HTTP to a real process."""
+"""The Tencent dialect with published clients: PyPI's `tencentcloud-sdk-python-im` and
+`tls-sig-api-v2`, over HTTP to a real process.
+"""
 
 import http.client
 import json
@@ -166,7 +168,10 @@ def test_a_body_that_is_too_large_has_status_200(service: ServiceProcess) -> Non
 
 
 def test_the_limit_is_for_all_workers_together(service: ServiceProcess) -> None:
-    """More than 200 calls of a command in a second are answered 60007 with status 200; a slow machine tries again."""
+    """More than 200 calls of a command in a second are answered 60007 with status 200.
+
+    A slow machine tries again.
+    """
     query = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     with httpx.Client(base_url=service.url, timeout=20) as http_client, ThreadPoolExecutor(16) as threads:
 

@@ -81,7 +81,10 @@ async def called(receiver: Receiver, count: int) -> None:
 
 
 async def test_a_read_is_told_by_webhook(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
-    """A member's, that is: posting moves the poster's cursor, and nobody is told. A read that changes nothing is not told either."""
+    """A member's, that is: posting moves the poster's cursor, and nobody is told.
+
+    A read that changes nothing is not told either.
+    """
     async with serving(data_dir, settings) as (service, backend):
         token = await backend.token("ann")
         await backend.room("garden", "ann", "bob")
@@ -192,7 +195,10 @@ async def test_dead_letters_are_listed_and_replayed(
 async def test_one_to_one_reads_are_told_in_tencents_form(
     data_dir: Path, settings: dict[str, object], receiver: Receiver
 ) -> None:
-    """With the unread total of the reader over one-to-one conversations; other rooms keep the native form."""
+    """With the unread total of the reader over one-to-one conversations.
+
+    Other rooms keep the native form.
+    """
     settings["tencent_sdkappid"] = 1400000001
     async with serving(data_dir, settings) as (_, backend):
         token = await backend.token("ann")

@@ -29,13 +29,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bare environment with the wheel in it. The dependencies are those of this one, so that no network is needed."""
+    """A bare environment with the wheel in it.
+
+    The dependencies are those of this one, so that no network is needed.
+    """
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, with_pip=False)
     command = [sys.executable, "-m", "pip", "--python", str(place), "install", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(command, check=True, capture_output=True)
     packages = next(place.glob("lib/python*/site-packages"))
-    # Without our own .pth, which would lead to the checkout: only lines of a .pth file are followed, not files that lie beside it.
+    # Without our own .pth, which would lead to the checkout: only lines of a .pth file are
+    # followed, not files that lie beside it.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return place
 
@@ -54,7 +58,10 @@ def test_it_carries_nothing_else(wheel: Path) -> None:
 
 def test_the_installed_code_is_the_wheels(environment: Path) -> None:
     """Else the test below would show that the checkout works."""
-    program = "import readstate.cli.main; from readstate.store.scripts import lua_dir; print(readstate.cli.main.__file__, lua_dir())"
+    program = (
+        "import readstate.cli.main; from readstate.store.scripts import lua_dir; "
+        "print(readstate.cli.main.__file__, lua_dir())"
+    )
     run = subprocess.run(
         [environment / "bin" / "python", "-c", program],
         cwd=environment,

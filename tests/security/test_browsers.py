@@ -1,4 +1,6 @@
-"""What browsers are told: which pages may read answers, what they may send, and that nobody keeps or reinterprets an answer."""
+"""What browsers are told: which pages may read answers, what they may send, and that nobody keeps
+or reinterprets an answer.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -72,7 +72,9 @@ async def send(tencent: Tencent, headers: dict[str, str]) -> httpx.Response:
 async def test_without_a_token_no_page_in_a_browser_on_this_machine_sends_callbacks(
     tencent: Tencent, headers: dict[str, str]
 ) -> None:
-    """A page of any site can make its reader's browser post to a loopback address, under a name of the site's own if need be."""
+    """A page of any site can make its reader's browser post to a loopback address, under a name of
+    the site's own if need be.
+    """
     answer = await send(tencent, headers)
     assert (answer.status_code, answer.content) == (401, CLOSED)
     assert await tencent.imkit.everything() == {}

@@ -1,4 +1,6 @@
-"""What a call costs the store is paid for: also where it is refused, and where credentials are good and what comes with them is not."""
+"""What a call costs the store is paid for: also where it is refused, and where credentials are good
+and what comes with them is not.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable

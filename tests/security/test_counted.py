@@ -1,4 +1,6 @@
-"""What one caller makes the store do, counted by the store itself: commands, scripts and its own processor time."""
+"""What one caller makes the store do, counted by the store itself: commands, scripts and its own
+processor time.
+"""
 
 import asyncio
 import re
@@ -17,7 +19,9 @@ SLACK = 20  # commands that workers give by themselves meanwhile
 
 
 async def counted(imkit: Imkit, call: Callable[[], Awaitable[Any]]) -> tuple[dict[str, int], int]:
-    """Commands that the store carried out during a call, by name, and the microseconds that its scripts took."""
+    """Commands that the store carried out during a call, by name, and the microseconds that its
+    scripts took.
+    """
     await imkit.executor.command("CONFIG", "RESETSTAT", key="")
     await call()
     text = bytes(await imkit.executor.command("INFO", "commandstats", key=""))
@@ -50,7 +54,9 @@ class TestWithoutRates:
         return msgspec.structs.replace(settings, user_rate_limit=0, address_rate_limit=0)
 
     async def test_unread_of_every_tag_costs_in_proportion_to_the_tags(self, imkit: Imkit) -> None:
-        """Four times the rooms and tags take about four times the store's time, not sixteen times or more; and a call is one script."""
+        """Four times the rooms and tags take about four times the store's time, not sixteen times
+        or more; and a call is one script.
+        """
         took = {}
         for count in (25, 100):
             user = f"u{count}"
@@ -73,7 +79,8 @@ class TestWithoutRates:
             await imkit.sign_in(user)
             commands, _ = await counted(imkit, lambda: imkit.as_user(user, "GET", "/rooms?limit=1"))  # noqa: B023
             given[count] = commands["hgetall"]
-        # A room is fetched with its profile; what is asked of the others, to choose the page, takes none.
+        # A room is fetched with its profile; what is asked of the others, to choose the page, takes
+        # none.
         assert given[200] == given[20]
 
     async def test_people_whom_a_client_names_must_be_known(self, imkit: Imkit) -> None:

@@ -1,6 +1,8 @@
-"""No request and no frame makes the service fail: right ones, nearly right ones and bytes that are neither.
+"""No request and no frame makes the service fail: right ones, nearly right ones and bytes that are
+neither.
 
-A failure names its case as SEED:NUMBER; `pytest tests/security/test_fuzz.py --fuzz SEED:NUMBER` sends that one alone.
+A failure names its case as SEED:NUMBER; `pytest tests/security/test_fuzz.py --fuzz SEED:NUMBER`
+sends that one alone.
 """
 
 import pytest
@@ -25,7 +27,10 @@ def only(request: pytest.FixtureRequest) -> int | None:
 
 
 async def test_no_request_makes_it_fail(full: bool, seed: str, only: int | None) -> None:
-    """Of any method, path, header, body and dialect, with credentials that mostly are right; every call is reached, and done, too."""
+    """Of any method, path, header, body and dialect, with credentials that mostly are right.
+
+    Every call is reached, and done, too.
+    """
     async with fuzzing(seed, workers=2, **NO_LIMITS) as fuzz:
         await fuzz.requests(170_000 if full else 4_000, only)
         if only is None:

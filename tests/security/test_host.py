@@ -1,4 +1,6 @@
-"""The machine that the service runs on: what other users of it may not do, and what its operator is told."""
+"""The machine that the service runs on: what other users of it may not do, and what its operator is
+told.
+"""
 
 import os
 from pathlib import Path

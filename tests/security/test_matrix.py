@@ -1,7 +1,8 @@
-"""Who may do what: every operation of the routing table, and every event of a socket, for each kind of caller.
+"""Who may do what: every operation of the routing table, and every event of a socket, for each kind
+of caller.
 
-A refusal is said in the dialect's own form and has written nothing. To strangers, and to those who left, a room that is not theirs looks
-like one that is not there.
+A refusal is said in the dialect's own form and has written nothing. To strangers, and to those who
+left, a room that is not theirs looks like one that is not there.
 """
 
 import time
@@ -49,14 +50,18 @@ OWN = "about the caller alone"
 SERVER = "by a server that signs"  # Tencent's
 OPEN = "for everybody"
 
-# What stands for the room and the message that a call is about: those of others, or such as are not there.
+# What stands for the room and the message that a call is about: those of others, or such as are not
+# there.
 ROOM, MESSAGE = "<room>", "<message>"
 SECRET = "a-name-that-is-told-to-members-only"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One call of an operation. `room` is the first letter of the rooms that it is about: see `world`."""
+    """One call of an operation.
+
+    `room` is the first letter of the rooms that it is about: see `world`.
+    """
 
     kind: str
     body: Any = None
@@ -204,7 +209,9 @@ async def other(imkit: Imkit, settings: Settings) -> NewApp:
 
 @pytest.fixture
 async def world(imkit: Imkit) -> Imkit:
-    """Rooms of al, one of each of Rocket.Chat's kinds, and the same of boss, who has left; ex has left all of them.
+    """Rooms of al, one of each of Rocket.Chat's kinds, and the same of boss, who has left.
+
+    Ex has left all of them.
 
     `c-al` has message `m-c-al`, and so on. Each member has read a message, and has one unread.
     """
@@ -268,7 +275,9 @@ class Cell:
         return key | ({"IM-Authorization": token} if token else {}), {}
 
     def _usersig(self) -> dict[str, str]:
-        """Of another app, of an account that is no administrator, from yesterday, under a key that was replaced."""
+        """Of another app, of an account that is no administrator, from yesterday, under a key that
+        was replaced.
+        """
         if self.caller in (NO_CREDENTIALS, KEY_ALONE):
             return {}
         account = WITH_A_TOKEN.get(self.caller, "administrator")
@@ -368,7 +377,8 @@ async def check_cell(cell: Cell, route: Route, *, origin: bool) -> None:
     async def ask(*, known: bool = True) -> httpx.Response:
         return await cell.call(route, known=known, origin=origin)
 
-    # A token of Rocket.Chat's dialect says by itself which app it is of: it is good there, and there only.
+    # A token of Rocket.Chat's dialect says by itself which app it is of: it is good there, and
+    # there only.
     elsewhere = cell.caller == ANOTHER_APP and route.dialect == "api"
     if row.kind == OPEN:
         answer = await check_writes_nothing(imkit, ask)
@@ -409,7 +419,8 @@ async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp,
                 introduced = await socket.call("auth2", cell.token)
                 assert introduced["RC"] == (0 if cell.is_proved else 401)
             if not cell.token:
-                # It waits until the client authenticates, and is refused when that cannot be any more.
+                # It waits until the client authenticates, and is refused when that cannot be any
+                # more.
                 acks = [socket.emit(event, cell.about(content, known=known)) for known in (True, False)]
                 answers = await check_writes_nothing(world, lambda: refused_auth2(socket, acks))  # noqa: B023
                 assert [answer["error"]["code"] for answer in answers] == ["NOT_AUTHENTICATED"] * 2
@@ -440,7 +451,10 @@ async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:
 
 
 async def test_who_is_in_a_room_may_do_what_strangers_may_not(world: Imkit) -> None:
-    """The rows are right: what is refused above is done for the owner. What ends a message or a room comes last."""
+    """The rows are right: what is refused above is done for the owner.
+
+    What ends a message or a room comes last.
+    """
     endings = ("send", "delete_message", "update_room", "remove_members", "delete_room", "remove_member")
     in_a_room = [(route, row) for route in ROUTES for row in ROWS[route.operation] if row.kind == IN_A_ROOM]
     for route, row in sorted(

@@ -1,4 +1,6 @@
-"""The store's memory: it is limited, its end is told of in time, and a full store answers and deletes."""
+"""The store's memory: it is limited, its end is told of in time, and a full store answers and
+deletes.
+"""
 
 import logging
 import os
@@ -78,7 +80,10 @@ async def filled(imkit: Imkit, nodes: list[Server]) -> AsyncIterator[Imkit]:
 
 
 async def test_a_full_store_refuses_at_once_what_needs_memory_and_says_so(filled: Imkit) -> None:
-    """In IMKit's form: 503, when to come again, and nothing was done. It is not tried again and again."""
+    """In IMKit's form: 503, when to come again, and nothing was done.
+
+    It is not tried again and again.
+    """
     before = await filled.everything() if len(filled.executor.nodes()) == 1 else {}
     post = {"room": "garden", "sender": "al", "message": "more", "messageType": "text"}
     begun = time.monotonic()
@@ -248,7 +253,10 @@ async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(
 
 def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None:
     """A worker that died leaves nothing behind."""
-    look = "import sys; from readstate import metrics; metrics.STORE_MEMORY.set(int(sys.argv[1])); print(flush=True); sys.stdin.read()"
+    look = (
+        "import sys; from readstate import metrics; metrics.STORE_MEMORY.set(int(sys.argv[1])); "
+        "print(flush=True); sys.stdin.read()"
+    )
     environ = os.environ | {metrics.DIRECTORY_VARIABLE: str(tmp_path)}
     workers = []
     for used in ("700", "500"):
@@ -276,7 +284,10 @@ def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None
 
 
 def test_the_embedded_store_fills_refuses_cleanly_and_starts_again_to_be_emptied() -> None:
-    """Filled with rooms of made-up people; started again with even less; there deleting frees memory."""
+    """Filled with rooms of made-up people.
+
+    Started again with even less; there deleting frees memory.
+    """
     with short_directory() as directory:
         keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
         process = ServiceProcess(directory / "data", embedded_memory_mb=70, user_room_limit=100_000, **keys)

@@ -1,7 +1,10 @@
-"""One user does the worst that the limits allow; another one, who asks for a badge 50 times a second, hardly notices.
+"""One user does the worst that the limits allow.
 
-By the clock, on machines that others share, so the bounds have a floor and quiet is measured before and after. What a call costs is
-counted, without a clock, where the scripts and the limits are tested.
+Another one, who asks for a badge 50 times a second, hardly notices.
+
+By the clock, on machines that others share, so the bounds have a floor and quiet is measured before
+and after. What a call costs is counted, without a clock, where the scripts and the limits are
+tested.
 """
 
 import asyncio
@@ -29,12 +32,13 @@ ASKS_PER_S = 50
 QUIET_S = 3.0
 
 TIMES_QUIET = 5
-# A single call may keep the store busy for 25 ms, and so long the next one may wait. A quiet service with a p99 below 5 ms is as good
-# as one with 5 ms: the difference is the machine's.
+# A single call may keep the store busy for 25 ms, and so long the next one may wait. A quiet
+# service with a p99 below 5 ms is as good as one with 5 ms: the difference is the machine's.
 QUIET_AT_LEAST_S = 0.005
 
-# What a unit of cost buys in the store at most: 100 people who are brought into a room of 10 tags cost 38 units (20 and 100 x 12 / 64),
-# and each of them takes some 600 bytes in the room and in their own list. Rounded up to what is easy to remember.
+# What a unit of cost buys in the store at most: 100 people who are brought into a room of 10 tags
+# cost 38 units (20 and 100 x 12 / 64), and each of them takes some 600 bytes in the room and in
+# their own list. Rounded up to what is easy to remember.
 BYTES_PER_UNIT = 2048
 BURST_S = 10  # a bucket holds what comes in so many seconds
 LARGE = 1_000  # members
@@ -43,7 +47,10 @@ COUNTED = 200  # members; with ten tags still counted for each of them
 
 @dataclass
 class Victim:
-    """Asks for a badge 50 times a second, whether the answers come or not. Times are from when it was to be asked."""
+    """Asks for a badge 50 times a second, whether the answers come or not.
+
+    Times are from when it was to be asked.
+    """
 
     url: str
     token: str

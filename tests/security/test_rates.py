@@ -1,4 +1,6 @@
-"""What one user, app, backend or address may ask: beyond it every dialect refuses in its own form, and nothing was done."""
+"""What one user, app, backend or address may ask: beyond it every dialect refuses in its own form,
+and nothing was done.
+"""
 
 import asyncio
 import socket
@@ -284,7 +286,10 @@ async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backe
 async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(
     service: ServiceProcess, backend: Backend
 ) -> None:
-    """Each refusal costs a worker what an answer does. The pauses have a lower bound, so this is no question of the machine's speed."""
+    """Each refusal costs a worker what an answer does.
+
+    The pauses have a lower bound, so this is no question of the machine's speed.
+    """
     headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": await backend.token("vera")}
     refusals = 20
     async with httpx.AsyncClient(
@@ -302,7 +307,10 @@ async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_les
 
 
 async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
-    """Half a minute of them, for requests that were sent in one piece. All are answered all the same."""
+    """Half a minute of them, for requests that were sent in one piece.
+
+    All are answered all the same.
+    """
     refused = 90
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
     with (
@@ -327,7 +335,10 @@ async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
 
 
 async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -> None:
-    """Nothing at all, until what was sent has been taken or its connections are gone. Others do not feel it."""
+    """Nothing at all, until what was sent has been taken or its connections are gone.
+
+    Others do not feel it.
+    """
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
     unlimited = {"user_rate_limit": 0, "address_rate_limit": 0}
     with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **keys, **unlimited) as process:

@@ -1,7 +1,8 @@
 """Every key is replaced under load, by the steps of docs/keys.md, and not one call fails.
 
-Two services on one store are restarted one after the other, while a backend and its users call all the time through whichever answers,
-as behind a load balancer: what finds a service stopped goes to the other one.
+Two services on one store are restarted one after the other, while a backend and its users call all
+the time through whichever answers, as behind a load balancer: what finds a service stopped goes to
+the other one.
 """
 
 import asyncio
@@ -43,7 +44,10 @@ class Pair:
         await asyncio.gather(*(asyncio.to_thread(process.start) for process in self._processes))
 
     async def change(self, **keys: str) -> None:
-        """Restart one after the other with `keys`, "" for one that is no longer set. None of them ever warns of the other."""
+        """Restart one after the other with `keys`, "" for one that is no longer set.
+
+        None of them ever warns of the other.
+        """
         self.keys |= keys
         for number, process in enumerate(self._processes):
             assert await asyncio.to_thread(process.stop) == 0
@@ -123,7 +127,10 @@ class Load:
     async def _call(
         self, client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str], body: object = None
     ) -> httpx.Response | None:
-        """The answer of one service or, when that is not there, of the other; in turn, so that both are asked all the time."""
+        """The answer of one service or, when that is not there, of the other.
+
+        In turn, so that both are asked all the time.
+        """
         self._urls = self._urls[1:] + self._urls[:1]
         for url in self._urls:
             try:
@@ -173,7 +180,9 @@ async def test_the_api_key_and_the_client_key_are_replaced_without_a_failed_call
 
 
 async def test_the_token_secret_is_replaced_without_a_failed_call(pair: Pair) -> None:
-    """First every service accepts the new one, then they sign with it, and when the last token of the old one has ended that goes."""
+    """First every service accepts the new one, then they sign with it, and when the last token of
+    the old one has ended that goes.
+    """
     before, new = pair.keys["token_secret"], fresh()
     load = Load(pair.urls, api_key=pair.keys["api_key"], client_key=pair.keys["client_key"])
     async with load.running():

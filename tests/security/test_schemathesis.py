@@ -1,6 +1,8 @@
-"""Calls that schemathesis makes from the OpenAPI document, in all dialects and with the credentials of each: none is a failure of ours.
+"""Calls that schemathesis makes from the OpenAPI document, in all dialects and with the credentials
+of each: none is a failure of ours.
 
-Whether the answers are as documented is asked beside the tests of each dialect. Here a real service answers, and its log is looked at.
+Whether the answers are as documented is asked beside the tests of each dialect. Here a real service
+answers, and its log is looked at.
 """
 
 import time

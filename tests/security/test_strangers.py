@@ -1,4 +1,6 @@
-"""Who has no valid credentials costs little, is slowed down by address, and takes neither connections nor sockets from others."""
+"""Who has no valid credentials costs little, is slowed down by address, and takes neither
+connections nor sockets from others.
+"""
 
 import asyncio
 import contextlib
@@ -305,7 +307,8 @@ HEAVY: dict[str, Callable[[], bytes]] = {
         .encode()
     ),
     "form": lambda: (
-        b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: "
+        b"application/x-www-form-urlencoded\r\n"
         b"Content-Length: 63002\r\n\r\na=" + b"%41" * 21_000
     ),
     "chunks": lambda: (
@@ -321,7 +324,10 @@ HEAVY: dict[str, Callable[[], bytes]] = {
 def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(
     service: ServiceProcess, request_of: Callable[[], bytes]
 ) -> None:
-    """By the time that its process has used, which another's load does not change. The best of three rounds."""
+    """By the time that its process has used, which another's load does not change.
+
+    The best of three rounds.
+    """
     request, worker, times = request_of(), worker_of(service), 10
     spent = []
     for _ in range(3):
@@ -440,7 +446,10 @@ async def test_an_address_has_so_many_sockets_of_both_kinds(caplog: pytest.LogCa
 
 
 def test_one_address_does_not_take_all_connections() -> None:
-    """Twice as many as sockets; those that are there are served on, and what has gone makes room."""
+    """Twice as many as sockets.
+
+    Those that are there are served on, and what has gone makes room.
+    """
     with serving(address_socket_limit=10) as service:
         held = [connect(service.url) for _ in range(20)]
         try:

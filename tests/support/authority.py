@@ -12,8 +12,23 @@ class Authority:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.certificate, self._key = directory / "ca.pem", directory / "ca.key"
-        self._openssl("req", "-x509", *_NEW_KEY, "-nodes", "-days", "2", "-subj", "/CN=authority",
-                      "-addext", "keyUsage=critical,keyCertSign", "-keyout", self._key, "-out", self.certificate)  # fmt: skip
+        self._openssl(
+            "req",
+            "-x509",
+            *_NEW_KEY,
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=authority",
+            # Fmt: skip.
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+            "-keyout",
+            self._key,
+            "-out",
+            self.certificate,
+        )
 
     def certify(self, name: str, *alternatives: str, encrypted: bool = False) -> tuple[Path, Path]:
         """Files of a certificate for `alternatives` (IP:..., DNS:...) and of its key."""

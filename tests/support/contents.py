@@ -10,7 +10,9 @@ from readstate.store.redis_store import RedisStore
 
 
 async def contents(store: RedisStore, app: str) -> dict[bytes, bytes]:
-    """Every key of the app's rooms and users with its serialised value, when everything that was told is struck out."""
+    """Every key of the app's rooms and users with its serialised value, when everything that was
+    told is struck out.
+    """
     await store.outbox.idle()
     executor = store.rooms._executor
     keys = [key for found in await executor.each_node("KEYS", f"{{[ru]:{app}:*") for key in found]

@@ -1,4 +1,5 @@
-"""What scripts cost, counted without a clock: the commands that they run, and the turns of their loops.
+"""What scripts cost, counted without a clock: the commands that they run, and the turns of their
+loops.
 
 A header says it as `-- Cost       commands <= 9 + 4 * members, turns <= members` (see service/readstate/store/scripts.py).
 """
@@ -29,7 +30,10 @@ class Cost(Struct, frozen=True, order=True):
 
 
 def allowed(header: str, sizes: Mapping[str, int]) -> Cost:
-    """What a script's header allows for these sizes. Raises AssertionError when it says nothing or names something else."""
+    """What a script's header allows for these sizes.
+
+    Raises AssertionError when it says nothing or names something else.
+    """
     formula = FORMULA.search(header)
     assert formula is not None, "the header has no line `-- Cost       commands <= ..., turns <= ...`"
     return Cost(commands=_evaluated(formula["commands"], sizes), turns=_evaluated(formula["turns"], sizes))
@@ -43,7 +47,10 @@ def _evaluated(formula: str, sizes: Mapping[str, int]) -> int:
 
 
 def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:
-    """The same scripts, which count their turns; the script "turns" tells how many there were since it was asked last."""
+    """The same scripts, which count their turns.
+
+    The script "turns" tells how many there were since it was asked last.
+    """
     library = next(iter(scripts.values())).lib
     before = library.name.rpartition("_")[2]
     digest = hashlib.sha1(library.text, usedforsecurity=False).hexdigest()[:15] + "c"

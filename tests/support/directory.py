@@ -1,4 +1,6 @@
-"""Users and tokens in memory, and apps that a test changes at will: what tokens need, without a server."""
+"""Users and tokens in memory, and apps that a test changes at will: what tokens need, without a
+server.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,7 +33,10 @@ class FixedApps:
 
 
 class ModelDirectory:
-    """`domain.identity.Directory` and `TokenStore` in memory. `asked` counts the questions about custom tokens; `now_s` is the store's clock."""
+    """`domain.identity.Directory` and `TokenStore` in memory.
+
+    `asked` counts the questions about custom tokens; `now_s` is the store's clock.
+    """
 
     def __init__(self) -> None:
         self.now_s = 0

@@ -44,7 +44,9 @@ async def written(executor: Executor, *events: ReadEvent) -> None:
 
 
 def entry_of(event: ReadEvent) -> bytes:
-    """An event as scripts write it: the notice, and seq before, unread and revision as 5, 5 and 7 bytes."""
+    """An event as scripts write it: the notice, and seq before, unread and revision as 5, 5 and 7
+    bytes.
+    """
     notice = encode_notice(CursorMoved(event.room, event.member, event.message, event.seq))
     return notice + event.before.to_bytes(5) + event.unread.to_bytes(5) + event.revision.to_bytes(7)
 
@@ -56,7 +58,9 @@ async def write(executor: Executor, shard: int, entry: bytes, app: str) -> None:
 
 
 async def cleared(executor: Executor) -> None:
-    """Forget every event, deliverer and dead letter: unlike rooms, these are the same for all tests on a server."""
+    """Forget every event, deliverer and dead letter: unlike rooms, these are the same for all tests
+    on a server.
+    """
     for shard in range(EVENT_SHARDS):
         key = Keys.events(shard)
         await executor.command("DEL", key, *(f"{key}:{part}" for part in "qtdxh"), key=key)

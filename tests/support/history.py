@@ -1,7 +1,9 @@
-"""A checker of histories: could every answer have been right at some instant between the question and the answer?
+"""A checker of histories: could every answer have been right at some instant between the question
+and the answer?
 
-A history is what clients saw: calls with the times at which they began and ended. Nothing else is known of the order of things,
-except, afterwards, the order of the messages in each room. From that follow, for every instant, bounds on every head and every cursor.
+A history is what clients saw: calls with the times at which they began and ended. Nothing else is
+known of the order of things, except, afterwards, the order of the messages in each room. From that
+follow, for every instant, bounds on every head and every cursor.
 """
 
 from bisect import bisect_left, bisect_right
@@ -14,7 +16,10 @@ Place = tuple[str, str]  # user, room
 
 @dataclass(frozen=True)
 class Call:
-    """One call of one client. `message` is what was posted or asked to be read up to; the rest is what was answered."""
+    """One call of one client.
+
+    `message` is what was posted or asked to be read up to; the rest is what was answered.
+    """
 
     kind: str  # "post", "read" or "badge"
     user: str
@@ -29,7 +34,9 @@ class Call:
 
 @dataclass
 class Steps:
-    """A number that only rises, of which each rise happened at some time between an earliest and a latest instant."""
+    """A number that only rises, of which each rise happened at some time between an earliest and a
+    latest instant.
+    """
 
     rises: list[tuple[float, float, int]] = field(default_factory=list)  # earliest, latest, value from then on
 
@@ -46,7 +53,10 @@ class Steps:
         return self._highest[bisect_right(self._earliest, instant)]
 
     def can_be(self, value: int, began: float, ended: float) -> tuple[float, float]:
-        """Between which instants of a call it can have had this value; an empty span when it cannot."""
+        """Between which instants of a call it can have had this value.
+
+        An empty span when it cannot.
+        """
         first = bisect_left(self._highest, value)
         last = bisect_right(self._lowest, value)
         from_here = began if first == 0 else self._earliest[first - 1] if first <= len(self._earliest) else float("inf")
@@ -71,9 +81,12 @@ def running_maximum(rises: Iterable[tuple[float, int]]) -> tuple[list[float], li
 
 
 class Checker:
-    """`order` is the messages of each room as they stand in it; every user is a member of every room from its beginning.
+    """`order` is the messages of each room as they stand in it.
 
-    `at_one_instant`: a badge is counted at one instant over all rooms. On a cluster each room has its own instant within the call.
+    Every user is a member of every room from its beginning.
+
+    `at_one_instant`: a badge is counted at one instant over all rooms. On a cluster each room has
+    its own instant within the call.
     """
 
     def __init__(self, history: Sequence[Call], order: Mapping[str, Sequence[str]], *, at_one_instant: bool) -> None:
@@ -138,7 +151,9 @@ class Checker:
         return self._cursors.get((user, room), self._nothing)
 
     def _check_cursor(self, call: Call) -> None:
-        """It is one that somebody had asked for by then, not below the own question nor below what was answered before."""
+        """It is one that somebody had asked for by then, not below the own question nor below what
+        was answered before.
+        """
         answered = self._seq[call.room, call.cursor]
         if answered < self._seq[call.room, call.message]:
             self._wrong(call, "the cursor is before what it was just asked to reach")
@@ -186,12 +201,16 @@ class Checker:
             yield low, high
 
     def _reached(self, call: Call, room: str, instant: float) -> int:
-        """Where the user's cursor was at the least when the badge was counted: not before the reading that the call itself did."""
+        """Where the user's cursor was at the least when the badge was counted: not before the
+        reading that the call itself did.
+        """
         reached = self._cursor(call.user, room).at_least(instant)
         return max(reached, self._seq[room, call.cursor]) if room == call.room else reached
 
     def _check_later_reads(self) -> None:
-        """Of two calls that do not overlap, the later one answers no older cursor and no older head."""
+        """Of two calls that do not overlap, the later one answers no older cursor and no older
+        head.
+        """
         calls = defaultdict(list)
         for call in self._history:
             if call.kind == "read":

@@ -23,7 +23,10 @@ CLIENT_KEY = "client-key-of-the-app"
 
 
 class Lifespan:
-    """Starts an ASGI application up and shuts it down, as a server does. It runs in the loop of the test."""
+    """Starts an ASGI application up and shuts it down, as a server does.
+
+    It runs in the loop of the test.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,7 +55,10 @@ class Lifespan:
 
 
 class Imkit:
-    """A running service. `as_user` and `as_backend` make calls; `everything` is all that is stored."""
+    """A running service.
+
+    `as_user` and `as_backend` make calls; `everything` is all that is stored.
+    """
 
     def __init__(self, service: Any, client: httpx.AsyncClient, executor: Executor) -> None:
         self.service = service
@@ -133,7 +139,10 @@ class Imkit:
         )
 
     async def everything(self) -> dict[str, bytes]:
-        """Every key and what it holds, to see that nothing was written. Left out is what workers note of themselves all the time."""
+        """Every key and what it holds, to see that nothing was written.
+
+        Left out is what workers note of themselves all the time.
+        """
         keys = sorted(set(await self.executor.command("KEYS", "*", key="")) - {Keys.workers.encode()})
         held = await asyncio.gather(*(self.executor.command("DUMP", key, key=key.decode()) for key in keys))
         return {key.decode(): value for key, value in zip(keys, held, strict=True)}

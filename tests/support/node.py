@@ -16,7 +16,10 @@ needs_node = pytest.mark.skipif(ABSENT, reason="Node.js and npm are not installe
 
 
 def npm_ci(directory: Path, *scripts: str, dev: bool = False) -> subprocess.CompletedProcess[str]:
-    """Install into `directory`, and put the named scripts of tests/e2e there; `dev`: what is for development, too."""
+    """Install into `directory`, and put the named scripts of tests/e2e there.
+
+    `dev`: what is for development, too.
+    """
     for name in ("package.json", "package-lock.json", *scripts):
         shutil.copy(_HERE / name, directory)
     omitted = () if dev else ("--omit=dev",)

@@ -1,4 +1,6 @@
-"""The service as its own process, started as a person would start it, and seen only from outside."""
+"""The service as its own process, started as a person would start it, and seen only from
+outside.
+"""
 
 import os
 import re
@@ -16,7 +18,9 @@ READY_S = 60.0
 
 
 def clean_environ(settings: Mapping[str, object] | None = None) -> dict[str, str]:
-    """This process's environment with no READSTATE_ variable but `settings`, which are named in lower case without the prefix."""
+    """This process's environment with no READSTATE_ variable but `settings`, which are named in
+    lower case without the prefix.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
     return ours | {f"READSTATE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
 
@@ -32,7 +36,9 @@ def run_command(
 
 
 class ServiceProcess:
-    """`readstate serve` with settings given by their lower-case names; a free port and its own data directory are up to the caller.
+    """`readstate serve` with settings given by their lower-case names.
+
+    A free port and its own data directory are up to the caller.
 
     As a context manager it is ready inside the block and stopped in an orderly way after it.
     """
@@ -78,7 +84,10 @@ class ServiceProcess:
         return self._announcement(r"API key\s+(\S+)$")
 
     def start(self) -> None:
-        """Start it and return when it has announced that it is ready. Fails with its own words if it does not get there."""
+        """Start it and return when it has announced that it is ready.
+
+        Fails with its own words if it does not get there.
+        """
         self.launch()
         if not self._announced.wait(READY_S) or self._process is None:
             self.kill()

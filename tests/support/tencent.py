@@ -1,4 +1,6 @@
-"""A Tencent IM backend, in few words: what it signs and calls, and what happened before in its conversations and groups."""
+"""A Tencent IM backend, in few words: what it signs and calls, and what happened before in its
+conversations and groups.
+"""
 
 from typing import Any
 
@@ -18,7 +20,10 @@ APP = "default"
 
 
 def with_tencent(settings: Settings, **more: Any) -> Settings:
-    """The same settings, for a service that speaks this dialect; any number of calls a second unless told otherwise."""
+    """The same settings, for a service that speaks this dialect.
+
+    Any number of calls a second unless told otherwise.
+    """
     given = {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "tencent_rate_limit": 0, **more}
     return msgspec.structs.replace(settings, **given)
 
@@ -42,7 +47,10 @@ class Tencent:
     async def call(
         self, command: str, body: Any = None, *, method: str = "POST", **query: str | None
     ) -> httpx.Response:
-        """Call "service/command" as the administrator. `query`: parameters of the URL that are other than they should; None: left out."""
+        """Call "service/command" as the administrator.
+
+        `query`: parameters of the URL that are other than they should; None: left out.
+        """
         proper = {
             "sdkappid": str(SDKAPPID),
             "identifier": ADMIN,
@@ -83,7 +91,10 @@ class Tencent:
 
 
 def said(answer: httpx.Response) -> dict[str, Any]:
-    """The answer's fields. Whatever it says, it has status 200, names the request and agrees with itself."""
+    """The answer's fields.
+
+    Whatever it says, it has status 200, names the request and agrees with itself.
+    """
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert answer.headers["x-request-id"]

@@ -1,4 +1,6 @@
-"""The benchmark measures what it says: distinct forward moves, honest percentiles, losses in the right direction."""
+"""The benchmark measures what it says: distinct forward moves, honest percentiles, losses in the
+right direction.
+"""
 
 import json
 import shutil
@@ -155,7 +157,10 @@ def test_wrk_sends_what_locust_sends(tmp_path: Path) -> None:
 
 
 def test_open_arrivals_count_what_was_refused_and_what_was_not_answered(tmp_path: Path) -> None:
-    """Some calls are refused, for some the connection is closed; all others go on, and each is counted once."""
+    """Some calls are refused, for some the connection is closed.
+
+    All others go on, and each is counted once.
+    """
 
     class Answering(socketserver.BaseRequestHandler):
         def handle(self) -> None:

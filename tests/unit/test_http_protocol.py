@@ -1,4 +1,7 @@
-"""What is written in one turn of the event loop leaves in one write, in order, and before the end. Nobody is waited for for ever."""
+"""What is written in one turn of the event loop leaves in one write, in order, and before the end.
+
+Nobody is waited for for ever.
+"""
 
 import asyncio
 import logging
@@ -80,7 +83,10 @@ async def test_everything_else_is_the_real_transport() -> None:
     ],
 )
 async def test_an_answer_is_what_uvicorn_would_make_of_it(reply: Reply, keep_alive: bool, method: str) -> None:
-    """To the byte, but for the order of the headers; and the connection goes on or ends as it would."""
+    """To the byte, but for the order of the headers.
+
+    And the connection goes on or ends as it would.
+    """
     seen = []
     for kind in (RequestResponseCycle, Cycle):
         transport, ended = Recording(), asyncio.Event()
@@ -112,7 +118,9 @@ LARGE = b"x" * 20_000_000  # more than the system itself holds between two ends 
 
 
 async def answering(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the request, unless it is for /refused, and answers: /late after a while, /large with much."""
+    """Reads the request, unless it is for /refused, and answers: /late after a while, /large with
+    much.
+    """
     assert scope["type"] in ("http", "lifespan")
     if scope["type"] == "lifespan":
         return
@@ -181,7 +189,10 @@ def test_who_takes_an_answer_slowly_gets_it_whole(address: tuple[str, int]) -> N
 
 
 def test_who_waits_for_a_late_answer_gets_it(address: tuple[str, int]) -> None:
-    """As long-polling clients do. And a client that goes on asking is not cut off, however long its connection lives."""
+    """As long-polling clients do.
+
+    And a client that goes on asking is not cut off, however long its connection lives.
+    """
     with socket.create_connection(address, timeout=PATIENCE_S * 10) as connection:
         for path in ("/late", "/", "/", "/", "/", "/"):
             connection.sendall(head(path))

@@ -1,4 +1,6 @@
-"""The arrows between the layers, held against the imports of every file: dialects -> domain <- store, and webhooks -> domain."""
+"""The arrows between the layers, held against the imports of every file: dialects -> domain <-
+store, and webhooks -> domain.
+"""
 
 import ast
 import graphlib
@@ -46,7 +48,10 @@ def within(module: str, package: str) -> bool:
 
 @pytest.mark.parametrize("layer", FORBIDDEN)
 def test_a_layer_imports_nothing_from_beyond_its_arrow(layer: str) -> None:
-    """Adapters and stores know the domain; the domain knows neither, and they do not know each other."""
+    """Adapters and stores know the domain.
+
+    The domain knows neither, and they do not know each other.
+    """
     files = list((SERVICE / layer).rglob("*.py"))
     assert files, f"{layer} is empty"
     wrong = {
@@ -71,7 +76,9 @@ def test_only_the_store_speaks_redis() -> None:
 
 
 def test_no_imports_form_a_circle() -> None:
-    """Not even those inside functions and those for types only: each file can be read after what it builds on."""
+    """Not even those inside functions and those for types only: each file can be read after what it
+    builds on.
+    """
     files = {module_name(path): path for path in SERVICE.rglob("*.py")}
     graph = {
         module: {imported for imported in imported_modules(path, files.keys()) if imported != module}
@@ -90,7 +97,9 @@ def module_name(path: Path) -> str:
 
 
 def imported_modules(path: Path, modules: Collection[str]) -> set[str]:
-    """Those of `modules` that a file names: of `from package import module` the module, not the package."""
+    """Those of `modules` that a file names: of `from package import module` the module, not the
+    package.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,4 +1,6 @@
-"""The load test's book of notices finds everything that does not arrive exactly once and in order."""
+"""The load test's book of notices finds everything that does not arrive exactly once and in
+order.
+"""
 
 import pytest
 

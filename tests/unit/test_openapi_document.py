@@ -37,7 +37,9 @@ def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def objects(node: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object that is described in a node, with the name of its schema or of where it stands."""
+    """Every object that is described in a node, with the name of its schema or of where it
+    stands.
+    """
     if isinstance(node, dict):
         if "properties" in node and isinstance(node.get("type"), str):
             yield node.get("title", name), node

@@ -83,7 +83,9 @@ async def assert_counted_right(counted: Counted, state: ModelStore) -> None:
 
 @given(EVENTS)
 async def test_counting_agrees_with_the_model_after_any_events(events: list[Event]) -> None:
-    """Two counts that share no code say the same: the one from the events, and the model's after the planned calls."""
+    """Two counts that share no code say the same: the one from the events, and the model's after
+    the planned calls.
+    """
     await assert_counted_right(count(events), await carry_out(events))
 
 

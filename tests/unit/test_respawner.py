@@ -1,4 +1,6 @@
-"""A child process that ends is started again after a pause, until it is told to stop or given up."""
+"""A child process that ends is started again after a pause, until it is told to stop or given
+up.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,6 @@
-"""The settings: what is read, what is refused and in which words, and the secrets that are made and kept."""
+"""The settings: what is read, what is refused and in which words, and the secrets that are made and
+kept.
+"""
 
 import errno
 import os

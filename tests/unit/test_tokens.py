@@ -156,7 +156,10 @@ async def test_a_revocation_is_heard_whatever_the_host_s_clock_says(world: World
 
 
 async def test_a_revocation_is_heard_from_a_store_that_went_back(world: World) -> None:
-    """A replica that took over knows less and has a clock of its own; what it notes from then on counts all the same."""
+    """A replica that took over knows less and has a clock of its own.
+
+    What it notes from then on counts all the same.
+    """
     first, second = await issued(world), await issued(world)
     elsewhere = world.worker()
     await world.tokens.revoke(app="one", user="al", token=first)

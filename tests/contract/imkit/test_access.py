@@ -1,5 +1,5 @@
-"""Who may call what: every operation without a key, with a wrong one, with another app's, and in
-the order that clients rely on.
+"""Access: every operation without a key, with a wrong one, with another app's, and the order of the
+checks.
 """
 
 from typing import Any
@@ -93,7 +93,7 @@ async def call(imkit: Imkit, operation: str, headers: dict[str, str], body: Any 
 
 
 async def refused(imkit: Imkit, operation: str, headers: dict[str, str], body: Any = None) -> bytes:
-    """What a call is answered that changes nothing."""
+    """The answer to a call that changes nothing."""
     before = await imkit.everything()
     answer = await call(imkit, operation, headers, body)
     assert await imkit.everything() == before
@@ -102,7 +102,7 @@ async def refused(imkit: Imkit, operation: str, headers: dict[str, str], body: A
 
 @pytest.mark.parametrize("operation", FOR_USERS)
 async def test_calls_of_users_need_a_token_and_then_a_client_key(al: Imkit, operation: str) -> None:
-    """401 for the token comes before 403 for the client key, and both before a look at the body."""
+    """401 for the token comes before 403 for the client key. Both come before the body is read."""
     token, nonsense = al.tokens["al"], b"not json"
     assert await refused(al, operation, {}, nonsense) == NO_TOKEN
     assert await refused(al, operation, {"IM-CLIENT-KEY": CLIENT_KEY}, nonsense) == NO_TOKEN
@@ -125,7 +125,7 @@ async def test_calls_of_users_need_a_token_and_then_a_client_key(al: Imkit, oper
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "bearer  ", ""])
 @pytest.mark.parametrize("name", ["Authorization", "IM-Authorization"])
 async def test_who_sends_no_token_is_told_which_headers_to_send(al: Imkit, name: str, header: str) -> None:
-    """Nothing was sent that could have expired."""
+    """Without a token there is none that could have expired."""
     assert await refused(al, "badge", {"IM-CLIENT-KEY": CLIENT_KEY, name: header}) == NO_TOKEN
 
 
@@ -139,7 +139,7 @@ async def test_badges_of_several_need_the_client_key_and_a_good_token_or_the_bac
     assert await refused(al, "badges", {"IM-API-KEY": other.api_key}, mine) == BAD_TOKEN
     assert await refused(al, "badges", {"IM-CLIENT-KEY": CLIENT_KEY}, {"tokens": [al.tokens["al"] + "x"]}) == BAD_TOKEN
     assert await refused(al, "badges", {"IM-API-KEY": "wrong"}) == BAD_API_KEY
-    # To name others takes the backend's key, whatever token comes along.
+    # Naming other users needs the backend's key, whatever token comes with it.
     said = refusal(401, "Unauthorized", "INVALID_API_KEY", "clients is for backends: send IM-API-KEY, or give tokens")
     for token in ({}, {"IM-Authorization": al.tokens["al"]}):
         assert await refused(al, "badges", {"IM-CLIENT-KEY": CLIENT_KEY, **token}) == said
@@ -187,9 +187,9 @@ async def test_logging_out_is_for_tokens(al: Imkit) -> None:
     ],
 )
 async def test_the_names_of_headers(al: Imkit, headers: dict[str, str]) -> None:
-    """Those of today, those that older clients send, tokens bare or after Bearer.
+    """Keys and tokens of today's clients and of older ones, with and without Bearer.
 
-    For a token IM-CLIENT-ID means nothing.
+    With a token, IM-CLIENT-ID means nothing.
     """
     answer = await call(al, "me", {name: value.format(al.tokens["al"]) for name, value in headers.items()})
     assert result(answer)["_id"] == "al"
@@ -197,7 +197,7 @@ async def test_the_names_of_headers(al: Imkit, headers: dict[str, str]) -> None:
 
 @pytest.fixture
 async def other(al: Imkit, settings: Settings) -> NewApp:
-    """A second app, in which nobody is; the service has heard of it."""
+    """A second app without users. The service has heard of it."""
     added = await AppRegistry(al.executor, client_key=settings.client_key, api_key=settings.api_key).add("other")
     await al.services.apps.refresh()
     return added
@@ -235,7 +235,7 @@ async def test_another_app_finds_nothing(al: Imkit, other: NewApp, operation: st
 
 @pytest.mark.parametrize("operation", FOR_USERS)
 async def test_tokens_and_keys_of_two_apps_do_not_go_together(al: Imkit, other: NewApp, operation: str) -> None:
-    """The other app's client key makes our token void, and the other app's token is nothing here."""
+    """With the other app's client key our token is void. The other app's token is void here."""
     backend = {"IM-API-KEY": other.api_key}
     foreign = result(await al.call("POST", "/admin/clients", {"_id": "al", "issueAccessToken": True}, backend))["token"]
     assert (

@@ -18,8 +18,9 @@ from tests.support.imkit import Imkit, result
 async def test_what_stands_behind_a_failed_message_waits_for_it(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
 ) -> None:
-    """The second message of the room fails once: the third is not tried, another room is, and a
-    repeat brings the order about.
+    """The second message of the room fails once.
+
+    The third is not tried, another room is, and a repeat restores the order.
     """
     await imkit.room("garden", "al", tags=())
     await imkit.room("attic", "al", tags=())
@@ -48,7 +49,7 @@ async def test_what_stands_behind_a_failed_message_waits_for_it(
 async def test_what_two_say_to_each_other_is_posted_in_order(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, by_client: bool
 ) -> None:
-    """However the room of the two is named: by either of them, or by its id."""
+    """A direct room may be named by either user or by its id."""
     for user in ("al", "bo"):
         await imkit.sign_in(user)
     room = direct_room("al", "bo")
@@ -74,7 +75,7 @@ async def test_what_two_say_to_each_other_is_posted_in_order(
 
 
 async def test_messages_of_a_batch_are_made_ready_some_at_a_time(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else 500 of them would keep a worker from everybody else for long."""
+    """Otherwise 500 of them would block the worker for other callers."""
     post, running, most = RedisMessages.post, 0, 0
 
     async def note(self: RedisMessages, **arguments: Any) -> Posted:

@@ -1,6 +1,4 @@
-"""docs/imkit.md says which calls there are: exactly those of the routing table, and what is not
-offered is not there.
-"""
+"""docs/imkit.md lists exactly the calls of the routing table, and no call that is not offered."""
 
 import re
 from pathlib import Path
@@ -52,7 +50,7 @@ NOT_OFFERED = [call for row in rows("What is not offered") for call in _CALL.fin
 
 @pytest.mark.parametrize(("method", "path"), NOT_OFFERED)
 async def test_what_is_not_offered_is_not_found(imkit: Imkit, method: str, path: str) -> None:
-    """No room of that name, and no method that the path does not know."""
+    """Such a path is no room id and no unknown method."""
     await imkit.room("r", "al")
     path = re.sub(r":\w+", "x", path.replace("/rooms/:id", "/rooms/r"))
     for end in ("", "/"):

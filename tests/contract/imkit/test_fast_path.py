@@ -1,5 +1,6 @@
-"""The fast path and the framework give the same bytes, and PUT /me/lastReads answers each item on
-its own.
+"""The fast path and the framework give the same bytes.
+
+PUT /me/lastReads answers each item by itself.
 """
 
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result
 
-# A header that changes nothing but the way.
+# This header only changes the way that the call takes.
 BROWSER = {"Origin": "https://chat.example"}
 
 QUESTIONS: list[tuple[str, str, Any]] = [
@@ -81,7 +82,7 @@ async def ask(imkit: Imkit, question: tuple[str, str, Any], headers: dict[str, s
     "question", QUESTIONS, ids=lambda question: f"{question[0]} {question[1]} {str(question[2])[:30]}"
 )
 async def test_both_ways_answer_alike(al: Imkit, question: tuple[str, str, Any]) -> None:
-    """Asked twice each way, because the first answer may change what the second says."""
+    """Each way is asked twice, because the first answer may change the second."""
     user = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}
     for headers in (user, {"IM-CLIENT-KEY": CLIENT_KEY}, {**user, "IM-CLIENT-KEY": "wrong"}, {"IM-API-KEY": API_KEY}):
         await ask(al, question, headers)
@@ -92,8 +93,9 @@ async def test_both_ways_answer_alike(al: Imkit, question: tuple[str, str, Any])
 
 
 async def test_items_are_answered_one_by_one(al: Imkit) -> None:
-    """What one item does or is refused does not touch the others; the badge is the one after all of
-    them.
+    """An item that is refused does not affect the others.
+
+    The badge is the one after all of them.
     """
     await al.room("s", "al", "bo")
     await al.post("s", "bo", "n1")
@@ -113,7 +115,7 @@ async def test_items_are_answered_one_by_one(al: Imkit) -> None:
 
 
 async def test_an_item_that_is_malformed_refuses_the_whole_call(al: Imkit) -> None:
-    """Nothing of it is done."""
+    """No item is done."""
     before = await al.everything()
     body = {"items": [{"room": "r", "message": "m2"}, {"room": "r", "message": 5}]}
     answer = await al.as_user("al", "PUT", "/me/lastReads", body)

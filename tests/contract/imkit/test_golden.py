@@ -1,6 +1,6 @@
 """Every documented answer, byte for byte.
 
-Times, fresh ids and tokens are replaced by what they are; everything else stands as sent.
+Times, fresh ids and tokens are replaced by names. All else is compared as sent.
 """
 
 import re
@@ -21,7 +21,7 @@ _VARIES = (
 
 
 def seen(answer: httpx.Response) -> str:
-    """Status and body of an answer, without what differs from run to run."""
+    """Status and body of an answer, with names for what differs from run to run."""
     text = answer.text
     for pattern, name in _VARIES:
         text = pattern.sub(name, text)
@@ -44,7 +44,7 @@ NO_TOKEN = '401 {"RC":401,"RM":"Unauthorized","error":{"code":"INVALID_TOKEN","m
 
 @pytest.fixture
 async def al(imkit: Imkit) -> Imkit:
-    """Al is alone in room r, tagged work, that Al owns; bo, who is not in it, has posted m1."""
+    """Al owns room r, tagged work, and is its only member. Bo has posted m1 without being in it."""
     await imkit.room("r", "al", tags=("work",), name="Room", owner="al")
     await imkit.post("r", "bo", "m1")
     await imkit.sign_in("al")
@@ -121,7 +121,7 @@ async def test_count_of_messages(al: Imkit) -> None:
 
 
 async def test_one_member(al: Imkit) -> None:
-    """When they joined is said until they have read something."""
+    """Before the first read of a member, the answer says when they joined."""
     assert seen(await al.as_user("al", "GET", "/rooms/r/members/al")) == ok(
         '{"client":"al","badge":1,"joinedAt":"ISO"}'
     )
@@ -141,7 +141,7 @@ async def test_one_member_comes_and_goes(al: Imkit) -> None:
 
 
 async def test_badges_of_several(al: Imkit) -> None:
-    """As a backend by id, as a client by token; who is unknown has 0."""
+    """A backend names users by id, a client by token. Unknown users have 0."""
     await al.sign_in("bo")
     answer = await al.as_backend("POST", "/badges/", {"clients": ["al", "nobody", "al", "bo"]})
     expected = (
@@ -223,7 +223,7 @@ async def test_bind_and_revoke_a_custom_token(al: Imkit) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/admin/clients"), ("PUT", "/admin/clients/al/token")])
 async def test_a_custom_token_without_a_date_lives_as_long_as_an_issued_one(al: Imkit, method: str, path: str) -> None:
-    """The JavaScript library names none."""
+    """The JavaScript library sends no date."""
     await al.as_backend(method, path, {"_id": "al", "token": "the-custom-token"})
     (bound,) = [one for one in await ended(al) if one["token"] == "the-custom-token"]
     assert 0 <= bound["expirationDateMS"] - (int(time.time()) + 7 * 86_400) * 1000 + 60_000 <= 60_000
@@ -402,7 +402,10 @@ NO_DELETER = '403 {"RC":403,"RM":"Permission denied","error":{"code":"INSUFFICIE
     ],
 )
 async def test_refusals_of_rooms_and_messages(al: Imkit, method: str, path: str, body: object, expected: str) -> None:
-    """Unknown rooms, strangers and foreign messages, in the words of each call; nothing is written."""
+    """Unknown rooms, strangers and foreign messages, as each call refuses them.
+
+    Nothing is written.
+    """
     await al.room("theirs", "cy")
     await al.post("theirs", "cy", "t1")
     await al.room("ours", "al", "cy")

@@ -1,6 +1,4 @@
-"""The document at /schema describes the service as it is: schemathesis makes calls from it and
-judges the answers by it.
-"""
+"""/schema describes the service: schemathesis makes calls from it and checks the answers."""
 
 import re
 from collections.abc import Iterator
@@ -56,11 +54,10 @@ schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
-    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented
-    form.
+    """Any call is answered with a documented status and form, and never with 5xx.
 
-    Not asked: that everything the document allows is accepted, since ids and tags have rules that
-    JSON Schema cannot say.
+    Not every documented request is accepted: ids and tags have rules that JSON Schema cannot
+    express.
     """
     headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
     excluded = [positive_data_acceptance, ignored_auth]
@@ -74,12 +71,15 @@ def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> No
     if len(answer.request.url or "") > LONGEST_URL:
         return  # the server refuses it before the call is known (tests/e2e/test_hostile_http.py)
     if answer.status_code == 413:
-        excluded.append(negative_data_rejection)  # what is too large is refused before it is looked at
+        excluded.append(negative_data_rejection)  # a body that is too large is refused before it is read
     case.validate_response(answer, headers=headers, excluded_checks=excluded)
 
 
 def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
-    """So that none that is documented is refused as unknown. Aliases are taken and not documented."""
+    """A documented field must not be refused as unknown.
+
+    Aliases are accepted and not documented.
+    """
     operations = {
         one["operationId"]: one for methods in schema.raw_schema["paths"].values() for one in methods.values()
     }
@@ -92,7 +92,7 @@ def test_the_parameters_that_a_call_takes_are_those_that_it_documents() -> None:
 
 
 def test_every_call_is_documented(url: str) -> None:
-    """With who may make it, what it takes and what it answers."""
+    """Each operation documents its callers, its input and its answers."""
     document = httpx.get(f"{url}/schema").json()
     assert document == schema.raw_schema
     ours = {path: methods for path, methods in document["paths"].items() if not re.search(OTHER_DIALECTS, path)}
@@ -103,5 +103,5 @@ def test_every_call_is_documented(url: str) -> None:
         assert {"200", "400", "401", "403", "413", "503"} <= set(operation["responses"])
         schemas = [answer["content"]["application/json"]["schema"] for answer in operation["responses"].values()]
         assert all("$ref" in one for schema in schemas for one in schema.get("anyOf", [schema]))
-    # Nobody logs out with an API key.
+    # An API key cannot log out.
     assert operations["logout"]["security"] == [{"clientKey": [], "userToken": []}]

@@ -1,6 +1,4 @@
-"""What a backend may say of a message that it posts: when it was sent, what it leaves alone, to
-whom it goes.
-"""
+"""What a backend may say about a message: its time, its effects, and its receivers."""
 
 import hashlib
 import json
@@ -30,7 +28,7 @@ async def al(imkit: Imkit) -> Imkit:
 
 
 async def post(imkit: Imkit, **body: Any) -> Any:
-    """What is answered to a post of the backend in room r."""
+    """The answer to a post of the backend in room r."""
     return result(await imkit.as_backend("POST", "/messages", {"room": "r", "sender": "bo", "message": "hi", **body}))
 
 
@@ -69,22 +67,22 @@ async def test_the_time_that_the_backend_gives_is_shown_wherever_there_is_one(al
 
 
 async def test_equal_spellings_of_a_time_may_stand_together(al: Imkit) -> None:
-    """Also with another zone, or none, which is UTC."""
+    """Other time zones work too. Without one the time is UTC."""
     for time in ("2020-09-13T14:26:40+02:00", "2020-09-13T12:26:40", ISO):
         assert (await post(al, messageTime=time, messageTimeMS=YEARS_AGO))["messageTimeMS"] == YEARS_AGO
 
 
 async def test_the_time_of_a_message_in_a_batch_is_shown(al: Imkit) -> None:
-    """That of all of them unless one has its own."""
+    """The time of the batch holds for each message without its own."""
     given = [{"room": "r", "sender": "bo"}, {"room": "r", "sender": "bo", "messageTimeMS": YEARS_AGO + 7}]
     answers = await batch(al, {"messageTimeMS": YEARS_AGO, "messages": given})
     assert [answer["result"]["messageTimeMS"] for answer in answers] == [YEARS_AGO, YEARS_AGO + 7]
 
 
 async def test_a_client_cannot_say_when_a_message_was_sent(al: Imkit) -> None:
-    """Nor what only backends say: it is passed over, whatever it is.
+    """Fields for backends only are ignored, whatever their value.
 
-    A backend that posts in a member's name can.
+    A backend that posts in a member's name may use them.
     """
     given = {
         "message": "hi",
@@ -106,9 +104,9 @@ async def test_a_client_cannot_say_when_a_message_was_sent(al: Imkit) -> None:
 
 
 async def test_a_receipt_by_a_message_of_the_past_says_that_it_may_have_been_earlier(al: Imkit) -> None:
-    """When cy read m1 is not known to the moment, only that it was before cy's message came.
+    """Cy read m1 at some time before cy's own message, so its receipt has that time.
 
-    Al's read is.
+    Al's receipt has the exact time.
     """
     await post(al, _id="m2", sender="cy", messageTime=ISO, notify=False)
     result(await al.as_user("al", "PUT", "/rooms/r/lastRead", {"message": "m1"}))
@@ -125,7 +123,7 @@ async def test_a_receipt_by_a_message_of_the_past_says_that_it_may_have_been_ear
 async def test_a_message_that_does_not_count_reads_nothing_and_is_not_the_last_one(
     al: Imkit, kind: dict[str, Any]
 ) -> None:
-    """An automatic one in cy's name, and a client's reaction."""
+    """Such as an automatic reply in cy's name, or a client's reaction."""
     await post(al, sender="cy", **kind)
     result(await al.as_user("al", "POST", "/rooms/r/message", {"message": "+1", **kind}))
     assert await unread(al, "al", "bo", "cy") == [1, 0, 1]
@@ -140,7 +138,7 @@ async def test_it_does_both_when_asked_to(al: Imkit) -> None:
 
 
 async def test_an_automatic_message_that_counts_need_not_read_for_its_sender(al: Imkit) -> None:
-    """It is unread for cy as for the others, and no member sees cy as a reader."""
+    """It is unread for cy too, and no member sees cy as a reader."""
     await post(al, _id="away", sender="cy", moveCursor=False)
     assert await unread(al, "al", "bo", "cy") == [2, 1, 2]
     assert [await al.badge(user) for user in ("al", "bo", "cy")] == [2, 1, 2]
@@ -149,7 +147,7 @@ async def test_an_automatic_message_that_counts_need_not_read_for_its_sender(al:
 
 
 async def test_a_message_of_the_same_id_is_answered_as_it_is_stored(al: Imkit) -> None:
-    """Alone and in a batch: its own sender, and nothing of what was said this time."""
+    """The stored sender is answered, alone and in a batch, and no field of the repeat."""
     answer = await post(al, _id="m1", sender="zoe", message="other", extra={"a": 1}, messageTimeMS=YEARS_AGO)
     assert (answer["sender"], answer["created"]) == ("bo", False)
     assert not {"message", "messageType", "extra"} & answer.keys()
@@ -162,9 +160,9 @@ async def test_a_message_of_the_same_id_is_answered_as_it_is_stored(al: Imkit) -
 
 
 async def test_the_documented_form_of_a_batch_posts_to_rooms(al: Imkit) -> None:
-    """docs.imkit.io, Batch Send Messages: the message once, and the rooms.
+    """docs.imkit.io, Batch Send Messages: one message and several rooms.
 
-    A sender is not required there.
+    A sender is not required.
     """
     await al.room("s", "al")
     shared = {"messageType": "announcement", "message": "Maintenance at ten", "sender": "bo"}
@@ -183,7 +181,7 @@ async def test_the_documented_form_of_a_batch_posts_to_rooms(al: Imkit) -> None:
 
 
 async def test_a_receiver_stands_for_the_room_of_two(al: Imkit) -> None:
-    """Made when it is first needed; a room that is named goes before."""
+    """The direct room is made when it is first needed. A named room takes precedence."""
     for user in ("al", "bo"):
         await al.sign_in(user)
     paras = [{"receiver": "al"}, {"receiver": "bo"}, {"receiver": "al"}, {"receiver": "al", "room": "r"}]
@@ -195,7 +193,10 @@ async def test_a_receiver_stands_for_the_room_of_two(al: Imkit) -> None:
 
 
 async def test_the_room_that_a_client_has_made_for_two_is_theirs(al: Imkit) -> None:
-    """IMKit's clients derive its id; with a third, or others, in it, it is not."""
+    """IMKit's clients derive its id from the two users.
+
+    With other members, the room is not used.
+    """
     for user in ("al", "bo", "eve"):
         await al.sign_in(user)
     derived = hashlib.md5(b"al_bo").hexdigest()
@@ -210,7 +211,7 @@ async def test_the_room_that_a_client_has_made_for_two_is_theirs(al: Imkit) -> N
 
 
 async def test_the_room_of_two_stays_as_a_client_has_made_it(al: Imkit) -> None:
-    """Also when one of them has left it: a message brings them back, and changes nothing else."""
+    """Also when one of them has left: the message brings them back and changes nothing else."""
     for user in ("al", "bo"):
         await al.sign_in(user)
     room = direct_room("al", "bo")
@@ -227,7 +228,7 @@ async def test_the_room_of_two_stays_as_a_client_has_made_it(al: Imkit) -> None:
 
 @pytest.fixture
 def ear(server: Server) -> Iterator[Callable[[], list[Notice]]]:
-    """What was published since the test began."""
+    """The notices since the test began."""
     with server.client() as client, client.pubsub() as heard:
         heard.subscribe(Keys.notices(FIRST_APP))
         assert heard.get_message(timeout=10)["type"] == "subscribe"
@@ -241,9 +242,9 @@ def ear(server: Server) -> Iterator[Callable[[], list[Notice]]]:
 
 
 async def test_variables_are_filled_in_for_each_receiver(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
-    """docs.imkit.io: in `message` and `extra`.
+    """docs.imkit.io: variables in `message` and `extra`.
 
-    A text is a text, whatever it looks like, and names no further variable.
+    Replaced text is plain text and names no further variable.
     """
     send = {
         "messageType": "text",
@@ -263,7 +264,7 @@ async def test_variables_are_filled_in_for_each_receiver(al: Imkit, ear: Callabl
 
 
 async def test_many_variables_in_a_long_text_are_quickly_filled_in(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
-    """What it takes does not grow with their product: a batch would keep a worker for seconds."""
+    """Its cost is not the product of both numbers: a batch would block a worker for seconds."""
     names = {f"$a{number:04}$": "x" for number in range(2500)}
     item = {"room": "r", "sender": "bo", "message": "$" * 30_000 + "a0001$", **names}
     began = process_time()
@@ -274,7 +275,7 @@ async def test_many_variables_in_a_long_text_are_quickly_filled_in(al: Imkit, ea
 
 
 async def test_a_back_filled_message_is_told_to_no_device(al: Imkit, ear: Callable[[], list[Notice]]) -> None:
-    """Its counts are as those of any other."""
+    """It counts as any other message."""
     await post(al, _id="m2", sender="cy", messageTime=ISO, notify=False)
     assert [
         answer["RC"] for answer in await batch(al, {"notify": False, "messages": [{"room": "r", "sender": None}]})
@@ -308,7 +309,7 @@ async def test_a_back_filled_message_is_told_to_no_device(al: Imkit, ear: Callab
 async def test_a_batch_of_which_nothing_is_taken_is_refused(
     al: Imkit, items: list[Any], status: int, code: str, said: str
 ) -> None:
-    """With what became of each beside the error; nothing is written."""
+    """Each result stands beside the error. Nothing is written."""
     before = await al.everything()
     answer = await al.as_backend("POST", "/messages/batch", {"messages": items})
     body = answer.json()
@@ -330,7 +331,7 @@ async def test_a_batch_of_which_nothing_is_taken_is_refused(
     ids=str,
 )
 async def test_a_refused_message_makes_no_room_for_its_receiver(al: Imkit, wrong: dict[str, Any]) -> None:
-    """Nothing is written for what is not taken."""
+    """A message that is refused writes nothing."""
     await al.sign_in("al")
     before = await al.everything()
     answer = await al.as_backend("POST", "/messages/batch", {"messages": [{"receiver": "al", "sender": "bo", **wrong}]})
@@ -339,7 +340,7 @@ async def test_a_refused_message_makes_no_room_for_its_receiver(al: Imkit, wrong
 
 
 async def test_a_message_to_a_receiver_can_be_recalled(al: Imkit) -> None:
-    """Named as it was posted."""
+    """The receiver is named as in the post."""
     await al.sign_in("al")
     said = {"receiver": "al", "sender": "bo", "_id": "m"}
     answers = await batch(al, {"messages": [said, {**said, "messageType": "recall"}]})
@@ -348,7 +349,7 @@ async def test_a_message_to_a_receiver_can_be_recalled(al: Imkit) -> None:
 
 
 async def test_two_lists_in_one_batch_are_refused(al: Imkit) -> None:
-    """Else one of them would be lost without a word."""
+    """Otherwise one of them would be lost silently."""
     before, one = await al.everything(), {"room": "r", "sender": "bo"}
     answer = await al.as_backend("POST", "/messages/batch", {"messages": [one], "paras": [one]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_BODY")
@@ -357,7 +358,7 @@ async def test_two_lists_in_one_batch_are_refused(al: Imkit) -> None:
 
 @pytest.mark.parametrize("long", [{"message": "x" * 60_000}, {"x" * 60_000: 1}], ids=["value", "name"])
 async def test_what_the_messages_of_a_batch_share_counts_for_each(al: Imkit, long: dict[str, Any]) -> None:
-    """Else a small body could make the work of a large one."""
+    """Otherwise a small body could cause as much work as a large one."""
     shared = {**long, "sender": "bo"}
     answer = await al.as_backend("POST", "/messages/batch", {**shared, "paras": [{"room": "r"}] * 18})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_BODY")
@@ -375,7 +376,7 @@ async def test_a_retention_rule_names_a_message_or_a_time(al: Imkit) -> None:
     for before in cuts:
         answer = result(await al.as_backend("DELETE", f"/rooms/r/messages?before={before}"))
         left.append((answer["deletedCount"], answer.get("before"), *await unread(al, "al")))
-    # m1 is of today, and stands before all of them.
+    # m1 is from today and comes before all of them.
     assert left == [(2, "m3", 4), (1, "m4", 3), (1, "m5", 2), (1, "m6", 1)]
 
 
@@ -383,7 +384,10 @@ async def test_a_retention_rule_names_a_message_or_a_time(al: Imkit) -> None:
     "before", ["nothing", "2020-13-01", "16000000000", "1600000000000000000", "5000000000000", "2128-06-11"]
 )
 async def test_what_is_neither_a_message_nor_a_time_deletes_nothing(al: Imkit, before: str) -> None:
-    """A long number is an id that is forgotten, and not a time far ahead, by which all would go."""
+    """A long number is the id of a forgotten message.
+
+    Read as a time, it would delete everything.
+    """
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages?before={before}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "MESSAGE_NOT_FOUND")
@@ -393,7 +397,7 @@ async def test_what_is_neither_a_message_nor_a_time_deletes_nothing(al: Imkit, b
 
 @pytest.mark.parametrize("query", ["", "?before=", "?before=" + "x" * 129, "?before=m1&before=m1"])
 async def test_without_one_point_nothing_is_deleted(al: Imkit, query: str) -> None:
-    """Least of all everything."""
+    """It must not delete everything."""
     stored = await al.everything()
     answer = await al.as_backend("DELETE", f"/rooms/r/messages{query}")
     assert answer.status_code == 400

@@ -1,6 +1,4 @@
-"""Rooms whose ids anybody can work out are no way in: conversations of two, and what a dialect
-keeps for itself.
-"""
+"""Rooms with ids that can be guessed: direct rooms, and rooms that a dialect keeps for itself."""
 
 import pytest
 
@@ -22,7 +20,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.mark.parametrize("exists", [True, False])
 async def test_nobody_but_the_two_comes_into_a_conversation(imkit: Imkit, exists: bool) -> None:
-    """Nor makes it before they do, to be in it when they come."""
+    """An outsider cannot create it first, to be in it when the two come."""
     if exists:
         await imkit.room(OF_TWO, "al", "bo", tags=("direct",))
     await imkit.sign_in("eve")
@@ -47,7 +45,7 @@ async def test_the_two_come_back_and_the_backend_brings_whom_it_wants(imkit: Imk
 
 
 async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> None:
-    """Who is in a group of Tencent's, Tencent says; its id is no secret."""
+    """Tencent decides who is in its groups. Their ids are no secret."""
     await imkit.sign_in("eve")
     await Tencent(imkit).tell(told.group_created(GROUP, "al", kind="Private"))
     assert (await imkit.as_user("eve", "POST", f"/rooms/{GROUP}/join")).content == NO_ROOM
@@ -56,9 +54,7 @@ async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> No
 
 
 async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imkit) -> None:
-    """Who could would have any room taken for a topic: joined with the community, and deleted with
-    it.
-    """
+    """Otherwise any room could be taken for a topic, and joined and deleted with a community."""
     await imkit.room("garden", "al")
     await imkit.sign_in("eve")
     index = {"_id": f"tencent\u00b7topics:{COMMUNITY}", "garden": True}

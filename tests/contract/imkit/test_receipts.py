@@ -1,6 +1,4 @@
-"""Who has read a message: GET /rooms/:id/messages/:mid/receipts and GET /rooms/:id/receipts, byte
-for byte.
-"""
+"""Receipts, byte for byte: GET /rooms/:id/messages/:mid/receipts and GET /rooms/:id/receipts."""
 
 import pytest
 
@@ -13,8 +11,9 @@ PATH = "/rooms/r/messages/m1/receipts"
 
 @pytest.fixture
 async def al(imkit: Imkit) -> Imkit:
-    """Al has posted m1 in room r; bo has read it, cy has read it and left, di has not; ed came
-    later.
+    """Al has posted m1 in room r.
+
+    Bo has read it, cy has read it and left, di has not; ed came later.
     """
     await imkit.room("r", "al", "bo", "cy", "di")
     await imkit.post("r", "al", "m1")
@@ -36,18 +35,18 @@ def page(data: str, following: str = "null") -> str:
 
 @pytest.mark.parametrize("query", ["", "?filter=read", "?limit=1000&page="])
 async def test_readers_with_their_times(al: Imkit, query: str) -> None:
-    """Who left after reading stays, marked. The sender is not among them."""
+    """A reader who left stays in the list, marked. The sender is not in it."""
     answer = await al.as_user("di", "GET", PATH + query)
     assert seen(answer) == page(f"{reader('bo')},{reader('cy', left=True)}")
 
 
 async def test_non_readers(al: Imkit) -> None:
-    """Who joined later is not concerned."""
+    """Members who joined later are left out."""
     assert seen(await al.as_user("al", "GET", PATH + "?filter=unread")) == page('{"client":"di"}')
 
 
 async def test_pages(al: Imkit) -> None:
-    """Until one comes without `next`, each person once."""
+    """The last page has no `next`. Each person comes once."""
     people, query = [], "?limit=1"
     while query:
         found = result(await al.as_user("al", "GET", PATH + query))
@@ -69,7 +68,7 @@ async def test_counts_of_several_messages(al: Imkit) -> None:
 
 
 async def test_what_is_deleted_or_recalled_has_no_receipts(al: Imkit) -> None:
-    """Nor has what never was."""
+    """Nor has a message that never existed."""
     assert seen(await al.as_user("al", "GET", "/rooms/r/messages/none/receipts")) == NO_MESSAGE
     await al.as_user("al", "POST", "/rooms/r/message", {"_id": "m1", "messageType": "recall"})
     assert seen(await al.as_user("al", "GET", PATH)) == NO_MESSAGE
@@ -78,7 +77,10 @@ async def test_what_is_deleted_or_recalled_has_no_receipts(al: Imkit) -> None:
 
 @pytest.mark.parametrize("path", [PATH, "/rooms/r/receipts?messages=m1"])
 async def test_strangers_learn_nothing(al: Imkit, path: str) -> None:
-    """Not even whether the room and the message are there. The backend may ask for anybody's."""
+    """A stranger does not learn whether the room and the message exist.
+
+    The backend may ask for any user.
+    """
     assert seen(await al.as_user("zoe", "GET", path)) == NO_ROOM
     assert seen(await al.as_user("zoe", "GET", path.replace("m1", "none"))) == NO_ROOM
     assert seen(await al.as_user("zoe", "GET", path.replace("/r/", "/none/"))) == NO_ROOM
@@ -103,6 +105,6 @@ async def test_strangers_learn_nothing(al: Imkit, path: str) -> None:
     ],
 )
 async def test_questions_that_cannot_be_answered(al: Imkit, path: str, code: str, message: str) -> None:
-    """Each with what to ask instead."""
+    """Each refusal says what to ask instead."""
     answer = await al.as_user("al", "GET", path)
     assert seen(answer) == f'400 {{"RC":400,"RM":"Bad Request","error":{{"code":"{code}","message":"{message}"}}}}'

@@ -1,4 +1,4 @@
-"""The payload of the `room` event: its fields, and which of them a too large one lacks."""
+"""The payload of the `room` event: its fields, and the ones that a large one lacks."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ async def payload_of(imkit: Imkit, room: str = "r") -> dict[str, Any]:
 
 
 async def test_a_small_room_is_sent_whole(imkit: Imkit) -> None:
-    """As HTTP answers it, without personal fields and without the read states of members."""
+    """As HTTP answers it, but without personal fields and the read states of members."""
     await imkit.room("r", "al", "bo", tags=("work",), name="né", cover="c.png")
     await imkit.post("r", "al", "m1")
     whole = result(await imkit.as_backend("GET", "/rooms/r"))
@@ -44,7 +44,7 @@ async def test_of_many_members_a_hundred_are_sent(imkit: Imkit) -> None:
 
 
 async def test_the_largest_fields_of_a_profile_are_left_out_first(imkit: Imkit) -> None:
-    """Profile fields have half of the size; members have the rest."""
+    """Profile fields have half of the size, members the rest."""
     await imkit.room("r", *(f"{number:03d}".ljust(128, '"') for number in range(100)))
     for number in range(30):
         field = {f"f{number:02d}": "x" * (100 * (number + 1))}
@@ -68,7 +68,7 @@ async def test_members_with_too_large_profiles_are_left_out_for_others(imkit: Im
 
 @pytest.mark.parametrize(("count", "letter", "are_sent"), [(100, "x", True), (40, "\U0001f600", False)])
 async def test_tags_are_sent_all_or_none(imkit: Imkit, count: int, letter: str, are_sent: bool) -> None:
-    """Clients would take a part for the whole. An older version allowed so many tags."""
+    """Clients would take a part for the whole. An older version allowed that many tags."""
     tags = [f"{number:03d}".ljust(250, letter) for number in range(count)]
     await imkit.room("r", "al")
     await redis_store(imkit.executor).rooms.set_tags(app="default", room="r", tags=tags)

@@ -13,7 +13,10 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 async def al(imkit: Imkit) -> Imkit:
-    """Al is in three rooms; the newest message is in b, then in a; c is empty and the newest room."""
+    """Al is in three rooms.
+
+    The newest message is in b, the next in a. Room c is empty and the newest.
+    """
     await imkit.room("a", "al", "bo", tags=("work", "eu"), name="Alpha (1+1)")
     await imkit.room("b", "al", tags=("work",), name="beta")
     await a_moment_later(imkit, "a")
@@ -27,7 +30,7 @@ async def al(imkit: Imkit) -> Imkit:
 
 
 async def a_moment_later(imkit: Imkit, room: str) -> None:
-    """Times are in milliseconds; wait until the next one so that they differ."""
+    """Wait until the next millisecond, so that times differ."""
     began = await imkit.executor.command("TIME", key=room)
 
     async def passed() -> bool:
@@ -76,7 +79,7 @@ async def test_pages(al: Imkit) -> None:
 
 
 async def test_fields_unread_is_the_same_list(al: Imkit) -> None:
-    """Filtered, sorted and paged alike."""
+    """They are filtered, sorted and paged in the same way."""
     for query in (
         {},
         {"sort": "name"},
@@ -168,7 +171,7 @@ async def test_the_forms_of_q(al: Imkit, query: dict[str, Any], expected: list[s
 
 
 async def test_frozen_rooms_are_not_listed_nor_counted(al: Imkit) -> None:
-    """Thawed, they are as before; meanwhile reading them works."""
+    """Reading them works meanwhile, and thawing restores them."""
     await al.as_backend("PUT", "/rooms/a", {"status": 0})
     assert (await listed(al), await al.badge("al")) == (["b", "c"], 0)
     await al.as_backend("PUT", "/rooms/a", {"status": 1})
@@ -189,7 +192,7 @@ async def test_preferences_are_accepted(al: Imkit) -> None:
 
 
 async def test_a_long_list_leaves_the_store_to_others(al: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rooms somebody is in, they are not all asked for at once."""
+    """Many rooms are not all asked at once."""
     monkeypatch.setattr(pipelined_connection, "MAX_IN_FLIGHT", 250)
     for number in range(300):
         await al.room(f"r{number}", "al")
@@ -200,7 +203,7 @@ async def test_a_long_list_leaves_the_store_to_others(al: Imkit, monkeypatch: py
 async def test_an_answer_ends_at_its_limits_and_skipping_leads_to_the_rest(
     al: Imkit, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, shown: int
 ) -> None:
-    """Whatever `limit` says; `totalCount` says how many there are."""
+    """The answer has this many whatever `limit` says. `totalCount` is the number of all."""
     monkeypatch.setattr(room_list, bound, value)
     for limit in (0, 3):
         answer = result(await al.as_user("al", "GET", f"/rooms?limit={limit}"))
@@ -209,7 +212,7 @@ async def test_an_answer_ends_at_its_limits_and_skipping_leads_to_the_rest(
 
 
 async def test_an_answer_has_at_most_one_mebibyte(al: Imkit) -> None:
-    """40 rooms of 40 kB each are in several answers, every one of them once."""
+    """40 rooms of 40 kB come in several answers, each of them once."""
     long: dict[str, Any] = {f"f{number}": "x" * 4000 for number in range(10)}
     for number in range(40):
         await al.room(f"r{number}", "al", **long)
@@ -225,8 +228,8 @@ async def test_an_answer_has_at_most_one_mebibyte(al: Imkit) -> None:
 
 
 async def test_only_the_rooms_of_the_page_are_fetched(al: Imkit) -> None:
-    """Profiles and members of the others are not read: as many whole hashes for one room of 3 as
-    for one of 103.
+    """Profiles and members of other rooms are not read: a list of 103 rooms reads as many whole
+    hashes as one of 3.
     """
 
     async def hashes_read() -> int:

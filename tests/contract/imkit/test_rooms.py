@@ -1,4 +1,4 @@
-"""What rooms and messages do to counts, seen from the outside; and who may do it."""
+"""How rooms and messages change counts, and who may change them."""
 
 import re
 from typing import Any
@@ -16,8 +16,9 @@ NO_MANAGER = refusal(403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the own
 
 @pytest.fixture
 async def al(imkit: Imkit) -> Imkit:
-    """Al owns room r, bo manages it, cy is in it; al has posted m1, so bo and cy have one unread
-    message.
+    """Al owns room r, bo manages it, cy is in it.
+
+    Al has posted m1, which bo and cy have not read.
     """
     await imkit.room("r", "al", "bo", "cy", tags=("work",), owner="al", managers=["bo"])
     await imkit.post("r", "al", "m1")
@@ -31,14 +32,14 @@ async def properties(imkit: Imkit, room: str = "r") -> dict[str, tuple[int, str 
 
 
 async def opened(imkit: Imkit, *users: str) -> None:
-    """Everybody may join room r, and there are `users` to bring in."""
+    """Room r is open, and there are `users` to bring in."""
     result(await imkit.as_backend("PUT", "/rooms/r", {"opening": 1}))
     for user in users:
         await imkit.sign_in(user)
 
 
 async def last_type(imkit: Imkit, room: str = "r") -> str:
-    """Sender of the newest message, "" for nobody."""
+    """Sender of the newest message, "" for none."""
     sender = result(await imkit.as_backend("GET", f"/rooms/{room}"))["lastMessage"]["sender"]
     return sender["_id"] if sender else ""
 
@@ -62,7 +63,7 @@ async def test_posting_reads_for_the_sender_only(al: Imkit) -> None:
     ],
 )
 async def test_what_counts(al: Imkit, fields: dict[str, Any], counts: bool) -> None:
-    """Over either way of posting."""
+    """Both ways of posting are tried."""
     result(await al.as_backend("POST", "/messages", {"room": "r", "sender": "al", "message": "x", **fields}))
     assert await al.badge("bo") == 1 + counts
     result(await al.as_user("al", "POST", "/rooms/r/message", {"message": "x", **fields}))
@@ -81,7 +82,7 @@ async def test_editing_counts_nothing(al: Imkit) -> None:
 
 @pytest.mark.parametrize(("user", "allowed"), [("al", True), ("bo", True), ("cy", False)])
 async def test_who_may_recall(al: Imkit, user: str, allowed: bool) -> None:
-    """The sender and those who manage the room; every badge that counted the message falls."""
+    """The sender, the owner and managers may do it. Every badge that counted the message falls."""
     answer = await al.as_user(user, "POST", "/rooms/r/message", {"_id": "m1", "messageType": "recall"})
     assert (answer.status_code == 200) == allowed
     if not allowed:
@@ -124,7 +125,7 @@ async def test_joining_starts_at_the_head(al: Imkit) -> None:
 
 
 async def test_a_form_body_on_join_is_no_obstacle(al: Imkit) -> None:
-    """Older clients post an empty form."""
+    """Older clients send an empty form."""
     await opened(al)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     token = await al.sign_in("di")
@@ -148,7 +149,7 @@ async def test_adding_members(al: Imkit) -> None:
 
 
 async def test_the_invited_are_members_only_when_they_join(al: Imkit) -> None:
-    """Except in a direct room, where there is nothing to ask."""
+    """Except in a direct room, where it needs no right."""
     await al.sign_in("di")
     result(await al.as_user("al", "POST", "/rooms/r/members", {"invitees": ["di"], "invitationRequired": True}))
     assert "di" not in await properties(al)
@@ -160,7 +161,7 @@ async def test_the_invited_are_members_only_when_they_join(al: Imkit) -> None:
 
 
 async def test_a_closed_room_takes_nobody_in_by_itself(al: Imkit) -> None:
-    """Without `opening` 1: only the owner, the managers and the backend bring people."""
+    """Without `opening` 1 only the owner, the managers and the backend bring users."""
     assert (await al.as_user("di", "POST", "/rooms/r/join")).content == NO_ROOM
     assert (await al.as_user("di", "POST", "/rooms/createAndJoin", {"_id": "r"})).content == NO_ROOM
     result(await al.as_user("cy", "POST", "/rooms/createAndJoin", {"_id": "r", "invitee": "di"}))
@@ -209,7 +210,7 @@ async def test_a_room_with_two_tags_is_in_the_total_once(al: Imkit) -> None:
 
 
 async def test_creating_a_room_that_exists_only_adds_members(al: Imkit) -> None:
-    """Its tags, profile, messages and cursors stay as they are."""
+    """Its tags, profile, messages and cursors stay."""
     again = {"_id": "r", "members": ["di"], "roomTags": ["other"], "owner": "di", "name": "Other"}
     room = result(await al.as_backend("POST", "/rooms", again))
     assert (room["roomTags"], room["owner"], set(room["members"])) == (["work"], "al", {"al", "bo", "cy", "di"})
@@ -228,7 +229,7 @@ async def test_creating_a_room_that_exists_only_adds_members(al: Imkit) -> None:
 
 
 async def test_a_client_that_creates_a_room_that_exists_joins_it(al: Imkit) -> None:
-    """No more than that: whom it names is not brought in."""
+    """It does no more than that: named users are not brought in."""
     await opened(al, "fi")
     again = {"_id": "r", "members": ["di"], "roomTags": ["other"], "owner": "ed", "invitee": "fi"}
     room = result(await al.as_user("ed", "POST", "/rooms/createAndJoin", again))
@@ -245,14 +246,14 @@ async def test_whoever_creates_a_room_owns_it(imkit: Imkit) -> None:
 
 
 async def test_an_impossible_owner_creates_nothing(imkit: Imkit) -> None:
-    """Not even when the owner is who announces the members."""
+    """Not even when the owner announces the members."""
     body = {"_id": "r", "members": ["al"], "owner": "x" * 129, "systemMessage": True}
     assert (await imkit.as_backend("POST", "/rooms", body)).status_code == 400
     assert (await imkit.as_backend("GET", "/rooms/r")).status_code == 404
 
 
 async def test_who_creates_a_room_is_one_of_its_profile_fields(imkit: Imkit) -> None:
-    """A room with more fields than are allowed could never be changed again."""
+    """A room with too many fields could never be changed again."""
     fields = {f"f{number}": number for number in range(MAX_PROFILE_FIELDS)}
     assert (await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"_id": "r", **fields})).status_code == 400
     del fields["f0"]
@@ -262,7 +263,7 @@ async def test_who_creates_a_room_is_one_of_its_profile_fields(imkit: Imkit) -> 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_a_manager_s_name_is_not_a_part_of_another(imkit: Imkit, method: str) -> None:
-    """Strange values of `owner` and `managers` give nobody any right."""
+    """Odd values of `owner` and `managers` give no rights."""
     await imkit.room("r", "a")
     result(await imkit.as_backend("PUT", "/rooms/r", {"owner": ["a"], "managers": "a,b"}))
     assert (
@@ -301,7 +302,7 @@ async def test_system_messages_of_creation(imkit: Imkit) -> None:
 
 
 class TestRoomScope:
-    """For clients that take `badge` in the answer to PUT lastRead for the room's own count."""
+    """For clients that read `badge` in the answer to PUT lastRead as the room's own count."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
@@ -317,8 +318,9 @@ class TestRoomScope:
 
 
 async def test_the_callers_own_state_is_always_among_those_shown(imkit: Imkit) -> None:
-    """Of 1,101 members those are shown who have read furthest, as who came later has; who has not
-    has to know from where.
+    """Of 1,101 members the furthest readers are shown, so later ones too.
+
+    A member who has not read is left out.
     """
     people = [f"p{number:04}" for number in range(1_100)]
     await imkit.room("r", "al", *people[:100])

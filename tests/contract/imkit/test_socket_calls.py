@@ -1,4 +1,4 @@
-"""Requests over a socket are answered as over HTTP, whatever they hold."""
+"""Requests over a socket get the answers of HTTP, whatever they hold."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.support.imkit import Imkit
 
 @pytest.mark.parametrize("levels", [MAX_NESTING, 5_000])
 async def test_a_message_that_is_nested_too_deeply_is_refused(imkit: Imkit, levels: int) -> None:
-    """Also one that was just within what can be read, and is not within what can be written."""
+    """Also a body at the limit of what can be read, beyond what can be written."""
     await imkit.room("r", "al")
     message: list[Any] = []
     for _ in range(levels - 1):

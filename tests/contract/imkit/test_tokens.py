@@ -1,5 +1,6 @@
-"""Tokens from the outside: issued, bound, revoked, ended; on the worker that did it and on the
-others.
+"""Tokens seen from outside: issued, bound, revoked, ended.
+
+On the worker that did it and on the others.
 """
 
 import asyncio
@@ -40,13 +41,13 @@ async def second(imkit: Imkit, settings: Settings) -> AsyncIterator[Imkit]:
 
 
 async def status(imkit: Imkit, token: str) -> int:
-    """Of a call with `token`."""
+    """The status of a call with `token`."""
     headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": token}
     return (await imkit.call("GET", "/me/badge", None, headers)).status_code
 
 
 async def refused_by(imkit: Imkit, token: str) -> None:
-    """Wait until `imkit` has heard that the token is void."""
+    """Wait until the token is void at `imkit`."""
 
     async def refuses() -> bool:
         return await status(imkit, token) == 401
@@ -59,7 +60,7 @@ async def bind(imkit: Imkit, user: str, token: str) -> None:
 
 
 async def test_an_issued_token_says_who_and_until_when(imkit: Imkit) -> None:
-    """A JWT as clients of the original expect it, good for seven days."""
+    """A JWT as original clients expect it, good for seven days."""
     claims = jwt.decode(await imkit.sign_in("al"), options={"verify_signature": False})
     assert claims["id"] == "al"
     assert claims["exp"] - claims["iat"] == 7 * 86_400
@@ -91,7 +92,7 @@ async def test_checking_an_issued_token_asks_nobody(imkit: Imkit) -> None:
     ],
 )
 async def test_forged_tokens_are_refused(imkit: Imkit, token: str) -> None:
-    """Also those signed with the deployment's secret itself: every app has a key of its own."""
+    """Also tokens signed with the deployment's secret itself: every app has a key of its own."""
     await imkit.sign_in("al")
     answer = await imkit.client.get(
         "/me/badge", headers=[(b"IM-CLIENT-KEY", CLIENT_KEY.encode()), (b"IM-Authorization", token.encode())]
@@ -134,7 +135,7 @@ async def test_a_worker_that_starts_later_knows_of_revocations(imkit: Imkit, set
 
 
 async def test_revoking_is_announced_to_connections(imkit: Imkit, settings: Settings) -> None:
-    """The notice names the token, so that sockets of the user's other tokens stay."""
+    """The notice names the token, so sockets with other tokens of the user stay."""
     await imkit.sign_in("al")
     heard: list[object] = []
     notices = RedisNotices(imkit.executor, str(settings.redis_url))
@@ -176,7 +177,7 @@ async def test_a_bound_token_counts_at_once(imkit: Imkit, second: Imkit) -> None
 
 
 async def test_replacing_a_bound_token_voids_the_old_one(imkit: Imkit, second: Imkit) -> None:
-    """And only it: issued tokens stay."""
+    """Issued tokens stay."""
     issued = await imkit.sign_in("al")
     await bind(imkit, "al", "custom-token-one")
     assert await status(second, "custom-token-one") == 200
@@ -225,7 +226,7 @@ async def test_a_user_keeps_a_bounded_number_of_tokens(imkit: Imkit, monkeypatch
 
 
 async def test_ended_tokens_are_forgotten(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the user's list nor the revocations grow with tokens that are over."""
+    """The user's list and the revocations do not grow with tokens that have ended."""
     monkeypatch.setattr(stored_tokens, "MARGIN_S", 0)
     tokens, now = RedisTokens(imkit.executor), int(time.time())
     await RedisUsers(imkit.executor).upsert_user(app="default", user="al", profile={})

@@ -1,4 +1,4 @@
-"""Who may call what in the Rocket.Chat dialect: every call without a session, with half of one, with another's, with another app's."""
+"""Access in the Rocket.Chat dialect: calls without a session, with half of one, with another's."""
 
 import asyncio
 from collections.abc import Mapping
@@ -64,7 +64,9 @@ async def call(al: Rocketchat, operation: str, headers: Mapping[str, str | bytes
 
 @pytest.mark.parametrize("operation", CALLS)
 async def test_both_headers_are_needed_and_belong_together(al: Rocketchat, operation: str) -> None:
-    """The 401 comes before any look at the request, has the fields of every generation, and nothing was written."""
+    """The 401 comes before the request is read, has the fields of every version, and writes
+    nothing.
+    """
     token, other = al.backend.tokens["al"], al.backend.tokens["bo"]
     before = await al.backend.everything()
     for headers in (
@@ -95,7 +97,10 @@ async def test_a_session_is_let_in(al: Rocketchat, operation: str) -> None:
 
 @pytest.mark.parametrize("operation", CALLS)
 async def test_the_content_type_is_the_originals(al: Rocketchat, operation: str) -> None:
-    """Exactly, without a charset: its own tests compare the whole value. Of answers, refusals and OPTIONS."""
+    """Exactly, without a charset, because the original's tests compare the whole value.
+
+    This holds for answers, refusals and OPTIONS.
+    """
     headers = await al.headers("al")
     _, path, _ = CALLS[operation]
     answers = [
@@ -126,7 +131,7 @@ async def test_any_id_can_be_named_in_a_header(rocketchat: Rocketchat, user: str
 
 
 async def test_a_custom_token_of_the_backend(al: Rocketchat) -> None:
-    """It works as an auth token, and logging out revokes it."""
+    """It works as an auth token. Logging out revokes it."""
     bound = {"token": "the-custom-token", "expirationDate": "2099-01-01"}
     result(await al.backend.as_backend("PUT", "/admin/clients/al/token", bound))
     headers = {"X-Auth-Token": "the-custom-token", "X-User-Id": "al"}
@@ -144,7 +149,7 @@ async def test_a_token_that_the_backend_revokes(al: Rocketchat) -> None:
 
 @pytest.fixture
 async def other(al: Rocketchat, settings: Settings) -> NewApp:
-    """A second app, of which the service has heard."""
+    """A second app that the service has heard of."""
     added = await AppRegistry(al.backend.executor, client_key=settings.client_key, api_key=settings.api_key).add(
         "other"
     )
@@ -160,7 +165,10 @@ async def foreign_token(al: Rocketchat, other: NewApp, user: str) -> str:
 
 
 async def test_a_token_leads_to_its_own_app(al: Rocketchat, other: NewApp) -> None:
-    """No header names the app: the same id is two users, and each sees the own rooms. Asked again, the app is remembered."""
+    """No header names the app. The same id is two users, and each sees their own rooms.
+
+    Asked again, the app is remembered.
+    """
     foreign = {"X-Auth-Token": await foreign_token(al, other, "al"), "X-User-Id": "al"}
     for _ in range(2):
         assert (await call(al, "rocketchat_subscriptions", foreign)).json()["update"] == []
@@ -180,7 +188,7 @@ async def test_logging_in_finds_the_app_of_the_token(al: Rocketchat, other: NewA
 
 
 async def test_a_custom_token_of_two_apps_goes_with_the_user_it_is_sent_with(al: Rocketchat, other: NewApp) -> None:
-    """The same text may be bound in each; the header says whose it is meant to be."""
+    """The same text may be bound in two apps. The header says which user is meant."""
     await foreign_token(al, other, "zoe")
     bound = {"token": "the-custom-token", "expirationDate": "2099-01-01"}
     result(await al.backend.as_backend("PUT", "/admin/clients/al/token", bound))
@@ -199,7 +207,7 @@ async def test_tokens_of_an_app_that_is_gone(al: Rocketchat, other: NewApp, sett
 
 
 async def test_callers_at_once_are_told_apart(al: Rocketchat) -> None:
-    """As many calls of two users at the same time as may run at once: each gets their own answers."""
+    """Many calls of two users at once: each gets their own answers."""
     for _ in range(10):
         answers = await asyncio.gather(
             *(al.get(("al", "bo")[i % 2], "subscriptions.get") for i in range(2 * MAX_DEAR_CALLS))
@@ -208,7 +216,7 @@ async def test_callers_at_once_are_told_apart(al: Rocketchat) -> None:
 
 
 async def test_browsers_may_call_from_anywhere(al: Rocketchat) -> None:
-    """The preflight for the two headers; the answer lets the page see where its count stands."""
+    """The preflight for the two headers. Pages may read the rate limit headers."""
     asked = {
         "Origin": "https://chat.example",
         "Access-Control-Request-Method": "POST",
@@ -224,7 +232,7 @@ async def test_browsers_may_call_from_anywhere(al: Rocketchat) -> None:
 
 
 async def test_ids_with_anything_in_them(al: Rocketchat) -> None:
-    """Ids are opaque: whatever another dialect has taken is found here."""
+    """Ids are opaque: those of other dialects work here."""
     room, message, user = "räum/1 %&?#", "m 1/ü+&", "b ö/&="
     await al.backend.room(room, "al", user)
     await al.backend.post(room, user, message)

@@ -1,4 +1,4 @@
-"""Whatever is sent to the Rocket.Chat dialect, the answer is a clear one in its form, and a refusal leaves everything as it was."""
+"""Bad input in the Rocket.Chat dialect gets a clear answer and changes nothing."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def al(rocketchat: Rocketchat) -> Rocketchat:
     await rocketchat.backend.room("r", "al", "bo")
     await rocketchat.backend.post("r", "bo", "m1")
     await rocketchat.backend.sign_in("al")
-    await rocketchat.read("al", "r")  # so that what a call counts under is there already
+    await rocketchat.read("al", "r")  # so that the counter of the call exists already
     return rocketchat
 
 
@@ -92,7 +92,7 @@ BODIES: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("call", "body", "expected"), BODIES)
 async def test_bad_bodies(al: Rocketchat, call: str, body: object, expected: str) -> None:
-    """A body that cannot be read is an empty object: what is missing is said, not how the body is broken."""
+    """A body that cannot be read counts as an empty object, so the answer names what is missing."""
     await al.post("al", call, {})  # so that what a call counts under is there already
     before = await stored(al)
     assert seen(await al.post("al", call, body)) == expected
@@ -176,7 +176,10 @@ async def test_bad_queries(al: Rocketchat, call: str, query: str, expected: str)
     ],
 )
 async def test_queries_that_are_taken(al: Rocketchat, call: str, query: str) -> None:
-    """Large numbers are numbers; and what the original does not check for unknown names is not checked here."""
+    """Large numbers are numbers.
+
+    Names that the original does not check are not checked here.
+    """
     answer = await al.client.get(f"{PATH}/{call}?{query}", headers=await al.headers("al"))
     assert answer.status_code == 200
 
@@ -225,7 +228,7 @@ async def test_dates_that_are_taken(al: Rocketchat, since: str, rooms: int) -> N
     ],
 )
 async def test_forms(al: Rocketchat, call: str, form: bytes, expected: str) -> None:
-    """Bodies as HTML forms send them, with the brackets of nested fields."""
+    """Bodies of HTML forms, with brackets for nested fields."""
     headers = {**await al.headers("al"), "Content-Type": f"{FORM}; charset=utf-8"}
     assert seen(await al.client.post(f"{PATH}/{call}", headers=headers, content=form)) == expected
 
@@ -245,5 +248,5 @@ async def test_bodies_over_the_limit(al: Rocketchat, call: str) -> None:
 
 
 async def stored(al: Rocketchat) -> dict[str, bytes]:
-    """All that is stored, but for how often somebody has called."""
+    """All stored data but the counters of calls."""
     return {key: value for key, value in (await al.backend.everything()).items() if "rocketchat_" not in key}

@@ -1,4 +1,6 @@
-"""What callers of the Rocket.Chat dialect are told when something of ours fails, and what a real socket makes of unusual requests."""
+"""What callers of the Rocket.Chat dialect see when the service fails, and unusual requests on a
+real socket.
+"""
 
 import socket
 from collections.abc import Iterator
@@ -89,7 +91,7 @@ def test_without_its_store(url: str, headers: dict[str, str], own_server: Server
 
 
 def test_head_has_no_body(url: str, headers: dict[str, str]) -> None:
-    """One connection: what came too much would be the next answer."""
+    """One connection: surplus bytes would be read as the next answer."""
     with httpx.Client(base_url=url, headers=headers) as client:
         for _ in range(3):
             head, get = client.head(f"{PATH}/subscriptions.get"), client.get(f"{PATH}/subscriptions.get")
@@ -100,7 +102,7 @@ def test_head_has_no_body(url: str, headers: dict[str, str]) -> None:
 def test_a_caller_that_goes_away_in_the_middle_of_its_body(
     url: str, headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Is no failure of ours, and the next call is answered."""
+    """It is not counted as a failure, and the next call is answered."""
     there = urlsplit(url)
     lines = [
         f"POST {PATH}/subscriptions.read HTTP/1.1",

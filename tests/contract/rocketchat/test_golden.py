@@ -67,7 +67,7 @@ async def test_receipts_of_an_unknown_message(al: Rocketchat) -> None:
 
 
 async def test_receipts_for_a_stranger(al: Rocketchat) -> None:
-    """As of a message that is not there."""
+    """As for an unknown message."""
     answer = await al.get("cy", "chat.getMessageReadReceipts", messageId="m1")
     assert seen(answer) == coded("error-invalid-message", "Invalid message", "getReadReceipts")
 
@@ -90,14 +90,14 @@ async def test_read(al: Rocketchat, body: dict[str, object]) -> None:
 
 
 async def test_read_of_a_room_that_is_not_the_callers(al: Rocketchat) -> None:
-    """An unknown one and one of others are the same, and there is no errorType."""
+    """Unknown rooms and rooms of others are answered alike, without errorType."""
     for user, room in (("al", "x"), ("cy", "r")):
         answer = await al.post(user, "subscriptions.read", {"rid": room})
         assert seen(answer) == failed("error-invalid-subscription")
 
 
 async def test_many_subscriptions_leave_the_store_to_others(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many nameless direct rooms somebody is in, their members are not all asked for at once."""
+    """Members of many unnamed direct rooms are not all read at once."""
     monkeypatch.setattr(pipelined_connection, "MAX_IN_FLIGHT", 250)
     for number in range(300):
         await al.backend.room(f"d{number}", "al", "bo", t="d")
@@ -106,7 +106,7 @@ async def test_many_subscriptions_leave_the_store_to_others(al: Rocketchat, monk
 
 
 async def test_one_subscription(al: Rocketchat) -> None:
-    """Last seen is absent before a first read."""
+    """`ls` is absent before a first read."""
     answer = await al.get("al", "subscriptions.getOne", roomId="r")
     assert seen(answer) == f'200 {{"subscription":{subscription(alert=True, unread=1)},"success":true}}'
     await al.read("al", "r")
@@ -115,7 +115,7 @@ async def test_one_subscription(al: Rocketchat) -> None:
 
 
 async def test_no_subscription(al: Rocketchat) -> None:
-    """Null and no error, for an unknown room and for one of others."""
+    """Null and no error for an unknown room and for a room of others."""
     for user, room in (("al", "x"), ("cy", "r")):
         answer = await al.get(user, "subscriptions.getOne", roomId=room)
         assert seen(answer) == '200 {"subscription":null,"success":true}'
@@ -134,7 +134,7 @@ async def test_subscriptions(al: Rocketchat) -> None:
 
 
 async def test_subscriptions_since(al: Rocketchat) -> None:
-    """What was left since is named by the id of its subscription."""
+    """A room that was left since is named by the id of its subscription."""
     since = (await al.get("al", "subscriptions.get")).json()["update"][0]["_updatedAt"]
     assert (
         seen(await al.get("al", "subscriptions.get", updatedSince=since))
@@ -182,7 +182,7 @@ async def test_unread_where_there_is_nothing(al: Rocketchat) -> None:
     ],
 )
 async def test_unread_for_a_stranger(al: Rocketchat, body: dict[str, object], unknown: dict[str, object]) -> None:
-    """As of a room or message that is not there."""
+    """As for an unknown room or message."""
     answer = await al.post("cy", "subscriptions.unread", body)
     assert answer.status_code == 400
     assert seen(answer) == seen(await al.post("cy", "subscriptions.unread", unknown))
@@ -206,7 +206,7 @@ async def test_channel_counters(al: Rocketchat) -> None:
 
 
 async def test_channel_counters_for_a_stranger(al: Rocketchat) -> None:
-    """An open channel is one that they have not joined; another is not there."""
+    """A channel is open if they have not joined it. A closed one looks unknown."""
     nothing = await al.get("cy", "channels.counters", roomId="x")
     assert seen(await al.get("cy", "channels.counters", roomId="r")) == seen(nothing)
     result(await al.backend.as_backend("PUT", "/rooms/r", {"opening": 1}))
@@ -214,7 +214,7 @@ async def test_channel_counters_for_a_stranger(al: Rocketchat) -> None:
 
 
 async def test_channel_counters_of_no_channel(al: Rocketchat) -> None:
-    """A name is looked for among the caller's own rooms."""
+    """A name is looked up in the caller's own rooms only."""
     await al.backend.room("group", "al", t="p")
     expected = coded("error-room-not-found", BY_ID_OR_NAME + "channel")
     for user, query in (("al", {}), ("al", {"roomId": "x"}), ("al", {"roomId": "group"}), ("cy", {"roomName": "Room"})):
@@ -243,14 +243,14 @@ async def test_group_counters_of_no_group(al: Rocketchat) -> None:
 
 @pytest.mark.parametrize(("call", "kind", "what"), [("channels", "c", "channel"), ("groups", "p", "private group")])
 async def test_counters_of_an_archived_room(al: Rocketchat, call: str, kind: str, what: str) -> None:
-    """A room that the backend has frozen is an archived one here."""
+    """A frozen room is an archived one here."""
     await al.backend.room("old", "al", name="Old", t=kind)
     result(await al.backend.as_backend("PUT", "/rooms/old", {"status": 0}))
     expected = coded("error-room-archived", f"The {what}, Old, is archived")
     assert seen(await al.get("al", f"{call}.counters", roomId="old")) == expected
     assert (await al.subscription("al", "old"))["archived"] is True
     nothing = seen(await al.get("cy", f"{call}.counters", roomId="x"))
-    assert seen(await al.get("cy", f"{call}.counters", roomId="old")) == nothing  # who need not know what it is called
+    assert seen(await al.get("cy", f"{call}.counters", roomId="old")) == nothing  # the members need not know its name
 
 
 @pytest.mark.parametrize("call", ["im.counters", "dm.counters"])
@@ -280,7 +280,7 @@ async def test_counters_of_somebody_else_are_refused(al: Rocketchat, call: str) 
 
 
 async def test_login(al: Rocketchat) -> None:
-    """Whatever way the token comes, it is the token that is answered: nobody stays for longer than the backend meant."""
+    """The answer holds the token that was sent: logging in does not prolong a session."""
     result(
         await al.backend.as_backend(
             "POST", "/admin/clients", {"_id": "al", "username": "albert", "email": "al@example.org"}
@@ -342,7 +342,7 @@ async def test_login_that_proves_nothing(al: Rocketchat, body: object) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_logout_revokes_this_token_only(al: Rocketchat, method: str) -> None:
-    """By either method: older clients use GET."""
+    """Both methods work: older clients use GET."""
     first, second = al.backend.tokens["al"], await al.backend.sign_in("al")
     answer = await al.client.request(method, f"{PATH}/logout", headers={"X-Auth-Token": first, "X-User-Id": "al"})
     assert seen(answer) == '200 {"status":"success","data":{"message":"You\'ve been logged out!"},"success":true}'
@@ -382,7 +382,7 @@ async def test_wrong_methods(al: Rocketchat, method: str, call: str, allow: set[
 
 
 async def test_head_and_options(al: Rocketchat) -> None:
-    """HEAD is GET without a body, and no more for everybody; OPTIONS names the methods."""
+    """HEAD is GET without a body, and grants nothing more. OPTIONS names the methods."""
     answer = await al.client.head(f"{PATH}/subscriptions.get", headers=await al.headers("cy"))
     assert (answer.status_code, answer.headers["content-length"]) == (200, "40")
     assert (await al.client.head(f"{PATH}/subscriptions.get")).status_code == 401

@@ -1,4 +1,6 @@
-"""The document at /schema describes the Rocket.Chat dialect as it is: schemathesis makes calls from it and judges the answers by it."""
+"""/schema describes the Rocket.Chat dialect: schemathesis makes calls from it and checks the
+answers.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +22,8 @@ from tests.support.servers import Server
 
 EXAMPLES = 60  # of each operation
 
-# The document does not depend on where the service runs, so the calls can be collected before it does.
+# The document does not depend on where the service runs, so the calls can be collected before it
+# does.
 _SETTINGS = Settings(redis_url="unix:///nowhere", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32)
 schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
 rocketchat = schema.include(path_regex=f"^{PATH}/")
@@ -38,7 +41,7 @@ def url(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def headers(url: str) -> dict[str, str]:
-    """Of al, with a token that nobody has revoked yet."""
+    """Headers of al with a valid token."""
     answer = httpx.post(
         f"{url}/admin/clients", headers={"IM-API-KEY": API_KEY}, json={"_id": "al", "issueAccessToken": True}
     )
@@ -50,16 +53,16 @@ def headers(url: str) -> dict[str, str]:
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str, headers: dict[str, str]) -> None:
-    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form.
+    """Any call is answered with a documented status and form, and never with 5xx.
 
-    Not asked: that everything the document allows is accepted, since a text need not be the id of anything.
+    Not every documented request is accepted: a text need not be the id of anything.
     """
     excluded = [positive_data_acceptance, ignored_auth]
     case.call_and_validate(base_url=url, headers=headers, excluded_checks=excluded)
 
 
 def test_every_call_is_documented(url: str) -> None:
-    """With who may make it, what it takes and what it answers."""
+    """Each operation documents its callers, its input and its answers."""
     document = httpx.get(f"{url}/schema").json()
     operations = {
         one["operationId"]: one

@@ -1,4 +1,7 @@
-"""So many calls a minute, by user and route, told in three headers; one too many is a 429 without an errorType."""
+"""The rate limit by user and route, shown in three headers.
+
+One call too many is a 429 without errorType.
+"""
 
 import re
 import time
@@ -61,7 +64,7 @@ async def test_users_and_routes_are_counted_apart(al: Rocketchat) -> None:
 
 
 async def test_only_calls_of_the_right_form_by_somebody_known_count(al: Rocketchat) -> None:
-    """401 and the 400s of the form come before; they have no headers of the limit."""
+    """401 and the 400s of a bad form come before it and have no headers of the limit."""
     for _ in range(LIMIT + 1):
         for answer in (
             await al.get("al", "subscriptions.getOne"),
@@ -91,7 +94,7 @@ async def test_the_count_ends_with_its_window(al: Rocketchat) -> None:
         await al.get("al", "subscriptions.get")
     for key in await al.backend.executor.command("KEYS", "*rocketchat_*", key=""):
         await al.backend.executor.command("PEXPIRE", key.decode(), 1, key=key.decode())
-    time.sleep(0.01)  # noqa: ASYNC251  # the store's clock, not ours
+    time.sleep(0.01)  # noqa: ASYNC251  # the clock is the store's
     assert (await al.get("al", "subscriptions.get")).headers["x-ratelimit-remaining"] == "2"
 
 

@@ -1,4 +1,4 @@
-"""What reading means in the Rocket.Chat dialect: who is in the list of a message, in what order and pages, and what counts say."""
+"""Reading in the Rocket.Chat dialect: the readers of a message, their order and pages, and counts."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,10 @@ async def entries(al: Rocketchat, message: str, **query: Any) -> list[dict[str, 
 
 
 async def crowd(al: Rocketchat, size: int) -> list[str]:
-    """A room `hall` of al and so many others who have all read al's message h1; the expected order of its readers."""
+    """A room `hall` of al and as many others, who have all read al's message h1.
+
+    Returns the expected order of its readers.
+    """
     people = [f"p{number:05d}" for number in range(size)]
     read_state, app = al.backend.services, "default"
     await read_state.rooms.create_room(app=app, room="hall", members=["al"])
@@ -45,7 +48,7 @@ async def crowd(al: Rocketchat, size: int) -> list[str]:
 
 
 async def test_the_sender_comes_first_with_the_time_of_the_message(al: Rocketchat) -> None:
-    """Posting is reading: the sender has read the earlier messages, too."""
+    """The sender of a message has read the earlier ones too."""
     await al.read("cy", "r")
     await asyncio.sleep(0.003)
     await al.backend.post("r", "al", "m2")
@@ -56,7 +59,7 @@ async def test_the_sender_comes_first_with_the_time_of_the_message(al: Rocketcha
 
 
 async def test_a_receipt_keeps_the_time_of_the_first_read(al: Rocketchat) -> None:
-    """And all messages of one read have the same."""
+    """All messages of one read have the same time."""
     await al.backend.post("r", "bo", "m2")
     await al.read("cy", "r")
     first, second = (await entries(al, "m1"))[1], (await entries(al, "m2"))[1]
@@ -92,7 +95,7 @@ async def test_who_joined_later_has_no_receipt(al: Rocketchat) -> None:
 
 
 async def test_who_left_keeps_the_receipt(al: Rocketchat) -> None:
-    """Readers and senders; whoever left without having read is not there."""
+    """Readers and senders. A member who left without reading is not there."""
     await al.read("al", "r")
     result(await al.backend.as_backend("POST", "/rooms/r/members", {"invitees": ["di"]}))
     result(await al.backend.as_backend("POST", "/rooms/r/delete/members", {"members": ["bo", "al", "di"]}))
@@ -139,7 +142,10 @@ async def test_names_come_from_the_profile(al: Rocketchat) -> None:
     ],
 )
 async def test_pages(al: Rocketchat, query: dict[str, int], expected: slice) -> None:
-    """Neither parameter: everybody. With one of them: 50 by default, at most 100; a count of 0 is the rest."""
+    """Without parameters: all.
+
+    With one of them: 50 by default, at most 100; a count of 0 is the rest.
+    """
     everybody = await crowd(al, 150)
     found = await al.readers("al", "h1")
     assert found[0] == "al"
@@ -155,7 +161,7 @@ async def test_more_readers_than_one_question_to_the_store_answers(al: Rocketcha
 
 
 async def test_the_longest_list(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sender, and not more than so many others."""
+    """The sender, and at most as many others."""
     monkeypatch.setattr(receipts, "MAX_RECEIPTS", 1_000)
     await crowd(al, 1_200)
     found = await al.readers("al", "h1")
@@ -164,7 +170,7 @@ async def test_the_longest_list(al: Rocketchat, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_nobody_is_lost_between_pages_while_people_read_on(al: Rocketchat) -> None:
-    """A reader who reads further, or is the first to read at all, moves nobody from one page to another."""
+    """New reads do not move a reader from one page to another."""
     everybody = await crowd(al, 120)
     await al.backend.post("hall", "al", "h2")
     found: list[str] = []
@@ -177,7 +183,7 @@ async def test_nobody_is_lost_between_pages_while_people_read_on(al: Rocketchat)
 
 
 async def test_reading_clears_badges_everywhere(al: Rocketchat) -> None:
-    """One core: what this dialect reads is read in the others, and the other way round."""
+    """A read in this dialect is a read in the others, and the other way round."""
     assert await al.backend.badge("al") == 1
     await al.read("al", "r")
     assert await al.backend.badge("al") == 0
@@ -196,7 +202,10 @@ async def test_reading_again_changes_nothing(al: Rocketchat) -> None:
 
 
 async def test_a_mark_by_hand(al: Rocketchat) -> None:
-    """It shows the room as unread from the message on; counts and receipts stay, and the next read takes it away."""
+    """The mark shows the room as unread from the message on.
+
+    Counts and receipts stay. The next read removes the mark.
+    """
     await al.backend.post("r", "bo", "m2")
     await al.read("al", "r")
     read = await al.subscription("al", "r")
@@ -230,7 +239,7 @@ async def test_marking_what_is_unread_already_does_nothing(al: Rocketchat) -> No
 
 
 async def test_a_mark_moves_back_and_not_forward(al: Rocketchat) -> None:
-    """Naming a later message than the mark's leaves it: that message is shown as unread already."""
+    """Reading an earlier message than the marked one leaves the mark."""
     await asyncio.sleep(0.005)
     await al.backend.post("r", "bo", "m2")
     await al.read("al", "r")
@@ -245,7 +254,7 @@ async def test_a_poster_is_not_asked_to_read_the_own_message(al: Rocketchat) -> 
 
 
 async def test_kinds_of_rooms(al: Rocketchat) -> None:
-    """What the backend says, direct before all; channel where it says nothing, or nonsense."""
+    """The type is what the backend says, with direct first; channel without a valid one."""
     rooms: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ("c", {}, ()),
         ("c", {"t": "c"}, ()),
@@ -263,7 +272,10 @@ async def test_kinds_of_rooms(al: Rocketchat) -> None:
 
 
 async def test_names_of_rooms(al: Rocketchat) -> None:
-    """Of two people the other's, whatever the profile says, which can be forged. Else the profile's, or the id."""
+    """In a direct room it is the other's name, because a profile can be forged.
+
+    Otherwise it is the profile's name or the id.
+    """
     result(await al.backend.as_backend("POST", "/admin/clients", {"_id": "bo", "username": "bob", "name": "Bob B."}))
     pair = direct_room("al", "bo")
     await al.backend.room(pair, "al", "bo", tags=(TAG,))
@@ -285,7 +297,7 @@ async def test_names_of_rooms(al: Rocketchat) -> None:
 
 
 async def test_a_channel_is_found_by_the_name_that_is_shown(al: Rocketchat) -> None:
-    """Of several with one name the one with the lowest id, and only such of the kind that is asked for."""
+    """Of several rooms with one name, the lowest id of the wanted kind."""
     await al.backend.room("a1", "al", name="Twice")
     await al.backend.room("a0", "al", name="Twice", t="p")
     await al.backend.room("a2", "al", name="Twice")
@@ -297,7 +309,7 @@ async def test_a_channel_is_found_by_the_name_that_is_shown(al: Rocketchat) -> N
 
 
 async def test_counters_follow_the_room(al: Rocketchat) -> None:
-    """Exact counts: own messages and deleted ones are not unread."""
+    """Counts are exact: own messages and deleted ones are not unread."""
     for number, sender in enumerate(("bo", "cy", "bo")):
         await al.backend.post("r", sender, f"n{number}")
     result(await al.backend.as_backend("DELETE", "/rooms/r/messages/n0"))
@@ -317,13 +329,13 @@ async def test_a_room_above_the_fan_out_limit_is_counted_the_same(al: Rocketchat
 
 
 async def test_who_asks_after_a_long_time_gets_everything(al: Rocketchat) -> None:
-    """What was left is not remembered for ever, so all that is there is said."""
+    """Left rooms are forgotten after a while, so the answer holds all rooms."""
     (one,) = (await al.get("al", "subscriptions.get", updatedSince="2020-01-01T00:00:00.000Z")).json()["update"]
     assert one["rid"] == "r"
 
 
 async def test_many_readers_leave_the_store_to_others(al: Rocketchat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many people are in an answer, they are not all looked up at once."""
+    """Many users in an answer are not all looked up at once."""
     expected = await crowd(al, 300)
     monkeypatch.setattr(pipelined_connection, "MAX_IN_FLIGHT", 250)
     assert await al.readers("al", "h1") == expected

@@ -1,6 +1,7 @@
-"""Who may call the Tencent dialect: the URL, UserSig, administrators and frequency, each with its code, in the order of the checks.
+"""Access to the Tencent dialect: URL, UserSig, administrators and frequency, each with its code, in
+order.
 
-Whatever is wrong, the answer has status 200: clients repeat what has another, and would do so for ever.
+Every answer has status 200: clients repeat others for ever.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ def settings(settings: Settings, more: dict[str, Any]) -> Settings:
 
 @pytest.fixture
 def more() -> dict[str, Any]:
-    """Settings that a test is about."""
+    """The settings of a test."""
     return {}
 
 
@@ -89,7 +90,7 @@ UNKNOWN_PATHS: list[Any] = [
 
 
 async def test_unknown_paths(tencent: Tencent) -> None:
-    """Before anything else is looked at."""
+    """It comes before every other check."""
     for path, expected in UNKNOWN_PATHS:
         assert code(await tencent.imkit.client.post(path)) == expected, path
 
@@ -150,7 +151,7 @@ SIGNATURES: list[Any] = [
 
 
 async def test_signatures(tencent: Tencent) -> None:
-    """Of the present time, by the published library."""
+    """Made now by the published library."""
     for signature, identifier, expected in SIGNATURES:
         assert code(await tencent.call(UNREAD, FINE, identifier=identifier, usersig=usersig(**signature))) == expected
 
@@ -200,7 +201,7 @@ CONTENT_TYPES: list[Any] = [
 
 
 async def test_a_body_is_json_whatever_it_is_said_to_be(tencent: Tencent) -> None:
-    """Clients send one content type, or another, or none."""
+    """Clients send one content type, another one or none."""
     for kind in CONTENT_TYPES:
         query = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": tencent.usersig}
         answer = await tencent.imkit.client.post(
@@ -217,7 +218,7 @@ async def test_what_is_said_of_the_content_type(tencent: Tencent) -> None:
 
 
 async def test_the_first_fault_counts(tencent: Tencent) -> None:
-    """Mending one after the other shows the next, down to the body."""
+    """Each mended mistake shows the next, down to the body."""
     mended: dict[str, Any] = {
         "contenttype": "xml",
         "sdkappid": "",
@@ -269,7 +270,7 @@ async def test_the_key_is_that_of_the_settings(tencent: Tencent) -> None:
 
 
 async def test_after_many_bad_signatures_the_next_ones_are_told_to_wait(tencent: Tencent) -> None:
-    """Good ones still pass: behind a proxy, the address is everybody's."""
+    """Good ones still pass: behind a proxy, all callers share an address."""
     bad = usersig(key="0" * 64)
     for _ in range(MISSES_AT_ONCE):
         assert code(await tencent.call(UNREAD, FINE, usersig=bad)) == 70009
@@ -284,7 +285,7 @@ async def test_after_many_bad_signatures_the_next_ones_are_told_to_wait(tencent:
 
 
 async def burst(tencent: Tencent, command: str, calls: int) -> list[int]:
-    """The codes of so many calls within a second; a slow machine tries again."""
+    """The codes of this many calls within a second. A slow machine tries again."""
     for _ in range(10):
         began_s = time.monotonic()
         answers = await asyncio.gather(*(tencent.call(command, FINE) for _ in range(calls)))
@@ -296,7 +297,7 @@ async def burst(tencent: Tencent, command: str, calls: int) -> list[int]:
 
 @pytest.mark.parametrize("more", [{"tencent_rate_limit": 200}])
 async def test_the_201st_call_of_a_second_is_one_too_many(tencent: Tencent) -> None:
-    """Of one command; with status 200, since clients repeat a 429 at once."""
+    """By command, with status 200, since clients repeat a 429 at once."""
     assert await burst(tencent, UNREAD, 201) == [0] * 200 + [60007]
     assert code(await tencent.call("openim/admin_set_msg_read", {"Report_Account": "al", "Peer_Account": "bo"})) == 0
     await asyncio.sleep(1.1)

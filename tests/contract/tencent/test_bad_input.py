@@ -1,4 +1,4 @@
-"""Whatever is in a body, the Tencent dialect answers with status 200 and a documented code, and a refusal leaves everything as it was."""
+"""Bad bodies in the Tencent dialect get status 200 and a documented code, and change nothing."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ MESSAGE = {"From_Account": "bo", "To_Account": "al", "MsgKey": KEY_OF_A_MESSAGE}
 SEQS = [{"MsgSeq": 1}]
 GONE = object()  # a field that is left out
 
-# What succeeds in a world where al and bo talk, and are in group g.
+# Bodies that succeed when al and bo talk and are in group g.
 GOOD: dict[str, dict[str, Any]] = {
     "openim/admin_set_msg_read": {"Report_Account": "al", "Peer_Account": "bo", "MsgReadTime": 1_700_000_000},
     "openim/get_c2c_unread_msg_num": {"To_Account": "al", "Peer_Account": ["bo"]},
@@ -83,7 +83,7 @@ def changed(command: str, **fields: Any) -> dict[str, Any]:
 
 
 async def refused(tencent: Tencent, command: str, body: Any, expected: int) -> str:
-    """Asserts the code, and that nothing was written. Returns what is said to people."""
+    """Assert the code, and that nothing was written. Returns the text of the answer."""
     before = await tencent.imkit.everything()
     answer = said(await tencent.call(command, body))
     assert answer["ErrorCode"] == expected, (body, answer)
@@ -175,7 +175,7 @@ async def test_a_peer_under_another_name_is_not_answered_with_the_total(
 
 @pytest.mark.parametrize(("command", "field", "missing"), ACCOUNTS)
 async def test_accounts(tencent: Tencent, command: str, field: str, missing: int) -> None:
-    """Of the wrong type they have a code of their own; one that cannot be is a missing one."""
+    """A field of the wrong type has a code of its own. An impossible one counts as missing."""
     for wrong in (5, 1.5, True, ["al"], [], {}, {"a": 1}):
         if (command, field) == (UNREAD, "Peer_Account") and isinstance(wrong, list):
             continue
@@ -372,13 +372,13 @@ async def test_messages_that_nobody_has_sent(tencent: Tencent) -> None:
 
 
 async def test_strangers(tencent: Tencent) -> None:
-    """Each command has its own code for somebody who is not in the group."""
+    """Each command has its own code for a user outside the group."""
     await refused(tencent, SET_UNREAD, changed(SET_UNREAD, Member_Account="cy"), 10004)
     await refused(tencent, SEND_RECEIPT, changed(SEND_RECEIPT, From_Account="cy"), 10007)
 
 
 async def test_a_profile_that_another_dialect_gave_harms_nothing(tencent: Tencent) -> None:
-    """`groupType` may be anything there."""
+    """`groupType` may hold anything there."""
     for group_type in (5, None, ["AVChatRoom"], {"a": 1}, "unheard of"):
         await tencent.imkit.as_backend("PUT", "/rooms/g", {"groupType": group_type})
         assert code(await tencent.call(DETAIL, GOOD[DETAIL])) == 0

@@ -1,4 +1,4 @@
-"""What callers of the Tencent dialect see when something of ours fails: status 200 and a code that says to try again."""
+"""When the service fails, the Tencent dialect answers with status 200 and a code for a repeat."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ AGAIN = {command: 90994 if command.startswith("openim") else 10002 for command i
 
 @pytest.fixture(params=[0, 200])
 def rate_limit(request: pytest.FixtureRequest) -> int:
-    """With a limit the store is first asked for the frequency, without one for what the command is about."""
+    """With a limit the store is first asked for the frequency, otherwise for the command."""
     return int(request.param)
 
 
@@ -33,7 +33,7 @@ async def tencent(own_server: Server, settings: Settings, rate_limit: int) -> As
 
 
 async def test_without_its_store(tencent: Tencent, own_server: Server) -> None:
-    """All is well once the store is back. What is wrong in the URL is told even so."""
+    """Calls succeed once the store is back. Mistakes in the URL are told even without it."""
     await tencent.group("g", "al", "bo", messages=(("bo", 1),))
     own_server.stop()
     answers = await asyncio.gather(*(tencent.call(command, body) for command, body in GOOD.items()))
@@ -47,7 +47,7 @@ async def test_without_its_store(tencent: Tencent, own_server: Server) -> None:
 
 
 async def test_when_it_is_unknown_what_became_of_a_call(tencent: Tencent, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command may be repeated, so this is the same to callers."""
+    """Every command may be repeated, so callers see the same code."""
     tencent.imkit.fail(monkeypatch, "mark_read_until", UnknownOutcome("the connection was lost"))
     body = GOOD["openim/admin_set_msg_read"]
     assert code(await tencent.call("openim/admin_set_msg_read", body)) == 90994

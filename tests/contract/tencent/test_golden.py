@@ -31,7 +31,10 @@ def settings(settings: Settings) -> Settings:
 
 @pytest_asyncio.fixture
 async def tencent(imkit: Imkit) -> AsyncIterator[Tencent]:
-    """dramon2 has sent dramon1 three messages, a second apart. In group g, bob has sent two and ann one; cid is there, too."""
+    """dramon2 has sent dramon1 three messages, a second apart.
+
+    In group g, bob has sent two and ann one. Cid is there too.
+    """
     tencent = Tencent(imkit)
     await tencent.conversation(
         "dramon1", "dramon2", ("dramon2", K1, THEN), ("dramon2", K2, THEN + 1), ("dramon2", K3, THEN + 2)
@@ -67,7 +70,7 @@ async def test_admin_set_msg_read(tencent: Tencent) -> None:
 
 
 async def test_get_c2c_unread_msg_num(tencent: Tencent) -> None:
-    """In total, or by peer; never both."""
+    """In total or by peer, never both."""
     answer = await tencent.call(UNREAD, {"To_Account": "dramon1"})
     assert answer.content == b'{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"AllC2CUnreadMsgNum":3}'
     answer = await tencent.call(UNREAD, {"To_Account": "dramon1", "Peer_Account": ["dramon2", "teacher"]})
@@ -78,7 +81,7 @@ async def test_get_c2c_unread_msg_num(tencent: Tencent) -> None:
 
 
 async def test_peers_that_failed(tencent: Tencent) -> None:
-    """Those that can be nobody's names do not keep the others from being counted."""
+    """Impossible names do not keep the others from being counted."""
     answer = await tencent.call(UNREAD, {"To_Account": "dramon1", "Peer_Account": ["", "dramon2", "x" * 33]})
     assert answer.content == (
         b'{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"C2CUnreadMsgNumList":[{"Peer_Account":"dramon2","C2CUnreadMsgNum":3}],'
@@ -96,7 +99,7 @@ async def test_set_unread_msg_num(tencent: Tencent) -> None:
 
 
 async def test_get_group_msg_receipt(tencent: Tencent) -> None:
-    """Ann's own message moved her past bob's; an unknown message spoils no other."""
+    """Ann's own message moved her past bob's. An unknown message does not disturb the others."""
     answer = await tencent.call(RECEIPTS, {"GroupId": "g", "MsgSeqList": seqs(1, 9, 3)})
     assert answer.content == (
         b'{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"GroupMsgReceiptList":['
@@ -134,7 +137,7 @@ async def test_a_failure(tencent: Tencent) -> None:
 
 
 async def test_every_answer_has_a_request_id_of_its_own(tencent: Tencent) -> None:
-    """In a header: clients know all fields of a body."""
+    """It is in a header, because clients know all fields of a body."""
     ids = {(await tencent.call(SET_READ, body)).headers["x-request-id"] for body in (marked(), marked(), {}, b"x")}
     assert len(ids) == 4
 
@@ -164,7 +167,7 @@ async def test_without_a_time_or_with_one_to_come_everything_is_read(tencent: Te
 
 
 async def test_now_includes_what_was_sent_in_this_very_second(tencent: Tencent) -> None:
-    """A message has a finer time here than the call can name."""
+    """Messages have finer times than the call can name."""
     await tencent.conversation("dramon1", "dramon2", ("dramon2", "4_44_1700000003", 0))
     assert code(await tencent.call(SET_READ, marked(int(time.time())))) == 0
     assert await tencent.unread_of("dramon1", "dramon2") == 0
@@ -179,7 +182,10 @@ async def test_an_older_time_changes_nothing(tencent: Tencent) -> None:
 
 @pytest.mark.parametrize(("sent", "unread"), [(THEN, 1), (THEN + 1, 2), (THEN + 2, 2)])
 async def test_a_message_that_comes_late(tencent: Tencent, sent: int, unread: int) -> None:
-    """Of before the time that was read up to: read. Of that very second: unread, rather shown twice than hidden."""
+    """From before the named second: read.
+
+    From that very second: unread, because hiding it would be worse.
+    """
     await tencent.call(SET_READ, marked(THEN + 1))
     await tencent.conversation("dramon1", "dramon2", ("dramon2", f"5_55_{sent}", sent))
     assert await tencent.unread_of("dramon1", "dramon2") == unread
@@ -204,7 +210,10 @@ async def test_it_is_the_reader_who_reads(tencent: Tencent) -> None:
     ],
 )
 async def test_what_nobody_has_begun_is_empty(tencent: Tencent, body: dict[str, Any]) -> None:
-    """Accounts are not ours: neither they nor their conversations need be known, and nothing is made."""
+    """The service does not know accounts.
+
+    Neither they nor their conversations must exist, and none is made.
+    """
     before = await tencent.imkit.everything()
     assert code(await tencent.call(SET_READ, body)) == 0
     assert await tencent.imkit.everything() == before
@@ -241,7 +250,7 @@ async def test_peers_are_answered_in_the_order_asked(tencent: Tencent) -> None:
 
 
 async def test_a_receipt_leaves_unread_as_it_is(tencent: Tencent) -> None:
-    """It is a fact about one message, and does not move the cursor."""
+    """A receipt is about one message and moves no cursor."""
     room = room_of_pair("dramon1", "dramon2")
     assert code(await tencent.call(RECEIPT, receipted(K2, "9_99_1700000000"))) == 0
     assert await tencent.unread_of("dramon1", "dramon2") == 3
@@ -278,7 +287,7 @@ async def test_a_receipt_for_a_conversation_that_nobody_has_begun(tencent: Tence
 
 
 async def test_unread_is_set_back_and_forth_within_what_there_is(tencent: Tencent) -> None:
-    """And what was read stays read."""
+    """Read messages stay read."""
     for wanted, unread in ((0, 0), (2, 2), (1, 1), (2**53 - 1, 3)):
         assert (
             code(await tencent.call(SET_UNREAD, {"GroupId": "g", "Member_Account": "ann", "UnreadMsgNum": wanted})) == 0
@@ -309,7 +318,7 @@ async def test_groups_that_keep_a_count_take_one(tencent: Tencent, kind: str) ->
 
 
 async def test_both_numbers_are_of_who_was_there_and_still_is(tencent: Tencent) -> None:
-    """Neither the sender, nor who came later, nor who left."""
+    """The sender, later members and former members do not count."""
     await tencent.group("g3", "ann", "bob", "cid", "dan", "eve", messages=(("ann", 1),))
     for reader in ("bob", "dan"):
         await tencent.read_state.reading.mark_read(app=APP, room="g3", user=reader, message="1")
@@ -338,7 +347,7 @@ async def test_a_recalled_message_has_no_receipts(tencent: Tencent) -> None:
 
 @pytest.mark.parametrize("listed", [0, 1])
 async def test_pages_are_in_order_and_name_everybody_once(tencent: Tencent, listed: int) -> None:
-    """By name, byte for byte, to the last page, which says so."""
+    """By name, byte by byte, to the last page, which says so."""
     people = [f"p{number:02}" for number in range(25)] + ["Zoe", "日本", "p"]
     await tencent.group("many", "bob", *people, messages=(("bob", 1),))
     if listed == 0:
@@ -359,7 +368,7 @@ async def test_pages_are_in_order_and_name_everybody_once(tencent: Tencent, list
 
 
 async def test_paging_goes_on_where_it_was_while_people_read(tencent: Tencent) -> None:
-    """Who had not read it at the first page and still has not is on one of the pages, and nobody is on two."""
+    """A member who does not read it meanwhile is on one page, and no member is on two."""
     people = [f"p{number:02}" for number in range(20)]
     await tencent.group("many", "bob", *people, messages=(("bob", 1),))
     first = said(await tencent.call(DETAIL, {"GroupId": "many", "MsgSeq": 1, "Filter": 1, "Cursor": "0", "Count": 10}))
@@ -379,7 +388,7 @@ async def test_a_page_that_ends_with_the_list_is_the_last(tencent: Tencent) -> N
 
 
 async def test_a_sent_receipt_is_in_the_lists_and_leaves_unread_as_it_is(tencent: Tencent) -> None:
-    """Own messages, unknown ones and repeats are passed over."""
+    """Own messages, unknown ones and repeats are ignored."""
     await tencent.group("g4", "ann", "bob", messages=(("ann", 1), ("bob", 2), ("ann", 3)))
     before = await tencent.unread("g4", "bob")
     body = {"GroupId": "g4", "From_Account": "bob", "MsgSeqList": seqs(3, 2, 1, 9, 3)}
@@ -394,7 +403,7 @@ async def test_a_sent_receipt_is_in_the_lists_and_leaves_unread_as_it_is(tencent
 
 @pytest.mark.parametrize("kind", ["AVChatRoom", "Community"])
 async def test_groups_without_receipts(tencent: Tencent, kind: str) -> None:
-    """Asked for, each message has none; sent, they are passed over."""
+    """A query finds no receipt, and a sent one is ignored."""
     await tencent.group("wide", "ann", "bob", kind=kind, messages=(("bob", 1),))
     counts = said(await tencent.call(RECEIPTS, {"GroupId": "wide", "MsgSeqList": seqs(1)}))["GroupMsgReceiptList"]
     assert counts == [{"Code": 10062, "MsgSeq": 1, "ReadNum": 0, "UnreadNum": 0}]

@@ -1,4 +1,4 @@
-"""The Tencent dialect in the document at /schema: schemathesis makes calls from it and judges the answers by it."""
+"""/schema describes the Tencent dialect: schemathesis makes calls from it and checks the answers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,13 +44,13 @@ def url(server: Server) -> Iterator[str]:
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
-    """Whatever is sent, right or wrong: status 200, and a success or a failure of the documented form."""
+    """Any call is answered with status 200 and a documented success or failure."""
     proper = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     case.call_and_validate(base_url=url, params=proper, excluded_checks=BY_STATUS)
 
 
 def test_every_command_is_documented() -> None:
-    """With what it takes, who may give it, and that it always answers 200."""
+    """The document has the input of each command, its callers, and that it always answers 200."""
     paths = {path: methods for path, methods in schema.raw_schema["paths"].items() if path.startswith("/v4/")}
     assert set(paths) == {f"/v4{path}" for handler in HANDLERS for path in handler.paths}
     for methods in paths.values():

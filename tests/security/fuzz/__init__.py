@@ -8,5 +8,6 @@
     client     raw connections: what is sent is what was made, byte for byte
     run        many cases over several connections, and what is wrong with the answers
 
-Everything about a case follows from a seed and its number, except for tokens and signatures, which the service gives anew.
+Everything about a case follows from a seed and its number, except for tokens and signatures, which
+the service gives anew.
 """

@@ -1,4 +1,6 @@
-"""Requests: every route of the routing table, with the fields that the OpenAPI document names, right or changed in some way."""
+"""Requests: every route of the routing table, with the fields that the OpenAPI document names,
+right or changed in some way.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,7 +55,10 @@ class Route:
 
 @dataclass
 class Sent:
-    """A request as it will be sent. `whole`: framed as HTTP demands, so it is answered and the connection goes on."""
+    """A request as it will be sent.
+
+    `whole`: framed as HTTP demands, so it is answered and the connection goes on.
+    """
 
     method: bytes
     target: bytes
@@ -91,7 +96,8 @@ def routes_of(service: Service) -> list[Route]:
             for method in sorted(getattr(handler, "http_methods", ())):
                 operation = document["paths"].get(path, {}).get("get" if method == "HEAD" else method.lower(), {})
                 found.append(_route(method, path, handler, operation))
-    # The framework's order is another one in each process, and a seed must give the same requests in each.
+    # The framework's order is another one in each process, and a seed must give the same requests
+    # in each.
     return sorted(found, key=lambda route: (route.path, route.method))
 
 
@@ -122,7 +128,11 @@ class Calls:
         self._callbacks = dict(_callback_schemas())
 
     def make(self, world: World, rng: Random, operation: str = "") -> tuple[Route, Sent]:
-        """One request. A third is right as it is, as far as the document says what is right; all are, if an `operation` is named."""
+        """One request.
+
+        A third is right as it is, as far as the document says what is right; all are, if an
+        `operation` is named.
+        """
         (route,) = rng.choices(self.routes, self._weights)
         if operation:
             route = next(route for route in self.routes if route.operation == operation and route.method != "HEAD")
@@ -181,7 +191,9 @@ def _callback_schemas() -> Iterator[tuple[str, tuple[Any, Examples]]]:
 
 
 def _authorize(route: Route, command: str, query: list[tuple[str, str]], sent: Sent, world: World, rng: Random) -> None:
-    """What proves who calls: mostly what the route asks for, else what another one does, or nothing."""
+    """What proves who calls: mostly what the route asks for, else what another one does, or
+    nothing.
+    """
     dialect = route.dialect if rng.random() < 0.95 else rng.choice(("imkit", "api", "v4", "tencent", "none"))
     if dialect == "v4":
         query += world.usersig_query()

@@ -58,7 +58,10 @@ class Line:
         self._reader = self._writer = None
 
     async def ask(self, request: bytes, *, head: bool = False, within_s: float = ANSWER_WITHIN_S) -> Answer:
-        """The answer to a request that HTTP says must be answered. One retry: an idle connection may have been closed meanwhile."""
+        """The answer to a request that HTTP says must be answered.
+
+        One retry: an idle connection may have been closed meanwhile.
+        """
         for _ in range(2):
             fresh = self._reader is None
             answer = NOTHING
@@ -79,7 +82,9 @@ class Line:
         return answer
 
     async def throw(self, data: bytes) -> list[Answer]:
-        """Whatever is answered to bytes that are no proper request, on a connection that is then given up."""
+        """Whatever is answered to bytes that are no proper request, on a connection that is then
+        given up.
+        """
         await self.close()
         answers = []
         try:

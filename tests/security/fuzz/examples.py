@@ -68,7 +68,10 @@ _OPEN = frozenset({"NewRoom", "RoomChange", "RoomMessage", "AdminMessage", "NewU
 
 
 class Examples:
-    """Makes values for the schemas of one document; `parts` are those that a `$ref` names by its last part."""
+    """Makes values for the schemas of one document.
+
+    `parts` are those that a `$ref` names by its last part.
+    """
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         self._parts = parts

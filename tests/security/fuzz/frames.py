@@ -1,4 +1,6 @@
-"""What is said over a socket: Socket.IO as clients speak it, changed in some way, in websocket frames that may be none."""
+"""What is said over a socket: Socket.IO as clients speak it, changed in some way, in websocket
+frames that may be none.
+"""
 
 import struct
 from random import Random

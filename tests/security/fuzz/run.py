@@ -39,7 +39,11 @@ Case = Callable[[World, Random], Awaitable[None]]
 
 
 class Fuzz:
-    """A run. `wrong` says of each case that went wrong what was sent and answered; `reached` counts successes by operation."""
+    """A run.
+
+    `wrong` says of each case that went wrong what was sent and answered; `reached` counts successes
+    by operation.
+    """
 
     def __init__(self, service: ServiceProcess, http: httpx.AsyncClient, seed: str) -> None:
         self._service = service
@@ -61,7 +65,9 @@ class Fuzz:
         await self._run(count, only, self._request)
 
     async def unreached(self) -> list[str]:
-        """Operations that are not done although they were asked for rightly, some hundred times if need be."""
+        """Operations that are not done although they were asked for rightly, some hundred times if
+        need be.
+        """
         world = await self._world(UNTOUCHED)
         async with Line(self._service.url) as line:
             for operation in self._operations() - self.reached.keys():
@@ -214,7 +220,10 @@ async def _converse(line: Line, opening: bytes, said: list[bytes]) -> tuple[byte
 
 @asynccontextmanager
 async def fuzzing(seed: str, **settings: Any) -> AsyncIterator[Fuzz]:
-    """A service that is fuzzed inside the block. After it: nothing was wrong, no worker went, nothing stayed open, nothing was logged."""
+    """A service that is fuzzed inside the block.
+
+    After it: nothing was wrong, no worker went, nothing stayed open, nothing was logged.
+    """
     receiver = Receiver()
 
     def forget(_: Any) -> Reply:

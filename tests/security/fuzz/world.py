@@ -1,4 +1,6 @@
-"""What is there: users with tokens, rooms with messages, conversations and groups, made by the backend."""
+"""What is there: users with tokens, rooms with messages, conversations and groups, made by the
+backend.
+"""
 
 import asyncio
 import time
@@ -19,7 +21,10 @@ TIME_S = 1_700_000_000
 
 
 class World:
-    """The names of one part of a run. `fill` makes what they name; `renew` gives a user a fresh token."""
+    """The names of one part of a run.
+
+    `fill` makes what they name; `renew` gives a user a fresh token.
+    """
 
     def __init__(self, part: int) -> None:
         self.users = [f"u{part}-{k}" for k in range(5)]

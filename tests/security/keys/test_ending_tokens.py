@@ -23,7 +23,10 @@ from tests.support.waiting import wait_until
 async def test_ending_an_app_s_tokens_ends_issued_and_bound_ones_on_every_worker(
     imkit: Imkit, second: Imkit, apps: AppRegistry, acme: NewApp
 ) -> None:
-    """Each worker learns of it by itself, within five seconds. The tokens of other apps stay, and so do users and rooms."""
+    """Each worker learns of it by itself, within five seconds.
+
+    The tokens of other apps stay, and so do users and rooms.
+    """
     await heard(second)
     ours, theirs = await issued_and_bound(imkit), await issued_and_bound(imkit, acme.api_key)
     for worker in (imkit, second):
@@ -146,7 +149,10 @@ async def test_ending_the_tokens_of_no_app_is_refused(apps: AppRegistry, imkit: 
 async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int
 ) -> None:
-    """Of the one that revokes, after another one's was heard; and of the one that listens, as far as the token is not over for it."""
+    """Of the one that revokes, after another one's was heard.
+
+    And of the one that listens, as far as the token is not over for it.
+    """
     stored, apps = RedisTokens(imkit.executor), imkit.services.apps
     elsewhere = Tokens(stored, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))
     first, second = (

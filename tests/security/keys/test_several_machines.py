@@ -23,7 +23,9 @@ OTHERS = {"api_key": "api-key-of-another-machine", "client_key": "client-key-of-
 async def test_a_service_with_another_key_says_so(
     imkit: Imkit, settings: Settings, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """Both do: at the start, in a line of the log, and as long as it is so in /readyz, which does not fail for it."""
+    """Both do: at the start, in a line of the log, and as long as it is so in /readyz, which does
+    not fail for it.
+    """
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
     variable = f"READSTATE_{name.upper()}"
     warning = f"another service uses this store with another {variable}; give them the same one (docs/keys.md)"

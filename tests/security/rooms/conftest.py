@@ -16,7 +16,10 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 async def world(imkit: Imkit) -> Imkit:
-    """Users ann, ben, cid, eve; ann owns room r, ben manages it, cid is in it; eve is in no room."""
+    """Users ann, ben, cid, eve.
+
+    Ann owns room r, ben manages it, cid is in it; eve is in no room.
+    """
     for user in ("ann", "ben", "cid", "eve"):
         await imkit.sign_in(user)
     await imkit.room("r", "ann", "ben", "cid", owner="ann", managers=["ben"])

@@ -1,4 +1,6 @@
-"""Warnings that a command of Tencent's server API is called nearly too often: who notes, who tells, and how often."""
+"""Warnings that a command of Tencent's server API is called nearly too often: who notes, who tells,
+and how often.
+"""
 
 import asyncio
 import json
@@ -41,7 +43,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 def telling(read_state: ReadState, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """`async with telling()`: somebody who looks and tells inside the block, and has looked once when it begins."""
+    """`async with telling()`: somebody who looks and tells inside the block, and has looked once
+    when it begins.
+    """
     monkeypatch.setattr(alerts, "LOOK_S", 0.02)
 
     @asynccontextmanager

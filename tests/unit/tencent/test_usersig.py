@@ -1,4 +1,6 @@
-"""UserSig: which signatures are good, and what is wrong with the others, by a clock that stands still."""
+"""UserSig: which signatures are good, and what is wrong with the others, by a clock that stands
+still.
+"""
 
 import base64
 import hashlib
@@ -74,7 +76,9 @@ def pack(text: bytes) -> str:
 
 
 def claims(**other: Any) -> bytes:
-    """Claims that are signed as they should be, with some put otherwise afterwards (`expire` for "TLS.expire"); None: left out."""
+    """Claims that are signed as they should be, with some put otherwise afterwards (`expire` for
+    "TLS.expire"); None: left out.
+    """
     proper = {
         "ver": "2.0",
         "identifier": ADMIN,

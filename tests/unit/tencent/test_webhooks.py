@@ -167,7 +167,10 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
     before: int,
     listed: list[int],
 ) -> None:
-    """Those after `before`, without deleted ones; gaps in MsgSeq are no messages. At most 50, the newest, and from the last 100 numbers."""
+    """Those after `before`, without deleted ones; gaps in MsgSeq are no messages.
+
+    At most 50, the newest, and from the last 100 numbers.
+    """
     await group(read_state, app, *posted)
     for number in deleted:
         await read_state.messages.delete_message(app=app, room=GROUP, message=str(number))
@@ -180,7 +183,9 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
 async def test_what_tencent_does_not_know_is_not_told_in_its_form(
     tencent: TencentForm, read_state: RedisStore, app: str
 ) -> None:
-    """Another app's events, rooms that are no groups, groups with ids that are no numbers, rooms that are gone."""
+    """Another app's events, rooms that are no groups, groups with ids that are no numbers, rooms
+    that are gone.
+    """
     await group(read_state, app, 1)
     await read_state.rooms.create_room(app=app, room="garden", members=["ann"])
     await read_state.rooms.create_room(app=app, room="odd", profile={"groupType": b"[1]"}, members=["ann"])
@@ -260,7 +265,9 @@ async def test_the_setting_says_in_which_forms_what_is_told(
 
 
 async def test_what_is_told_in_two_forms_is_no_repeat(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
-    """Receivers pass over an id that they have had, and what they have had may be the other form."""
+    """Receivers pass over an id that they have had, and what they have had may be the other
+    form.
+    """
     event = an_event(app, await conversation(read_state, app, "ann", "bob", 1), "0_5_1700000000")
     choose = choice_of("both", Standard(Signer(TOKEN).headers), tencent)
     requests = [await form.request(event, NOW_S) for form in await choose(event)]

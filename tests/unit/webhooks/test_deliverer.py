@@ -1,4 +1,6 @@
-"""Deliverers between a real store and a real receiver: order, coalescing, retries, dead letters, and no room in another one's way."""
+"""Deliverers between a real store and a real receiver: order, coalescing, retries, dead letters,
+and no room in another one's way.
+"""
 
 import asyncio
 import ssl
@@ -133,7 +135,10 @@ async def test_an_event_reaches_the_receiver_and_is_done_with(
 async def test_the_events_of_a_pair_arrive_in_order(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """With two deliverers and a receiver that fails one time in three; each ends at its newest, and nothing is left uncovered."""
+    """With two deliverers and a receiver that fails one time in three.
+
+    Each ends at its newest, and nothing is left uncovered.
+    """
     receiver.answer = lambda call: Reply(500) if hash(call.headers["webhook-signature"]) % 3 == 0 else OK
     pairs = [(member, room) for member in ("ann", "bob", "cid") for room in ("r1", "r2", "r3", "r4")]
     async with delivering(), delivering():
@@ -284,7 +289,9 @@ async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
 
 
 async def test_every_shard_has_its_turn(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
-    """However many others look at the same moment: what is on the way at once is shared among them."""
+    """However many others look at the same moment: what is on the way at once is shared among
+    them.
+    """
     receiver.answer = lambda call: Reply(500) if len(receiver.of("ann", call.json["data"]["room"])) < 3 else OK
     began = time.monotonic()
     async with delivering():
@@ -297,7 +304,10 @@ async def test_every_shard_has_its_turn(delivering: Running, executor: Executor,
 async def test_reads_of_every_kind_are_told(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """From the operations of the domain to the receiver, on one server and on a cluster; what moves no cursor is not told."""
+    """From the operations of the domain to the receiver, on one server and on a cluster.
+
+    What moves no cursor is not told.
+    """
     read_state = redis_store(executor, events=True)
     for room in ("r1", "r2", "r3"):
         await read_state.rooms.create_room(app=app, room=room, members=["ann", "bob"])
@@ -359,7 +369,9 @@ async def test_several_deliverers_share_the_shards(
 async def test_what_is_another_deliverers_by_now_is_left_to_it(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """Also when the shard was lost while the event was being put together: the other one may have sent a newer event already."""
+    """Also when the shard was lost while the event was being put together: the other one may have
+    sent a newer event already.
+    """
 
     class Slow:
         name = "standard"
@@ -399,7 +411,9 @@ async def test_a_stop_finishes_what_is_on_the_way(
 async def test_a_store_that_is_away_for_a_moment_costs_nothing(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written down is written down later, and an event that could not be put together is tried again."""
+    """What could not be written down is written down later, and an event that could not be put
+    together is tried again.
+    """
     away = {"record_outcomes": 3, "choose": 3}
     record_outcomes = RedisEvents.record_outcomes
 

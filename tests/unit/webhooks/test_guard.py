@@ -1,4 +1,7 @@
-"""Webhooks reach no private address, however it is spelled, looked up or redirected to. A listener on the loopback counts what arrives."""
+"""Webhooks reach no private address, however it is spelled, looked up or redirected to.
+
+A listener on the loopback counts what arrives.
+"""
 
 import asyncio
 import re
@@ -73,7 +76,9 @@ class Sayings(AbstractResolver):
 
 
 class Hostile(Sayings):
-    """Reads odd spellings of addresses as the system does, and says of every name that it means this machine."""
+    """Reads odd spellings of addresses as the system does, and says of every name that it means
+    this machine.
+    """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -129,7 +134,9 @@ async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
 
 
 async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
-    """With the guard off, the same listener is reached: by its address, by odd spellings, and by whatever a resolver says."""
+    """With the guard off, the same listener is reached: by its address, by odd spellings, and by
+    whatever a resolver says.
+    """
     for host in ("127.0.0.1", "localhost", "0x7f.1", "metadata.google.internal"):
         resolver = Hostile(["127.0.0.1"])
         async with Sender(f"http://{host}:{receiver.port}/", allow_private=True, tls=TLS, resolver=resolver) as sender:
@@ -294,7 +301,9 @@ def test_public_addresses_pass(public: str) -> None:
 
 @pytest.mark.parametrize("private", ["8.8.8.8", "1.2.3.4"])
 def test_a_public_address_in_disguise_is_refused(private: str) -> None:
-    """Translated forms are refused whole: what stands behind the translation is not ours to know."""
+    """Translated forms are refused whole: what stands behind the translation is not ours to
+    know.
+    """
     number = int(ip_address(private))
     for prefix in (0xFFFF << 32, 0, 0x0064FF9B << 96, (0xFFFF << 48)):
         assert is_refused(ip_address(prefix | number | (1 << 120 if prefix == 0 else 0)))

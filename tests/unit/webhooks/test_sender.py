@@ -1,4 +1,6 @@
-"""One request to one receiver: every way in which it can be taken, and limits on what a receiver can do to us."""
+"""One request to one receiver: every way in which it can be taken, and limits on what a receiver
+can do to us.
+"""
 
 import asyncio
 import ssl
@@ -42,7 +44,9 @@ async def test_any_2xx_accepts_a_standard_letter(receiver: Receiver, status: int
 
 @pytest.mark.parametrize("how", [CUT, STREAM])
 async def test_the_status_has_said_it_all(receiver: Receiver, how: str) -> None:
-    """A body that breaks off or never ends takes nothing back, and no longer than the time limit."""
+    """A body that breaks off or never ends takes nothing back, and no longer than the time
+    limit.
+    """
     began = time.monotonic()
     assert (await sent(receiver, Reply(200, how=how))).reason == ""
     assert time.monotonic() - began < TIMEOUT_S + 1

@@ -52,7 +52,9 @@ def test_what_cannot_work_is_refused_by_name(environ: dict[str, str], words: str
 
 @pytest.mark.parametrize("form", ["auto", "tencent", "both"])
 def test_tencents_form_needs_a_token_of_its_own(form: str) -> None:
-    """`Sign` goes along in the URL, which ends up in the receiver's logs: it must open nothing here."""
+    """`Sign` goes along in the URL, which ends up in the receiver's logs: it must open nothing
+    here.
+    """
     environ = {
         "WEBHOOK_FORM": form,
         "TENCENT_SDKAPPID": "1400000001",

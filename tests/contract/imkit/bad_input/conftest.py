@@ -1,4 +1,4 @@
-"""A room in which bad calls are made."""
+"""A room for bad calls."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The bytes that bad calls are answered with."""
+"""The exact answers to bad calls."""
 
 import httpx
 
@@ -65,7 +65,7 @@ def bad_query(message: str) -> bytes:
 
 
 async def refused(imkit: Imkit, answer: httpx.Response, before: dict[str, bytes]) -> bytes:
-    """What an answer says; it is JSON, and nothing has changed."""
+    """The body of an answer. It is JSON, and nothing has changed."""
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert await imkit.everything() == before
     return answer.content

@@ -1,4 +1,4 @@
-"""Bodies that are no JSON, lack a field or spell it differently."""
+"""Bodies that are not JSON, lack a field or misspell it."""
 
 import pytest
 
@@ -35,7 +35,7 @@ from tests.support.imkit import CLIENT_KEY, Imkit, refusal, result
     ],
 )
 async def test_last_read_says_what_it_needs(al: Imkit, body: bytes, expected: str) -> None:
-    """Each mistake in words of its own, over both roads."""
+    """Each mistake has a message of its own, on the fast path and through the framework."""
     for headers in ({}, {"Origin": "https://chat.example"}):
         before = await al.everything()
         headers |= {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}
@@ -68,7 +68,7 @@ NO_ID = refusal(400, "Bad Request", "INVALID_REQUEST", "_id is required")
 async def test_a_body_with_several_mistakes_is_refused_for_the_first(
     al: Imkit, path: str, body: bytes, expected: bytes
 ) -> None:
-    """What stands behind it may be anything, the same name once more among it."""
+    """Anything may follow the first mistake, the same name included."""
     before = await al.everything()
     assert await refused(al, await al.as_backend("POST", path, body), before) == expected
 
@@ -264,7 +264,7 @@ async def test_a_field_of_another_name_is_not_passed_over_where_it_would_change_
 
 
 async def test_fields_of_ones_own_are_kept_whatever_they_are_like(imkit: Imkit) -> None:
-    """Those that are no other spelling of what says what to do."""
+    """Fields that are not a misspelt required field are kept."""
     own = {"tags": ["a"], "Unread": 1, "memberCount": 3, "token2": "x", "lastReads": 1, "roomTagged": True}
     assert result(await imkit.as_backend("POST", "/rooms", {"_id": "r", **own})).items() >= own.items()
     assert result(await imkit.as_backend("POST", "/admin/clients", {"_id": "al", **own})).items() >= own.items()

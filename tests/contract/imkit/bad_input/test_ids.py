@@ -1,4 +1,4 @@
-"""Ids of rooms, messages and users that cannot be one."""
+"""Impossible ids of rooms, messages and users."""
 
 from typing import Any
 from urllib.parse import quote
@@ -31,9 +31,8 @@ from tests.support.imkit import Imkit, refusal, result
 async def test_what_no_path_can_name_is_no_id(
     al: Imkit, method: str, path: str, body: dict[str, Any], field: str, name: str
 ) -> None:
-    """Clients fold /messages/..
-
-    before they send it: a call about a message would be one about its room.
+    """Clients shorten /messages/.. before they send it, so a call about a message would become one
+    about its room.
     """
     before = await al.everything()
     text = msgspec.json.encode(body).replace(b"<>", name.encode())
@@ -78,7 +77,7 @@ async def test_an_impossible_message_is_an_unknown_one(al: Imkit, message: str) 
     ["1e15", "0x10", "9223372036854775807", "00", "-0", "1.0", "nan", " ", "ü/é", "a%b", "a+b", "{r}", "*", "x" * 128],
 )
 async def test_ids_are_text_whatever_they_look_like(imkit: Imkit, name: str) -> None:
-    """Rooms, users, messages and tags named like numbers or patterns are those very names."""
+    """Names that look like numbers or patterns are taken literally."""
     await imkit.room(name, name, tags=(name,))
     await imkit.room("1000000000000000", name)
     await imkit.post(name, "bo", name)

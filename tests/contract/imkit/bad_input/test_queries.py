@@ -32,7 +32,10 @@ from tests.support.imkit import CLIENT_KEY, Imkit, result
     ],
 )
 async def test_a_parameter_of_another_name_is_not_passed_over(al: Imkit, method: str, path: str, expected: str) -> None:
-    """It would be answered with more than was asked for, which looks right. Over both roads."""
+    """Otherwise the answer would hold more than was asked for, and look right.
+
+    Both ways are tried.
+    """
     before = await al.everything()
     for headers in ({}, {"Origin": "https://chat.example"}):
         headers |= {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": al.tokens["al"]}
@@ -47,7 +50,9 @@ async def test_nothing_is_deleted_before_a_point_under_another_name(al: Imkit) -
 
 
 async def test_what_the_published_clients_ask_for_is_answered(al: Imkit) -> None:
-    """The parameters of the JavaScript library, of Flutter's, of Vue's, and of the documentation."""
+    """The parameters of the JavaScript library, of Flutter's, of Vue's, and of the
+    documentation.
+    """
     for query in (
         'limit=20&skip=0&q={"members":"al"}&sort=-lastMessage',
         "skip=0&limit=20&updatedAfter=1700000000000&sort=lastMessage",
@@ -98,8 +103,9 @@ async def test_bad_queries(al: Imkit, query: str, expected: bytes) -> None:
     ["POST /rooms", "POST /rooms/createAndJoin", "PUT /rooms/r", "POST /rooms/r/message", "POST /admin/clients"],
 )
 async def test_what_is_kept_or_passed_on_is_nested_no_deeper_than_so(al: Imkit, method: str) -> None:
-    """Python reads some hundreds of levels, fewer the deeper it stands in its own calls: what is
-    taken in must be readable everywhere.
+    """Python reads some hundreds of levels, and fewer when its own stack is deep.
+
+    Every worker must be able to read what is stored.
     """
     for levels, status in ((MAX_NESTING, 200), (MAX_NESTING + 1, 400), (900, 400)):
         body = b'{"_id":"deep","name":%b%b}' % (b"[" * (levels - 1), b"]" * (levels - 1))

@@ -40,7 +40,7 @@ async def test_bad_tags_in_a_body(al: Imkit, body: bytes) -> None:
     ],
 )
 async def test_tags_under_another_name_in_a_body(al: Imkit, body: bytes, expected: str) -> None:
-    """Passed over, they would be answered with every tag there is."""
+    """If they were ignored, the answer would be about every tag."""
     before = await al.everything()
     answer = await al.as_user("al", "POST", "/badges/byRoomTags", body)
     assert await refused(al, answer, before) == refusal(400, "Invalid parameters", "INVALID_TAGS", expected)
@@ -66,7 +66,10 @@ async def test_bad_tags_in_a_query(al: Imkit, query: str) -> None:
 
 @pytest.mark.parametrize("value", ["work,eu", "work%2Ceu", "[work]", '["work"]', '["work","eu"]', '"work"', ","])
 async def test_several_tags_in_one_parameter_are_no_tag(al: Imkit, value: str) -> None:
-    said = "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). A tag with a comma or in brackets is sent as roomTags[]"
+    said = (
+        "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). A tag with a comma or in "
+        "brackets is sent as roomTags[]"
+    )
     before = await al.everything()
     for query in (f"roomTags={value}", f"roomTags=work&roomTags={value}"):
         answer = await al.as_user("al", "GET", f"/me/badge?{query}")
@@ -78,7 +81,7 @@ async def test_several_tags_in_one_parameter_are_no_tag(al: Imkit, value: str) -
     "tag", ["日本", "\u00e9", "e\u0301", "\U0001f469\u200d\U0001f467", "a b", " a", "A", "null", "[]", "a,b", "x" * 256]
 )
 async def test_tags_are_exact(al: Imkit, tag: str) -> None:
-    """No trimming, no folding, no normalising; asking twice for one tag is asking once."""
+    """Tags are not trimmed, folded or normalised. A tag that is asked for twice counts once."""
     await al.room("tagged", "al", tags=(tag, tag))
     await al.post("tagged", "bo", "t1")
 

@@ -59,7 +59,7 @@ async def test_one_bad_user_of_a_list_refuses_the_list(al: Imkit) -> None:
 
 
 async def test_profiles_do_not_grow_past_their_limit(al: Imkit) -> None:
-    """Neither in one call nor in several."""
+    """A profile cannot grow in one call, nor in several."""
     await al.as_backend("POST", "/admin/clients", {"_id": "n", **{f"f{i}": i for i in range(20)}})
     await al.as_backend("PUT", "/rooms/r", {f"f{i}": i for i in range(20)})
     before = await al.everything()
@@ -74,8 +74,9 @@ async def test_profiles_do_not_grow_past_their_limit(al: Imkit) -> None:
 
 
 async def test_a_list_with_a_user_of_too_many_fields_changes_nobody(al: Imkit) -> None:
-    """Fields that are there already count as well; those before and behind that user in the list
-    are not written either.
+    """Existing fields count as well.
+
+    No other user of the list is written either.
     """
     result(await al.as_backend("POST", "/admin/clients", {"_id": "bo", **{f"a{number}": 1 for number in range(20)}}))
     before = await al.everything()

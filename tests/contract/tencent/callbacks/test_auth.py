@@ -1,4 +1,4 @@
-"""Who may send callbacks, and what is answered to whom."""
+"""Authentication of callbacks, and the answers."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ COMMAND, BODY = told.direct_sent("bo", "al", 1)
 
 @pytest.fixture
 def tencent_settings() -> dict[str, Any]:
-    """What is set of the dialect."""
+    """Settings of the dialect."""
     return {"tencent_sdkappid": SDKAPPID, "tencent_token": TOKEN}
 
 
@@ -50,7 +50,7 @@ def in_minutes(minutes: float) -> str:
 
 
 async def refused(tencent: Tencent, answer: httpx.Response) -> tuple[int, bytes]:
-    """The status and text of an answer; it is JSON, and nothing was written."""
+    """Status and text of an answer. It is JSON, and nothing was written."""
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert await tencent.imkit.everything() == {}
     return answer.status_code, answer.content
@@ -67,7 +67,7 @@ async def refused(tencent: Tencent, answer: httpx.Response) -> tuple[int, bytes]
     ],
 )
 def test_known_signatures(token: str, request_time: str, expected: str) -> None:
-    """The documented one, and one more; each is good for a minute to both sides."""
+    """The documented signature and one more. Each is good for a minute in both directions."""
     assert sign(token, request_time) == expected
     url = Url(sign=expected, time=request_time)
     for off_s in (-60, 0, 60):
@@ -78,7 +78,7 @@ def test_known_signatures(token: str, request_time: str, expected: str) -> None:
 
 
 def test_what_the_old_token_signed_is_good_while_it_is_set() -> None:
-    """For a minute as well, and nothing that neither has signed."""
+    """Also for a minute. A request that neither token signed is refused."""
     authenticator = CallbackAuthenticator(token="new-token", old_token="old-token", now=lambda: 1_700_000_000.0)
     for token in ("new-token", "old-token"):
         authenticator.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
@@ -127,7 +127,7 @@ async def test_a_signed_callback_is_taken(tencent: Tencent) -> None:
     ],
 )
 async def test_a_sender_must_know_the_token(tencent: Tencent, url: dict[str, Any]) -> None:
-    """However the rest looks: 401, and the message says what a signature is."""
+    """401 whatever else the request holds. The message says how to sign."""
     assert await refused(tencent, await tencent.send(COMMAND, BODY, **url)) == (401, UNSIGNED)
 
 
@@ -147,13 +147,13 @@ async def test_callbacks_of_another_app_are_refused(tencent: Tencent, url: dict[
 
 @pytest.mark.parametrize("tencent_settings", [{"tencent_token": TOKEN}])
 async def test_the_token_is_enough(tencent: Tencent) -> None:
-    """Who knows it may speak for any app, as long as none is set."""
+    """A sender that knows the token may speak for any app, unless one is set."""
     assert (await tencent.send(COMMAND, BODY, SdkAppid=5)).content == OK
 
 
 @pytest.mark.parametrize("tencent_settings", [{"tencent_sdkappid": SDKAPPID}])
 async def test_on_this_machine_the_app_is_enough(tencent: Tencent) -> None:
-    """Without a token nobody signs; that is for trying things out on a loopback address."""
+    """Without a token nothing is signed. That is for trials on a loopback address."""
     tencent.imkit.client.base_url = "http://127.0.0.1:8080"
     assert (await tencent.send(COMMAND, BODY, Sign=None, RequestTime=None)).content == OK
     assert (await tencent.send(COMMAND, BODY, SdkAppid=5)).content == FOREIGN
@@ -161,7 +161,7 @@ async def test_on_this_machine_the_app_is_enough(tencent: Tencent) -> None:
 
 @pytest.mark.parametrize("tencent_settings", [{}, {"tencent_sdkappid": SDKAPPID, "host": "0.0.0.0"}])
 async def test_without_a_token_nothing_comes_in_from_outside(tencent: Tencent) -> None:
-    """Nor anything at all when the dialect is not set up: an SDKAppID is no secret."""
+    """A dialect that is not set up accepts nothing: an SDKAppID is no secret."""
     assert await refused(tencent, await tencent.send(COMMAND, BODY)) == (401, CLOSED)
 
 
@@ -243,7 +243,7 @@ async def test_the_content_type_does_not_matter(tencent: Tencent) -> None:
 async def test_trouble_with_the_store_asks_for_another_try(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    """Then the same callback, sent again, counts once."""
+    """The same callback, sent again, counts once."""
     with in_trouble(tencent, monkeypatch, fault):
         answer = await tencent.send(COMMAND, BODY)
         assert (answer.status_code, answer.content) == (503, fail("The store is out of reach; send it again"))
@@ -255,7 +255,7 @@ async def test_trouble_with_the_store_asks_for_another_try(
 async def test_a_fault_of_ours_asks_for_another_try(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In Tencent's form, and the log says what it was."""
+    """The answer has Tencent's form. The log has the details."""
     with in_trouble(tencent, monkeypatch, ZeroDivisionError("oops")):
         answer = await tencent.send(COMMAND, BODY)
     assert (answer.status_code, answer.content) == (503, fail("Something failed on our side; send it again"))
@@ -265,7 +265,7 @@ async def test_a_fault_of_ours_asks_for_another_try(
 async def test_what_failed_halfway_is_done_when_it_is_sent_again(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A join counts as having happened only when it is done."""
+    """A join counts only when it is done."""
     await tencent.tell(told.group_created("g", "al"))
     came = told.joined("g", "bo")
     with in_trouble(tencent, monkeypatch, Unavailable("away"), "add_members"):
@@ -278,7 +278,7 @@ async def test_what_failed_halfway_is_done_when_it_is_sent_again(
 def in_trouble(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch, fault: Exception, operation: str = "post"
 ) -> Iterator[None]:
-    """One operation of the store fails: a real outage of a server that other tests use would be theirs, too."""
+    """One operation of the store fails. A real outage would disturb other tests."""
     with monkeypatch.context() as patch:
         tencent.imkit.fail(patch, operation, fault)
         yield

@@ -1,4 +1,4 @@
-"""Whatever is sent as a callback, the answer is a clear one in Tencent's form, never a 5xx, and a refusal leaves everything as it was."""
+"""Bad callbacks get a clear answer in Tencent's form, never a 5xx, and change nothing."""
 
 import asyncio
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def tencent(server: Server, runner: asyncio.Runner) -> Iterator[Tencent]:
 
 
 def understood(answer: httpx.Response) -> None:
-    """An answer that the sender can do something with, and that does not ask for another try."""
+    """The answer helps the sender and does not ask for a repeat."""
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert set(body) == {"ActionStatus", "ErrorInfo", "ErrorCode"}
@@ -86,7 +86,7 @@ def test_every_command_is_tried() -> None:
     ids=lambda body: str(body[:40]),
 )
 def test_what_is_no_json_object_fails(tencent: Tencent, runner: asyncio.Runner, body: bytes) -> None:
-    """Status 200: sending it again would not help."""
+    """Status 200, because a repeat would not help."""
     answer = runner.run(tencent.send("C2C.CallbackAfterSendMsg", body))
     understood(answer)
     assert answer.json()["ActionStatus"] == "FAIL"
@@ -153,7 +153,7 @@ def test_what_is_wrong_with_a_field_is_said(
 def test_a_callback_without_one_of_its_fields(
     tencent: Tencent, runner: asyncio.Runner, command: str, body: dict[str, Any]
 ) -> None:
-    """Is carried out or refused, whichever is missing."""
+    """A callback with a missing field is carried out or refused."""
     for name in body:
         understood(runner.run(tencent.send(command, {field: value for field, value in body.items() if field != name})))
 
@@ -199,7 +199,7 @@ def test_hostile_bytes_never_hurt(tencent: Tencent, runner: asyncio.Runner, comm
 
 @given(st.binary(max_size=300) | st.text(alphabet="&;=%+Sign20", max_size=60).map(str.encode))
 def test_hostile_queries_never_hurt(tencent: Tencent, runner: asyncio.Runner, query: bytes) -> None:
-    """Nobody is let in by one. They come as a server hands them on, which httpx would not send."""
+    """None authenticates. They come as a server passes them on, which httpx would not send."""
     path = "/tencent/callbacks"
     scope = {
         "type": "http",

@@ -1,4 +1,4 @@
-"""Messages of two, and what holds for every one of Tencent's callbacks: what each does to badges as IMKit's clients see them."""
+"""Messages of two accounts, and rules for all callbacks: what each does to badges in IMKit."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM, and a service that nobody has told anything yet."""
+    """Tencent IM and an empty service."""
     return Tencent(imkit)
 
 
 async def test_a_message_of_two_is_unread_for_who_got_it(tencent: Tencent) -> None:
-    """Its room is made when it comes, with the tag of such rooms, and who sent it has read it."""
+    """Its room is made with it, and has the tag of such rooms. Its sender has read it."""
     await tencent.tell(told.direct_sent("bo", "al", 1), told.direct_sent("bo", "al", 2))
     assert await tencent.badges("al", "bo") == {"al": 2, "bo": 0}
     assert await tencent.imkit.badge("al", "direct") == 2
@@ -86,7 +86,7 @@ async def test_a_message_that_was_recalled_before_it_came_has_no_receipts(tencen
 
 
 async def test_a_recall_of_the_unknown_reads_nothing(tencent: Tencent) -> None:
-    """Not even for its sender, who still has the other's message to read."""
+    """Not even for its sender, who has not read the other's message."""
     await tencent.tell(told.direct_sent("bo", "al", 1), told.direct_recalled("al", "bo", 5))
     assert await tencent.badges("al", "bo") == {"al": 1, "bo": 0}
 
@@ -100,7 +100,7 @@ async def test_who_was_taken_out_of_a_conversation_is_in_it_again_with_their_nex
     assert await tencent.badges("al", "bo") == {"al": 1, "bo": 0}
 
 
-# Whatever else
+# Other callbacks
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_who_was_taken_out_of_a_conversation_is_in_it_again_with_their_nex
     ],
 )
 def test_what_is_pushed_of_a_message_is_its_text(msg_body: object, message: str) -> None:
-    """To devices on our own sockets, as an IMKit message; nothing of it is kept."""
+    """Sockets get an IMKit message. Nothing of its text is kept."""
     assert msgspec.json.decode(pushed(msg_body)) == {"messageType": "text", "message": message}
 
 

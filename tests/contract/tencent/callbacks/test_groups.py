@@ -1,4 +1,4 @@
-"""Groups as Tencent's callbacks tell of them: who is in them, what is unread in them, and late news of both."""
+"""Groups by callbacks: members, unread messages, and callbacks that come late."""
 
 import asyncio
 import time
@@ -22,12 +22,12 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM, and a service that nobody has told anything yet."""
+    """Tencent IM and an empty service."""
     return Tencent(imkit)
 
 
 async def test_a_group_counts_for_its_members(tencent: Tencent) -> None:
-    """The owner is a member whether named in the list or not; who sent a message has read it."""
+    """The owner is always a member. The sender of a message has read it."""
     await tencent.tell(
         told.group_created("g", "al", "bo", "cy"), told.group_sent("g", "bo", 1), told.group_sent("g", "bo", 3)
     )
@@ -53,7 +53,7 @@ async def test_a_repeated_group_message_counts_once(tencent: Tencent) -> None:
 
 
 async def test_a_group_is_made_by_its_first_message(tencent: Tencent) -> None:
-    """With its sender as a member."""
+    """Its sender is a member."""
     await tencent.tell(
         told.group_sent("g", "al", 1), told.joined("g", "bo", at_ms=LATER_MS), told.group_sent("g", "bo", 2)
     )
@@ -61,7 +61,7 @@ async def test_a_group_is_made_by_its_first_message(tencent: Tencent) -> None:
 
 
 async def test_first_members_who_are_told_of_late_have_missed_nothing(tencent: Tencent) -> None:
-    """Messages that came before the news of their group are unread for those who were in it from the start."""
+    """Messages that came before their group are unread for its first members."""
     await tencent.tell(
         told.group_sent("g", "bo", 1), told.group_sent("g", "bo", 2), told.group_created("g", "al", "bo")
     )
@@ -69,7 +69,7 @@ async def test_first_members_who_are_told_of_late_have_missed_nothing(tencent: T
 
 
 async def test_first_members_without_a_time_start_at_the_head(tencent: Tencent) -> None:
-    """It may be a repeat, after they have read what was there."""
+    """The callback may be a repeat that comes after they have read."""
     command, body = told.group_created("g", "al")
     del body["EventTime"]
     await tencent.tell(told.group_sent("g", "bo", 1), (command, body), told.group_sent("g", "bo", 2))
@@ -83,7 +83,7 @@ async def test_an_unknown_sender_is_a_member(tencent: Tencent) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_the_administrator_is_no_member(tencent: Tencent, known: bool) -> None:
-    """Who sends in the app's name is not counted among those who have yet to read."""
+    """A sender in the app's name is not counted as a member who has yet to read."""
     before = [told.group_created("g", "al")] if known else []
     await tencent.tell(
         *before, told.group_sent("g", "administrator", 1), told.joined("g", "bo"), told.group_sent("g", "bo", 2)
@@ -138,7 +138,7 @@ async def test_a_repeated_exit_does_not_remove_who_came_back(tencent: Tencent) -
 
 
 async def test_callbacks_without_a_time_do_what_they_say_each_time(tencent: Tencent) -> None:
-    """Older editions have no EventTime, so a repeat cannot be told from the same thing happening again."""
+    """Older editions send no EventTime, so a repeat looks like a new event."""
     came, went = told.joined("g", "bo"), told.left("g", "bo")
     del came[1]["EventTime"], went[1]["EventTime"]
     await tencent.tell(told.group_created("g", "al"), came, went, came, told.group_sent("g", "al", 1))
@@ -164,7 +164,7 @@ async def test_an_exit_that_comes_after_the_return_from_it_changes_nothing(tence
 
 
 async def test_an_end_may_come_before_the_beginning(tencent: Tencent) -> None:
-    """Of a group that nobody has heard of; its messages come too late as well."""
+    """The group is unknown. Its messages come too late as well."""
     await tencent.tell(
         told.destroyed("g", "al"), told.group_created("g", "al"), told.group_sent("g", "bo", 1), told.joined("g", "cy")
     )
@@ -172,14 +172,14 @@ async def test_an_end_may_come_before_the_beginning(tencent: Tencent) -> None:
 
 
 async def test_a_message_says_that_its_sender_is_back(tencent: Tencent) -> None:
-    """When it was sent after they left, though nobody has told of their return."""
+    """The message was sent after they left, and their return was not told."""
     await tencent.tell(told.group_created("g", "al", "bo"), told.left("g", "bo", at_ms=NOW_S * 1000))
     await tencent.tell(told.group_sent("g", "bo", 1, time_s=NOW_S + 1), told.group_sent("g", "al", 2, time_s=NOW_S + 2))
     assert await tencent.badges("bo") == {"bo": 1}
 
 
 async def test_an_exit_before_a_members_first_message_changes_nothing(tencent: Tencent) -> None:
-    """Told after it: they were back when they sent it."""
+    """The join comes after the message, but happened before it."""
     await tencent.tell(told.group_created("g", "al"), told.group_sent("g", "bo", 1, time_s=NOW_S + 10))
     await tencent.tell(told.left("g", "bo", at_ms=(NOW_S + 5) * 1000), told.group_sent("g", "al", 2, time_s=NOW_S + 11))
     assert await tencent.badges("bo") == {"bo": 1}
@@ -193,7 +193,7 @@ async def test_an_exit_before_a_members_first_message_changes_nothing(tencent: T
 async def test_the_later_of_two_holds_though_they_are_carried_out_at_once(
     tencent: Tencent, monkeypatch: pytest.MonkeyPatch, slow: str, first: Any, second: Any, is_in: bool
 ) -> None:
-    """The earlier one is known before the later one, and done after it."""
+    """The earlier one is received before the later one, and done after it."""
     await tencent.tell(told.group_created("g", "al", *["bo"] * is_in))
     begun, go_on = held_up(tencent, monkeypatch, slow)
     earlier = asyncio.create_task(tencent.tell(first("g", "bo", at_ms=LATER_MS)))
@@ -221,7 +221,7 @@ async def test_who_left_and_came_back_while_they_were_let_in_stays(
 
 
 async def test_who_comes_and_goes_very_often_is_believed_each_time(tencent: Tencent) -> None:
-    """Beyond what is remembered of one member the order of arrival counts."""
+    """Beyond the remembered events of a member, the order of arrival counts."""
     await tencent.tell(told.group_created("g", "al"))
     for number in range(70):
         move = told.left if number % 2 else told.joined
@@ -232,7 +232,7 @@ async def test_who_comes_and_goes_very_often_is_believed_each_time(tencent: Tenc
 
 async def test_a_message_that_comes_after_its_senders_exit_does_not_bring_them_back(tencent: Tencent) -> None:
     await tencent.tell(told.group_created("g", "al", "bo"), told.left("g", "bo", at_ms=(NOW_S + 1) * 1000))
-    # What counts is when it was sent, however much later Tencent tells of it.
+    # The time of sending counts, however late Tencent tells of it.
     await tencent.tell(told.group_sent("g", "bo", 1, EventTime=(NOW_S + 9) * 1000), told.group_sent("g", "al", 2))
     assert await tencent.badges("al", "bo") == {"al": 0, "bo": 0}
     assert await tencent.read_state.rooms.rooms_of(app="default", user="bo") == []
@@ -257,7 +257,7 @@ async def test_a_group_that_ended_counts_for_nobody(tencent: Tencent) -> None:
 
 
 async def test_late_news_of_a_group_that_ended_does_not_bring_it_back(tencent: Tencent) -> None:
-    """Neither what was told before nor what was still on its way."""
+    """Callbacks from before it and callbacks still under way change nothing."""
     made, said = told.group_created("g", "al", "bo"), told.group_sent("g", "bo", 1)
     await tencent.tell(made, said, told.destroyed("g", "al", "bo"))
     await tencent.tell(made, said, told.group_sent("g", "bo", 2), told.joined("g", "al", "bo"), told.left("g", "bo"))
@@ -267,7 +267,7 @@ async def test_late_news_of_a_group_that_ended_does_not_bring_it_back(tencent: T
 
 
 async def test_a_message_of_the_second_in_which_its_group_began_counts(tencent: Tencent) -> None:
-    """Though its time is that second's beginning, and the room is not there yet."""
+    """Its time is the beginning of that second, and the room does not exist yet."""
     await tencent.tell(told.group_created("g", "al", "bo", at_ms=NOW_S * 1000 + 500))
     await tencent.read_state.rooms.delete_room(app="default", room="g")
     await tencent.tell(told.group_sent("g", "bo", 1, time_s=NOW_S))
@@ -275,7 +275,7 @@ async def test_a_message_of_the_second_in_which_its_group_began_counts(tencent: 
 
 
 async def test_times_to_come_do_not_outlast_what_happens_then(tencent: Tencent) -> None:
-    """A time that cannot be true is taken for now."""
+    """An impossible time counts as now."""
     soon_ms = int(time.time() + 120) * 1000
     await tencent.tell(
         told.group_created("g", "al"), told.joined("g", "bo", at_ms=10**14 - 1), told.left("g", "bo", at_ms=soon_ms)
@@ -286,7 +286,10 @@ async def test_times_to_come_do_not_outlast_what_happens_then(tencent: Tencent) 
 
 
 async def test_a_group_id_may_be_used_again(tencent: Tencent) -> None:
-    """Its messages begin at 1 again; late news of the end of the first group does not end the second."""
+    """Its messages begin at 1 again.
+
+    A late end of the first group does not end the second.
+    """
     ended = told.destroyed("g", "al", "bo")
     await tencent.tell(told.group_created("g", "al", "bo"), told.group_sent("g", "bo", 1), ended)
     now_s = int(time.time()) + 5
@@ -317,7 +320,7 @@ async def test_larger_lists_than_an_operation_takes(tencent: Tencent) -> None:
 
 
 def held_up(tencent: Tencent, monkeypatch: pytest.MonkeyPatch, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
-    """The next call of an operation of the store sets the first event, and waits for the second before it is made."""
+    """The next call of an operation of the store sets the first event, then waits for the second."""
     noun = tencent.imkit.noun_of(operation)
     call, begun, go_on = getattr(noun, operation), asyncio.Event(), asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The whole loop: Tencent's callbacks in, its server API out, and IMKit's clients see the same."""
+"""Callbacks in, the server API out: IMKit's clients see the same."""
 
 import pytest
 
@@ -19,18 +19,18 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def tencent(imkit: Imkit) -> Tencent:
-    """Who sends callbacks."""
+    """The sender of callbacks."""
     return Tencent(imkit)
 
 
 @pytest.fixture
 def backend(imkit: Imkit) -> Backend:
-    """Who calls the server API."""
+    """The caller of the server API."""
     return Backend(imkit)
 
 
 async def unread(backend: Backend, account: str) -> int:
-    """As the server API tells it."""
+    """Unread messages by the server API."""
     return int(said(await backend.call("openim/get_c2c_unread_msg_num", {"To_Account": account}))["AllC2CUnreadMsgNum"])
 
 
@@ -49,7 +49,7 @@ async def test_messages_come_in_and_are_read_by_the_server_api(tencent: Tencent,
 
 
 async def test_group_receipts_come_in_and_are_told_by_the_server_api(tencent: Tencent, backend: Backend) -> None:
-    """Beside those of who read past the message on our side. A recalled message has none."""
+    """They stand beside reads on our side. A recalled message has none."""
     await tencent.tell(
         told.group_created("g", "al", "bo", "cy", "di"), told.group_sent("g", "al", 1), told.group_sent("g", "al", 2)
     )

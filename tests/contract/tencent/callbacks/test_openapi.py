@@ -1,4 +1,4 @@
-"""Tencent's callbacks in the document at /schema: schemathesis sends some and judges the answers by it."""
+"""Callbacks at /schema: schemathesis sends some and checks the answers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,14 +42,17 @@ def url(server: Server) -> Iterator[str]:
     max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
-    """Whatever is sent, right or wrong: no 5xx, a documented status, an answer of the documented form. The verdict is in the body."""
+    """Any callback is answered with a documented status and form, never with 5xx.
+
+    The verdict is in the body.
+    """
     case.call_and_validate(
         base_url=url, params={"SdkAppid": SDKAPPID}, excluded_checks=[ignored_auth, negative_data_rejection]
     )
 
 
 def test_a_callback_is_documented() -> None:
-    """With what stands in the URL and in the body, every command that does something, and all that can be answered."""
+    """The document has URL and body of every command, and every answer."""
     (operation,) = schema.raw_schema["paths"]["/tencent/callbacks"].values()
     assert operation["operationId"] == "tencent_callback"
     assert {(one["name"], one["in"], one.get("required", False)) for one in operation["parameters"]} == {

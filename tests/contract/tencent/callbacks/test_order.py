@@ -1,4 +1,4 @@
-"""Every callback sent twice, in any order whatever: the badges are the same in the end."""
+"""Callbacks sent twice and in any order lead to the same badges."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ T_S = 1_700_000_000
 
 
 class Story:
-    """What happened in one world of accounts and groups, whose names begin with `world`, and what it leads to.
+    """A story in a world of accounts and groups, whose names begin with `world`, and its end.
 
-    Unread are counted for those who were in a group from its start and are silent: where somebody stands who joined later or spoke
-    depends on what had come by then.
+    Unread messages are counted for silent members from the start. The counts of others depend on
+    the order of arrival.
     """
 
     def __init__(self, world: str) -> None:
@@ -31,12 +31,15 @@ class Story:
 
     @property
     def badges(self) -> dict[str, int]:
-        """Unread over all rooms: al from bo 4 - 1, from cy 0; in the group 6 - 2; in the topic 3; in the community 1."""
+        """Unread over all rooms: al from bo 4 - 1, from cy 0.
+
+        In the group 6 - 2; in the topic 3; in the community 1.
+        """
         return {"al": 3 + 0 + 4 + 3 + 1, "dan": 0, "gus": 0}
 
     @property
     def in_group(self) -> dict[str, bool]:
-        """Who is in the group in the end."""
+        """The members of the group in the end."""
         return {"al": True, "bo": True, "dan": False, "fay": True, "gus": False}
 
     def _direct(self) -> Iterator[Callback]:
@@ -134,7 +137,7 @@ async def told_in(tencent: Tencent, story: Story, order: list[int]) -> None:
 
 
 def test_repeats_at_the_same_moment_count_once(tencent: Tencent, runner: asyncio.Runner) -> None:
-    """A sender that gave up waiting sends again while the first is under way."""
+    """A sender that gave up waiting sends again while the first call is under way."""
     story = Story(next(worlds))
     sent = [callback for callback in story.callbacks if callback[0].endswith("AfterSendMsg")]
 

@@ -1,4 +1,6 @@
-"""What was read on Tencent's side, while an app uses both: forward only, and no receipt moves a cursor."""
+"""Reads on Tencent's side, while an app uses both: they only move forward, and receipts move no
+cursor.
+"""
 
 import time
 
@@ -23,12 +25,12 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM, and a service that nobody has told anything yet."""
+    """Tencent IM and an empty service."""
     return Tencent(imkit)
 
 
 async def test_a_conversation_read_on_tencents_side_is_read(tencent: Tencent) -> None:
-    """Up to and including the second that is named."""
+    """Up to the named second, which is included."""
     await tencent.tell(*(told.direct_sent("bo", "al", seq, NOW_S + seq) for seq in (1, 2, 3)))
     await tencent.tell(*[told.direct_read("al", "bo", NOW_S + 2)] * 2)
     assert await tencent.badges("al") == {"al": 1}
@@ -46,7 +48,7 @@ async def test_a_read_without_a_time_reads_nothing(tencent: Tencent) -> None:
 
 
 async def test_what_was_read_before_it_came_is_born_read(tencent: Tencent) -> None:
-    """A message of the very second that was named is shown rather than hidden."""
+    """A message of that very second stays unread rather than hidden."""
     await tencent.tell(told.direct_read("al", "bo", NOW_S + 2))
     await tencent.tell(told.direct_sent("bo", "al", 1, NOW_S + 1))
     assert await tencent.badges("al") == {"al": 0}
@@ -62,7 +64,7 @@ async def test_a_read_in_the_far_future_reads_no_message_to_come(tencent: Tencen
 
 @pytest.mark.parametrize("ahead_s", [3600, 10**10])
 async def test_a_message_from_the_far_future_can_be_read(tencent: Tencent, ahead_s: int) -> None:
-    """Its time cannot be true and is taken for now."""
+    """An impossible time counts as now."""
     now_s = int(time.time())
     await tencent.tell(told.direct_sent("bo", "al", 1, now_s + ahead_s), told.direct_read("al", "bo", now_s + 120))
     assert await tencent.badges("al") == {"al": 0}
@@ -87,7 +89,7 @@ async def test_group_receipts_are_kept_and_do_not_change_what_is_unread(tencent:
 
 
 async def test_reading_everything_reads_conversations_and_the_groups_named(tencent: Tencent) -> None:
-    """Groups up to the message named; those that are not named stay unread."""
+    """Groups are read up to the named message. Others stay unread."""
     await tencent.tell(told.direct_sent("bo", "al", 1), told.direct_sent("cy", "al", 1))
     for group in ("g", "h"):
         await tencent.tell(told.group_created(group, "al"), *(told.group_sent(group, "bo", seq) for seq in (1, 2, 3)))
@@ -97,7 +99,7 @@ async def test_reading_everything_reads_conversations_and_the_groups_named(tence
 
 
 async def test_reading_a_group_up_to_a_notice_reads_what_came_before(tencent: Tencent) -> None:
-    """Tencent numbers notices too, and tells nobody of them."""
+    """Tencent's notices in a group have numbers too, and send no callback."""
     await tencent.tell(told.group_created("g", "al"), told.group_sent("g", "bo", 1, time_s=NOW_S))
     await tencent.tell(told.group_sent("g", "bo", 3, time_s=NOW_S + 5), told.all_read("al", (NOW_S + 2) * 1000, g=2))
     assert await tencent.badges("al") == {"al": 1}
@@ -120,7 +122,7 @@ async def test_reading_the_unknown_is_acknowledged(tencent: Tencent, callback: t
 
 
 async def readers(tencent: Tencent, room: str, message: str) -> list[str]:
-    """Who has read a message."""
+    """The readers of a message."""
     read_state = tencent.read_state
     receipts = await read_state.receipts.page(app="default", room=room, message=message, which=Filter.READ)
     return [reader.member for reader in receipts.readers]

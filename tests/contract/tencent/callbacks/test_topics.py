@@ -18,12 +18,12 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM, and a service that nobody has told anything yet."""
+    """Tencent IM and an empty service."""
     return Tencent(imkit)
 
 
 async def test_a_topic_counts_for_the_members_of_its_community(tencent: Tencent) -> None:
-    """For those who were there before it, and for those who come later."""
+    """For members from before it and for later ones."""
     group = "@TGS#_c"
     await tencent.tell(told.group_created(group, "al", kind="Community"), told.topic_created(group, TOPIC))
     await tencent.tell(told.joined(group, "bo", kind="Community"))
@@ -43,7 +43,7 @@ async def test_topics_number_their_own_messages(tencent: Tencent) -> None:
 
 
 async def test_a_topic_that_ended_counts_for_nobody(tencent: Tencent) -> None:
-    """The community's other messages stay, and who joins it later is not in the topic."""
+    """The community's other messages stay. A later member is not in the topic."""
     group = "@TGS#_c"
     await tencent.tell(told.group_created(group, "al", kind="Community"), told.topic_created(group, TOPIC))
     await tencent.tell(
@@ -65,7 +65,7 @@ async def test_a_community_that_ended_takes_its_topics_with_it(tencent: Tencent)
 
 
 async def test_a_community_that_ended_leaves_no_topics_to_the_next_of_its_id(tencent: Tencent) -> None:
-    """And late news of its topics does not bring them back."""
+    """Late callbacks about its topics do not bring them back."""
     group = "@TGS#_c"
     await tencent.tell(told.group_created(group, "al", kind="Community"), told.topic_created(group, TOPIC))
     await tencent.tell(told.destroyed(group, "al", kind="Community"))
