@@ -1,23 +1,21 @@
 #!lua flags=no-writes
--- badges_by_tags: unread per tag, and over the rooms that carry any of the tags; without tags, for every tag of the user's rooms.
+-- badges_by_tags: unread per tag, and over the rooms that carry any of the tags; without tags, for
+-- every tag of the user's rooms.
 --
--- KEYS[1]    user
--- ARGV[1]    app
--- ARGV[2]    user
--- ARGV[3..]  tags
+-- Key        user
+-- Args       app, user, ...tags
 --
--- Reply      { total, { tag, unread, ... }, derived, elsewhere }   derived: how many such rooms the user is in;
---            elsewhere: those that the caller must ask
+-- Reply      { total int, by_tag [tag, unread int], derived int, elsewhere [room] }
+--            derived: how many such rooms the user is in; elsewhere: those that the caller must ask
 -- Cost       commands <= 6 + (sets + tags * (sets + derived) + asked) / 1000 + 3 * derived,
---            turns <= 8 + 5 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
---            sets: tag sets of the user; derived: rooms above the fan-out limit, of which 256 are asked
---            here; none is asked on the split plan
+--            turns <= 8 + 6 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
+--            sets: tag sets of the user; derived: rooms above the fan-out limit, of which 256 are
+--            asked here; none is asked on the split plan
 --@include lib/copies
 --@include lib/sets
 --@plan
 
-local key, user = KEYS[1], ARGV[2]
-local asked, number = asked_tags(3)
+local asked, number = asked_tags(tags)
 local counts, names = {}, {}
 
 local function count(tag, unread)
@@ -27,15 +25,16 @@ local function count(tag, unread)
     counts[tag] = counts[tag] + unread
 end
 
--- Count nothing yet for the tags that are answered whatever is found: those asked for, or all of this set.
+-- Count nothing yet for the tags that are answered whatever is found: those asked for, or all of
+-- this set.
 local function name_tags(set)
     for tag in each_tag(set) do
         count(tag, 0)
     end
 end
 
-for i = 3, #ARGV do
-    count(ARGV[i], 0)
+for _, tag in ipairs(tags) do
+    count(tag, 0)
 end
 local total = sum_sets(key, function(set)
     if number > 0 then
@@ -46,7 +45,7 @@ local total = sum_sets(key, function(set)
 end)
 local fields = {}
 for i, tag in ipairs(names) do
-    fields[i] = "t" .. tag
+    fields[i] = UNREAD_OF_TAG .. tag
 end
 for i, unread in ipairs(values_of(key, fields)) do
     counts[names[i]] = unread
@@ -55,7 +54,7 @@ end
 local _, _, derived = load_sums(key)
 local found, elsewhere = {}, {}
 if derived > 0 then
-    found, elsewhere = ask_derived(user)
+    found, elsewhere = ask_derived(key, user)
 end
 for _, room in ipairs(found) do
     local unread, counted = room[1], false
@@ -70,9 +69,9 @@ for _, room in ipairs(found) do
     end
 end
 
-local reply = {}
+local by_tag = {}
 for _, tag in ipairs(names) do
-    reply[#reply + 1] = tag
-    reply[#reply + 1] = counts[tag]
+    by_tag[#by_tag + 1] = tag
+    by_tag[#by_tag + 1] = counts[tag]
 end
-return { total, reply, derived, elsewhere }
+return { total, by_tag, derived, elsewhere }

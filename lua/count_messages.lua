@@ -1,26 +1,26 @@
 #!lua flags=no-writes
--- count_messages: how many messages of a room are of a later time, in lots from the newest backwards.
--- Their times need not rise.
+-- count_messages: how many messages of a room are of a later time, some at a time from the newest
+-- backwards. Their times need not rise.
 --
--- KEYS[1]    room
--- ARGV[1]    since_ms  Unix ms; 0: of any time, forgotten ones too
--- ARGV[2]    after     seq; messages up to it are unknown
--- ARGV[3]    below     seq before which to begin, 0: with the newest
--- ARGV[4]    limit     messages looked at
+-- Key        room
+-- Args       since_ms int, after int, below int, limit int
+--            since_ms: 0: of any time, forgotten ones too
+--            after: seq; messages up to it are unknown
+--            below: seq before which to begin, 0: with the newest; limit: messages looked at
 --
--- Reply      { count, below }   without deleted ones; below: where the next lot begins, 0 when this was the last
+-- Reply      { count int, below int }   without deleted ones; below: where to go on, 0 at the end
 -- Errors     ROOM_UNKNOWN
 -- Cost       commands <= 3, turns <= 3 * messages
 --            messages: those looked at
 --@include lib/room
+--@include lib/messages
 
-local room = load_head(KEYS[1])
-if not room or room.deleted then
+local room = existing_room(key)
+if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local since_ms, after, below, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 if since_ms == 0 and after <= room.floor_seq then
-    return { room.seq - room.floor_seq - room.dead, 0 }
+    return { room.seq - room.floor_seq - room.deleted_count, 0 }
 end
 local newest = below > 0 and below - 1 or room.seq
 local oldest = math.max(after, room.floor_seq, newest - limit) + 1
@@ -31,7 +31,7 @@ local seqs, messages, later, count = {}, {}, {}, 0
 for seq = oldest, newest do
     seqs[#seqs + 1] = seq
 end
-local log = redis.call("HMGET", room.key .. ":l", unpack(seqs))
+local log = redis.call("HMGET", room.key .. MESSAGE_LOG, unpack(seqs))
 for i, packed in ipairs(log) do
     if packed then
         local message, _, at_ms = cmsgpack.unpack(packed)
@@ -41,7 +41,7 @@ for i, packed in ipairs(log) do
     end
 end
 if #messages > 0 then
-    for i, packed in ipairs(redis.call("HMGET", room.key .. ":i", unpack(messages))) do
+    for i, packed in ipairs(redis.call("HMGET", room.key .. MESSAGE_PLACES, unpack(messages))) do
         local _, _, kind = cmsgpack.unpack(packed)
         count = count + (is_deleted(room, later[i], kind) and 0 or 1)
     end

@@ -1,33 +1,32 @@
 #!lua flags=allow-oom
--- delete_message: delete one message; every badge that counted it falls by one. Its place stays, so cursors may stand on it.
+-- delete_message: delete one message; every badge that counted it falls by one. Its place stays, so
+-- cursors may stand on it.
 --
--- KEYS[1]    room
--- ARGV[1]    app
--- ARGV[2]    message
+-- Key        room
+-- Args       app, message
 --
--- Reply      count   1, or 0 when it was deleted already
+-- Reply      count int   1, or 0 when it was deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted, when count = 1
 -- Cost       commands <= 16 + 3 * members, turns <= 4 + tags + members * max(5, 2 + tags)
---            members: up to the fan-out limit, above it none is told
+--            members: up to the fan-out limit, above it none is updated
 --@include lib/room
 --@include lib/deleting
 --@include lib/notices
 --@plan
 
-local room = load_head(KEYS[1])
-if not room or room.deleted then
+local room = existing_room(key)
+if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local message = ARGV[2]
-local seq, ord, kind = load_message(room, message)
+local seq, ordinal, kind = load_message(room, message)
 if not seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
 if is_deleted(room, seq, kind) then
-    tell_owed(room)
+    push_pending(room)
     return finish(room, 0)
 end
-take_out(room, message, seq, ord, kind, DELETED)
-publish("deleted", room_of(room.key), message)
+take_out(room, message, seq, ordinal, kind, DELETED)
+publish("deleted", room_id(room.key), message)
 return finish(room, 1)

@@ -1,15 +1,14 @@
 #!lua
 -- mark_read: move one member's cursor forward to a message.
 --
--- KEYS[1]    room
--- ARGV[1]    app
--- ARGV[2]    user
--- ARGV[3]    message
--- ARGV[4]    journal   "<moves kept> <ms kept>"
--- ARGV[5]    shard     of the events, "" when nobody wants any
+-- Key        room
+-- Args       app, user, message, journal_moves digits, journal_ms digits, shard
+--            journal_moves, journal_ms: what is kept of journals
+--            shard: of the events, "" when none are wanted
 --
--- Reply      { message, seq, moved, unread, total }   total: the user's badge, -1 on the split plan
---            moved: 1 when the cursor moved, or only a count or mark that had been set by hand
+-- Reply      { message, seq int, moved flag, unread int, badge int? }
+--            badge: the user's, none when the script does not know it
+--            moved: the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  read, when moved; and the event
 -- Cost       commands <= 16, turns <= 6 + tags
@@ -18,12 +17,12 @@
 --@include lib/reading
 --@plan
 
-local room, record = load_head_and_record(KEYS[1], ARGV[2])
+local room, record = load_head_and_record(key, user)
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq, ord = place_of(room, ARGV[3])
+local seq, ordinal = place_of(room, message)
 if not (seq and record) then
     return redis.error_reply(record and MESSAGE_UNKNOWN or NOT_MEMBER)
 end
-return finish(room, read_up_to(room, ARGV[2], record, ARGV[3], seq, ord, ARGV[4], ARGV[5]))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal_moves, journal_ms, shard))

@@ -1,14 +1,14 @@
 #!lua
 -- mark_read_until: move one member's cursor forward to the newest message of a time or earlier.
 --
--- KEYS[1]    room
--- ARGV[1]    app
--- ARGV[2]    user
--- ARGV[3]    until_ms  Unix ms; 0: now, and so the newest message of all
--- ARGV[4]    journal   "<moves kept> <ms kept>"
--- ARGV[5]    shard     of the events, "" when nobody wants any
+-- Key        room
+-- Args       app, user, until_ms int, journal_moves digits, journal_ms digits, shard
+--            until_ms: 0: now, and so the newest message of all
+--            journal_moves, journal_ms: what is kept of journals
+--            shard: of the events, "" when none are wanted
 --
--- Reply      as mark_read; { "", 0, 0, unread, total } when there is no such message
+-- Reply      { message, seq int, moved flag, unread int, badge int? }
+--            as mark_read; message "" and seq 0 when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
 -- Cost       commands <= 16 + newer, turns <= 6 + newer + tags
@@ -16,18 +16,17 @@
 --@include lib/room
 --@include lib/reading
 --@include lib/until
+--@include lib/clock
 --@plan
 
-local room, record = load_head_and_record(KEYS[1], ARGV[2])
+local room, record = load_head_and_record(key, user)
 if not room or room.deleted then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local user, until_ms = ARGV[2], tonumber(ARGV[3])
 if not record then
     return redis.error_reply(NOT_MEMBER)
 end
-local time = redis.call("TIME")
-note_until(room, user, until_ms > 0 and until_ms or time[1] * 1000 + math.floor(time[2] / 1000))
+note_until(room, user, until_ms > 0 and until_ms or now_ms())
 local seq = room.seq
 local message, _, at_ms = message_at(room, seq)
 while message and until_ms > 0 and at_ms > until_ms do
@@ -35,9 +34,9 @@ while message and until_ms > 0 and at_ms > until_ms do
     message, _, at_ms = message_at(room, seq)
 end
 if not message then
-    tell_owed(room)
-    local _, ord = read_record(record)
-    return finish(room, { "", 0, 0, unread_after(room, ord), total_told() })
+    push_pending(room)
+    local _, ordinal = read_record(record)
+    return finish(room, { "", 0, 0, unread_after(room, ordinal), pushed_badge() })
 end
-local _, message_ord = place_of(room, message)
-return finish(room, read_up_to(room, user, record, message, seq, message_ord, ARGV[4], ARGV[5]))
+local _, ordinal = place_of(room, message)
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal_moves, journal_ms, shard))

@@ -1,21 +1,22 @@
 #!lua flags=no-writes
 -- message: what is remembered of one message.
 --
--- KEYS[1]    room
--- ARGV[1]    message
--- ARGV[2]    after      seq; messages up to it are unknown
+-- Key        room
+-- Args       message, after int
+--            after: seq; messages up to it are unknown
 --
--- Reply      { seq, sender, at_ms }   sender: "" for none
+-- Reply      { seq int, sender?, at_ms int }   sender: "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
 -- Cost       commands <= 3, turns <= 0
 --@include lib/room
+--@include lib/messages
 
-local room = load_head(KEYS[1])
-if not room or room.deleted then
+local room = existing_room(key)
+if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq = load_message(room, ARGV[1])
-if not seq or seq <= tonumber(ARGV[2]) then
+local seq = load_message(room, message)
+if not seq or seq <= after then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local _, sender, at_ms = message_at(room, seq)

@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
--- note_worker: note that a worker runs, and tell which others do.
+-- note_worker: note that a worker runs, and answer which others do.
 --
--- KEYS[1]    workers    packed notes by the time of the last sign of life in ms
--- ARGV[1]    life_ms    without a sign for so long a worker is forgotten
--- ARGV[2]    note
+-- Key        workers: packed notes by the time of the last sign of life in ms
+-- Args       life_ms digits, note
+--            life_ms: without a sign for so long a worker is forgotten
 --
--- Reply      { note, ... }   of all workers
+-- Reply      [bytes]   the notes of all workers
 -- Cost       commands <= 5, turns <= 0
 --@include lib/clock
 
 local now = now_ms()
-redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now - ARGV[1])
-redis.call("ZADD", KEYS[1], now, ARGV[2])
-redis.call("PEXPIRE", KEYS[1], ARGV[1])
-return redis.call("ZRANGE", KEYS[1], 0, -1)
+redis.call("ZREMRANGEBYSCORE", key, "-inf", now - life_ms)
+redis.call("ZADD", key, now, note)
+redis.call("PEXPIRE", key, life_ms)
+return redis.call("ZRANGE", key, 0, -1)

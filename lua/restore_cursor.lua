@@ -1,37 +1,36 @@
 #!lua flags=allow-oom
--- restore_cursor: a member's copy knows a higher cursor than the room, which a failover set back: advance the room again.
+-- restore_cursor: a member's copy knows a higher cursor than the room, which a failover set back:
+-- advance the room again.
 --
--- KEYS[1]    room
--- ARGV[1]    app
--- ARGV[2]    user
--- ARGV[3]    cursor    seq
--- ARGV[4]    journal   "<moves kept> <ms kept>"
+-- Key        room
+-- Args       app, user, cursor int, journal_moves digits, journal_ms digits
+--            cursor: seq; journal_moves, journal_ms: what is kept of journals
 --
--- Reply      1 when the room's cursor moved, else 0, also when the room was deleted meanwhile
+-- Reply      moved flag   false also when the room was deleted meanwhile
 -- Cost       commands <= 14, turns <= 8 + tags
 --@include lib/room
+--@include lib/messages
 --@include lib/journal
---@include lib/news
+--@include lib/updates
 --@plan
 
-local room = load_head(KEYS[1])
-if not room or room.deleted then
-    return finish({ rev = 0, born = 0, tags = "" }, 0)
+local room = existing_room(key)
+if not room then
+    return finish(new_head(key), 0)
 end
-local user = ARGV[2]
-local cursor, ord, read, joined, at, moves, marked, tail = load_member(room, user)
-local wanted = math.min(tonumber(ARGV[3]), room.seq)
-if not cursor or wanted <= cursor then
+local member = load_member(room, user)
+local wanted = math.min(cursor, room.seq)
+if not member or wanted <= member.cursor then
     return finish(room, 0)
 end
 local message = message_at(room, wanted)
-local wanted_ord = ord
 if message then
-    local _, message_ord = load_message(room, message)
-    wanted_ord = message_ord
+    local _, ordinal = load_message(room, message)
+    member.ordinal = math.max(member.ordinal, ordinal)
 end
 raise_revision(room)
-at, moves, tail = note_move(room, user, cursor, wanted, at, moves, tail, ARGV[4])
-save_member(room, user, wanted, math.max(ord, wanted_ord), math.max(read, wanted), joined, at, moves, marked, tail)
-tell_member(room, user, wanted, math.max(ord, wanted_ord))
+move_cursor(room, member, wanted, journal_moves, journal_ms)
+member.read = math.max(member.read, wanted)
+save_member(room, member)
+push_to_member(room, user, wanted, member.ordinal)
 return finish(room, 1)

@@ -1,12 +1,13 @@
 #!lua flags=no-writes
 -- revocations: which tokens were revoked at a position or later.
 --
--- KEYS[1]    revocations
--- ARGV[1]    since
+-- Key        revocations
+-- Args       since digits
 --
--- Reply      { now in Unix s, newest position or 0, { packed (user, token id, Unix s of its end), ... } }
+-- Reply      { now_s int, newest int, revoked [bytes] }   newest: position, 0 for none
+--            revoked: packed (user, token id, Unix s of its end)
 -- Cost       commands <= 3, turns <= 0
 --@include lib/clock
 
-local newest = redis.call("ZRANGE", KEYS[1], -1, -1, "WITHSCORES")[2]
-return { math.floor(now_ms() / 1000), tonumber(newest or 0), redis.call("ZRANGE", KEYS[1], ARGV[1], "+inf", "BYSCORE") }
+local newest = redis.call("ZRANGE", key, -1, -1, "WITHSCORES")[2]
+return { math.floor(now_ms() / 1000), tonumber(newest or 0), redis.call("ZRANGE", key, since, "+inf", "BYSCORE") }

@@ -1,39 +1,48 @@
 #!lua flags=no-writes
 -- room: one room as one user sees it.
 --
--- KEYS[1]    room
--- ARGV[1]    user    "" for nobody
+-- Key        room
+-- Args       user
+--            user: "" for none
 --
--- Reply      { active, tags, created_ms, seq, members, profile, last, me, invited, by_client }
---            profile: { name, JSON, ... }; last: { message, seq, sender, at_ms } or {};
---            me: { cursor, unread, last_read, moved_ms, has_read, marked_ms, joined } or {}
---            invited, by_client: 1 or 0
+-- Reply      { active flag, tags tagset, created_ms int, seq int, member_count int,
+--              profile [name, value bytes], last { message, seq int, sender?, at_ms int }?,
+--              me { cursor int, unread int, last_read?, moved_ms int, has_read flag, marked_ms int,
+--              joined int }?, invited flag, by_client flag }
+--            profile: values in JSON; last_read: message id, or "" without a real read
 -- Errors     ROOM_UNKNOWN
 -- Cost       commands <= 12, turns <= 6
 --@include lib/room
---@include lib/history
+--@include lib/members
+--@include lib/hidden
+--@include lib/marks
 
-local room = load_head(KEYS[1])
-if not room or room.deleted then
+local room = existing_room(key)
+if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local me, invited = {}, 0
-local cursor, ord, read, joined, at, _, marked = load_member(room, ARGV[1])
-if cursor then
-    local marked_ms = marked_since(room, ARGV[1], marked)
-    local moved_ms = math.floor(room.born / 1000) + at
-    local last_read, has_read = message_at(room, read) or "", read > 0 and 1 or 0
-    me = { cursor, unread_after(room, ord), last_read, moved_ms, has_read, marked_ms, joined }
+local member = load_member(room, user)
+if member then
+    me = {
+        member.cursor,
+        unread_after(room, member.ordinal),
+        message_at(room, member.read) or "",
+        created_ms_of(room) + member.at,
+        member.read > 0 and 1 or 0,
+        marked_since(room, user, member.marked),
+        member.joined,
+    }
 else
-    invited = redis.call("SISMEMBER", room.key .. ":n", ARGV[1])
+    invited = redis.call("SISMEMBER", room.key .. INVITED, user)
 end
 return {
     room.active and 1 or 0,
     room.tags,
-    math.floor(room.born / 1000),
+    created_ms_of(room),
     room.seq,
-    room.size,
-    redis.call("HGETALL", room.key .. ":f"),
+    room.member_count,
+    redis.call("HGETALL", room.key .. PROFILE),
     last_message(room),
     me,
     invited,

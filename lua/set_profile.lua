@@ -1,30 +1,31 @@
 #!lua
 -- set_profile: set fields of a room's profile. No count depends on them.
 --
--- KEYS[1]    room
--- ARGV[1]    app
--- ARGV[2]    made    "1": only a room that a client made, "0": only another, "": any
--- ARGV[3..]  name, JSON, ...
+-- Key        room
+-- Args       app, made, ...profile (name, value)
+--            made: "1": only a room that a client made, "0": only another, "": any
+--            profile: values in JSON
 --
--- Reply      1
+-- Reply      done int   1
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when a field changed
--- Cost       commands <= 4 + 2 * fields, turns <= fields
+-- Cost       commands <= 4 + 2 * fields, turns <= 3 * fields
 --@include lib/room
 --@include lib/notices
 
-local room = load_head(KEYS[1])
-if not room or room.deleted or made_otherwise(room, ARGV[2]) then
+local room = existing_room(key, made)
+if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
 local changed = false
-for i = 3, #ARGV, 2 do
-    if redis.call("HGET", room.key .. ":f", ARGV[i]) ~= ARGV[i + 1] then
-        redis.call("HSET", room.key .. ":f", ARGV[i], ARGV[i + 1])
+for i = 1, #profile, 2 do
+    local name, value = profile[i], profile[i + 1]
+    if redis.call("HGET", room.key .. PROFILE, name) ~= value then
+        redis.call("HSET", room.key .. PROFILE, name, value)
         changed = true
     end
 end
 if changed then
-    publish("room", room_of(room.key))
+    publish("room", room_id(room.key))
 end
 return 1

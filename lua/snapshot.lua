@@ -1,32 +1,35 @@
 #!lua flags=no-writes
--- snapshot: what a room says of some of its members now, for an audit and for derived counts.
+-- snapshot: what a room says of some users now, for an audit and for derived counts.
 --
--- KEYS[1]    room
--- ARGV[1..]  members   whoever they are
+-- Key        room
+-- Args       ...users
+--            users: members or not
 --
--- Reply      { revision, tags, active, { member, cursor, unread, state, owed, ordered, ... } }
---            unread: as the room counts it, whatever the state; owed: 1 when news is under way;
---            ordered: 1 when the order by cursors, as far as it is kept, agrees
+-- Reply      { revision int, tags tagset, active flag,
+--              states [member, cursor int, unread int, state int, pending flag, ordered flag] }
+--            unread: as the room counts it, whatever the state; pending: an update is under way;
+--            ordered: the order by cursors, as far as it is kept, agrees
 -- Cost       commands <= 1 + 4 * members, turns <= members
 --@include lib/room
+--@include lib/members
 --@include lib/states
 
-local room = load_head(KEYS[1])
+local room = load_head(key)
 local states = {}
-for _, member in ipairs(ARGV) do
-    local cursor, ord
+for _, user in ipairs(users) do
+    local cursor, ordinal
     if room and not room.deleted then
-        cursor, ord = load_member(room, member)
+        cursor, ordinal = load_counts(room, user)
     end
-    local place = redis.call("ZSCORE", KEYS[1] .. ":c", member)
-    states[#states + 1] = member
+    local place = redis.call("ZSCORE", key .. BY_CURSOR, user)
+    states[#states + 1] = user
     states[#states + 1] = cursor or 0
-    states[#states + 1] = cursor and unread_after(room, ord) or 0
+    states[#states + 1] = cursor and unread_after(room, ordinal) or 0
     states[#states + 1] = cursor and copy_state(room) or GONE
-    states[#states + 1] = redis.call("HEXISTS", KEYS[1] .. ":o", member)
+    states[#states + 1] = redis.call("HEXISTS", key .. PENDING, user)
     states[#states + 1] = (cursor and not room.derived or tonumber(place or -1) == (cursor or -1)) and 1 or 0
 end
 if not room then
     return { 0, "", 0, states }
 end
-return { room.rev, room.tags, room.active and 1 or 0, states }
+return { room.revision, room.tags, room.active and 1 or 0, states }

@@ -1,19 +1,20 @@
 #!lua
--- user_load: how much is kept for a user, before they are brought into a room or one of their rooms gets other tags.
+-- user_load: how much is kept for a user, before they are brought into a room or one of their rooms
+-- gets other tags.
 --
--- KEYS[1]    user
--- ARGV[1]    room
--- ARGV[2]    tags      that it has or is to have, canonical tag set
+-- Key        user
+-- Args       room, tags tagset
+--            tags: that the room has or is to have, canonical tag set
 --
--- Reply      { is_in, rooms, tags, weight, new_tags, new_weight }   is_in: 1 for a member of that room; rooms, frozen and derived ones
---            included; tags: distinct ones on counted rooms; weight: of their distinct tag sets; new_*: what the room's tags would add, less
---            what goes with those that it has now
+-- Reply      { is_in flag, rooms int, tags int, weight int, new_tags int, new_weight int }
+--            is_in: a member of that room; rooms: frozen and derived ones included; tags: distinct
+--            ones on counted rooms; weight: of their distinct tag sets; new_tags, new_weight: what
+--            the room's tags would add, less what goes with those that it has now
 -- Cost       commands <= 16, turns <= 4 * tags
 --@include lib/copies
 --@include lib/tag_sets
 
-local key, tags = KEYS[1], ARGV[2]
-local copy = redis.call("HGET", key, "r" .. ARGV[1])
+local copy = redis.call("HGET", key, COPY_OF .. room)
 local is_in, old_tags = false, ""
 if copy then
     local state, _
@@ -22,7 +23,7 @@ if copy then
 end
 make_missing_tags(key)
 local new_tags, new_weight = 0, 0
-if tags ~= "" and redis.call("HEXISTS", key .. ":s", tags) == 0 then
+if tags ~= "" and redis.call("HEXISTS", key .. TAG_SETS, tags) == 0 then
     new_tags, new_weight = gain_of(key, old_tags, tags)
 end
 local known, weight = tags_of_user(key)

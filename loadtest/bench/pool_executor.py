@@ -11,9 +11,10 @@ from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from readstate.errors import ReadStateError
-from readstate.store.executor import Part
+from readstate.store.executor import Reply
 from readstate.store.replies import Meaning, classify, reply_or_raise
-from readstate.store.scripts import Plan, Script, load_scripts
+from readstate.store.script_calls import Call, Part
+from readstate.store.scripts import Plan, load_scripts
 
 
 class PoolExecutor:
@@ -35,23 +36,24 @@ class PoolExecutor:
         self.scripts = load_scripts("atomic")
         self.round_trips = 0
 
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+    async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
         self.round_trips += 1
+        script = self.scripts[call.script]
         try:
-            return await self._redis.fcall(script.function, len(keys), *keys, *args)
+            return call.read(await self._redis.fcall(script.function, 1, key, *call.args))
         except ResponseError as error:
             reply = ReplyError(str(error))
             if classify(reply) is Meaning.MISSING_FUNCTION:
                 await self._redis.function_load(script.lib.text, replace=True)  # type: ignore[arg-type]  # bytes will do
-                return await self.call(script, keys, args)
-            return reply_or_raise(reply)
+                return await self.call(call, key)
+            return call.read(reply_or_raise(reply))
 
-    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        return [await self._reply_or_error(script, key, args) for key, args in calls]
+    async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
+        return [await self._reply_or_error(call, key) for key, call in calls]
 
-    async def _reply_or_error(self, script: Script, key: str, args: Sequence[Part]) -> Any:
+    async def _reply_or_error(self, call: Call[Reply], key: str) -> Reply | ReadStateError:
         try:
-            return await self.call(script, [key], args)
+            return await self.call(call, key)
         except ReadStateError as error:
             return error
 

@@ -1,19 +1,24 @@
--- copies: how the user's side is stored. Per room a copy, and beside them what is counted over all of them.
+-- copies: how the user's side is stored: a copy for each room, and what is counted over all.
+--@include lib/keys
 --@include lib/states
 
 local COPY_LAYOUT = ">I7I5I5BI6" -- behind it the tag set
 
 -- A copy: revision, cursor, unread, state, the version at which it last changed visibly, tag set.
 local function read_copy(packed)
-    local rev, cursor, unread, state, changed_at, behind = struct.unpack(COPY_LAYOUT, packed)
-    return rev, cursor, unread, state, changed_at, string.sub(packed, behind)
+    local revision, cursor, unread, state, changed_at, behind = struct.unpack(COPY_LAYOUT, packed)
+    return revision, cursor, unread, state, changed_at, string.sub(packed, behind)
 end
 
-local function pack_copy(rev, cursor, unread, state, changed_at, tags)
-    return struct.pack(COPY_LAYOUT, rev, cursor, unread, state, changed_at) .. tags
+local function pack_copy(revision, cursor, unread, state, changed_at, tags)
+    return struct.pack(COPY_LAYOUT, revision, cursor, unread, state, changed_at) .. tags
 end
 
-local SUMS = "" -- their field; every other one begins with the letter of its kind
+-- The room whose copy a field of the user's hash holds; nil for any other field.
+local function room_of_field(field)
+    return string.sub(field, 1, 1) == COPY_OF and string.sub(field, 2) or nil
+end
+
 local SUMS_LAYOUT = ">I6I6I4"
 
 -- The user's version, their total unread, and how many derived rooms they are in.

@@ -2,22 +2,22 @@
 --@include lib/order
 --@include lib/tags
 
--- To tell a member of a change takes a cell for the copy, one for the sums and one for each tag. So many cells a member of the
--- fan-out limit may have: a room with many tags passes the limit with fewer members.
+-- An update takes a cell for the copy, one for the sums and one for each tag. So many cells a
+-- member of the fan-out limit may have: a room with many tags passes the limit with fewer members.
 local CELLS_FOR_EACH = 8
 
--- Whether telling all members takes more than a share of what the limit allows.
+-- Whether updating all members takes more than a share of what the limit allows.
 local function is_beyond(room, limit, share)
-    local cells = room.size * 2
+    local cells = room.member_count * 2
     -- Most rooms are too small for their tags to matter.
-    if room.size * 102 > limit * share * CELLS_FOR_EACH then
-        cells = room.size * (2 + count_tags(room.tags))
+    if room.member_count * 102 > limit * share * CELLS_FOR_EACH then
+        cells = room.member_count * (2 + count_tags(room.tags))
     end
-    return room.size > math.floor(limit * share) or cells > limit * share * CELLS_FOR_EACH
+    return room.member_count > math.floor(limit * share) or cells > limit * share * CELLS_FOR_EACH
 end
 
--- Decide anew whether the members' counts are derived; true when that changed, and then every member must be told. A record that is saved
--- later finds its place in the order by itself.
+-- Decide anew whether the members' counts are derived. True when that changed: then every member
+-- must be updated. A record that is saved later finds its place in the order by itself.
 -- The way back begins at three quarters of the limit, so that a room at the limit does not swing.
 local function cross_if_due(room, limit)
     local derived = room.derived
@@ -29,7 +29,7 @@ local function cross_if_due(room, limit)
     local changed = derived ~= room.derived
     room.derived = derived
     if changed then
-        redis.call("UNLINK", room.key .. ":c")
+        redis.call("UNLINK", room.key .. BY_CURSOR)
     end
     if changed and derived then
         index(room)

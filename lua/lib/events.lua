@@ -1,8 +1,11 @@
--- events: what waits in one shard to be told by webhook. See service/readstate/store/keys.py for the keys.
+-- events: what waits in one shard to be delivered by webhook. See service/readstate/store/keys.py
+-- for the keys.
 --
--- An event is the array of service/readstate/domain/events.py. In the stream it is an entry with one field, named by the app: the notice of the read,
--- which is made anyway, and what else the event says behind it. What waits is one record per pair (a member in a room):
--- { event, failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
+-- An event is the array of service/readstate/domain/events.py. In the stream it is an entry with
+-- one field, named by the app: the notice of the read, which is made anyway, and behind it what
+-- else the event says. What waits is one record per membership (a member in a room): { event,
+-- failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
+--@include lib/keys
 --@include lib/clock
 
 local EVENT_FIELDS = 9
@@ -11,8 +14,8 @@ local BEFORE = 6
 local REVISION = 9
 local DELIVERED_KEPT = 20000 -- pairs whose last delivery is remembered
 
-local function pair_of(event)
-    return event[1] .. "\31" .. event[2] .. "\31" .. event[3]
+local function membership_of(event)
+    return event[1] .. SEPARATOR .. event[2] .. SEPARATOR .. event[3]
 end
 
 local ENTRY_LAYOUT = ">I5I5I7" -- seq before, unread, revision
@@ -40,51 +43,54 @@ local function event_in(entry)
     return event
 end
 
--- Two events of one pair as one: the newer, which then covers what either covered.
-local function united(one, other)
+-- Two events of one membership as one: the newer, which then covers what either covered.
+local function merged(one, other)
     local newer = one[REVISION] >= other[REVISION] and one or other
     newer[BEFORE] = math.min(one[BEFORE], other[BEFORE])
     return newer
 end
 
-local function load_waiting(shard, pair)
-    local packed = redis.call("HGET", shard .. ":q", pair)
+local function load_waiting(shard, membership)
+    local packed = redis.call("HGET", shard .. WAITING, membership)
     return packed and cmsgpack.unpack(packed)
 end
 
-local function save_waiting(shard, pair, waiting)
-    redis.call("HSET", shard .. ":q", pair, cmsgpack.pack(waiting))
+local function save_waiting(shard, membership, waiting)
+    redis.call("HSET", shard .. WAITING, membership, cmsgpack.pack(waiting))
 end
 
-local function drop_waiting(shard, pair)
-    redis.call("HDEL", shard .. ":q", pair)
-    redis.call("ZREM", shard .. ":t", pair)
+local function drop_waiting(shard, membership)
+    redis.call("HDEL", shard .. WAITING, membership)
+    redis.call("ZREM", shard .. DUE, membership)
 end
 
--- The dead letter of a pair, which is none any more; nil without one.
-local function take_dead(shard, pair)
-    local packed = redis.call("HGET", shard .. ":x", pair)
+-- Remove the dead letter of a membership and return its event; nil without one.
+local function remove_dead_letter(shard, membership)
+    local packed = redis.call("HGET", shard .. DEAD_LETTERS, membership)
     if packed then
-        redis.call("HDEL", shard .. ":x", pair)
+        redis.call("HDEL", shard .. DEAD_LETTERS, membership)
         return cmsgpack.unpack(packed)[1]
     end
 end
 
--- Let an event wait, as one with what waits of its pair already. False: something newer of the pair has been delivered.
-local function let_wait(shard, event, now)
-    local pair = pair_of(event)
-    local delivered = redis.call("ZSCORE", shard .. ":d", pair)
+-- Let an event wait, as one with what waits of its membership already. False: something newer of
+-- the membership has been delivered.
+local function enqueue(shard, event, now)
+    local membership = membership_of(event)
+    local delivered = redis.call("ZSCORE", shard .. DELIVERED_REVISIONS, membership)
     if delivered and event[REVISION] <= tonumber(delivered) then
         return false
     end
-    local waiting = load_waiting(shard, pair)
+    local waiting = load_waiting(shard, membership)
     if not waiting then
-        save_waiting(shard, pair, { event, 0, 0, 0 })
-        redis.call("ZADD", shard .. ":t", now, pair)
+        save_waiting(shard, membership, { event, 0, 0, 0 })
+        redis.call("ZADD", shard .. DUE, now, membership)
         return true
     end
-    -- A receiver that was failing is not asked sooner because there is more to tell, but what is newer has its full time.
+    -- A receiver that was failing is not asked sooner because there is more to deliver, but what is
+    -- newer has its full time.
     local newer = event[REVISION] > waiting[1][REVISION]
-    save_waiting(shard, pair, { united(event, waiting[1]), waiting[2], newer and 0 or waiting[3], newer and 0 or waiting[4] })
+    local failing_since, sent = newer and 0 or waiting[3], newer and 0 or waiting[4]
+    save_waiting(shard, membership, { merged(event, waiting[1]), waiting[2], failing_since, sent })
     return true
 end

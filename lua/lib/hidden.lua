@@ -1,7 +1,7 @@
--- hidden: messages that are never a room's last one: deleted ones, and those that were posted so. They
--- stand in rows, of which the first and the last message know where the other end is, so that the last
--- message of a room is found without a walk.
---@include lib/room
+-- hidden: messages that are never a room's last one: deleted ones, and those that were posted so.
+-- They stand in rows. The first and the last message of a row know where its other end is, so that
+-- the last message of a room is found without a walk.
+--@include lib/messages
 
 -- Hide the message at `seq`: lengthen the rows on both sides of it by it.
 local function hide(room, seq)
@@ -17,7 +17,7 @@ local function hide(room, seq)
     local function note(at, other)
         local message, sender, at_ms, joined = message_at(room, at)
         if message then
-            redis.call("HSET", room.key .. ":l", at, cmsgpack.pack(message, sender, at_ms, joined, other))
+            log_message(room, at, message, sender, at_ms, joined, other)
         end
     end
 
@@ -25,4 +25,17 @@ local function hide(room, seq)
     if last ~= first then
         note(last, first)
     end
+end
+
+-- The newest message that is not hidden: { id, seq, sender, at_ms }, or {}.
+local function last_message(room)
+    local seq = room.seq
+    while seq > room.floor_seq do
+        local message, sender, at_ms, _, row = message_at(room, seq)
+        if not row then
+            return message and { message, seq, sender, at_ms } or {}
+        end
+        seq = math.min(row, seq) - 1
+    end
+    return {}
 end

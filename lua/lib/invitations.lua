@@ -1,13 +1,12 @@
--- invitations: who is awaited in a room (:n). The invited are no members; they become members by
+-- invitations: who is invited to a room. The invited are no members; they become members by
 -- joining, also in a closed room.
---@include lib/room
+--@include lib/keys
+--@include lib/batches
 
--- The users in ARGV from `first` to `last` are awaited no more.
-local function strike_out_invitations(room, first, last)
-    local awaited = room.key .. ":n"
-    if redis.call("EXISTS", awaited) == 1 then
-        for i = first, last, 1000 do
-            redis.call("SREM", awaited, unpack(ARGV, i, math.min(i + 999, last)))
-        end
+-- The invitations of these users end.
+local function end_invitations(room, users)
+    local invited = room.key .. INVITED
+    if redis.call("EXISTS", invited) == 1 then
+        call_in_batches("SREM", invited, users)
     end
 end

@@ -1,22 +1,51 @@
--- keys: the same names that service/readstate/store/keys.py builds, for scripts that reach from a room to its members or back.
--- Only the atomic plan does that; a test holds both files against each other.
+-- keys: the names of all keys in a slot, as what follows the slot's own key, and of the fields that
+-- are not ids. service/readstate/store/keys.py says what each holds; a test compares the two files.
 
--- Every script that reaches beyond its own slot is told its app first.
-local APP = ARGV[1]
+-- Of a room.
+local BY_CURSOR = ":c"
+local BY_JOINING = ":b"
+local JOURNALS = ":j"
+local LEAVERS = ":x"
+local STAYS_BY_CURSOR = ":y"
+local STAYS_BY_JOINING = ":e"
+local ACKNOWLEDGEMENTS = ":q"
+local SET_BY_HAND = ":u"
+local MESSAGE_PLACES = ":i"
+local MESSAGE_LOG = ":l"
+local DELETED_SEQS = ":d"
+local HOLES = ":h"
+local PROFILE = ":f"
+local DELETED_MEMBERS = ":g"
+local INVITED = ":n"
+local PENDING = ":o"
+local PENDING_EVENTS = ":w"
 
-local function room_key(room)
-    return "{r:" .. APP .. ":" .. room .. "}"
-end
+-- What is deleted with a room. The others are what its deletion still has to tell.
+local ROOM_CONTENTS = {
+    BY_CURSOR, BY_JOINING, JOURNALS, LEAVERS, STAYS_BY_CURSOR, STAYS_BY_JOINING, ACKNOWLEDGEMENTS,
+    SET_BY_HAND, MESSAGE_PLACES, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,
+} -- kept
 
-local function user_key(user)
-    return "{u:" .. APP .. ":" .. user .. "}"
-end
+-- Of a user.
+local TAG_SETS = ":s"
+local TAG_USES = ":k"
+local DERIVED_ROOMS = ":d"
+local LEFT_ROOMS = ":g"
 
-local function events_key(shard)
-    return "{w:" .. shard .. "}"
-end
+-- Of a shard of events, and of the deliverers.
+local WAITING = ":q"
+local DUE = ":t"
+local DELIVERED_REVISIONS = ":d"
+local DEAD_LETTERS = ":x"
+local HOLDER = ":h"
+local REFUSING_TARGET = ":g"
 
--- A room's id, cut out of its key.
-local function room_of(key)
-    return string.sub(key, #APP + 5, -2)
-end
+-- Fields of hashes. No id, tag or tag set is empty.
+local HEAD = "" -- of a room; every other field is a member
+local SUMS = "" -- of a user; every other field begins with one of the next three
+local COPY_OF = "r" -- a room
+local UNREAD_OF_TAG = "t"
+local UNREAD_OF_TAG_SET = "s"
+local WEIGHT = "" -- of TAG_USES; every other field is a tag
+
+local SEPARATOR = "\31" -- between the parts of a field; control characters are refused in ids and tags

@@ -1,43 +1,43 @@
 -- membership: who is in a room.
 --@include lib/room
---@include lib/news
+--@include lib/updates
 --@include lib/crossing
 --@include lib/notices
 --@include lib/stays
 --@include lib/invitations
 
--- Begin a stay at the head, with nothing unread, for each in ARGV from `first` to `last`. Returns
--- those who were not members before.
-local function begin_stays(room, first, last, keep)
+-- Begin a stay at the head, with nothing unread, for each of `members`. Returns those who were not
+-- members before.
+local function begin_stays(room, members, journal_moves, journal_ms)
     local joined = {}
-    local returning = redis.call("EXISTS", room.key .. ":x") == 1
-    for i = first, last do
-        if begin_stay(room, ARGV[i], returning, keep) then
-            joined[#joined + 1] = ARGV[i]
+    local returning = redis.call("EXISTS", room.key .. LEAVERS) == 1
+    for _, member in ipairs(members) do
+        if begin_stay(room, member, returning, journal_moves, journal_ms) then
+            joined[#joined + 1] = member
         end
     end
-    strike_out_invitations(room, first, last)
-    room.size = room.size + #joined
+    end_invitations(room, members)
+    room.member_count = room.member_count + #joined
     return joined
 end
 
--- Add the members in ARGV from `first` to `last`. Returns those who were not members before.
-local function add_members(room, first, last, limit, keep)
-    local before = room.rev
+-- Add members. Returns those who were not members before.
+local function add_members(room, members, limit, journal_moves, journal_ms)
+    local before = room.revision
     raise_revision(room)
-    local joined = begin_stays(room, first, last, keep)
+    local joined = begin_stays(room, members, journal_moves, journal_ms)
     if #joined == 0 then
-        room.rev = before
-        tell_owed(room)
+        room.revision = before
+        push_pending(room)
         return joined
     end
     local crossed = cross_if_due(room, limit)
     save_head(room)
     if crossed then
-        tell_members(room)
+        push_to_members(room)
     else
         for _, member in ipairs(joined) do
-            tell_member(room, member, room.seq, room.ord)
+            push_to_member(room, member, room.seq, room.ordinal)
         end
     end
     return joined
@@ -45,7 +45,7 @@ end
 
 local function announce_joined(room, joined)
     if #joined > 0 then
-        local id = room_of(room.key)
+        local id = room_id(room.key)
         publish("joined", id, joined)
         publish("room", id)
     end

@@ -1,6 +1,7 @@
 -- pages: walking a sorted set in pages, while its members move.
 
--- Whether string `a` comes before `b`, byte by byte as in a sorted set; Lua's own comparison goes by the server's language.
+-- Whether string `a` comes before `b`, byte by byte as in a sorted set; Lua's own comparison
+-- depends on the server's language.
 local function is_before(a, b)
     for i = 1, math.min(#a, #b) do
         local left, right = string.byte(a, i), string.byte(b, i)
@@ -31,16 +32,17 @@ local function rank_behind(key, score, name)
     return low
 end
 
--- Up to `limit` elements with scores `from` to `to` behind (score, name), a score of -1: from the beginning.
--- Returns them, whether there are more, and the score and name of the last.
-local function after(key, from, to, score, name, limit)
+-- Up to `limit` elements with scores `from` to `to` behind (score, name), a score of -1: from the
+-- beginning. Returns them, whether there are more, and the score and name of the last.
+local function after_place(key, from, to, score, name, limit)
     local first
     if score < from then
         first = redis.call("ZCOUNT", key, "-inf", "(" .. string.format("%.0f", from))
     else
         first = rank_behind(key, score, name)
     end
-    local beyond = to == math.huge and redis.call("ZCARD", key) or redis.call("ZCOUNT", key, "-inf", string.format("%.0f", to))
+    local beyond = to == math.huge and redis.call("ZCARD", key)
+        or redis.call("ZCOUNT", key, "-inf", string.format("%.0f", to))
     local found = first < beyond and redis.call("ZRANGE", key, first, math.min(first + limit, beyond) - 1) or {}
     if #found > 0 then
         -- Asked for once: to write out every score takes the server longer than all the rest.

@@ -1,46 +1,49 @@
--- plan_split: on a cluster the room's script notes whom it owes news and hands the news to the caller, who applies it at
--- every user and then settles. Whatever a crash leaves owed is told from the room's present state.
+-- plan_split: on a cluster the room's script notes for whom updates are pending and hands the
+-- updates to the caller, who applies each at its user and then acknowledges them (ack). What a
+-- crash leaves pending is pushed from the room's present state.
+--@include lib/keys
+--@include lib/batches
 
-local OWED_AT_ONCE = 500
+local PENDING_AT_ONCE = 500
 
-local news, owed, events = {}, {}, {}
+local updates, pending, events = {}, {}, {}
 
-local function tell(room, member, cursor, unread, state)
+local function push_update(room, member, cursor, unread, state)
     for _, item in ipairs({ member, cursor, unread, state }) do
-        news[#news + 1] = item
+        updates[#updates + 1] = item
     end
-    owed[#owed + 1] = member
-    owed[#owed + 1] = room.rev
+    pending[#pending + 1] = member
+    pending[#pending + 1] = room.revision
 end
 
--- Some of those whom an earlier call may have left owing.
-local function owed_members(room)
-    return redis.call("HRANDFIELD", room.key .. ":o", OWED_AT_ONCE)
+-- Some of the members whose updates an earlier call may have left pending.
+local function pending_members(room)
+    return redis.call("HRANDFIELD", room.key .. PENDING, PENDING_AT_ONCE)
 end
 
--- Keep an event until the caller has handed it over to whoever delivers webhooks.
-local function emit(room, shard, event)
-    local revision = string.format("%.0f", room.rev)
-    redis.call("HSET", room.key .. ":w", revision, event)
+-- Keep an event until the caller has handed it over to the deliverers of webhooks.
+local function emit(room, _, event)
+    local revision = string.format("%.0f", room.revision)
+    redis.call("HSET", room.key .. PENDING_EVENTS, revision, event)
     events = { revision, event }
 end
 
-local function finish(room, reply)
-    for i = 1, #owed, 1000 do
-        redis.call("HSET", room.key .. ":o", unpack(owed, i, math.min(i + 999, #owed)))
-    end
-    return { reply, room.rev, room.born, room.tags, news, events }
+-- `pending_events`: those that the caller is to hand over, { revision, event, ... }; without, the
+-- one of this call.
+local function finish(room, reply, pending_events)
+    call_in_batches("HSET", room.key .. PENDING, pending)
+    return { reply, room.revision, room.created_revision, room.tags, updates, pending_events or events }
 end
 
 -- Rooms are asked by the caller, each in its slot.
 local function ask_room() end
 
 -- The rooms are elsewhere: their names are handed to the caller.
-local function ask_derived(user)
-    return {}, redis.call("SMEMBERS", KEYS[1] .. ":d")
+local function ask_derived(key)
+    return {}, redis.call("SMEMBERS", key .. DERIVED_ROOMS)
 end
 
--- The user is elsewhere: the caller asks for the total.
-local function total_told()
-    return -1
+-- The user is elsewhere: the caller asks for the badge.
+local function pushed_badge()
+    return false
 end

@@ -1,21 +1,30 @@
 -- receipts: who has read one message, and since when.
 --@include lib/order
---@include lib/journal
+--@include lib/messages
+--@include lib/stays
 
--- seq, sender, time in ms and where the sender had joined, of a message that has receipts; nil when it is unknown, deleted or recalled.
-local function receipted(room, message)
+-- seq, sender, time in ms and where the sender had joined, of a message that has receipts; nil when
+-- it is unknown (`after`: messages up to this seq are), deleted or recalled.
+local function receipted(room, message, after)
     local seq, _, kind = load_message(room, message)
-    if not seq or is_deleted(room, seq, kind) or kind >= RECALLED then
+    if not seq or seq <= after or is_deleted(room, seq, kind) or kind >= RECALLED then
         return nil
     end
     local _, sender, at_ms, joined = message_at(room, seq)
     return seq, sender, at_ms, joined
 end
 
--- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, and the same by member.
+-- The acknowledgements of the message at `seq`: as they are stored, and as a list
+-- { member, joined, at, ... }.
+local function load_acknowledgements(room, seq)
+    local packed = redis.call("HGET", room.key .. ACKNOWLEDGEMENTS, seq) or ""
+    return packed, packed == "" and {} or { cmsgpack.unpack(packed) }
+end
+
+-- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, and the same
+-- by member.
 local function acknowledgements(room, seq)
-    local packed = redis.call("HGET", room.key .. ":q", seq) or ""
-    local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
+    local _, flat = load_acknowledgements(room, seq)
     local found, by_member = {}, {}
     for i = 1, #flat, 3 do
         local entry = { member = flat[i], joined = flat[i + 1], at = flat[i + 2] }
@@ -25,10 +34,10 @@ local function acknowledgements(room, seq)
     return found, by_member
 end
 
--- The acknowledgements of the message at `seq` as they are stored, and whether that of `user` is among them.
+-- The acknowledgements of the message at `seq` as they are stored, and whether that of `user` is
+-- among them.
 local function find_acknowledgement(room, seq, user)
-    local packed = redis.call("HGET", room.key .. ":q", seq) or ""
-    local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
+    local packed, flat = load_acknowledgements(room, seq)
     for i = 1, #flat, 3 do
         if flat[i] == user then
             return packed, true
@@ -37,30 +46,23 @@ local function find_acknowledgement(room, seq, user)
     return packed, false
 end
 
--- Where a stay that has ended stood at its end, and when that was; nil when it is forgotten.
-local function ended_stay(room, member, joined)
-    local packed = redis.call("HGET", room.key .. ":x", member .. SEPARATOR .. string.format("%.0f", joined))
-    if not packed then
-        return nil
+-- Cursor of a member and where they joined, false for a stranger; `known` remembers them by member
+-- for the call.
+local function standing(room, name, known)
+    if known[name] == nil then
+        known[name] = load_member(room, name) or { cursor = false, joined = false }
     end
-    return cmsgpack.unpack(packed)
+    return known[name].cursor, known[name].joined
 end
 
--- Cursor of a member and where they joined, false for a stranger; `known` remembers them by member for the call.
-local function standing(room, member, known)
-    if known[member] == nil then
-        local cursor, _, _, joined = load_member(room, member)
-        known[member] = cursor and { cursor, joined } or { false, false }
-    end
-    return known[member][1], known[member][2]
-end
-
--- How many have read the message at `seq`, how many have not, and how many had read it and left; its sender is not counted.
+-- How many have read the message at `seq`, how many have not, and how many had read it and left;
+-- its sender is not counted.
 local function count_receipts(room, order, seq, sender, sender_joined, acknowledged, known)
     local from, below = string.format("%.0f", seq), string.format("(%.0f", seq)
-    local read = redis.call("ZCOUNT", order, from, "+inf") - redis.call("ZCOUNT", room.key .. ":b", from, "+inf")
+    local read = redis.call("ZCOUNT", order, from, "+inf") - redis.call("ZCOUNT", room.key .. BY_JOINING, from, "+inf")
     local unread = redis.call("ZCOUNT", order, "-inf", below)
-    local left = redis.call("ZCOUNT", room.key .. ":y", from, "+inf") - redis.call("ZCOUNT", room.key .. ":e", from, "+inf")
+    local left = redis.call("ZCOUNT", room.key .. STAYS_BY_CURSOR, from, "+inf")
+        - redis.call("ZCOUNT", room.key .. STAYS_BY_JOINING, from, "+inf")
     if sender_joined >= 0 then
         local cursor, joined = standing(room, sender, known)
         if cursor and joined == sender_joined then

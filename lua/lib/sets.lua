@@ -1,18 +1,20 @@
 -- sets: answers over the distinct tag sets of one user.
+--@include lib/keys
 --@include lib/tags
 
--- The tags asked for, as a table to look them up in.
-local function asked_tags(first)
+-- The tags asked for, as a table to look them up in, and how many they are.
+local function asked_tags(tags)
     local asked, number = {}, 0
-    for i = first, #ARGV do
-        if not asked[ARGV[i]] then
-            asked[ARGV[i]], number = true, number + 1
+    for _, tag in ipairs(tags) do
+        if not asked[tag] then
+            asked[tag], number = true, number + 1
         end
     end
     return asked, number
 end
 
--- How many of the tags asked for a set carries. Each set is walked once, however many tags are asked for.
+-- How many of the tags asked for a set carries. Each set is walked once, however many tags are
+-- asked for.
 local function count_asked(set, asked)
     local found = 0
     for tag in each_tag(set) do
@@ -37,9 +39,9 @@ end
 -- Unread over the user's counted rooms whose tag set `wanted` accepts.
 local function sum_sets(key, wanted)
     local fields = {}
-    for _, set in ipairs(redis.call("HKEYS", key .. ":s")) do
+    for _, set in ipairs(redis.call("HKEYS", key .. TAG_SETS)) do
         if wanted(set) then
-            fields[#fields + 1] = "s" .. set
+            fields[#fields + 1] = UNREAD_OF_TAG_SET .. set
         end
     end
     local total = 0

@@ -1,52 +1,70 @@
--- stays: those who have left, as far as receipts still need them. A stay is one membership from joining to leaving; what somebody read
--- in it stays read. Its key is "member<separator>seq at which they joined":
---   :y   zset   stay by the cursor at its end          :e   zset   stay by the seq at its beginning
---   :x   hash   stay -> (cursor, when it ended); member -> their record, while they are away
--- Members who joined after the first message are in :b by where they joined, so that those whom an older message does not concern can be counted.
+-- stays: those who have left, as far as receipts still need them. A stay is one membership from
+-- joining to leaving. What was read in it stays read. Its name is "member<separator>seq at which
+-- they joined"; the keys are in service/readstate/store/keys.py.
+-- Members who joined after the first message are in BY_JOINING too, so that those whom an older
+-- message does not concern can be counted.
 --@include lib/forgetting
---@include lib/room
 --@include lib/journal
+--@include lib/marks
 
 local function stay_of(member, joined)
     return member .. SEPARATOR .. string.format("%.0f", joined)
 end
 
--- End the membership whose record is `packed`, and keep what receipts need of it.
-local function end_stay(room, member, packed)
-    redis.call("HDEL", room.key, member)
-    redis.call("ZREM", room.key .. ":c", member)
-    redis.call("ZREM", room.key .. ":b", member)
-    local cursor, _, _, joined, _, moves, marked = read_record(packed)
-    if marked == 1 then
-        redis.call("HDEL", room.key .. ":u", member)
+-- Member and where they had joined.
+local function read_stay(stay)
+    local member, joined = string.match(stay, "^(.*)" .. SEPARATOR .. "(%d+)$")
+    return member, tonumber(joined)
+end
+
+-- Where a stay that has ended stood at its end, and when that was; nil when it is forgotten.
+local function ended_stay(room, member, joined)
+    local packed = redis.call("HGET", room.key .. LEAVERS, stay_of(member, joined))
+    if not packed then
+        return nil
     end
-    if moves > 0 then
-        local stay = stay_of(member, joined)
-        redis.call("ZADD", room.key .. ":y", cursor, stay)
-        redis.call("ZADD", room.key .. ":e", joined, stay)
-        redis.call("HSET", room.key .. ":x", stay, cmsgpack.pack(cursor, room_clock(room)), member, packed)
+    return cmsgpack.unpack(packed)
+end
+
+-- End the membership whose record is `packed`, and keep what receipts need of it.
+local function end_stay(room, name, packed)
+    redis.call("HDEL", room.key, name)
+    redis.call("ZREM", room.key .. BY_CURSOR, name)
+    redis.call("ZREM", room.key .. BY_JOINING, name)
+    local member = read_member(name, packed)
+    if member.marked == 1 then
+        clear_mark(room, name)
+    end
+    if member.moves > 0 then
+        local stay = stay_of(name, member.joined)
+        redis.call("ZADD", room.key .. STAYS_BY_CURSOR, member.cursor, stay)
+        redis.call("ZADD", room.key .. STAYS_BY_JOINING, member.joined, stay)
+        local ended = cmsgpack.pack(member.cursor, room_clock(room))
+        redis.call("HSET", room.key .. LEAVERS, stay, ended, name, packed)
     end
 end
 
--- Begin a membership at the head; true unless they are a member already. `returning`: somebody is remembered as having left.
-local function begin_stay(room, member, returning, keep)
-    local before = returning and redis.call("HGET", room.key .. ":x", member)
-    local record = pack_record(room.seq, room.ord, 0, room.seq, room_clock(room), 0, 0, "")
-    if redis.call("HSETNX", room.key, member, record) == 0 then
+-- Begin a membership at the head; true unless they are a member already. `returning`: the room
+-- remembers members who have left.
+local function begin_stay(room, name, returning, journal_moves, journal_ms)
+    local before = returning and redis.call("HGET", room.key .. LEAVERS, name)
+    local record = pack_record(room.seq, room.ordinal, 0, room.seq, room_clock(room), 0, 0, "")
+    if redis.call("HSETNX", room.key, name, record) == 0 then
         return false
     end
     if room.derived then
-        redis.call("ZADD", room.key .. ":c", room.seq, member)
+        redis.call("ZADD", room.key .. BY_CURSOR, room.seq, name)
     end
     if room.seq > 0 then
-        redis.call("ZADD", room.key .. ":b", room.seq, member)
+        redis.call("ZADD", room.key .. BY_JOINING, room.seq, name)
     end
     if before then
         -- The journal goes on, so that the earlier stays can still be read from it.
-        local cursor, _, _, _, at, moves, _, tail = read_record(before)
-        at, moves, tail = note_move(room, member, cursor, room.seq, at, moves, tail, keep)
-        save_member(room, member, room.seq, room.ord, 0, room.seq, at, moves, 0, tail)
-        redis.call("HDEL", room.key .. ":x", member)
+        local member = read_member(name, before)
+        move_cursor(room, member, room.seq, journal_moves, journal_ms)
+        member.ordinal, member.read, member.joined, member.marked = room.ordinal, 0, room.seq, 0
+        save_member(room, member)
+        redis.call("HDEL", room.key .. LEAVERS, name)
     end
     return true
 end
@@ -54,24 +72,30 @@ end
 local STAYS_AT_ONCE = 200
 local CHUNKS_AT_ONCE = 4000 -- of journals
 
--- Forget the stays that ended before seq `oldest`, from which on messages are remembered; some at a time.
+-- Forget one stay, and the journal of its member unless a later stay needs it. Returns how many
+-- chunks that were.
+local function forget_stay(room, stay)
+    local name, joined = read_stay(stay)
+    redis.call("ZREM", room.key .. STAYS_BY_CURSOR, stay)
+    redis.call("ZREM", room.key .. STAYS_BY_JOINING, stay)
+    redis.call("HDEL", room.key .. LEAVERS, stay)
+    local member = read_member(name, redis.call("HGET", room.key .. LEAVERS, name))
+    if member and member.joined == joined then
+        redis.call("HDEL", room.key .. LEAVERS, name)
+        return forget_journal(room, member)
+    end
+    return 0
+end
+
+-- Forget the stays that ended before seq `oldest`, from which on messages are remembered; some at
+-- a time.
 local function forget_stays(room, oldest)
     local before = string.format("(%.0f", oldest)
-    forget_up_to(room.key .. ":b", before)
+    forget_up_to(room.key .. BY_JOINING, before)
     local chunks = 0
-    for _, stay in ipairs(redis.call("ZRANGEBYSCORE", room.key .. ":y", "-inf", before, "LIMIT", 0, STAYS_AT_ONCE)) do
-        local member, joined = string.match(stay, "^(.*)" .. SEPARATOR .. "(%d+)$")
-        redis.call("ZREM", room.key .. ":y", stay)
-        redis.call("ZREM", room.key .. ":e", stay)
-        redis.call("HDEL", room.key .. ":x", stay)
-        local packed = redis.call("HGET", room.key .. ":x", member)
-        if packed then
-            local _, _, _, latest, _, moves = read_record(packed)
-            if latest == tonumber(joined) then
-                redis.call("HDEL", room.key .. ":x", member)
-                chunks = chunks + forget_journal(room, member, moves)
-            end
-        end
+    local stays = redis.call("ZRANGEBYSCORE", room.key .. STAYS_BY_CURSOR, "-inf", before, "LIMIT", 0, STAYS_AT_ONCE)
+    for _, stay in ipairs(stays) do
+        chunks = chunks + forget_stay(room, stay)
         if chunks > CHUNKS_AT_ONCE then
             break
         end

@@ -1,8 +1,10 @@
--- tag_sets: which distinct tag sets a user's counted rooms carry (:s), and which tags are in them (:k), so that a tag that is in no set
--- any more is found without a look at the other sets, and how many there are is known at once.
+-- tag_sets: which distinct tag sets a user's counted rooms carry (TAG_SETS), and in how many of
+-- them each tag is (TAG_USES). So a tag that is in no set any more is found without a look at the
+-- other sets, and how many there are is known at once.
+--@include lib/keys
 --@include lib/tags
+--@include lib/batches
 
-local WEIGHT = "" -- field of :k, and no tag: the weight of all distinct sets together
 local EACH_TAG_WEIGHS = 20 -- beside its bytes: what walking over it takes
 
 -- What a tag set adds to the work of a question about several tags.
@@ -35,7 +37,7 @@ local function count_set(key, tags, by)
     return drop
 end
 
--- What :k holds for these sets: in how many of them each tag is, and their weight.
+-- What TAG_USES holds for these sets: in how many of them each tag is, and their weight.
 local function tags_of_sets(sets)
     local counts, weight = {}, 0
     for _, set in ipairs(sets) do
@@ -48,53 +50,54 @@ local function tags_of_sets(sets)
     return counts
 end
 
--- A user's side that an older version has written has sets without :k. True when it was made now, from all sets there are.
+-- A user's side that an older version has written has sets without TAG_USES. True when that was
+-- made now, from all sets there are.
 local function make_missing_tags(key)
-    if redis.call("EXISTS", key .. ":k") == 1 then
+    if redis.call("EXISTS", key .. TAG_USES) == 1 then
         return false
     end
     local fields = {}
-    for tag, count in pairs(tags_of_sets(redis.call("HKEYS", key .. ":s"))) do
+    for tag, count in pairs(tags_of_sets(redis.call("HKEYS", key .. TAG_SETS))) do
         fields[#fields + 1] = tag
         fields[#fields + 1] = count
     end
-    for i = 1, #fields, 1000 do
-        redis.call("HSET", key .. ":k", unpack(fields, i, math.min(i + 999, #fields)))
-    end
+    call_in_batches("HSET", key .. TAG_USES, fields)
     return true
 end
 
 -- The first room with this set is counted now.
 local function note_set(key, tags)
     if not make_missing_tags(key) then
-        count_set(key .. ":k", tags, 1)
+        count_set(key .. TAG_USES, tags, 1)
     end
 end
 
--- No counted room carries this set any more: forget it, and the counters of its tags that are in no other set.
+-- No counted room carries this set any more: forget it, and the counters of its tags that are in no
+-- other set.
 local function forget_set(key, tags)
     make_missing_tags(key)
-    redis.call("HDEL", key .. ":s", tags)
-    local fields = { "s" .. tags }
-    for _, tag in ipairs(count_set(key .. ":k", tags, -1)) do
-        fields[#fields + 1] = "t" .. tag
+    redis.call("HDEL", key .. TAG_SETS, tags)
+    local fields = { UNREAD_OF_TAG_SET .. tags }
+    for _, tag in ipairs(count_set(key .. TAG_USES, tags, -1)) do
+        fields[#fields + 1] = UNREAD_OF_TAG .. tag
     end
     redis.call("HDEL", key, unpack(fields))
 end
 
--- How many distinct tags there would be more, and what the sets would weigh more, if a room that is counted with `old` ("" for none)
--- had `tags` instead, which no counted room has. Below 0 when they get fewer.
+-- How many more distinct tags there would be, and how much more the sets would weigh, if a room
+-- that is counted with `old` ("" for none) had `tags` instead, which no counted room has. Below 0
+-- when they get fewer.
 local function gain_of(key, old, tags)
     local names, kept, more, weight = tags_in(tags), {}, 0, weight_of(tags)
-    for i, sets in ipairs(redis.call("HMGET", key .. ":k", unpack(names))) do
+    for i, sets in ipairs(redis.call("HMGET", key .. TAG_USES, unpack(names))) do
         kept[names[i]] = true
         more = more + (sets and 0 or 1)
     end
-    if old == "" or redis.call("HGET", key .. ":s", old) ~= "1" then
+    if old == "" or redis.call("HGET", key .. TAG_SETS, old) ~= "1" then
         return more, weight
     end
     local going = tags_in(old)
-    for i, sets in ipairs(redis.call("HMGET", key .. ":k", unpack(going))) do
+    for i, sets in ipairs(redis.call("HMGET", key .. TAG_USES, unpack(going))) do
         if sets == "1" and not kept[going[i]] then
             more = more - 1
         end
@@ -104,16 +107,17 @@ end
 
 -- How many distinct tags there are, and the weight of the sets.
 local function tags_of_user(key)
-    local fields = redis.call("HLEN", key .. ":k")
-    return math.max(fields - 1, 0), tonumber(redis.call("HGET", key .. ":k", WEIGHT) or 0)
+    local fields = redis.call("HLEN", key .. TAG_USES)
+    return math.max(fields - 1, 0), tonumber(redis.call("HGET", key .. TAG_USES, WEIGHT) or 0)
 end
 
--- How many rooms a user is in, frozen and derived ones included: what is in the hash besides the sums, sets, tags and those left.
+-- How many rooms a user is in, frozen and derived ones included: what is in the hash besides the
+-- sums, sets, tags and the rooms that were left.
 local function rooms_of_user(key)
     local fields = redis.call("HLEN", key)
     if fields == 0 then
         return 0
     end
     local tags = tags_of_user(key)
-    return fields - 1 - redis.call("HLEN", key .. ":s") - tags - redis.call("ZCARD", key .. ":g")
+    return fields - 1 - redis.call("HLEN", key .. TAG_SETS) - tags - redis.call("ZCARD", key .. LEFT_ROOMS)
 end

@@ -1,9 +1,8 @@
 -- tags: a room's tags as one string, sorted and joined ("canonical tag set").
-
-local TAG_SEPARATOR = "\31" -- control characters are refused in tags
+--@include lib/keys
 
 local function each_tag(tags)
-    return string.gmatch(tags, "[^" .. TAG_SEPARATOR .. "]+")
+    return string.gmatch(tags, "[^" .. SEPARATOR .. "]+")
 end
 
 local function tags_in(tags)
@@ -28,7 +27,7 @@ local function count_tags(tags)
         if counted >= MOST_COUNTED then
             tag_counts, counted = {}, 0
         end
-        local _, separators = string.gsub(tags, TAG_SEPARATOR, "")
+        local _, separators = string.gsub(tags, SEPARATOR, "")
         count = separators + 1
         tag_counts[tags], counted = count, counted + 1
     end

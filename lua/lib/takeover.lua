@@ -1,5 +1,5 @@
 -- takeover: a backend makes a room of an id that a client has taken. The room becomes what the
--- backend says, and who is not named leaves.
+-- backend says, and members whom it does not name leave.
 --@include lib/membership
 
 local LEAVE_AT_ONCE = 100 -- members
@@ -22,42 +22,51 @@ local function others_than(room, named)
     return others
 end
 
--- Members are those in ARGV from `first` on, of whom those up to `last` join now; cursors of those who
--- stay, and the messages, stay.
+-- Let some of the members leave who are neither in `joining` nor in `others`. Returns them.
+local function remove_unnamed(room, joining, others)
+    local named, left = {}, {}
+    for _, member in ipairs(joining) do
+        named[member] = true
+    end
+    for _, member in ipairs(others) do
+        named[member] = true
+    end
+    local unnamed = others_than(room, named)
+    for i = 1, #unnamed, 2 do
+        end_stay(room, unnamed[i], unnamed[i + 1])
+        left[#left + 1] = unnamed[i]
+    end
+    room.member_count = room.member_count - #left
+    return left
+end
+
+-- The members are `joining`, who join now, and `others`. Cursors of those who stay, and the
+-- messages, stay.
 -- True when it has to be called again: the mark of the client goes last, so that a repeat goes on
 -- after a crash.
-local function take_over(room, tags, first, last, limit, keep)
-    local named, left = {}, {}
-    for i = first, #ARGV do
-        named[ARGV[i]] = true
-    end
+local function take_over(room, tags, joining, others, limit, journal_moves, journal_ms)
     raise_revision(room)
-    local others = others_than(room, named)
-    for i = 1, #others, 2 do
-        end_stay(room, others[i], others[i + 1])
-        left[#left + 1] = others[i]
-    end
-    room.size = room.size - #left
+    local left = remove_unnamed(room, joining, others)
     room.by_client = #left == LEAVE_AT_ONCE
-    redis.call("UNLINK", room.key .. ":n")
+    redis.call("UNLINK", room.key .. INVITED)
     local changed = room.tags ~= tags or not room.active
     room.tags, room.active = tags, true
-    local joined = begin_stays(room, first, last, keep)
+    local joined = begin_stays(room, joining, journal_moves, journal_ms)
     local crossed = cross_if_due(room, limit)
     save_head(room)
-    tell_anew(room, left)
+    push_present_state(room, left)
     if crossed or (changed and not room.derived) then
-        tell_members(room)
+        push_to_members(room)
     else
-        tell_anew(room, joined)
+        push_present_state(room, joined)
     end
-    tell_owed(room)
+    push_pending(room)
     if #left > 0 then
-        publish("left", room_of(room.key), left)
+        publish("left", room_id(room.key), left)
     end
     if #joined > 0 then
-        publish("joined", room_of(room.key), joined)
+        publish("joined", room_id(room.key), joined)
     end
-    publish("room", room_of(room.key))
+    publish("room", room_id(room.key))
     return room.by_client
 end

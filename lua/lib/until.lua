@@ -1,20 +1,21 @@
--- until: reading up to a time, as dialects do whose one-to-one messages have no order but their senders' clocks.
---@include lib/room
---@include lib/journal
+-- until: up to which time members have read. Some dialects order one-to-one messages by their
+-- senders' clocks only.
+--@include lib/members
 
--- Field of :u that holds up to which time a member has read.
-local function until_field(member)
-    return member .. SEPARATOR
+-- Unix ms, nil when none is noted.
+local function read_until_of(room, member)
+    return tonumber(redis.call("HGET", room.key .. SET_BY_HAND, member .. SEPARATOR))
 end
 
--- Whether everybody but the sender has read up to a later time than this message's: it was read before it came.
+-- Whether every member but the sender has read up to a later time than this message's: it was
+-- read before it came.
 local function was_read_before(room, sender, sent_ms)
     local others = 0
-    for _, member in ipairs(members_of(room)) do
+    for _, member in ipairs(member_names(room)) do
         if member ~= sender then
             others = others + 1
-            local read_until = redis.call("HGET", room.key .. ":u", until_field(member))
-            if not read_until or tonumber(read_until) <= sent_ms then
+            local read_until = read_until_of(room, member)
+            if not read_until or read_until <= sent_ms then
                 return false
             end
         end
@@ -22,13 +23,13 @@ local function was_read_before(room, sender, sent_ms)
     return others > 0
 end
 
--- Remember it, where it can matter: was_read_before asks in rooms of two.
+-- Remember it where it can matter: was_read_before is asked in rooms of two.
 local function note_until(room, member, until_ms)
-    if room.size > 2 then
+    if room.member_count > 2 then
         return
     end
-    local before = redis.call("HGET", room.key .. ":u", until_field(member))
-    if not before or tonumber(before) < until_ms then
-        redis.call("HSET", room.key .. ":u", until_field(member), string.format("%.0f", until_ms))
+    local before = read_until_of(room, member)
+    if not before or before < until_ms then
+        redis.call("HSET", room.key .. SET_BY_HAND, member .. SEPARATOR, string.format("%.0f", until_ms))
     end
 end

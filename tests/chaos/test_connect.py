@@ -11,6 +11,7 @@ from readstate.store.connect import connect
 from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import redis_store
 from readstate.store.server_check import check_server
+from tests.support.calls import plain_call
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until_now
@@ -34,7 +35,7 @@ async def test_a_connection_that_comes_to_nothing_is_closed(plan_url: str, reque
         client.execute_command("ACL", "DELUSER", "weak")
 
 
-@pytest.mark.parametrize(("script", "fault"), [("room", Unavailable), ("take", UnknownOutcome)])
+@pytest.mark.parametrize(("script", "fault"), [("room", Unavailable), ("hit_rate_limit", UnknownOutcome)])
 async def test_only_a_script_that_writes_may_have_been_carried_out(
     server: Server, app: str, script: str, fault: type[Exception]
 ) -> None:
@@ -46,7 +47,7 @@ async def test_only_a_script_that_writes_may_have_been_carried_out(
         proxy.path.unlink()
         proxy.cut_replies_after(1)
         with pytest.raises(fault):
-            await executor.call(executor.scripts[script], [f"{{r:{app}:r}}"], ["1000"])
+            await executor.call(plain_call(script, "1000"), f"{{r:{app}:r}}")
         await executor.close()
         await proxy.stop()
 

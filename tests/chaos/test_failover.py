@@ -14,6 +14,7 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
+from tests.support.calls import post_alone
 from tests.support.rooms import a_room, posted
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until, wait_until_now
@@ -106,9 +107,7 @@ async def test_pending_updates_elsewhere_are_pushed_while_a_node_is_away(
     user = next(name for name in map(str, range(1000)) if key_slot(Keys.user(APP, name).encode()) > FIRST_SHARE)
     await a_room(store, APP, alive, members=[user])
     await store.outbox.idle()
-    await executor.call(
-        executor.scripts["post"], [Keys.room(APP, alive)], [APP, "", "m", 1, 0, "{}", 256, 100, "16 1000", 0]
-    )
+    await post_alone(executor, APP, alive)
     await executor.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
     pair[0].nodes[0].kill()
     # Only that room has to wait, and stays in the list.

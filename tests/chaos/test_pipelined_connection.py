@@ -16,6 +16,7 @@ from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.connections import ConnectionFactory
 from readstate.store.pipelined_connection import PipelinedConnection
+from tests.support.calls import plain_call
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Server, short_directory
 
@@ -205,7 +206,7 @@ async def test_a_flushed_script_is_loaded_and_called_again(server: Server, app: 
     """An unknown function proves that nothing ran, so the call is repeated whatever it is."""
     executor = await connect(server.url)
     await executor.command("FUNCTION", "FLUSH", key="any")
-    assert await executor.call(executor.scripts["badge"], [f"{{u:{app}:x}}"], [app, "x"], repeatable=False) == [
+    assert await executor.call(plain_call("badge", app, "x"), f"{{u:{app}:x}}", repeatable=False) == [
         0,
         0,
         [],

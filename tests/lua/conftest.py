@@ -1,15 +1,18 @@
 """What the tests of single scripts share: the caller of the plan that runs, and scripts by name."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from readstate.store import lua
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.script_calls import Call
+from tests.support.calls import plain_call
 
 Run = Callable[..., Awaitable[Any]]
 
@@ -32,10 +35,10 @@ async def store(executor: Executor, fanout_limit: int) -> AsyncIterator[RedisSto
 
 @pytest.fixture
 def run(executor: Executor) -> Run:
-    """`await run("apply", key, *arguments)`: one script, as it answers."""
+    """`await run("apply", key, room="r", ...)`: one script, as it answers."""
 
-    async def run(script: str, key: str, *arguments: str | int | bytes) -> Sequence[Any]:
-        plain = [int(argument) if isinstance(argument, int) else argument for argument in arguments]
-        return await executor.call(executor.scripts[script], [key], plain)  # type: ignore[no-any-return]
+    async def run(script: str, key: str, **arguments: Any) -> Any:
+        call: Call[Any] = getattr(lua, script)(**arguments)
+        return await executor.call(plain_call(script, *call.args), key)
 
     return run

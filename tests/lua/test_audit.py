@@ -1,4 +1,4 @@
-"""audit_*.lua, copies.lua, snapshot.lua, retell.lua: every planted damage is found, named and mended; the sound is left alone."""
+"""audit_*.lua, copies.lua, snapshot.lua, refresh_members.lua: every planted damage is found, named and mended; the sound is left alone."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.states import State
 from tests.lua.conftest import Run
+from tests.support.calls import update
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted
 
@@ -84,9 +85,9 @@ async def test_a_wrong_copy_is_found_and_mended(
 ) -> None:
     """The room tells it anew, with a stamp above the one that the damage carries."""
     await sound_room(store, app)
-    stamp = (await run("copies", USER(app, "ann"), "r"))[1]
-    await run("apply", USER(app, "ann"), "r", stamp + 1, 1, tags, 0, unread, state)
-    await run("retell", ROOM(app, "r"), app, stamp + 1, "zoe")
+    stamp = (await run("copies", USER(app, "ann"), rooms=["r"]))[1]
+    await run("apply", USER(app, "ann"), **update("r", stamp + 1, 1, tags, 0, unread, state))
+    await run("refresh_members", ROOM(app, "r"), app=app, at_least=stamp + 1, users=["zoe"])
     await store.outbox.idle()
     assert len(await audit(store, app, repair=False)) >= 1
     await audit(store, app, repair=True)
@@ -98,8 +99,8 @@ async def test_an_audit_of_everything_says_each_difference_once(store: RedisStor
     """A copy concerns its room and its user: it is looked at with the room, and with the user only where the room has no such member."""
     await sound_room(store, app)
     for room, unread, state in (("r", 7, State.ACTIVE), ("nowhere", 3, State.ACTIVE)):
-        stamp = (await run("copies", USER(app, "ann"), "r"))[1]
-        await run("apply", USER(app, "ann"), room, stamp + 1, 1, "a\x1fb", 0, unread, state)
+        stamp = (await run("copies", USER(app, "ann"), rooms=["r"]))[1]
+        await run("apply", USER(app, "ann"), **update(room, stamp + 1, 1, "a\x1fb", 0, unread, state))
     found = [
         (drift.user, drift.room, drift.what) for drift in await store.audit.audit_all(repair=False) if drift.app == app
     ]
@@ -129,19 +130,19 @@ async def test_an_audit_of_the_sound_finds_nothing_and_writes_nothing(store: Red
 async def test_a_snapshot_says_what_the_room_knows_of_anybody(run: Run, store: RedisStore, app: str) -> None:
     """Strangers are GONE; a room that is not there has revision 0."""
     await sound_room(store, app)
-    _, tags, active, states = await run("snapshot", ROOM(app, "r"), "ann", "zoe")
+    _, tags, active, states = await run("snapshot", ROOM(app, "r"), users=["ann", "zoe"])
     assert (tags, active) == (b"a\x1fb", 1)
     assert states == [b"ann", 0, 1, State.ACTIVE, 0, 1, b"zoe", 0, 0, State.GONE, 0, 1]
-    assert (await run("snapshot", ROOM(app, "nowhere"), "ann"))[0] == 0
+    assert (await run("snapshot", ROOM(app, "nowhere"), users=["ann"]))[0] == 0
 
 
 async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, app: str) -> None:
     """Room, revision, cursor, unread, state, tags."""
     await sound_room(store, app)
-    flat = await run("copies", USER(app, "ann"))
+    flat = await run("copies", USER(app, "ann"), rooms=[])
     assert (flat[0], *flat[2:]) == (b"r", 0, 1, State.ACTIVE, b"a\x1fb")
-    assert await run("copies", USER(app, "ann"), "r") == flat
-    assert await run("copies", USER(app, "ann"), "nowhere") == []
+    assert await run("copies", USER(app, "ann"), rooms=["r"]) == flat
+    assert await run("copies", USER(app, "ann"), rooms=["nowhere"]) == []
 
 
 async def test_what_an_older_version_has_written_is_no_difference(

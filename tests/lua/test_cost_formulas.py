@@ -14,16 +14,19 @@ import pytest_asyncio
 
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.types import Filter, Status
-from readstate.store import scripts
+from readstate.store import lua, scripts
 from readstate.store.apps import AppRegistry
 from readstate.store.badges import DERIVED_AT_ONCE
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import OutcomeRow
 from readstate.store.redis_store import redis_store
 from readstate.store.rooms import MEMBERS_AT_ONCE
+from readstate.store.script_calls import Call
 from readstate.store.scripts import Plan
 from readstate.store.states import SEPARATOR
+from tests.support.calls import plain_call
 from tests.support.costs import Cost, Counting, allowed, with_turns_counted
 from tests.support.events import an_event, cleared, shard_of, written
 from tests.support.rooms import posted
@@ -31,11 +34,11 @@ from tests.support.servers import Server
 
 NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 FANOUT_LIMIT = 256
-KEEP = "1024 7776000000"
+JOURNAL = {"journal_moves": 1024, "journal_ms": 7_776_000_000}
 LEAVE_AT_ONCE = 100  # of a room that is taken over
 FORGOTTEN_AT_ONCE = 16  # rooms that a user left, when they leave another one
 
-ON_THE_SPLIT_PLAN = {"owed"}
+ON_THE_SPLIT_PLAN = {"pending"}
 SLACK = 25  # so many more may be allowed than are counted at the limits, besides three times as many
 
 Sizes = dict[str, int]
@@ -65,9 +68,10 @@ class World:
         await self.store.outbox.idle()
         return await self._counting.of(self.script, work)
 
-    async def run(self, key: str, *args: str | int | bytes) -> Any:
+    async def run(self, key: str, **arguments: Any) -> Any:
         """The script by itself, counted."""
-        return await self.count(self.executor.call(self.executor.scripts[self.script], [key], list(args)))
+        call: Call[Any] = getattr(lua, self.script)(**arguments)
+        return await self.count(self.executor.call(plain_call(call.script, *call.args), key))
 
     async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:
         """Room r of so many members who are all in `others` further rooms of one tag each, and so have as many tag sets. Its members."""
@@ -289,7 +293,7 @@ async def _room_summary(world: World) -> Sizes:
             app=world.app, rooms=["r"], user=people(1)[0], tags=True, fields=fields, last_read=True
         )
     )
-    return {}
+    return {"fields": len(fields)}
 
 
 async def a_marked_room(world: World) -> None:
@@ -467,7 +471,7 @@ async def _restore_cursor(world: World) -> Sizes:
     names = await world.room(2, tags=(tags := world.of(1, 4)))
     await world.messages(world.of(20, 100))
     for seq in range(1, world.of(20, 100)):
-        await world.run(Keys.room(world.app, "r"), world.app, names[0], seq, KEEP)
+        await world.run(Keys.room(world.app, "r"), app=world.app, user=names[0], cursor=seq, **JOURNAL)
     return {"tags": tags}
 
 
@@ -552,9 +556,9 @@ async def _apply(world: World) -> Sizes:
         (2**50 + 3, "b", 3),
         (2**50 + 4, "b", 1),
     ):
-        await world.run(
-            Keys.user(world.app, "ann"), "new", revision, 1, SEPARATOR.join(many(prefix, tags)), 0, 5, state
-        )
+        common = {"room": "new", "created_revision": 1, "cursor": 0, "unread": 5}
+        joined = SEPARATOR.join(many(prefix, tags)).encode()
+        await world.run(Keys.user(world.app, "ann"), revision=revision, tags=joined, state=state, **common)
     return {"tags": tags}
 
 
@@ -584,7 +588,7 @@ async def _derived_unread(world: World) -> Sizes:
     derived = world.of(2, DERIVED_AT_ONCE // 4)
     await world.rooms(derived, tags=2, derived=True)
     names = await world.store.rooms.rooms_of(app=world.app, user="ann")
-    await world.run(Keys.user(world.app, "ann"), world.app, "ann", *names)
+    await world.run(Keys.user(world.app, "ann"), app=world.app, user="ann", rooms=names)
     return {"derived": derived}
 
 
@@ -593,7 +597,7 @@ async def _user_load(world: World) -> Sizes:
     """Of a member, and with tags that are new."""
     tags = world.of(2, 100)
     await world.rooms(world.of(3, 300))
-    await world.run(Keys.user(world.app, "ann"), "r000", SEPARATOR.join(many("new", tags)))
+    await world.run(Keys.user(world.app, "ann"), room="r000", tags=many("new", tags))
     return {"tags": tags}
 
 
@@ -614,8 +618,8 @@ async def _subscriptions(world: World) -> Sizes:
 @case("copies")
 async def _copies(world: World) -> Sizes:
     rooms = await world.rooms(world.of(3, 300))
-    await world.run(Keys.user(world.app, "ann"))
-    await world.run(Keys.user(world.app, "ann"), *rooms)
+    await world.run(Keys.user(world.app, "ann"), rooms=[])
+    await world.run(Keys.user(world.app, "ann"), rooms=rooms)
     return {"rooms": len(rooms), "tags": len(rooms)}
 
 
@@ -630,31 +634,31 @@ async def _audit_counters(world: World) -> Sizes:
         for tag in many(f"{room}t", tags):
             await world.executor.command("HINCRBY", key, f"t{tag}", 1, key=key)
             await world.executor.command("HINCRBY", key + ":k", tag, 1, key=key)
-    await world.run(key, 1)
+    await world.run(key, repair=True)
     return {"rooms": len(rooms), "tags": tags}
 
 
 # Debts, and what an audit asks
 
 
-@case("owed")
-async def _owed(world: World) -> Sizes:
+@case("pending")
+async def _pending(world: World) -> Sizes:
     owed = world.of(10, 250)
     await world.room(owed)
     key = Keys.room(world.app, "r")
     for name in people(owed):
         await world.executor.command("HSET", key + ":o", name, 1, key=key)
-    await world.run(key, world.app)
-    await world.run(key, world.app, *people(owed))
+    await world.run(key, app=world.app, members=[])
+    await world.run(key, app=world.app, members=people(owed))
     return {"owed": owed, "members": owed}
 
 
-@case("settle")
-async def _settle(world: World) -> Sizes:
+@case("ack")
+async def _ack(world: World) -> Sizes:
     key, told = Keys.room(world.app, "r"), people(world.of(10, 1000))
     for name in told:
         await world.executor.command("HSET", key + ":o", name, 1, key=key)
-    assert await world.run(key, 1, *told) == 0
+    assert await world.run(key, revision=1, members=told) == 0
     return {"members": len(told)}
 
 
@@ -663,12 +667,12 @@ async def _snapshot(world: World) -> Sizes:
     names = await world.room(world.of(10, 250))
     await world.messages(3)
     await world.store.messages.delete_message(app=world.app, room="r", message="m00002")
-    await world.run(Keys.room(world.app, "r"), *names)
+    await world.run(Keys.room(world.app, "r"), users=names)
     return {"members": len(names)}
 
 
-@case("retell")
-async def _retell(world: World) -> Sizes:
+@case("refresh_members")
+async def _refresh_members(world: World) -> Sizes:
     """To users who have lost everything."""
     members = world.of(10, 250)
     names = await world.room(members, tags=(tags := world.of(1, 4)))
@@ -676,7 +680,7 @@ async def _retell(world: World) -> Sizes:
         await world.executor.command(
             "DEL", *(Keys.user(world.app, name) + part for part in ("", ":s", ":k")), key=Keys.user(world.app, name)
         )
-    await world.run(Keys.room(world.app, "r"), world.app, 0, *names)
+    await world.run(Keys.room(world.app, "r"), app=world.app, at_least=0, users=names)
     return {"members": members, "tags": tags}
 
 
@@ -685,23 +689,23 @@ async def _audit_head(world: World) -> Sizes:
     await world.room(world.of(2, 250))
     for message in await world.messages(world.of(2, 100)):
         await world.store.messages.delete_message(app=world.app, room="r", message=message)
-    await world.run(Keys.room(world.app, "r"), 1)
+    await world.run(Keys.room(world.app, "r"), repair=True)
     return {}
 
 
 # Small ones
 
 
-@case("enter")
-async def _enter(world: World) -> Sizes:
-    await world.run(Keys.owing(0), 1, "room")
+@case("add_to_sorted_set")
+async def _add_to_sorted_set(world: World) -> Sizes:
+    await world.run(Keys.owing(0), entries=[(1, "room")])
     return {}
 
 
 @case("note_worker")
 async def _note_worker(world: World) -> Sizes:
     for note in people(world.of(1, 50)):
-        await world.run(Keys.workers, 1000, note)
+        await world.run(Keys.workers, life_ms=1000, note=note.encode())
     return {}
 
 
@@ -710,9 +714,8 @@ async def _revoke(world: World) -> Sizes:
     """First tokens whose end has passed, so that the oldest are forgotten."""
     tokens = world.of(2, 1000)
     for ends in (1, 2**31):
-        await world.run(
-            Keys.revocations(world.app), 0, *(msgspec.msgpack.encode((user, "token", ends)) for user in people(tokens))
-        )
+        revoked = [msgspec.msgpack.encode((user, "token", ends)) for user in people(tokens)]
+        await world.run(Keys.revocations(world.app), margin_s=0, revoked=revoked)
     return {"tokens": tokens}
 
 
@@ -721,7 +724,7 @@ async def _revocations(world: World) -> Sizes:
     key = Keys.revocations(world.app)
     for number in range(world.of(1, 100)):
         await world.executor.command("ZADD", key, number + 1, number, key=key)
-    await world.run(key, 0)
+    await world.run(key, since=0)
     return {}
 
 
@@ -731,14 +734,14 @@ async def _note_newest(world: World) -> Sizes:
     return {}
 
 
-@case("set_field")
-async def _set_field(world: World) -> Sizes:
+@case("set_hash_field")
+async def _set_hash_field(world: World) -> Sizes:
     await world.count(AppRegistry(world.executor, client_key="c", api_key="a").end_tokens(FIRST_APP))
     return {}
 
 
-@case("take")
-async def _take(world: World) -> Sizes:
+@case("hit_rate_limit")
+async def _hit_rate_limit(world: World) -> Sizes:
     await world.count(world.store.throttle.hit_rate_limit(app=world.app, what="x", limit=1, window_ms=1000))
     return {}
 
@@ -746,18 +749,17 @@ async def _take(world: World) -> Sizes:
 # Events
 
 
-@case("take_events")
-async def _take_events(world: World) -> Sizes:
+@case("claim_shard")
+async def _claim_shard(world: World) -> Sizes:
     shard, _ = await events(world, world.of(3, 256))
-    await world.run(shard, "me", 1000, 256, 100, 1000)
+    await world.run(shard, holder="me", lease_ms=1000, entries=256, limit=100, hold_ms=1000)
     return {"entries": 256, "limit": 100}
 
 
-@case("settle_events")
-async def _settle_events(world: World) -> Sizes:
+@case("record_outcomes")
+async def _record_outcomes(world: World) -> Sizes:
     shard, pairs = await taken(world, world.of(3, 100))
-    outcomes = [part for pair in pairs for part in (pair, 1, 1, "delivered", 0, "")]
-    await world.run(shard, *outcomes)
+    await world.run(shard, outcomes=[OutcomeRow(pair, 1, 1, "delivered", 0, "") for pair in pairs])
     return {"outcomes": len(pairs)}
 
 
@@ -767,21 +769,21 @@ async def _replay_events(world: World) -> Sizes:
     for pair in pairs:
         waiting = await world.executor.command("HGET", shard + ":q", pair, key=shard)
         await world.executor.command("HSET", shard + ":x", pair, waiting, key=shard)
-    await world.run(shard, *pairs)
+    await world.run(shard, memberships=pairs)
     return {"pairs": len(pairs)}
 
 
-@case("share_events")
-async def _share_events(world: World) -> Sizes:
+@case("join_deliverers")
+async def _join_deliverers(world: World) -> Sizes:
     for holder in people(world.of(1, 50)):
-        await world.run(Keys.deliverers, holder, 1000)
+        await world.run(Keys.deliverers, holder=holder, lease_ms=1000)
     return {}
 
 
-@case("leave_events")
-async def _leave_events(world: World) -> Sizes:
+@case("release_shard")
+async def _release_shard(world: World) -> Sizes:
     shard, _ = await taken(world, 1)
-    await world.run(shard, "me")
+    await world.run(shard, holder="me")
     return {}
 
 
@@ -796,7 +798,9 @@ async def events(world: World, count: int) -> tuple[str, list[str]]:
 async def taken(world: World, count: int) -> tuple[str, list[str]]:
     """The same, when they have been taken and wait."""
     shard, pairs = await events(world, count)
-    await world.executor.call(world.executor.scripts["take_events"], [shard], ["me", 1000, 1000, 1000, 1000])
+    await world.executor.call(
+        lua.claim_shard(holder="me", lease_ms=1000, entries=1000, limit=1000, hold_ms=1000), shard
+    )
     return shard, pairs
 
 
@@ -841,6 +845,9 @@ async def test_a_script_costs_what_its_header_says(
 
 LOOPS = """\
 #!lua flags=no-writes
+-- Key        any
+-- Args       none
+-- Reply      text
 --@include lib/one
 -- for x in y do: a comment
 local text = "while true do repeat for do"
@@ -863,7 +870,7 @@ async def test_the_turns_of_all_loops_are_counted_and_nothing_else(server: Serve
     executor = await connect(server.url)
     executor.scripts = with_turns_counted(scripts.load_scripts("atomic", tmp_path))
     counting = Counting(executor)
-    await counting.of("loops", executor.call(executor.scripts["loops"], ["k"], []))
+    await counting.of("loops", executor.call(plain_call("loops"), "k"))
     await executor.close()
     assert counting.counted == [Cost(commands=0, turns=3 + 3 * 2 + 3 * 2 * 10 + 4 + 5)]
 

@@ -10,12 +10,13 @@ import pytest
 
 from readstate.domain.notices import Joined, Left, RoomChanged, decode_notice
 from readstate.domain.types import Made, Status
+from readstate.store import lua
 from readstate.store.connect import connect
-from readstate.store.executor import Executor, Part
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.rooms import MEMBERS_AT_ONCE
-from readstate.store.states import SEPARATOR
+from tests.support.calls import plain_call
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted, unread_of
 from tests.support.servers import Server
@@ -134,18 +135,18 @@ async def is_taken_over_by(store: RedisStore, app: str, members: Sequence[str], 
 
 async def first_script(store: RedisStore, executor: Executor, app: str, members: Sequence[str]) -> object:
     """The script of `taken_over` alone, after which the service dies: on the split plan its news is told to no member."""
-    args: list[Part] = [
-        app,
-        SEPARATOR.join(("a", "b")),
-        store.rooms._limit,
-        store.rooms._journal,
-        0,
-        2,
-        min(len(members), MEMBERS_AT_ONCE),
-    ]
-    reply = await executor.call(
-        executor.scripts["create_room"], [Keys.room(app, "r")], [*args, "owner", b'"ann"', *members]
+    call = lua.create_room(
+        app=app,
+        tags=("a", "b"),
+        limit=store.rooms._limit,
+        journal_moves=store.rooms._journal.moves,
+        journal_ms=store.rooms._journal.ms,
+        by_client=False,
+        profile=[("owner", b'"ann"')],
+        joining=members[:MEMBERS_AT_ONCE],
+        others=members[MEMBERS_AT_ONCE:],
     )
+    reply = await executor.call(plain_call(call.script, *call.args), Keys.room(app, "r"))
     return reply if executor.plan == "atomic" else reply[0]
 
 
@@ -193,8 +194,11 @@ async def test_members_beyond_the_first_lot_come_in_after_a_crash(
     await made_by_a_client(store, app, "ann", "eve")
     await posted(store, app)
     assert await first_script(store, executor, app, named) == 0
-    lot: list[Part] = [app, fanout_limit, store.rooms._journal, "", *named[100:200]]
-    await executor.call(executor.scripts["add_members"], [Keys.room(app, "r")], lot)
+    moves, ms = store.rooms._journal
+    call = lua.add_members(
+        app=app, limit=fanout_limit, journal_moves=moves, journal_ms=ms, made=Made.ANYHOW, members=named[100:200]
+    )
+    await executor.call(plain_call(call.script, *call.args), Keys.room(app, "r"))
     assert not await taken_over(store, app, *named)
     await is_taken_over_by(store, app, named, ["eve"])
     await store.rooms.delete_room(app=app, room="r")

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from readstate.domain.types import Deleted, Filter
 from readstate.errors import MessageUnknown, RoomUnknown
@@ -49,6 +51,26 @@ async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
     assert holes in await contents(store, app)
     await store.messages.delete_messages(app=app, room="r")
     assert holes not in await contents(store, app)
+
+
+async def test_messages_that_are_all_deleted_already_are_not_announced_again(
+    store: RedisStore, app: str, plan_url: str
+) -> None:
+    """Each was announced when it was deleted."""
+    await a_room(store, app)
+    async with Redis.from_url(plan_url) as client, client.pubsub() as channel:
+        await channel.subscribe(Keys.notices(app))
+        assert await channel.get_message(timeout=5)  # of the subscription
+        await posted(store, app, message="m")
+        await store.messages.delete_message(app=app, room="r", message="m")
+        assert (await store.messages.delete_messages(app=app, room="r")).count == 0
+        await posted(store, app, message="n")
+        kinds: list[str] = []
+        while kinds.count("message") < 2:
+            heard = await channel.get_message(timeout=5)
+            assert heard
+            kinds.append(msgspec.msgpack.decode(heard["data"])[0])
+    assert [kind for kind in kinds if kind in ("message", "deleted")] == ["message", "deleted", "message"]
 
 
 async def test_an_empty_room_has_nothing_to_delete(store: RedisStore, app: str) -> None:

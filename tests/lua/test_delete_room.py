@@ -2,10 +2,12 @@
 
 import pytest
 
+from readstate.domain.types import Made
 from readstate.errors import RoomUnknown
-from readstate.store import rooms
+from readstate.store import lua, rooms
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import DeletedRoom
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted
@@ -88,8 +90,10 @@ async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(
     """Until then the members wait for a day at most, and who asks finds nothing meanwhile."""
     await a_room(large, app, members=SEVEN)
     key = Keys.room(app, "r")
-    assert await large.rooms._change("delete_room", app, "r", [app]) == [1, 7]
-    assert await large.rooms._change("sweep_room", app, "r", [app, 3]) == 4
+    assert await large.rooms._change(lua.delete_room(app=app, made=Made.ANYHOW), app, "r") == DeletedRoom(
+        deleted=True, left=7
+    )
+    assert await large.rooms._change(lua.sweep_room(app=app, limit=3), app, "r") == 4
     assert 0 < await executor.command("TTL", key + ":g", key=key) <= 24 * 3600
     assert [await large.rooms.rooms_of(app=app, user=member) for member in SEVEN] == [[]] * 7
     assert not await large.rooms.delete_room(app=app, room="r")
@@ -99,10 +103,10 @@ async def test_a_sweep_that_was_broken_off_goes_on_when_deleting_again(
 async def test_a_sweep_does_not_touch_the_room_that_was_made_anew(large: RedisStore, app: str) -> None:
     """Who is in it stays in it; the others hear that they are not."""
     await a_room(large, app, members=SEVEN)
-    await large.rooms._change("delete_room", app, "r", [app])
+    await large.rooms._change(lua.delete_room(app=app, made=Made.ANYHOW), app, "r")
     await a_room(large, app, members=["ann", "zoe"], tags=["new"])
     await posted(large, app)
-    assert await large.rooms._change("sweep_room", app, "r", [app, 100]) == 0
+    assert await large.rooms._change(lua.sweep_room(app=app, limit=100), app, "r") == 0
     assert [await large.rooms.rooms_of(app=app, user=member) for member in ("ann", "zoe", "bob")] == [["r"], ["r"], []]
     assert [await large.badges.badge(app=app, user=member, tags=["new"]) for member in ("ann", "zoe", "bob")] == [
         1,
@@ -118,10 +122,10 @@ async def test_a_sweep_after_the_head_has_expired_says_that_the_room_is_gone(
     large: RedisStore, executor: Executor, app: str
 ) -> None:
     await a_room(large, app, members=SEVEN)
-    await large.rooms._change("delete_room", app, "r", [app])
+    await large.rooms._change(lua.delete_room(app=app, made=Made.ANYHOW), app, "r")
     key = Keys.room(app, "r")
     await executor.command("DEL", key, key=key)
-    assert await large.rooms._change("sweep_room", app, "r", [app, 100]) == 0
+    assert await large.rooms._change(lua.sweep_room(app=app, limit=100), app, "r") == 0
     assert [await large.rooms.rooms_of(app=app, user=member) for member in SEVEN] == [[]] * 7
 
 
@@ -151,7 +155,7 @@ async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_go
     """It is taken off the list when there is room again."""
     await a_room(large, app, members=SEVEN)
     await a_room(large, app, "other", members=SEVEN)
-    await large.rooms._change("delete_room", app, "r", [app, ""])
+    await large.rooms._change(lua.delete_room(app=app, made=Made.ANYHOW), app, "r")
     key = Keys.user(app, "ann")
     await executor.each_node("CONFIG", "SET", "maxmemory", 1)
     try:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from readstate.errors import MessageUnknown, Unavailable
-from readstate.store.executor import Executor, Part
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.script_calls import Part
 from tests.support.rooms import a_room, posted
 
 

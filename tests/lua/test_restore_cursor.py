@@ -2,14 +2,15 @@
 
 import pytest
 
+from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.plan_split import SplitPlan
+from readstate.store.plan_split import SplitPlan, as_change
 from readstate.store.redis_store import RedisStore
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 
-KEEP = "1024 7776000000"  # of the journal: moves, milliseconds
+JOURNAL = {"journal_moves": 1024, "journal_ms": 7_776_000_000}
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: 
     """The room may have lost the message too; what comes then must not be swallowed."""
     await a_room(store, app)
     await posted(store, app)
-    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 50, KEEP)
+    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=50, **JOURNAL)
     assert reply == 1
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -74,22 +75,25 @@ async def test_nothing_to_restore_changes_nothing(
     """An older cursor, or one of somebody who is not a member."""
     await a_room(store, app)
     await posted(store, app)
-    reply, _, _, _, news, _ = await run("restore_cursor", Keys.room(app, "r"), app, user, cursor, KEEP)
+    reply, _, _, _, news, _ = await run(
+        "restore_cursor", Keys.room(app, "r"), app=app, user=user, cursor=cursor, **JOURNAL
+    )
     assert (reply, news) == (0, [])
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
-    run: Run, store: RedisStore, executor: Executor, app: str
+    store: RedisStore, executor: Executor, app: str
 ) -> None:
     """What was done when the lost cursor was found is done all the same, and recovery goes on with other rooms."""
     await a_room_that_lost_a_read(store, executor, app)
-    _, revision, born, tags, news, _ = await run("mark_read", Keys.room(app, "r"), app, "ann", "m", KEEP, "")
+    call = lua.mark_read(app=app, user="ann", message="m", shard="", **JOURNAL)
+    change = await executor.call(as_change(call), Keys.room(app, "r"))
     # Large as it is, its members' copies stay as they are.
     await store.rooms.delete_room(app=app, room="r")
     before = await room_keys(executor, app)
     assert isinstance(store.outbox, SplitPlan)
-    await store.outbox._push(app, "r", revision, born, tags, news)
+    await store.outbox._push(app, "r", change)
     await store.outbox.idle()
     after = await room_keys(executor, app)
     assert after.keys() <= before.keys()
@@ -98,6 +102,6 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
 
 async def test_a_room_that_does_not_exist_has_nothing_to_restore(run: Run, executor: Executor, app: str) -> None:
     """Nothing is written."""
-    reply, _, _, _, news, _ = await run("restore_cursor", Keys.room(app, "r"), app, "ann", 1, KEEP)
+    reply, _, _, _, news, _ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, **JOURNAL)
     assert (reply, news) == (0, [])
     assert await room_keys(executor, app) == {}

@@ -9,6 +9,7 @@ from readstate.errors import LimitReached
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.states import SEPARATOR
 from readstate.store.user_limits import WEIGHT_LIMIT
 from tests.lua.conftest import Run
 from tests.support.contents import refused
@@ -29,7 +30,8 @@ def few(executor: Executor) -> RedisStore:
 
 async def load(run: Run, app: str, user: str, room: str = "", tags: str = "") -> Sequence[int]:
     """(is_in, rooms, tags, weight, new_tags, new_weight)"""
-    found: Sequence[int] = await run("user_load", Keys.user(app, user), room, tags)
+    wanted = tags.split(SEPARATOR) if tags else []
+    found: Sequence[int] = await run("user_load", Keys.user(app, user), room=room, tags=wanted)
     return found
 
 

@@ -19,6 +19,7 @@ from readstate.settings import Settings
 from readstate.store.connect import connect
 from readstate.store.keys import Keys
 from readstate.store.scripts import Library, Script
+from tests.support.calls import plain_call
 from tests.support.imkit import Imkit, in_process
 from tests.support.servers import Server
 from tests.support.waiting import wait_until
@@ -122,11 +123,12 @@ async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done
         writes=True,
         when_full=False,
     )
+    executor.scripts["endless"] = endless
     begun = time.monotonic()
     with pytest.raises(Unavailable, match="took too long"):
-        await executor.call(endless, [KEY], [])
+        await executor.call(plain_call("endless"), KEY)
     assert time.monotonic() - begun < 1.5
-    assert await executor.call(executor.scripts["badge"], [KEY], ["default", "al"]) == [0, 0, []]
+    assert await executor.call(plain_call("badge", "default", "al"), KEY) == [0, 0, []]
     await executor.close()
 
 

@@ -13,8 +13,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from readstate.store.executor import Executor, Part
+from readstate.store.executor import Executor
+from readstate.store.script_calls import Call
 from readstate.store.scripts import Script
+from tests.support.calls import plain_call
 
 FORMULA = re.compile(r"^-- Cost +commands <= (?P<commands>.+),(?:\n-- +| )turns <= (?P<turns>.+)$", re.MULTILINE)
 FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "log": lambda count: math.ceil(math.log2(count + 1))}
@@ -101,19 +103,18 @@ class Counting:
         finally:
             self._script = ""
 
-    async def _one(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        if script.name != self._script:
-            return await self._call(script, keys, args, repeatable=repeatable)
-        turns = self._executor.scripts["turns"]
-        await self._call(turns, [keys[0]], [])
-        await self._executor.command("CONFIG", "RESETSTAT", key=keys[0])
-        reply = await self._call(script, keys, args, repeatable=repeatable)
-        commands = await self._commands(keys[0])
-        self.counted.append(Cost(commands, await self._call(turns, [keys[0]], [])))
+    async def _one(self, call: Call[Any], key: str, *, repeatable: bool = True) -> Any:
+        if call.script != self._script:
+            return await self._call(call, key, repeatable=repeatable)
+        await self._call(plain_call("turns"), key)
+        await self._executor.command("CONFIG", "RESETSTAT", key=key)
+        reply = await self._call(call, key, repeatable=repeatable)
+        commands = await self._commands(key)
+        self.counted.append(Cost(commands, await self._call(plain_call("turns"), key)))
         return reply
 
-    async def _each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        return [await self._one(script, [key], args) for key, args in calls]
+    async def _each(self, calls: Sequence[tuple[str, Call[Any]]]) -> list[Any]:
+        return [await self._one(call, key) for key, call in calls]
 
     async def _commands(self, key: str) -> int:
         lines = (await self._executor.command("INFO", "commandstats", key=key)).decode().splitlines()

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from readstate.domain.types import Drift, Filter, Made, MemberState, Posted, Status
 from readstate.errors import MessageUnknown, ReadStateError
+from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import redis_store
@@ -359,8 +360,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         return self.times.pop(0) if len(self.times) > 1 else self.times[0]
 
     async def _revision(self, room: str) -> int:
-        reply = await self.bench.executor.call(self.bench.executor.scripts["snapshot"], [Keys.room(self.app, room)], [])
-        return int(reply[0])
+        return (await self.bench.executor.call(lua.snapshot(users=()), Keys.room(self.app, room))).revision
 
     async def _server_us(self, room: str) -> int:
         seconds, rest = await self.bench.executor.command("TIME", key=Keys.room(self.app, room))

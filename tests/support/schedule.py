@@ -7,13 +7,13 @@ without any timing.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from readstate.errors import ReadStateError
-from readstate.store.executor import Executor, Part
+from readstate.store.executor import Executor, Reply
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
-from readstate.store.scripts import Script
+from readstate.store.script_calls import Call, Part
 from tests.support.nouns import operation_of
 
 SETTLED = 10  # turns of the event loop after which every task waits for a ticket: no task takes more between two calls
@@ -36,11 +36,12 @@ class SteppedExecutor:
         self.plan, self.scripts = executor.plan, executor.scripts
         self.tickets: list[Ticket] = []
 
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        return await self._wait(script.name, lambda: self._executor.call(script, keys, args, repeatable=repeatable))
+    async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
+        made = await self._wait(call.script, lambda: self._executor.call(call, key, repeatable=repeatable))
+        return cast(Reply, made)
 
-    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        return list(await self._wait(script.name, lambda: self._executor.call_each(script, calls)))
+    async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
+        return list(await self._wait(calls[0][1].script, lambda: self._executor.call_each(calls)))
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         return await self._wait(str(parts[0]), lambda: self._executor.command(*parts, key=key, repeatable=repeatable))

@@ -30,7 +30,9 @@ from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
+from readstate.store import lua
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import ReadReply
 from readstate.store.redis_store import redis_store
 from tests.support.servers import Server
 
@@ -355,11 +357,15 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         assert (reading.message, reading.moved, reading.unread, reading.badge) == ("m1", True, 1, 1)
         assert await store.badges.badge(app=app, user="ben", tags=["t"]) == 2
         calls = [
-            (Keys.room(app, room), [app, "ben", message, "1024 7776000000", ""])
+            (
+                Keys.room(app, room),
+                lua.mark_read(app=app, user="ben", message=message, journal_moves=1024, journal_ms=10**9, shard=""),
+            )
             for room, message in (("r", "m2"), ("none", "m1"))
         ]
-        many = await executor.call_each(executor.scripts["mark_read"], calls)
-        assert many[0][:3] == [b"m2", 2, 1]
+        many = await executor.call_each(calls)
+        assert isinstance(many[0], ReadReply)
+        assert (many[0].message, many[0].seq, many[0].moved) == ("m2", 2, True)
         assert isinstance(many[1], RoomUnknown)
         with pytest.raises(NotMember):
             await store.reading.mark_read(app=app, room="r", user="eve", message="m1")

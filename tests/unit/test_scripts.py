@@ -6,6 +6,8 @@ import pytest
 
 from readstate.store.scripts import ScriptError, load_scripts
 
+HEADER = "-- Key        room\n-- Args       none\n-- Reply      text\n"
+
 
 @pytest.fixture
 def lua(tmp_path: Path) -> Path:
@@ -15,7 +17,7 @@ def lua(tmp_path: Path) -> Path:
         "local LIMIT = 7 -- a constant\n\nlocal function one()\n    return LIMIT\nend\n"
     )
     (tmp_path / "ask.lua").write_text(
-        '#!lua flags=no-writes\n--@include lib/one\nreturn { math.max(one(), 1), "LIMIT", LIMIT }\n'
+        f'#!lua flags=no-writes\n{HEADER}--@include lib/one\nreturn {{ math.max(one(), 1), "LIMIT", LIMIT }}\n'
     )
     return tmp_path
 
@@ -47,6 +49,6 @@ def test_all_names_change_with_any_of_the_text(lua: Path) -> None:
 )
 def test_files_that_do_not_fit_together_are_named(lua: Path, text: str, message: str) -> None:
     (lua / "lib" / "two.lua").write_text(text)
-    (lua / "ask.lua").write_text("#!lua\n--@include lib/one\n--@include lib/two\nreturn one()\n")
+    (lua / "ask.lua").write_text(f"#!lua\n{HEADER}--@include lib/one\n--@include lib/two\nreturn one()\n")
     with pytest.raises(ScriptError, match=message):
         load_scripts("atomic", lua)

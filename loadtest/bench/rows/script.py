@@ -18,8 +18,10 @@ from loadtest.bench.figures import MEASURES, Outcome, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
 from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
+from readstate.store import lua
 from readstate.store.keys import Keys
 from readstate.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
+from readstate.store.script_calls import Part
 
 EVERYBODY = 64  # users, and rooms that each is in
 CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
@@ -131,13 +133,20 @@ async def _post(server: Valkey, number: int) -> None:
         await all_of(post(store, room, message_id(number)) for room in _numbered("room"))
 
 
-def _arguments(number: int, shard: str = "") -> tuple[str | int, ...]:
+def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
     """Arguments of a mark_read of a random user in a random room; `shard` "": no event."""
-    room, kept = Keys.room(APP, "room__rand_int__"), f"{JOURNAL_MOVES} {JOURNAL_DAYS * 86_400_000}"
-    return 1, room, APP, "user__rand_int__", message_id(number), kept, shard
+    call = lua.mark_read(
+        app=APP,
+        user="user__rand_int__",
+        message=message_id(number),
+        journal_moves=JOURNAL_MOVES,
+        journal_ms=JOURNAL_DAYS * 86_400_000,
+        shard=shard,
+    )
+    return 1, Keys.room(APP, "room__rand_int__"), *call.args
 
 
-def _benchmark(server: Valkey, calls: int, *parts: str | int) -> float:
+def _benchmark(server: Valkey, calls: int, *parts: Part) -> float:
     """Calls per second."""
     command = [str(part) for part in parts]
     options = ["-s", server.socket, "-P", "1", "-c", str(CLIENTS), "-n", str(calls), "-r", str(EVERYBODY), "--csv"]

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from readstate.domain.identity import FIRST_APP, App
 from readstate.errors import Invalid
+from readstate.store import lua
 from readstate.store.decoding import by_field
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -194,7 +195,7 @@ class AppRegistry:
 
     async def _set(self, key: str, app: str, value: bytes | int, how: str = "HSET") -> None:
         """Set a field, also when the store is full: an app that fills it must be locked out."""
-        await self._executor.call(self._executor.scripts["set_field"], [key], [app, value, how])
+        await self._executor.call(lua.set_hash_field(field=app, value=value, command=how), key)
 
     async def _forget_old_key(self, app: str) -> None:
         key = Keys.old_api_key(app)

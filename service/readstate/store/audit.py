@@ -10,35 +10,29 @@ from typing import Any
 from msgspec import Struct
 
 from readstate.domain.types import Drift
+from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import CopyReply
 from readstate.store.outbox import Outbox
-from readstate.store.states import State
+from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
-
-
-class _Copy(Struct, frozen=True):
-    revision: int
-    cursor: int
-    unread: int
-    state: int
-    tags: bytes
 
 
 class _Said(Struct, frozen=True):
     """What a room says of one member."""
 
     revision: int
-    tags: bytes
+    tags: tuple[str, ...]
     cursor: int
     unread: int
     state: int
-    owed: bool
+    pending: bool
     ordered: bool
 
 
-_NO_COPY = _Copy(revision=0, cursor=0, unread=0, state=State.GONE, tags=b"")
+_NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, tags=())
 
 
 class Looked(Struct):
@@ -63,14 +57,12 @@ class RedisAudit:
 
     async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
         """One room: its own sums, and the copy of every member."""
-        compared, *head = await self._executor.call(
-            self._executor.scripts["audit_head"], [Keys.room(app, room)], [int(repair)]
-        )
-        self.looked.rooms += compared > 0
-        self.looked.values += compared
+        head = await self._executor.call(lua.audit_head(repair=repair), Keys.room(app, room))
+        self.looked.rooms += head.compared > 0
+        self.looked.values += head.compared
         drifts = [
-            Drift(app=app, user="", room=room, what=name.decode(), stored=stored.decode(), expected=expected.decode())
-            for name, stored, expected in zip(head[::3], head[1::3], head[2::3], strict=True)
+            Drift(app=app, user="", room=room, what=name, stored=stored, expected=expected)
+            for name, stored, expected in head.differences
         ]
         async for member in self._members(app, room):
             drifts += await self._pair(app, member, room, repair)
@@ -102,50 +94,43 @@ class RedisAudit:
         after = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
         if said.state != State.GONE and not also_as_member:
             return []
-        if said.owed or before != after or (before.revision > said.revision > 0 and said.state != State.GONE):
+        if said.pending or before != after or (before.revision > said.revision > 0 and said.state != State.GONE):
             return []
         compared = _compared(before, said)
         self.looked.values += len(compared)
         wrong = [(what, stored, expected) for what, stored, expected in compared if stored != expected]
         if wrong and repair:
-            await self._outbox.change("retell", app, room, [app, before.revision + 1, user])
+            call = lua.refresh_members(app=app, at_least=before.revision + 1, users=[user])
+            await self._outbox.change(call, app, room)
         return [
             Drift(app=app, user=user, room=room, what=what, stored=stored, expected=expected)
             for what, stored, expected in wrong
         ]
 
     async def _counters(self, app: str, user: str, repair: bool = False) -> list[Drift]:
-        compared, *flat = await self._executor.call(
-            self._executor.scripts["audit_counters"], [Keys.user(app, user)], [int(repair)]
-        )
+        counters = await self._executor.call(lua.audit_counters(repair=repair), Keys.user(app, user))
         self.looked.users += 1
-        self.looked.values += compared
+        self.looked.values += counters.compared
         return [
-            Drift(app=app, user=user, room="", what=what.decode(), stored=stored.decode(), expected=expected.decode())
-            for what, stored, expected in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+            Drift(app=app, user=user, room="", what=what, stored=stored, expected=expected)
+            for what, stored, expected in counters.differences
         ]
 
-    async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, _Copy]:
-        flat = await self._executor.call(self._executor.scripts["copies"], [Keys.user(app, user)], rooms)
-        return {
-            flat[i].decode(): _Copy(
-                revision=flat[i + 1], cursor=flat[i + 2], unread=flat[i + 3], state=flat[i + 4], tags=flat[i + 5]
-            )
-            for i in range(0, len(flat), 6)
-        }
+    async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, CopyReply]:
+        copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
+        return {copy.room: copy for copy in copies}
 
     async def _ask(self, app: str, room: str, user: str) -> _Said:
-        revision, tags, _, (_, cursor, unread, state, owed, ordered) = await self._executor.call(
-            self._executor.scripts["snapshot"], [Keys.room(app, room)], [user]
-        )
+        snapshot = await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
+        (said,) = snapshot.states
         return _Said(
-            revision=revision,
-            tags=tags,
-            cursor=cursor,
-            unread=unread,
-            state=state,
-            owed=owed == 1,
-            ordered=ordered == 1,
+            revision=snapshot.revision,
+            tags=snapshot.tags,
+            cursor=said.cursor,
+            unread=said.unread,
+            state=said.state,
+            pending=said.pending,
+            ordered=said.ordered,
         )
 
     async def _members(self, app: str, room: str) -> AsyncIterator[str]:
@@ -161,7 +146,7 @@ class RedisAudit:
                 return
 
 
-def _compared(copy: _Copy, said: _Said) -> list[tuple[str, str, str]]:
+def _compared(copy: CopyReply, said: _Said) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
     order = ("order", str(said.cursor) if said.ordered else "", str(said.cursor))
     if said.state == State.GONE and copy.state == State.DERIVED:
@@ -174,5 +159,5 @@ def _compared(copy: _Copy, said: _Said) -> list[tuple[str, str, str]]:
     if said.state != State.DERIVED:
         values.append(("unread", str(copy.unread), str(said.unread)))
     if said.state == State.ACTIVE:
-        values.append(("tags", copy.tags.decode(), said.tags.decode()))
+        values.append(("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(said.tags)))
     return states + values

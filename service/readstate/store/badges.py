@@ -1,13 +1,13 @@
 """Badges: unread over many rooms of a user."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from readstate.batches import gather_batched, in_batches
 from readstate.domain.types import TagBadges
-from readstate.store.decoding import tag_set, text, two_by_two
+from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import Snapshot
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.states import State
@@ -26,25 +26,25 @@ class RedisBadges(Operations):
     async def badge(
         self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
     ) -> int:
-        unread, large, elsewhere = await self._executor.call(
-            self._scripts["badge"], [Keys.user(app, user)], [app, user, *tags]
-        )
-        derived(large)
-        for count, room_tags in await self._ask_derived(app, user, elsewhere):
+        reply = await self._executor.call(lua.badge(app=app, user=user, tags=tags), Keys.user(app, user))
+        derived(reply.derived)
+        unread = reply.unread
+        for count, room_tags in await self._ask_derived(app, user, reply.elsewhere):
             if room_tags.issuperset(tags):
                 unread += count
-        return int(unread)
+        return unread
 
     async def badge_each(
         self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
     ) -> list[int]:
         badges: list[int] = []
         for batch in in_batches(users, BADGES_AT_ONCE):
-            calls = [(Keys.user(app, user), (app, user)) for user in batch]
-            replies = all_or_raise(await self._executor.call_each(self._scripts["badge"], calls))
-            for user, (unread, large, elsewhere) in zip(batch, replies, strict=True):
-                derived(user, large)
-                badges.append(unread + sum(count for count, _ in await self._ask_derived(app, user, elsewhere)))
+            calls = [(Keys.user(app, user), lua.badge(app=app, user=user, tags=())) for user in batch]
+            replies = all_or_raise(await self._executor.call_each(calls))
+            for user, reply in zip(batch, replies, strict=True):
+                derived(user, reply.derived)
+                asked = await self._ask_derived(app, user, reply.elsewhere)
+                badges.append(reply.unread + sum(count for count, _ in asked))
         return badges
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
@@ -54,37 +54,36 @@ class RedisBadges(Operations):
     async def badges_by_tags(
         self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
     ) -> TagBadges:
-        reply = await self._executor.call(self._scripts["badges_by_tags"], [Keys.user(app, user)], [app, user, *tags])
-        total, flat, large, elsewhere = reply
-        derived(large)
-        counts = {text(tag): int(unread) for tag, unread in two_by_two(flat)}
-        for count, room_tags in await self._ask_derived(app, user, elsewhere):
+        reply = await self._executor.call(lua.badges_by_tags(app=app, user=user, tags=tags), Keys.user(app, user))
+        derived(reply.derived)
+        total, counts = reply.total, reply.by_tag
+        for count, room_tags in await self._ask_derived(app, user, reply.elsewhere):
             asked = room_tags.intersection(tags) if tags else room_tags
             for tag in asked:
                 counts[tag] = counts.get(tag, 0) + count
             total += count if asked else 0
         return TagBadges(total=total, counts=counts)
 
-    async def _ask_derived(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
+    async def _ask_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[tuple[int, frozenset[str]]]:
         """Unread and tags of each active room among `rooms` that the user is a member of."""
         if self._executor.plan == "atomic":
             return await self._ask_derived_here(app, user, rooms)
 
-        async def ask(room: bytes) -> Any:
-            return await self._executor.call(self._scripts["snapshot"], [Keys.room(app, text(room))], [user])
+        async def ask(room: str) -> Snapshot:
+            return await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
 
         found = []
-        for _, tags, active, (_, _, unread, state, _, _) in await gather_batched(ask, rooms):
-            if active and state != State.GONE:
-                found.append((int(unread), frozenset(tag_set(tags))))
+        for snapshot in await gather_batched(ask, rooms):
+            (here,) = snapshot.states
+            if snapshot.active and here.state != State.GONE:
+                found.append((here.unread, frozenset(snapshot.tags)))
         return found
 
-    async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[bytes]) -> list[tuple[int, frozenset[str]]]:
+    async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[str]) -> list[tuple[int, frozenset[str]]]:
         """The same on one server, where a script reaches them from the user: DERIVED_AT_ONCE in one."""
         found: list[tuple[int, frozenset[str]]] = []
         for batch in in_batches(rooms, DERIVED_AT_ONCE):
-            replies = await self._executor.call(
-                self._scripts["derived_unread"], [Keys.user(app, user)], [app, user, *batch]
-            )
-            found += [(int(unread), frozenset(tag_set(tags))) for unread, tags in replies]
+            call = lua.derived_unread(app=app, user=user, rooms=batch)
+            replies = await self._executor.call(call, Keys.user(app, user))
+            found += [(reply.unread, frozenset(reply.tags)) for reply in replies]
         return found

@@ -8,11 +8,12 @@ from typing import Any
 from hiredis import ReplyError
 from redis.crc import key_slot
 
-from readstate.errors import Fault, Unavailable, UnknownOutcome
+from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store.connections import NodeConnection
-from readstate.store.executor import RETRY_S, Part, gather_outcomes
+from readstate.store.executor import RETRY_S, Reply, gather_outcomes
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, classify, redirect, reply_or_raise, unanswered
+from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
 from readstate.store.urls import address_of, at_node
 
@@ -33,15 +34,16 @@ class Cluster:
         self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
         self._mapping: asyncio.Lock = asyncio.Lock()
 
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        parts = ("FCALL", script.function, len(keys), *keys, *args)
+    async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
+        script = self.scripts[call.script]
         try:
-            return await self._route(keys[0], parts, repeatable, script)
+            reply = await self._route(key, ("FCALL", script.function, 1, key, *call.args), repeatable, script)
         except UnknownOutcome as error:
             raise unanswered(script, error) from None
+        return call.read(reply)
 
-    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        return await gather_outcomes(self.call(script, [key], args) for key, args in calls)
+    async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
+        return await gather_outcomes(self.call(call, key) for key, call in calls)
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         return await self._route(key, parts, repeatable)

@@ -22,8 +22,10 @@ import msgspec
 from readstate.batches import in_batches
 from readstate.domain.deliveries import Batch, Dead, DeadLetter, Delivered, Due, Outcome
 from readstate.domain.events import ReadEvent
-from readstate.store.executor import Executor, Part
+from readstate.store import lua
+from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
+from readstate.store.lua_replies import OutcomeRow
 from readstate.store.states import SEPARATOR
 
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies
@@ -43,28 +45,36 @@ class RedisEvents:
 
     def __init__(self, executor: Executor, *, lease_s: float = LEASE_S) -> None:
         self._executor = executor
-        self._scripts = executor.scripts
         self._holder = secrets.token_hex(12)
         self.lease_s = lease_s
 
     async def share(self) -> tuple[int, str]:
-        deliverers, refusing = await self._run("share_events", Keys.deliverers, [self._holder, self._lease_ms])
-        return deliverers, refusing.decode()
+        call = lua.join_deliverers(holder=self._holder, lease_ms=self._lease_ms)
+        reply = await self._executor.call(call, Keys.deliverers)
+        return reply.deliverers, reply.refusing_target
 
     async def claim_shard(self, shard: int, *, limit: int) -> Batch:
-        args: list[Part] = [self._holder, self._lease_ms, ENTRIES_AT_ONCE, limit, self._lease_ms]
-        held, now_ms, waiting, more, broken, records = await self._run("take_events", Keys.events(shard), args)
-        if not held:
+        call = lua.claim_shard(
+            holder=self._holder, lease_ms=self._lease_ms, entries=ENTRIES_AT_ONCE, limit=limit, hold_ms=self._lease_ms
+        )
+        # Repeated, it hands out other events; those of the lost reply are due again when their time is over.
+        reply = await self._executor.call(call, Keys.events(shard))
+        if not reply.held:
             return Batch(held=False)
-        due = tuple(map(_decode_due, records))
-        return Batch(held=True, now_ms=now_ms, waiting=waiting, more=more == 1, broken=broken, due=due)
+        return Batch(
+            held=True,
+            now_ms=reply.now_ms,
+            waiting=reply.waiting,
+            more=reply.more,
+            broken=reply.broken,
+            due=tuple(map(_decode_due, reply.due)),
+        )
 
     async def record_outcomes(self, shard: int, outcomes: Sequence[Outcome]) -> None:
-        parts = [part for outcome in outcomes for part in _parts(outcome)]
-        await self._run("settle_events", Keys.events(shard), parts)
+        await self._executor.call(lua.record_outcomes(outcomes=map(_row, outcomes)), Keys.events(shard))
 
     async def release_shard(self, shard: int) -> None:
-        await self._run("leave_events", Keys.events(shard), [self._holder])
+        await self._executor.call(lua.release_shard(holder=self._holder), Keys.events(shard))
 
     async def depart(self) -> None:
         await self._executor.command("ZREM", Keys.deliverers, self._holder, key=Keys.deliverers)
@@ -86,20 +96,17 @@ class RedisEvents:
         for shard in range(EVENT_SHARDS):
             # All are listed first: HSCAN over a hash that shrinks meanwhile may leave some out.
             pairs = [
-                _pair(one.event) async for one in self._dead_letters(shard) if wanted is None or one.event.id in wanted
+                _membership(one.event)
+                async for one in self._dead_letters(shard)
+                if wanted is None or one.event.id in wanted
             ]
             for batch in in_batches(pairs, _DEAD_LETTERS_AT_ONCE):
-                replayed += await self._run("replay_events", Keys.events(shard), batch)
+                replayed += await self._executor.call(lua.replay_events(memberships=batch), Keys.events(shard))
         return replayed
 
     @property
     def _lease_ms(self) -> int:
         return int(self.lease_s * 1000)
-
-    async def _run(self, script: str, key: str, args: Sequence[Part]) -> Any:
-        # A repeated `claim_shard` hands out other events. Those of the lost reply are due again
-        # later.
-        return await self._executor.call(self._scripts[script], [key], args)
 
     async def _dead_letters(self, shard: int) -> AsyncIterator[DeadLetter]:
         key = Keys.dead_letters(shard)
@@ -114,16 +121,17 @@ class RedisEvents:
                 return
 
 
-def _pair(event: ReadEvent) -> str:
+def _membership(event: ReadEvent) -> str:
     return SEPARATOR.join((event.app, event.room, event.member))
 
 
-def _parts(outcome: Outcome) -> tuple[Part, ...]:
-    """An outcome as settle_events.lua takes it."""
-    event = outcome.event
-    place = (_pair(event), event.revision, event.seq)
+def _row(outcome: Outcome) -> OutcomeRow:
+    verdict, sent, detail = "later", 0, ""
     if isinstance(outcome, Delivered):
-        return (*place, "delivered", 0, "")
-    if isinstance(outcome, Dead):
-        return (*place, "dead", 0, outcome.reason)
-    return (*place, "later", outcome.sent, outcome.wait_ms)
+        verdict = "delivered"
+    elif isinstance(outcome, Dead):
+        verdict, detail = "dead", outcome.reason
+    else:
+        sent, detail = outcome.sent, str(outcome.wait_ms)
+    event = outcome.event
+    return OutcomeRow(_membership(event), event.revision, event.seq, verdict, sent, detail)

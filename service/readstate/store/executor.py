@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from readstate.errors import ReadStateError
+from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
 
-Part = str | int | bytes  # of a command
 RETRY_S = 0.05  # between two tries of a call that the store refuses for now
 
 Reply = TypeVar("Reply")
@@ -19,15 +19,15 @@ class Executor(Protocol):
     plan: Plan
     scripts: dict[str, Script]
 
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
-        """Run a script in the slot of its first key. Returns its reply, with bulk strings as bytes.
+    async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
+        """Run a script (store/lua.py) in the slot of its key. Returns its reply.
 
         `repeatable`: running it twice is the same as running it once. Raises the refusal whose code
         the script answered, Unavailable, UnknownOutcome, ScriptFailed.
         """
 
-    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
-        """Run a repeatable script for several (key, arguments) together.
+    async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
+        """Run several repeatable calls, each with its key, together.
 
         Returns for each the reply, or the refusal or fault that it ended in.
         """
@@ -51,12 +51,12 @@ class Executor(Protocol):
     async def close(self) -> None: ...
 
 
-def all_or_raise(replies: list[Any]) -> list[Any]:
+def all_or_raise(replies: list[Reply | ReadStateError]) -> list[Reply]:
     """The replies of `call_each`, if none is a refusal or fault. Raises the first one that is."""
     for reply in replies:
         if isinstance(reply, ReadStateError):
             raise reply
-    return replies
+    return replies  # type: ignore[return-value]  # none is an error
 
 
 async def gather_outcomes(calls: Iterable[Awaitable[Reply]]) -> list[Reply | ReadStateError]:

@@ -1,5 +1,6 @@
 """When something happened last."""
 
+from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
@@ -11,7 +12,6 @@ class RedisLatest:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._scripts = executor.scripts
 
     async def note_newest(self, *, app: str, what: str, at_ms: int) -> bool:
         return await self._note(app, what, at_ms) <= at_ms
@@ -21,5 +21,5 @@ class RedisLatest:
 
     async def _note(self, app: str, what: str, at_ms: int) -> int:
         """Note a time; the latest known one, 0 for none."""
-        key = Keys.newest(app, what)
-        return int(await self._executor.call(self._scripts["note_newest"], [key], [at_ms, NEWEST_KEPT_MS]))
+        call = lua.note_newest(at_ms=at_ms, kept_ms=NEWEST_KEPT_MS)
+        return await self._executor.call(call, Keys.newest(app, what))

@@ -2,18 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from readstate.batches import in_batches
 from readstate.domain.limits import MESSAGES_COUNTED
 from readstate.domain.types import Deleted, Made, MessageRef, Posted
 from readstate.errors import Fault, MessageUnknown, RoomUnknown
-from readstate.store.decoding import text
-from readstate.store.executor import Executor, Part
+from readstate.store import lua
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.rooms import RedisRooms
+from readstate.store.states import Journal
 
 MESSAGES_COUNTED_AT_ONCE = 500  # messages in one script
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without searching
@@ -23,7 +23,14 @@ class RedisMessages(Operations):
     """Implements domain.messages.Messages."""
 
     def __init__(
-        self, executor: Executor, outbox: Outbox, rooms: RedisRooms, *, fanout_limit: int, history: int, journal: str
+        self,
+        executor: Executor,
+        outbox: Outbox,
+        rooms: RedisRooms,
+        *,
+        fanout_limit: int,
+        history: int,
+        journal: Journal,
     ) -> None:
         super().__init__(executor, outbox)
         self._rooms = rooms
@@ -48,25 +55,25 @@ class RedisMessages(Operations):
         notify: bool = True,
         made: Made = Made.ANYHOW,
     ) -> Posted:
-        kept: list[Part] = [self._limit, self._history, self._journal]
-        args: list[Part] = [
-            app,
-            sender or "",
-            message or "",
-            int(countable),
-            int(sender_must_be_member),
-            body,
-            *kept,
-            sent_ms or 0,
-            made.value,
-        ]
-        args += [
-            int(by_time),
-            int(countable if move_cursor is None else move_cursor),
-            int(countable if as_last is None else as_last),
-            int(notify),
-        ]
-        posted = _posted(await self._change("post", app, room, args, repeatable=bool(message)))
+        call = lua.post(
+            app=app,
+            sender=sender or "",
+            message=message or "",
+            countable=int(countable),
+            must_be_member=sender_must_be_member,
+            body=body,
+            limit=self._limit,
+            history=self._history,
+            journal_moves=self._journal.moves,
+            journal_ms=self._journal.ms,
+            sent_ms=sent_ms or 0,
+            made=made,
+            by_time=by_time,
+            sender_reads=countable if move_cursor is None else move_cursor,
+            as_last=countable if as_last is None else as_last,
+            notify=notify,
+        )
+        posted = await self._change(call, app, room, repeatable=bool(message))
         if posted.created:
             key = Keys.message(app, posted.message)
             # The post is done, whatever becomes of this: without it find_message has to look further.
@@ -75,37 +82,37 @@ class RedisMessages(Operations):
         return posted
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
-        return _posted(
-            await self._executor.call(self._scripts["edit_message"], [Keys.room(app, room)], [app, message, body])
-        )
+        call = lua.edit_message(app=app, message=message, body=body)
+        return await self._executor.call(call, Keys.room(app, room))
 
     async def delete_message(self, *, app: str, room: str, message: str) -> Deleted:
-        return Deleted(count=await self._change("delete_message", app, room, [app, message]))
+        return Deleted(count=await self._change(lua.delete_message(app=app, message=message), app, room))
 
     async def recall_message(self, *, app: str, room: str, message: str, body: str) -> Deleted:
-        return Deleted(count=await self._change("recall_message", app, room, [app, message, body]))
+        call = lua.recall_message(app=app, message=message, body=body)
+        return Deleted(count=await self._change(call, app, room))
 
     async def delete_messages(
         self, *, app: str, room: str, before: str | None = None, before_ms: int | None = None
     ) -> Deleted:
-        deleted, more = 0, True
-        while more:  # so many are looked at in one script
-            count, more, first = await self._change("delete_messages", app, room, [app, before or "", before_ms or 0])
-            deleted += count
-        return Deleted(deleted, text(first) or None)
+        call = lua.delete_messages(app=app, before=before or "", before_ms=before_ms or 0)
+        deleted = 0
+        while True:  # so many are looked at in one script
+            reply = await self._change(call, app, room)
+            deleted += reply.count
+            if not reply.more:
+                return Deleted(deleted, reply.first)
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
-        seq, sender, at_ms = await self._executor.call(
-            self._scripts["message"], [Keys.room(app, room)], [message, after]
-        )
-        return MessageRef(message, seq, text(sender) or None, at_ms)
+        reply = await self._executor.call(lua.message(message=message, after=after), Keys.room(app, room))
+        return MessageRef(message, reply.seq, reply.sender, reply.at_ms)
 
     async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
         count = below = 0
         for _ in range(MESSAGES_COUNTED // MESSAGES_COUNTED_AT_ONCE):
-            args = [since_ms, after, below, MESSAGES_COUNTED_AT_ONCE]
-            more, below = await self._executor.call(self._scripts["count_messages"], [Keys.room(app, room)], args)
-            count += more
+            call = lua.count_messages(since_ms=since_ms, after=after, below=below, limit=MESSAGES_COUNTED_AT_ONCE)
+            reply = await self._executor.call(call, Keys.room(app, room))
+            count, below = count + reply.count, reply.below
             if not below:
                 break
         return count
@@ -114,7 +121,7 @@ class RedisMessages(Operations):
         self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
     ) -> str:
         key = Keys.message(app, message)
-        noted = text(await self._executor.command("GET", key, key=key) or b"")
+        noted = (await self._executor.command("GET", key, key=key) or b"").decode()
         # Also asked when nothing is noted, so that a message of strangers costs as much as one that
         # is not there.
         if await self._rooms.among(app, user, [noted]) and await self._with_message(app, [noted], message):
@@ -128,10 +135,6 @@ class RedisMessages(Operations):
 
     async def _with_message(self, app: str, rooms: Sequence[str], message: str) -> list[str]:
         """Those of the rooms that hold this message."""
-        replies = await self._ask_each("message", app, rooms, [message, 0], unknown=(RoomUnknown, MessageUnknown))
-        return [room for room, reply in zip(rooms, replies, strict=True) if reply != []]
-
-
-def _posted(reply: Sequence[Any]) -> Posted:
-    message, seq, ordinal, at_ms, created, moved, sender = reply
-    return Posted(text(message), seq, ordinal, at_ms, created == 1, moved, text(sender) or None)
+        call = lua.message(message=message, after=0)
+        replies = await self._ask_each(call, app, rooms, unknown=(RoomUnknown, MessageUnknown))
+        return [room for room, reply in zip(rooms, replies, strict=True) if reply is not None]

@@ -1,12 +1,14 @@
 """How the change of a room reaches its members: the plans have this face in common."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from readstate.errors import ReadStateError
-from readstate.store.executor import Executor, Part
+from readstate.store.executor import Executor, Reply
 from readstate.store.plan_atomic import AtomicPlan
 from readstate.store.plan_split import SplitPlan
+from readstate.store.script_calls import Call
+from readstate.store.states import Journal
 
 
 class Outbox(Protocol):
@@ -15,18 +17,16 @@ class Outbox(Protocol):
     A member whom a change has not reached yet is *pending*.
     """
 
-    def change(
-        self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True
-    ) -> Awaitable[Any]:
+    def change(self, call: Call[Reply], app: str, room: str, *, repeatable: bool = True) -> Awaitable[Reply]:
         """Run a room's script and push its updates. Gives the script's reply when all are pushed.
 
         Raises what Executor.call does; UnknownOutcome also when an update cannot be pushed.
         """
 
     def change_each(
-        self, script: str, app: str, changes: Sequence[tuple[str, Sequence[Part]]]
-    ) -> Awaitable[list[Any | ReadStateError]]:
-        """Run one script for several (room, arguments) together.
+        self, app: str, changes: Sequence[tuple[str, Call[Reply]]]
+    ) -> Awaitable[list[Reply | ReadStateError]]:
+        """Run scripts for several rooms, (room, call), together.
 
         Gives for each the reply, or the refusal or fault that it ended in.
         """
@@ -43,6 +43,6 @@ class Outbox(Protocol):
     async def close(self) -> None: ...
 
 
-def outbox_for(executor: Executor, journal: str) -> Outbox:
-    """The outbox of the plan that `executor` runs. `journal`: its limits, as scripts take them."""
+def outbox_for(executor: Executor, journal: Journal) -> Outbox:
+    """The outbox of the plan that `executor` runs."""
     return SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)

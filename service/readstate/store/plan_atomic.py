@@ -4,11 +4,11 @@ So no member is ever pending.
 """
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
 
 from readstate.errors import ReadStateError
-from readstate.store.executor import Executor, Part
+from readstate.store.executor import Executor, Reply
 from readstate.store.keys import Keys
+from readstate.store.script_calls import Call
 
 
 class AtomicPlan:
@@ -16,17 +16,14 @@ class AtomicPlan:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._scripts = executor.scripts
 
-    def change(
-        self, script: str, app: str, room: str, args: Sequence[Part], *, repeatable: bool = True
-    ) -> Awaitable[Any]:
-        return self._executor.call(self._scripts[script], [Keys.room(app, room)], args, repeatable=repeatable)
+    def change(self, call: Call[Reply], app: str, room: str, *, repeatable: bool = True) -> Awaitable[Reply]:
+        return self._executor.call(call, Keys.room(app, room), repeatable=repeatable)
 
     def change_each(
-        self, script: str, app: str, changes: Sequence[tuple[str, Sequence[Part]]]
-    ) -> Awaitable[list[Any | ReadStateError]]:
-        return self._executor.call_each(self._scripts[script], [(Keys.room(app, room), args) for room, args in changes])
+        self, app: str, changes: Sequence[tuple[str, Call[Reply]]]
+    ) -> Awaitable[list[Reply | ReadStateError]]:
+        return self._executor.call_each([(Keys.room(app, room), call) for room, call in changes])
 
     async def push_pending(self, app: str, room: str, members: Sequence[str]) -> None:
         pass

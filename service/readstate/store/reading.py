@@ -1,23 +1,26 @@
 """Cursors: how far each member has read."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from readstate.domain.limits import check_many
 from readstate.domain.types import MarkedRead
 from readstate.errors import Invalid, ReadStateError
+from readstate.store import lua
 from readstate.store.badges import RedisBadges
-from readstate.store.decoding import text, texts
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import ReadReply
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
+from readstate.store.states import Journal
 
 
 class RedisReading(Operations):
     """Implements domain.reading.Reading."""
 
-    def __init__(self, executor: Executor, outbox: Outbox, badges: RedisBadges, *, journal: str, events: bool) -> None:
+    def __init__(
+        self, executor: Executor, outbox: Outbox, badges: RedisBadges, *, journal: Journal, events: bool
+    ) -> None:
         super().__init__(executor, outbox)
         self._outbox = outbox
         self._badges = badges
@@ -35,15 +38,36 @@ class RedisReading(Operations):
         with_badge: bool = True,
         derived: Callable[[int], None] = lambda _: None,
     ) -> MarkedRead:
-        args = (app, user, message, self._journal, self._event_shard(app, room) if tell_backend else "")
-        reply = await self._change("mark_read", app, room, args)
+        call = lua.mark_read(
+            app=app,
+            user=user,
+            message=message,
+            journal_moves=self._journal.moves,
+            journal_ms=self._journal.ms,
+            shard=self._event_shard(app, room) if tell_backend else "",
+        )
+        reply = await self._change(call, app, room)
         return await self._with_badge(app, user, reply, derived) if with_badge else _marked(reply)
 
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
     ) -> tuple[list[MarkedRead | ReadStateError], int]:
-        changes = [(room, (app, user, message, self._journal, self._event_shard(app, room))) for room, message in items]
-        replies = await self._outbox.change_each("mark_read", app, changes)
+        moves, ms = self._journal
+        changes = [
+            (
+                room,
+                lua.mark_read(
+                    app=app,
+                    user=user,
+                    message=message,
+                    journal_moves=moves,
+                    journal_ms=ms,
+                    shard=self._event_shard(app, room),
+                ),
+            )
+            for room, message in items
+        ]
+        replies = await self._outbox.change_each(app, changes)
         outcomes = [reply if isinstance(reply, ReadStateError) else _marked(reply) for reply in replies]
         return outcomes, await self._badges.badge(app=app, user=user, derived=derived)
 
@@ -57,37 +81,43 @@ class RedisReading(Operations):
         tell_backend: bool = True,
         with_badge: bool = True,
     ) -> MarkedRead | None:
-        args = (app, user, until_ms or 0, self._journal, self._event_shard(app, room) if tell_backend else "")
-        reply = await self._change("mark_read_until", app, room, args)
-        if not reply[0]:
+        call = lua.mark_read_until(
+            app=app,
+            user=user,
+            until_ms=until_ms or 0,
+            journal_moves=self._journal.moves,
+            journal_ms=self._journal.ms,
+            shard=self._event_shard(app, room) if tell_backend else "",
+        )
+        reply = await self._change(call, app, room)
+        if not reply.message:
             return None
         return await self._with_badge(app, user, reply) if with_badge else _marked(reply)
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str | None = None) -> None:
-        await self._change("mark_unread", app, room, [app, user, message or ""])
+        await self._change(lua.mark_unread(app=app, user=user, message=message or ""), app, room)
 
     async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
         if count < 0:
             raise Invalid("count", "count must be 0 or more")
-        return int(await self._change("set_unread", app, room, [app, user, count]))
+        return await self._change(lua.set_unread(app=app, user=user, count=count), app, room)
 
     async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
         check_many("messages", messages)
-        return texts(await self._executor.call(self._scripts["acknowledge"], [Keys.room(app, room)], [user, *messages]))
+        return await self._executor.call(lua.acknowledge(user=user, messages=messages), Keys.room(app, room))
 
     def _event_shard(self, app: str, room: str) -> int | str:
         return Keys.event_shard(Keys.room(app, room)) if self._events else ""
 
     async def _with_badge(
-        self, app: str, user: str, reply: Sequence[Any], derived: Callable[[int], None] = lambda _: None
+        self, app: str, user: str, reply: ReadReply, derived: Callable[[int], None] = lambda _: None
     ) -> MarkedRead:
         """The answer with the user's badge: a script cannot tell it on the split plan or beside derived rooms."""
-        message, seq, moved, unread, badge = reply
-        if badge < 0:
+        badge = reply.badge
+        if badge is None:
             badge = await self._badges.badge(app=app, user=user, derived=derived)
-        return MarkedRead(text(message), seq, moved == 1, unread, badge)
+        return MarkedRead(reply.message, reply.seq, reply.moved, reply.unread, badge)
 
 
-def _marked(reply: Sequence[Any]) -> MarkedRead:
-    message, seq, moved, unread, _ = reply
-    return MarkedRead(text(message), seq, moved == 1, unread, None)
+def _marked(reply: ReadReply) -> MarkedRead:
+    return MarkedRead(reply.message, reply.seq, reply.moved, reply.unread, None)

@@ -19,8 +19,10 @@ from readstate.batches import in_batches
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE, check_many
 from readstate.domain.types import Filter, MessageRef, Receipt, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid
-from readstate.store.executor import Executor, Part, all_or_raise
+from readstate.store import lua
+from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import Person
 
 MOST_MARKS = (
     256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
@@ -55,18 +57,6 @@ class Token(Struct, frozen=True, array_like=True):
     marks: Annotated[list[Mark], Meta(max_length=MOST_MARKS)]  # of the walk over members by cursor
 
 
-class Found(Struct, frozen=True, array_like=True):
-    """Somebody as receipts.lua answers them."""
-
-    member: bytes
-    at: int
-    exact: int
-    left_at: int  # -1 for a member
-    trail: list[
-        int
-    ]  # cursor, 0, cursor, at, ...: where they stood at the first page and since; empty when they have not moved
-
-
 _decode = msgspec.msgpack.Decoder(Token).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -76,7 +66,6 @@ class RedisReceipts:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._scripts = executor.scripts
 
     async def page(
         self,
@@ -98,13 +87,12 @@ class RedisReceipts:
     ) -> list[ReceiptCount | None]:
         check_many("messages", messages)
         key = Keys.room(app, room)
-        calls: list[tuple[str, list[Part]]] = [
-            (key, [after, *batch]) for batch in in_batches(messages, RECEIPTS_COUNTED_AT_ONCE)
-        ]
-        replies = await self._executor.call_each(self._scripts["receipt_counts"], calls or [(key, [after])])
-        counts = itertools.chain.from_iterable(all_or_raise(replies))
+        batches = in_batches(messages, RECEIPTS_COUNTED_AT_ONCE) if messages else [()]
+        calls = [(key, lua.receipt_counts(after=after, messages=batch)) for batch in batches]
+        counts = itertools.chain.from_iterable(all_or_raise(await self._executor.call_each(calls)))
         return [
-            ReceiptCount(message, *count) if count else None for message, count in zip(messages, counts, strict=True)
+            ReceiptCount(message, count.read, count.unread, count.left) if count else None
+            for message, count in zip(messages, counts, strict=True)
         ]
 
 
@@ -119,42 +107,47 @@ async def receipts_page(
     if token.marks:
         since = token.marks[0].at
         await asyncio.sleep(SURELY_LATER_S)
-    args = [message, which.value, limit, token.part, token.place, token.last, since, after]
-    reply = await executor.call(executor.scripts["receipts"], [room_key], args)
-    seq, sender, at_ms, read, unread, left, born_ms, revision, now, part, place, last, people = reply
-    next_token = Token(part.decode(), int(place), last.decode(), revision, token.marks)
-    first = seq if which is Filter.READ else 0
-    shown = [
-        one for one in msgspec.convert(people, list[Found], strict=False) if not was_shown(one, token.marks, first)
-    ]
-    readers = [Receipt(one.member.decode(), born_ms + one.at, one.exact == 1, one.left_at >= 0) for one in shown]
-    if part and token.part != "y":
-        next_token = replace(next_token, marks=_marked(token, now, next_token))
+    call = lua.receipts(
+        message=message,
+        which=which.value,
+        limit=limit,
+        part=token.part,
+        place=token.place,
+        last=token.last,
+        since=since,
+        after=after,
+    )
+    reply = await executor.call(call, room_key)
+    next_token = Token(reply.part, reply.place, reply.last, reply.revision, token.marks)
+    first = reply.seq if which is Filter.READ else 0
+    shown = [one for one in reply.people if not was_shown(one, token.marks, first)]
+    readers = [Receipt(one.member, reply.created_ms + one.at, one.exact, one.left_at >= 0) for one in shown]
+    if reply.part and token.part != "y":
+        next_token = replace(next_token, marks=_marked(token, reply.now, next_token))
         await asyncio.sleep(SURELY_LATER_S)
     return ReceiptsPage(
-        message=MessageRef(message, seq, sender.decode() or None, at_ms),
-        read=read,
-        unread=unread,
-        left=left,
+        message=MessageRef(message, reply.seq, reply.sender, reply.at_ms),
+        read=reply.read,
+        unread=reply.unread,
+        left=reply.left,
         readers=tuple(readers) if which is Filter.READ else (),
         non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-        next=make_token(next_token) if part else None,
+        next=make_token(next_token) if reply.part else "",
     )
 
 
-def was_shown(one: Found, marks: Sequence[Mark], first: int) -> bool:
+def was_shown(one: Person, marks: Sequence[Mark], first: int) -> bool:
     """Whether a page before has shown somebody: at its moment they stood between where it began and where it ended.
 
     `first`: the cursor at which the walk began. A move in the very millisecond of a page may have been before or after it; then they are
     shown again rather than left out.
     """
-    member = one.member.decode()
     began = (first - 1, "")
     for mark in marks:
         ended = (mark.place, mark.last)
         if 0 <= one.left_at <= mark.at or not one.trail:
             return False
-        if all(began < (place, member) <= ended for place in _places(one.trail, mark.at)):
+        if all(began < (place, one.member) <= ended for place in _places(one.trail, mark.at)):
             return True
         began = ended
     return False

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from readstate.errors import Fault
+from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import OWING_SHARDS, Keys
 from readstate.store.replies import ScriptFailed
@@ -45,7 +46,7 @@ class Recovery:
             return
         rooms, entry = Keys.owing_of(key), (int(now), f"{app}:{room}")
         if script.when_full:
-            await self._executor.call(self._executor.scripts["enter"], [rooms], entry)
+            await self._executor.call(lua.add_to_sorted_set(entries=[entry]), rooms)
         else:
             await self._executor.command("ZADD", rooms, *entry, key=rooms)
         if len(self._entered) >= _MAX_ENTRIES:
@@ -89,9 +90,9 @@ class Recovery:
                 rooms = Keys.owing(shard)
                 try:
                     # One worker at a time is enough for a shard.
-                    watch = [Keys.owing_watch(shard)], [int(RECOVERY_EVERY_S * 1000)]
-                    watching, _ = await self._executor.call(self._executor.scripts["take"], *watch, repeatable=False)
-                    if watching == 1:
+                    call = lua.hit_rate_limit(window_ms=int(RECOVERY_EVERY_S * 1000))
+                    watching = await self._executor.call(call, Keys.owing_watch(shard), repeatable=False)
+                    if watching.calls == 1:
                         await self._recover_shard(rooms, time.time() - RECOVERY_AGE_S)
                 except Fault as fault:
                     logger.warning("recovery of pending updates was put off: %s", fault)

@@ -2,18 +2,18 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from readstate.batches import in_batches
 from readstate.domain.limits import MAX_MEMBERS_SHOWN
 from readstate.domain.types import Made, MemberState, Room, RoomSummary, Status, Subscriptions
 from readstate.errors import Fault, RoomUnknown
-from readstate.store.decoding import message_ref, tag_set, text, texts, two_by_two
-from readstate.store.executor import Executor, Part
+from readstate.store import lua
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.lua_replies import MemberReply, RoomReply, Summary
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
-from readstate.store.states import SEPARATOR
+from readstate.store.states import Journal
 from readstate.store.user_limits import UserLimits
 
 MEMBERS_AT_ONCE = 100  # who come or go in one script
@@ -25,7 +25,7 @@ class RedisRooms(Operations):
     """Implements domain.rooms.Rooms."""
 
     def __init__(
-        self, executor: Executor, outbox: Outbox, *, limits: UserLimits, fanout_limit: int, journal: str
+        self, executor: Executor, outbox: Outbox, *, limits: UserLimits, fanout_limit: int, journal: Journal
     ) -> None:
         super().__init__(executor, outbox)
         self._user_limits = limits
@@ -43,72 +43,77 @@ class RedisRooms(Operations):
         by_client: bool = False,
     ) -> bool:
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        fields: list[Part] = [part for item in (profile or {}).items() for part in item]
-        args: list[Part] = [app, SEPARATOR.join(tags), self._limit, self._journal, int(by_client), len(fields)]
         first, rest = members[:MEMBERS_AT_ONCE], members[MEMBERS_AT_ONCE:]
-        args += [len(first), *fields, *members]
-        while (reply := await self._change("create_room", app, room, args)) == _TAKING_OVER:
+        call = lua.create_room(
+            app=app,
+            tags=tags,
+            limit=self._limit,
+            journal_moves=self._journal.moves,
+            journal_ms=self._journal.ms,
+            by_client=by_client,
+            profile=tuple((profile or {}).items()),
+            joining=first,
+            others=rest,
+        )
+        while (outcome := await self._change(call, app, room)) == _TAKING_OVER:
             pass  # so many leave at a time
-        if rest and (reply == 1 or not by_client):
+        if rest and (outcome == 1 or not by_client):
             # A room that is deleted meanwhile was made, and is gone.
             with contextlib.suppress(RoomUnknown):
-                await self._change_members(
-                    "add_members", app, room, [app, self._limit, self._journal, Made.ANYHOW.value], rest
-                )
-        return bool(reply == 1)
+                await self._add(app, room, rest, Made.ANYHOW)
+        return outcome == 1
 
     async def add_members(
         self, *, app: str, room: str, members: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
     ) -> list[str]:
         tags = (await self.room(app=app, room=room, user=None)).tags
         await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client, retags=False)
-        return await self._change_members(
-            "add_members", app, room, [app, self._limit, self._journal, made.value], members
-        )
+        return await self._add(app, room, members, made)
 
     async def invite(self, *, app: str, room: str, users: Sequence[str], made: Made = Made.ANYHOW) -> list[str]:
-        args = [MAX_INVITATIONS, made.value, *users]
-        return texts(await self._executor.call(self._scripts["invite"], [Keys.room(app, room)], args))
+        call = lua.invite(most=MAX_INVITATIONS, made=made, users=users)
+        return await self._executor.call(call, Keys.room(app, room))
 
     async def remove_members(
         self, *, app: str, room: str, members: Sequence[str], made: Made = Made.ANYHOW
     ) -> list[str]:
-        return await self._change_members("remove_members", app, room, [app, self._limit, made.value], members)
+        removed: list[str] = []
+        for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
+            call = lua.remove_members(app=app, limit=self._limit, made=made, members=batch)
+            removed += await self._change(call, app, room)
+        return removed
 
     async def set_tags(
         self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
     ) -> bool:
         if (await self.room(app=app, room=room, user=None)).member_count <= self._limit:
             key = Keys.room(app, room)
-            members = [
-                text(field) for field in await self._executor.command("HKEYS", key, key=key) if field
-            ]  # "" is the head
+            fields = await self._executor.command("HKEYS", key, key=key)
+            members = [field.decode() for field in fields if field]  # "" is the head
             await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        return bool(
-            await self._change("set_tags", app, room, [app, SEPARATOR.join(tags), self._limit, made.value]) == 1
-        )
+        return await self._change(lua.set_tags(app=app, tags=tags, limit=self._limit, made=made), app, room)
 
     async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
-        return bool(await self._change("set_status", app, room, [app, status.value, made.value]) == 1)
+        return await self._change(lua.set_status(app=app, active=status is Status.ACTIVE, made=made), app, room)
 
     async def set_profile(self, *, app: str, room: str, profile: Mapping[str, bytes], made: Made = Made.ANYHOW) -> None:
-        fields: list[Part] = [part for item in profile.items() for part in item]
-        await self._executor.call(self._scripts["set_profile"], [Keys.room(app, room)], [app, made.value, *fields])
+        call = lua.set_profile(app=app, made=made, profile=profile.items())
+        await self._executor.call(call, Keys.room(app, room))
 
     async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
-        deleted, left = await self._change("delete_room", app, room, [app, made.value])
+        reply = await self._change(lua.delete_room(app=app, made=made), app, room)
+        left = reply.left
         # The room is gone, whatever becomes of this: who is not told finds out when they next ask for it.
         with contextlib.suppress(Fault):
             while left > 0:
-                left = await self._change("sweep_room", app, room, [app, MEMBERS_AT_ONCE])
-        return bool(deleted)
+                left = await self._change(lua.sweep_room(app=app, limit=MEMBERS_AT_ONCE), app, room)
+        return reply.deleted
 
     async def room(self, *, app: str, room: str, user: str | None = None) -> Room:
-        args = [user or ""]
-        return _room(room, user, await self._executor.call(self._scripts["room"], [Keys.room(app, room)], args))
+        return _room(room, user, await self._executor.call(lua.room(user=user or ""), Keys.room(app, room)))
 
     async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
-        replies = await self._ask_each("room", app, rooms, [user])
+        replies = await self._ask_each(lua.room(user=user), app, rooms)
         return [_room(room, user, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
 
     async def room_summary_each(
@@ -121,37 +126,38 @@ class RedisRooms(Operations):
         fields: Sequence[str] = (),
         last_read: bool = False,
     ) -> list[RoomSummary | None]:
-        replies = await self._ask_each("room_summary", app, rooms, [user, 2 if last_read else int(tags), *fields])
+        call = lua.room_summary(user=user, with_tags=tags or last_read, with_last_read=last_read, fields=fields)
+        replies = await self._ask_each(call, app, rooms)
         return [
             _summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)
         ]
 
     async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
-        return _members(await self._executor.call(self._scripts["members"], [Keys.room(app, room)], [limit]))
+        return _members(await self._executor.call(lua.members(limit=limit), Keys.room(app, room)))
 
     async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
-        return [_members(flat) for flat in await self._ask_each("members", app, rooms, [limit])]
+        return [_members(reply or ()) for reply in await self._ask_each(lua.members(limit=limit), app, rooms)]
 
     async def rooms_of(self, *, app: str, user: str) -> list[str]:
-        rooms, derived = await self._executor.call(self._scripts["rooms"], [Keys.user(app, user)], [])
-        return [*texts(rooms), *await self._in_derived(app, user, texts(derived))]
+        reply = await self._executor.call(lua.rooms(), Keys.user(app, user))
+        return [*reply.rooms, *await self._in_derived(app, user, reply.derived)]
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
-        changed, derived, removed = await self._executor.call(
-            self._scripts["subscriptions"], [Keys.user(app, user)], [since_ms]
-        )
-        large = dict(_rooms_at(derived))
+        reply = await self._executor.call(lua.subscriptions(since_ms=since_ms), Keys.user(app, user))
+        large = dict(reply.derived)
         there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
-        return Subscriptions((*_rooms_at(changed), *there), _rooms_at(removed))
+        return Subscriptions((*reply.changed, *there), tuple(reply.removed))
 
-    async def _change_members(
-        self, script: str, app: str, room: str, args: Sequence[Part], members: Sequence[str]
-    ) -> list[str]:
-        """Run a script for some members after the others, so that none keeps the store busy for long; all that the runs answer."""
-        changed: list[str] = []
+    async def _add(self, app: str, room: str, members: Sequence[str], made: Made) -> list[str]:
+        """Add members, some after the others, so that no script keeps the store busy for long. Returns the new ones."""
+        moves, ms = self._journal
+        added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
-            changed += texts(await self._change(script, app, room, [*args, *batch]))
-        return changed
+            call = lua.add_members(
+                app=app, limit=self._limit, journal_moves=moves, journal_ms=ms, made=made, members=batch
+            )
+            added += await self._change(call, app, room)
+        return added
 
     async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
         """Those of the rooms that the user's side lists as derived that are there; one that was deleted meanwhile is taken off the list."""
@@ -159,7 +165,7 @@ class RedisRooms(Operations):
         # Who only asks is answered, whatever becomes of this: a full store takes nothing, and the next one to ask tries again.
         with contextlib.suppress(Fault):
             for room in set(rooms).difference(there):
-                await self._change("retell", app, room, [app, 0, user])
+                await self._change(lua.refresh_members(app=app, at_least=0, users=[user]), app, room)
         return there
 
     async def among(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
@@ -168,44 +174,39 @@ class RedisRooms(Operations):
         return [room.room for room in found if room is not None]
 
 
-def _rooms_at(flat: Sequence[Any]) -> tuple[tuple[str, int], ...]:
-    return tuple((text(room), int(at_ms)) for room, at_ms in two_by_two(flat))
-
-
-def _room(room: str, user: str | None, reply: Sequence[Any]) -> Room:
-    active, tags, created_ms, seq, members, profile, last, me, invited, by_client = reply
+def _room(room: str, user: str | None, reply: RoomReply) -> Room:
+    me = reply.me
     return Room(
         room=room,
-        status=Status(active),
-        tags=tag_set(tags),
-        profile={text(name): bytes(value) for name, value in two_by_two(profile)},
-        created_ms=created_ms,
-        seq=seq,
-        member_count=members,
-        last=message_ref(last),
-        me=MemberState(user or "", me[0], me[1], text(me[2]) or None, me[3], me[4] == 1, me[5] or None, me[6])
+        status=Status(reply.active),
+        tags=reply.tags,
+        profile=reply.profile,
+        created_ms=reply.created_ms,
+        seq=reply.seq,
+        member_count=reply.member_count,
+        last=reply.last,
+        me=MemberState(
+            user or "", me.cursor, me.unread, me.last_read, me.moved_ms, me.has_read, me.marked_ms or None, me.joined
+        )
         if me
         else None,
-        invited=invited == 1,
-        by_client=by_client == 1,
+        invited=reply.invited,
+        by_client=reply.by_client,
     )
 
 
-def _summary(room: str, user: str, fields: Sequence[str], reply: Sequence[Any]) -> RoomSummary:
-    active, created_ms, last, unread, moved_ms, has_read, marked_ms, tags, profile, last_read = reply
+def _summary(room: str, user: str, fields: Sequence[str], reply: Summary) -> RoomSummary:
+    marked_ms = reply.marked_ms or None
     return RoomSummary(
         room=room,
-        status=Status(active),
-        created_ms=created_ms,
-        last=message_ref(last),
-        tags=tag_set(tags),
-        profile={name: value for name, value in zip(fields, profile, strict=True) if value is not None},
-        me=MemberState(user, 0, unread, text(last_read) or None, moved_ms, has_read == 1, marked_ms or None),
+        status=Status(reply.active),
+        created_ms=reply.created_ms,
+        last=reply.last,
+        tags=reply.tags,
+        profile={name: value for name, value in zip(fields, reply.profile, strict=True) if value is not None},
+        me=MemberState(user, 0, reply.unread, reply.last_read, reply.moved_ms, reply.has_read, marked_ms),
     )
 
 
-def _members(flat: Sequence[Any]) -> list[MemberState]:
-    return [
-        MemberState(member=text(flat[i]), cursor=flat[i + 1], unread=flat[i + 2], last_read=text(flat[i + 3]) or None)
-        for i in range(0, len(flat), 4)
-    ]
+def _members(replies: Sequence[MemberReply]) -> list[MemberState]:
+    return [MemberState(one.member, one.cursor, one.unread, one.last_read) for one in replies]

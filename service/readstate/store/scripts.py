@@ -1,13 +1,19 @@
-"""The scripts: files of `lua/`, put together as one library of functions that the server keeps (FUNCTION LOAD, FCALL).
+"""The scripts: files of `lua/`, assembled into one library of functions that the server keeps (FUNCTION LOAD, FCALL).
 
-A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the plan that runs. Such a library is a
-row of definitions, each `local function ... end` or one `local` line. They come first, each under a line that names where it stands,
-dependencies before what needs them; then each script as a function. A constant (`local NAME = 12`) is put in as its value; any other
-variable is set anew in every call, unless its line ends in `-- kept`.
+A script declares its arguments and its reply in its header (script_headers.py), and finds its key as
+`key` and each argument as a local of the declared name.
 
-Why functions and not EVALSHA: the server runs a script's text from its first line in every call and so makes each of its functions anew,
-for 0.1 us each. Why one library: what they share is there once, and the server's garbage collector goes over all of it again and again
-(docs/decisions/0008). All names end in a digest of the whole: two versions of the service can work on one server.
+A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the
+plan that runs. Such a library is a row of definitions, each `local function ... end` or one `local`
+statement. They come first, each under a line that names where it stands, dependencies before what
+needs them; then each script as a function. A constant (`local NAME = 12`) is put in as its value. A
+variable `local NAME = ARG.name` holds that argument of the script that is called. Any other variable
+is set anew in every call, unless its text ends in `-- kept`.
+
+Why functions and not EVALSHA: the server runs a script's text from its first line in every call and
+so makes each of its functions anew, for 0.1 us each. Why one library: what they share is there once,
+and the server's garbage collector goes over all of it again and again (docs/decisions/0008). All
+names end in a digest of the whole: two versions of the service can work on one server.
 
 A script's first line is `#!lua` and may end in one of two flags:
 
@@ -20,35 +26,41 @@ Any other script is then refused with OOM before it begins. None is stopped in t
 looks at its memory before a script and not within (`pre_command_oom_state` in src/script.c of Valkey).
 It checks MISCONF, NOREPLICAS and READONLY before a script as well.
 
-What a script costs at most stands in its header, as `-- Cost       commands <= 6 + 2 * members, turns <= members`: the Redis commands
-that it runs, and how often the bodies of its loops are entered, those of the libraries and of `string.gmatch` included. The formulas
-are Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where it is not plain. `members` and
-`lot` are users, `tags` those of a room. tests/lua/test_cost_formulas.py runs each script at its limits and counts.
+What a script costs at most stands in its header, as `-- Cost       commands <= 6 + 2 * members,
+turns <= members`: the Redis commands that it runs, and how often the bodies of its loops are entered,
+those of the libraries, of `string.gmatch` and of taking a list of arguments included. The formulas are
+Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where
+it is not plain. `members` and `lot` are users, `tags` those of a room.
+tests/lua/test_cost_formulas.py runs each script at its limits and counts.
 
-Two things come on top. On the split plan, a call that is repeated tells up to 500 members whom the
-room still owes news, with two commands and five turns each. And where an older version has written a
-user's side, the first tag set that comes or goes takes one walk over all of that user's tag sets.
+Two things come on top. On the split plan, a call that is repeated pushes up to 500 pending updates of
+the room, with two commands and five turns each. And where an older version has written a user's side,
+the first tag set that comes or goes takes one walk over all of that user's tag sets.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
+from readstate.store.script_headers import Argument, Header, read_header
+
 Plan = Literal["atomic", "split"]
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINITION = re.compile(
     r"^local function (?P<function>\w+)\(.*?^end$"
-    r"|^local (?P<names>[\w, ]+?)(?: =[^\n]*)?$"
+    r"|^local (?P<names>[\w, ]+?)(?: = \{\n.*?^\}[^\n]*| =[^\n]*)?$"
     r"|^(?P<stray>[^\s-][^\n]*|-[^-][^\n]*)$",
     re.MULTILINE | re.DOTALL,
 )
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
-_ASSIGNED = re.compile(r" =.*$", re.MULTILINE)
+_ARGUMENT = re.compile(r"^local (?P<variable>\w+) = ARG\.(?P<argument>\w+)$")
+_ASSIGNED = re.compile(r" =.*$", re.DOTALL)
 _WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
 _LIBRARY = re.compile(
     r"\b(?:redis|cmsgpack|struct|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()"
@@ -56,6 +68,7 @@ _LIBRARY = re.compile(
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
+FEW = 3  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
 
 
@@ -92,14 +105,18 @@ def lua_dir() -> Path:
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
     """Every script of `directory` (default: lua_dir()) by name, assembled for `plan`."""
     root = directory or lua_dir()
-    libraries: dict[str, list[_Definition]] = {}
-    bodies = {path.stem: path.read_text(encoding="utf-8") for path in sorted(root.glob("*.lua"))}
+    libraries: dict[str, _Library] = {}
+    bodies = script_texts(root)
+    headers = {name: read_header(name, body) for name, body in bodies.items()}
     for name, body in bodies.items():
         for library in _included(body, plan):
             _collect(library, root, plan, libraries, (name,))
-    definitions = [definition for library in libraries.values() for definition in library]
+    used = {name: _used(_included(body, plan), libraries) for name, body in bodies.items()}
+    definitions = [definition for library in libraries.values() for definition in library.definitions]
     _check_names(definitions)
-    code = _assemble(definitions, bodies)
+    for name, header in headers.items():
+        _check_arguments(name, header, [libraries[library] for library in used[name]], definitions)
+    code = _assemble(libraries, used, bodies, headers)
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
     named = _named(plan, digest)
     made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
@@ -115,12 +132,25 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
     }
 
 
+def script_texts(directory: Path | None = None) -> dict[str, str]:
+    """The files of all scripts by name."""
+    root = directory or lua_dir()
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(root.glob("*.lua"))}
+
+
 class _Definition(Struct, frozen=True):
     """One definition of a library."""
 
     place: str  # file and line
     names: frozenset[str]
     text: str
+
+
+class _Library(Struct, frozen=True):
+    """A file of lua/lib."""
+
+    definitions: list[_Definition]
+    includes: list[str]
 
 
 _DIGEST = "<digest>"
@@ -136,31 +166,130 @@ def _check_names(definitions: Sequence[_Definition]) -> None:
             places[name] = definition.place
 
 
+def _check_arguments(
+    name: str, header: Header, libraries: Sequence[_Library], definitions: Sequence[_Definition]
+) -> None:
+    """No argument hides a definition, and the script declares every argument that its libraries use."""
+    declared = {argument.name for argument in header.arguments} | {"key"}
+    if hidden := declared & {defined for definition in definitions for defined in definition.names}:
+        raise ScriptError(f"{name}.lua: {', '.join(sorted(hidden))} is defined in a library already")
+    for definition in (definition for library in libraries for definition in library.definitions):
+        match = _ARGUMENT.match(definition.text)
+        if match and match["argument"] not in declared:
+            raise ScriptError(f"{name}.lua: {definition.place} needs the argument {match['argument']}")
+
+
 def _named(what: str, digest: str) -> str:
     return f"{PREFIX}{what}_{digest}"
 
 
-def _assemble(definitions: Sequence[_Definition], bodies: Mapping[str, str]) -> str:
+def _assemble(
+    libraries: Mapping[str, _Library],
+    used: Mapping[str, frozenset[str]],
+    bodies: Mapping[str, str],
+    headers: Mapping[str, Header],
+) -> str:
     """The library's code, with _DIGEST for the digest of all of it."""
+    definitions = [definition for library in libraries.values() for definition in library.definitions]
     constants = {next(iter(definition.names)): value for definition in definitions if (value := _constant(definition))}
-    others = [definition for definition in definitions if not _constant(definition)]
-    begin = ["KEYS, ARGV = keys, args", *(_set_anew(definition) for definition in others if _is_variable(definition))]
+    taken = [match for definition in definitions if (match := _ARGUMENT.match(definition.text))]
+    reset = [_set_anew(one) for one in definitions if _is_variable(one) and not _ARGUMENT.match(one.text)]
+    given = [f"{match['variable']} = {match['argument']}_given" for match in taken]
+    parameters = ", ".join(f"{match['argument']}_given" for match in taken)
+    shared = _shared(libraries, used)
     parts = [
-        *(f"-- {definition.place}\n{_declared(definition)}" for definition in others),
-        "\n".join(["local function begin(keys, args)", *begin, "end"]),
-        *(_registered(name, body) for name, body in bodies.items()),
+        *(_declared(libraries[name]) for name in libraries if name in shared),
+        _TAKE_LIST,
+        "\n".join([f"local function begin({parameters})", _BINDING, *given, *reset, "end"]),
     ]
+    for group in _groups({name: names - shared for name, names in used.items()}):
+        own = frozenset[str]().union(*(used[name] for name in group)) - shared
+        parts += ["do", *(_declared(libraries[name]) for name in libraries if name in own)]
+        parts += [
+            _registered(name, bodies[name], headers[name], [match["argument"] for match in taken]) for name in group
+        ]
+        parts.append("end")
     code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
-    return "local KEYS, ARGV\n" + _bind(code)
+    return _bind(code)
 
 
-def _registered(name: str, body: str) -> str:
+def _used(included: Sequence[str], libraries: Mapping[str, _Library]) -> frozenset[str]:
+    """The libraries that are included, by others as well."""
+    return frozenset(included).union(*(_used(libraries[name].includes, libraries) for name in included))
+
+
+def _shared(libraries: Mapping[str, _Library], used: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Libraries of more than a few scripts, and those with variables, which `begin` sets."""
+    users = Counter(name for names in used.values() for name in names)
+    found = [
+        name for name, library in libraries.items() if users[name] > FEW or any(map(_is_variable, library.definitions))
+    ]
+    return _used(found, libraries)
+
+
+def _groups(own: Mapping[str, frozenset[str]]) -> list[list[str]]:
+    """The scripts, those together that use a library which is not shared.
+
+    Each group stands in a block with its libraries: Lua allows 200 local variables in one place.
+    """
+    groups: list[tuple[list[str], frozenset[str]]] = []
+    for name, libraries in own.items():
+        joined = [group for group in groups if group[1] & libraries]
+        groups = [group for group in groups if not group[1] & libraries]
+        names = [member for group in joined for member in group[0]]
+        groups.append(([*names, name], libraries.union(*(group[1] for group in joined))))
+    return [names for names, _ in groups]
+
+
+_BINDING = "-- binding"
+_TAKE_LIST = """\
+local no_items = {}
+local function take_list(args, first, last)
+    local list = {}
+    for i = first, last do
+        list[i - first + 1] = args[i]
+    end
+    return list
+end"""
+
+
+def _registered(name: str, body: str, header: Header, given: Sequence[str]) -> str:
     """A script as a function of the library."""
     _, _, rest = body.partition("\n")
     named = ", ".join(f'"{flag}"' for flag in _flags(body))
     flags = f", flags = {{{named}}}" if named else ""
-    callback = f"function(keys, args)\nbegin(keys, args)\n-- {name}.lua:2\n{rest}end"
+    places = {argument.name: place for place, argument in enumerate(header.arguments, 1)}
+    passed = ", ".join(f"args[{places[name]}]" if name in places else "nil" for name in given)
+    callback = f"function(keys, args)\nbegin({passed})\n{_locals(header)}\n-- {name}.lua:2\n{rest}end"
     return f'redis.register_function{{function_name = "{_named(name, _DIGEST)}"{flags}, callback = {callback}}}'
+
+
+def _locals(header: Header) -> str:
+    """The statements that bind a script's key and arguments to locals."""
+    single = [argument for argument in header.arguments if not argument.many]
+    lists = [argument for argument in header.arguments if argument.many]
+    if list(header.arguments) != single + lists:
+        raise ScriptError(f"{header}: lists come last")
+    names = ", ".join(["key", *(argument.name for argument in single)])
+    values = ", ".join(["keys[1]", *(_converted(argument, f"args[{n}]") for n, argument in enumerate(single, 1))])
+    lines = [f"local {names} = {values}"]
+    if len(lists) == 1:
+        first_place = len(single) + 1
+        whole = f"#args >= {first_place} and take_list(args, {first_place}, #args) or no_items" if single else "args"
+        return "\n".join([*lines, f"local {lists[0].name} = {whole}"])
+    first = f"{len(single) + 1}"
+    for argument in lists[:-1]:
+        lines.append(f"local {argument.name}_end = {first} + args[{first}]")
+        lines.append(f"local {argument.name} = take_list(args, {first} + 1, {argument.name}_end)")
+        first = f"{argument.name}_end + 1"
+    return "\n".join([*lines, *(f"local {one.name} = take_list(args, {first}, #args)" for one in lists[-1:])])
+
+
+def _converted(argument: Argument, value: str) -> str:
+    """An argument as the script sees it."""
+    if argument.type == "int":
+        return f"tonumber({value})"
+    return f'{value} == "1"' if argument.type == "flag" else value
 
 
 def _flags(body: str) -> list[str]:
@@ -175,7 +304,7 @@ def _bind(code: str) -> str:
     code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
     # While a library is loaded, most of them are not there yet.
     first = f"if not {_bound(names[0])} then {bound} = {', '.join(names)} end"
-    return f"local {bound}\n" + code.replace("KEYS, ARGV = keys, args", f"KEYS, ARGV = keys, args\n{first}", 1)
+    return f"local {bound}\n" + code.replace(_BINDING, first, 1)
 
 
 def _bound(name: str) -> str:
@@ -184,12 +313,17 @@ def _bound(name: str) -> str:
 
 def _is_variable(definition: _Definition) -> bool:
     """Whether every call sets it anew: neither a function nor marked as kept between calls."""
-    return not definition.text.startswith("local function") and not definition.text.endswith("-- kept")
+    is_function = definition.text.startswith("local function")
+    return not (is_function or definition.text.endswith("-- kept") or _constant(definition))
 
 
-def _declared(definition: _Definition) -> str:
-    """A function, or what is kept, as it stands; of a variable its name."""
-    return _ASSIGNED.sub("", definition.text) if _is_variable(definition) else definition.text
+def _declared(library: _Library) -> str:
+    """The definitions of a library: functions and what is kept as they stand, of a variable its name."""
+    return "\n".join(
+        f"-- {one.place}\n{_ASSIGNED.sub('', one.text) if _is_variable(one) else one.text}"
+        for one in library.definitions
+        if not _constant(one)
+    )
 
 
 def _set_anew(definition: _Definition) -> str:
@@ -201,9 +335,7 @@ def _included(text: str, plan: Plan) -> list[str]:
     return [match["library"] or f"lib/plan_{plan}" for match in _DIRECTIVE.finditer(text)]
 
 
-def _collect(
-    library: str, root: Path, plan: Plan, libraries: dict[str, list[_Definition]], within: tuple[str, ...]
-) -> None:
+def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, _Library], within: tuple[str, ...]) -> None:
     """Add the definitions of `library` to `libraries` after those of everything that it includes itself."""
     if library in within:
         raise ScriptError(f"lua/{library}.lua includes itself: {' -> '.join((*within, library))}")
@@ -213,9 +345,10 @@ def _collect(
     if not path.is_file():
         raise ScriptError(f"{path} is missing; it is included by {within[-1]}")
     text = path.read_text(encoding="utf-8")
-    for inner in _included(text, plan):
+    includes = _included(text, plan)
+    for inner in includes:
         _collect(inner, root, plan, libraries, (*within, library))
-    libraries[library] = list(_definitions(text, path.name))
+    libraries[library] = _Library(list(_definitions(text, path.name)), includes)
 
 
 def _definitions(text: str, file: str) -> Iterator[_Definition]:

@@ -8,9 +8,10 @@ from hiredis import ReplyError
 
 from readstate.errors import ReadStateError, UnknownOutcome
 from readstate.store.connections import NodeConnection
-from readstate.store.executor import RETRY_S, Part
+from readstate.store.executor import RETRY_S, Reply
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, classify, reply_or_raise, unanswered
+from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
 
 
@@ -24,31 +25,32 @@ class SingleServer:
         self._address = address
         self.scripts = scripts
 
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Part], *, repeatable: bool = True) -> Any:
+    async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
+        script = self.scripts[call.script]
         try:
-            reply = await self._connection.call(
-                "FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable
-            )
+            reply = await self._connection.call("FCALL", script.function, 1, key, *call.args, repeatable=repeatable)
             if isinstance(reply, ReplyError):
-                return reply_or_raise(await self._call_again(reply, script, keys, args, repeatable))
+                reply = reply_or_raise(await self._call_again(reply, script, key, call.args, repeatable))
         except UnknownOutcome as error:
             raise unanswered(script, error) from None
-        return reply
+        return call.read(reply)
 
-    async def call_each(self, script: Script, calls: Sequence[tuple[str, Sequence[Part]]]) -> list[Any]:
+    async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
         # Without a task for each: they leave in one write and come back in order.
         pending = [
-            self._connection.call("FCALL", script.function, 1, key, *args, repeatable=True) for key, args in calls
+            self._connection.call("FCALL", self.scripts[call.script].function, 1, key, *call.args, repeatable=True)
+            for key, call in calls
         ]
-        replies: list[Any] = []
-        for (key, args), future in zip(calls, pending, strict=True):
+        replies: list[Reply | ReadStateError] = []
+        for (key, call), future in zip(calls, pending, strict=True):
             try:
                 reply = await future
                 if isinstance(reply, ReplyError):
-                    reply = reply_or_raise(await self._call_again(reply, script, [key], args, True))
+                    script = self.scripts[call.script]
+                    reply = reply_or_raise(await self._call_again(reply, script, key, call.args, True))
+                replies.append(call.read(reply))
             except ReadStateError as error:
-                reply = error
-            replies.append(reply)
+                replies.append(error)
         return replies
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
@@ -70,9 +72,7 @@ class SingleServer:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def _call_again(
-        self, reply: Any, script: Script, keys: Sequence[str], args: Sequence[Part], repeatable: bool
-    ) -> Any:
+    async def _call_again(self, reply: Any, script: Script, key: str, args: Sequence[Part], repeatable: bool) -> Any:
         """Call again while error replies prove that the script did not run, within one deadline."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DEADLINE_S
@@ -84,7 +84,5 @@ class SingleServer:
                 await asyncio.sleep(RETRY_S)
             else:
                 break
-            reply = await self._connection.call(
-                "FCALL", script.function, len(keys), *keys, *args, repeatable=repeatable
-            )
+            reply = await self._connection.call("FCALL", script.function, 1, key, *args, repeatable=repeatable)
         return reply

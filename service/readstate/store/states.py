@@ -1,8 +1,16 @@
 """What the scripts and the store agree on besides keys; the other half is lua/lib/states.lua."""
 
 from enum import IntEnum
+from typing import NamedTuple
 
 SEPARATOR = "\x1f"  # joins a sorted tag set to one string
+
+
+class Journal(NamedTuple):
+    """How much of each member's journal is kept."""
+
+    moves: int
+    ms: int
 
 
 class State(IntEnum):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from readstate.domain.identity import FIRST_APP, IssuedToken, Revocation, Revocations, Session
 from readstate.domain.notices import TokensRevoked, encode_notice
 from readstate.errors import TokenConflict, TokenUnknown, UserUnknown
+from readstate.store import lua
 from readstate.store.decoding import by_field
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -121,11 +122,11 @@ class RedisTokens:
         return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in live.items()]
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
-        now_s, newest, found = await self._executor.call(
-            self._executor.scripts["revocations"], [Keys.revocations(app)], [since]
+        reply = await self._executor.call(lua.revocations(since=since), Keys.revocations(app))
+        revoked = map(_revoked, reply.revoked)
+        return Revocations(
+            reply.now_s, reply.newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked]
         )
-        revoked = map(_revoked, found)
-        return Revocations(now_s, newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked])
 
     async def _now_s(self, key: str) -> int:
         """The clock of the store, at `key`.
@@ -184,7 +185,7 @@ class RedisTokens:
             for known, one in tokens.items()
         }
         revoked = [_pack(_Revoked(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
-        await self._executor.call(self._executor.scripts["revoke"], [key], [MARGIN_S, *revoked])
+        await self._executor.call(lua.revoke(margin_s=MARGIN_S, revoked=revoked), key)
         for token_id in tokens:
             notice = encode_notice(TokensRevoked(user, token_id, now_s))
             await self._executor.command("PUBLISH", Keys.notices(app), notice, key=key)

@@ -9,27 +9,15 @@ without being asked.
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from readstate.batches import in_batches
 from readstate.errors import LimitReached
+from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.states import SEPARATOR
+from readstate.store.lua_replies import UserLoad
 
 ASKED_AT_ONCE = 250  # users
 WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 more for each tag
-
-
-class _Load(Struct, frozen=True, array_like=True):
-    """What is kept for a user, and what a room with its tags would add; as user_load.lua replies."""
-
-    is_in: int
-    rooms: int
-    tags: int
-    weight: int
-    new_tags: int
-    new_weight: int
 
 
 class UserLimits:
@@ -55,19 +43,17 @@ class UserLimits:
                 self._check_rooms(user, load, self._rooms // share)
                 self._check_tags(user, load, self._tags // share, WEIGHT_LIMIT // share)
 
-    async def _loads(self, app: str, room: str, users: Sequence[str], tags: Sequence[str]) -> list[_Load]:
-        joined = SEPARATOR.join(tags)
-        calls = [(Keys.user(app, user), (room, joined)) for user in users]
-        replies = await self._executor.call_each(self._executor.scripts["user_load"], calls)
-        return [_Load(*reply) for reply in all_or_raise(replies)]
+    async def _loads(self, app: str, room: str, users: Sequence[str], tags: Sequence[str]) -> list[UserLoad]:
+        call = lua.user_load(room=room, tags=tags)
+        return all_or_raise(await self._executor.call_each([(Keys.user(app, user), call) for user in users]))
 
-    def _check_rooms(self, user: str, load: _Load, limit: int) -> None:
+    def _check_rooms(self, user: str, load: UserLoad, limit: int) -> None:
         if not load.is_in and load.rooms >= limit:
             raise LimitReached(
                 f"{user} is in as many rooms as this call may bring a user into ({limit}); they have to leave one first"
             )
 
-    def _check_tags(self, user: str, load: _Load, tags: int, weight: int) -> None:
+    def _check_tags(self, user: str, load: UserLoad, tags: int, weight: int) -> None:
         if load.new_tags > 0 and load.tags + load.new_tags > tags:
             raise LimitReached(
                 f"the rooms of {user} would carry more than {tags} distinct tags; use fewer or other ones"

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from readstate.errors import Fault
+from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 
@@ -68,9 +69,7 @@ class Workers:
     async def note(self) -> None:
         """Give a sign of life and read the others' notes. To be called every NOTE_EVERY_S."""
         life_ms = int(FORGOTTEN_AFTER_S * 1000)
-        notes = await self._executor.call(
-            self._executor.scripts["note_worker"], [Keys.workers], [life_ms, _pack(self._mine)]
-        )
+        notes = await self._executor.call(lua.note_worker(life_ms=life_ms, note=_pack(self._mine)), Keys.workers)
         before = set(self.warnings())
         self._differing = self._compare(notes)
         for warning in self.warnings():

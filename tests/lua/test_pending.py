@@ -1,9 +1,11 @@
-"""owed.lua: what a crash left owing is told from the room's present state. Only on a cluster is anything ever owed."""
+"""pending.lua: what a crash left owing is told from the room's present state. Only on a cluster is anything ever owed."""
 
 import time
+from typing import Any
 
 import pytest
 
+from readstate.domain.types import Made
 from readstate.errors import RoomUnknown
 from readstate.store import recovery
 from readstate.store.executor import Executor
@@ -12,9 +14,8 @@ from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
+from tests.support.calls import post_alone
 from tests.support.rooms import a_room, posted
-
-KEEP = "1024 7776000000"  # of the journal: moves, milliseconds
 
 
 @pytest.fixture
@@ -28,11 +29,13 @@ def split(store: RedisStore) -> SplitPlan:
     return store.outbox
 
 
-async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(run: Run, store: RedisStore, app: str) -> None:
+async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(
+    executor: Executor, store: RedisStore, app: str
+) -> None:
     """A worker died after the room's script: nobody's badge knows of the message yet."""
     await a_room(store, app)
     await store.outbox.idle()
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
+    await post_alone(executor, app, "r")
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
     await split(store).drain(app, "r")
     assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
@@ -46,7 +49,8 @@ async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(
     await a_room(store, app)
     await posted(store, app)
     await store.outbox.idle()
-    await run(how, Keys.room(app, "r"), *((app, 256, "", "ann") if how == "remove_members" else (app, "")))
+    more: dict[str, Any] = {"limit": 256, "members": ["ann"]} if how == "remove_members" else {}
+    await run(how, Keys.room(app, "r"), app=app, made=Made.ANYHOW, **more)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     assert await store.badges.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
 
@@ -57,15 +61,15 @@ async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, execut
     await a_room(store, app, members=users)
     await posted(store, app)
     await store.outbox.idle()
-    await run("delete_room", Keys.room(app, "r"), app, "")
+    await run("delete_room", Keys.room(app, "r"), app=app, made=Made.ANYHOW)
     assert set((await store.badges.badges_after(app=app, room="r", users=users)).values()) == {0}
     await store.outbox.idle()
 
 
-async def test_a_repeated_call_pays_as_well(run: Run, store: RedisStore, app: str) -> None:
+async def test_a_repeated_call_pays_as_well(executor: Executor, store: RedisStore, app: str) -> None:
     """The client of the dead worker asks again, and finds everything done when it is answered."""
     await a_room(store, app)
-    await run("post", Keys.room(app, "r"), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
+    await post_alone(executor, app, "r")
     assert not (await posted(store, app, message="m")).created
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
 
@@ -74,7 +78,7 @@ async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app
     """Zero, and no news."""
     await a_room(store, app)
     await store.outbox.idle()
-    owed, *_, news, _ = await run("owed", Keys.room(app, "r"), app)
+    owed, *_, news, _ = await run("pending", Keys.room(app, "r"), app=app, members=[])
     assert (owed, news) == (0, [])
 
 
@@ -84,7 +88,7 @@ async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(
     """Its head has expired; the stamp is the present time."""
     key = Keys.room(app, "r")
     await executor.command("HSET", f"{key}:o", "ann", 100, key=key)
-    owed, revision, _, _, news, _ = await run("owed", key, app)
+    owed, revision, _, _, news, _ = await run("pending", key, app=app, members=[])
     assert (owed, news) == (1, [b"ann", 0, 0, State.GONE])
     assert revision > 100
 
@@ -104,14 +108,14 @@ async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
 
 
 async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
-    run: Run, store: RedisStore, executor: Executor, app: str
+    store: RedisStore, executor: Executor, app: str
 ) -> None:
     """Recovery reports it and goes on."""
     shard = Keys.owing_of(Keys.room(app, "broken"))
     sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
     await a_room(store, app, sound)
     await store.outbox.idle()
-    await run("post", Keys.room(app, sound), app, "", "m", 1, 0, "{}", 256, 100, KEEP, 0, "", 0, 1, 1, 1)
+    await post_alone(executor, app, sound)
     await executor.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await executor.command("ZADD", shard, 0, f"{app}:broken", key=shard)
     await split(store).recovery.recover(older_than_s=-10)

@@ -1,4 +1,4 @@
-"""take.lua: calls are counted in windows of time, over all workers."""
+"""hit_rate_limit.lua: calls are counted in windows of time, over all workers."""
 
 import asyncio
 import time

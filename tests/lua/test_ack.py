@@ -1,4 +1,4 @@
-"""settle.lua: what was told is struck out, unless newer news is owed by now."""
+"""ack.lua: what was told is struck out, unless newer news is owed by now."""
 
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -9,7 +9,7 @@ async def test_only_what_was_told_is_struck_out(run: Run, executor: Executor, ap
     """An operation that came later owes its own news."""
     key = Keys.room(app, "r")
     await executor.command("HSET", f"{key}:o", "ann", 100, "bob", 101, "cid", 99, key=key)
-    assert await run("settle", key, 100, "ann", "bob", "zoe") == 2
+    assert await run("ack", key, revision=100, members=["ann", "bob", "zoe"]) == 2
     assert sorted(await executor.command("HKEYS", f"{key}:o", key=key)) == [b"bob", b"cid"]
 
 
@@ -17,5 +17,5 @@ async def test_nothing_is_left_of_a_list_that_is_empty(run: Run, executor: Execu
     """The key itself goes."""
     key = Keys.room(app, "r")
     await executor.command("HSET", f"{key}:o", "ann", 100, key=key)
-    assert await run("settle", key, 100, "ann") == 0
+    assert await run("ack", key, revision=100, members=["ann"]) == 0
     assert await executor.command("EXISTS", f"{key}:o", key=key) == 0

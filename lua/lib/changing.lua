@@ -1,0 +1,22 @@
+-- changing: a property of the room changes on which the members' copies depend.
+--@include lib/room
+--@include lib/updates
+--@include lib/notices
+--@plan
+
+-- Save the head, update all members if wanted, and publish that the room has changed.
+local function announce_change(room, update_members)
+    save_head(room)
+    if update_members then
+        push_to_members(room)
+    end
+    publish("room", room_id(room.key))
+end
+
+-- The reply. A repeated call, which changed nothing, pushes what its first attempt left pending.
+local function finish_change(room, changed)
+    if not changed then
+        push_pending(room)
+    end
+    return finish(room, changed and 1 or 0)
+end

@@ -1,0 +1,88 @@
+-- members: the record of one member, and who the members are.
+--@include lib/room
+
+local RECORD_LAYOUT = ">I5I5I5I5I6I4B"
+local COUNTS_LAYOUT = ">I5I5" -- of the first two
+
+-- A member's record is one string: what follows, and behind it the newest moves of the journal
+-- (lib/journal.lua). Nil for a stranger. Returns
+--   cursor   seq
+--   ordinal  after which unread is counted: the cursor's, unless the count was set otherwise
+--   read     seq last really read, 0: never; joining is not reading
+--   joined   seq at which they joined; what came before does not concern them
+--   at       when the cursor last moved, joining included, on the room's clock
+--   moves    how many moves their journal has had
+--   marked   1 when they have marked the room as unread (lib/marks.lua)
+--   tail     the journal's newest moves
+-- These are for the calls that are made most often. Others take the record as a table.
+local function read_record(packed)
+    if not packed then
+        return nil
+    end
+    local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(RECORD_LAYOUT, packed)
+    return cursor, ordinal, read, joined, at, moves, marked, string.sub(packed, behind)
+end
+
+local function pack_record(cursor, ordinal, read, joined, at, moves, marked, tail)
+    return struct.pack(RECORD_LAYOUT, cursor, ordinal, read, joined, at, moves, marked) .. tail
+end
+
+-- A record as a table, with the member's name. Nil for a stranger.
+local function read_member(name, packed)
+    if packed then
+        local cursor, ordinal, read, joined, at, moves, marked, tail = read_record(packed)
+        return {
+            name = name,
+            cursor = cursor,
+            ordinal = ordinal,
+            read = read,
+            joined = joined,
+            at = at,
+            moves = moves,
+            marked = marked,
+            tail = tail,
+        }
+    end
+end
+
+local function load_record(room, member)
+    return member ~= HEAD and redis.call("HGET", room.key, member)
+end
+
+local function load_member(room, name)
+    return read_member(name, load_record(room, name))
+end
+
+-- Cursor and ordinal of a member; nil for a stranger.
+local function load_counts(room, name)
+    local packed = load_record(room, name)
+    if packed then
+        return struct.unpack(COUNTS_LAYOUT, packed)
+    end
+end
+
+local function member_names(room)
+    local names = {}
+    for _, field in ipairs(redis.call("HKEYS", room.key)) do
+        if field ~= HEAD then
+            names[#names + 1] = field
+        end
+    end
+    return names
+end
+
+-- Save a member's record, and the head of the room with it.
+local function save_record(room, name, cursor, ordinal, read, joined, at, moves, marked, tail)
+    local record = pack_record(cursor, ordinal, read, joined, at, moves, marked, tail)
+    redis.call("HSET", room.key, HEAD, pack_head(room), name, record)
+    if room.derived then
+        redis.call("ZADD", room.key .. BY_CURSOR, cursor, name)
+    end
+end
+
+local function save_member(room, member)
+    save_record(
+        room, member.name, member.cursor, member.ordinal, member.read, member.joined, member.at, member.moves,
+        member.marked, member.tail
+    )
+end

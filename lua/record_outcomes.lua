@@ -1,0 +1,56 @@
+#!lua flags=allow-oom
+-- record_outcomes: write down what became of events that were handed out.
+--
+-- Key        shard
+-- Args       ...outcomes (membership, revision, seq, verdict, sent, detail)
+--            verdict: delivered, later or dead; sent: forms that the receiver has accepted
+--            detail: later: ms until the next attempt; dead: why, in a few words
+--
+-- Reply      settled int   how many of them are delivered or dead
+-- Cost       commands <= 2 + 5 * outcomes, turns <= outcomes
+--@include lib/events
+
+local now, settled = now_ms(), 0
+
+local function deliver(membership, waiting, same, revision, seq)
+    redis.call("ZADD", key .. DELIVERED_REVISIONS, "GT", revision, membership)
+    if same then
+        drop_waiting(key, membership)
+    elseif waiting and waiting[1][SEQ] > seq then
+        -- What came meanwhile need not cover again what has just been delivered.
+        waiting[1][BEFORE] = math.max(waiting[1][BEFORE], seq)
+        waiting[2], waiting[3] = 0, 0
+        save_waiting(key, membership, waiting)
+    end
+    if waiting and not same then
+        redis.call("ZADD", key .. DUE, "XX", now, membership)
+    end
+end
+
+local function postpone(membership, waiting, same, sent, wait_ms)
+    waiting[2] = waiting[2] + 1
+    if same then
+        waiting[3] = waiting[3] > 0 and waiting[3] or now
+        waiting[4] = sent
+    end
+    save_waiting(key, membership, waiting)
+    redis.call("ZADD", key .. DUE, "XX", now + wait_ms, membership)
+end
+
+for i = 1, #outcomes, 6 do
+    local membership, revision, seq, verdict, sent, detail = unpack(outcomes, i, i + 5)
+    local waiting = load_waiting(key, membership)
+    local same = waiting and waiting[1][REVISION] == tonumber(revision)
+    if verdict == "delivered" then
+        deliver(membership, waiting, same, revision, tonumber(seq))
+        settled = settled + 1
+    elseif verdict == "later" and waiting then
+        postpone(membership, waiting, same, tonumber(sent), tonumber(detail))
+    elseif verdict == "dead" and same then
+        redis.call("HSET", key .. DEAD_LETTERS, membership, cmsgpack.pack({ waiting[1], waiting[2] + 1, now, detail }))
+        drop_waiting(key, membership)
+        settled = settled + 1
+    end
+end
+redis.call("ZREMRANGEBYRANK", key .. DELIVERED_REVISIONS, 0, -1 - DELIVERED_KEPT)
+return settled

@@ -1,0 +1,30 @@
+#!lua
+-- refresh_members: raise a room's revision and update users anew; how an audit mends a copy.
+--
+-- Key        room
+-- Args       app, at_least int, ...users
+--            at_least: the revision to reach, so that a copy with a wrong stamp is overtaken
+--            users: members or not: strangers are told that they are not in the room
+--
+-- Reply      done int   1
+-- Cost       commands <= 6 + members * 25,
+--            turns <= 8 + 6 * tags + members * max(20 + 4 * tags, 5 + 7 * tags)
+--@include lib/room
+--@include lib/updates
+--@plan
+
+local room = load_head(key)
+local known = room ~= nil
+room = room or new_head(key)
+raise_revision(room, at_least)
+if known then
+    save_head(room)
+end
+for _, user in ipairs(users) do
+    local cursor = not room.deleted and load_counts(room, user)
+    if cursor and room.derived then
+        redis.call("ZADD", room.key .. BY_CURSOR, cursor, user)
+    end
+end
+push_present_state(room, users)
+return finish(room, 1)

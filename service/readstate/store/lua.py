@@ -1,0 +1,227 @@
+# mypy: disable-error-code="empty-body"
+"""Every script as Python calls it: `lua.badge(app=..., user=..., tags=...)` is a call for an executor.
+
+What the arguments mean and when a script refuses is in its header, in `lua/<name>.lua`, with which each
+declaration is compared when this module is imported.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from readstate.domain.types import Made, Posted
+from readstate.store.lua_replies import (
+    Applied,
+    BadgeReply,
+    BadgesByTagsReply,
+    Claimed,
+    Compared,
+    CopyReply,
+    Counted,
+    CountReply,
+    DeletedMessages,
+    DeletedRoom,
+    Deliverers,
+    DerivedUnread,
+    Hits,
+    MemberReply,
+    MessageReply,
+    OutcomeRow,
+    ReadReply,
+    ReceiptsReply,
+    Revocations,
+    RoomReply,
+    RoomsReply,
+    Snapshot,
+    SubscriptionsReply,
+    Summary,
+    UserLoad,
+)
+from readstate.store.script_calls import script
+
+Names = Sequence[str] | Sequence[bytes]
+
+# Rooms and members
+
+
+ProfileFields = Iterable[tuple[str, bytes]]
+
+
+@script
+def create_room(
+    *,
+    app: str,
+    tags: Sequence[str],
+    limit: int,
+    journal_moves: int,
+    journal_ms: int,
+    by_client: bool,
+    profile: Sequence[tuple[str, bytes]],
+    joining: Sequence[str],
+    others: Sequence[str],
+) -> int: ...
+@script
+def add_members(
+    *, app: str, limit: int, journal_moves: int, journal_ms: int, made: Made, members: Sequence[str]
+) -> list[str]: ...
+@script
+def remove_members(*, app: str, limit: int, made: Made, members: Sequence[str]) -> list[str]: ...
+@script
+def invite(*, most: int, made: Made, users: Sequence[str]) -> list[str]: ...
+@script
+def set_tags(*, app: str, tags: Sequence[str], limit: int, made: Made) -> bool: ...
+@script
+def set_status(*, app: str, active: bool, made: Made) -> bool: ...
+@script
+def set_profile(*, app: str, made: Made, profile: ProfileFields) -> int: ...
+@script
+def delete_room(*, app: str, made: Made) -> DeletedRoom: ...
+@script
+def sweep_room(*, app: str, limit: int) -> int: ...
+@script
+def room(*, user: str) -> RoomReply: ...
+@script
+def room_summary(*, user: str, with_tags: bool, with_last_read: bool, fields: Sequence[str]) -> Summary | None: ...
+@script
+def members(*, limit: int) -> list[MemberReply]: ...
+@script
+def rooms() -> RoomsReply: ...
+@script
+def subscriptions(*, since_ms: int) -> SubscriptionsReply: ...
+
+
+# Messages
+
+
+@script
+def post(
+    *,
+    app: str,
+    sender: str,
+    message: str,
+    countable: int,
+    must_be_member: bool,
+    body: str,
+    limit: int,
+    history: int,
+    journal_moves: int,
+    journal_ms: int,
+    sent_ms: int,
+    made: Made,
+    by_time: bool,
+    sender_reads: bool,
+    as_last: bool,
+    notify: bool,
+) -> Posted: ...
+@script
+def edit_message(*, app: str, message: str, body: str) -> Posted: ...
+@script
+def delete_message(*, app: str, message: str) -> int: ...
+@script
+def recall_message(*, app: str, message: str, body: str) -> int: ...
+@script
+def delete_messages(*, app: str, before: str, before_ms: int) -> DeletedMessages: ...
+@script
+def message(*, message: str, after: int) -> MessageReply: ...
+@script
+def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> CountReply: ...
+
+
+# Reading and receipts
+
+
+@script
+def mark_read(
+    *, app: str, user: str, message: str, journal_moves: int, journal_ms: int, shard: int | str
+) -> ReadReply: ...
+@script
+def mark_read_until(
+    *, app: str, user: str, until_ms: int, journal_moves: int, journal_ms: int, shard: int | str
+) -> ReadReply: ...
+@script
+def mark_unread(*, app: str, user: str, message: str) -> int: ...
+@script
+def set_unread(*, app: str, user: str, count: int) -> int: ...
+@script
+def acknowledge(*, user: str, messages: Sequence[str]) -> list[str]: ...
+@script
+def receipts(
+    *, message: str, which: str, limit: int, part: str, place: int, last: str, since: int, after: int
+) -> ReceiptsReply: ...
+@script
+def receipt_counts(*, after: int, messages: Sequence[str]) -> list[Counted | None]: ...
+
+
+# Badges
+
+
+@script
+def badge(*, app: str, user: str, tags: Sequence[str]) -> BadgeReply: ...
+@script
+def badges_by_tags(*, app: str, user: str, tags: Sequence[str]) -> BadgesByTagsReply: ...
+@script
+def derived_unread(*, app: str, user: str, rooms: Sequence[str]) -> list[DerivedUnread]: ...
+
+
+# The user's side, and what is pushed to it
+
+
+@script
+def apply(
+    *, room: str, revision: int, created_revision: int, tags: bytes, cursor: int, unread: int, state: int
+) -> Applied: ...
+@script
+def pending(*, app: str, members: Sequence[str]) -> int: ...
+@script
+def ack(*, revision: int, members: Names) -> int: ...
+@script
+def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
+@script
+def restore_cursor(*, app: str, user: str, cursor: int, journal_moves: int, journal_ms: int) -> bool: ...
+@script
+def user_load(*, room: str, tags: Sequence[str]) -> UserLoad: ...
+@script
+def add_to_sorted_set(*, entries: Iterable[tuple[int, str]]) -> int: ...
+
+
+# Audit
+
+
+@script
+def audit_head(*, repair: bool) -> Compared: ...
+@script
+def audit_counters(*, repair: bool) -> Compared: ...
+@script
+def copies(*, rooms: Sequence[str]) -> list[CopyReply]: ...
+@script
+def snapshot(*, users: Sequence[str]) -> Snapshot: ...
+
+
+# Events for webhooks
+
+
+@script
+def join_deliverers(*, holder: str, lease_ms: int) -> Deliverers: ...
+@script
+def claim_shard(*, holder: str, lease_ms: int, entries: int, limit: int, hold_ms: int) -> Claimed: ...
+@script
+def record_outcomes(*, outcomes: Iterable[OutcomeRow]) -> int: ...
+@script
+def release_shard(*, holder: str) -> bool: ...
+@script
+def replay_events(*, memberships: Sequence[str]) -> int: ...
+
+
+# Tokens, apps, workers, rates
+
+
+@script
+def revoke(*, margin_s: int, revoked: Sequence[bytes]) -> int: ...
+@script
+def revocations(*, since: int) -> Revocations: ...
+@script
+def set_hash_field(*, field: str, value: bytes | int, command: str) -> bool: ...
+@script
+def note_worker(*, life_ms: int, note: bytes) -> list[bytes]: ...
+@script
+def note_newest(*, at_ms: int, kept_ms: int) -> int: ...
+@script
+def hit_rate_limit(*, window_ms: int) -> Hits: ...
