@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.dialects.tencent.naming import room_of_pair
+from readstate.domain.direct import direct_room
 from readstate.settings import Settings
 from tests.support.imkit import Imkit, result
 from tests.support.rocketchat import Rocketchat
 from tests.support.tencent import Tencent, code, said, with_tencent
 
 THEN = 1_700_000_000  # seconds
-DIRECT, GROUP = room_of_pair("ann", "bob"), "g"
+DIRECT, GROUP = direct_room("ann", "bob"), "g"
 TAGS = {DIRECT: "direct", GROUP: "team"}
 MESSAGES = {DIRECT: (f"1_1_{THEN}", f"2_2_{THEN + 1}"), GROUP: ("1", "2")}
 OTHERS = {DIRECT: [], GROUP: ["cid"]}  # who is in the room besides ann and bob

@@ -15,7 +15,7 @@ import pytest
 import requests
 from tencentcloud_im.tcim_client import TCIMClient
 
-from readstate.dialects.tencent.naming import room_of_pair
+from readstate.domain.direct import direct_room
 from tests.support.devices import API_KEY, CLIENT_KEY
 from tests.support.processes import ServiceProcess
 from tests.support.servers import short_directory
@@ -44,7 +44,7 @@ def backend(service: ServiceProcess) -> Iterator[httpx.Client]:
 
 def converse(backend: httpx.Client, one: str, other: str, *messages: tuple[str, str]) -> None:
     """A conversation of two accounts with (sender, MsgKey) in it."""
-    room = room_of_pair(one, other)
+    room = direct_room(one, other)
     backend.post("/rooms/", json={"_id": room, "members": [one, other], "roomTags": ["direct"]}).raise_for_status()
     post(backend, room, *messages)
 

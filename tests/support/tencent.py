@@ -9,7 +9,8 @@ import msgspec
 from TLSSigAPIv2 import TLSSigAPIv2
 
 from readstate.dialects.tencent.group_types import group_profile
-from readstate.dialects.tencent.naming import DIRECT_TAG, message_of_seq, room_of_pair, time_ms
+from readstate.dialects.tencent.naming import message_of_seq, time_ms
+from readstate.domain.direct import TAG, direct_room
 from readstate.settings import Settings
 from tests.support.imkit import Imkit
 
@@ -64,8 +65,8 @@ class Tencent:
 
     async def conversation(self, one: str, other: str, *messages: tuple[str, str, int]) -> None:
         """A conversation of two accounts with (sender, MsgKey, MsgTime) in it; MsgTime 0: now."""
-        room = room_of_pair(one, other)
-        await self.read_state.rooms.create_room(app=APP, room=room, tags=[DIRECT_TAG], members=[one, other])
+        room = direct_room(one, other)
+        await self.read_state.rooms.create_room(app=APP, room=room, tags=[TAG], members=[one, other])
         for sender, key, time_s in messages:
             await self.read_state.messages.post(
                 app=APP, room=room, sender=sender, message=key, sent_ms=time_ms(time_s) if time_s else 0, by_time=True
@@ -87,7 +88,7 @@ class Tencent:
 
     async def unread_of(self, account: str, peer: str) -> int:
         """What an account has not read of a conversation."""
-        return await self.unread(room_of_pair(account, peer), account)
+        return await self.unread(direct_room(account, peer), account)
 
 
 def said(answer: httpx.Response) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.dialects.tencent.naming import room_of_pair
 from readstate.dialects.tencent.operation import MAX_BODY_BYTES
+from readstate.domain.direct import direct_room
 from readstate.settings import Settings
 from tests.support.imkit import Imkit
 from tests.support.tencent import Tencent, code, said, with_tencent
@@ -197,7 +197,7 @@ async def test_groups(tencent: Tencent, command: str) -> None:
 
 @pytest.mark.parametrize("command", GROUPS)
 async def test_a_conversation_of_two_is_no_group(tencent: Tencent, command: str) -> None:
-    await refused(tencent, command, changed(command, GroupId=room_of_pair("al", "bo")), 10015)
+    await refused(tencent, command, changed(command, GroupId=direct_room("al", "bo")), 10015)
 
 
 TIMES: list[Any] = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.dialects.tencent.naming import room_of_pair
+from readstate.domain.direct import direct_room
 from readstate.settings import Settings
 from tests.support.imkit import Imkit
 from tests.support.tencent import APP, Tencent, code, said, with_tencent
@@ -251,7 +251,7 @@ async def test_peers_are_answered_in_the_order_asked(tencent: Tencent) -> None:
 
 async def test_a_receipt_leaves_unread_as_it_is(tencent: Tencent) -> None:
     """A receipt is about one message and moves no cursor."""
-    room = room_of_pair("dramon1", "dramon2")
+    room = direct_room("dramon1", "dramon2")
     assert code(await tencent.call(RECEIPT, receipted(K2, "9_99_1700000000"))) == 0
     assert await tencent.unread_of("dramon1", "dramon2") == 3
     counts = await tencent.read_state.receipts.receipt_counts(app=APP, room=room, messages=[K1, K2, K3])
@@ -269,7 +269,7 @@ async def test_older_clients_name_a_message_by_three_numbers(tencent: Tencent) -
     }
     assert code(await tencent.call(RECEIPT, receipted(C2CMsgInfo=[message]))) == 0
     counts = await tencent.read_state.receipts.receipt_counts(
-        app=APP, room=room_of_pair("dramon1", "dramon2"), messages=[K2]
+        app=APP, room=direct_room("dramon1", "dramon2"), messages=[K2]
     )
     assert counts[0].read == 1
 
@@ -431,7 +431,7 @@ async def test_groups_with_too_many_members(tencent: Tencent, members: int, expe
 
 
 async def test_a_read_by_another_dialect_is_a_read_here(tencent: Tencent) -> None:
-    room = room_of_pair("dramon1", "dramon2")
+    room = direct_room("dramon1", "dramon2")
     await tencent.imkit.as_user("dramon1", "PUT", f"/rooms/{room}/lastRead", {"message": K2})
     assert said(await tencent.call(UNREAD, {"To_Account": "dramon1"}))["AllC2CUnreadMsgNum"] == 1
     await tencent.call(SET_READ, marked())

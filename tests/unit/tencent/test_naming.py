@@ -9,9 +9,9 @@ from readstate.dialects.tencent.naming import (
     message_key,
     message_of_seq,
     room_of_group,
-    room_of_pair,
     time_ms,
 )
+from readstate.domain.direct import direct_room
 
 
 @pytest.mark.parametrize("name", ["a", " ", "~" * 32, "a b", "0", "1e15", "dramon1", "...", ".a", "a."])
@@ -38,14 +38,14 @@ def test_no_groups(name: str) -> None:
 
 @pytest.mark.parametrize(("one", "other"), [("a", "b"), ("b", "a"), ("a:b", "c"), ("x" * 32, "y" * 32), (" ", ":")])
 def test_the_room_of_a_pair_is_one_room_and_no_group(one: str, other: str) -> None:
-    room = room_of_pair(one, other)
-    assert room == room_of_pair(other, one)
+    room = direct_room(one, other)
+    assert room == direct_room(other, one)
     assert not is_group(room)
 
 
 def test_pairs_do_not_meet() -> None:
     pairs = [("a", "b:c"), ("a:b", "c"), ("1", "a"), ("11", "a"), ("a", ""), ("", "a:")]
-    assert len({room_of_pair(*pair) for pair in pairs}) == len(pairs)
+    assert len({direct_room(*pair) for pair in pairs}) == len(pairs)
 
 
 def test_a_topic_is_a_room_of_its_own() -> None:

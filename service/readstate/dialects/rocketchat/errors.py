@@ -15,8 +15,8 @@ from readstate import errors
 from readstate.dialects import base
 from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import ClientGone
-from readstate.dialects.http.reply import Reply
-from readstate.dialects.rocketchat.reply import Headers, Problem, Problems
+from readstate.dialects.http.reply import Headers, Reply
+from readstate.dialects.rocketchat.reply import Problem, Problems
 from readstate.domain.limits import MAX_BODY_BYTES
 
 

@@ -6,10 +6,8 @@ from typing import Self
 from msgspec import UNSET, Struct
 
 from readstate import errors
-from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.http.reply import Headers, Reply, encode
 from readstate.dialects.rocketchat.schemas import FailureAnswer
-
-Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"  # without a charset, since Rocket.Chat's own tests compare the whole value
 _PRAGMA = (b"pragma", b"no-cache")  # as Rocket.Chat says it to caches of old

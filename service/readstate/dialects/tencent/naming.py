@@ -7,10 +7,8 @@ room with its id, a topic of a community the room with the topic's id. The id of
 
 import re
 
-from readstate.domain.direct import TAG, direct_pair, direct_room
+from readstate.domain.direct import direct_pair
 from readstate.domain.limits import FOLDED_IDS
-
-DIRECT_TAG = TAG  # of a one-to-one room
 
 MAX_ACCOUNT_BYTES = 32
 MAX_GROUP_BYTES = 95
@@ -43,11 +41,6 @@ def is_group(value: str) -> bool:
         and direct_pair(value) is None
         and value not in FOLDED_IDS
     )
-
-
-def room_of_pair(one: str, other: str) -> str:
-    """The room of the conversation of two accounts, in either order. It has DIRECT_TAG."""
-    return direct_room(one, other)
 
 
 def room_of_group(group: str, topic: str = "") -> str:

@@ -24,7 +24,7 @@ from readstate.dialects.tencent.errors import (
     TOO_MANY_ACCOUNTS,
     ProblemError,
 )
-from readstate.dialects.tencent.naming import is_account, is_message_key, message_key, room_of_pair, time_ms
+from readstate.dialects.tencent.naming import is_account, is_message_key, message_key, time_ms
 from readstate.dialects.tencent.operation import Call, operation
 from readstate.dialects.tencent.reply import Ok
 from readstate.dialects.tencent.schemas import (
@@ -37,7 +37,7 @@ from readstate.dialects.tencent.schemas import (
     UnreadOfPeers,
     UnreadTotal,
 )
-from readstate.domain.direct import DIRECT_TAGS
+from readstate.domain.direct import DIRECT_TAGS, direct_room
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Status
 from readstate.errors import NotMember, RoomUnknown
@@ -62,7 +62,7 @@ async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
     until_ms = read_until_ms(given.read_time)
     if given.reader != given.peer:
         try:
-            room = room_of_pair(given.reader, given.peer)
+            room = direct_room(given.reader, given.peer)
             await request.read_state.reading.mark_read_until(
                 app=request.auth, room=room, user=given.reader, until_ms=until_ms, with_badge=False
             )
@@ -119,7 +119,7 @@ async def c2c_msg_read_receipt(request: Call, given: ReceiptMessages) -> Ok:
             )
     keys = [_key(message) for message in given.messages]
     try:
-        room = room_of_pair(given.reader, given.peer)
+        room = direct_room(given.reader, given.peer)
         await request.read_state.reading.acknowledge(app=request.auth, room=room, user=given.reader, messages=keys)
     except (RoomUnknown, NotMember):
         pass  # no message of it is known
@@ -153,7 +153,7 @@ def _check_no_peers_meant(body: bytes) -> None:
 
 async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> int:
     try:
-        room = await read_state.rooms.room(app=app, room=room_of_pair(account, peer), user=account)
+        room = await read_state.rooms.room(app=app, room=direct_room(account, peer), user=account)
     except RoomUnknown:
         return 0
     return room.me.unread if room.me and room.status is Status.ACTIVE else 0

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from readstate.batches import in_batches
-from readstate.dialects.tencent.naming import room_of_pair
-from readstate.domain.direct import DIRECT_TAGS
+from readstate.domain.direct import DIRECT_TAGS, direct_room
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, NO_TAGS, check_id, check_members
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import Made
@@ -29,7 +28,7 @@ class CallbackContext(Struct, frozen=True):
         """The room of two accounts, made when it is first needed."""
         await self.read_state.rooms.create_room(
             app=self.app,
-            room=check_id("room", room_of_pair(one, other)),
+            room=check_id("room", direct_room(one, other)),
             tags=DIRECT_TAGS,
             profile={},
             members=check_members("members", [one, other]),

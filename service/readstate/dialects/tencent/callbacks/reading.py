@@ -18,15 +18,15 @@ from readstate.dialects.tencent.callbacks.schemas import (
     GroupReceipts,
     believable,
 )
-from readstate.dialects.tencent.naming import message_of_seq, room_of_pair, time_ms
-from readstate.domain.direct import direct_pair
+from readstate.dialects.tencent.naming import message_of_seq, time_ms
+from readstate.domain.direct import direct_pair, direct_room
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
 
 
 async def direct_read(context: CallbackContext, body: DirectRead) -> None:
     """A conversation was read up to a second, messages that have yet to come included."""
-    room = room_of_pair(body.report_account, body.peer_account)
+    room = direct_room(body.report_account, body.peer_account)
     try:
         await _read_until(context, room, body.report_account, time_ms(body.last_read_time))
     except (RoomUnknown, NotMember):
@@ -36,7 +36,7 @@ async def direct_read(context: CallbackContext, body: DirectRead) -> None:
 
 async def direct_receipts(context: CallbackContext, body: DirectReceipts) -> None:
     """Single messages of two were read."""
-    room = room_of_pair(body.operator_account, body.peer_account)
+    room = direct_room(body.operator_account, body.peer_account)
     await _acknowledge(context, room, body.operator_account, [message.msg_key for message in body.c2c_msg_info])
 
 

@@ -16,8 +16,8 @@ from readstate.dialects.tencent.naming import (
     is_message_key,
     message_of_seq,
     room_of_group,
-    room_of_pair,
 )
+from readstate.domain.direct import direct_room
 
 MAX_ITEMS = 10_000  # members, messages or groups in one callback
 MAX_TYPE_CHARS = 64
@@ -81,7 +81,7 @@ class _Direct(Callback, frozen=True, kw_only=True):
 
     @property
     def room(self) -> str:
-        return room_of_pair(self.from_account, self.to_account)
+        return direct_room(self.from_account, self.to_account)
 
 
 class DirectSent(_Direct, frozen=True, kw_only=True):
