@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 
 from readstate.dialects.tencent.webhooks import webhook_form
-from readstate.domain.identity import FIRST_APP
 from readstate.domain.read_state import ReadState
 from readstate.process.stopping import heeded
 from readstate.settings import Settings, SettingsError
@@ -65,4 +64,4 @@ def forms(read_state: ReadState, settings: Settings) -> tuple[Standard, DialectF
     if settings.webhook_token is None:
         raise SettingsError("READSTATE_WEBHOOK_TOKEN must be set: it signs the webhooks")
     sign_headers = Signer(settings.webhook_token, settings.webhook_old_token).headers
-    return Standard(sign_headers), webhook_form(settings, FIRST_APP, read_state, sign_headers)
+    return Standard(sign_headers), webhook_form(settings, read_state, sign_headers)

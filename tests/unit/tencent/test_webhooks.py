@@ -9,9 +9,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from readstate.dialects.tencent.signing import sign
-from readstate.dialects.tencent.webhooks import TencentForm
+from readstate.dialects.tencent.webhooks import TencentForm, webhook_form
 from readstate.domain.direct import TAG, direct_room
 from readstate.domain.events import ReadEvent
+from readstate.settings import Settings
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks.forms import WebhookRequest, choice_of
 from readstate.webhooks.signing import Signer
@@ -277,3 +278,11 @@ async def test_what_is_told_in_two_forms_is_no_repeat(tencent: TencentForm, read
 async def test_without_an_app_of_tencents_all_is_told_in_the_native_form(app: str) -> None:
     choose = choice_of("auto", Standard(Signer(TOKEN).headers), None)
     assert [form.name for form in await choose(an_event(app, direct_room("ann", "bob"), "1"))] == ["standard"]
+
+
+def test_tencents_form_is_there_when_its_app_is_set_up(read_state: RedisStore) -> None:
+    sign_headers = Signer(TOKEN).headers
+    assert webhook_form(Settings(webhook_token=TOKEN), read_state, sign_headers) is None
+    found = webhook_form(Settings(webhook_token=TOKEN, tencent_sdkappid=1400000001), read_state, sign_headers)
+    assert found is not None
+    assert found.name == "tencent"

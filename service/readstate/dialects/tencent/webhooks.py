@@ -20,6 +20,7 @@ from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_ty
 from readstate.dialects.tencent.signing import sign
 from readstate.domain.direct import DIRECT_TAGS, direct_pair
 from readstate.domain.events import ReadEvent
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.domain.read_state import ReadState
 from readstate.domain.types import ReceiptCount
@@ -106,9 +107,9 @@ class TencentForm:
     async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
         if event.app != self._app:
             return None
-        pair = _peers_of(event)
+        peers = _peers_of(event)
         try:
-            content = await self._msg_report(event, pair) if pair else await self._read_receipt(event)
+            content = await self._msg_report(event, peers) if peers else await self._read_receipt(event)
         except RoomUnknown:
             return None  # deleted since
         if content is None:
@@ -127,11 +128,11 @@ class TencentForm:
         except RoomUnknown:
             return False
 
-    async def _msg_report(self, event: ReadEvent, pair: tuple[str, str]) -> MsgReport:
+    async def _msg_report(self, event: ReadEvent, peers: tuple[str, str]) -> MsgReport:
         return MsgReport(
             CallbackCommand=MSG_REPORT,
             Report_Account=event.member,
-            Peer_Account=pair[1] if event.member == pair[0] else pair[0],
+            Peer_Account=peers[1] if event.member == peers[0] else peers[0],
             LastReadTime=await self._read_until_ms(event) // 1000,
             UnreadMsgNum=await self._read_state.badges.badge(app=event.app, user=event.member, tags=DIRECT_TAGS),
             EventTime=event.at_ms,
@@ -231,21 +232,21 @@ class TencentForm:
 
 def _peers_of(event: ReadEvent) -> tuple[str, str] | None:
     """The two users of a conversation of which one has read; None for other events."""
-    pair = direct_pair(event.room)
-    return pair if pair and event.member in pair else None
+    peers = direct_pair(event.room)
+    return peers if peers and event.member in peers else None
 
 
 def _is_msg_seq(message: str) -> bool:
     return message.isascii() and message.isdecimal() and len(message) <= 15
 
 
-def webhook_form(settings: Settings, app: str, read_state: ReadState, sign_headers: SignHeaders) -> TencentForm | None:
-    """The form for Tencent's app, which is `app` here; None when it is not set up."""
+def webhook_form(settings: Settings, read_state: ReadState, sign_headers: SignHeaders) -> TencentForm | None:
+    """The form for Tencent's app, which is the first app here; None when it is not set up."""
     if settings.tencent_sdkappid is None or settings.webhook_token is None:
         return None
     return TencentForm(
         read_state,
-        app=app,
+        app=FIRST_APP,
         sdkappid=settings.tencent_sdkappid,
         token=settings.webhook_token,
         sign_headers=sign_headers,
