@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from readstate.app import create_app
+from readstate.settings import Settings
+
 SERVICE = Path(__file__).resolve().parents[2] / "service" / "readstate"
 
 FORBIDDEN = {
@@ -126,6 +129,20 @@ def test_a_dialect_imports_no_other_dialect(dialect: str) -> None:
         if within(module, other)
     }
     assert not wrong
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_same_part_has_the_same_file_in_each_dialect(dialect: str) -> None:
+    """As docs/dialects.md lists them."""
+    folder = SERVICE / "dialects" / dialect
+    for part in ("api", "auth", "operation", "reply", "errors", "vocabulary"):
+        assert (folder / f"{part}.py").is_file(), part
+    assert (folder / "schemas.py").is_file() or (folder / "schemas").is_dir()
+
+
+def test_each_folder_is_joined_by_its_name() -> None:
+    settings = Settings(redis_url="unix:///nowhere", api_key="a" * 32, client_key="c" * 32, token_secret="t" * 32)
+    assert sorted(dialect.name for dialect in create_app(settings).dialects) == DIALECTS
 
 
 def test_what_dialects_share_knows_none_of_them() -> None:
