@@ -19,7 +19,7 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from readstate import metrics
 from readstate.dialects.access import costs
-from readstate.dialects.base import Dialect, FastRoute, SocketServer, dialect_of, operation_of
+from readstate.dialects.base import Dialect, SocketServer, dialect_of, operation_of
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.health import operating_handlers
@@ -62,7 +62,7 @@ class Service:
         self.dialects = dialects(settings, lambda: self.parts.services)
         self._fast_routes = [dialect.fast_routes for dialect in self.dialects if dialect.fast_routes]
         self._failures = frozenset().union(*(dialect.failures for dialect in self.dialects))
-        self._socket_paths = [dialect.socket_path for dialect in self.dialects if dialect.socket_path]
+        self._socket_paths = tuple(dialect.socket_path for dialect in self.dialects if dialect.socket_path)
         self.sockets: dict[str, SocketServer] = {}  # by path
         self._http = Litestar(
             route_handlers=[
@@ -96,7 +96,7 @@ class Service:
         if kind == "lifespan":
             scope.get("state", {})[BEGIN_STOP] = self._begin_stop
             await self._http(scope, receive, send)
-        elif sockets := self._sockets_at(scope["path"]):
+        elif scope["path"].startswith(self._socket_paths) and (sockets := self._sockets_at(scope["path"])):
             await sockets(scope, receive, send)
         elif kind == "http":
             await self._serve(scope, receive, send)  # type: ignore[arg-type]
@@ -122,8 +122,12 @@ class Service:
         started_s = perf_counter()
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
-        if route := self._fast_route(scope):
-            await route[0].serve(self.parts.services, route[1], scope, receive, send)
+        found = None
+        for routes in self._fast_routes:
+            if found := routes.find(scope):
+                break
+        if found:
+            await found[0].serve(self.parts.services, found[1], scope, receive, send)
         elif reply := self._bad_path(scope) or self._over_limit(scope):
             await reply(scope, receive, send)
         else:
@@ -137,12 +141,6 @@ class Service:
         if logger.isEnabledFor(level):
             elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
-
-    def _fast_route(self, scope: HTTPScope) -> tuple[FastRoute, str] | None:
-        for routes in self._fast_routes:
-            if route := routes.find(scope):
-                return route
-        return None
 
     def _sockets_at(self, path: str) -> SocketServer | None:
         for known in self._socket_paths:

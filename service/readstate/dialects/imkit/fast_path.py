@@ -80,24 +80,21 @@ class FastRoutes:
         """The hot call that a request is, with the id in its path ("" without one); None: the
         framework answers.
         """
-        path = scope["path"]
-        route = self._exact.get((scope["method"], path))
-        found = (route, "") if route else self._find_with_id(scope["method"], path)
-        if found is None:
-            return None
+        path, method = scope["path"], scope["method"]
+        route = self._exact.get((method, path))
+        id_in_path = ""
+        if route is None:
+            for route in self._with_id.get(method, ()):
+                if path.startswith(route.call.prefix) and path.endswith(route.call.suffix):
+                    id_in_path = path[len(route.call.prefix) : len(path) - len(route.call.suffix)]
+                    if id_in_path and "/" not in id_in_path and id_in_path.isprintable():
+                        break
+            else:
+                return None
         query = scope["query_string"]
         if b"%" in scope["raw_path"] or (query and (b"%" in query or b"+" in query or query.count(b"&") >= MAX_FIELDS)):
             return None
         for name, _ in scope["headers"]:
             if name == b"origin":
                 return None
-        return found
-
-    def _find_with_id(self, method: str, path: str) -> tuple[FastRoute, str] | None:
-        for route in self._with_id.get(method, ()):
-            prefix, suffix = route.call.prefix, route.call.suffix
-            if path.startswith(prefix) and path.endswith(suffix):
-                id_in_path = path[len(prefix) : len(path) - len(suffix)]
-                if id_in_path and "/" not in id_in_path and id_in_path.isprintable():
-                    return route, id_in_path
-        return None
+        return route, id_in_path
