@@ -101,7 +101,7 @@ async def test_pending_updates_elsewhere_are_pushed_while_a_node_is_away(
     """The first room of the list is on the node that died; the list and the other room are not."""
     store = redis_store(executor)
     slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
-    lists = {name: Keys.owing_of(Keys.room(APP, name)) for name in slots}
+    lists = {name: Keys.pending_rooms_of(Keys.room(APP, name)) for name in slots}
     dead = next(name for name in slots if slots[name] < FIRST_SHARE < key_slot(lists[name].encode()))
     alive = next(name for name in slots if slots[name] > FIRST_SHARE and lists[name] == lists[dead])
     user = next(name for name in map(str, range(1000)) if key_slot(Keys.user(APP, name).encode()) > FIRST_SHARE)

@@ -698,7 +698,7 @@ async def _audit_head(world: World) -> Sizes:
 
 @case("add_to_sorted_set")
 async def _add_to_sorted_set(world: World) -> Sizes:
-    await world.run(Keys.owing(0), entries=[(1, "room")])
+    await world.run(Keys.pending_rooms(0), entries=[(1, "room")])
     return {}
 
 

@@ -98,21 +98,21 @@ async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
 ) -> None:
     """However often the list is walked in the meantime; else it would hold every room there ever was."""
     await a_room(store, app)
-    owing, entry = Keys.owing_of(Keys.room(app, "r")), f"{app}:r"
-    assert await executor.command("ZSCORE", owing, entry, key=owing) is not None
+    pending_rooms, entry = Keys.pending_rooms_of(Keys.room(app, "r")), f"{app}:r"
+    assert await executor.command("ZSCORE", pending_rooms, entry, key=pending_rooms) is not None
     now = time.time()
     for later_s in range(0, recovery.STALE_S + 60, 30):
         monkeypatch.setattr(time, "time", lambda later_s=later_s: now + later_s)
         await split(store).recovery.recover()
-    assert await executor.command("ZSCORE", owing, entry, key=owing) is None
+    assert await executor.command("ZSCORE", pending_rooms, entry, key=pending_rooms) is None
 
 
 async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
     store: RedisStore, executor: Executor, app: str
 ) -> None:
     """Recovery reports it and goes on."""
-    shard = Keys.owing_of(Keys.room(app, "broken"))
-    sound = next(room for room in map(str, range(1000)) if Keys.owing_of(Keys.room(app, room)) == shard)
+    shard = Keys.pending_rooms_of(Keys.room(app, "broken"))
+    sound = next(room for room in map(str, range(1000)) if Keys.pending_rooms_of(Keys.room(app, room)) == shard)
     await a_room(store, app, sound)
     await store.outbox.idle()
     await post_alone(executor, app, sound)
@@ -127,5 +127,5 @@ async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, exec
     """A stranger who makes up room ids leaves nothing behind."""
     with pytest.raises(RoomUnknown):
         await store.reading.mark_read(app=app, room="made-up", user="a", message="m")
-    owing = Keys.owing_of(Keys.room(app, "made-up"))
-    assert await executor.command("ZSCORE", owing, f"{app}:made-up", key=owing) is None
+    pending_rooms = Keys.pending_rooms_of(Keys.room(app, "made-up"))
+    assert await executor.command("ZSCORE", pending_rooms, f"{app}:made-up", key=pending_rooms) is None

@@ -57,7 +57,7 @@ class RedisEvents:
         call = lua.claim_shard(
             holder=self._holder, lease_ms=self._lease_ms, entries=ENTRIES_AT_ONCE, limit=limit, hold_ms=self._lease_ms
         )
-        # Repeated, it hands out other events; those of the lost reply are due again when their time is over.
+        # A repeated call hands out other events. Those of the lost reply are due again later.
         reply = await self._executor.call(call, Keys.events(shard))
         if not reply.held:
             return Batch(held=False)

@@ -88,7 +88,7 @@ import hashlib
 import zlib
 from enum import StrEnum
 
-OWING_SHARDS = 16
+PENDING_SHARDS = 16
 EVENT_SHARDS = 16
 
 
@@ -211,18 +211,18 @@ class Keys:
         return zlib.crc32(room_key.encode()) % EVENT_SHARDS
 
     @staticmethod
-    def owing(shard: int) -> str:
+    def pending_rooms(shard: int) -> str:
         return f"{{o:{shard}}}"
 
     @staticmethod
-    def owing_watch(shard: int) -> str:
+    def pending_rooms_watch(shard: int) -> str:
         """Held by the worker that walks the list."""
         return f"{{o:{shard}}}:w"
 
     @staticmethod
-    def owing_of(room_key: str) -> str:
-        """The list in which a room is entered while it may owe news."""
-        return Keys.owing(zlib.crc32(room_key.encode()) % OWING_SHARDS)
+    def pending_rooms_of(room_key: str) -> str:
+        """The list in which a room is entered while it may have pending members."""
+        return Keys.pending_rooms(zlib.crc32(room_key.encode()) % PENDING_SHARDS)
 
     @staticmethod
     def parse(key: str) -> tuple[str, str, str] | None:

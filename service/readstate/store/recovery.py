@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from readstate.errors import Fault
 from readstate.store import lua
 from readstate.store.executor import Executor
-from readstate.store.keys import OWING_SHARDS, Keys
+from readstate.store.keys import PENDING_SHARDS, Keys
 from readstate.store.replies import ScriptFailed
 from readstate.store.scripts import Script
 from readstate.tasks import cancel_and_wait
@@ -44,7 +44,7 @@ class Recovery:
         # creates it meanwhile has entered it.
         if script.name != "create_room" and not await self._executor.command("EXISTS", key, key=key):
             return
-        rooms, entry = Keys.owing_of(key), (int(now), f"{app}:{room}")
+        rooms, entry = Keys.pending_rooms_of(key), (int(now), f"{app}:{room}")
         if script.when_full:
             await self._executor.call(lua.add_to_sorted_set(entries=[entry]), rooms)
         else:
@@ -55,8 +55,8 @@ class Recovery:
 
     async def recover(self, older_than_s: float = RECOVERY_AGE_S) -> None:
         """Drain all rooms that were entered more than `older_than_s` ago."""
-        for shard in range(OWING_SHARDS):
-            await self._recover_shard(Keys.owing(shard), time.time() - older_than_s)
+        for shard in range(PENDING_SHARDS):
+            await self._recover_shard(Keys.pending_rooms(shard), time.time() - older_than_s)
 
     def start(self) -> None:
         """Recover in the background until `close`."""
@@ -86,12 +86,12 @@ class Recovery:
     async def _keep_recovering(self) -> None:
         while True:
             await asyncio.sleep(RECOVERY_EVERY_S)
-            for shard in range(OWING_SHARDS):
-                rooms = Keys.owing(shard)
+            for shard in range(PENDING_SHARDS):
+                rooms = Keys.pending_rooms(shard)
                 try:
                     # One worker at a time is enough for a shard.
                     call = lua.hit_rate_limit(window_ms=int(RECOVERY_EVERY_S * 1000))
-                    watching = await self._executor.call(call, Keys.owing_watch(shard), repeatable=False)
+                    watching = await self._executor.call(call, Keys.pending_rooms_watch(shard), repeatable=False)
                     if watching.calls == 1:
                         await self._recover_shard(rooms, time.time() - RECOVERY_AGE_S)
                 except Fault as fault:
