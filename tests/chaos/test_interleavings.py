@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from readstate.domain.types import MarkedRead, Posted, Status
+from readstate.domain.messages import Posted
+from readstate.domain.reading import MarkedRead
+from readstate.domain.rooms import Status
 from readstate.errors import ReadStateError, RoomUnknown
 from readstate.store.connect import connect
 from readstate.store.executor import Executor

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from readstate.domain.types import Drift
+from readstate.domain.audit import Drift
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore

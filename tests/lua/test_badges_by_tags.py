@@ -2,7 +2,8 @@
 
 import pytest
 
-from readstate.domain.types import Status, TagBadges
+from readstate.domain.badges import TagBadges
+from readstate.domain.rooms import Status
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from readstate.domain.types import Filter
+from readstate.domain.receipts import Filter
 from readstate.store.executor import Executor
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.rooms import a_room, posted

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from readstate.domain.client_rules import Made
 from readstate.domain.notices import Joined, Left, RoomChanged, decode_notice
 from readstate.domain.types import Made, Status
 from readstate.store import lua

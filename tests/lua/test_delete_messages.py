@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from readstate.domain.types import Deleted, Filter
+from readstate.domain.messages import Deleted
+from readstate.domain.receipts import Filter
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.store import scripts
 from readstate.store.executor import Executor

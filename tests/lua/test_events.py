@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.domain.deliveries import Dead, DeadLetter, Delivered, Postponed
-from readstate.domain.events import ReadEvent
+from readstate.domain.events import Dead, DeadLetter, Delivered, Postponed, ReadEvent
 from readstate.domain.notices import MessageDeleted, encode_notice
 from readstate.store.events import ENTRIES_AT_ONCE, RedisEvents
 from readstate.store.executor import Executor

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from readstate.domain.types import Made, Status
+from readstate.domain.client_rules import Made
+from readstate.domain.rooms import Status
 from readstate.errors import LimitReached, RoomUnknown
 from readstate.store.redis_store import RedisStore
 from readstate.store.rooms import MAX_INVITATIONS

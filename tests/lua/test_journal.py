@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from readstate.domain.types import Posted, Receipt
+from readstate.domain.messages import Posted
+from readstate.domain.receipts import Receipt
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import MarkedRead
+from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused

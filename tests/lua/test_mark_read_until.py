@@ -2,7 +2,8 @@
 
 import pytest
 
-from readstate.domain.types import MarkedRead, Posted
+from readstate.domain.messages import Posted
+from readstate.domain.reading import MarkedRead
 from readstate.errors import NotMember, RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused

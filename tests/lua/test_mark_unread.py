@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import MemberState
+from readstate.domain.rooms import MemberState
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys

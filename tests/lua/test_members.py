@@ -1,6 +1,6 @@
 """members.lua: the members' states."""
 
-from readstate.domain.types import MemberState
+from readstate.domain.rooms import MemberState
 from readstate.errors import RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused

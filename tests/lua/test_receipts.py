@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readstate.domain.types import Filter, ReceiptCount, ReceiptsPage
+from readstate.domain.receipts import Filter, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid, MessageUnknown, RoomUnknown
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys

@@ -1,6 +1,7 @@
 """room.lua: one room as one of its readers sees it."""
 
-from readstate.domain.types import MemberState, MessageRef, Status
+from readstate.domain.messages import MessageRef
+from readstate.domain.rooms import MemberState, Status
 from readstate.errors import RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused

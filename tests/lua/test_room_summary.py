@@ -2,7 +2,7 @@
 
 import random
 
-from readstate.domain.types import Status
+from readstate.domain.rooms import Status
 from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 

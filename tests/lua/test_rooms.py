@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import Status
+from readstate.domain.rooms import Status
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import Filter
+from readstate.domain.receipts import Filter
 from readstate.errors import NotMember, RoomUnknown
 from readstate.store.redis_store import RedisStore
 from tests.support.contents import contents, refused

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from readstate.domain.types import Status
+from readstate.domain.rooms import Status
 from readstate.store.redis_store import RedisStore
 from tests.support.nouns import operation_of
 from tests.support.rooms import a_room, posted

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from readstate.domain.types import Status
+from readstate.domain.rooms import Status
 from readstate.errors import LimitReached
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from readstate.domain.types import Filter
+from readstate.domain.receipts import Filter
 from readstate.store.connect import connect
 from tests.support.machine import JOURNAL_MOVES, ROOMS, USERS, Bench, ReadStateMachine, picks, rooms, users
 from tests.support.receipts import page_while

@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
-from readstate.domain.types import Drift, Filter, Made, MemberState, Posted, Status
+from readstate.domain.audit import Drift
+from readstate.domain.client_rules import Made
+from readstate.domain.messages import Posted
+from readstate.domain.receipts import Filter
+from readstate.domain.rooms import MemberState, Status
 from readstate.errors import MessageUnknown, ReadStateError
 from readstate.store import lua
 from readstate.store.executor import Executor

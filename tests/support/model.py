@@ -7,6 +7,10 @@ its whole purpose: the scripts are compared with it. The one thing it does not k
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from readstate.domain.audit import Drift
+from readstate.domain.badges import TagBadges
+from readstate.domain.client_rules import Made
+from readstate.domain.messages import Change, Deleted, MessageRef, Posted
 from readstate.domain.notices import (
     CursorMoved,
     Joined,
@@ -17,24 +21,10 @@ from readstate.domain.notices import (
     RoomChanged,
     RoomDeleted,
 )
+from readstate.domain.reading import MarkedRead
+from readstate.domain.receipts import Filter, ReceiptCount, ReceiptsPage
+from readstate.domain.rooms import MemberState, Room, Status, Subscriptions
 from readstate.domain.throttle import Hit
-from readstate.domain.types import (
-    Change,
-    Deleted,
-    Drift,
-    Filter,
-    Made,
-    MarkedRead,
-    MemberState,
-    MessageRef,
-    Posted,
-    ReceiptCount,
-    ReceiptsPage,
-    Room,
-    Status,
-    Subscriptions,
-    TagBadges,
-)
 from readstate.errors import Invalid, LimitReached, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 from tests.support.model_room import Message, ModelRoom, Stay, ref
 

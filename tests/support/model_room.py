@@ -5,7 +5,9 @@ Nothing is summed up or thrown away: unread and receipts are worked out from the
 
 from dataclasses import dataclass, field
 
-from readstate.domain.types import MemberState, MessageRef, Receipt, ReceiptCount, Status
+from readstate.domain.messages import MessageRef
+from readstate.domain.receipts import Receipt, ReceiptCount
+from readstate.domain.rooms import MemberState, Status
 from readstate.errors import MessageUnknown
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
-from readstate.domain.types import Filter, Receipt, ReceiptsPage
+from readstate.domain.receipts import Filter, Receipt, ReceiptsPage
 from readstate.store.redis_store import RedisStore
 from tests.support.model import ModelStore
 from tests.support.model_room import Message, ModelRoom

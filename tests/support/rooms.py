@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from readstate.domain.types import Posted
+from readstate.domain.messages import Posted
 from readstate.store.redis_store import RedisStore
 from tests.support.model import ModelStore
 

@@ -10,7 +10,7 @@ from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
-from readstate.domain.types import Filter, ReceiptsPage
+from readstate.domain.receipts import Filter, ReceiptsPage
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 

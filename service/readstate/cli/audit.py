@@ -5,8 +5,8 @@ import asyncio
 
 from readstate.cli.arguments import note, text
 from readstate.cli.existing_store import app_registry, existing_store
+from readstate.domain.audit import Drift
 from readstate.domain.identity import FIRST_APP
-from readstate.domain.types import Drift
 from readstate.errors import Invalid
 from readstate.store.audit import Looked
 from readstate.store.executor import Executor

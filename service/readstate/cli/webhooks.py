@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from readstate.cli.arguments import note, text
 from readstate.cli.existing_store import existing_store
-from readstate.domain.deliveries import DeadLetter
+from readstate.domain.events import DeadLetter
 from readstate.errors import Invalid
 from readstate.store.events import RedisEvents
 

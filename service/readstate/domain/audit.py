@@ -2,7 +2,18 @@
 
 from typing import Protocol
 
-from readstate.domain.types import Drift
+from msgspec import Struct
+
+
+class Drift(Struct, frozen=True):
+    """One difference that an audit found (and repaired, when asked to)."""
+
+    app: str
+    user: str
+    room: str  # "" for a counter
+    what: str  # "unread", "cursor", "tags", "state" ...; of a counter "total", "derived", or its field as in store/keys.py
+    stored: str
+    expected: str
 
 
 class Audit(Protocol):

@@ -3,8 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from readstate.domain.limits import NO_TAGS, Tags
-from readstate.domain.types import TagBadges
+
+
+class TagBadges(Struct, frozen=True):
+    """Unread per tag; a room with two of the tags is in both counts and once in the total."""
+
+    total: int
+    counts: dict[str, int]
 
 
 class Badges(Protocol):

@@ -1,6 +1,11 @@
-"""What the backend is told of by webhook. Written by the script that made the change, into the same slot or server."""
+"""Events on their way to a receiver: what a deliverer is handed, and what it says has become of it.
+
+Of all events of one member in one room only the newest waits; it stands for the others and covers what they covered.
+"""
 
 import hashlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -23,3 +28,96 @@ class ReadEvent(Struct, frozen=True, array_like=True):
         """The same however often the event is delivered, and no other event's."""
         room = hashlib.sha256(f"{self.app}:{self.room}".encode()).hexdigest()[:16]
         return f"read_{room}_{self.revision}"
+
+
+class Due(Struct, frozen=True, array_like=True):
+    """An event that is to be sent now, as the store keeps it while it waits."""
+
+    event: ReadEvent
+    attempts: int  # that failed before
+    failing_since_ms: int  # store's clock; 0: this event has not failed yet
+    sent: int  # so many of its forms has the receiver accepted already
+
+
+class Batch(Struct, frozen=True):
+    """What one look at a shard gave."""
+
+    held: bool  # False: another deliverer holds the shard, and nothing else here means anything
+    now_ms: int = 0  # store's clock
+    waiting: int = 0  # pairs that wait in this shard, due or not
+    more: bool = False  # there is more to do at once
+    broken: int = 0  # entries of the stream that were no events
+    due: tuple[Due, ...] = ()
+
+
+class Delivered(Struct, frozen=True):
+    """The receiver has accepted the event, or there is nothing in it to tell."""
+
+    event: ReadEvent
+
+
+class Postponed(Struct, frozen=True):
+    """The event is to be tried again in `wait_ms`."""
+
+    event: ReadEvent
+    wait_ms: int
+    sent: int  # as in Due
+
+
+class Dead(Struct, frozen=True):
+    """The event is given up and becomes a dead letter; `reason` in a few words."""
+
+    event: ReadEvent
+    reason: str
+
+
+Outcome = Delivered | Postponed | Dead
+
+
+class DeadLetter(Struct, frozen=True, array_like=True):
+    """An event that was given up, as the store keeps it.
+
+    It goes when it is replayed, or when a newer event of its member and room covers it.
+    """
+
+    event: ReadEvent
+    attempts: int
+    at_ms: int  # when it was given up
+    reason: str
+
+
+class Events(Protocol):
+    """Where events wait, in shards of which each is held by one deliverer at a time.
+
+    Every method may raise Unavailable and UnknownOutcome; all of them may then be repeated.
+    """
+
+    shards: int
+    lease_s: float  # for so long after the call a shard is held, unless it is taken from or left before
+
+    async def share(self) -> tuple[int, str]:
+        """Be one of the deliverers for `lease_s`. Returns how many there are, and the target that wants no more events ("": none)."""
+
+    async def claim_shard(self, shard: int, *, limit: int) -> Batch:
+        """Hold the shard if nobody else does, and be handed up to `limit` events that are due. Others are not handed the same meanwhile."""
+
+    async def record_outcomes(self, shard: int, outcomes: Sequence[Outcome]) -> None:
+        """Say what has become of events that were handed out."""
+
+    async def release_shard(self, shard: int) -> None:
+        """Give the shard up."""
+
+    async def depart(self) -> None:
+        """No longer be one of the deliverers."""
+
+    async def refuse(self, target: str) -> None:
+        """Remember that `target` wants no more events."""
+
+    def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        """All dead letters, in no particular order; one that is replayed meanwhile may be missing."""
+
+    async def replay(self, ids: Sequence[str] | None = None) -> int:
+        """Let the dead letters with these event ids (None: all) wait for delivery again, also to a target that wanted no more.
+
+        Returns how many do: not those that a newer delivery has covered meanwhile.
+        """

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NewType
 
 from readstate.errors import Invalid
@@ -89,21 +89,6 @@ def check_room_tags(field: str, tags: Iterable[str]) -> RoomTags:
             field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags"
         )
     return RoomTags(distinct)
-
-
-def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Profile fields by name, each a JSON text of at most 4 KiB; at most 32; names of 1 to 64 printable bytes, not beginning with "#"."""
-    if len(profile) > MAX_PROFILE_FIELDS:
-        raise Invalid("profile", f"at most {MAX_PROFILE_FIELDS} profile fields may be given")
-    for name, value in profile.items():
-        if not name.isprintable() or name.startswith("#") or not 1 <= len(name.encode()) <= MAX_PROFILE_NAME_BYTES:
-            raise Invalid(
-                "profile",
-                f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front",
-            )
-        if len(value) > MAX_PROFILE_FIELD_BYTES:
-            raise Invalid(name, f"{name} must have at most {MAX_PROFILE_FIELD_BYTES} bytes as JSON")
-    return dict(profile)
 
 
 def check_many(field: str, messages: Sequence[str]) -> None:

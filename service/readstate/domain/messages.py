@@ -1,10 +1,49 @@
 """Messages: where they stand in their rooms, and what is remembered of them."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Protocol
 
+from msgspec import Struct
+
+from readstate.domain.client_rules import Made
 from readstate.domain.limits import Id
-from readstate.domain.types import Deleted, Made, MessageRef, Posted
+
+
+class MessageRef(Struct, frozen=True):
+    """What is remembered of a message. Bodies are never kept."""
+
+    message: str
+    seq: int
+    sender: str | None
+    at_ms: int  # when it arrived here, or when it was sent as far as the poster said so
+
+
+class Posted(Struct, frozen=True):
+    """The answer to "post": where the message stands, and what is kept of it."""
+
+    message: str
+    seq: int
+    ordinal: int
+    at_ms: int
+    created: bool  # False: the id was known already; nothing changed
+    moved: int = 0  # counters of members that it moved: two and one for each tag, of each member who was told
+    sender: str | None = None
+
+
+class Deleted(Struct, frozen=True):
+    """The answer to deleting or recalling messages."""
+
+    count: int  # messages that were there and now are not; 0 when repeated
+    first: str | None = None  # of delete_messages: the first message that stays
+
+
+class Change(Enum):
+    """What happened to a message that is pushed."""
+
+    NEW = "new"
+    EDIT = "edit"
+    RECALL = "recall"
 
 
 class Messages(Protocol):

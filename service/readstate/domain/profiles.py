@@ -4,7 +4,25 @@ from collections.abc import Mapping
 
 import msgspec
 
+from readstate.domain.limits import MAX_PROFILE_FIELD_BYTES, MAX_PROFILE_FIELDS, MAX_PROFILE_NAME_BYTES
+from readstate.errors import Invalid
+
 GROUP_TYPE = "groupType"  # field of a room that is a group of another system: that system's type of it
+
+
+def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Profile fields by name, each a JSON text of at most 4 KiB; at most 32; names of 1 to 64 printable bytes, not beginning with "#"."""
+    if len(profile) > MAX_PROFILE_FIELDS:
+        raise Invalid("profile", f"at most {MAX_PROFILE_FIELDS} profile fields may be given")
+    for name, value in profile.items():
+        if not name.isprintable() or name.startswith("#") or not 1 <= len(name.encode()) <= MAX_PROFILE_NAME_BYTES:
+            raise Invalid(
+                "profile",
+                f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front",
+            )
+        if len(value) > MAX_PROFILE_FIELD_BYTES:
+            raise Invalid(name, f"{name} must have at most {MAX_PROFILE_FIELD_BYTES} bytes as JSON")
+    return dict(profile)
 
 
 def said(profile: Mapping[str, bytes], field: str) -> object:

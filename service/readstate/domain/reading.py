@@ -3,8 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from readstate.domain.types import MarkedRead
+from msgspec import Struct
+
 from readstate.errors import ReadStateError
+
+
+class MarkedRead(Struct, frozen=True):
+    """The answer to "mark read"."""
+
+    message: str  # id of the message that the member has now read up to
+    seq: int  # its position
+    moved: bool  # False: an older or equal position; nothing changed, nothing was announced
+    unread: int  # countable messages of the room after the cursor
+    badge: int | None  # unread over all the user's rooms; None: it was not asked for
 
 
 class Reading(Protocol):

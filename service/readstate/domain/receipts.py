@@ -1,9 +1,53 @@
 """Receipts: who has, and who has not, read a message."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Protocol
 
-from readstate.domain.types import Filter, ReceiptCount, ReceiptsPage
+from msgspec import Struct
+
+from readstate.domain.messages import MessageRef
+
+
+class Receipt(Struct, frozen=True):
+    """That somebody had read a message, and since when."""
+
+    member: str
+    at_ms: int  # when their cursor first reached the message; unless `exact`: at the latest then
+    exact: bool  # False: the journal has been trimmed past that move
+    left: bool  # they were a member then and left since
+
+
+class ReceiptsPage(Struct, frozen=True):
+    """A page of who has, or who has not, read one message. Its sender is in neither list and in no number.
+
+    Concerned are the members of the moment when it was posted; who joined later is in neither list. Who left after reading it stays
+    among the readers, marked; who left without having read it goes.
+    """
+
+    message: MessageRef
+    read: int  # concerned members who have read it and are still here
+    unread: int  # concerned members who have not
+    left: int  # of the readers, those who left since; not in `read`
+    readers: tuple[Receipt, ...] = ()  # of this page; empty when non-readers were asked for
+    non_readers: tuple[str, ...] = ()  # of this page; empty when readers were asked for
+    next: str | None = None  # names the next page; None: this is the last one
+
+
+class ReceiptCount(Struct, frozen=True):
+    """How many have read one message; numbers as in Receipts."""
+
+    message: str
+    read: int
+    unread: int
+    left: int
+
+
+class Filter(Enum):
+    """Which list of a message's receipts is asked for."""
+
+    READ = "read"
+    UNREAD = "unread"
 
 
 class Receipts(Protocol):

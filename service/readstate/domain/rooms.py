@@ -1,10 +1,80 @@
 """Rooms, their members, and which user is in which room."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Protocol
 
+from msgspec import Struct
+
+from readstate.domain.client_rules import Made
 from readstate.domain.limits import MAX_MEMBERS_SHOWN, Id, Members, RoomTags
-from readstate.domain.types import Made, MemberState, Room, RoomSummary, Status, Subscriptions
+from readstate.domain.messages import MessageRef
+
+
+class Status(Enum):
+    """Whether a room counts. A frozen room is neither counted nor listed; its cursors still move."""
+
+    ACTIVE = 1
+    FROZEN = 0
+
+
+class Subscriptions(Struct, frozen=True):
+    """Which of a user's rooms changed for them."""
+
+    changed: tuple[tuple[str, int], ...]  # (room, when its state for the user last changed, Unix ms)
+    removed: tuple[tuple[str, int], ...]  # (room, when it was left or deleted); known for an hour
+
+
+class MemberState(Struct, frozen=True):
+    """One member's read state in one room."""
+
+    member: str
+    cursor: int  # seq from which unread is counted
+    unread: int
+    last_read: str | None  # None until a first real read (joining is not reading), or no longer remembered
+    # The following only in Room.me; lists of members leave them out.
+    moved_ms: int = 0  # when the cursor last moved, joining included
+    has_read: bool = False  # whether there ever was a real read
+    marked_ms: int | None = None  # time of the message from which the member has marked the room as unread
+    joined: int = 0  # seq at which they joined: messages up to it do not concern them
+
+
+class Room(Struct, frozen=True):
+    """A room as one of its readers sees it."""
+
+    room: str
+    status: Status
+    tags: tuple[str, ...]  # sorted, distinct
+    profile: Mapping[str, bytes]  # field name -> JSON text, as the backend gave it
+    created_ms: int
+    seq: int  # head
+    member_count: int
+    last: MessageRef | None
+    me: MemberState | None  # the asking user's own state; None for a stranger
+    invited: bool = False  # the asking user is no member and may become one by joining
+    by_client: bool = False  # a client made it, and no backend has taken it over
+
+    @property
+    def made(self) -> Made:
+        """For changes that shall happen only while the room is in the hands in which it was seen."""
+        return Made.BY_CLIENT if self.by_client else Made.NOT_BY_CLIENT
+
+
+class RoomSummary(Struct, frozen=True):
+    """What choosing among a user's rooms needs of one of them."""
+
+    room: str
+    status: Status
+    created_ms: int
+    last: MessageRef | None  # the newest message that is still there
+    tags: tuple[str, ...]  # sorted, distinct; empty unless asked for
+    profile: Mapping[str, bytes]  # of the fields asked for those that there are, as JSON text
+    me: MemberState  # without the position: `cursor` is 0; `last_read` is None unless asked for
+
+    @property
+    def last_ms(self) -> int:
+        """The time of the newest message, 0 without any."""
+        return self.last.at_ms if self.last else 0
 
 
 class Rooms(Protocol):

@@ -1,4 +1,4 @@
-"""Webhook events in Redis, on their way to a receiver: implements `domain.deliveries.Events`.
+"""Webhook events in Redis, on their way to a receiver: implements `domain.events.Events`.
 
 Scripts write events to the stream of a shard. The deliverer that holds the shard moves them, in one
 script, to what waits there: one record per pair (a member in a room). Newer events replace

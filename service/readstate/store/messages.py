@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from readstate.batches import in_batches
+from readstate.domain.client_rules import Made
 from readstate.domain.limits import MESSAGES_COUNTED
-from readstate.domain.types import Deleted, Made, MessageRef, Posted
+from readstate.domain.messages import Deleted, MessageRef, Posted
 from readstate.errors import Fault, MessageUnknown, RoomUnknown
 from readstate.store import lua
 from readstate.store.executor import Executor

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from readstate.domain.limits import check_many
-from readstate.domain.types import MarkedRead
+from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, ReadStateError
 from readstate.store import lua
 from readstate.store.badges import RedisBadges

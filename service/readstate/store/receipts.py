@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from readstate.batches import in_batches
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE, check_many
-from readstate.domain.types import Filter, MessageRef, Receipt, ReceiptCount, ReceiptsPage
+from readstate.domain.messages import MessageRef
+from readstate.domain.receipts import Filter, Receipt, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid
 from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise

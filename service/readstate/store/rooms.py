@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Mapping, Sequence
 
 from readstate.batches import in_batches
+from readstate.domain.client_rules import Made
 from readstate.domain.limits import MAX_MEMBERS_SHOWN
-from readstate.domain.types import Made, MemberState, Room, RoomSummary, Status, Subscriptions
+from readstate.domain.rooms import MemberState, Room, RoomSummary, Status, Subscriptions
 from readstate.errors import Fault, RoomUnknown
 from readstate.store import lua
 from readstate.store.executor import Executor

@@ -18,8 +18,7 @@ from collections.abc import Awaitable, Callable
 from time import time
 
 from readstate import metrics
-from readstate.domain.deliveries import Batch, Dead, Delivered, Due, Events, Outcome, Postponed
-from readstate.domain.events import ReadEvent
+from readstate.domain.events import Batch, Dead, Delivered, Due, Events, Outcome, Postponed, ReadEvent
 from readstate.errors import Fault
 from readstate.tasks import sleep_unless
 from readstate.webhooks.forms import Answer, Choice, Form, WebhookRequest

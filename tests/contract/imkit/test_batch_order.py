@@ -8,7 +8,7 @@ import pytest
 
 from readstate.dialects.imkit.batch import ROOMS_AT_ONCE
 from readstate.domain.direct import direct_room
-from readstate.domain.types import Posted
+from readstate.domain.messages import Posted
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.messages import RedisMessages
 from tests.support.imkit import Imkit, result

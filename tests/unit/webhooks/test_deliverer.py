@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.domain.deliveries import DeadLetter
-from readstate.domain.events import ReadEvent
+from readstate.domain.events import DeadLetter, ReadEvent
 from readstate.errors import Unavailable
 from readstate.store.connect import connect
 from readstate.store.events import RedisEvents

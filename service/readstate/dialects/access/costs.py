@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from readstate.domain.limits import MAX_MEMBERS_SHOWN, MESSAGES_COUNTED
-from readstate.domain.types import Room
+from readstate.domain.rooms import Room
 
 READ: Final = 1  # a badge, one room, a cursor moved
 POST: Final = 2  # a message sent, changed, recalled

@@ -3,8 +3,7 @@
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.direct import PREFIX, direct_pair, is_direct
 from readstate.domain.profiles import is_foreign_group, said
-from readstate.domain.rooms import Rooms
-from readstate.domain.types import Room, RoomSummary
+from readstate.domain.rooms import Room, Rooms, RoomSummary
 from readstate.errors import RoomUnknown
 
 # Begins the ids of rooms in which a dialect keeps something. Such rooms exist, so the name in it

@@ -13,8 +13,9 @@ from readstate.dialects.imkit.errors import INSUFFICIENT_PERMISSIONS, NOT_ROOM_M
 from readstate.dialects.imkit.reply import Problem
 from readstate.dialects.imkit.views import is_superuser
 from readstate.dialects.services import Services
+from readstate.domain.client_rules import Made
 from readstate.domain.direct import direct_pair, is_direct
-from readstate.domain.types import Made, Room
+from readstate.domain.rooms import Room
 from readstate.errors import Invalid, LimitReached, RoomUnknown
 
 UNKNOWN_NAMED = 5  # of unknown people in the message of a refusal

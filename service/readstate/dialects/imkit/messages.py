@@ -49,7 +49,7 @@ from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
-from readstate.domain.types import MessageRef
+from readstate.domain.messages import MessageRef
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.times import iso, unix_ms
 

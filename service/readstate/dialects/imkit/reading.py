@@ -34,7 +34,7 @@ from readstate.dialects.imkit.schemas.reading import (
     TagsAsked,
 )
 from readstate.domain.limits import check_tags
-from readstate.domain.types import MarkedRead
+from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
 # A stranger is told what is told of a room that does not exist.

@@ -26,7 +26,8 @@ from readstate.dialects.imkit.schemas.receipts import (
     ReceiptsResult,
 )
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
-from readstate.domain.types import Filter, Receipt, Room
+from readstate.domain.receipts import Filter, Receipt
+from readstate.domain.rooms import Room
 from readstate.errors import Invalid
 from readstate.times import iso
 

@@ -30,7 +30,7 @@ from readstate.dialects.imkit.schemas.rooms import (
 )
 from readstate.dialects.imkit.views import View, people_in, personal, room_view, with_me
 from readstate.dialects.services import Services
-from readstate.domain.types import RoomSummary, Status
+from readstate.domain.rooms import RoomSummary, Status
 from readstate.times import unix_ms
 
 MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says

@@ -39,9 +39,10 @@ from readstate.dialects.imkit.schemas.rooms import (
 from readstate.dialects.imkit.system_messages import added, announce
 from readstate.dialects.imkit.views import people_in, personal, room_view, with_me
 from readstate.dialects.services import Services
+from readstate.domain.client_rules import Made
 from readstate.domain.direct import is_direct
 from readstate.domain.limits import Id, check_id, check_members, check_room_tags, check_tags, new_id
-from readstate.domain.types import Made, MemberState, Room, Status
+from readstate.domain.rooms import MemberState, Room, Status
 from readstate.errors import Invalid, RoomUnknown
 
 NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms

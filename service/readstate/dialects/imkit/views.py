@@ -13,7 +13,8 @@ import msgspec
 
 from readstate.dialects.people import People
 from readstate.domain.identity import User
-from readstate.domain.types import MemberState, MessageRef, Room
+from readstate.domain.messages import MessageRef
+from readstate.domain.rooms import MemberState, Room
 from readstate.times import iso
 
 View = dict[str, Any]

@@ -22,7 +22,7 @@ from readstate.dialects.rocketchat.schemas import (
 from readstate.dialects.rocketchat.validation import NOT_ONE_OF
 from readstate.dialects.rocketchat.views import Kind, kind, last_seen_ms, own_name
 from readstate.domain.identity import Session
-from readstate.domain.types import MemberState, Room, Status
+from readstate.domain.rooms import MemberState, Room, Status
 from readstate.times import iso
 
 _UNKNOWN = "error-room-not-found"

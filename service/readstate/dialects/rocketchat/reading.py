@@ -20,7 +20,8 @@ from readstate.dialects.rocketchat.schemas import Done, ReadRid, ReadRoomId, Rea
 from readstate.dialects.rocketchat.views import last_seen_ms
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
-from readstate.domain.types import MemberState, MessageRef
+from readstate.domain.messages import MessageRef
+from readstate.domain.rooms import MemberState
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
 _WHERE = {"method": "unreadMessages", "action": "Unread_messages"}

@@ -18,7 +18,7 @@ from readstate.dialects.rocketchat.views import person
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
-from readstate.domain.types import ReceiptsPage
+from readstate.domain.receipts import ReceiptsPage
 from readstate.times import iso
 
 # Looked at for one answer, without the sender's; of more readers the first in the domain's order.

@@ -15,7 +15,7 @@ from readstate.dialects.rocketchat.views import FIELDS, Kind, Name, kind, own_na
 from readstate.dialects.services import Services
 from readstate.domain import direct
 from readstate.domain.identity import Session, User
-from readstate.domain.types import MemberState, Room, RoomSummary
+from readstate.domain.rooms import MemberState, Room, RoomSummary
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
 

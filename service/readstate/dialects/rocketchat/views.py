@@ -17,7 +17,7 @@ from readstate.dialects.access.rooms import is_private
 from readstate.dialects.rocketchat.schemas import Person, Subscription
 from readstate.domain import direct
 from readstate.domain.identity import Session, User
-from readstate.domain.types import MemberState, Room, RoomSummary, Status
+from readstate.domain.rooms import MemberState, Room, RoomSummary, Status
 from readstate.times import iso
 
 Kind = Literal["c", "p", "d"]

@@ -34,7 +34,8 @@ from readstate.dialects.tencent.schemas import (
 )
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.read_state import ReadState
-from readstate.domain.types import Filter, ReceiptCount, Room
+from readstate.domain.receipts import Filter, ReceiptCount
+from readstate.domain.rooms import Room
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
 _LAST_PAGE = "0"

@@ -39,7 +39,7 @@ from readstate.dialects.tencent.schemas import (
 )
 from readstate.domain.direct import DIRECT_TAGS, direct_room
 from readstate.domain.read_state import ReadState
-from readstate.domain.types import Status
+from readstate.domain.rooms import Status
 from readstate.errors import NotMember, RoomUnknown
 
 MAX_TIME_S = 10**11  # a larger number is in milliseconds

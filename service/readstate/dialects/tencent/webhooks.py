@@ -23,7 +23,7 @@ from readstate.domain.events import ReadEvent
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.domain.read_state import ReadState
-from readstate.domain.types import ReceiptCount
+from readstate.domain.receipts import ReceiptCount
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.settings import Settings
 from readstate.webhooks.forms import Send, SignHeaders, WebhookRequest

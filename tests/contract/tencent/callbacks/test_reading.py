@@ -7,7 +7,7 @@ import time
 import pytest
 
 from readstate.domain.direct import direct_room
-from readstate.domain.types import Filter
+from readstate.domain.receipts import Filter
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import Imkit

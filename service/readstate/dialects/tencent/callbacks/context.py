@@ -13,7 +13,6 @@ from readstate.batches import in_batches
 from readstate.domain.direct import DIRECT_TAGS, direct_room
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, NO_TAGS, check_id, check_members
 from readstate.domain.read_state import ReadState
-from readstate.domain.types import Made
 from readstate.errors import RoomUnknown
 
 

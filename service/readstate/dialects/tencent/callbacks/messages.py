@@ -26,8 +26,8 @@ from readstate.dialects.tencent.callbacks.schemas import (
 )
 from readstate.dialects.tencent.group_types import has_unread
 from readstate.dialects.tencent.naming import message_of_seq, time_ms
+from readstate.domain.client_rules import Made
 from readstate.domain.limits import check_id
-from readstate.domain.types import Made
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 
 MAX_TEXT_CHARS = 16_384  # pushed of a message; Tencent's have at most 12 KB
