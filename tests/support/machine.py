@@ -24,7 +24,8 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import redis_store
 from readstate.store.states import SEPARATOR
-from tests.support.model import LATE_MS, ModelStore
+from tests.support.model import ModelStore
+from tests.support.model_messages import LATE_MS
 from tests.support.model_room import ModelRoom
 from tests.support.nouns import operation_of
 from tests.support.receipts import certainty, check_receipts, whole_list
@@ -476,7 +477,7 @@ class ReadStateMachine(RuleBasedStateMachine):
     async def _check_found(self, user: str, message: str) -> None:
         """Of a message in several of the user's rooms any; of one in none of them nothing is known."""
         found = await outcome_of(self.store.messages.find_message(app=self.app, user=user, message=message))
-        known = self.model.rooms_with(self.app, user, message)
+        known = self.model.messages.rooms_with(self.app, user, message)
         assert found in known or (found is MessageUnknown and not known)
 
     async def _check_versions(self) -> None:

@@ -1,6 +1,7 @@
-"""Events on their way to a receiver: what a deliverer is handed, and what it says has become of it.
+"""Events on their way to a receiver: what a deliverer is handed, and what it reports back.
 
-Of all events of one member in one room only the newest waits; it stands for the others and covers what they covered.
+Of all events of one member in one room only the newest waits. It stands for the others and covers
+what they covered.
 """
 
 import hashlib
@@ -36,7 +37,7 @@ class Due(Struct, frozen=True, array_like=True):
     event: ReadEvent
     attempts: int  # that failed before
     failing_since_ms: int  # store's clock; 0: this event has not failed yet
-    sent: int  # so many of its forms has the receiver accepted already
+    sent: int  # how many of its forms the receiver has accepted
 
 
 class Batch(Struct, frozen=True):
@@ -65,7 +66,7 @@ class Postponed(Struct, frozen=True):
 
 
 class Dead(Struct, frozen=True):
-    """The event is given up and becomes a dead letter; `reason` in a few words."""
+    """The event is given up and becomes a dead letter. `reason`: a few words."""
 
     event: ReadEvent
     reason: str
@@ -93,16 +94,22 @@ class Events(Protocol):
     """
 
     shards: int
-    lease_s: float  # for so long after the call a shard is held, unless it is taken from or left before
+    lease_s: float  # a shard is held for so long after it was claimed last, unless it is released
 
     async def share(self) -> tuple[int, str]:
-        """Be one of the deliverers for `lease_s`. Returns how many there are, and the target that wants no more events ("": none)."""
+        """Be one of the deliverers for `lease_s`.
+
+        Returns how many there are, and the target that wants no more events ("": none).
+        """
 
     async def claim_shard(self, shard: int, *, limit: int) -> Batch:
-        """Hold the shard if nobody else does, and be handed up to `limit` events that are due. Others are not handed the same meanwhile."""
+        """Hold the shard if no other deliverer does, and be handed up to `limit` due events.
+
+        Other deliverers are not handed these for `lease_s`.
+        """
 
     async def record_outcomes(self, shard: int, outcomes: Sequence[Outcome]) -> None:
-        """Say what has become of events that were handed out."""
+        """Record what has become of events that were handed out."""
 
     async def release_shard(self, shard: int) -> None:
         """Give the shard up."""
@@ -114,10 +121,14 @@ class Events(Protocol):
         """Remember that `target` wants no more events."""
 
     def dead_letters(self) -> AsyncIterator[DeadLetter]:
-        """All dead letters, in no particular order; one that is replayed meanwhile may be missing."""
+        """All dead letters, in no particular order.
+
+        One that is replayed meanwhile may be missing.
+        """
 
     async def replay(self, ids: Sequence[str] | None = None) -> int:
-        """Let the dead letters with these event ids (None: all) wait for delivery again, also to a target that wanted no more.
+        """Let the dead letters with these event ids (None: all) wait for delivery again.
 
-        Returns how many do: not those that a newer delivery has covered meanwhile.
+        Also to a target that wanted no more events. Returns how many wait now: not those that a
+        newer delivery has covered meanwhile.
         """

@@ -8,7 +8,7 @@ import pytest
 from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
-from readstate.domain.types import Made
+from readstate.domain.client_rules import Made
 from readstate.settings import Settings
 from tests.security.rooms.answers import DIRECT_ONLY, OF_TWO, code_of, refused
 from tests.support.imkit import Imkit, refusal, result

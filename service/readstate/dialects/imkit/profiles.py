@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from readstate.dialects.imkit.body import by_letters, check_spelling, free_fields
-from readstate.domain.limits import MAX_PROFILE_FIELDS, check_profile
+from readstate.domain.limits import MAX_PROFILE_FIELDS
+from readstate.domain.profiles import check_profile
 from readstate.errors import Invalid
 
 # Fields that we make, or that say what to do: never kept as given.
