@@ -185,7 +185,7 @@ async def why_not_ready(executor: Executor, writes: WriteHealth) -> str:
 async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
     """Read which apps exist and which tokens are revoked. Raises Fault."""
     await apps.refresh()
-    await tokens.learn_revocations()
+    await tokens.refresh_revocations()
 
 
 async def keep_refreshing(

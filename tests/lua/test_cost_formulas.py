@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from readstate.domain.identity import FIRST_APP
-from readstate.domain.types import Filter, Status
+from readstate.domain.receipts import Filter
+from readstate.domain.rooms import Status
 from readstate.store import lua, scripts
 from readstate.store.apps import AppRegistry
 from readstate.store.badges import DERIVED_AT_ONCE

@@ -10,7 +10,7 @@ import pytest
 
 from readstate.domain.client_rules import Made
 from readstate.domain.notices import Joined, Left, RoomChanged, decode_notice
-from readstate.domain.types import Made, Status
+from readstate.domain.rooms import Status
 from readstate.store import lua
 from readstate.store.connect import connect
 from readstate.store.executor import Executor

@@ -2,7 +2,7 @@
 
 import pytest
 
-from readstate.domain.types import Made
+from readstate.domain.client_rules import Made
 from readstate.errors import RoomUnknown
 from readstate.store import lua, rooms
 from readstate.store.executor import Executor

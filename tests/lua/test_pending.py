@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from readstate.domain.types import Made
+from readstate.domain.client_rules import Made
 from readstate.errors import RoomUnknown
 from readstate.store import recovery
 from readstate.store.executor import Executor

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from readstate.domain.types import Made
+from readstate.domain.client_rules import Made
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys

@@ -105,7 +105,7 @@ async def test_revoking_counts_here_at_once_and_elsewhere_after_a_look(world: Wo
     assert session is not None
     await world.tokens.revoke(app="one", user="al", token=token)
     assert await world.tokens.verify("one", token) is None
-    await elsewhere.learn_revocations()
+    await elsewhere.refresh_revocations()
     assert await elsewhere.verify("one", token) is None
     assert not elsewhere.still_valid(session)
 
@@ -151,7 +151,7 @@ async def test_a_revocation_is_heard_whatever_the_host_s_clock_says(world: World
     for token in tokens:
         assert await worker.verify("one", token) is not None
         await world.worker(off_s=-off_s).revoke(app="one", user="al", token=token)
-        await worker.learn_revocations()
+        await worker.refresh_revocations()
         assert await worker.verify("one", token) is None
 
 
@@ -163,11 +163,11 @@ async def test_a_revocation_is_heard_from_a_store_that_went_back(world: World) -
     first, second = await issued(world), await issued(world)
     elsewhere = world.worker()
     await world.tokens.revoke(app="one", user="al", token=first)
-    await elsewhere.learn_revocations()
+    await elsewhere.refresh_revocations()
     world.directory.revoked.clear()
     world.directory.now_s -= 3600
     await world.worker().revoke(app="one", user="al", token=second)
-    await elsewhere.learn_revocations()
+    await elsewhere.refresh_revocations()
     assert await elsewhere.verify("one", second) is None
 
 
@@ -177,7 +177,7 @@ async def test_a_revocation_is_remembered_no_longer_than_its_token(world: World)
     world.directory.revoked.clear()
     world.now += 7 * DAY_S
     world.directory.now_s = int(world.now)
-    await world.tokens.learn_revocations()
+    await world.tokens.refresh_revocations()
     assert world.tokens._revoked == {}
 
 
@@ -185,7 +185,7 @@ async def test_a_revocation_outlasts_a_clock_that_was_ahead_for_a_while(world: W
     token = await issued(world)
     await world.tokens.revoke(app="one", user="al", token=token)
     world.now += 8 * DAY_S
-    await world.tokens.learn_revocations()
+    await world.tokens.refresh_revocations()
     world.now -= 8 * DAY_S
     assert await world.tokens.verify("one", token) is None
 

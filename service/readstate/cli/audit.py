@@ -8,7 +8,7 @@ from readstate.cli.existing_store import app_registry, existing_store
 from readstate.domain.audit import Drift
 from readstate.domain.identity import FIRST_APP
 from readstate.errors import Invalid
-from readstate.store.audit import Looked
+from readstate.store.audit import Compared
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import redis_store
@@ -41,22 +41,22 @@ def _many(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Looked]:
+async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]:
     async with existing_store(note) as (executor, settings):
         auditing = redis_store(executor, **settings.bounds()).audit
         if args.user is None and args.room is None and args.app is None:
-            return await auditing.audit_all(repair=args.repair), auditing.looked
+            return await auditing.audit_all(repair=args.repair), auditing.compared
         app = args.app or FIRST_APP
         await app_registry(executor, settings).check(app)
         if args.user is not None:
             await _check_user(executor, app, args.user)
-            return await auditing.audit_user(app=app, user=args.user, repair=args.repair), auditing.looked
+            return await auditing.audit_user(app=app, user=args.user, repair=args.repair), auditing.compared
         if args.room is not None:
             drifts = await auditing.audit_room(app=app, room=args.room, repair=args.repair)
-            if not auditing.looked.rooms:
+            if not auditing.compared.rooms:
                 raise Invalid("room", f"there is no room {args.room} in app {app}")
-            return drifts, auditing.looked
-        return await auditing.audit_all(repair=args.repair, app=app), auditing.looked
+            return drifts, auditing.compared
+        return await auditing.audit_all(repair=args.repair, app=app), auditing.compared
 
 
 async def _check_user(executor: Executor, app: str, user: str) -> None:

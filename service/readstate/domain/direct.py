@@ -1,4 +1,4 @@
-"""One-to-one conversations: rooms of two whose id derives from the pair, the same in every dialect."""
+"""One-to-one conversations: rooms whose id derives from their two users, the same in every dialect."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -10,12 +10,12 @@ TAG = "direct"  # carried by every such room, so that unread over all of them is
 DIRECT_TAGS = check_room_tags("roomTags", [TAG])
 PREFIX = "direct:"
 
-# What else makes a room one of two: profile fields of the dialects, with the values that do.
+# Profile fields of the dialects, with the values that make a room one-to-one.
 _FIELDS = {"roomType": "direct", "t": "d"}
 
 
 def direct_room(one: str, other: str) -> str:
-    """The id of the conversation of two users, in whatever order they are named."""
+    """The id of the conversation of two users; their order does not matter."""
     room = _named(*sorted((one, other)))
     if len(room.encode()) <= MAX_ID_BYTES:
         return room
@@ -23,8 +23,8 @@ def direct_room(one: str, other: str) -> str:
 
 
 def direct_pair(room: str) -> tuple[str, str] | None:
-    """The two users of such an id; None for any other, and where long ids had to be hashed."""
-    # Anything may come as an id: it is measured before its digits are read as a number.
+    """The two users of such an id; None for any other id, and if long ids had to be hashed."""
+    # Any text may come as an id: it is measured before its digits are read as a number.
     if not room.startswith(PREFIX) or len(room.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         return None
     length, _, rest = room.removeprefix(PREFIX).partition(":")
@@ -35,7 +35,7 @@ def direct_pair(room: str) -> tuple[str, str] | None:
 
 
 def is_direct(room: str, tags: Collection[str], profile: Mapping[str, bytes]) -> bool:
-    """Whether a room is one of two: by its id, the tag `direct`, or its profile in any dialect's words."""
+    """Whether a room is one-to-one: by its id, the tag `direct`, or its profile in any dialect's words."""
     return (
         room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
     )

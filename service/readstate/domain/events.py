@@ -12,7 +12,10 @@ from msgspec import Struct
 
 
 class ReadEvent(Struct, frozen=True, array_like=True):
-    """A member has read `room` up to `message`. Absolute values: a newer event of the same member and room stands for an older one."""
+    """A member has read `room` up to `message`.
+
+    Its values are absolute: a newer event of the same member and room stands for an older one.
+    """
 
     app: str
     room: str
@@ -45,7 +48,7 @@ class Batch(Struct, frozen=True):
 
     held: bool  # False: another deliverer holds the shard, and nothing else here means anything
     now_ms: int = 0  # store's clock
-    waiting: int = 0  # pairs that wait in this shard, due or not
+    waiting: int = 0  # memberships with an event that waits in this shard, due or not
     more: bool = False  # there is more to do at once
     broken: int = 0  # entries of the stream that were no events
     due: tuple[Due, ...] = ()

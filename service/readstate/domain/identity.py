@@ -1,4 +1,4 @@
-"""Apps, users and tokens: who may ask. The same in every dialect."""
+"""Apps, users and tokens: callers, the same in every dialect."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -9,16 +9,18 @@ FIRST_APP = "default"  # the app of the settings
 
 
 class App(Struct, frozen=True):
-    """A tenant. Secrets are kept only as SHA-256 digests, except in the settings of the first app."""
+    """A tenant. Only digests of its secrets are kept, except in the settings of the first app."""
 
     app: str  # [a-z0-9-]{1,32}
     client_key: str  # public, names the app in client calls
     api_key_digest: str  # hex SHA-256 of the backend's key
-    generation: int  # of its tokens: those of another are void. Random, so none comes twice; 0: the first app's, until they were ended
+    # Tokens of another generation are void. It is random, so that none comes twice; that of the first
+    # app is 0 until its tokens are ended.
+    generation: int
 
 
 class Apps(Protocol):
-    """The apps of this deployment, from memory; at most a few seconds behind what was added, rotated or removed."""
+    """The apps of this deployment, from memory: changes arrive within a few seconds."""
 
     def get(self, app: str) -> App | None: ...
     def all(self) -> Sequence[App]: ...
@@ -38,7 +40,7 @@ class User(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A token that was found valid."""
+    """A user, as a valid token names them."""
 
     app: str
     user: str
@@ -48,7 +50,7 @@ class Session(Struct, frozen=True):
 
 
 class IssuedToken(Struct, frozen=True):
-    """A live token of a user. Custom tokens are known by digest only, so `token` is "" for them unless just given."""
+    """A live token of a user. `token` is "" for a custom token that is known by its digest only."""
 
     token: str
     token_id: str
@@ -58,7 +60,7 @@ class IssuedToken(Struct, frozen=True):
 
 
 class Revocation(Struct, frozen=True):
-    """A token that is void before its time. To be remembered until `expires_s`, when it would be void anyway."""
+    """A token that is void before `expires_s`; until then it has to be remembered."""
 
     user: str
     token_id: str
@@ -66,7 +68,7 @@ class Revocation(Struct, frozen=True):
 
 
 class Revocations(Struct, frozen=True):
-    """What was revoked from some position on. Positions and time are the store's, whatever the hosts' clocks say."""
+    """What was revoked from some position on. Positions and time are those of the store."""
 
     now_s: int  # Unix seconds
     newest: int  # position; 0 when nothing was ever revoked
@@ -81,10 +83,10 @@ class Directory(Protocol):
         """Raises UserUnknown."""
 
     async def users(self, *, app: str, users: Sequence[str]) -> dict[str, User]:
-        """Those of `users` that are known, by id."""
+        """Those of `users` that exist, by id."""
 
     async def known(self, *, app: str, users: Sequence[str]) -> set[str]:
-        """Those of `users` that there are."""
+        """Those of `users` that exist."""
 
 
 class TokenStore(Protocol):
@@ -94,16 +96,19 @@ class TokenStore(Protocol):
     async def bind_token(
         self, *, app: str, user: str, digest: str, token: IssuedToken, generation: int, replaces: bool = False
     ) -> None:
-        """Bind a custom token (hex SHA-256) in the app's present generation; `replaces`: the user's other custom tokens are revoked.
+        """Bind a custom token, given by its hex SHA-256, in the app's generation.
 
-        Raises UserUnknown, TokenConflict.
+        `replaces`: the user's other custom tokens are revoked. Raises UserUnknown, TokenConflict.
         """
 
     async def bound_token(self, *, app: str, digest: str) -> Session | None:
-        """Whose custom token that is, in the generation of its binding."""
+        """The session of a custom token, in the generation of its binding."""
 
     async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
-        """Revoke one token or ("") all. Heard by every worker within 5 s. Raises UserUnknown, TokenUnknown."""
+        """Revoke one token, or all ("").
+
+        Every worker knows within 5 s. Raises UserUnknown, TokenUnknown.
+        """
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
-        """What was revoked at the position `since` (ms) or later; what has long ended by itself may be left out."""
+        """What was revoked at the position `since` (ms) or later, without tokens that expired long ago."""

@@ -8,7 +8,7 @@ from typing import NewType
 from readstate.errors import Invalid
 
 MAX_ID_BYTES = 128  # rooms, users, messages; UTF-8
-FOLDED_IDS = frozenset({".", ".."})  # what clients take out of a path before they send it
+FOLDED_IDS = frozenset({".", ".."})  # clients take them out of a path before they send it
 MAX_TAG_CHARS = 256
 MAX_TAGS = 100  # per room and per question
 MAX_ROOM_TAGS_BYTES = 4 * 1024  # of all tags of a room together
@@ -28,7 +28,7 @@ MAX_PROFILE_FIELDS = 32  # of a room or a user
 MAX_PROFILE_FIELD_BYTES = 4 * 1024  # of one field's JSON text
 MAX_PROFILE_NAME_BYTES = 64
 
-# What was checked, so that what creates something cannot be given anything else.
+# Checked values. Operations that may create something take nothing else, so mypy finds a missing check.
 Id = NewType("Id", str)  # of a room, a user or a message
 Members = NewType("Members", list[str])  # distinct ids, not too many for one call
 Tags = NewType("Tags", tuple[str, ...])  # sorted and distinct
@@ -42,8 +42,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of char
 def check_id(field: str, value: str) -> Id:
     """Return `value` when it can name a room, user or message, else raise Invalid.
 
-    An id is 1 to 128 bytes of UTF-8 without control characters. It is never read as a number. Nor is
-    it `.` or `..`: what clients send to /messages/.. arrives as a call about the room.
+    An id is 1 to 128 bytes of UTF-8 without control characters. It is never read as a number. It is
+    not `.` or `..`: a call of /messages/.. would arrive as a call about the room.
     """
     if not value or len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         raise Invalid(field, f"{field} must have 1 to {MAX_ID_BYTES} bytes")
@@ -69,7 +69,10 @@ def check_members(field: str, members: Sequence[str]) -> Members:
 
 
 def check_tags(field: str, tags: Iterable[str]) -> Tags:
-    """Sorted distinct tags: each 1 to 256 characters, exact and case-sensitive, no control characters; at most 100."""
+    """At most 100 tags, sorted and distinct.
+
+    Each has 1 to 256 characters, without control characters; it is exact and case-sensitive.
+    """
     distinct = sorted(set(tags))
     if len(distinct) > MAX_TAGS:
         raise Invalid(field, f"{field} must hold at most {MAX_TAGS} tags")
@@ -82,7 +85,7 @@ def check_tags(field: str, tags: Iterable[str]) -> Tags:
 
 
 def check_room_tags(field: str, tags: Iterable[str]) -> RoomTags:
-    """The same for the tags of a room, which together have at most 4 KiB of UTF-8: each member's side keeps them."""
+    """The same for the tags of a room, of at most 4 KiB of UTF-8: each member's side keeps them."""
     distinct = check_tags(field, tags)
     if sum(len(tag.encode()) + 1 for tag in distinct) > MAX_ROOM_TAGS_BYTES:
         raise Invalid(

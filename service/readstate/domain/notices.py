@@ -1,6 +1,7 @@
-"""What is pushed to devices. Published by the scripts themselves, last, so a room's notices have the order of its changes.
+"""What is pushed to devices. The scripts publish notices last, so that those of a room have the order
+of its changes.
 
-On the wire between Redis and the workers a notice is a msgpack array whose first item is the kind.
+Between Redis and the workers a notice is a msgpack array whose first item is the kind.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ class _Notice(Struct, frozen=True, array_like=True):
 
 
 class CursorMoved(_Notice, frozen=True, array_like=True, tag="read"):
-    """`member` has read `room` up to `message`. To every member, all the reader's devices included."""
+    """`member` has read `room` up to `message`. For every member, the reader's devices included."""
 
     member: str
     message: str
@@ -23,7 +24,7 @@ class CursorMoved(_Notice, frozen=True, array_like=True, tag="read"):
 
 
 class MessagePosted(_Notice, frozen=True, array_like=True, tag="message"):
-    """A message was posted, edited or recalled. `body` is the JSON object given at post time."""
+    """A message was posted, edited or recalled. `body` is the JSON object that was given for it."""
 
     message: str
     sender: str
@@ -34,10 +35,10 @@ class MessagePosted(_Notice, frozen=True, array_like=True, tag="message"):
 
 
 class MessageDeleted(_Notice, frozen=True, array_like=True, tag="deleted"):
-    """`message` was deleted; "_all" when the room was emptied, "_before" when all before `first` were."""
+    """`message` was deleted: "_all" when all were, "_before" when all before `first` were."""
 
     message: str
-    first: str = ""  # that is still there
+    first: str = ""  # the first that stays, "" for none
 
 
 class RoomChanged(_Notice, frozen=True, array_like=True, tag="room"):
@@ -51,17 +52,19 @@ class Joined(_Notice, frozen=True, array_like=True, tag="joined"):
 
 
 class Left(_Notice, frozen=True, array_like=True, tag="left"):
-    """`members` are no longer in the room and get nothing that follows."""
+    """`members` are no longer in the room and get no later notice of it."""
 
     members: list[str]
 
 
 class RoomDeleted(_Notice, frozen=True, array_like=True, tag="gone"):
-    """The room is no more."""
+    """The room was deleted."""
 
 
 class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
-    """Tokens of `user` were revoked: connections that used them must go. `token_id` "" means all issued before `before_s`."""
+    """Tokens of `user` were revoked: connections that used them are closed. `token_id` "": all that were
+    issued before `before_s`.
+    """
 
     user: str
     token_id: str
@@ -75,10 +78,10 @@ encode_notice = msgspec.msgpack.Encoder().encode
 
 
 class Notices(Protocol):
-    """The stream of what happened, app by app, at most once.
+    """Notices of what happened, app by app. Each arrives at most once.
 
-    `on_notice(app, notice)` is called in the order in which each room changed. `on_gap(app)` says that notices may have been
-    lost since the last one: whoever shows state must fetch it anew.
+    `on_notice(app, notice)` is called in the order in which each room changed. `on_gap(app)` is called
+    when notices may have been lost since the last one: state that is shown must be fetched again.
     """
 
     async def subscribe(self, app: str) -> None:

@@ -1,4 +1,4 @@
-"""What a room's profile says, however the dialects spell it."""
+"""Profiles of rooms and users: their limits, and what a room's says in any dialect's spelling."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,14 @@ import msgspec
 from readstate.domain.limits import MAX_PROFILE_FIELD_BYTES, MAX_PROFILE_FIELDS, MAX_PROFILE_NAME_BYTES
 from readstate.errors import Invalid
 
-GROUP_TYPE = "groupType"  # field of a room that is a group of another system: that system's type of it
+GROUP_TYPE = "groupType"  # field of a room that is a group of another system: its type there
 
 
 def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Profile fields by name, each a JSON text of at most 4 KiB; at most 32; names of 1 to 64 printable bytes, not beginning with "#"."""
+    """At most 32 profile fields by name, each a JSON text of at most 4 KiB.
+
+    A name has 1 to 64 printable bytes and does not begin with "#". Raises Invalid.
+    """
     if len(profile) > MAX_PROFILE_FIELDS:
         raise Invalid("profile", f"at most {MAX_PROFILE_FIELDS} profile fields may be given")
     for name, value in profile.items():
@@ -26,7 +29,7 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def said(profile: Mapping[str, bytes], field: str) -> object:
-    """A field of the profile; None without it. Texts in small letters, without blanks around them."""
+    """A field of the profile, None without it. Texts are in lower case, without blanks around them."""
     value: object = msgspec.json.decode(profile[field]) if field in profile else None
     return value.strip().lower() if isinstance(value, str) else value
 

@@ -12,7 +12,7 @@ class MarkedRead(Struct, frozen=True):
     """The answer to "mark read"."""
 
     message: str  # id of the message that the member has now read up to
-    seq: int  # its position
+    seq: int  # its place in the room
     moved: bool  # False: an older or equal position; nothing changed, nothing was announced
     unread: int  # countable messages of the room after the cursor
     badge: int | None  # unread over all the user's rooms; None: it was not asked for

@@ -10,19 +10,19 @@ from readstate.domain.messages import MessageRef
 
 
 class Receipt(Struct, frozen=True):
-    """That somebody had read a message, and since when."""
+    """That a user had read a message, and since when."""
 
     member: str
-    at_ms: int  # when their cursor first reached the message; unless `exact`: at the latest then
+    at_ms: int  # when their cursor first reached the message; without `exact`: at the latest then
     exact: bool  # False: the journal has been trimmed past that move
-    left: bool  # they were a member then and left since
+    left: bool  # they have left the room since
 
 
 class ReceiptsPage(Struct, frozen=True):
-    """A page of who has, or who has not, read one message. Its sender is in neither list and in no number.
+    """A page of the users who have, or have not, read one message. Its sender is in no list and number.
 
-    Concerned are the members of the moment when it was posted; who joined later is in neither list. Who left after reading it stays
-    among the readers, marked; who left without having read it goes.
+    It concerns the members at the moment when it was posted; users who joined later are in neither
+    list. Readers who have left stay in the list, marked as left; others who have left are not in it.
     """
 
     message: MessageRef

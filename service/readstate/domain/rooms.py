@@ -32,15 +32,15 @@ class MemberState(Struct, frozen=True):
     cursor: int  # seq from which unread is counted
     unread: int
     last_read: str | None  # None until a first real read (joining is not reading), or no longer remembered
-    # The following only in Room.me; lists of members leave them out.
+    # The rest only in Room.me; lists of members leave it out.
     moved_ms: int = 0  # when the cursor last moved, joining included
     has_read: bool = False  # whether there ever was a real read
     marked_ms: int | None = None  # time of the message from which the member has marked the room as unread
-    joined: int = 0  # seq at which they joined: messages up to it do not concern them
+    joined: int = 0  # seq at which they joined: older messages do not concern them
 
 
 class Room(Struct, frozen=True):
-    """A room as one of its readers sees it."""
+    """A room, and one user's state in it."""
 
     room: str
     status: Status
@@ -56,12 +56,12 @@ class Room(Struct, frozen=True):
 
     @property
     def made(self) -> Made:
-        """For changes that shall happen only while the room is in the hands in which it was seen."""
+        """For changes that may happen only while the room belongs to the side that it was read of."""
         return Made.BY_CLIENT if self.by_client else Made.NOT_BY_CLIENT
 
 
 class RoomSummary(Struct, frozen=True):
-    """What choosing among a user's rooms needs of one of them."""
+    """What is needed of a room to choose among a user's rooms."""
 
     room: str
     status: Status

@@ -1,8 +1,10 @@
-"""User tokens: issued by us (signed, so that checking one asks nobody) or bound by the backend (looked up by digest).
+"""User tokens: issued by us (signed, so that a check needs no round trip) or bound by the backend
+(looked up by digest).
 
-A token is checked at every use for its expiry, its app's generation and its revocation. Revocations are learnt by polling,
-so a revoked token is refused by every worker within `POLL_S` plus one round trip; the worker that revoked it refuses it at once.
-How far a worker has heard is a position of the store's, so a host whose clock is wrong hears no less.
+A token is checked at every use for its expiry, its app's generation and its revocation. Workers poll
+for revocations: a revoked token is refused by every worker within `POLL_S` plus one round trip, and at
+once by the worker that revoked it. How far a worker has read the revocations is a position of the
+store, so a wrong clock of a host loses none.
 """
 
 import asyncio
@@ -11,21 +13,21 @@ import hmac
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import jwt
 import msgspec
+from cachetools import FIFOCache, TTLCache
 from msgspec import Meta, Struct
 
 from readstate.domain.identity import App, Apps, IssuedToken, Session, TokenStore
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid, TokenConflict, TokenUnknown
 
-POLL_S = 2.0  # between two looks at the revocations
-OVERLAP_MS = 10_000  # looked at again: after a failover positions go on by another node's clock
+POLL_S = 2.0  # between two questions for revocations
+OVERLAP_MS = 10_000  # read again: after a failover positions go on by another node's clock
 BOUND_CACHE_S = 4.0  # how long a custom token found valid is believed
 CACHED_TOKENS = 50_000  # per worker; the oldest goes first
 MIN_BOUND_CHARS = 16
@@ -37,12 +39,9 @@ _DAY_S = 86_400
 _ALGORITHM = "HS256"
 _JWS = jwt.PyJWS(algorithms=[_ALGORITHM])
 
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
 
 class _Claims(Struct, frozen=True):
-    """What an issued token says. Others may be signed with the right key, too, so nothing is taken for granted."""
+    """What an issued token says. Backends may sign others with the right key, so every part is checked."""
 
     id: str
     jti: Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,64}\Z")]
@@ -56,9 +55,11 @@ _decode_claims = msgspec.json.Decoder(_Claims).decode
 class Tokens:
     """Issues and checks tokens for all apps.
 
-    `secret` is the deployment's token secret: every app's signing key is derived from it, so that no token of one app or of
-    another generation is worth anything. Tokens signed with `old_secret` ("" for none) are good as well; none is signed
-    with it. `life_days` is how long an issued token lives. `now` gives Unix seconds.
+    `secret`: the deployment's token secret. Every app's signing key is derived from it and from the
+        app's generation, so that a token is void in another app and in another generation.
+    `old_secret`: tokens that were signed with it are valid as well; no new ones are ("" for none).
+    `life_days`: how long an issued token lives.
+    `now`: gives Unix seconds.
     """
 
     def __init__(
@@ -77,14 +78,14 @@ class Tokens:
         self._accepted = [given.encode() for given in (secret, old_secret) if given]
         self._life_s = life_days * _DAY_S
         self._now = now
-        self._issued: OrderedDict[tuple[str, str], Session] = OrderedDict()
-        self._bound: OrderedDict[tuple[str, str], tuple[float, Session]] = OrderedDict()
+        self._issued: FIFOCache[tuple[str, str], Session] = FIFOCache(CACHED_TOKENS)
+        self._bound: TTLCache[tuple[str, str], Session] = TTLCache(CACHED_TOKENS, BOUND_CACHE_S, timer=now)
         self._revoked: dict[tuple[str, str], int] = {}
-        self._heard: dict[str, int] = {}  # the newest position, by app
+        self._polled_to: dict[str, int] = {}  # the newest position, by app
         self.bindings = 0  # how often a custom token was bound through this worker
 
     def usual_expiry_s(self) -> int:
-        """When a token ends (Unix seconds) of which nothing else is said: after `life_days`."""
+        """When a token ends unless its expiry is given (Unix seconds): after `life_days`."""
         return int(self._now()) + self._life_s
 
     async def issue(self, *, app: str, user: str) -> IssuedToken:
@@ -97,7 +98,7 @@ class Tokens:
         return self.signed(app=app, user=user, token=token)
 
     async def check_bindable(self, *, app: str, user: str, token: str, expires_s: int) -> None:
-        """Whether `bind` would do it for a user that exists or is about to. Raises Invalid, TokenConflict."""
+        """Whether `bind` would bind the token, once the user exists. Raises Invalid, TokenConflict."""
         check_bound_token(token)
         if not self._now() < expires_s <= MAX_EXPIRY_S:
             raise Invalid("expirationDate", "expirationDate must be in the future")
@@ -108,7 +109,8 @@ class Tokens:
     async def bind(self, *, app: str, user: str, token: str, expires_s: int, replaces: bool = False) -> IssuedToken:
         """Let the backend's own `token` stand for `user` until `expires_s` (Unix seconds).
 
-        `replaces`: the user's earlier custom tokens become void. Raises Invalid, UserUnknown, TokenConflict.
+        `replaces`: the user's earlier custom tokens become void.
+        Raises Invalid, UserUnknown, TokenConflict.
         """
         await self.check_bindable(app=app, user=user, token=token, expires_s=expires_s)
         bound = IssuedToken(token, _new_token_id(), int(self._now() * 1000), expires_s, bound=True)
@@ -120,13 +122,14 @@ class Tokens:
             generation=self._generation(app),
             replaces=replaces,
         )
-        # Whatever this worker believed about custom tokens may have just changed.
+        # What this worker has cached about custom tokens may have changed with it.
         self._bound.clear()
         self.bindings += 1
         return bound
 
     async def verify(self, app: str, token: str) -> Session | None:
-        """The session that `token` stands for in `app`, or None when it is unknown, expired, revoked or of another app.
+        """The session that `token` stands for in `app`; None when it is unknown, expired, revoked or of
+        another app.
 
         An issued token costs no round trip; a custom one costs one every `BOUND_CACHE_S`.
         """
@@ -136,20 +139,19 @@ class Tokens:
         return session
 
     def known(self, app: str, token: str) -> Session | None:
-        """What `token` stands for as far as can be told without asking: it was issued here, or looked up within BOUND_CACHE_S.
+        """What `token` stands for, as far as this worker knows: it was issued here, or looked up within
+        BOUND_CACHE_S.
 
         It may have ended meanwhile: see still_valid.
         """
-        session = self._issued.get((app, token))
-        if session is None:
-            session = self._read_issued(app, token)
-        if session is None:
-            believed = self._bound.get((app, token))
-            session = believed[1] if believed is not None and believed[0] > self._now() else None
-        return session
+        key = app, token
+        try:
+            return self._issued[key]
+        except KeyError:
+            return self._read_issued(app, token) or self._bound.get(key)
 
     def still_valid(self, session: Session) -> bool:
-        """Whether a session found valid before is so now, as far as this worker knows."""
+        """Whether a session that was found valid is valid now, as far as this worker knows."""
         app = self._apps.get(session.app)
         return (
             app is not None
@@ -159,7 +161,8 @@ class Tokens:
         )
 
     async def revoke(self, *, app: str, user: str, token: str = "", token_id: str = "") -> list[IssuedToken]:
-        """Revoke the token given as text or by id, or without either all of the user's. Takes effect here at once.
+        """Revoke the token given as text or by id; without either, all of the user's. In this worker it
+        takes effect at once.
 
         Returns what was revoked, issued tokens with their text. Raises UserUnknown, TokenUnknown.
         """
@@ -174,7 +177,7 @@ class Tokens:
         return [one if one.bound else self.signed(app=app, user=user, token=one) for one in revoked]
 
     async def end(self, session: Session) -> None:
-        """Revoke the token of a session, even one that the store has lost sight of."""
+        """Revoke the token of a session, even one that the store no longer knows."""
         try:
             await self.revoke(app=session.app, user=session.user, token_id=session.token_id)
         except TokenUnknown:
@@ -188,26 +191,29 @@ class Tokens:
             )
             await self.revoke(app=session.app, user=session.user, token_id=session.token_id)
 
-    async def learn_revocations(self) -> None:
-        """Ask for what was revoked since the last call; to be called every `POLL_S`."""
-        store_now_s = await asyncio.gather(*(self._learn(app.app) for app in self._apps.all()))
-        # A host's clock that is ahead, and is put right later, must not have made it forget what still counts.
+    async def refresh_revocations(self) -> None:
+        """Ask for what was revoked since the last call. Call it every `POLL_S`."""
+        store_now_s = await asyncio.gather(*(self._refresh(app.app) for app in self._apps.all()))
+        # A host's clock may be ahead, and set right later: what still counts must not be forgotten.
         now_s = min([self._now(), *store_now_s])
         self._revoked = {key: expires_s for key, expires_s in self._revoked.items() if expires_s > now_s}
 
-    async def _learn(self, app: str) -> int:
-        """Take over what was revoked in one app since it was last asked. Returns the store's time."""
-        heard = self._heard.get(app, 0)
-        news = await self._store.revocations(app=app, since=max(0, heard - OVERLAP_MS))
-        if news.newest < heard:  # the store has lost what we heard, so what came after may stand anywhere
-            news = await self._store.revocations(app=app, since=0)
-        for revocation in news.entries:
+    async def _refresh(self, app: str) -> int:
+        """Take over what was revoked in one app since the last time. Returns the store's time."""
+        known = self._polled_to.get(app, 0)
+        revoked = await self._store.revocations(app=app, since=max(0, known - OVERLAP_MS))
+        if revoked.newest < known:  # the store has lost some, so newer ones may have any position
+            revoked = await self._store.revocations(app=app, since=0)
+        for revocation in revoked.entries:
             self._revoked[app, revocation.token_id] = revocation.expires_s
-        self._heard[app] = news.newest
-        return news.now_s
+        self._polled_to[app] = revoked.newest
+        return revoked.now_s
 
     def signed(self, *, app: str, user: str, token: IssuedToken) -> IssuedToken:
-        """The same token with its text: an HS256 JWT of `id`, `iat`, `exp` and `jti`. The same facts give the same text."""
+        """The same token with its text: an HS256 JWT of `id`, `iat`, `exp` and `jti`.
+
+        The same facts give the same text.
+        """
         claims = {"id": user, "iat": token.created_ms // 1000, "exp": token.expires_s, "jti": token.token_id}
         text = jwt.encode(claims, _key(self._secret, app, self._generation(app)), algorithm=_ALGORITHM)
         return IssuedToken(text, token.token_id, token.created_ms, token.expires_s)
@@ -217,19 +223,19 @@ class Tokens:
         return known.generation if known else 0
 
     def _read_issued(self, app: str, token: str) -> Session | None:
-        """Check the signature; no expiry yet, since a session is checked for it at every use."""
+        """Check the signature; not the expiry, which is checked at every use of a session."""
         known = self._apps.get(app)
         if known is None or token.count(".") != 2 or len(token) > MAX_ISSUED_CHARS:
             return None
         for secret in self._accepted:
             session = self._signed_with(secret, known, token)
             if session is not None:
-                _remember(self._issued, (app, token), session)
+                self._issued[app, token] = session
                 return session
         return None
 
     def _signed_with(self, secret: bytes, app: App, token: str) -> Session | None:
-        """The session of a token that was signed with `secret`, unless what it says is no user, id or time."""
+        """The session of a token that was signed with `secret`; None if its claims are malformed."""
         key = _key(secret, app.app, app.generation)
         if not _is_signed(key, token):
             return None
@@ -250,7 +256,7 @@ class Tokens:
         if found is None:
             self._bound.pop((app, token), None)
             return None
-        _remember(self._bound, (app, token), (self._now() + BOUND_CACHE_S, found))
+        self._bound[app, token] = found
         return found
 
     async def _token_id_of(self, app: str, user: str, token: str) -> str:
@@ -261,9 +267,9 @@ class Tokens:
 
 
 def check_bound_token(token: str) -> None:
-    """A custom token is 16 to 4096 printable ASCII characters without spaces: it travels in a header, and must not be guessed.
+    """A custom token is 16 to 4096 printable ASCII characters without spaces.
 
-    Raises Invalid.
+    It travels in a header, and must not be guessed. Raises Invalid.
     """
     if not MIN_BOUND_CHARS <= len(token) <= MAX_TOKEN_CHARS or not all(0x21 <= ord(char) < 0x7F for char in token):
         raise Invalid(
@@ -272,8 +278,9 @@ def check_bound_token(token: str) -> None:
 
 
 def _is_signed(key: bytes, token: str) -> bool:
-    """Whether the signature of a JWT fits its text. Looked at before anything is decoded: a stranger's token
-    may have to be held against every app.
+    """Whether the signature of a JWT fits its text.
+
+    It is compared before anything is decoded, because a token may have to be tried with every app.
     """
     text, _, signature = token.rpartition(".")
     right = urlsafe_b64encode(hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256"))
@@ -282,14 +289,8 @@ def _is_signed(key: bytes, token: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _key(secret: bytes, app: str, generation: int) -> bytes:
-    """What an app's tokens of a generation are signed with."""
+    """The key that an app's tokens of a generation are signed with."""
     return hmac.digest(secret, f"{app}:{generation}".encode(), "sha256")
-
-
-def _remember(cache: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
-    cache[key] = value
-    if len(cache) > CACHED_TOKENS:
-        cache.popitem(last=False)
 
 
 def _new_token_id() -> str:

@@ -1,7 +1,8 @@
-"""The truth check: every copy recomputed from its room, every counter from the copies. It must never find anything.
+"""The audit: every copy is recomputed from its room, every counter from the copies. It must find nothing.
 
-A copy is wrong only if it stayed the same while its room was asked, is not newer than what the room said, and no news of it is under
-way. So an audit can run while people post and read, and does not take what is merely in motion for a drift.
+A copy is wrong only if it stayed the same while its room was asked, if it is not newer than the
+room's answer, and if no update of it is pending. So an audit can run while users post and read: a
+change that is under way is no drift.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from readstate.domain.types import Drift
+from readstate.domain.audit import Drift
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -20,8 +21,8 @@ from readstate.store.states import SEPARATOR, State
 _MEMBERS_AT_ONCE = 500
 
 
-class _Said(Struct, frozen=True):
-    """What a room says of one member."""
+class _Member(Struct, frozen=True):
+    """One member as their room has them."""
 
     revision: int
     tags: tuple[str, ...]
@@ -35,8 +36,8 @@ class _Said(Struct, frozen=True):
 _NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, tags=())
 
 
-class Looked(Struct):
-    """How much an audit has looked at. A value is one thing that was compared: a counter, or of a copy its unread, cursor ..."""
+class Compared(Struct):
+    """How much an audit has compared. A value is a counter, or of a copy its unread, its cursor and so on."""
 
     rooms: int = 0
     users: int = 0
@@ -44,12 +45,12 @@ class Looked(Struct):
 
 
 class RedisAudit:
-    """Implements domain.audit.Audit. `looked` counts all that it has looked at so far."""
+    """Implements domain.audit.Audit. `compared` counts everything that was compared so far."""
 
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
         self._outbox = outbox
-        self.looked = Looked()
+        self.compared = Compared()
 
     async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
         """Everything that one user's side holds."""
@@ -58,14 +59,14 @@ class RedisAudit:
     async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
         """One room: its own sums, and the copy of every member."""
         head = await self._executor.call(lua.audit_head(repair=repair), Keys.room(app, room))
-        self.looked.rooms += head.compared > 0
-        self.looked.values += head.compared
+        self.compared.rooms += head.compared > 0
+        self.compared.values += head.compared
         drifts = [
             Drift(app=app, user="", room=room, what=name, stored=stored, expected=expected)
             for name, stored, expected in head.differences
         ]
         async for member in self._members(app, room):
-            drifts += await self._pair(app, member, room, repair)
+            drifts += await self._membership(app, member, room, repair)
         return drifts
 
     async def audit_all(self, *, repair: bool = False, app: str | None = None) -> list[Drift]:
@@ -76,7 +77,7 @@ class RedisAudit:
                 drifts += await self.audit_room(app=parsed[1], room=parsed[2], repair=repair)
         async for key in self._executor.scan(Keys.every_user):
             if (parsed := Keys.parse(key)) and app in (None, parsed[1]):
-                # What they have as members of rooms was looked at with the rooms.
+                # Their copies of rooms that they are in were compared with the rooms.
                 drifts += await self._user(parsed[1], parsed[2], repair, also_as_member=False)
         # A scan may come to the same room or user twice.
         return list({(drift.app, drift.user, drift.room, drift.what): drift for drift in drifts}.values())
@@ -84,20 +85,22 @@ class RedisAudit:
     async def _user(self, app: str, user: str, repair: bool, *, also_as_member: bool) -> list[Drift]:
         drifts = []
         for room in await self._copies(app, user, ()):
-            drifts += await self._pair(app, user, room, repair, also_as_member=also_as_member)
+            drifts += await self._membership(app, user, room, repair, also_as_member=also_as_member)
         return drifts + await self._counters(app, user, repair)
 
-    async def _pair(self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True) -> list[Drift]:
-        """One user's copy of one room; unless `also_as_member` only if the room has no such member."""
+    async def _membership(
+        self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True
+    ) -> list[Drift]:
+        """One user's copy of one room; without `also_as_member` only if the room has no such member."""
         before = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
-        said = await self._ask(app, room, user)
+        member = await self._ask(app, room, user)
         after = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
-        if said.state != State.GONE and not also_as_member:
+        if member.state != State.GONE and not also_as_member:
             return []
-        if said.pending or before != after or (before.revision > said.revision > 0 and said.state != State.GONE):
+        if member.pending or before != after or (before.revision > member.revision > 0 and member.state != State.GONE):
             return []
-        compared = _compared(before, said)
-        self.looked.values += len(compared)
+        compared = _compared(before, member)
+        self.compared.values += len(compared)
         wrong = [(what, stored, expected) for what, stored, expected in compared if stored != expected]
         if wrong and repair:
             call = lua.refresh_members(app=app, at_least=before.revision + 1, users=[user])
@@ -109,8 +112,8 @@ class RedisAudit:
 
     async def _counters(self, app: str, user: str, repair: bool = False) -> list[Drift]:
         counters = await self._executor.call(lua.audit_counters(repair=repair), Keys.user(app, user))
-        self.looked.users += 1
-        self.looked.values += counters.compared
+        self.compared.users += 1
+        self.compared.values += counters.compared
         return [
             Drift(app=app, user=user, room="", what=what, stored=stored, expected=expected)
             for what, stored, expected in counters.differences
@@ -120,17 +123,17 @@ class RedisAudit:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
         return {copy.room: copy for copy in copies}
 
-    async def _ask(self, app: str, room: str, user: str) -> _Said:
+    async def _ask(self, app: str, room: str, user: str) -> _Member:
         snapshot = await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
-        (said,) = snapshot.states
-        return _Said(
+        (member,) = snapshot.states
+        return _Member(
             revision=snapshot.revision,
             tags=snapshot.tags,
-            cursor=said.cursor,
-            unread=said.unread,
-            state=said.state,
-            pending=said.pending,
-            ordered=said.ordered,
+            cursor=member.cursor,
+            unread=member.unread,
+            state=member.state,
+            pending=member.pending,
+            ordered=member.ordered,
         )
 
     async def _members(self, app: str, room: str) -> AsyncIterator[str]:
@@ -146,18 +149,18 @@ class RedisAudit:
                 return
 
 
-def _compared(copy: CopyReply, said: _Said) -> list[tuple[str, str, str]]:
+def _compared(copy: CopyReply, member: _Member) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
-    order = ("order", str(said.cursor) if said.ordered else "", str(said.cursor))
-    if said.state == State.GONE and copy.state == State.DERIVED:
+    order = ("order", str(member.cursor) if member.ordered else "", str(member.cursor))
+    if member.state == State.GONE and copy.state == State.DERIVED:
         # The room was deleted while it was large; the entry counts nothing and is dropped when next asked for.
         return [order]
-    states = [order, ("state", State(copy.state).name, State(said.state).name)]
-    if said.state == State.GONE or copy.state != said.state:
+    states = [order, ("state", State(copy.state).name, State(member.state).name)]
+    if member.state == State.GONE or copy.state != member.state:
         return states
-    values = [("cursor", str(copy.cursor), str(said.cursor))]
-    if said.state != State.DERIVED:
-        values.append(("unread", str(copy.unread), str(said.unread)))
-    if said.state == State.ACTIVE:
-        values.append(("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(said.tags)))
+    values = [("cursor", str(copy.cursor), str(member.cursor))]
+    if member.state != State.DERIVED:
+        values.append(("unread", str(copy.unread), str(member.unread)))
+    if member.state == State.ACTIVE:
+        values.append(("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(member.tags)))
     return states + values

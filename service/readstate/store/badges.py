@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from readstate.batches import gather_batched, in_batches
-from readstate.domain.types import TagBadges
+from readstate.domain.badges import TagBadges
 from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys

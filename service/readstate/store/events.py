@@ -20,8 +20,7 @@ from typing import Any
 import msgspec
 
 from readstate.batches import in_batches
-from readstate.domain.deliveries import Batch, Dead, DeadLetter, Delivered, Due, Outcome
-from readstate.domain.events import ReadEvent
+from readstate.domain.events import Batch, Dead, DeadLetter, Delivered, Due, Outcome, ReadEvent
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys

@@ -7,7 +7,8 @@ declaration is compared when this module is imported.
 
 from collections.abc import Iterable, Sequence
 
-from readstate.domain.types import Made, Posted
+from readstate.domain.client_rules import Made
+from readstate.domain.messages import Posted
 from readstate.store.lua_replies import (
     Applied,
     BadgeReply,

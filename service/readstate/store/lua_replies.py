@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from readstate.domain.types import MessageRef
+from readstate.domain.messages import MessageRef
 
 
 class DeletedRoom(Struct, frozen=True):

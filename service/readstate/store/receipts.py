@@ -1,8 +1,9 @@
 """Pages of receipts, in an order that reading on cannot break.
 
-Members are walked in the order of their cursors, which is the order in which they can be found, but cursors move while somebody pages. So
-a page's token remembers when each page was asked for and where it ended; from a member's journal it is known where they stood at those
-moments, and so whether one of those pages has shown them. Whoever moves ahead of the walk is met again further on: nobody is left out.
+Members are walked in the order of their cursors, the order in which they can be found. But cursors
+move while a client pages. So a page token remembers when each page was asked for and where it
+ended. A member's journal says where their cursor stood at those moments, and so whether one of those
+pages has shown them. Members who move ahead of the walk are met again further on: none is left out.
 """
 
 import asyncio
@@ -25,40 +26,38 @@ from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.lua_replies import Person
 
-MOST_MARKS = (
-    256  # pages between which something happened in the room; in longer walks somebody who reads on may come twice,
-)
-# and so may who has moved more often since than their journal remembers
+# Pages of a walk between which something happened in the room. In a longer walk a member who reads on
+# may come twice; so may a member who has moved more often since than their journal remembers.
+MOST_POSITIONS = 256
 RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 MAX_TOKEN_BYTES = 48 * 1024
-SURELY_LATER_S = (
-    0.002  # so that a page's millisecond is told from that of what was answered before it or is asked after it
-)
+# A pause, so that a page has another millisecond than the answers before it and the questions after it.
+SURELY_LATER_S = 0.002
 _END = 2**53
 
 Place = Annotated[int, Meta(ge=-1, le=_END)]
 Name = Annotated[str, Meta(max_length=512)]
 
 
-class Mark(Struct, frozen=True, array_like=True):
-    """The walk had come to (place, last) when a page was asked for at `at` on the room's clock."""
+class PagePosition(Struct, frozen=True, array_like=True):
+    """The walk had come to (place, last) when a page was asked for at `at_ms` on the room's clock."""
 
-    at: Annotated[int, Meta(ge=0, le=_END)]
+    at_ms: Annotated[int, Meta(ge=0, le=_END)]
     place: Place
     last: Name
 
 
-class Token(Struct, frozen=True, array_like=True):
+class PageToken(Struct, frozen=True, array_like=True):
     """Where the next page begins, and what the pages before have shown."""
 
     part: Literal["q", "c", "y", ""]
     place: Place
     last: Name
     revision: Annotated[int, Meta(ge=0, le=_END)]  # of the room at the last page
-    marks: Annotated[list[Mark], Meta(max_length=MOST_MARKS)]  # of the walk over members by cursor
+    positions: Annotated[list[PagePosition], Meta(max_length=MOST_POSITIONS)]  # of the walk over members by cursor
 
 
-_decode = msgspec.msgpack.Decoder(Token).decode
+_decode = msgspec.msgpack.Decoder(PageToken).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -81,7 +80,7 @@ class RedisReceipts:
     ) -> ReceiptsPage:
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
             raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
-        return await receipts_page(self._executor, Keys.room(app, room), message, which, limit, page, after)
+        return await _page(self._executor, Keys.room(app, room), message, which, limit, page, after)
 
     async def receipt_counts(
         self, *, app: str, room: str, messages: Sequence[str], after: int = 0
@@ -97,16 +96,16 @@ class RedisReceipts:
         ]
 
 
-async def receipts_page(
+async def _page(
     executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str | None, after: int
 ) -> ReceiptsPage:
     """See domain.receipts.Receipts.page."""
-    token = read_token(page) if page else Token("q" if which is Filter.READ else "c", -1, "", 0, [])
+    token = _read_token(page) if page else PageToken("q" if which is Filter.READ else "c", -1, "", 0, [])
     if which is Filter.UNREAD and token.part != "c":
         raise Invalid("page", "page belongs to the other list")
     since = -1
-    if token.marks:
-        since = token.marks[0].at
+    if token.positions:
+        since = token.positions[0].at_ms
         await asyncio.sleep(SURELY_LATER_S)
     call = lua.receipts(
         message=message,
@@ -119,12 +118,12 @@ async def receipts_page(
         after=after,
     )
     reply = await executor.call(call, room_key)
-    next_token = Token(reply.part, reply.place, reply.last, reply.revision, token.marks)
+    next_token = PageToken(reply.part, reply.place, reply.last, reply.revision, token.positions)
     first = reply.seq if which is Filter.READ else 0
-    shown = [one for one in reply.people if not was_shown(one, token.marks, first)]
+    shown = [one for one in reply.people if not _was_shown(one, token.positions, first)]
     readers = [Receipt(one.member, reply.created_ms + one.at, one.exact, one.left_at >= 0) for one in shown]
     if reply.part and token.part != "y":
-        next_token = replace(next_token, marks=_marked(token, reply.now, next_token))
+        next_token = replace(next_token, positions=_positions_after(token, reply.now, next_token))
         await asyncio.sleep(SURELY_LATER_S)
     return ReceiptsPage(
         message=MessageRef(message, reply.seq, reply.sender, reply.at_ms),
@@ -133,45 +132,46 @@ async def receipts_page(
         left=reply.left,
         readers=tuple(readers) if which is Filter.READ else (),
         non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-        next=make_token(next_token) if reply.part else "",
+        next=_make_token(next_token) if reply.part else None,
     )
 
 
-def was_shown(one: Person, marks: Sequence[Mark], first: int) -> bool:
-    """Whether a page before has shown somebody: at its moment they stood between where it began and where it ended.
+def _was_shown(one: Person, positions: Sequence[PagePosition], first: int) -> bool:
+    """Whether a page before has shown a user: at its moment their cursor stood between its beginning
+    and its end.
 
-    `first`: the cursor at which the walk began. A move in the very millisecond of a page may have been before or after it; then they are
-    shown again rather than left out.
+    `first`: the cursor at which the walk began. A move in the millisecond of a page may have been
+    before or after it; then the user is shown again, so that none is left out.
     """
     began = (first - 1, "")
-    for mark in marks:
-        ended = (mark.place, mark.last)
-        if 0 <= one.left_at <= mark.at or not one.trail:
+    for position in positions:
+        ended = (position.place, position.last)
+        if 0 <= one.left_at <= position.at_ms or not one.trail:
             return False
-        if all(began < (place, one.member) <= ended for place in _places(one.trail, mark.at)):
+        if all(began < (place, one.member) <= ended for place in _places(one.trail, position.at_ms)):
             return True
         began = ended
     return False
 
 
-def _places(trail: Sequence[int], at: int) -> list[int]:
-    """Where somebody with this trail may have stood at `at`."""
+def _places(trail: Sequence[int], at_ms: int) -> list[int]:
+    """Where the cursor of a user with this trail may have stood at `at_ms`."""
     steps = list(zip(trail[::2], trail[1::2], strict=True))
-    before = [place for place, since in steps if since < at] or [trail[0]]
-    return [before[-1], *(place for place, since in steps if since == at)]
+    before = [place for place, since in steps if since < at_ms] or [trail[0]]
+    return [before[-1], *(place for place, since in steps if since == at_ms)]
 
 
-def _marked(before: Token, at: int, token: Token) -> list[Mark]:
-    """The marks with one more, for a page that ended where `token` goes on."""
-    marks = before.marks
-    mark = Mark(at, token.place, token.last) if token.part != "y" else Mark(at, _END, "")
-    if marks and token.revision == before.revision:
+def _positions_after(before: PageToken, at_ms: int, token: PageToken) -> list[PagePosition]:
+    """The positions with one more, for a page that ended where `token` goes on."""
+    positions = before.positions
+    last = PagePosition(at_ms, _END, "") if token.part == "y" else PagePosition(at_ms, token.place, token.last)
+    if positions and token.revision == before.revision:
         # Nothing has happened in the room between the two pages, so they are as one.
-        return [*marks[:-1], replace(mark, at=marks[-1].at)]
-    return [*marks, mark] if len(marks) < MOST_MARKS else [*marks[:-1], mark]
+        return [*positions[:-1], replace(last, at_ms=positions[-1].at_ms)]
+    return [*positions, last] if len(positions) < MOST_POSITIONS else [*positions[:-1], last]
 
 
-def read_token(page: str) -> Token:
+def _read_token(page: str) -> PageToken:
     """Raises Invalid."""
     try:
         if len(page) > MAX_TOKEN_BYTES:
@@ -182,5 +182,5 @@ def read_token(page: str) -> Token:
     return token
 
 
-def make_token(token: Token) -> str:
+def _make_token(token: PageToken) -> str:
     return base64.urlsafe_b64encode(_encode(token)).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Read state in Redis: one typed method per script. Nothing else knows the order of arguments or the shape of replies."""
+"""Read state in Redis, made of one class for each noun. Their methods are the scripts' names."""
 
 from readstate.domain.read_state import ReadState
 from readstate.store.audit import RedisAudit
@@ -47,7 +47,7 @@ def redis_store(
     user_tag_limit: int = USER_TAG_LIMIT,
     events: bool = False,
 ) -> RedisStore:
-    """The operations, one value for each noun. `events`: reads are told of by webhook."""
+    """The operations, one value for each noun. `events`: reads become events for webhooks."""
     journal = Journal(moves=journal_moves, ms=journal_days * 86_400_000)
     outbox = outbox_for(executor, journal)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)

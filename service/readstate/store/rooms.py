@@ -57,9 +57,9 @@ class RedisRooms(Operations):
             others=rest,
         )
         while (outcome := await self._change(call, app, room)) == _TAKING_OVER:
-            pass  # so many leave at a time
+            pass  # one script lets only so many members leave
         if rest and (outcome == 1 or not by_client):
-            # A room that is deleted meanwhile was made, and is gone.
+            # A room that is deleted meanwhile was created all the same.
             with contextlib.suppress(RoomUnknown):
                 await self._add(app, room, rest, Made.ANYHOW)
         return outcome == 1
@@ -104,7 +104,7 @@ class RedisRooms(Operations):
     async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
         reply = await self._change(lua.delete_room(app=app, made=made), app, room)
         left = reply.left
-        # The room is gone, whatever becomes of this: who is not told finds out when they next ask for it.
+        # The room is gone, whatever becomes of this: members without the update find out when they ask.
         with contextlib.suppress(Fault):
             while left > 0:
                 left = await self._change(lua.sweep_room(app=app, limit=MEMBERS_AT_ONCE), app, room)
@@ -161,9 +161,13 @@ class RedisRooms(Operations):
         return added
 
     async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
-        """Those of the rooms that the user's side lists as derived that are there; one that was deleted meanwhile is taken off the list."""
+        """Those of `rooms`, which the user's side lists as derived, that still exist.
+
+        A room that was deleted meanwhile is taken off the list.
+        """
         there = await self.among(app, user, rooms)
-        # Who only asks is answered, whatever becomes of this: a full store takes nothing, and the next one to ask tries again.
+        # A question is answered, whatever becomes of this: a full store takes no writes, and the next
+        # question tries again.
         with contextlib.suppress(Fault):
             for room in set(rooms).difference(there):
                 await self._change(lua.refresh_members(app=app, at_least=0, users=[user]), app, room)

@@ -1,10 +1,11 @@
-"""Limits on what is kept for one user, looked at before a room is to be added to their side or gets other tags.
+"""Limits on what is kept for one user, checked before a room is added to their side or gets other tags.
 
-Questions about a user cost what their rooms and tags are, and other people bring them into rooms: so both are bounded. Clients
-may fill half of what backends may: a client cannot use up what a backend needs to bring a user in.
+What a question about a user costs depends on their rooms and tags, and other users bring them into
+rooms: so both are bounded. Clients may fill half of what backends may, so that no client uses up
+what a backend needs to bring a user in.
 
-Two calls at once may each pass and end a little above a limit. A room that falls back below the fan-out limit brings its tags
-without being asked.
+Two calls at once may each pass and end a little above a limit. A room that falls back below the
+fan-out limit brings its tags without a check.
 """
 
 from collections.abc import Sequence
@@ -31,9 +32,10 @@ class UserLimits:
     async def check(
         self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True
     ) -> None:
-        """Whether `room` with `tags` may be on the side of each of `users`. Raises LimitReached for the first one who has no room.
+        """Whether `room` with `tags` may be on the side of each of `users`.
 
-        `retags`: whether the room may get other tags, which concerns its members as well.
+        `retags`: the room may get other tags, so that its present members are checked as well.
+        Raises LimitReached for the first user whose limit is reached.
         """
         share = 2 if by_client else 1
         for batch in in_batches(users, ASKED_AT_ONCE):

@@ -221,7 +221,7 @@ async def test_a_bound_token_ends_by_itself(imkit: Imkit) -> None:
 async def test_a_user_keeps_a_bounded_number_of_tokens(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_tokens, "MAX_LIVE_TOKENS", 3)
     tokens = [await imkit.sign_in("al") for _ in range(5)]
-    await imkit.services.tokens.learn_revocations()
+    await imkit.services.tokens.refresh_revocations()
     assert sorted([await status(imkit, token) for token in tokens]) == [200, 200, 200, 401, 401]
 
 

@@ -18,7 +18,7 @@ async def heard(imkit: Imkit) -> None:
     """The worker looks at the store now."""
     services = imkit.services
     await services.apps.refresh()
-    await services.tokens.learn_revocations()
+    await services.tokens.refresh_revocations()
 
 
 async def issued_and_bound(

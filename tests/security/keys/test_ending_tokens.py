@@ -162,13 +162,13 @@ async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
     for token in first + second:
         assert await elsewhere.verify("default", token) is not None
     await stored.revoke_tokens(app="default", user="al", token_id="")
-    await elsewhere.learn_revocations()
+    await elsewhere.refresh_revocations()
     monkeypatch.setattr(stored_tokens, "time", ClockThatIsOff(off_s), raising=False)
     await RedisTokens(imkit.executor).revoke_tokens(app="default", user="bo", token_id="")
-    await elsewhere.learn_revocations()
+    await elsewhere.refresh_revocations()
     assert [await elsewhere.verify("default", token) for token in first + second] == [None] * 4
     late = Tokens(stored, apps, secret=SECRET)
-    await late.learn_revocations()
+    await late.refresh_revocations()
     assert [await late.verify("default", token) for token in first + second] == [None] * 4
 
 

@@ -21,7 +21,7 @@ from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.receipts import ReceiptsPage
 from readstate.times import iso
 
-# Looked at for one answer, without the sender's; of more readers the first in the domain's order.
+# Compared at for one answer, without the sender's; of more readers the first in the domain's order.
 MAX_RECEIPTS = 10_000
 DEFAULT_COUNT = 50
 MAX_COUNT = 100

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from readstate.batches import in_batches
+from readstate.domain.client_rules import Made
 from readstate.domain.direct import DIRECT_TAGS, direct_room
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, NO_TAGS, check_id, check_members
 from readstate.domain.read_state import ReadState
