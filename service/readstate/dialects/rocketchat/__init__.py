@@ -3,7 +3,7 @@
 api            the dialect as one value: all calls as one Litestar router
 auth           X-Auth-Token and X-User-Id, and so many calls a minute
 operation      what a call is: its route, its OpenAPI entry, the order of checks
-validation     requests read, and held against their forms in the words of the original's validator
+validation     requests read, and checked in the words of the original's schema validator
 reading, receipts, subscriptions, counters, users
                the calls
 rooms          which room a request means

@@ -1,7 +1,7 @@
 """Refusals and faults in Rocket.Chat's words: HTTP status, `error`, `errorType` and `details`.
 
 A coded error has its code in brackets after `error` and again in `errorType`: clients read either.
-Errors of the request's form have the code in `errorType` only, and some failures have none at all.
+Errors of a request's schema have the code in `errorType` only, and some failures have none at all.
 Clients depend on these differences of the original. Texts that the original does not have (a wrong
 path or method, a body too large, our own faults) are marked as ours below.
 """

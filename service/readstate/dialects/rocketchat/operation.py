@@ -1,7 +1,7 @@
 """What a call is: its route, its entry in the OpenAPI document, and the order of its checks.
 
-The session first (auth), then the form of the request, then the rate, then the call itself. So a
-401 wins over a 400, and a request with a wrong form does not count.
+The session first (auth), then the schema of the request, then the rate, then the call itself. So a
+401 wins over a 400, and a request that does not fit does not count.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ from readstate.dialects.rocketchat.auth import count
 from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, Operation, ProblemError
 from readstate.dialects.rocketchat.reply import Problem, Problems, reply
 from readstate.dialects.rocketchat.schemas import FailureAnswer, Nothing
-from readstate.dialects.rocketchat.validation import NOT_ANY_OF, Misfit, fit, read_body, read_query
+from readstate.dialects.rocketchat.validation import NOT_ANY_OF, SchemaMismatch, fit, read_body, read_query
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 
@@ -38,7 +38,7 @@ _MEANINGS = {
 }
 _FORM = "application/x-www-form-urlencoded"
 
-Answering = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the forms
+Handler = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the schemas
 
 
 class Call(Request[Any, Session, Any]):
@@ -58,29 +58,29 @@ def operation(
     path: str,
     name: str,
     answer: type[Struct],
-    *forms: type[Struct],
+    *schemas: type[Struct],
     signed_in: bool = True,
     problems: Problems | None = None,
-    misfit: Problem | None = None,
+    mismatch: Problem | None = None,
     empty: Mapping[str, Problem] | None = None,
     unmatched: str = NOT_ANY_OF,
     cost: int = costs.READ,
-) -> Callable[[Answering], HTTPRouteHandler]:
-    """Make a route of a function that takes one of `forms` and returns the body of the answer.
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """Make a route of a function that takes one of `schemas` and returns the body of the answer.
 
-    `name` is the name in metrics, logs and OpenAPI. `misfit` answers a request with a wrong form,
-    instead of the validator's words; `empty` answers a field that is ""; `unmatched` stands after
-    the validator's words when there are several forms. `problems` are the call's own words for
-    refusals of the domain. `cost` is what the caller pays (see costs).
+    `name` is the name in metrics, logs and OpenAPI. `mismatch` answers a request that fits none of
+    them, instead of the validator's words; `empty` answers a field that is ""; `unmatched` stands
+    after the validator's words when there are several schemas. `problems` are the call's own words
+    for refusals of the domain. `cost` is what the caller pays (see costs).
     """
-    wrong = misfit or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
+    wrong = mismatch or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
 
-    def decorate(function: Answering) -> HTTPRouteHandler:
+    def decorate(function: Handler) -> HTTPRouteHandler:
         async def handle(request: Call) -> Reply:
             given, strict = await _given(request)
             try:
-                form = fit(given, forms, strict=strict, unmatched=unmatched)
-            except Misfit as error:
+                content = fit(given, schemas, strict=strict, unmatched=unmatched)
+            except SchemaMismatch as error:
                 if not signed_in:
                     request.services.credentials.absent(client_address(request.scope))
                 raise ProblemError(wrong, wrong.error or str(error)) from None
@@ -90,8 +90,8 @@ def operation(
             if signed_in:
                 headers = await count(request.services, request.auth, name, request.route_handler.opt["rate_limit"])
                 request.scope["rate_headers"] = headers  # type: ignore[typeddict-unknown-key]
-                return reply(await function(request, form), headers=headers)
-            return reply(await function(request, form))
+                return reply(await function(request, content), headers=headers)
+            return reply(await function(request, content))
 
         handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
         return route(
@@ -99,7 +99,7 @@ def operation(
             http_method=method,
             opt={"operation": Operation(name=name, cost=cost, signed_in=signed_in, problems=problems or {})},
             request_class=Call,
-            **_documented(name, method, answer, forms, signed_in=signed_in, required=empty or ()),
+            **_documented(name, method, answer, schemas, signed_in=signed_in, required=empty or ()),
         )(handle)
 
     return decorate
@@ -117,27 +117,27 @@ def _documented(
     name: str,
     method: HttpMethod,
     answer: type[Struct],
-    forms: Sequence[type[Struct]],
+    schemas: Sequence[type[Struct]],
     *,
     signed_in: bool,
     required: Collection[str],
 ) -> dict[str, Any]:
-    """Arguments for a route. `required` fields are required although their form has a default."""
+    """Arguments for a route. `required` fields are required although their schema has a default."""
     responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
     for status, meaning in _MEANINGS.items():
         responses[status] = ResponseSpec(data_container=FailureAnswer, description=meaning, generate_examples=False)
-    schemas = [_schema(form, required) for form in forms if form is not Nothing]
+    documents = [_document(schema, required) for schema in schemas if schema is not Nothing]
     return {
         "operation_id": name,
-        "operation_class": _asking(schemas, in_query=method is HttpMethod.GET, signed_in=signed_in),
+        "operation_class": _asking(documents, in_query=method is HttpMethod.GET, signed_in=signed_in),
         "responses": responses,
         "security": [{"authToken": [], "userId": []}] if signed_in else [],
         "status_code": 200,
     }
 
 
-def _asking(schemas: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -> type[DocumentedOperation]:
-    """An operation with the parameters or the body that `schemas` describe.
+def _asking(documents: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -> type[DocumentedOperation]:
+    """An operation with the parameters or the body that the JSON schemas `documents` describe.
 
     The framework reads them off a handler's arguments; ours has none.
     """
@@ -148,27 +148,27 @@ def _asking(schemas: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -
             if not signed_in:
                 self.security = []
             if in_query:
-                fields = {name: schema for whole in schemas for name, schema in whole["properties"].items()}
-                needed = [name for name in fields if all(name in whole.get("required", ()) for whole in schemas)]
+                fields = {name: schema for whole in documents for name, schema in whole["properties"].items()}
+                needed = [name for name in fields if all(name in whole.get("required", ()) for whole in documents)]
                 self.parameters = [
                     Parameter(name=name, param_in="query", schema=schema, required=name in needed)
                     for name, schema in fields.items()
                 ]
-            elif schemas:
-                whole: Any = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            elif documents:
+                whole: Any = documents[0] if len(documents) == 1 else {"anyOf": documents}
                 media = OpenAPIMediaType(schema=whole)
                 self.request_body = RequestBody(content={"application/json": media, _FORM: media}, required=True)
 
     return Asking
 
 
-def _schema(form: type[Struct], required: Collection[str]) -> dict[str, Any]:
-    """The JSON schema of a form, in one piece."""
-    (whole,), parts = msgspec.json.schema_components([form], ref_template="{name}")
-    schema: dict[str, Any] = _inlined(whole, parts)
+def _document(schema: type[Struct], required: Collection[str]) -> dict[str, Any]:
+    """A schema as JSON schema, in one piece."""
+    (whole,), parts = msgspec.json.schema_components([schema], ref_template="{name}")
+    document: dict[str, Any] = _inlined(whole, parts)
     if required:
-        schema["required"] = sorted({*schema.get("required", ()), *required})
-    return schema
+        document["required"] = sorted({*document.get("required", ()), *required})
+    return document
 
 
 def _inlined(schema: Any, parts: dict[str, Any]) -> Any:

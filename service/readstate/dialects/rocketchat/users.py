@@ -33,7 +33,7 @@ from readstate.domain.identity import Session, User
     LoginAnswer,
     Login,
     signed_in=False,
-    misfit=LOGIN_FAILED,
+    mismatch=LOGIN_FAILED,
     cost=costs.PROFILE,
 )
 async def login(request: Call, given: Login) -> LoginAnswer:

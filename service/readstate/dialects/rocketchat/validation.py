@@ -1,8 +1,8 @@
-"""Reads requests (query, JSON or HTML form) and checks them against the forms that a call takes.
+"""Reads requests (query, JSON or HTML form) and checks them against the schemas of a call.
 
-Mistakes are answered in the words and the order of the original's schema validator. Of each form
+Mistakes are answered in the words and the order of the original's schema validator. Of each schema
 only the first mistake: a missing field, then an unknown one, then one of a wrong type. A call that
-takes one of several forms answers the messages of all of them, and that none matched.
+takes one of several schemas answers the messages of all of them, and that none matched.
 """
 
 import re
@@ -76,8 +76,8 @@ def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
 
 SEPARATOR = "\n "
 
-# Stands after the messages of all forms when none matched. The original has one of the two for each
-# call.
+# Stands after the messages of all schemas when none matched. The original has one of the two for
+# each call.
 NOT_ANY_OF = "must match a schema in anyOf"
 NOT_ONE_OF = "must match exactly one schema in oneOf"
 
@@ -89,41 +89,41 @@ _WORDS = {
     "`str`": "must be string",
 }
 
-Form = TypeVar("Form", bound=Struct)
+Schema = TypeVar("Schema", bound=Struct)
 
 
-class Misfit(Exception):
-    """A request has none of the forms that the call takes.
+class SchemaMismatch(Exception):
+    """A request fits none of the schemas that the call takes.
 
     The message is the answer to the client.
     """
 
 
-def fit(given: object, forms: Sequence[type[Form]], *, strict: bool = True, unmatched: str = NOT_ANY_OF) -> Form:
-    """`given` in the first form that it has. Not `strict`: numbers and booleans come as texts.
+def fit(given: object, schemas: Sequence[type[Schema]], *, strict: bool = True, unmatched: str = NOT_ANY_OF) -> Schema:
+    """`given` as the first schema that it fits. Not `strict`: numbers and booleans come as texts.
 
-    Raises Misfit; of several forms its last message is `unmatched`.
+    Raises SchemaMismatch; with several schemas its last message is `unmatched`.
     """
     messages = []
-    for form in forms:
-        message = _misfit(given, form, strict)
+    for schema in schemas:
+        message = _mismatch(given, schema, strict)
         if not message:
-            return msgspec.convert(given, form, strict=strict)
+            return msgspec.convert(given, schema, strict=strict)
         messages.append(message)
-    if len(forms) > 1:
+    if len(schemas) > 1:
         messages.append(unmatched)
-    raise Misfit(SEPARATOR.join(messages))
+    raise SchemaMismatch(SEPARATOR.join(messages))
 
 
-def _misfit(given: object, form: Any, strict: bool) -> str:
-    """The first thing that is wrong with `given` in this form; "" when it has the form."""
+def _mismatch(given: object, schema: Any, strict: bool) -> str:
+    """The first thing that is wrong with `given` as this schema; "" when it fits."""
     if not isinstance(given, Mapping):
         return "must be object"
-    fields = msgspec.structs.fields(form)
+    fields = msgspec.structs.fields(schema)
     for field in fields:
         if field.required and field.encode_name not in given:
             return f"must have required property '{field.encode_name}'"
-    if form.__struct_config__.forbid_unknown_fields and not {field.encode_name for field in fields}.issuperset(given):
+    if schema.__struct_config__.forbid_unknown_fields and not {field.encode_name for field in fields}.issuperset(given):
         return "must NOT have additional properties"
     present = [field for field in fields if field.encode_name in given]
     return next(filter(None, (_wrong(given[field.encode_name], field.type, strict) for field in present)), "")
@@ -131,7 +131,7 @@ def _misfit(given: object, form: Any, strict: bool) -> str:
 
 def _wrong(value: object, kind: Any, strict: bool) -> str:
     if isinstance(kind, type) and issubclass(kind, Struct):
-        return _misfit(value, kind, strict)
+        return _mismatch(value, kind, strict)
     try:
         msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:

@@ -60,18 +60,18 @@ class Call(Request[Any, str, Any]):
         return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
 
-Answering = Callable[[Call, Any], Awaitable[Ok]]  # takes the body
+Handler = Callable[[Call, Any], Awaitable[Ok]]  # takes the body
 
 
 def operation(
     command: str,
     family: Family,
-    form: type[Struct],
+    body: type[Struct],
     *results: type[Ok],
     field_problems: Mapping[str, Problem] | None = None,
     cost: int = costs.READ,
-) -> Callable[[Answering], HTTPRouteHandler]:
-    """Make a route of a function that takes a body of `form` and returns one of `results` (default:
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """Make a route of a function that takes a `body` and returns one of `results` (default:
 
     Ok).
 
@@ -81,11 +81,11 @@ def operation(
     json_body: Any = JSONBody
     answers: Any = Union[*(results or (Ok,)), Fail]
 
-    def decorate(function: Answering) -> HTTPRouteHandler:
+    def decorate(function: Handler) -> HTTPRouteHandler:
         async def handle(request: Call, data: Any) -> Reply:
             return ok(await function(request, data))
 
-        handle.__annotations__["data"] = json_body[form]
+        handle.__annotations__["data"] = json_body[body]
         handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
         return post(
             f"/{family.service}/{command}",
