@@ -20,7 +20,7 @@ from readstate.replay.feed import create_users, feed, message_id
 from readstate.replay.report import print_report
 from readstate.replay.run import replay
 from readstate.replay.temporary import TemporaryService, temporary_service
-from readstate.replay.traffic import Event, read_traffic, sift
+from readstate.replay.traffic import TrafficEvent, read_traffic, sift
 from tests.support.servers import Cluster
 
 SAMPLE = Path(__file__).parents[2] / "service" / "readstate" / "replay" / "sample.jsonl"
@@ -68,7 +68,7 @@ def test_every_count_is_right_for_users_with_tokens(service: TemporaryService) -
     assert run(service, "--client-key", service.client_key) == 0
 
 
-async def fed(service: TemporaryService, api: Api, prefix: str) -> tuple[list[Event], Comparison]:
+async def fed(service: TemporaryService, api: Api, prefix: str) -> tuple[list[TrafficEvent], Comparison]:
     events, skipped = sift(read_traffic(SAMPLE), prefix)
     assert not skipped
     counted = count(events)

@@ -18,7 +18,7 @@ from readstate.replay.compare import Comparison
 from readstate.replay.count import Counted, CountedRoom, Member, badge, count, room_tags
 from readstate.replay.feed import message_id
 from readstate.replay.steps import by_room, plan
-from readstate.replay.traffic import Event, TrafficError, read_traffic, sift
+from readstate.replay.traffic import TrafficError, TrafficEvent, read_traffic, sift
 from tests.support.model import ModelStore
 
 SAMPLE = Path(__file__).parents[2] / "service" / "readstate" / "replay" / "sample.jsonl"
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parents[2] / "service" / "readstate" / "replay" / "sampl
 USERS = ["ann", "ben", "Zoë /#?", "pat "]
 EVENTS = st.lists(
     st.builds(
-        Event,
+        TrafficEvent,
         room=st.sampled_from(["2031-03-02.garden-a", "2031-03-09.attic-b", "2031-04-01.hall-a"]),
         at=st.just("2031-03-02T10:00:00Z"),
         kind=st.sampled_from(["post", "post", "post", "join", "leave", "rename"]),
@@ -38,11 +38,11 @@ EVENTS = st.lists(
 )
 
 
-def event(kind: str, user: str, to: str = "", room: str = "2031-03-02.garden-a") -> Event:
-    return Event(room=room, at="2031-03-02T10:00:00Z", kind=kind, user=user, to=to)  # type: ignore[arg-type]
+def event(kind: str, user: str, to: str = "", room: str = "2031-03-02.garden-a") -> TrafficEvent:
+    return TrafficEvent(room=room, at="2031-03-02T10:00:00Z", kind=kind, user=user, to=to)  # type: ignore[arg-type]
 
 
-async def carry_out(events: list[Event]) -> ModelStore:
+async def carry_out(events: list[TrafficEvent]) -> ModelStore:
     """Bring the planned steps about in the model store, as the feeding does over HTTP."""
     state = ModelStore()
     for room, there in by_room(events).items():
@@ -82,7 +82,7 @@ async def assert_counted_right(counted: Counted, state: ModelStore) -> None:
 
 
 @given(EVENTS)
-async def test_counting_agrees_with_the_model_after_any_events(events: list[Event]) -> None:
+async def test_counting_agrees_with_the_model_after_any_events(events: list[TrafficEvent]) -> None:
     """Two counts that share no code say the same: the one from the events, and the model's after
     the planned calls.
     """
@@ -97,7 +97,7 @@ async def test_counting_agrees_with_the_model_on_the_sample() -> None:
 
 
 @given(EVENTS)
-def test_planned_steps_finish_every_event_once(events: list[Event]) -> None:
+def test_planned_steps_finish_every_event_once(events: list[TrafficEvent]) -> None:
     steps = [step for there in by_room(events).values() for step in plan(there)]
     assert sum(step.events for step in steps) == len(events)
     assert sum(len(step.texts) for step in steps) == sum(1 for event in events if event.kind == "post")
@@ -130,7 +130,7 @@ def test_neighbouring_joins_and_posts_share_a_call() -> None:
 def test_a_step_stays_within_what_one_call_may_hold() -> None:
     joins = plan([event("join", f"u{number}") for number in range(250)])
     assert [len(step.users) for step in joins] == [100, 100, 50]
-    long = [Event("r", "t", "post", "ann", "x" * 40_000)] * 5
+    long = [TrafficEvent("r", "t", "post", "ann", "x" * 40_000)] * 5
     assert [len(step.texts) for step in plan(long)] == [0, 2, 2, 1]
 
 

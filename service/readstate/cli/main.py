@@ -7,6 +7,7 @@ from importlib import import_module
 
 from readstate.errors import ReadStateError, SettingsError
 from readstate.process.embedded import EmbeddedError
+from readstate.process.listener import StartError
 from readstate.process.stopping import Stopped, end_by, stop_by_exception
 from readstate.store.server_check import ServerRefused
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except Stopped as stopped:
         end_by(stopped.signum)
-    except (SettingsError, EmbeddedError, ServerRefused, ReadStateError, OSError) as error:
+    except (SettingsError, StartError, EmbeddedError, ServerRefused, ReadStateError, OSError) as error:
         print(f"readstate: {error}", file=sys.stderr)
         return CANNOT
 

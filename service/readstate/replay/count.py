@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from readstate.replay.traffic import Event
+from readstate.replay.traffic import TrafficEvent
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Counted:
     users: dict[str, list[tuple[tuple[str, ...], int]]]
 
 
-def count(events: Iterable[Event]) -> Counted:
+def count(events: Iterable[TrafficEvent]) -> Counted:
     """Count everything from `events`, by the rule for reads in `cli/replay.py`."""
     rooms: dict[str, CountedRoom] = {}
     users: dict[str, list[tuple[tuple[str, ...], int]]] = {}
@@ -62,7 +62,7 @@ def count(events: Iterable[Event]) -> Counted:
     return Counted(rooms, users)
 
 
-def room_tags(first: Event) -> tuple[str, ...]:
+def room_tags(first: TrafficEvent) -> tuple[str, ...]:
     """The tags of a room: year and month of its first event, and the last word of its name."""
     year, month = first.at[:4], first.at[5:7]
     word = re.split(r"[^\w]", first.room)[-1] or "unnamed"
@@ -74,7 +74,7 @@ def badge(states: Iterable[tuple[tuple[str, ...], int]], *wanted: str) -> int:
     return sum(unread for tags, unread in states if all(tag in tags for tag in wanted))
 
 
-def _apply(room: CountedRoom, event: Event) -> None:
+def _apply(room: CountedRoom, event: TrafficEvent) -> None:
     if event.kind == "rename":
         room.members.pop(event.user, None)
         room.members.setdefault(event.to, Member(room.posts))

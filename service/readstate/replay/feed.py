@@ -10,7 +10,7 @@ from readstate.replay.api import Api, path
 from readstate.replay.count import room_tags
 from readstate.replay.report import Difference
 from readstate.replay.steps import Step, by_room, plan
-from readstate.replay.traffic import Event
+from readstate.replay.traffic import TrafficEvent
 
 USERS_PER_CALL = 100
 Item = TypeVar("Item")
@@ -64,7 +64,7 @@ async def create_users(api: Api, users: Sequence[str], *, concurrency: int) -> N
         await in_parallel(users, issue, concurrency)
 
 
-async def feed(api: Api, events: Iterable[Event], *, concurrency: int, advance: Callable[[int], Any]) -> Fed:
+async def feed(api: Api, events: Iterable[TrafficEvent], *, concurrency: int, advance: Callable[[int], Any]) -> Fed:
     """Carry out all events; `advance(n)` is called after each n of them.
 
     The longest rooms come first, so that none of them is left for the end.
@@ -72,7 +72,7 @@ async def feed(api: Api, events: Iterable[Event], *, concurrency: int, advance: 
     fed = Fed()
     rooms = sorted(by_room(events).values(), key=len, reverse=True)
 
-    async def feed_room(events: list[Event]) -> None:
+    async def feed_room(events: list[TrafficEvent]) -> None:
         room = _RoomFeed(api, events[0].room, fed)
         await room.create(room_tags(events[0]))
         for step in plan(events):

@@ -16,7 +16,7 @@ from readstate.replay.compare import Comparison
 from readstate.replay.count import Counted, count
 from readstate.replay.feed import Fed, create_users, feed
 from readstate.replay.report import Report, print_report
-from readstate.replay.traffic import Event, Skipped, TrafficError, read_traffic, sift
+from readstate.replay.traffic import Skipped, TrafficError, TrafficEvent, read_traffic, sift
 
 DIFFERENT, NOT_DONE = 1, 2  # exit codes
 SKIPPED_SHOWN = 5
@@ -74,7 +74,9 @@ def _check_url(text: str) -> None:
         )
 
 
-async def replay(api: Api, events: Sequence[Event], *, skipped: int, concurrency: int, console: Console) -> Report:
+async def replay(
+    api: Api, events: Sequence[TrafficEvent], *, skipped: int, concurrency: int, console: Console
+) -> Report:
     """Feed `events` and compare.
 
     Raises ReplayError when the service cannot be reached or refuses.

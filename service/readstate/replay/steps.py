@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from readstate.replay.traffic import Event
+from readstate.replay.traffic import TrafficEvent
 
 # Keep one call well below the size limit of a request.
 MAX_USERS_PER_STEP = 100
@@ -44,15 +44,15 @@ class Step:
         return fits
 
 
-def by_room(events: Iterable[Event]) -> dict[str, list[Event]]:
+def by_room(events: Iterable[TrafficEvent]) -> dict[str, list[TrafficEvent]]:
     """The events of each room, in order."""
-    rooms: dict[str, list[Event]] = {}
+    rooms: dict[str, list[TrafficEvent]] = {}
     for event in events:
         rooms.setdefault(event.room, []).append(event)
     return rooms
 
 
-def plan(events: Iterable[Event]) -> list[Step]:
+def plan(events: Iterable[TrafficEvent]) -> list[Step]:
     """The steps of one room. Their `events` add up to the number of events given."""
     steps: list[Step] = []
     for step in _single_steps(events):
@@ -61,7 +61,7 @@ def plan(events: Iterable[Event]) -> list[Step]:
     return steps
 
 
-def _single_steps(events: Iterable[Event]) -> Iterator[Step]:
+def _single_steps(events: Iterable[TrafficEvent]) -> Iterator[Step]:
     present: set[str] = set()
     for event in events:
         if event.kind == "rename":

@@ -17,7 +17,7 @@ Kind = Literal["post", "join", "leave", "rename"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
-class Event(Struct, frozen=True):
+class TrafficEvent(Struct, frozen=True):
     """What happened in one room.
 
     The order of lines is the order of events; `at` (RFC 3339) is often too coarse for it.
@@ -45,7 +45,7 @@ class TrafficError(Exception):
     """The file is not a traffic file; the message names the line."""
 
 
-def read_traffic(path: Path, *, limit: int = 0) -> list[Event]:
+def read_traffic(path: Path, *, limit: int = 0) -> list[TrafficEvent]:
     """All events of `path` in order, or the first `limit`.
 
     Raises TrafficError for a line that is not an event, or when there is none, OSError.
@@ -57,9 +57,9 @@ def read_traffic(path: Path, *, limit: int = 0) -> list[Event]:
     return events
 
 
-def sift(events: Iterable[Event], prefix: str) -> tuple[list[Event], list[Skipped]]:
+def sift(events: Iterable[TrafficEvent], prefix: str) -> tuple[list[TrafficEvent], list[Skipped]]:
     """Put `prefix` before every id, and set apart events whose ids break limits of the service."""
-    kept: list[Event] = []
+    kept: list[TrafficEvent] = []
     skipped: list[Skipped] = []
     for number, event in enumerate(events, 1):
         named = msgspec.structs.replace(
@@ -77,7 +77,7 @@ def sift(events: Iterable[Event], prefix: str) -> tuple[list[Event], list[Skippe
     return kept, skipped
 
 
-def _check(event: Event) -> None:
+def _check(event: TrafficEvent) -> None:
     check_id("room", event.room)
     check_id("user", event.user)
     if event.kind == "rename":
@@ -100,8 +100,8 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb")) if zipped else path.open("rb")
 
 
-def _decode(lines: Iterable[bytes]) -> Iterator[Event]:
-    decoder = msgspec.json.Decoder(Event)
+def _decode(lines: Iterable[bytes]) -> Iterator[TrafficEvent]:
+    decoder = msgspec.json.Decoder(TrafficEvent)
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
