@@ -16,8 +16,7 @@ from msgspec import Struct
 from readstate.domain.identity import FIRST_APP, App
 from readstate.errors import Invalid
 from readstate.store import lua
-from readstate.store.decoding import by_field
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")

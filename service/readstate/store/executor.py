@@ -66,3 +66,8 @@ async def gather_outcomes(calls: Iterable[Awaitable[Reply]]) -> list[Reply | Rea
         if isinstance(outcome, BaseException) and not isinstance(outcome, ReadStateError):
             raise outcome
     return outcomes  # type: ignore[return-value]  # no other exception is left
+
+
+def by_field(flat: Sequence[Any]) -> dict[Any, Any]:
+    """The reply to a plain command, a flat list of names and values in turn, as a dict."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -25,7 +25,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from readstate import metrics
 from readstate.errors import Fault
-from readstate.store.decoding import by_field
+from readstate.store.executor import by_field
 from readstate.store.pipelined_connection import PipelinedConnection
 from readstate.store.replies import Meaning, classify
 from readstate.store.scripts import PREFIX

@@ -14,8 +14,7 @@ from readstate.domain.identity import FIRST_APP, IssuedToken, Revocation, Revoca
 from readstate.domain.notices import TokensRevoked, encode_notice
 from readstate.errors import TokenConflict, TokenUnknown, UserUnknown
 from readstate.store import lua
-from readstate.store.decoding import by_field
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
 
 MAX_LIVE_TOKENS = 256  # per user; the one that ends soonest goes first

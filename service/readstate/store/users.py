@@ -9,8 +9,7 @@ import msgspec
 from readstate.domain.identity import User
 from readstate.domain.limits import MAX_PROFILE_FIELDS
 from readstate.errors import Invalid, UserUnknown
-from readstate.store.decoding import by_field
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
 
 _UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
