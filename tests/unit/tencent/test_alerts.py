@@ -79,7 +79,7 @@ def call(read_state: ReadState, app: str) -> Callable[..., Any]:
 
     async def call(times: int, command: str = COMMAND) -> None:
         for _ in range(times):
-            authenticator.check(QUERY)
+            authenticator.authenticate(QUERY)
             await authenticator.count(read_state, command)
 
     return call

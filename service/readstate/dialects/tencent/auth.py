@@ -63,7 +63,7 @@ class Authenticator:
     def app(self) -> str:
         return self._tencent_app.app
 
-    def check(self, query: Mapping[str, str]) -> None:
+    def authenticate(self, query: Mapping[str, str]) -> None:
         """Check that a call comes from an administrator of the app.
 
         Raises ProblemError for the first thing that is wrong.
@@ -123,7 +123,7 @@ class AuthMiddleware:
 
     def _check(self, services: Services, scope: Any) -> None:
         try:
-            self._authenticator.check(parameters(scope["query_string"]))
+            self._authenticator.authenticate(parameters(scope["query_string"]))
         except ProblemError as error:
             if error.problem not in WRONG_SIGNATURES:
                 services.credentials.absent(client_address(scope))

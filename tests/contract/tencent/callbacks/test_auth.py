@@ -71,24 +71,24 @@ def test_known_signatures(token: str, request_time: str, expected: str) -> None:
     assert sign(token, request_time) == expected
     url = Url(sign=expected, time=request_time)
     for off_s in (-60, 0, 60):
-        CallbackAuthenticator(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
+        CallbackAuthenticator(token=token, now=partial(int, int(request_time) + off_s)).authenticate(url, [])
     for off_s in (-61, 61):
         with pytest.raises(ProblemError):
-            CallbackAuthenticator(token=token, now=partial(int, int(request_time) + off_s)).check(url, [])
+            CallbackAuthenticator(token=token, now=partial(int, int(request_time) + off_s)).authenticate(url, [])
 
 
 def test_what_the_old_token_signed_is_good_while_it_is_set() -> None:
     """Also for a minute. A request that neither token signed is refused."""
     authenticator = CallbackAuthenticator(token="new-token", old_token="old-token", now=lambda: 1_700_000_000.0)
     for token in ("new-token", "old-token"):
-        authenticator.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
+        authenticator.authenticate(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
         with pytest.raises(ProblemError):
-            authenticator.check(Url(sign=sign(token, "1699999939"), time="1699999939"), [])
+            authenticator.authenticate(Url(sign=sign(token, "1699999939"), time="1699999939"), [])
     for token in ("", "None", "other-token"):
         with pytest.raises(ProblemError):
-            authenticator.check(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
+            authenticator.authenticate(Url(sign=sign(token, "1700000000"), time="1700000000"), [])
     with pytest.raises(ProblemError):
-        CallbackAuthenticator(token="new-token", now=lambda: 1_700_000_000.0).check(
+        CallbackAuthenticator(token="new-token", now=lambda: 1_700_000_000.0).authenticate(
             Url(sign=sign("", "1700000000"), time="1700000000"), []
         )
 

@@ -45,7 +45,7 @@ def callback_handler(
         """Take in one callback of Tencent IM. The sender is let in before its body is read."""
         url, address = Url.read(request.scope["query_string"]), client_address(request.scope)
         try:
-            authenticator.check(url, request.scope["headers"])
+            authenticator.authenticate(url, request.scope["headers"])
         except ProblemError as error:
             if error.problem is UNSIGNED:
                 (services().credentials.missed if url.sign else services().credentials.absent)(address)

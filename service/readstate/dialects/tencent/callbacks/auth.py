@@ -66,7 +66,7 @@ class CallbackAuthenticator(Struct, frozen=True):
     now: Callable[[], float] = time
     old_token: str | None = None  # valid too
 
-    def check(self, url: Url, headers: Headers) -> None:
+    def authenticate(self, url: Url, headers: Headers) -> None:
         """Raises ProblemError."""
         if self.token is not None:
             self._check_sign(url)
