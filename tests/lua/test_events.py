@@ -268,20 +268,20 @@ async def test_nothing_is_ever_pending_in_the_group(events: RedisEvents, executo
 
 async def test_deliverers_count_each_other_while_they_live(events: RedisEvents, executor: Executor) -> None:
     other = RedisEvents(executor, lease_s=LEASE_S)
-    assert await events.share() == (1, "")
-    assert await other.share() == (2, "")
+    assert await events.share() == (1, None)
+    assert await other.share() == (2, None)
     await other.depart()
-    assert await events.share() == (1, "")
+    assert await events.share() == (1, None)
     await other.share()
     await asyncio.sleep(LEASE_S)
-    assert await events.share() == (1, "")
+    assert await events.share() == (1, None)
 
 
 async def test_a_target_that_wants_no_more_is_remembered_until_a_replay(events: RedisEvents) -> None:
     await events.refuse("digest")
     assert await events.share() == (1, "digest")
     await events.replay()
-    assert await events.share() == (1, "")
+    assert await events.share() == (1, None)
 
 
 async def test_deliveries_are_not_remembered_without_end(events: RedisEvents, executor: Executor, app: str) -> None:

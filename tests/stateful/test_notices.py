@@ -1,4 +1,4 @@
-"""What is published equals what the model says should be: nothing more, nothing less, in the order of the changes."""
+"""Published notices equal those of the model: the same ones, in the order of the changes."""
 
 import asyncio
 from pathlib import Path
@@ -20,7 +20,7 @@ END = b"end"
 
 
 class NoticesMachine(ReadStateMachine):
-    """The same programs, with an ear on the app's channel. Counts are the other test's business."""
+    """The same programs, with a subscriber of the app's channel. Counts are compared elsewhere."""
 
     def __init__(self, bench: Bench, client: redis.Redis) -> None:
         super().__init__(bench)
@@ -34,13 +34,13 @@ class NoticesMachine(ReadStateMachine):
     async def _do(self, method: str, arguments: dict[str, Any]) -> None:
         before = len(self.model.notices)
         await super()._do(method, arguments)
-        # Sent the way that the room's own notices take, so it arrives after them.
+        # Sent on the way of the room's own notices, so that it arrives after them.
         channel, key = Keys.notices(self.app), Keys.room(self.app, arguments["room"])
         await self.bench.executor.command("PUBLISH", channel, END, key=key)
         assert in_order(self.notices()) == in_order([notice for _, notice in self.model.notices[before:]])
 
     def notices(self) -> list[Any]:
-        """Everything that was published up to the mark."""
+        """All notices that were published before the marker."""
         found: list[Any] = []
         while True:
             message = self.heard.get_message(timeout=10)
@@ -54,21 +54,21 @@ class NoticesMachine(ReadStateMachine):
 
 
 def in_order(notices: list[Any]) -> list[Any]:
-    """Who leaves a room that is taken over is told of in no order."""
+    """The members who leave a room that is taken over have no order."""
     return [
         replace(notice, members=sorted(notice.members)) if isinstance(notice, Left) else notice for notice in notices
     ]
 
 
 def no_restart() -> None:
-    """A subscriber does not outlive its server, so here it stays up."""
+    """No restarts: a subscriber would lose its connection."""
 
 
 @pytest.mark.parametrize("plan", ["atomic", "split"])
 def test_every_change_is_announced_and_nothing_else(
     plan: str, request: pytest.FixtureRequest, lua_dir: Path | None, full: bool
 ) -> None:
-    """Both plans; a cluster passes notices on to the node that a subscriber happens to be connected to."""
+    """Both plans. A cluster passes notices on to the node that the subscriber is connected to."""
     where: Server | Cluster = request.getfixturevalue("server" if plan == "atomic" else "cluster")
     ear = where.client() if isinstance(where, Server) else where.nodes[2].client()
     with asyncio.Runner() as runner, ear as client:

@@ -1,4 +1,4 @@
-"""Random histories: whatever is done, in whatever order, repeated however late, the scripts equal the model."""
+"""Random histories: in any order of operations and repeats, the scripts equal the model."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.support.servers import Cluster, Server
 
 @pytest.fixture
 def counts(request: pytest.FixtureRequest, full: bool) -> settings:
-    """How many programs of how many steps."""
+    """The number of programs, and of their steps."""
     programs = request.config.getoption("--programs") or (2000 if full else 80)
     # Some programs are shorter than they may be; the surplus makes up for them.
     return settings(max_examples=programs * 11 // 10, stateful_step_count=56 if full else 36)

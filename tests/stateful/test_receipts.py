@@ -1,4 +1,6 @@
-"""Random histories again, with an eye on receipts: who has read what, and since when, equals a record of everything that was done."""
+"""Random histories with many receipts: readers and times equal a record of everything that was
+done.
+"""
 
 import asyncio
 from collections import Counter
@@ -21,13 +23,17 @@ from tests.support.servers import Cluster, Server
 
 
 class ReceiptsMachine(ReadStateMachine):
-    """The same programs, with long dialogues in them and people who read on while somebody pages. Badges are the other test's business."""
+    """The same programs, with long dialogues and users who read on while a client pages. Another
+    test compares the badges.
+    """
 
-    set_tags = set_status = set_profile = None  # type: ignore[assignment]  # what has nothing to do with receipts
+    set_tags = set_status = set_profile = None  # type: ignore[assignment]  # they do not concern receipts
 
     @rule(room=rooms, one=users, other=users, turns=st.integers(2, 40))
     def talk(self, room: str, one: str, other: str, turns: int) -> None:
-        """Every post moves its poster's cursor, so the journals of both grow, and sometimes beyond what is kept."""
+        """Every post moves its sender's cursor, so both journals grow, sometimes beyond what is
+        kept.
+        """
         for turn in range(turns):
             self.post_without_an_id(room, (one, other)[turn % 2], True)
 
@@ -44,7 +50,8 @@ class ReceiptsMachine(ReadStateMachine):
     def page_while_others_read(
         self, room: str, pick: int, which: Filter, limit: int, before: list[str], meanwhile: list[list[tuple[str, int]]]
     ) -> None:
-        """Whoever was in the list at the first page and is still in it at the last comes exactly once, and nobody comes twice.
+        """Users who are in the list from the first page to the last come exactly once; none comes
+        twice.
 
         But whose moves since are more than the journal keeps may come again.
         """
@@ -91,7 +98,7 @@ class ReceiptsMachine(ReadStateMachine):
         )
 
     async def _read_on(self, room: str, readers: list[tuple[str, int]]) -> None:
-        """Each reads one message further, or all by posting so many."""
+        """Each reads one message further, or all of them by posting as many."""
         for user, posts in readers:
             there = self.model.worlds[self.app][room]
             cursor = there.members[user].cursor if user in there.members else 0
@@ -114,7 +121,7 @@ class ReceiptsMachine(ReadStateMachine):
 
 @pytest.fixture
 def counts(request: pytest.FixtureRequest, full: bool) -> settings:
-    """How many programs of how many steps."""
+    """The number of programs, and of their steps."""
     programs = request.config.getoption("--programs") or (1000 if full else 60)
     return settings(max_examples=programs, stateful_step_count=40 if full else 25)
 

@@ -81,7 +81,7 @@ class ModelDirectory:
         self.asked += 1
         return self.bound.get((app, digest))
 
-    async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
+    async def revoke_tokens(self, *, app: str, user: str, token_id: str | None) -> list[IssuedToken]:
         await self.user(app=app, user=user)
         if token_id and token_id not in self._of(app, user):
             raise TokenUnknown(token_id)

@@ -1,6 +1,7 @@
 """Random programs of operations, run on the real store and on the model side by side.
 
-Few users, rooms, tags and message ids, and a fan-out limit of three, so that everything collides with everything.
+There are few users, rooms, tags and message ids, and the fan-out limit is three, so that operations
+collide.
 """
 
 import asyncio
@@ -33,17 +34,16 @@ from tests.support.receipts import certainty, check_receipts, whole_list
 USERS = ("ann", "bob", "cid", "dan", "1e15")
 ROOMS = ("r1", "r:2", "0x10")
 TAGS = ("blue", "red", "ü 1")
-MANY_TAGS = sorted(
-    (*TAGS, *(f"tag {number}" for number in range(9)))
-)  # with them two members are above the fan-out limit
+# With them a room of two is above the fan-out limit.
+MANY_TAGS = sorted((*TAGS, *(f"tag {number}" for number in range(9))))
 MESSAGES = tuple(f"m{number}" for number in range(8))
 LIMIT = 3
 CELLS = 8 * LIMIT  # members x (2 + tags) that a room may have below the fan-out limit
 JOURNAL_MOVES = 16
-CLOCKS_APART_US = 1000  # the clock that a server reads may go back by some microseconds from core to core
+CLOCKS_APART_US = 1000  # a server's clock may differ by some microseconds from core to core
 
 users = st.sampled_from(USERS)
-rooms = st.sampled_from((ROOMS[0], ROOMS[0], *ROOMS))  # what happens in different rooms rarely meets
+rooms = st.sampled_from((ROOMS[0], ROOMS[0], *ROOMS))  # operations in different rooms rarely affect each other
 groups = st.lists(users, max_size=5)
 few_tags = st.sets(st.sampled_from(TAGS)).map(sorted)
 tag_sets = st.one_of(few_tags, few_tags, st.just(MANY_TAGS))
@@ -70,7 +70,7 @@ class Bench:
 
 @dataclass
 class Copies:
-    """What the users' sides should hold, as far as versions are concerned: one rise for each copy that changed."""
+    """What the users' sides should hold: a version rises once for each copy that changed."""
 
     derived: set[str] = field(default_factory=set)
     seen: dict[tuple[str, str], Copy] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Copies:
                     self.changed_ms[name, user] = now_ms
 
     def changed_since(self, user: str, since_ms: int) -> set[str]:
-        """Rooms whose copy has visibly changed after that, gone ones included."""
+        """Rooms whose copy has visibly changed after that, those included that the user left."""
         return {name for (name, who), at_ms in self.changed_ms.items() if who == user and at_ms > since_ms}
 
     def forget(self, user: str) -> None:
@@ -123,7 +123,9 @@ async def outcome_of(call: Awaitable[Any]) -> Any:
 
 
 class ReadStateMachine(RuleBasedStateMachine):
-    """After every step every badge, room and member state equals the model, the audit finds nothing, no cursor went back."""
+    """After every step every badge, room and member state equals the model, the audit finds
+    nothing, and no cursor went back.
+    """
 
     def __init__(self, bench: Bench) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         posts=st.integers(0, 3),
     )
     def begin(self, members: list[list[str]], tags: list[str], posts: int) -> None:
-        """Two rooms, and mostly a third, with something in them: else many a program would do nothing but be refused."""
+        """Two rooms, and mostly a third, with messages: else most operations would be refused."""
         for room, group in zip(ROOMS[: 2 + (len(tags) > 0)], members, strict=False):
             self.create_room(room, tags, group, by_client=False)
             for number in range(posts):
@@ -157,7 +159,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule(room=rooms, tags=tag_sets, members=groups, by_client=st.booleans())
     def create_room(self, room: str, tags: list[str], members: list[str], by_client: bool) -> None:
-        """A backend takes over what a client made; a client changes nothing that is there."""
+        """A backend takes over a room that a client made; a client changes no room that exists."""
         self.do("create_room", room=room, tags=tags, profile={"name": b'"x"'}, members=members, by_client=by_client)
 
     @rule(room=rooms, members=groups, made=hands)
@@ -186,7 +188,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule(room=rooms, roll=st.integers(0, 2), made=hands)
     def delete_room(self, room: str, roll: int, made: Made) -> None:
-        """Not as often as the rest: a room must live to be interesting."""
+        """Less often than the rest: a room must exist for a while to be interesting."""
         if roll == 1:
             self.do("delete_room", room=room, made=made)
 
@@ -235,7 +237,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         by_time=st.booleans(),
     )
     def post_late(self, room: str, sender: str, message: str, pick: int, shift: int, by_time: bool) -> None:
-        """Sent about when some other message was, or when its poster says so, or long ago."""
+        """Sent at about the time of another message, or long ago."""
         sent = {"sender_must_be_member": False, "sent_ms": self.some_time(room, pick, shift), "by_time": by_time}
         self.do("post", room=room, sender=sender, message=message, countable=True, body="{}", **sent)
 
@@ -248,7 +250,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         ),
     )
     def post_quietly(self, room: str, sender: str, message: str, options: dict[str, bool]) -> None:
-        """Without some of what a message does by itself."""
+        """Without some of a message's usual effects."""
         self.do("post", **{"room": room, "sender": sender, "message": message, "countable": True, **options}, **PLAIN)
 
     @rule(
@@ -279,7 +281,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule()
     def let_a_day_pass_for_users_in_no_room(self) -> None:
-        """Their sides end by themselves: versions begin anew, and what they left is forgotten."""
+        """Their sides expire: versions begin anew, and the rooms that they left are forgotten."""
         self.run(self._end_sides())
 
     @rule(roll=st.integers(0, 1000))
@@ -313,18 +315,22 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert real == expected, f"{method} answered otherwise than the model"
 
     def _moved(self, room: str, posted: Posted, large: set[str]) -> int:
-        """Counters that a post moves: those of all members, when it counts for them or the room was `large` and is not, or the reverse."""
+        """Counters that a post moves: those of all members, if it counts for them, or if the room
+        has crossed the fan-out limit in either direction.
+        """
         there = self.model.worlds[self.app][room]
         crossed, is_large = (room in large) != (room in self.copies.derived), room in self.copies.derived
         told = posted.created and (crossed or (there.find(posted.message).countable and not is_large))
         return len(there.members) * (2 + len(there.tags)) if told else 0
 
     async def _set_times(self, room: str, before: int, began: int, *, created: bool) -> None:
-        """The model's clock shows the time of the room's revision; if that is a new one, it is of this very moment."""
+        """The model's clock shows the time of the room's revision. A new revision is of this
+        moment.
+        """
         stamp = await self._revision(room)
         assert stamp >= before, "a revision went back"
         if stamp > before:
-            # A script may raise the revision twice, and time stands still while it runs.
+            # A script may raise the revision twice, and the time does not change while it runs.
             ended = await self._server_us(room)
             assert began - CLOCKS_APART_US <= stamp <= ended + CLOCKS_APART_US, (
                 f"a revision is not of its moment: {began} {stamp} {ended}"
@@ -334,7 +340,7 @@ class ReadStateMachine(RuleBasedStateMachine):
             self.times.insert(0, (await self.store.rooms.room(app=self.app, room=room, user="")).created_ms)
 
     async def _acknowledged_ms(self, room: str, user: str, message: str, began: int) -> int:
-        """When it was, as the receipt tells: acknowledging is no change of the room's and raises no revision."""
+        """Its time, from the receipt: an acknowledgement changes no room and raises no revision."""
         told = await whole_list(self.store, self.app, room, message)
         at_ms = next(receipt.at_ms for receipt in told.readers if receipt.member == user)
         ended = await self._server_us(room)
@@ -344,9 +350,11 @@ class ReadStateMachine(RuleBasedStateMachine):
         return at_ms
 
     async def _noted_ms(self, room: str, user: str, began: int) -> list[int]:
-        """What was noted in a room of two of somebody who read everything: up to that very moment, or as they had said of a later one."""
+        """The time noted in a room of two of a member who read everything: this moment, or a later
+        one that they had named before.
+        """
         there = self.model.worlds[self.app][room]
-        if not there.is_pair:
+        if not there.is_of_two:
             return []
         key, known = Keys.room(self.app, room), there.until.get(user, 0)
         noted = int(await self.bench.executor.command("HGET", f"{key}:u", f"{user}{SEPARATOR}", key=key))
@@ -361,7 +369,9 @@ class ReadStateMachine(RuleBasedStateMachine):
                 self.copies.forget(user)
 
     def next_time(self) -> int:
-        """What the model asks: of a room that is created its birth first, of somebody who reads everything until when."""
+        """The next time for the model: first the creation of a new room, or the time up to which a
+        member has read everything.
+        """
         return self.times.pop(0) if len(self.times) > 1 else self.times[0]
 
     async def _revision(self, room: str) -> int:
@@ -378,7 +388,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.made.append(message)
 
     def some_message(self, room: str, pick: int) -> str:
-        """One of the room's messages, counted from its head, else an id that may be another room's or nobody's."""
+        """One of the room's messages, counted from its head; else an id of another room, or of
+        none.
+        """
         there = self.model.worlds.get(self.app, {}).get(room)
         known = there.messages if there else []
         if known and pick < 2 * len(known):
@@ -386,7 +398,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         return (*MESSAGES, *self.made)[pick % (len(MESSAGES) + len(self.made))]
 
     def some_time(self, room: str, pick: int, shift: int) -> int:
-        """About that of one of the room's messages; sometimes 0."""
+        """About the time of one of the room's messages; sometimes 0."""
         there = self.model.worlds.get(self.app, {}).get(room)
         if not there or not there.messages or pick % 5 == 4:
             return 0
@@ -418,7 +430,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.check_cursors()
 
     def audits(self) -> Iterator[Coroutine[Any, Any, list[Drift]]]:
-        """Of everything there is, side by side; from time to time as an operator would ask for it."""
+        """Audits of all rooms and users; from time to time one of everything, as an operator asks
+        for.
+        """
         if self.step % 10 == 0:
             yield self.store.audit.audit_all(repair=False)
             return
@@ -428,7 +442,9 @@ class ReadStateMachine(RuleBasedStateMachine):
             yield self.store.audit.audit_user(app=self.app, user=user, repair=False)
 
     def questions(self) -> Sequence[tuple[str, dict[str, Any]]]:
-        """All states of all members, all badges of all users, and a part of the rest that changes from step to step."""
+        """All states of all members, all badges of all users, and another part of the rest each
+        step.
+        """
         pair = (TAGS[self.step % 3], TAGS[(self.step + 1) % 3])
         asked: list[tuple[str, dict[str, Any]]] = []
         for number, room in enumerate(ROOMS):
@@ -443,7 +459,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         return asked
 
     async def _check_receipts(self, room: str, *, sample: int) -> None:
-        """Of about `sample` messages, other ones at every step: both lists, in pages; and the numbers of all that are known."""
+        """Both lists, in pages, of about `sample` messages, other ones at each step; and the
+        numbers of all known messages.
+        """
         there = self.model.worlds.get(self.app, {}).get(room)
         known = [message.id for message in there.messages] if there else []
         every = max(1, len(known) // sample)
@@ -464,7 +482,9 @@ class ReadStateMachine(RuleBasedStateMachine):
             check_receipts(real, true, certain=certainty(there, there.find(message), JOURNAL_MOVES))
 
     async def _check_subscriptions(self, user: str) -> None:
-        """Nothing that changed visibly is missing, nothing is told that did not change at all; large rooms always are."""
+        """No visible change is missing, and no unchanged room is listed, except for large rooms,
+        which always are.
+        """
         times = sorted({0, *self.copies.changed_ms.values()})
         since = times[-1 - self.step % len(times)]
         real = await self.store.rooms.subscriptions(app=self.app, user=user, since_ms=since)
@@ -475,7 +495,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert visible - mine <= set(dict(real.removed)) <= {room for room in ROOMS if room not in mine}
 
     async def _check_found(self, user: str, message: str) -> None:
-        """Of a message in several of the user's rooms any; of one in none of them nothing is known."""
+        """Any of the user's rooms that have the message; it is unknown if none of them has it."""
         found = await outcome_of(self.store.messages.find_message(app=self.app, user=user, message=message))
         known = self.model.messages.rooms_with(self.app, user, message)
         assert found in known or (found is MessageUnknown and not known)
@@ -489,7 +509,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         )
 
     async def _check_ends(self) -> None:
-        """The side of a user who is in a room stays; of one who is in none nothing is there that does not end."""
+        """The side of a user in a room stays; for a user in no room everything expires."""
         keys = [(Keys.user(self.app, user), suffix) for user in USERS for suffix in ("", ":g", ":s", ":k", ":d")]
         ends = iter(
             await asyncio.gather(*(self.bench.executor.command("TTL", key + suffix, key=key) for key, suffix in keys))
@@ -504,7 +524,9 @@ class ReadStateMachine(RuleBasedStateMachine):
                 assert counted == [-2, -2, -2], "of what is counted something is left"
 
     def check_cursors(self) -> None:
-        """The model's, but it was just seen to equal the store's. Not even leaving and coming back sets a cursor back."""
+        """No cursor goes back, not even by leaving and coming back. The model's are used: they have
+        just been found equal to the store's.
+        """
         for name, room in self.model.worlds.get(self.app, {}).items():
             for user, member in room.members.items():
                 assert member.cursor >= self.cursors.get((name, user), 0)
@@ -512,7 +534,9 @@ class ReadStateMachine(RuleBasedStateMachine):
 
 
 def in_order(answer: Any) -> Any:
-    """Answers that have no order, in one. Lists of members say less of each than the view of a room does of the asking one."""
+    """Answers that have no order, put into one. A list of members says less of each than a room
+    says of the user who asks.
+    """
     if isinstance(answer, list) and answer and isinstance(answer[0], MemberState):
         answer = [replace(member, moved_ms=0, has_read=False, marked_ms=None, joined=0) for member in answer]
     return sorted(answer, key=repr) if isinstance(answer, list) else answer

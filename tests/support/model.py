@@ -1,7 +1,7 @@
-"""The read state by brute force: every number is counted from the messages each time it is asked for.
+"""The read state by brute force: every number is counted from the messages each time.
 
-It implements `domain.read_state.ReadState`, so that what runs on the real store runs on it. It is slow and obviously right, which is
-its whole purpose: the scripts are compared with it. The one thing it does not know is how state is laid out.
+It implements `domain.read_state.ReadState`, so that code for the real store runs on it. It is slow
+and obviously right, and the scripts are compared with it. It does not know how state is laid out.
 """
 
 import time
@@ -18,7 +18,7 @@ from tests.support.model_world import World
 class ModelStore:
     """`domain.read_state.ReadState` in memory.
 
-    `notices` holds (app, notice) of everything that the operations should have published, in order.
+    `notices` holds (app, notice) of all that the operations should have published, in order.
     """
 
     def __init__(self, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
@@ -35,7 +35,7 @@ class ModelStore:
 
 
 class ModelAudit:
-    """Implements domain.audit.Audit: nothing that is counted anew each time can drift."""
+    """Implements domain.audit.Audit: numbers that are counted each time cannot drift."""
 
     async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
         return []

@@ -126,7 +126,7 @@ class ModelMessages:
     async def find_message(
         self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
     ) -> str:
-        """Any of those that `rooms_with` names would do."""
+        """The first of `rooms_with`; any of them is right."""
         for room in self.rooms_with(app, user, message):
             return room
         raise MessageUnknown(message)

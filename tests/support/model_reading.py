@@ -60,7 +60,7 @@ class ModelReading:
         self, *, app: str, room: str, user: str, until_ms: int | None = None, **how: object
     ) -> MarkedRead | None:
         there, _ = self._world.stay(app, room, user)
-        if there.is_pair:
+        if there.is_of_two:
             there.until[user] = max(until_ms or self._world.now_ms(), there.until.get(user, 0))
         found = [message for message in there.messages if not until_ms or message.at_ms <= until_ms]
         if not found:
@@ -90,11 +90,9 @@ class ModelReading:
         stay.acknowledged.update({known.seq: self._world.now_ms() for known in news})
         return sorted((known.id for known in news), key=list(messages).index)
 
-    # ReceiptsPage
-
     async def _read(self, app: str, room: str, user: str, wanted: Message) -> MarkedRead:
         there, stay = self._world.stay(app, room, user)
-        # Joining is not reading: a first read below the baseline is a read all the same, though it lowers no count.
+        # Joining is not reading: a first read below the baseline is a read, though no count falls.
         moved = wanted.seq > stay.read or wanted.ordinal > stay.ordinal or stay.marked_ms > 0
         stay.read_up_to(wanted, self._world.now_ms())
         kept = there.at(stay.read)
@@ -122,7 +120,7 @@ class ModelReceipts:
         page: str | None = None,
         after: int = 0,
     ) -> ReceiptsPage:
-        """A page is named by how many people the pages before it held."""
+        """A page token is the number of users on the pages before it."""
         there = self._world.room(app, room)
         known = there.find_whole(message)
         if known.seq <= after:

@@ -1,6 +1,6 @@
-"""One room of the brute-force model: its messages, and every stay of every member with all that they did in it.
+"""One room of the model: its messages, and every stay of every member with all that they did in it.
 
-Nothing is summed up or thrown away: unread and receipts are worked out from the full record each time.
+The full record is kept: unread and receipts are worked out from it each time.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from readstate.errors import MessageUnknown
 
 @dataclass
 class Message:
-    """A message of a room; a deleted one stays as a tombstone, so that its id can still be read up to."""
+    """A message of a room. A deleted one stays, so that its id can still be read up to."""
 
     id: str
     seq: int
@@ -35,8 +35,8 @@ class Message:
 class Stay:
     """A member's time in a room, from joining to leaving.
 
-    `baseline` is the head when they joined, `read` the seq of their latest real read, 0 for none. Messages beyond `ordinal` are unread:
-    the cursor's ordinal, unless the count was set otherwise.
+    `baseline`: the head when they joined. `read`: the seq of their latest real read, 0 for none.
+    `ordinal`: later messages are unread. It is the cursor's, unless the count was set by hand.
     """
 
     baseline: int
@@ -57,9 +57,10 @@ class Stay:
         return self.moves[-1][1] if self.moves else self.joined_ms
 
     def read_up_to(self, message: Message, at_ms: int, *, late: bool = False) -> None:
-        """Move on as far as `message` lies ahead. A count that was set too low stays so, for reading never raises one.
+        """Move on if `message` lies ahead. A count that was set too low stays: reading never raises
+        one.
 
-        `late`: it was told late, so that it is only known to have been by then.
+        `late`: the move was reported late, so that it happened at the latest at `at_ms`.
         """
         if message.seq > self.cursor:
             self.moves.append((message.seq, at_ms))
@@ -72,8 +73,9 @@ class Stay:
         return self.baseline < message.seq
 
     def read_ms(self, message: Message) -> tuple[int, bool] | None:
-        """When the member had first read the message, either way, and whether just then or at the latest then; None: never, or it does
-        not concern them."""
+        """When the member had first read the message, and whether that time is exact (else: at the
+        latest then). None: never, or it does not concern them.
+        """
         times = [(at_ms, True) for seq, at_ms in self.acknowledged.items() if seq == message.seq]
         times += [(at_ms, seq not in self.late) for seq, at_ms in self.moves if seq >= message.seq]
         return min(times, key=lambda time: time[0]) if times and self.concerned(message) else None
@@ -94,9 +96,8 @@ class ModelRoom:
     ended: list[tuple[str, Stay]] = field(default_factory=list)  # of those who left, whether or not they came back
     invited: set[str] = field(default_factory=set)  # no members yet
     by_client: bool = False  # made by a client, and taken over by no backend
-    until: dict[str, int] = field(
-        default_factory=dict
-    )  # up to what time somebody has read, as they said while there were no more than two
+    # Up to what time a member has read, as they said while the room had at most two.
+    until: dict[str, int] = field(default_factory=dict)
 
     def find(self, message: str) -> Message:
         for known in self.messages:
@@ -115,13 +116,13 @@ class ModelRoom:
         return next(message for message in self.messages if message.seq == seq)
 
     def newest(self) -> Message | None:
-        """The newest message that was not deleted, nor posted so as never to be this."""
+        """The newest message that is neither deleted nor hidden."""
         return next(
             (message for message in reversed(self.messages) if not message.deleted and not message.hidden), None
         )
 
     def first_to_stay(self, before: str, before_ms: int) -> Message | None:
-        """When all before a message or a time are deleted; None: none stays."""
+        """The first message to stay when all before a message or a time are deleted."""
         if before and any(known.id == before for known in self.messages):
             return self.find(before)
         if before_ms:
@@ -143,17 +144,17 @@ class ModelRoom:
             self.members[member].ordinal = counting[-count] - 1 if count else self.ordinal
 
     def _counting(self) -> list[int]:
-        """Ordinals of the messages that anybody may have unread."""
+        """Ordinals of the messages that can be unread."""
         return [message.ordinal for message in self.messages if message.countable and message.whole]
 
     def was_read_before(self, sender: str, sent_ms: int) -> bool:
-        """Whether in a room of two everybody else has read up to a later time than that."""
+        """Whether in a room of two the others have read up to a later time than that."""
         others = [self.until.get(member, 0) for member in self.members if member != sender]
-        return sent_ms > 0 and self.is_pair and len(others) > 0 and min(others) > sent_ms
+        return sent_ms > 0 and self.is_of_two and len(others) > 0 and min(others) > sent_ms
 
     @property
-    def is_pair(self) -> bool:
-        """Small enough for one member's word to say what everybody has read."""
+    def is_of_two(self) -> bool:
+        """Whether the room has at most two members, so that one member's read says it for both."""
         return len(self.members) <= 2
 
     def leave(self, member: str) -> bool:
@@ -176,7 +177,7 @@ class ModelRoom:
         )
 
     def readers(self, message: Message) -> list[Receipt]:
-        """Everybody who has read the message, those who left included; its sender never."""
+        """The users who have read the message, also those who left; never its sender."""
         stays = [(member, stay, False) for member, stay in self.members.items()] + [
             (member, stay, True) for member, stay in self.ended
         ]
@@ -184,7 +185,7 @@ class ModelRoom:
         return [Receipt(member, *read, left=left) for member, read, left in found if read is not None]
 
     def non_readers(self, message: Message) -> list[str]:
-        """Members of the moment when it was posted who are still here and have not read it."""
+        """Members since before it was posted who have not read it."""
         here = [
             (member, stay)
             for member, stay in self.members.items()

@@ -59,7 +59,7 @@ class ModelRooms:
     def _take_over(
         self, app: str, room: str, tags: Sequence[str], profile: Mapping[str, bytes], members: Sequence[str]
     ) -> None:
-        """The room becomes what the backend says; messages stay, and cursors of those who do."""
+        """The room becomes what the backend says; messages stay, and so do its members' cursors."""
         there = self._world.rooms(app)[room]
         left = sorted(set(there.members) - set(members))
         for member in left:
@@ -155,7 +155,7 @@ class ModelRooms:
         return [room for room, there in self._world.rooms(app).items() if user in there.members]
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
-        """As coarse as may be: everything that happened in a room changed it for all who are in it."""
+        """As coarse as allowed: every change of a room is a change for all its members."""
         changed = {
             room: at_ms for (where, room), at_ms in self._world.changed.items() if where == app and at_ms > since_ms
         }

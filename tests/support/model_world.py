@@ -1,4 +1,4 @@
-"""What the nouns of the model share: all rooms of all apps, and what was announced of them."""
+"""What the nouns of the model share: all rooms of all apps, and what was announced."""
 
 from collections.abc import Callable, Sequence
 
@@ -59,7 +59,7 @@ class World:
         self.changed.update({(app, getattr(notice, "room", "")): self.now_ms() for notice in notices})
 
     def announce_join(self, app: str, room: str, joined: list[str]) -> None:
-        """A room that is created empty is announced to nobody: nobody is in it."""
+        """A room that is created empty has no members who could hear of it."""
         if joined:
             self.publish(app, Joined(room, joined), RoomChanged(room))
 

@@ -1,4 +1,6 @@
-"""Receipts as a client collects them, page by page, and what may be said about them when the journal has been trimmed."""
+"""Receipts as a client collects them, page by page, and what is certain after the journal was
+trimmed.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -31,7 +33,7 @@ async def pages(
 async def whole_list(
     store: RedisStore | ModelStore, app: str, room: str, message: str, which: Filter = Filter.READ, limit: int = 1000
 ) -> ReceiptsPage:
-    """All pages as one answer, people in the order of their names."""
+    """All pages as one answer, users in the order of their names."""
     found = [page async for page in pages(store, app, room, message, which, limit)]
     assert len({(page.message, page.read, page.unread, page.left) for page in found}) == 1, (
         "the pages disagree about the numbers"
@@ -49,9 +51,10 @@ async def whole_list(
 def check_receipts(
     real: ReceiptsPage, true: ReceiptsPage, *, certain: Callable[[Receipt], bool] = lambda _: True
 ) -> None:
-    """`real` is `true`, but for times that the trimmed journal no longer holds: those are later, and say so.
+    """`real` equals `true`, except for times that the trimmed journal no longer has: these are
+    later, and not `exact`.
 
-    `certain` tells of a true receipt whether the journal must still hold its time.
+    `certain`: whether the journal must still have the time of a true receipt.
     """
     assert len(real.readers) == len(true.readers), f"{real.readers} instead of {true.readers}"
     for found, expected in zip(real.readers, true.readers, strict=True):
@@ -64,7 +67,10 @@ def check_receipts(
 
 
 def certainty(room: ModelRoom, message: Message, moves_kept: int) -> Callable[[Receipt], bool]:
-    """Whether the move behind a true receipt is among the newest `moves_kept` of its member, joining again after leaving being one."""
+    """Whether the move behind a true receipt is among the newest `moves_kept` of its member.
+
+    Joining again after leaving counts as a move.
+    """
 
     def certain(receipt: Receipt) -> bool:
         return moves_since(room, receipt.member, message.seq) <= moves_kept or was_acknowledged(
@@ -96,7 +102,7 @@ async def page_while(
     limit: int,
     between: Sequence[Callable[[], Awaitable[None]]],
 ) -> Counter[str]:
-    """How often each person comes in the pages, when one of `between` happens after each."""
+    """How often each user comes in the pages, when one of `between` happens after each page."""
     seen: Counter[str] = Counter()
     waiting = iter(between)
     async for page in pages(store, app, room, message, which, limit):

@@ -31,7 +31,7 @@ async def posted(
     countable: bool = True,
     **more: Any,
 ) -> Posted:
-    """A message in the room, by nobody unless `sender` is given."""
+    """A message in the room, without a sender unless one is given."""
     given = {
         "sender": sender,
         "message": message,

@@ -40,6 +40,6 @@ def _end(args: argparse.Namespace) -> int:
 
 async def _end_tokens_of(executor: Executor, app: str, user: str) -> None:
     try:
-        await RedisTokens(executor).revoke_tokens(app=app, user=user, token_id="")
+        await RedisTokens(executor).revoke_tokens(app=app, user=user, token_id=None)
     except UserUnknown:
         raise Invalid("user", f"there is no user {user} in app {app}") from None

@@ -11,7 +11,9 @@ class Drift(Struct, frozen=True):
     app: str
     user: str
     room: str  # "" for a counter
-    what: str  # "unread", "cursor", "tags", "state" ...; of a counter "total", "derived", or its field as in store/keys.py
+    # "unread", "cursor", "tags", "state" and so on; of a counter "total", "derived", or its field
+    # as in store/keys.py.
+    what: str
     stored: str
     expected: str
 

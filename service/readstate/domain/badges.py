@@ -33,7 +33,7 @@ class Badges(Protocol):
         """As `badge` without tags, for each of several users; 0 for one who is unknown."""
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
-        """The badges of `users`, including every change of `room` of which there has been a notice."""
+        """The badges of `users`, with every change of `room` that a notice has announced."""
 
     async def badges_by_tags(
         self, *, app: str, user: str, tags: Tags = NO_TAGS, derived: Callable[[int], None] = lambda _: None

@@ -15,7 +15,7 @@ class ClientRules(Struct, frozen=True):
 
 
 class Made(Enum):
-    """Who must have made a room for a change to happen: a backend may have taken it over meanwhile."""
+    """Who must have made a room for a change to happen: a backend may have taken it over."""
 
     ANYHOW = ""
     BY_CLIENT = "1"

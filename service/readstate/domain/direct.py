@@ -1,4 +1,4 @@
-"""One-to-one conversations: rooms whose id derives from their two users, the same in every dialect."""
+"""One-to-one conversations: rooms whose id derives from their two users, in every dialect."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -35,7 +35,7 @@ def direct_pair(room: str) -> tuple[str, str] | None:
 
 
 def is_direct(room: str, tags: Collection[str], profile: Mapping[str, bytes]) -> bool:
-    """Whether a room is one-to-one: by its id, the tag `direct`, or its profile in any dialect's words."""
+    """Whether a room is one-to-one: by its id, the tag `direct`, or its profile."""
     return (
         room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
     )

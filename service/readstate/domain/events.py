@@ -99,10 +99,10 @@ class Events(Protocol):
     shards: int
     lease_s: float  # a shard is held for so long after it was claimed last, unless it is released
 
-    async def share(self) -> tuple[int, str]:
+    async def share(self) -> tuple[int, str | None]:
         """Be one of the deliverers for `lease_s`.
 
-        Returns how many there are, and the target that wants no more events ("": none).
+        Returns how many there are, and the target that wants no more events (None: there is none).
         """
 
     async def claim_shard(self, shard: int, *, limit: int) -> Batch:

@@ -14,8 +14,8 @@ class App(Struct, frozen=True):
     app: str  # [a-z0-9-]{1,32}
     client_key: str  # public, names the app in client calls
     api_key_digest: str  # hex SHA-256 of the backend's key
-    # Tokens of another generation are void. It is random, so that none comes twice; that of the first
-    # app is 0 until its tokens are ended.
+    # Tokens of another generation are void. It is random, so that none comes twice; that of the
+    # first app is 0 until its tokens are ended.
     generation: int
 
 
@@ -40,7 +40,7 @@ class User(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A user, as a valid token names them."""
+    """What a valid token says."""
 
     app: str
     user: str
@@ -104,11 +104,11 @@ class TokenStore(Protocol):
     async def bound_token(self, *, app: str, digest: str) -> Session | None:
         """The session of a custom token, in the generation of its binding."""
 
-    async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
-        """Revoke one token, or all ("").
+    async def revoke_tokens(self, *, app: str, user: str, token_id: str | None) -> list[IssuedToken]:
+        """Revoke one token, or all (None).
 
         Every worker knows within 5 s. Raises UserUnknown, TokenUnknown.
         """
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
-        """What was revoked at the position `since` (ms) or later, without tokens that expired long ago."""
+        """What was revoked from the position `since` (ms) on, without long expired tokens."""

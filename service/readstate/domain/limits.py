@@ -28,7 +28,8 @@ MAX_PROFILE_FIELDS = 32  # of a room or a user
 MAX_PROFILE_FIELD_BYTES = 4 * 1024  # of one field's JSON text
 MAX_PROFILE_NAME_BYTES = 64
 
-# Checked values. Operations that may create something take nothing else, so mypy finds a missing check.
+# Checked values. Operations that may create something take nothing else, so mypy finds a missing
+# check.
 Id = NewType("Id", str)  # of a room, a user or a message
 Members = NewType("Members", list[str])  # distinct ids, not too many for one call
 Tags = NewType("Tags", tuple[str, ...])  # sorted and distinct

@@ -110,12 +110,11 @@ class Messages(Protocol):
         """Delete all messages before the message `before`, or those sent before `before_ms` (Unix
         ms); with neither, all.
 
-        None of them is unread for any member from then on, remembered or not; cursors stay. The time
-        counts when there is no message `before`: the first message that stays is then the oldest one
-        that was not sent before it. Times are known of remembered messages only: forgotten ones stay
-        until the oldest remembered one goes.
-        Raises RoomUnknown, MessageUnknown (`before` is not remembered, and no time is given). Safe
-        to repeat.
+        None of them is unread for any member from then on, remembered or not; cursors stay. The
+        time counts when there is no message `before`: the first message that stays is then the
+        oldest one that was not sent before it. Times are known of remembered messages only:
+        forgotten ones stay until the oldest remembered one goes. Raises RoomUnknown, MessageUnknown
+        (`before` is not remembered, and no time is given). Safe to repeat.
         """
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
@@ -134,8 +133,8 @@ class Messages(Protocol):
     async def find_message(
         self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
     ) -> str:
-        """The room of `user` that a message is in, for dialects that name messages alone. If several
-        rooms have the same id, any of them.
+        """The room of `user` that a message is in, for dialects that name messages alone. If
+        several rooms have the same id, any of them.
 
         When it is not known at once, the user's rooms are searched: before that, `searching` is
         called with their number. Raises MessageUnknown, after as many questions to the store for a

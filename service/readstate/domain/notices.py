@@ -1,5 +1,5 @@
-"""What is pushed to devices. The scripts publish notices last, so that those of a room have the order
-of its changes.
+"""What is pushed to devices. The scripts publish notices last, so that those of a room have the
+order of its changes.
 
 Between Redis and the workers a notice is a msgpack array whose first item is the kind.
 """
@@ -62,8 +62,8 @@ class RoomDeleted(_Notice, frozen=True, array_like=True, tag="gone"):
 
 
 class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
-    """Tokens of `user` were revoked: connections that used them are closed. `token_id` "": all that were
-    issued before `before_s`.
+    """Tokens of `user` were revoked: connections that used them are closed. `token_id` "": all that
+    were issued before `before_s`.
     """
 
     user: str
@@ -80,12 +80,15 @@ encode_notice = msgspec.msgpack.Encoder().encode
 class Notices(Protocol):
     """Notices of what happened, app by app. Each arrives at most once.
 
-    `on_notice(app, notice)` is called in the order in which each room changed. `on_gap(app)` is called
-    when notices may have been lost since the last one: state that is shown must be fetched again.
+    `on_notice(app, notice)` is called in the order in which each room changed. `on_gap(app)` is
+    called when notices may have been lost since the last one: state that is shown must be fetched
+    again.
     """
 
     async def subscribe(self, app: str) -> None:
-        """Begin to hear of `app`; returns when every later notice will arrive. Counted: needs as many `unsubscribe`s."""
+        """Subscribe to `app`; returns when every later notice will arrive. It needs one
+        `unsubscribe` per call.
+        """
 
     async def unsubscribe(self, app: str) -> None: ...
 

@@ -21,7 +21,8 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
         if not name.isprintable() or name.startswith("#") or not 1 <= len(name.encode()) <= MAX_PROFILE_NAME_BYTES:
             raise Invalid(
                 "profile",
-                f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes and no # in front",
+                f"the name of a profile field must have 1 to {MAX_PROFILE_NAME_BYTES} printable bytes"
+                " and no # in front",
             )
         if len(value) > MAX_PROFILE_FIELD_BYTES:
             raise Invalid(name, f"{name} must have at most {MAX_PROFILE_FIELD_BYTES} bytes as JSON")
@@ -29,11 +30,11 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def said(profile: Mapping[str, bytes], field: str) -> object:
-    """A field of the profile, None without it. Texts are in lower case, without blanks around them."""
+    """A field of the profile, None without it. Texts are stripped and in lower case."""
     value: object = msgspec.json.decode(profile[field]) if field in profile else None
     return value.strip().lower() if isinstance(value, str) else value
 
 
 def is_foreign_group(profile: Mapping[str, bytes]) -> bool:
-    """Whether a room is a group of another system, which has rules of its own for who may come in."""
+    """Whether a room is a group of another system, which has its own rules for joining."""
     return GROUP_TYPE in profile

@@ -32,8 +32,8 @@ class Reading(Protocol):
         with_badge: bool = True,
         derived: Callable[[int], None] = lambda _: None,
     ) -> MarkedRead:
-        """Move the user's cursor forward to `message`. For an older or equal one it succeeds, changes
-        nothing and announces nothing.
+        """Move the user's cursor forward to `message`. For an older or equal one it succeeds,
+        changes nothing and announces nothing.
 
         `tell_backend`: False: no webhook, because the backend itself told of this read.
         `with_badge`: the answer has the user's badge; `derived` is called as by `Badges.badge`.
@@ -67,7 +67,8 @@ class Reading(Protocol):
         """
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str | None = None) -> None:
-        """Remember that the user wants to see the room as unread from `message` on (None: the newest).
+        """Remember that the user wants to see the room as unread from `message` on (None: the
+        newest).
 
         No cursor, count or receipt changes. The user's next read takes the mark away. Raises
         RoomUnknown, NotMember, MessageUnknown (also in a room without messages).

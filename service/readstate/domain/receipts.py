@@ -19,10 +19,10 @@ class Receipt(Struct, frozen=True):
 
 
 class ReceiptsPage(Struct, frozen=True):
-    """A page of the users who have, or have not, read one message. Its sender is in no list and number.
+    """A page of the users who have, or have not, read one message, without its sender.
 
     It concerns the members at the moment when it was posted; users who joined later are in neither
-    list. Readers who have left stay in the list, marked as left; others who have left are not in it.
+    list. Readers who have left stay in the list, marked as left; others who left do not.
     """
 
     message: MessageRef
@@ -77,8 +77,8 @@ class Receipts(Protocol):
     async def receipt_counts(
         self, *, app: str, room: str, messages: Sequence[str], after: int = 0
     ) -> list[ReceiptCount | None]:
-        """How many users have read each of up to 100 messages; None for one that is unknown, deleted
-        or recalled.
+        """How many users have read each of up to 100 messages; None for one that is unknown,
+        deleted or recalled.
 
         Messages up to the seq `after` count as unknown. Raises Invalid, RoomUnknown.
         """

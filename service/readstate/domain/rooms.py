@@ -12,7 +12,7 @@ from readstate.domain.messages import MessageRef
 
 
 class Status(Enum):
-    """Whether a room counts. A frozen room is neither counted nor listed; its cursors still move."""
+    """Whether a room counts. A frozen one is neither counted nor listed; its cursors still move."""
 
     ACTIVE = 1
     FROZEN = 0
@@ -56,7 +56,7 @@ class Room(Struct, frozen=True):
 
     @property
     def made(self) -> Made:
-        """For changes that may happen only while the room belongs to the side that it was read of."""
+        """For changes that may happen only while the room is in the same hands as when it was read."""
         return Made.BY_CLIENT if self.by_client else Made.NOT_BY_CLIENT
 
 
@@ -96,11 +96,11 @@ class Rooms(Protocol):
     ) -> bool:
         """Create a room and add `members`. True when it is new.
 
-        A room that exists keeps its tags, profile, messages and cursors; the named members are added,
-        unless a client asks (`by_client`): then nothing changes. A room that a client made is taken
-        over when a backend makes it: it gets the tags and the profile, members that are not named
-        leave, invitations end. Messages stay, and so do the cursors of the members who stay.
-        Raises LimitReached.
+        A room that exists keeps its tags, profile, messages and cursors; the named members are
+        added, unless a client asks (`by_client`): then nothing changes. A room that a client made
+        is taken over when a backend makes it: it gets the tags and the profile, members that are
+        not named leave, invitations end. Messages stay, and so do the cursors of the members who
+        stay. Raises LimitReached.
         """
 
     async def add_members(
@@ -135,7 +135,7 @@ class Rooms(Protocol):
         """
 
     async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
-        """Freeze or thaw the room. A frozen one is neither counted nor listed. True when it changed.
+        """Freeze or thaw the room: a frozen one is not counted or listed. True when it changed.
 
         Raises RoomUnknown.
         """

@@ -1,10 +1,10 @@
 """User tokens: issued by us (signed, so that a check needs no round trip) or bound by the backend
 (looked up by digest).
 
-A token is checked at every use for its expiry, its app's generation and its revocation. Workers poll
-for revocations: a revoked token is refused by every worker within `POLL_S` plus one round trip, and at
-once by the worker that revoked it. How far a worker has read the revocations is a position of the
-store, so a wrong clock of a host loses none.
+A token is checked at every use for its expiry, its app's generation and its revocation. Workers
+poll for revocations: a revoked token is refused by every worker within `POLL_S` plus one round
+trip, and at once by the worker that revoked it. How far a worker has read the revocations is a
+position of the store, so a wrong clock of a host loses none.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _JWS = jwt.PyJWS(algorithms=[_ALGORITHM])
 
 
 class _Claims(Struct, frozen=True):
-    """What an issued token says. Backends may sign others with the right key, so every part is checked."""
+    """What an issued token says. Others may be signed with the same key, so it is checked."""
 
     id: str
     jti: Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{1,64}\Z")]
@@ -98,7 +98,7 @@ class Tokens:
         return self.signed(app=app, user=user, token=token)
 
     async def check_bindable(self, *, app: str, user: str, token: str, expires_s: int) -> None:
-        """Whether `bind` would bind the token, once the user exists. Raises Invalid, TokenConflict."""
+        """Whether `bind` would succeed, once the user exists. Raises Invalid, TokenConflict."""
         check_bound_token(token)
         if not self._now() < expires_s <= MAX_EXPIRY_S:
             raise Invalid("expirationDate", "expirationDate must be in the future")
@@ -128,8 +128,8 @@ class Tokens:
         return bound
 
     async def verify(self, app: str, token: str) -> Session | None:
-        """The session that `token` stands for in `app`; None when it is unknown, expired, revoked or of
-        another app.
+        """The session that `token` stands for in `app`; None when it is unknown, expired, revoked
+        or of another app.
 
         An issued token costs no round trip; a custom one costs one every `BOUND_CACHE_S`.
         """
@@ -139,8 +139,8 @@ class Tokens:
         return session
 
     def known(self, app: str, token: str) -> Session | None:
-        """What `token` stands for, as far as this worker knows: it was issued here, or looked up within
-        BOUND_CACHE_S.
+        """What `token` stands for, as far as this worker knows: it was issued here, or looked up
+        within BOUND_CACHE_S.
 
         It may have ended meanwhile: see still_valid.
         """
@@ -160,19 +160,21 @@ class Tokens:
             and (session.app, session.token_id) not in self._revoked
         )
 
-    async def revoke(self, *, app: str, user: str, token: str = "", token_id: str = "") -> list[IssuedToken]:
-        """Revoke the token given as text or by id; without either, all of the user's. In this worker it
-        takes effect at once.
+    async def revoke(
+        self, *, app: str, user: str, token: str | None = None, token_id: str | None = None
+    ) -> list[IssuedToken]:
+        """Revoke the token given as text or by id; without either, all of the user's. In this
+        worker it takes effect at once.
 
         Returns what was revoked, issued tokens with their text. Raises UserUnknown, TokenUnknown.
         """
-        if token:
+        if token is not None:
             token_id = await self._token_id_of(app, user, token)
         revoked = await self._store.revoke_tokens(app=app, user=user, token_id=token_id)
         for one in revoked:
             self._revoked[app, one.token_id] = one.expires_s
         self._bound.clear()
-        if token:
+        if token is not None:
             return [IssuedToken(token, one.token_id, one.created_ms, one.expires_s) for one in revoked]
         return [one if one.bound else self.signed(app=app, user=user, token=one) for one in revoked]
 
@@ -235,7 +237,7 @@ class Tokens:
         return None
 
     def _signed_with(self, secret: bytes, app: App, token: str) -> Session | None:
-        """The session of a token that was signed with `secret`; None if its claims are malformed."""
+        """The session of a token that was signed with `secret`; None if it is malformed."""
         key = _key(secret, app.app, app.generation)
         if not _is_signed(key, token):
             return None

@@ -1,4 +1,4 @@
-"""The audit: every copy is recomputed from its room, every counter from the copies. It must find nothing.
+"""The audit: every copy is recomputed from its room, every counter from the copies.
 
 A copy is wrong only if it stayed the same while its room was asked, if it is not newer than the
 room's answer, and if no update of it is pending. So an audit can run while users post and read: a
@@ -37,7 +37,7 @@ _NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, 
 
 
 class Compared(Struct):
-    """How much an audit has compared. A value is a counter, or of a copy its unread, its cursor and so on."""
+    """How much an audit has compared. A value is a counter, or a part of a copy."""
 
     rooms: int = 0
     users: int = 0
@@ -91,7 +91,7 @@ class RedisAudit:
     async def _membership(
         self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True
     ) -> list[Drift]:
-        """One user's copy of one room; without `also_as_member` only if the room has no such member."""
+        """One user's copy of a room; without `also_as_member` only if they are no member of it."""
         before = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
         member = await self._ask(app, room, user)
         after = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
@@ -153,7 +153,8 @@ def _compared(copy: CopyReply, member: _Member) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
     order = ("order", str(member.cursor) if member.ordered else "", str(member.cursor))
     if member.state == State.GONE and copy.state == State.DERIVED:
-        # The room was deleted while it was large; the entry counts nothing and is dropped when next asked for.
+        # The room was deleted while it was large; the entry counts nothing and is dropped when next
+        # asked for.
         return [order]
     states = [order, ("state", State(copy.state).name, State(member.state).name)]
     if member.state == State.GONE or copy.state != member.state:

@@ -80,7 +80,7 @@ class RedisBadges(Operations):
         return found
 
     async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[str]) -> list[tuple[int, frozenset[str]]]:
-        """The same on one server, where a script reaches them from the user: DERIVED_AT_ONCE in one."""
+        """The same on one server, where one script asks DERIVED_AT_ONCE rooms."""
         found: list[tuple[int, frozenset[str]]] = []
         for batch in in_batches(rooms, DERIVED_AT_ONCE):
             call = lua.derived_unread(app=app, user=user, rooms=batch)

@@ -47,10 +47,10 @@ class RedisEvents:
         self._holder = secrets.token_hex(12)
         self.lease_s = lease_s
 
-    async def share(self) -> tuple[int, str]:
+    async def share(self) -> tuple[int, str | None]:
         call = lua.join_deliverers(holder=self._holder, lease_ms=self._lease_ms)
         reply = await self._executor.call(call, Keys.deliverers)
-        return reply.deliverers, reply.refusing_target
+        return reply.deliverers, reply.refusing_target or None
 
     async def claim_shard(self, shard: int, *, limit: int) -> Batch:
         call = lua.claim_shard(

@@ -77,7 +77,7 @@ class RedisMessages(Operations):
         posted = await self._change(call, app, room, repeatable=bool(message))
         if posted.created:
             key = Keys.message(app, posted.message)
-            # The message is posted, whatever becomes of this: without it find_message has to search.
+            # The message is posted, whatever becomes of this; without it find_message searches.
             with contextlib.suppress(Fault):
                 await self._executor.command("SET", key, room, "EX", MESSAGE_FOUND_S, key=key)
         return posted
@@ -123,8 +123,8 @@ class RedisMessages(Operations):
     ) -> str:
         key = Keys.message(app, message)
         noted = (await self._executor.command("GET", key, key=key) or b"").decode()
-        # Asked even when nothing is noted, so that a message of other users costs as much as one that
-        # does not exist.
+        # Asked even when nothing is noted, so that a message of other users costs as much as one
+        # that does not exist.
         if await self._rooms.among(app, user, [noted]) and await self._with_message(app, [noted], message):
             return noted
         own = await self._rooms.rooms_of(app=app, user=user)

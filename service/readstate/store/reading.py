@@ -112,7 +112,9 @@ class RedisReading(Operations):
     async def _with_badge(
         self, app: str, user: str, reply: ReadReply, derived: Callable[[int], None] = lambda _: None
     ) -> MarkedRead:
-        """The answer with the user's badge: a script cannot tell it on the split plan or beside derived rooms."""
+        """The answer with the user's badge: a script cannot tell it on the split plan or beside
+        derived rooms.
+        """
         badge = reply.badge
         if badge is None:
             badge = await self._badges.badge(app=app, user=user, derived=derived)

@@ -2,8 +2,9 @@
 
 Members are walked in the order of their cursors, the order in which they can be found. But cursors
 move while a client pages. So a page token remembers when each page was asked for and where it
-ended. A member's journal says where their cursor stood at those moments, and so whether one of those
-pages has shown them. Members who move ahead of the walk are met again further on: none is left out.
+ended. A member's journal says where their cursor stood at those moments, and so whether one of
+those pages has shown them. Members who move ahead of the walk are met again further on: none is
+left out.
 """
 
 import asyncio
@@ -26,12 +27,12 @@ from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.lua_replies import Person
 
-# Pages of a walk between which something happened in the room. In a longer walk a member who reads on
-# may come twice; so may a member who has moved more often since than their journal remembers.
+# Pages of a walk between which something happened in the room. In a longer walk a member who reads
+# on may come twice; so may a member who has moved more often since than their journal remembers.
 MOST_POSITIONS = 256
 RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
 MAX_TOKEN_BYTES = 48 * 1024
-# A pause, so that a page has another millisecond than the answers before it and the questions after it.
+# A pause, so that a page has another millisecond than the answers before and after it.
 SURELY_LATER_S = 0.002
 _END = 2**53
 
@@ -40,7 +41,7 @@ Name = Annotated[str, Meta(max_length=512)]
 
 
 class PagePosition(Struct, frozen=True, array_like=True):
-    """The walk had come to (place, last) when a page was asked for at `at_ms` on the room's clock."""
+    """Where the walk was, (place, last), when a page was asked for at `at_ms` by the room's clock."""
 
     at_ms: Annotated[int, Meta(ge=0, le=_END)]
     place: Place
@@ -137,8 +138,8 @@ async def _page(
 
 
 def _was_shown(one: Person, positions: Sequence[PagePosition], first: int) -> bool:
-    """Whether a page before has shown a user: at its moment their cursor stood between its beginning
-    and its end.
+    """Whether a page before has shown a user: at its moment their cursor stood between its
+    beginning and its end.
 
     `first`: the cursor at which the walk began. A move in the millisecond of a page may have been
     before or after it; then the user is shown again, so that none is left out.

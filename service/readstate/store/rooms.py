@@ -104,7 +104,7 @@ class RedisRooms(Operations):
     async def delete_room(self, *, app: str, room: str, made: Made = Made.ANYHOW) -> bool:
         reply = await self._change(lua.delete_room(app=app, made=made), app, room)
         left = reply.left
-        # The room is gone, whatever becomes of this: members without the update find out when they ask.
+        # The room is gone, whatever becomes of this: other members find out when they ask.
         with contextlib.suppress(Fault):
             while left > 0:
                 left = await self._change(lua.sweep_room(app=app, limit=MEMBERS_AT_ONCE), app, room)
@@ -150,7 +150,9 @@ class RedisRooms(Operations):
         return Subscriptions((*reply.changed, *there), tuple(reply.removed))
 
     async def _add(self, app: str, room: str, members: Sequence[str], made: Made) -> list[str]:
-        """Add members, some after the others, so that no script keeps the store busy for long. Returns the new ones."""
+        """Add members, some after the others, so that no script keeps the store busy for long.
+        Returns the new ones.
+        """
         moves, ms = self._journal
         added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
@@ -166,8 +168,8 @@ class RedisRooms(Operations):
         A room that was deleted meanwhile is taken off the list.
         """
         there = await self.among(app, user, rooms)
-        # A question is answered, whatever becomes of this: a full store takes no writes, and the next
-        # question tries again.
+        # A question is answered, whatever becomes of this: a full store takes no writes, and the
+        # next question tries again.
         with contextlib.suppress(Fault):
             for room in set(rooms).difference(there):
                 await self._change(lua.refresh_members(app=app, at_least=0, users=[user]), app, room)

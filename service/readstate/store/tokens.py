@@ -109,11 +109,11 @@ class RedisTokens:
         bound = _bound(held)
         return Session(app, bound.user, bound.token_id, bound.expires_s, _generation(app, bound))
 
-    async def revoke_tokens(self, *, app: str, user: str, token_id: str) -> list[IssuedToken]:
+    async def revoke_tokens(self, *, app: str, user: str, token_id: str | None) -> list[IssuedToken]:
         await self._check_known(app, user)
         now_s = await self._now_s(Keys.user_tokens(app, user))
         live = await self._tokens(app, user, now_s)
-        if token_id:
+        if token_id is not None:
             if token_id not in live:
                 raise TokenUnknown("no such token of this user")
             live = {token_id: live[token_id]}

@@ -1,4 +1,4 @@
-"""Limits on what is kept for one user, checked before a room is added to their side or gets other tags.
+"""Limits on what is kept for one user, checked before they get a room or its tags change.
 
 What a question about a user costs depends on their rooms and tags, and other users bring them into
 rooms: so both are bounded. Clients may fill half of what backends may, so that no client uses up
@@ -22,7 +22,9 @@ WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 m
 
 
 class UserLimits:
-    """`rooms` and `tags`: how many rooms, and how many distinct tags on them, a backend may give a user."""
+    """`rooms` and `tags`: how many rooms, and how many distinct tags on them, a backend may give a
+    user.
+    """
 
     def __init__(self, executor: Executor, *, rooms: int, tags: int) -> None:
         self._executor = executor

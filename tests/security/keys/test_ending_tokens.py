@@ -161,10 +161,10 @@ async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
     )
     for token in first + second:
         assert await elsewhere.verify("default", token) is not None
-    await stored.revoke_tokens(app="default", user="al", token_id="")
+    await stored.revoke_tokens(app="default", user="al", token_id=None)
     await elsewhere.refresh_revocations()
     monkeypatch.setattr(stored_tokens, "time", ClockThatIsOff(off_s), raising=False)
-    await RedisTokens(imkit.executor).revoke_tokens(app="default", user="bo", token_id="")
+    await RedisTokens(imkit.executor).revoke_tokens(app="default", user="bo", token_id=None)
     await elsewhere.refresh_revocations()
     assert [await elsewhere.verify("default", token) for token in first + second] == [None] * 4
     late = Tokens(stored, apps, secret=SECRET)

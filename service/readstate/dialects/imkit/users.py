@@ -129,7 +129,7 @@ async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JS
 )
 async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[TokenRevoking | None] = None) -> Reply:
     """Revoke one token of the user, or all of them, for good."""
-    token = (data.token if data else None) or ""
+    token = (data.token if data else None) or None
     revoked = await request.services.tokens.revoke(app=request.auth.app, user=user, token=token)
     return ok(RevokedTokensResult([_revoked(one) for one in revoked]))
 
