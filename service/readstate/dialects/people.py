@@ -1,4 +1,4 @@
-"""Profiles of users for the views: looked up together, believed for two seconds."""
+"""Profiles of users for the views: looked up together, and kept for two seconds."""
 
 from collections.abc import Callable, Iterable
 from time import monotonic
@@ -13,7 +13,7 @@ MAX_KNOWN = 20_000
 
 
 class People:
-    """A small cache in front of `Directory.users`, so that a list of rooms asks for everybody in it
+    """A small cache in front of `Directory.users`, so that a list of rooms asks for each user only
     once.
     """
 
@@ -42,7 +42,7 @@ class People:
         return found
 
     def changed(self, app: str, user: User) -> None:
-        """The profile was just written here: show it at once."""
+        """Show a profile that was just written here at once."""
         self._learn(app, user.user, user)
 
     def _learn(self, app: str, user: str, profile: User | None) -> None:

@@ -27,7 +27,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from readstate.dialects.http.query_limits import HEADERS, why_too_long
-from readstate.dialects.http.reply import PRIVATE, Headers, TakesWhole
+from readstate.dialects.http.reply import PRIVATE, Headers, WholeReplySender
 from readstate.process.connection_limits import Place
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
@@ -54,14 +54,14 @@ TOO_MANY_REQUESTS = 429
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
 
 
-class Cycle(RequestResponseCycle, TakesWhole):
+class Cycle(RequestResponseCycle, WholeReplySender):
     """uvicorn's, with a short way for a Reply.
 
     uvicorn checks the name and the value of every header of every answer. Those of a Reply are
     known to be sound.
     """
 
-    def take_whole(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
+    def send_whole_reply(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
         """As `send` would, for an ordinary answer.
 
         False when it is none, and `send` must be used.

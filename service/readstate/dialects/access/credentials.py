@@ -1,14 +1,14 @@
-"""Tokens and keys that callers send: good ones pass, and who sends wrong ones is slowed down.
+"""Checks tokens and keys of callers, and slows down callers that send wrong ones. The same in every
+dialect.
 
-The same in every dialect.
+By address: after MISSES_AT_ONCE wrong tokens one is allowed per second. Others get 429, and the
+store is not asked. By app: while many wrong tokens come from any addresses, look-ups of unknown
+ones are delayed, not refused, so that an attacker cannot lock others out. A token that was not
+found is treated as wrong for a moment.
 
-By address: after MISSES_AT_ONCE wrong ones, one a second; beyond it 429, and the store is not
-asked. By app: while many wrong tokens come from wherever, looking unknown ones up is delayed and
-not refused, so that who guesses cannot lock others out; and what was not found is believed to be
-wrong for a moment.
-
-A good API key, a token that was issued here and one that was good here before pass however many
-wrong ones came from their address: behind a proxy the address is everybody's.
+A good API key, a token that was issued here, and a token that was good here before are accepted
+however many wrong ones came from their address, because a proxy shares one address among many
+users.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ MISSES_AT_ONCE = 20
 APP_MISSES_PER_S = 20.0  # of an app, from all addresses; beyond it look-ups are delayed
 APP_MISSES_AT_ONCE = 200
 MAX_DELAY_S = 2.0
-MAX_DELAYED = 100  # look-ups of an app that wait
-WRONG_FOR_S = 1.0  # so long a token that was not found meanwhile is believed to be wrong
-MAX_REMEMBERED = 50_000  # tokens that were good, and as many that were wrong; of this worker, as digests
+MAX_DELAYED = 100  # waiting look-ups of an app
+WRONG_FOR_S = 1.0  # for how long a token that was not found is treated as wrong
+MAX_REMEMBERED = 50_000  # good tokens, and as many wrong ones, in this worker, as digests
 
 _Known = tuple[str, bytes]  # app, digest of a token
 
 
 class Credentials:
-    """Looks up what a worker does not know, and counts what was wrong."""
+    """Looks up tokens that a worker does not know, and counts wrong credentials."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class Credentials:
         self._wrong: FIFOCache[_Known, tuple[float, int]] = FIFOCache(MAX_REMEMBERED)
 
     def absent(self, address: str) -> None:
-        """A call came without credentials, or with such as have ended. Raises TooManyRequests."""
+        """Count a call without credentials, or with expired ones. Raises TooManyRequests."""
         self._rate_limits.take_address(address)
 
     def missed(self, address: str) -> None:
-        """A key or a signature was wrong.
+        """Count a wrong key or signature.
 
         Raises TooManyRequests when there were too many before it.
         """
@@ -73,15 +73,15 @@ class Credentials:
             raise too_many("This address", wait_s)
 
     async def session(self, apps: Sequence[App], token: str, address: str) -> Session | None:
-        """What `token` stands for in the first of `apps` where it is good; None, and counted, when
-        in none.
+        """The session of `token` in the first of `apps` where it is good.
 
-        Raises TooManyRequests, and what the store raises.
+        None when it is good in none of them; that is counted. Raises TooManyRequests, and what the
+        store raises.
         """
         return next(iter(await self.sessions(apps, token, address)), None)
 
     async def sessions(self, apps: Sequence[App], token: str, address: str) -> list[Session]:
-        """The same for all of `apps`: a custom token may be bound in several."""
+        """The same for all of `apps`: a custom token may be bound in several apps."""
         known = {app.app: self._tokens.known(app.app, token) for app in apps}
         unknown = [app for app, session in known.items() if session is None]
         if unknown:
@@ -94,9 +94,8 @@ class Credentials:
     async def _look_up(
         self, apps: Sequence[str], token: str, address: str, *, was_ours: bool
     ) -> dict[str, Session | None]:
-        """Ask for a custom token in `apps`.
-
-        One that is new here is counted as wrong until it is found.
+        """Look a custom token up in `apps`. A token that is new here counts as wrong until it is
+        found.
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         trusted = was_ours or any((app, digest) in self._good for app in apps)
@@ -117,7 +116,7 @@ class Credentials:
     async def _ask(self, app: str, token: str, digest: bytes, *, trusted: bool, was_ours: bool) -> Session | None:
         key = (app, digest)
         until_s, bindings = self._wrong.get(key, (0.0, 0))
-        # What was bound through this worker since then is not hidden.
+        # A token that was bound through this worker since then is found.
         if until_s > self._now() and bindings == self._tokens.bindings:
             return None
         is_guessed_at = not trusted and await self._wait_turn(app)
@@ -125,9 +124,9 @@ class Credentials:
         session = await self._tokens.look_up(app, token)
         if session is None:
             self._good.pop(key, None)
-            # In quiet times nothing is remembered: a token that is bound elsewhere counts at once
-            # here as well. One that is good in another app is not counted, so it must not cost a
-            # question a call.
+            # In quiet times wrong tokens are not remembered, so that a token that another worker
+            # binds is good here at once. A token that is good in another app is remembered: it is not
+            # counted as wrong, and must not cost a look-up in each call.
             if is_guessed_at or was_ours:
                 self._wrong[key] = (self._now() + WRONG_FOR_S, bindings)
             return None
@@ -137,15 +136,15 @@ class Credentials:
         return session
 
     async def _wait_turn(self, app: str) -> bool:
-        """Wait for as long as is owed by those before; whether that was so.
+        """Wait for the look-ups before this one. Returns whether it had to wait.
 
-        Raises TooManyRequests when too many wait already.
+        Raises TooManyRequests when too many are waiting already.
         """
         delay_s = self._app_misses.charge(app, 1)
         if delay_s <= 0:
             return False
         if delay_s > MAX_DELAY_S:
-            self._app_misses.charge(app, -1)  # no call waits for longer, so no more is owed
+            self._app_misses.charge(app, -1)  # no call waits longer than MAX_DELAY_S
         if self._delayed[app] >= MAX_DELAYED:
             raise too_many("This app", MAX_DELAY_S)
         self._delayed[app] += 1

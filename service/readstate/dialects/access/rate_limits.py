@@ -1,8 +1,8 @@
-"""Who may call how often: token buckets, counted in cost (see costs), in the memory of each worker.
+"""Rate limits: token buckets, counted in cost (see costs), in the memory of each worker.
 
-A bucket is one number, the moment when it will be full again. So there is nothing to fill by the
-clock, and a bucket that is full says nothing and may be forgotten. What is charged after a call may
-take a bucket below empty; the next call then waits for longer.
+A bucket is one number, the time when it will be full again. So nothing has to be refilled by a
+clock, and a full bucket can be forgotten. A charge after a call may take a bucket below empty; the
+next call then waits longer.
 """
 
 from collections import Counter, OrderedDict
@@ -16,17 +16,17 @@ from readstate.dialects.access import costs
 from readstate.dialects.http.untaken import Untaken
 from readstate.errors import TooManyRequests
 
-CAPACITY_S = 10.0  # a bucket holds what comes in so many seconds
+CAPACITY_S = 10.0  # a bucket holds the units of so many seconds
 MAX_BUCKETS = 50_000  # of a kind; full ones are forgotten first
 MAX_DEAR_CALLS = 4  # of one user, at once
 
-_LOOKS = 8  # for a full bucket, before one that is not is forgotten
+_LOOKS = 8  # at buckets, to find a full one
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 class Buckets(Generic[Key]):
-    """One bucket for each key, of `rate` units a second and `capacity_s` seconds' worth at once.
+    """One bucket for each key: `rate` units a second, and `capacity_s` seconds' worth at once.
 
     Rate 0: any number of units.
     """
@@ -38,16 +38,16 @@ class Buckets(Generic[Key]):
         self._full_at: OrderedDict[Key, float] = OrderedDict()
 
     def take(self, key: Key, cost: float = 1) -> float:
-        """Take `cost` units: 0.0; or nothing, and the answer is how many seconds it is until there
-        are as many.
+        """Take `cost` units and return 0.0, or take nothing and return the seconds until there are
+        enough.
 
-        A cost beyond the whole capacity is taken from a full bucket.
+        A cost above the whole capacity is taken from a full bucket.
         """
         if not self._unit_s:
             return 0.0
         now, buckets = self._now(), self._full_at
         full_at = buckets.get(key, 0.0)
-        left_at = (full_at if full_at > now else now) + cost * self._unit_s  # when it is full again after this
+        left_at = (full_at if full_at > now else now) + cost * self._unit_s  # when the bucket will be full again
         if left_at - now > self._capacity_s and full_at > now:
             return min(full_at - now, left_at - now - self._capacity_s)
         buckets[key] = left_at
@@ -58,8 +58,8 @@ class Buckets(Generic[Key]):
         return 0.0
 
     def charge(self, key: Key, cost: float) -> float:
-        """Take `cost` units whatever there is (below 0: give back); the answer is how many seconds
-        it is until nothing is owed.
+        """Take `cost` units in any case (below 0: give them back). Returns the seconds until the
+        debt is paid.
         """
         if not self._unit_s:
             return 0.0
@@ -78,7 +78,7 @@ class Buckets(Generic[Key]):
         return len(self._full_at)
 
     def _forget_one(self, now: float) -> None:
-        """A full one if there is one among those that were not used for longest."""
+        """Forget one of the buckets that were not used for longest, a full one if possible."""
         for _ in range(_LOOKS):
             key, full_at = self._full_at.popitem(last=False)
             if full_at <= now:
@@ -88,10 +88,10 @@ class Buckets(Generic[Key]):
 
 
 class RateLimits:
-    """The buckets of users, apps, backends and addresses; each rate in units a second, 0 for any
+    """The buckets of users, apps, backends and addresses. Each rate is in units a second; 0: any
     number.
 
-    `several_apps` says whether there is more than one: an app alone is never held to its rate.
+    `several_apps` says whether there is more than one app: a single app has no rate of its own.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class RateLimits:
     def take(self, app: str, user: str, cost: float) -> None:
         """Pay for a call of `user`, or of the backend when that is "".
 
-        Raises TooManyRequests, and nothing was taken.
+        Raises TooManyRequests; then nothing was taken.
         """
         if not user:
             self._refuse_if(self._backends.take(app, cost), "The backend")
@@ -131,9 +131,7 @@ class RateLimits:
             self._refuse_if(wait_s, "The app")
 
     def charge(self, app: str, user: str, cost: float) -> None:
-        """What a call of `user`, or of the backend when that is "", has turned out to cost beside
-        what it paid.
-        """
+        """Charge a call of `user`, or of the backend when that is "", for its further cost."""
         if not user:
             self._backends.charge(app, cost)
         elif cost > 0:
@@ -142,14 +140,14 @@ class RateLimits:
                 self._apps.charge(app, cost)
 
     def take_address(self, address: str, cost: float = costs.UNKNOWN) -> None:
-        """Pay for what an address asks without valid credentials. Raises TooManyRequests."""
+        """Pay for a call of an address without valid credentials. Raises TooManyRequests."""
         self._refuse_if(self._addresses.take(address, cost), "This address")
 
     @contextmanager
     def at_once(self, app: str, user: str, cost: float) -> Iterator[None]:
-        """While a call runs.
+        """A context for a running call. Only a few expensive calls of one user may run at once.
 
-        Of the dear calls of one user only a few do so at once. Raises TooManyRequests.
+        Raises TooManyRequests.
         """
         key = (app, user)
         if cost < costs.DEAR or not user:
@@ -174,6 +172,6 @@ class RateLimits:
 
 
 def too_many(who: str, wait_s: float) -> TooManyRequests:
-    """The refusal of a call that may be made again in `wait_s` seconds."""
+    """The refusal of a call that may be repeated in `wait_s` seconds."""
     seconds = max(1, ceil(wait_s))
     return TooManyRequests(f"{who} asks too much at once; try again in {seconds} s", seconds)

@@ -1,4 +1,4 @@
-"""Rooms as one user finds them, the same for every dialect."""
+"""Rules for entering rooms, the same in every dialect."""
 
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.direct import PREFIX, direct_pair, is_direct
@@ -6,20 +6,18 @@ from readstate.domain.profiles import is_foreign_group, said
 from readstate.domain.rooms import Room, Rooms, RoomSummary
 from readstate.errors import RoomUnknown
 
-# Begins the ids of rooms in which a dialect keeps something. Such rooms exist, so the name in it
-# stays.
+# The prefix of rooms that a dialect keeps for itself. Such rooms are stored, so it must not change.
 RESERVED = "tencent·"
 
-_OPENED = (1, "1", "true")  # what the profile field `opening` may be; True is 1
+_OPENED = (1, "1", "true")  # values of the profile field `opening`; True equals 1
 _CLOSED = (0, "0", "false")
 
 
-def may_take(room: str, user: str) -> bool:
-    """Whether an id is free for a user to make or join: no conversation of others, and none that a
-    dialect keeps.
+def may_claim_id(room: str, user: str) -> bool:
+    """Whether a user may create or join a room with this id.
 
-    Such ids can be worked out, and who came in first would be there when the two, or the dialect,
-    come.
+    Not the room of two other users, and not a room that a dialect keeps for itself. Such ids can be
+    guessed, and a user who took one first would be in the room before its real members.
     """
     if room.startswith(PREFIX):
         return user in (direct_pair(room) or ())
@@ -27,17 +25,16 @@ def may_take(room: str, user: str) -> bool:
 
 
 def is_private(room: Room | RoomSummary) -> bool:
-    """Whether the room is what Rocket.Chat calls a private group."""
+    """Whether the room is a private group of Rocket.Chat."""
     return said(room.profile, "t") == "p"
 
 
 def is_open(room: Room, rules: ClientRules) -> bool:
-    """Whether every user may come in by the room's id, and every member bring others: if it says
-    `opening`.
+    """Whether every user may enter the room by its id, and every member may add others.
 
-    Conversations of two and Rocket.Chat's private groups are closed whatever is said. With
-    `rules.rooms_open` a room is open unless it says that it is closed, or is another system's group
-    and says nothing.
+    The profile field `opening` decides. Rooms of two and Rocket.Chat's private groups are always
+    closed. With `rules.rooms_open` a room without the field is open, unless it is another system's
+    group.
     """
     if room.room.startswith(RESERVED) or is_direct(room.room, room.tags, room.profile) or is_private(room):
         return False
@@ -49,16 +46,18 @@ def is_open(room: Room, rules: ClientRules) -> bool:
 
 
 def may_join(room: Room, user: str, rules: ClientRules) -> bool:
-    """Whether a stranger may join by themselves: an open room, when invited, and as one of the two
-    of an id.
+    """Whether a user who is not a member may join by themselves.
+
+    They may join an open room, a room that they are invited to, and a room of two whose id names
+    them.
     """
     if is_direct(room.room, room.tags, room.profile):
-        return room.room.startswith(PREFIX) and may_take(room.room, user)
-    return may_take(room.room, user) and (room.invited or is_open(room, rules))
+        return room.room.startswith(PREFIX) and may_claim_id(room.room, user)
+    return may_claim_id(room.room, user) and (room.invited or is_open(room, rules))
 
 
 async def find_room(rooms: Rooms, *, app: str, room: str, user: str) -> Room | None:
-    """The room, with the state of `user` if they are in it; None when there is no such room."""
+    """The room, with the state of `user` if they are a member; None when there is no such room."""
     try:
         return await rooms.room(app=app, room=room, user=user)
     except RoomUnknown:

@@ -18,17 +18,17 @@ _ENDS_EARLY = "Input data was truncated"  # msgspec's words
 
 
 class Wrong(Enum):
-    """What is wrong with a body."""
+    """The kind of error in a body."""
 
     TEXT = "text"  # it cannot be read as JSON
-    VALUE = "value"  # it can, and a value in it is not what it should be
+    VALUE = "value"  # it can, but a value has the wrong type or range
     FIELD = "field"  # a field is missing or unknown
 
 
 class BadBody(Exception):
     """The body is not the JSON that the call takes.
 
-    The message says where, and `hint` what to send instead ("" if that is plain).
+    The message says where. `hint` says what to send instead; "" when that is obvious.
     """
 
     def __init__(self, message: str, wrong: Wrong = Wrong.TEXT, hint: str = "") -> None:
@@ -38,13 +38,12 @@ class BadBody(Exception):
 
 
 class ClientGone(Exception):
-    """The client went away before its request was complete."""
+    """The client closed the connection before its request was complete."""
 
 
 async def read_body(receive: Callable[[], Awaitable[Any]], limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body.
-
-    Raises ClientGone, and what the framework raises for a body over `limit` bytes.
+    """Read the whole body. Raises ClientGone, and the framework's error for a body over `limit`
+    bytes.
     """
     body = b""
     while True:
@@ -59,8 +58,8 @@ async def read_body(receive: Callable[[], Awaitable[Any]], limit: int = MAX_BODY
 
 
 def until_gone(receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
-    """`receive` for bodies that the framework reads: raises ClientGone, which the framework has no
-    word of its own for.
+    """`receive` for bodies that the framework reads. It raises ClientGone, for which the framework
+    has no error of its own.
     """
 
     async def receive_or_raise() -> Any:
@@ -73,10 +72,7 @@ def until_gone(receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[
 
 
 def decode(decoder: Callable[[bytes], Any], value: bytes) -> Any:
-    """Decode JSON.
-
-    Raises BadBody for whatever is wrong with it, bad UTF-8 and deep nesting included.
-    """
+    """Decode JSON. Raises BadBody for any error, including bad UTF-8 and deep nesting."""
     try:
         return decoder(value)
     except msgspec.ValidationError as error:
@@ -91,19 +87,18 @@ def decode(decoder: Callable[[bytes], Any], value: bytes) -> Any:
 
 
 def _misfit(text: str, value: bytes, decoder: Callable[[bytes], Any]) -> BadBody:
-    """JSON that is not of the decoder's type."""
+    """The error for JSON that does not have the decoder's type."""
     wrong = Wrong.FIELD if text.startswith(("Object missing", "Object contains")) else Wrong.VALUE
     wanted = decoder.__self__.type  # type: ignore[attr-defined]  # a Decoder's method
     try:
         return BadBody(text, wrong, hint(text, value, wanted))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return BadBody(text, wrong)  # msgspec stopped before it came to what is no JSON
+        return BadBody(text, wrong)  # msgspec stopped before the invalid JSON
 
 
 class StrictJson(AbstractDTO[Any]):
-    """Decodes `data` by msgspec alone.
-
-    Left to itself the framework would take "1" for 1 and "true" for true.
+    """Decodes `data` by msgspec alone. The framework's own decoding would accept "1" for 1 and
+    "true" for true.
     """
 
     _decoders: ClassVar[dict[str, Callable[[bytes], Any]]] = {}

@@ -1,6 +1,4 @@
-"""The address that a client calls from: what it is counted by, and how much of a thing one address
-may hold at once.
-"""
+"""The address of a client: how it is counted, and how many things one address may hold at once."""
 
 import logging
 from collections import Counter
@@ -10,24 +8,25 @@ from time import monotonic
 from typing import Any
 
 WARN_EVERY_S = 60.0
-MAX_CHARS = 64  # of what a proxy passes on that is no address
+MAX_CHARS = 64  # of a proxy's value that is not an address
 
-_V6_NETWORK_BYTES = 8  # a household or a machine has a /64, and may use any address of it
+_V6_NETWORK_BYTES = 8  # a household or a machine has a /64 and may use all of its addresses
 
 logger = logging.getLogger(__name__)
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
-    """The address of a request, "" when it has none (a unix socket).
+    """The address of a request; "" when it has none (a unix socket).
 
-    That of the connection, or the one that a proxy named in READSTATE_TRUSTED_PROXIES tells.
+    It is the address of the connection, or the one that a proxy in READSTATE_TRUSTED_PROXIES
+    reports.
     """
     client = scope.get("client")
     return network_of(client[0]) if client else ""
 
 
 def network_of(address: str) -> str:
-    """What an address is counted as: an IPv6 address as its /64, one that stands for IPv4 as that."""
+    """How an address is counted: an IPv6 address as its /64, an IPv4-mapped one as IPv4."""
     if ":" not in address:
         return address[:MAX_CHARS]
     try:
@@ -42,11 +41,10 @@ def network_of(address: str) -> str:
 
 
 class Held:
-    """How many of a thing (connections, sockets) each address holds.
+    """How many things of one kind (connections, sockets) each address holds: at most `limit`; 0:
+    any number.
 
-    At most `limit` each; 0: any number.
-
-    Beyond it a line in the log, at most once a minute, names the address and what to change.
+    Above the limit a log line, at most once a minute, names the address and what to change.
     """
 
     def __init__(self, what: str, limit: int, now: Callable[[], float] = monotonic) -> None:
@@ -68,7 +66,7 @@ class Held:
         self._held[address] += 1
 
     def release(self, address: str) -> None:
-        """One that was held is gone."""
+        """Count one less."""
         self._held[address] -= 1
         if self._held[address] <= 0:
             del self._held[address]

@@ -1,4 +1,4 @@
-"""Which pages browsers may call from, the same for every dialect."""
+"""The pages that may call the service from a browser, the same for every dialect."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,10 @@ from litestar.config.cors import CORSConfig
 
 
 def cors_config(origins: str, *, headers: Iterable[str], exposed: Iterable[str]) -> CORSConfig | None:
-    """`origins`: comma-separated, `*` for any, "" for none.
+    """The framework's configuration. `origins`: comma-separated, `*` for any, "" for none.
 
-    Pages may send `headers`, and see `exposed` and Retry-After.
-
-    Any is safe here and the default: credentials are headers that a page must know, never cookies
-    that a browser adds.
+    Pages may send `headers`, and read `exposed` and Retry-After. Any origin is the default and is
+    safe: credentials are headers that a page must know, never cookies that a browser adds.
     """
     allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
     if not allowed:

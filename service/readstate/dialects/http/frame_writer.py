@@ -1,4 +1,4 @@
-"""Finished websocket frames, which the worker's server takes and ASGI has no message for."""
+"""Finished websocket frames. The worker's server takes them; ASGI has no message for them."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -13,11 +13,10 @@ from readstate.dialects.http.body import BadBody, decode
 
 
 class HandlerCall(Struct, frozen=True):
-    """How one handler is called. Everything is read off the handler, so nothing is said twice.
+    """How to call one handler. Everything is read off the handler, so nothing is declared twice.
 
     The handler takes the request, at most one id in its path, lists of query parameters, the
-    decoded body as `data` and its bytes as `body`. Any other handler is refused with ValueError
-    when the service starts.
+    decoded body as `data`, and its bytes as `body`.
     """
 
     handler: HTTPRouteHandler
@@ -33,7 +32,7 @@ class HandlerCall(Struct, frozen=True):
 
     @classmethod
     def of(cls, handler: HTTPRouteHandler) -> Self:
-        """How `handler` is called. Raises ValueError for one that takes other things."""
+        """How to call `handler`. Raises ValueError for a handler with other parameters."""
         (method,), (path,) = handler.http_methods, handler.paths
         prefix, _, rest = path.partition("{")
         id_parameter, _, suffix = rest.partition("}")
@@ -59,7 +58,7 @@ class HandlerCall(Struct, frozen=True):
         )
 
     def add_body(self, arguments: dict[str, Any], body: bytes) -> None:
-        """Add what the handler takes of a body to its arguments. Raises BadBody."""
+        """Add the arguments that the handler takes from the body. Raises BadBody."""
         arguments["data"] = self._decoded(body)
         if self.takes_body_bytes:
             arguments["body"] = body
@@ -73,6 +72,6 @@ class HandlerCall(Struct, frozen=True):
 
 
 def _name_in_query(hint: Any) -> str | None:
-    """The name on the wire of a query parameter; None for another one."""
+    """The name of a query parameter on the wire; None for another parameter."""
     found = (one.name for one in getattr(hint, "__metadata__", ()) if isinstance(one, QueryParameter))
     return next(found, None)

@@ -1,6 +1,5 @@
-"""What operators ask: is it alive, can it serve, how is it doing.
-
-For the inside of a deployment; a public proxy need not pass these on.
+"""Health and metrics, for operators and for the inside of a deployment. A public proxy need not
+pass these paths on.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from readstate.dialects.http.reply import Reply, encode
 
 _TEXT = b"text/plain; charset=utf-8"
 
-REUSED_S = 1.0  # so long an answer stands for all who ask
+REUSED_S = 1.0  # for so long an answer is reused
 
 Ready = Callable[[], Awaitable[str]]
 Warnings = Callable[[], Sequence[str]]
@@ -26,8 +25,8 @@ _Answer = TypeVar("_Answer")
 
 
 class Reused(Generic[_Answer]):
-    """An answer that costs something to find: found once for all who ask at the same time, and used
-    again for REUSED_S.
+    """An expensive answer. It is found once for all who ask at the same time, and reused for
+    REUSED_S.
     """
 
     def __init__(self, find: Callable[[], Awaitable[_Answer]], now: Callable[[], float] = monotonic) -> None:
@@ -50,15 +49,13 @@ class Reused(Generic[_Answer]):
 
 
 def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -> list[HTTPRouteHandler]:
-    """/, /healthz, /readyz and /metrics.
+    """The handlers of /, /healthz, /readyz and /metrics.
 
-    `why_not_ready` gives a reason, or "" when requests can be served.
-
-    `warnings` gives sentences about what an operator should see to while requests are served.
+    `why_not_ready` returns a reason, or "" when requests can be served. `warnings` returns
+    sentences about what an operator should look at while requests are served.
     """
     readiness = Reused(why_not_ready)
-    # In a thread: to add up the numbers of all workers takes longer than the event loop may stand
-    # still.
+    # In a thread: adding up the numbers of all workers would block the event loop for too long.
     numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
 
     @get("/", opt={"operation": Operation(name="index")}, include_in_schema=False)

@@ -1,7 +1,7 @@
-"""What to send instead of what was refused, for the message of a refusal.
+"""Hints: what to send instead of a request that was refused.
 
-It is worked out from the body and the type it should have had, or from the names that are known.
-Only the sender of a wrong request waits for it.
+They are worked out from the body and the type it should have had, or from the known names. Only the
+sender of a wrong request waits for them.
 """
 
 import re
@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-MAX_NAME_CHARS = 64  # of the caller's own words in an answer
-MAX_SHOWN_BYTES = 64  # of a value of the caller's in an answer
-MAX_NAMES = 32  # fields of the caller's that are compared with a missing one
+MAX_NAME_CHARS = 64  # of a caller's name in an answer
+MAX_SHOWN_BYTES = 64  # of a caller's value in an answer
+MAX_NAMES = 32  # of a caller's fields that are compared with a missing one
 
-_LIKENESS = 0.5  # tag is like roomTags
+_LIKENESS = 0.5  # enough for tag and roomTags
 _PLACE = re.compile(r" - at `(\$.*)`$")
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
@@ -27,7 +27,8 @@ _LIST_WANTED = re.compile(r"^Expected `array[^`]*`, got `str`")
 
 
 def hint(text: str, body: bytes, wanted: Any) -> str:
-    """A sentence for the refusal `text`, msgspec's own, of a `body` that is no `wanted` (a type).
+    """A sentence to add to `text`, msgspec's error about a `body` that does not have the type
+    `wanted`.
 
     "" when there is nothing to add.
     """
@@ -60,7 +61,7 @@ def _as_a_list(given: Any) -> str:
 
 
 def _steps(text: str) -> list[str | int]:
-    """The way from the top of the body to the place that msgspec names."""
+    """The path from the top of the body to the place that msgspec names."""
     place = _PLACE.search(text)
     return [name or int(index) for name, index in _STEPS.findall(place[1])] if place else []
 
@@ -68,8 +69,8 @@ def _steps(text: str) -> list[str | int]:
 def _at(body: bytes, steps: list[str | int]) -> Any:
     """The value at a place of the body; None when it is not there.
 
-    msgspec stops at the first thing that is wrong. Behind it the same name may stand once more, or
-    what is no JSON.
+    msgspec stops at the first error, so behind it the same name may occur again, or the JSON may be
+    invalid.
     """
     try:
         value = msgspec.json.decode(body)
@@ -107,20 +108,20 @@ def _struct_or_list(wanted: inspect.Type, step: str | int) -> inspect.Type:
 
 
 def _only(wanted: inspect.Type, kind: type[Any]) -> Any:
-    """The type itself, or that of a union's parts, which is of a kind; None without one."""
+    """The type itself, or the part of a union, that is of a kind; None if there is none."""
     parts = wanted.types if isinstance(wanted, inspect.UnionType) else (wanted,)
     return next((part for part in parts if isinstance(part, kind)), None)
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """The known name that `name` is likest, whatever its case; "" when it is like none."""
+    """The known name that is most similar to `name`, whatever its case; "" when none is similar."""
     by_likeness = {one.casefold(): one for one in known}
     found = get_close_matches(name[:MAX_NAME_CHARS].casefold(), by_likeness, n=1, cutoff=_LIKENESS)
     return by_likeness[found[0]] if found else ""
 
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:
-    """The sentence that refuses `name`, a `kind` ("field") that a call does not take."""
+    """The sentence that refuses `name`, a `kind` (such as "field") that a call does not take."""
     shown = name[:MAX_NAME_CHARS]
     if meant := nearest(name, known):
         return f"{shown} is no {kind} of this call; did you mean {meant}?"

@@ -1,14 +1,12 @@
-"""How long a request's path and query may be, before anything reads them: the one place where it is
-said.
-
-Reading them costs time in proportion to their length, from any sender.
+"""The longest path and query of a request. They are checked before anything reads them, because
+reading costs time in proportion to their length, for any sender.
 """
 
 import re
 from typing import Final
 
-PATH: Final = 2 * 1024  # two ids of 128 bytes, every one percent-encoded, and words
-PLAIN: Final = 2 * 1024  # of a query, where nothing longer is meant
+PATH: Final = 2 * 1024  # two ids of 128 bytes, each byte percent-encoded, and words
+PLAIN: Final = 2 * 1024  # a query without long parameters
 MEDIUM: Final = 8 * 1024  # parameters of Rocket.Chat; a UserSig and an account
 LONG: Final = 64 * 1024  # conditions, a hundred tags or messages, the name of a page
 
@@ -19,14 +17,14 @@ _MEDIUM = (b"/api/", b"/v4/", b"/tencent/")
 
 
 def query_limit(path: bytes) -> int:
-    """How many bytes the query of a request to `path` may have."""
+    """The most bytes that the query of a request to `path` may have."""
     if path.startswith(_MEDIUM):
         return MEDIUM
     return LONG if _LONG.fullmatch(path) else PLAIN
 
 
 def why_too_long(url: bytes) -> str:
-    """What is wrong with the target of a request, "" when nothing is."""
+    """Why the target of a request is too long; "" when it is not."""
     if len(url) <= PLAIN:
         return ""
     path, _, query = url.partition(b"?")

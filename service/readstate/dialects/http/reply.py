@@ -1,4 +1,4 @@
-"""Answers as bytes on their way out, the same for every dialect."""
+"""Finished answers as bytes, the same for every dialect."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 JSON = b"application/json; charset=utf-8"
-# Answers are for their caller alone: no cache keeps them, and no browser takes them for anything
-# but what they say they are.
+# Answers are for their caller only: no cache may keep them, and no browser may guess another type.
 PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -16,22 +15,22 @@ Headers = tuple[tuple[bytes, bytes], ...]
 encode = msgspec.json.Encoder().encode
 
 
-class TakesWhole:
-    """What can take a whole answer at once, where ASGI has two messages and a list of headers for
-    it.
+class WholeReplySender:
+    """A connection that can send a whole answer at once. ASGI needs two messages and a list of
+    headers.
     """
 
     __slots__ = ()
 
-    def take_whole(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
-        """Send it with PRIVATE; False when this is an answer that has to go by way of ASGI."""
+    def send_whole_reply(self, status: int, media_type: bytes, headers: Headers, body: bytes) -> bool:
+        """Send an answer, with PRIVATE. False when it has to be sent by ASGI instead."""
         return False
 
 
 class Reply(ASGIResponse):
-    """A finished answer. Litestar passes it on as it is, so nothing is computed twice.
+    """A finished answer. Litestar passes it on unchanged, so nothing is computed twice.
 
-    `code` is the outcome for metrics and logs: "ok" or the error's code. `more_headers` are those
+    `code` is the outcome in metrics and logs: "ok" or the error's code. `more_headers` are sent
     beside its length, its type and PRIVATE.
     """
 
@@ -48,7 +47,7 @@ class Reply(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Any = getattr(send, "__self__", None)
-        if isinstance(connection, TakesWhole) and connection.take_whole(
+        if isinstance(connection, WholeReplySender) and connection.send_whole_reply(
             self.status, self.media_type, self.more_headers, self.payload
         ):
             return
@@ -58,5 +57,5 @@ class Reply(ASGIResponse):
         await send({"type": "http.response.body", "body": self.payload, "more_body": False})
 
     def to_asgi_response(self, *_: Any, **__: Any) -> "Reply":
-        """What Litestar asks of the answer of an exception handler."""
+        """What Litestar calls on the answer of an exception handler."""
         return self

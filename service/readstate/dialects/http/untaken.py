@@ -1,8 +1,8 @@
-"""What was answered to users over HTTP and has not been taken yet: bounded for all connections of a
-user together.
+"""Answers that were sent over HTTP and that the client has not read yet: bounded for all
+connections of a user together.
 
-Only connections are looked at that had much left to send behind an answer, which ordinary clients
-do not: no call pays for this but those of a user who has such connections.
+Only connections with much unsent data after an answer are looked at; ordinary clients have none. So
+only the calls of a user with such connections pay for this.
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from readstate.errors import TooManyRequests
 
-LARGE_BYTES = 16 * 1024  # of one connection; less than this is not looked at
+LARGE_BYTES = 16 * 1024  # of one connection; smaller amounts are ignored
 MAX_BYTES = 4 * 1024 * 1024  # of one user
 
 _LOOKS = 2  # at other users' connections, when one is noted
@@ -20,22 +20,22 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Transport(Protocol):
-    """What is asked of a connection."""
+    """What is used of a connection."""
 
     def get_write_buffer_size(self) -> int: ...
     def is_closing(self) -> bool: ...
 
 
 class Untaken(Generic[Key]):
-    """The connections that had more than LARGE_BYTES left, by the user who was answered."""
+    """Connections with more than LARGE_BYTES unsent, by the user who was answered."""
 
     def __init__(self) -> None:
         self.transports: OrderedDict[Key, set[Transport]] = OrderedDict()
 
     def note(self, key: Key, transport: Transport) -> None:
-        """`transport` has much left to send to the user."""
+        """Remember that `transport` has much left to send to the user."""
         self.transports.setdefault(key, set()).add(transport)
-        # Who took everything and never called again is found here, a few at a time.
+        # Users who read everything and never called again are forgotten here, a few at a time.
         for _ in range(_LOOKS):
             oldest = next(iter(self.transports))
             self.transports.move_to_end(oldest)
@@ -49,8 +49,8 @@ class Untaken(Generic[Key]):
             raise TooManyRequests("Answers that were sent have not been taken; read them first", 1)
 
     def _forget_taken(self, key: Key) -> int:
-        """Forget the connections of a user that have taken what they had left; how many bytes wait
-        on the others.
+        """Forget a user's connections that have sent what they had left. Returns the bytes that
+        wait on the others.
         """
         left = 0
         transports = self.transports[key]

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec.structs import replace
 
 from readstate.dialects.access import costs
-from readstate.dialects.access.rooms import find_room, may_join, may_take
+from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit.access import (
     check_known,
@@ -145,7 +145,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
         return await come_in(
             services, principal, before, others if principal.backend else (), announced=wanted.system_message is True
         )
-    if not principal.backend and not may_take(given or "", principal.user):
+    if not principal.backend and not may_claim_id(given or "", principal.user):
         raise RoomUnknown(given)
     direct = is_direct(given or "", tags, profile)
     if direct:

@@ -1,4 +1,4 @@
-"""The document's own data, and the places where the framework lets us add to it."""
+"""The document's own data, and the extension points of the framework that we use."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,9 @@ from readstate.dialects.http.openapi.vocabulary import Vocabulary
 
 
 class DescribedStructs(StructSchemaPlugin):
-    """Schemas of our types with their docstrings, which the framework has no public way to take
-    over.
+    """Schemas of our types with their docstrings; the framework has no public way to include them.
 
-    Constants are required: they are in every answer, although as Structs they have a default.
+    Constants are marked as required: every answer has them, although the Structs have a default.
     """
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
@@ -34,7 +33,7 @@ class DescribedStructs(StructSchemaPlugin):
 def openapi_config(
     version: str, security: Mapping[str, SecurityScheme], vocabularies: Sequence[Vocabulary]
 ) -> OpenAPIConfig:
-    """`security`: how callers of each dialect prove who they are."""
+    """The configuration. `security`: how callers of each dialect authenticate."""
 
     @dataclass
     class Document(OpenAPI):

@@ -1,8 +1,8 @@
 """The framework's document with summaries, descriptions and examples, from docstrings and
 vocabularies.
 
-And with schemas as clients can be made of them: what takes one of several forms is `anyOf`, since
-forms may overlap, and each object has a schema of its own under `components`.
+Its schemas are changed so that clients can be generated: a value of one of several forms is
+`anyOf`, since forms may overlap, and each object has a schema of its own under `components`.
 """
 
 import re
@@ -21,10 +21,7 @@ _COMPONENT = "#/components/schemas/"
 
 
 def described(document: Node, vocabularies: Sequence[Vocabulary]) -> Node:
-    """The document, with what `vocabularies` say in it.
-
-    Each operation is of the vocabulary that its tag names.
-    """
+    """The document with the words of `vocabularies`. The tag of an operation names its vocabulary."""
     document = _any_of(document)
     schemas: dict[str, Node] = document["components"]["schemas"]
     by_tag = {vocabulary.tag: vocabulary for vocabulary in vocabularies}
@@ -37,7 +34,7 @@ def described(document: Node, vocabularies: Sequence[Vocabulary]) -> Node:
 
 
 class _Describer:
-    """Describes the operations of one dialect, and in place all that they refer to."""
+    """Describes the operations of one dialect in place, and all schemas that they refer to."""
 
     def __init__(self, vocabulary: Vocabulary, schemas: dict[str, Node]) -> None:
         self._vocabulary = vocabulary
@@ -66,7 +63,7 @@ class _Describer:
 
     def _field(self, node: Node, name: str, of: str) -> None:
         field = self._vocabulary.field(name, of)
-        # A reference needs no words of its own: what it refers to has them.
+        # A reference needs no description: its target has one.
         if field and "$ref" not in node:
             node.setdefault("description", field.meaning)
             if "in" in node and field.example is not UNSET:
@@ -89,9 +86,7 @@ class _Describer:
                 self._schema(inner, of)
 
     def _component(self, schema: Node) -> Node:
-        """`schema`, as references to schemas under `components`: whatever has a title gets one
-        there.
-        """
+        """`schema` as a reference: each part that has a title becomes a schema under `components`."""
         schema = {name: self._components_in(value) for name, value in schema.items()}
         if "title" in schema:
             self._schemas.setdefault(schema["title"], schema)
@@ -115,7 +110,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _any_of(node: Any) -> Any:
-    """`node` with `anyOf` for every `oneOf`; what has one form only is that form."""
+    """`node` with `anyOf` for every `oneOf`; a choice of one form becomes that form."""
     if isinstance(node, list):
         return [_any_of(one) for one in node]
     if not isinstance(node, dict):

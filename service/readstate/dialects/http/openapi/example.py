@@ -1,4 +1,4 @@
-"""A value that fits a schema, made of the examples of the fields in it."""
+"""An example value for a schema, made of the examples of its fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Schema = Mapping[str, Any]
 
 
 def example(schema: Schema, schemas: Mapping[str, Schema], vocabulary: Vocabulary, *, whole: bool, of: str = "") -> Any:
-    """An example of `schema`, which is part of the object `of`; UNSET when nothing is known to
+    """An example of `schema`, which is part of the object `of`; UNSET when there is nothing to
     show.
 
     `schemas` are those that others refer to by name. `whole`: with every field that has an example,
