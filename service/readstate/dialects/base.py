@@ -77,7 +77,10 @@ def own_operation(scope: Any, default: AnyOperation) -> AnyOperation:
 
 
 class FastRoute(Protocol):
-    """A call that can be answered without the framework. `id_in_path`: "" where the path has none."""
+    """A call that can be answered without the framework.
+
+    `id_in_path` is "" where the path has none.
+    """
 
     async def serve(
         self, services: Services, id_in_path: str, scope: HTTPScope, receive: Receive, send: Send

@@ -1,6 +1,6 @@
 """Who may see and change a room, and whom a client may name.
 
-Strangers learn nothing: a room that is not the caller's is answered as one that does not exist,
+Strangers learn nothing: a room that is not the caller's is answered like one that does not exist,
 unless IMKit documents otherwise.
 """
 
@@ -18,26 +18,25 @@ from readstate.domain.direct import direct_pair, is_direct
 from readstate.domain.rooms import Room
 from readstate.errors import Invalid, LimitReached, RoomUnknown
 
-UNKNOWN_NAMED = 5  # of unknown people in the message of a refusal
+UNKNOWN_NAMED = 5  # unknown users in the message of a refusal
 
 
-def check_shown(principal: Principal, room: Room) -> None:
-    """Members and the backend only, in the words that IMKit has for the view of a room.
-
-    Raises ProblemError.
+def check_may_view(principal: Principal, room: Room) -> None:
+    """Only members and the backend may view a room. Raises ProblemError, with IMKit's error for
+    this call.
     """
     if not principal.backend and room.me is None:
         raise ProblemError(NOT_ROOM_MEMBER)
 
 
 def check_member(principal: Principal, room: Room) -> None:
-    """Members and the backend only. Raises RoomUnknown."""
+    """Only members and the backend. Raises RoomUnknown."""
     if not principal.backend and room.me is None:
         raise RoomUnknown(room.room)
 
 
 def check_superuser(principal: Principal, room: Room, problem: Problem = INSUFFICIENT_PERMISSIONS) -> None:
-    """The owner and the managers, while they are members, and the backend only.
+    """Only the owner and the managers, while they are members, and the backend.
 
     Raises RoomUnknown, ProblemError.
     """
@@ -46,8 +45,8 @@ def check_superuser(principal: Principal, room: Room, problem: Problem = INSUFFI
         raise ProblemError(problem)
 
 
-def check_may_bring(services: Services, principal: Principal, room: Room) -> None:
-    """Any member brings people into an open room, else its owner, its managers and the backend.
+def check_may_add(services: Services, principal: Principal, room: Room) -> None:
+    """Any member may add users to an open room; otherwise its owner, its managers and the backend.
 
     Raises RoomUnknown, ProblemError.
     """
@@ -57,7 +56,7 @@ def check_may_bring(services: Services, principal: Principal, room: Room) -> Non
 
 
 def check_people_limit(services: Services, principal: Principal, field: str, people: Sequence[str]) -> None:
-    """How many people one call of a client names. Raises LimitReached."""
+    """Limit how many users one call of a client names. Raises LimitReached."""
     limit = services.client_rules.people_limit
     if not principal.backend and len(people) > limit:
         raise LimitReached(
@@ -66,14 +65,14 @@ def check_people_limit(services: Services, principal: Principal, field: str, peo
 
 
 def check_tag_limit(services: Services, principal: Principal, tags: Sequence[str]) -> None:
-    """How many tags a room of a client's has. Raises LimitReached."""
+    """Limit how many tags a client's room has. Raises LimitReached."""
     limit = services.client_rules.tag_limit
     if not principal.backend and len(tags) > limit:
         raise LimitReached(f"roomTags must hold at most {limit} tags; send fewer, or let the backend set them")
 
 
 async def check_known(services: Services, principal: Principal, field: str, people: Sequence[str]) -> None:
-    """Whom a client names must be a user whom the backend has created. Raises Invalid."""
+    """A client may name only users that the backend has created. Raises Invalid."""
     if principal.backend:
         return
     known = await services.directory.known(app=principal.app, users=people)
@@ -82,12 +81,13 @@ async def check_known(services: Services, principal: Principal, field: str, peop
         more = f" and {len(unknown) - UNKNOWN_NAMED} more" if len(unknown) > UNKNOWN_NAMED else ""
         raise Invalid(
             field,
-            f"{field} must name users that the backend has created; unknown: {', '.join(unknown[:UNKNOWN_NAMED])}{more}",
+            f"{field} must name users that the backend has created; "
+            f"unknown: {', '.join(unknown[:UNKNOWN_NAMED])}{more}",
         )
 
 
-def check_pair(principal: Principal, room: str, people: Sequence[str]) -> None:
-    """A direct room of a client is of the caller and one other, or of the two of its id.
+def check_direct_members(principal: Principal, room: str, people: Sequence[str]) -> None:
+    """A client's direct room is for the caller and one other user, or for the two users in its id.
 
     Raises Invalid.
     """
@@ -97,7 +97,7 @@ def check_pair(principal: Principal, room: str, people: Sequence[str]) -> None:
 
 
 def check_stays_direct(principal: Principal, before: Room, after: Room) -> None:
-    """A client makes a room a direct one only if it has two members, and no direct one another.
+    """A client may make only a room with two members a direct one, and may not undo it.
 
     Raises Invalid.
     """
@@ -109,12 +109,14 @@ def check_stays_direct(principal: Principal, before: Room, after: Room) -> None:
 
 
 def known_since(principal: Principal, room: Room) -> int:
-    """The seq at which a member joined: messages up to it are unknown to them, and none to the
-    backend.
+    """The seq at which the member joined. Messages up to it are unknown to them. 0 for the backend,
+    which knows all.
     """
     return room.me.joined if room.me and not principal.backend else 0
 
 
 def seen(principal: Principal, room: Room) -> Made:
-    """For changes that need the room to be in the hands in which the caller's right was found."""
+    """The condition for a change: the room must still be in the hands in which the caller's right
+    was found.
+    """
     return Made.ANYHOW if principal.backend else room.made

@@ -77,7 +77,7 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
     return Dialect(
         name="imkit",
         handlers=[Router("/", route_handlers=with_options(HANDLERS), middleware=middleware, tags=[VOCABULARY.tag])],
-        owns=lambda _: True,  # whatever no other dialect owns
+        owns=lambda _: True,  # every path that no other dialect owns
         answer=answer,
         vocabulary=VOCABULARY,
         security=SECURITY,

@@ -1,8 +1,8 @@
-"""Who may pass: IM-CLIENT-KEY, IM-Authorization, IM-API-KEY, IM-CLIENT-ID and their old names
+"""Authentication: IM-CLIENT-KEY, IM-Authorization, IM-API-KEY, IM-CLIENT-ID and their old names
 (docs.imkit.io, Authentication).
 
-Checked in this order, before the body is looked at: user token (401), client key (403). A wrong
-client key is never a 401: clients answer a 401 by fetching a new token, and would do so for ever.
+Checked in this order, before the body is read: user token (401), client key (403). A wrong client
+key is never a 401: clients answer a 401 by fetching a new token, and would repeat that for ever.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,11 +31,10 @@ from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.errors import Invalid
 
-# What an id with a slash in the path holds in its place until routing is over. No id may hold this
-# character itself.
+# Replaces a slash in an id in the path until routing is over. No id may contain this character.
 SLASH_STANDS_IN = "\x1f"
 
-MAX_CLIENT_ID_BYTES = 3 * MAX_ID_BYTES  # every one percent-encoded
+MAX_CLIENT_ID_BYTES = 3 * MAX_ID_BYTES  # each byte percent-encoded
 
 _API_KEY, _TOKEN, _CLIENT_KEY, _CLIENT_ID = "api_key", "token", "client_key", "client_id"
 _HEADERS = {
@@ -46,8 +45,7 @@ _HEADERS = {
 }
 _OLD_HEADERS = {b"api_key": _API_KEY, b"authorization": _TOKEN, b"client_key": _CLIENT_KEY}
 
-# What browsers may send: names of today, and those that older clients still use. A backend's key
-# has no place in a browser.
+# Headers that browsers may send, and their old names. The backend's key must never be in a browser.
 CORS_HEADERS = (
     "IM-CLIENT-KEY",
     "IM-Authorization",
@@ -78,8 +76,7 @@ class Authenticator:
             check_query(operation, Call(scope).query_params)
         with services.rate_limits.at_once(principal.app, principal.payer, operation.cost):
             if SLASH_STANDS_IN in scope["path"]:
-                # A new dict: the framework keeps the one it made for the next request to the same
-                # path.
+                # A new dict: the framework reuses its own for the next request to the same path.
                 asked["path_params"] = {
                     name: value.replace(SLASH_STANDS_IN, "/") for name, value in asked["path_params"].items()
                 }
@@ -87,7 +84,7 @@ class Authenticator:
 
 
 async def authenticate(services: Services, operation: Operation, scope: Any) -> Principal:
-    """The caller that the headers prove, if they may make this call and pay for it.
+    """Find the caller by the headers, check that they may make this call, and charge them for it.
 
     Raises ProblemError, TooManyRequests.
     """
@@ -101,7 +98,7 @@ async def authenticate(services: Services, operation: Operation, scope: Any) -> 
     if who is Access.BACKEND or given.get(_API_KEY):
         principal = _backend(services, who, given, scope)
     elif who is Access.TOKENS:
-        return _somebody(services, given, scope, operation.cost)
+        return _token_holders(services, given, scope, operation.cost)
     else:
         principal = await _client(services, given, scope)
     app, user = scope["payer"] = principal.app, principal.payer
@@ -109,10 +106,11 @@ async def authenticate(services: Services, operation: Operation, scope: Any) -> 
     return principal
 
 
-def _somebody(services: Services, given: Mapping[str, bytes], scope: Any, cost: float) -> Principal:
-    """A caller with the client key, which is public: their address pays.
+def _token_holders(services: Services, given: Mapping[str, bytes], scope: Any, cost: float) -> Principal:
+    """The caller of a call with the client key alone. The tokens in the body say which users they
+    are.
 
-    Who they are is said by the tokens in the body.
+    The client key is public, so the address pays.
     """
     app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     if app is None:
@@ -123,9 +121,10 @@ def _somebody(services: Services, given: Mapping[str, bytes], scope: Any, cost: 
 
 
 def check_query(operation: Operation, given: Iterable[str]) -> None:
-    """Whether a call takes these parameters. Raises ProblemError.
+    """Check that the call takes these parameters, so that a misspelt one does not silently change
+    its meaning.
 
-    One that is misspelt must not change its meaning without a word.
+    Raises ProblemError.
     """
     known = operation.query
     if known is None:
@@ -154,7 +153,7 @@ def _backend(services: Services, who: Access, given: dict[str, bytes], scope: An
 def _client_id(header: bytes) -> str:
     """The user that the backend acts for.
 
-    A header holds ASCII and loses blanks at its ends, so any id may be percent-encoded.
+    The id may be percent-encoded, because a header holds only ASCII and loses blanks at its ends.
     """
     if not header:
         return ""
@@ -176,7 +175,7 @@ async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Pr
     app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     session = services.tokens.known(app.app, token) if app else None
     if session is None or not services.tokens.still_valid(session):
-        # Whether the token is good in any app: only then is the client key what is wrong.
+        # The client key is wrong only if the token is good in some app.
         session = await services.credentials.session(
             (app,) if app else services.apps.all(), token, client_address(scope)
         )
@@ -189,6 +188,6 @@ async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Pr
 
 
 def _token(header: bytes) -> str:
-    """The token, bare or after `Bearer `; "" for a scheme without one."""
+    """The token, bare or after `Bearer `; "" for a scheme without a token."""
     text = header.decode("latin-1")
     return text[7:].strip() if text[:7].lower() in ("bearer ", "bearer") else text

@@ -1,8 +1,8 @@
 """POST /badges/: totals of several users in one call (api-doc of 2025-07, "Get total badges of
 multiple users").
 
-IMKit's form is for the accounts that are signed in on one device: their tokens are in the body. A
-backend may name users instead, for the badges of a push to many.
+IMKit's form is for several accounts on one device: their tokens are in the body. A backend may name
+users instead, to send badges with push messages.
 """
 
 from collections.abc import Sequence
@@ -56,9 +56,9 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
 
 
 async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
-    """Whose the valid ones of the tokens are. Each pays for their own badge.
+    """The users of the valid tokens. Each user pays for their own badge.
 
-    Raises ProblemError when none is valid, TooManyRequests.
+    Raises ProblemError when no token is valid, TooManyRequests.
     """
     app, services = request.services.apps.get(request.auth.app), request.services
     if app is None:

@@ -1,8 +1,8 @@
 """POST /messages/batch: many messages in one call (docs.imkit.io, Batch Send Messages).
 
-IMKit's form has the message once, and in `paras` to whom it goes. Ours is `messages`, each with
-everything of its own. Both take both: what stands beside the list goes for all that do not say
-otherwise.
+IMKit's form has the message once, and its receivers in `paras`. Our own form is `messages`, each
+with all of its fields. In both forms a field beside the list applies to every message that does not
+have it itself.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ from readstate.errors import Invalid, ReadStateError
 
 Fields = dict[str, Raw]
 
-ROOMS_AT_ONCE = 20  # whose messages are made ready before other callers have a turn
+ROOMS_AT_ONCE = 20  # posted to before other callers have a turn
 
 _VARIABLE = re.compile(r"\$[^$]+\$")
-_FILLED_IN = ("message", "extra")  # where variables are
+_FILLED_IN = ("message", "extra")  # the fields with variables
 
 
 class _Target(Struct, frozen=True):
@@ -56,8 +56,8 @@ class _Target(Struct, frozen=True):
         return (self.sender, self.receiver) if self.sender and self.receiver is not None and not self.room else None
 
 
-class _NoneTaken(Struct, frozen=True):
-    """A refusal with what became of each."""
+class _NonePosted(Struct, frozen=True):
+    """A refusal of all messages, with the result of each."""
 
     RC: int
     RM: str
@@ -118,11 +118,11 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
     code = first.error.code if status == first.RC else INVALID_BODY.code
     error = Error(code, f"None of the messages was taken; the first that was refused: {first.error.message}")
     headers = ((b"retry-after", b"1"),) if status >= 500 else ()
-    return Reply(encode(_NoneTaken(status, rm, error, answer)), status, code, headers)
+    return Reply(encode(_NonePosted(status, rm, error, answer)), status, code, headers)
 
 
 async def _post_item(services: Services, principal: Principal, item: bytes) -> Ok | Failure:
-    """Post one message of a batch and say in an envelope what became of it."""
+    """Post one message of a batch. Returns its result as an envelope."""
     try:
         item, find_room = _addressed(services, principal, _filled_in(item))
         if len(item) > MAX_BODY_BYTES:
@@ -138,7 +138,7 @@ async def _post_item(services: Services, principal: Principal, item: bytes) -> O
 
 
 def _items(body: bytes, data: Batch) -> list[bytes]:
-    """The messages, each with what they share. Raises ProblemError, Invalid."""
+    """The messages, each with the shared fields. Raises ProblemError, Invalid."""
     if data.messages is not None and data.paras is not None:
         raise ProblemError(INVALID_BODY, "Give messages or paras, and not both")
     given = data.messages if data.messages is not None else data.paras
@@ -159,13 +159,14 @@ def _with_shared(shared: Fields, item: bytes) -> bytes:
     try:
         return encode(shared | decode(_fields, item))
     except BadBody:
-        return item  # and is refused as what it is
+        return item  # no object; it is refused later
 
 
 def _by_room(items: Sequence[bytes]) -> list[list[int]]:
-    """Places of the items that wait for each other: those of one room, however they name it.
+    """Indexes of the items that have to be posted in order: those of one room, however they name
+    it.
 
-    Those that name none do not matter.
+    Items that name no room have no order.
     """
     targets = [_target_of(item) for item in items]
     of_two = {direct_room(*target.two): clients_room(*target.two) for target in targets if target.two}
@@ -185,7 +186,7 @@ def _target_of(item: bytes) -> _Target:
 
 
 def _filled_in(item: bytes) -> bytes:
-    """The message with its variables filled in. Raises BadBody, Invalid."""
+    """The message with its variables replaced. Raises BadBody, Invalid."""
     if b'"$' not in item:
         return item
     fields = free_fields(item, ())
@@ -200,12 +201,12 @@ def _filled_in(item: bytes) -> bytes:
 
 
 def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
-    """JSON in which each variable is the text that there is for it, which may name no further one.
+    """JSON with each variable replaced by its text. The text may not contain a further variable.
 
     Raises Invalid.
     """
     named = {_alike(encode(name))[2:-2]: _alike(text)[1:-1] for name, text in texts.items()}
-    # A variable is what stands between two `$`: looking at each part once, whatever their number.
+    # A variable stands between two `$`. Each part is looked at once, however many there are.
     parts = _alike(value).split("$")
     filled, place, added = parts[:1], 1, 0
     while place < len(parts):
@@ -223,12 +224,12 @@ def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
 
 
 def _alike(value: bytes) -> str:
-    """The same JSON with its texts escaped as we do it."""
+    """The same JSON, with its texts escaped as this service escapes them."""
     return encode(decode(_decode_anything, value)).decode()
 
 
 def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
-    """The message with a room, and how to find that which is meant when it is said by its receiver.
+    """The message with its room, or with a way to find the room of its receiver.
 
     Raises BadBody, ProblemError.
     """

@@ -1,6 +1,4 @@
-"""Bodies of requests: the free fields beside those that we know, and known ones in another
-spelling.
-"""
+"""Bodies of requests: free fields, and misspelt names of known ones."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -16,14 +14,13 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:
-    """The fields of a JSON object that are not in `taken`, each with its JSON text as given.
+    """The fields of a JSON object that are not in `taken`, each as its JSON text.
 
     Raises BadBody.
     """
-    # What is passed on unread has to be sound all through; a Raw is only looked at from outside.
+    # Fields are passed on unread, so all of them must be valid; msgspec checks a Raw only roughly.
     whole = decode(_decode_anything, body)
-    # How deep Python can read depends on how deep in its own calls it is: what is taken in here has
-    # to be readable everywhere.
+    # How deep Python can decode depends on its call depth, so the limit must be safe everywhere.
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_deeper(whole, MAX_NESTING):
         raise BadBody(f"The body must not be nested more than {MAX_NESTING} levels deep")
     fields: dict[str, msgspec.Raw] = decode(_decode_fields, body)
@@ -35,30 +32,30 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return inner is not None and (levels == 0 or any(_is_deeper(one, levels - 1) for one in inner))
 
 
-# Fields that say what to do. In another spelling such a field would be passed over: it would do
-# nothing, and the answer would look right.
+# Options are fields that control the call. A misspelt option would be ignored, and the answer would
+# look right; so it is refused.
 
 
-def by_letters(wishes: Iterable[str]) -> Mapping[str, str]:
-    """The fields that say what to do, by their letters: as `check_spelling` takes them."""
-    return {_letters(wish): wish for wish in wishes}
+def by_plain_name(options: Iterable[str]) -> Mapping[str, str]:
+    """Names of fields by their plain form, for `check_spelling`."""
+    return {_plain_name(option): option for option in options}
 
 
-def check_spelling(names: Collection[str], wishes: Mapping[str, str]) -> None:
-    """Raises Invalid when one of `names` is a wish in other capitals, with other strokes, or
-    without its last s.
+def check_spelling(names: Collection[str], options: Mapping[str, str]) -> None:
+    """Raises Invalid when one of `names` is an option with other capitals, hyphens or underscores,
+    or without its last s.
     """
     for name in names:
-        wish = wishes.get(_letters(name))
-        if wish is not None and wish != name:
-            raise Invalid(name, f"{name} is no field of this call; did you mean {wish}?")
+        option = options.get(_plain_name(name))
+        if option is not None and option != name:
+            raise Invalid(name, f"{name} is no field of this call; did you mean {option}?")
 
 
-def check_wishes(body: bytes, wishes: Mapping[str, str]) -> None:
-    """The same for a whole body, which may be missing. Raises BadBody as well."""
+def check_options(body: bytes, options: Mapping[str, str]) -> None:
+    """The same for a whole body, which may be missing. Raises BadBody too."""
     if body:
-        check_spelling(free_fields(body, ()), wishes)
+        check_spelling(free_fields(body, ()), options)
 
 
-def _letters(name: str) -> str:
+def _plain_name(name: str) -> str:
     return name.casefold().replace("_", "").replace("-", "").rstrip("s")

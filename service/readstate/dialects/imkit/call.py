@@ -1,4 +1,4 @@
-"""One call of this dialect: who asks, and what answers."""
+"""One call of this dialect: its operation, its caller, and what is charged to them."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -18,36 +18,36 @@ from readstate.domain.limits import MAX_BODY_BYTES
 class Access(Enum):
     """Who may make a call."""
 
-    CLIENT = "client"  # a user with a token, or the backend in a user's name (IM-API-KEY with IM-CLIENT-ID)
-    EITHER = "either"  # the same, or the backend in nobody's name
+    CLIENT = "client"  # a user with a token, or the backend for a user (IM-API-KEY with IM-CLIENT-ID)
+    EITHER = "either"  # the same, or the backend without a user
     BACKEND = "backend"  # the backend alone
-    TOKENS = "tokens"  # users whose tokens are in the body, by the client key, or the backend
+    TOKENS = "tokens"  # the users of the tokens in the body, with the client key; or the backend
 
 
 class Operation(base.Operation, frozen=True, kw_only=True):
     """A call of this dialect."""
 
     who: Access
-    problems: Problems = field(default_factory=dict)  # the call's own words for refusals
-    bad_body: Problem | None = None  # and for a body that cannot be decoded
-    query: Sequence[str] | None = None  # the parameters it takes; None: others are passed over
+    problems: Problems = field(default_factory=dict)  # the call's own problems for refusals
+    bad_body: Problem | None = None  # its own problem for a body that cannot be decoded
+    query: Sequence[str] | None = None  # the parameters it takes; None: unknown ones are ignored
     max_body_bytes: int = MAX_BODY_BYTES
 
 
-NO_OPERATION = Operation(name="", who=Access.BACKEND)  # an error outside the calls
+NO_OPERATION = Operation(name="", who=Access.BACKEND)  # for errors outside the calls
 
 
 class Principal(Struct, frozen=True):
-    """Who asks."""
+    """The caller."""
 
     app: str
-    user: str  # "" for the backend in nobody's name
+    user: str  # "" for the backend without a user
     backend: bool  # by API key: may do everything
     session: Session | None  # of a user's own token
 
     @property
     def payer(self) -> str:
-        """Whose rate the call counts in: the user's, or "" for the backend's."""
+        """The user whose rate limit the call counts in; "" for the backend's."""
         return "" if self.backend else self.user
 
 
@@ -64,7 +64,7 @@ class Charging:
     __slots__ = ()
 
     def charge(self: _Charged, cost: float) -> None:
-        """Charge what the call has turned out to cost, beside what its caller paid."""
+        """Charge the call for its further cost, beside what its caller paid."""
         self.services.rate_limits.charge(self.auth.app, self.auth.payer, cost)
 
     def charge_derived(self: _Charged, rooms: int) -> None:
@@ -74,14 +74,14 @@ class Charging:
 
 
 class BareCall(Struct, Charging):
-    """A call that does not come by way of the framework."""
+    """A call that did not come through the framework."""
 
     auth: Principal
     services: Services
 
 
 class Call(Charging, Request[Any, Principal, Any]):
-    """A request that is authenticated."""
+    """An authenticated request."""
 
     @property
     def services(self) -> Services:

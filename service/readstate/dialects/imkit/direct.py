@@ -10,10 +10,10 @@ from readstate.errors import Invalid, UserUnknown
 
 
 async def room_of_two(services: Services, app: str, sender: str, receiver: str, *, needed: bool = True) -> str:
-    """The room of the two: that of IMKit's clients if there is one, else that of all dialects, made
-    if there is none and it is `needed`.
+    """The room of two users: the one of IMKit's clients if it exists, else the one of all dialects.
 
-    Raises Invalid, UserUnknown (the backend has not created the receiver), LimitReached.
+    If neither exists, the latter is created when it is `needed`. Raises Invalid, UserUnknown (the
+    backend has not created the receiver), LimitReached.
     """
     check_id("sender", sender)
     if check_id("receiver", receiver) == sender:
@@ -25,7 +25,7 @@ async def room_of_two(services: Services, app: str, sender: str, receiver: str, 
     for room in (clients_room(sender, receiver), direct_room(sender, receiver)):
         there = await find_room(services.rooms, app=app, room=room, user=receiver)
         if there is not None and there.member_count == 2:
-            # The id of clients' can be worked out by anybody, so that it says nothing by itself.
+            # Anyone can compute the clients' id, so it proves nothing: look at the members.
             states = await services.rooms.members(app=app, room=room, limit=2)
             if {state.member for state in states} == set(two):
                 return room
@@ -38,14 +38,15 @@ async def room_of_two(services: Services, app: str, sender: str, receiver: str, 
             members=two,
         )
     elif needed:
-        # As it is: to make it anew would take what a client has made of it.
+        # Not created anew: that would take the room over from the client that made it.
         await services.rooms.add_members(app=app, room=room, members=two)
     return room
 
 
 def clients_room(one: str, other: str) -> str:
-    """The id that IMKit's clients derive from two users: MD5 of the lower-cased ids, sorted and
-    joined by `_` (imkit-flutter-sdk).
+    """The id that IMKit's clients derive from two users (imkit-flutter-sdk).
+
+    It is the MD5 of the lower-cased ids, sorted and joined by `_`.
     """
     pair = "_".join(sorted((one.lower(), other.lower())))
     return hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()

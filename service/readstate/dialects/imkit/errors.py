@@ -1,8 +1,8 @@
-"""Refusals and faults in IMKit's words: HTTP status, `RC`, `RM`, `error.code`, `error.message`
+"""Refusals and faults as IMKit's errors: HTTP status, `RC`, `RM`, `error.code`, `error.message`
 (docs.imkit.io, Error Handling).
 
-`error.code` is the stable part. Codes that the documentation does not know (a missing route, a body
-too large, our own faults) are ours and say so below.
+`error.code` is the stable part. Codes that the documentation does not have (a missing route, a body
+too large, faults of the service) are marked as ours.
 """
 
 import re
@@ -54,7 +54,8 @@ SEVERAL_ROOM_TAGS = Problem(
     400,
     "Invalid parameters",
     "INVALID_ROOM_TAGS",
-    "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). A tag with a comma or in brackets is sent as roomTags[]",
+    "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). "
+    "A tag with a comma or in brackets is sent as roomTags[]",
 )
 INVALID_TAGS = Problem(400, "Invalid parameters", "INVALID_TAGS", "Tags must be an array of strings")
 NOT_ROOM_MEMBER = Problem(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
@@ -100,9 +101,9 @@ UNKNOWN_OUTCOME = Problem(  # ours
     "It is unknown whether this was done; ask for the present state before you repeat it",
 )
 
-FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # ours, and not the caller's doing
+FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # faults of the service, not of the caller
 
-# Unless a call has its own words for it.
+# A call may have its own problem for a refusal.
 PROBLEMS: Problems = {
     errors.Invalid: INVALID_BODY,
     errors.RoomUnknown: ROOM_NOT_FOUND,
@@ -122,8 +123,8 @@ _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _PLACE = re.compile(r" - at `\$.*`$")
 
-# Calls of IMKit that are not offered, on paths of other calls: 404 like all others, and not 405.
-# The list of all that are not offered is in docs/imkit.md.
+# Calls of IMKit that are not offered, on paths of other calls: 404 instead of 405.
+# docs/imkit.md lists all calls that are not offered.
 _NOT_OFFERED = re.compile(
     r"GET /rooms/[^/]+/messages(/[^/]+)?"  # a room's history, also as messages/v3, and the messages around one
     r"|GET /messages"
@@ -145,7 +146,7 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 
 def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem | None = None) -> tuple[Problem, str]:
-    """The problem of an error, and the message to send.
+    """The problem for an error, and the message to send.
 
     `problems` and `bad_body` are the call's own (see call.Operation).
     """
@@ -164,9 +165,8 @@ def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem |
 
 
 def _explain_body(error: BadBody, bad_body: Problem | None) -> tuple[Problem, str]:
-    """The same for a body that cannot be decoded.
-
-    The message of `bad_body` is sent for wrong values only.
+    """The same for a body that cannot be decoded. The message of `bad_body` is used for wrong
+    values only.
     """
     text = str(error)
     missing = _MISSING_FIELD.search(text)
@@ -185,7 +185,7 @@ def _answer(operation: Operation, error: Exception) -> Reply:
         problem, message = explain(error, operation.problems, operation.bad_body)
         return problem.reply_to(error, message)
     if isinstance(error, ClientGone):
-        return INVALID_BODY.reply("The body is not complete")  # nobody is left to read it
+        return INVALID_BODY.reply("The body is not complete")  # the client is gone and does not read it
     if isinstance(error, ValidationException):
         return _invalid_parameter(operation, error)
     if isinstance(error, HTTPException) and error.status_code < 500:
@@ -223,5 +223,5 @@ def _framework_error(operation: Operation, error: HTTPException) -> Reply:
 
 
 def _is_not_offered(method: str, path: str) -> bool:
-    """Whether IMKit has such a call and this service has not."""
+    """Whether IMKit has this call and this service does not."""
     return _NOT_OFFERED.fullmatch(f"{method} {path.rstrip('/')}") is not None

@@ -1,14 +1,13 @@
-"""The fast path: how the hot calls are executed.
+"""The fast path: hot calls, answered without the framework.
 
-A hot call is an ordinary handler: it stands in the routing table and in the OpenAPI document, and
-the framework can serve it. But the framework's part of the work (routing, three layers of
-middleware, a request object, keyword arguments) costs several times as much as the call itself. So
-a request that needs none of it is recognised before the framework and brought straight to the same
-function.
+A hot call is an ordinary handler: it is in the routing table and in the OpenAPI document, and the
+framework can serve it. But the framework's part of the work (routing, three layers of middleware, a
+request object, keyword arguments) costs several times as much as the call itself. So a request that
+does not need it goes straight to the same function.
 
 An unusual request goes to the framework: percent-encoding, many parameters, a slash at the end, a
 browser's Origin, another method. Both ways authenticate, decode and explain errors by the same
-code; a test asks both the same questions.
+code, and a test asks both the same questions.
 """
 
 from typing import Any
@@ -60,7 +59,7 @@ class FastRoute(Struct, frozen=True):
 class FastRoutes:
     """All hot calls.
 
-    Raises ValueError for an expensive one: only the framework's path bounds how many of those run
+    Raises ValueError for an expensive call: only the framework's path limits how many of those run
     at once.
     """
 
@@ -77,8 +76,8 @@ class FastRoutes:
                 self._with_id.setdefault(route.call.method, []).append(route)
 
     def find(self, scope: HTTPScope) -> tuple[FastRoute, str] | None:
-        """The hot call that a request is, with the id in its path ("" without one); None: the
-        framework answers.
+        """The hot call of a request, and the id in its path ("" without one); None: the framework
+        answers.
         """
         path, method = scope["path"], scope["method"]
         route = self._exact.get((method, path))

@@ -1,4 +1,4 @@
-"""Coming and going: join, add and remove members (docs.imkit.io, Room Members)."""
+"""Membership: join, add and remove members (docs.imkit.io, Room Members)."""
 
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, RawBody
@@ -7,27 +7,27 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import (
+    check_direct_members,
     check_known,
-    check_may_bring,
+    check_may_add,
     check_member,
-    check_pair,
     check_people_limit,
     check_superuser,
     seen,
 )
-from readstate.dialects.imkit.body import by_letters, check_wishes
+from readstate.dialects.imkit.body import by_plain_name, check_options
 from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.rooms import check_may_come_in, come_in, must_accept, shown
+from readstate.dialects.imkit.rooms import check_may_enter, enter, must_accept, shown
 from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
 from readstate.dialects.imkit.system_messages import added, announce, removed
 from readstate.domain.direct import direct_pair, is_direct
 from readstate.domain.limits import Members, check_members
 from readstate.times import iso
 
-_WISHES = by_letters(["systemMessage", "invitationRequired"])
+_OPTIONS = by_plain_name(["systemMessage", "invitationRequired"])
 
 
 @post(
@@ -41,12 +41,12 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
 
     Harmless for a member.
     """
-    check_wishes(body, _WISHES)
+    check_options(body, _OPTIONS)
     principal, services = request.auth, request.services
     before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_may_come_in(services, principal, before)
+    check_may_enter(services, principal, before)
     request.charge(costs.of_members(before.member_count))
-    return await come_in(services, principal, before, (), announced=data is not None and data.system_message is True)
+    return await enter(services, principal, before, (), announced=data is not None and data.system_message is True)
 
 
 @post(
@@ -59,9 +59,9 @@ async def add_members(request: Call, room: FromPath[str], body: RawBody, data: J
 
     With `invitationRequired` they are members only when they join by themselves.
     """
-    check_wishes(body, _WISHES)
-    wishes = AddMember(data.system_message, data.invitation_required)
-    return await _bring(request, room, check_members("invitees", data.invitees), wishes)
+    check_options(body, _OPTIONS)
+    options = AddMember(data.system_message, data.invitation_required)
+    return await _add(request, room, check_members("invitees", data.invitees), options)
 
 
 @post(
@@ -72,31 +72,31 @@ async def add_member(
     request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
 ) -> Reply:
     """Bring one user into the room, as `POST /rooms/:id/members` does."""
-    check_wishes(body, _WISHES)
-    return await _bring(request, room, check_members("invitees", [user]), data or AddMember())
+    check_options(body, _OPTIONS)
+    return await _add(request, room, check_members("invitees", [user]), data or AddMember())
 
 
-async def _bring(request: Call, room: str, members: Members, wishes: AddMember) -> Reply:
+async def _add(request: Call, room: str, members: Members, options: AddMember) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
     check_people_limit(services, principal, "invitees", members)
     before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_may_bring(services, principal, before)
+    check_may_add(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
     if direct and not principal.backend:
-        # Beside the two of its id, those who are there are the two.
+        # A direct room without two users in its id is for the members that it has.
         states = () if direct_pair(room) else await services.rooms.members(app=principal.app, room=room)
-        check_pair(principal, room, [*members, *(state.member for state in states)])
+        check_direct_members(principal, room, [*members, *(state.member for state in states)])
     await check_known(services, principal, "invitees", members)
     made = seen(principal, before)
-    if not direct and must_accept(services, principal, wishes.invitation_required):
+    if not direct and must_accept(services, principal, options.invitation_required):
         await services.rooms.invite(app=principal.app, room=room, users=members, made=made)
     else:
         joined = await services.rooms.add_members(
             app=principal.app, room=room, members=members, by_client=not principal.backend, made=made
         )
-        if joined and wishes.system_message:
+        if joined and options.system_message:
             await announce(services, principal, room, added(joined), joined)
     return await shown(
         services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
@@ -114,8 +114,8 @@ async def remove_members(request: Call, room: FromPath[str], body: RawBody, data
 
     The own id alone is to leave, which every member may.
     """
-    check_wishes(body, _WISHES)
-    return await _take_out(
+    check_options(body, _OPTIONS)
+    return await _remove(
         request, room, check_members("members", data.members), system_message=data.system_message is True
     )
 
@@ -126,10 +126,10 @@ async def remove_members(request: Call, room: FromPath[str], body: RawBody, data
 )
 async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
-    return await _take_out(request, room, check_members("members", [user]), system_message=False)
+    return await _remove(request, room, check_members("members", [user]), system_message=False)
 
 
-async def _take_out(request: Call, room: str, members: Members, *, system_message: bool) -> Reply:
+async def _remove(request: Call, room: str, members: Members, *, system_message: bool) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
     check_people_limit(services, principal, "members", members)
@@ -162,5 +162,5 @@ async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Rep
     state = present.me
     if state is None:
         raise ProblemError(MEMBER_NOT_FOUND)
-    joined_at = None if state.has_read else iso(state.moved_ms)  # until then nothing else moves their cursor
+    joined_at = None if state.has_read else iso(state.moved_ms)  # until the first read only joining moves the cursor
     return ok(MemberResult(user, state.unread, state.last_read, joined_at))

@@ -1,6 +1,6 @@
-"""Messages: sent, edited, recalled, deleted, ingested in bulk (docs.imkit.io, Messages).
+"""Messages: sent, edited, recalled, deleted (docs.imkit.io, Messages).
 
-What a message says is answered and pushed as it was given, and not kept.
+The content of a message is answered and pushed as it was given; it is not kept.
 """
 
 import re
@@ -33,9 +33,9 @@ from readstate.dialects.imkit.posting import (
     is_countable,
     latest_ms,
     message_body,
+    options_of,
     post_one,
     recallable,
-    wanted_by,
 )
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas.messages import (
@@ -83,7 +83,7 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
         sender = known.sender
     else:
         _check_new(data)
-        more = wanted_by(principal, body)
+        more = options_of(principal, body)
         posted = await services.messages.post(
             app=principal.app,
             room=room,
@@ -172,7 +172,7 @@ async def delete_messages(
     deleted = await services.messages.delete_messages(
         app=principal.app, room=room, before=before, before_ms=_time(before)
     )
-    if deleted.first != before:  # by a time, which was looked for
+    if deleted.first != before:  # it was found by a time
         request.charge(costs.of_count(deleted.count))
     where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
     return ok(
@@ -181,8 +181,9 @@ async def delete_messages(
 
 
 def _time(text: str) -> int | None:
-    """A time in Unix ms, None for what is none: no message is of 1970 or more than a day ahead, but
-    ids are numbers of any size.
+    """A time in Unix ms; None when the text is an id.
+
+    An id may be a number too. So a number is a time only after 1970 and up to a day ahead.
     """
     try:
         at_ms = int(text) if _UNIX_MS.fullmatch(text) else unix_ms(text) if _DATE.match(text) else 0
@@ -197,7 +198,8 @@ def _check_new(message: RoomMessage) -> None:
 
 
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
-    """The message that the caller wants to change: their own, unless they manage the room.
+    """The message that the caller wants to change: their own, or any message if they manage the
+    room.
 
     Raises ProblemError.
     """
@@ -209,7 +211,7 @@ async def _check_may_change(request: Call, room: str, message: str) -> MessageRe
     known = await services.messages.message(app=principal.app, room=room, message=message)
     if known.sender == principal.user or principal.backend or is_superuser(present, principal.user):
         return known
-    # What was posted before they joined is not there for them.
+    # Messages from before they joined do not exist for them.
     await services.messages.message(app=principal.app, room=room, message=message, after=present.me.joined)
     raise ProblemError(INSUFFICIENT_PERMISSIONS)
 

@@ -1,4 +1,4 @@
-"""What a call is in the routing table and in the OpenAPI document, said once beside the handler."""
+"""What a call is in the routing table and in the OpenAPI document, declared beside the handler."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -52,12 +52,12 @@ def operation(
 ) -> dict[str, Any]:
     """Arguments for a route decorator.
 
-    `name` is that in metrics, logs and OpenAPI; `refusals` and `bad_body` are the call's own words
-    for refusals (see errors); `statuses` are further statuses it documents beside 400, 401, 403,
-    413, 429 and 503; `optional_body`: the body may be missing; `needed` are query parameters that
-    the handler itself asks for when they are missing; `cost` is what its caller pays (see costs);
-    `query` has the names that the query of a call may have, None when others are passed over;
-    `or_else` is another kind of result that a parameter may ask for.
+    `name` is the call's name in metrics, logs and OpenAPI. `problems` and `bad_body` are its own
+    problems (see errors). `statuses` are documented beside 400, 401, 403, 413, 429 and 503.
+    `optional_body`: the body may be missing. `needed`: query parameters that the handler itself
+    requires. `cost` is what the caller pays (see costs). `query` has the names of all parameters;
+    None: unknown ones are ignored. `or_else` is another type of result, which a parameter may ask
+    for.
     """
     answer: Any = _envelope(result) | _envelope(or_else) if or_else else _envelope(result)
     responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
@@ -88,9 +88,9 @@ def operation(
 
 
 def _operation(needed: Collection[str], *, optional_body: bool) -> type[DocumentedOperation]:
-    """An operation whose body may be missing, or whose parameters may not.
+    """The OpenAPI class of a call whose body may be missing, or whose parameters may not.
 
-    The framework reads off a handler what it checks itself, and these are checked by the handler.
+    The framework documents only its own checks; these are done by the handler.
     """
 
     @dataclass
@@ -110,7 +110,7 @@ def _operation(needed: Collection[str], *, optional_body: bool) -> type[Document
 
 @cache
 def _envelope(result: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """The envelope of one kind of result, as a type of its own that the OpenAPI document can name."""
+    """The envelope of one type of result, as a type of its own for the OpenAPI document."""
     name = result.__name__.removesuffix("Result") + "Answer"
     fields = [("RC", Literal[0]), ("RM", str), ("result", result)]
     return msgspec.defstruct(name, fields, module=__name__, namespace={"__doc__": result.__doc__}, frozen=True)

@@ -1,4 +1,4 @@
-"""The path of a request, made into one that can be routed."""
+"""The path of a request, changed into one that can be routed."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -10,11 +10,11 @@ from readstate.dialects.imkit.errors import INVALID_PATH
 
 
 def restore_encoded_slashes(scope: Scope) -> None:
-    """Make the path one that can be routed. Raises ProblemError for one that is malformed.
+    """Change the path into one that can be routed. Raises ProblemError for a malformed one.
 
-    An id may hold a slash, which clients percent-encode. The server has decoded the path already,
-    so such a path is split again as it was sent. SLASH_STANDS_IN, which no id holds, replaces the
-    slash until routing is over.
+    An id may contain a slash, which clients percent-encode. The server has decoded the path
+    already, so such a path is split again as it was sent. SLASH_STANDS_IN, which no id contains,
+    replaces the slash until routing is over.
     """
     path, raw = scope["path"], scope.get("raw_path") or b""
     if "%2" in path or b"%" in raw:

@@ -1,4 +1,4 @@
-"""One message, by whichever call it comes: what its fields ask for, and what becomes of it."""
+"""Posting one message, the same for every call: its options, and the result."""
 
 from collections.abc import Awaitable, Callable
 from time import time_ns
@@ -10,7 +10,7 @@ from msgspec import Struct
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import decode
-from readstate.dialects.imkit.body import by_letters, check_spelling, free_fields
+from readstate.dialects.imkit.body import by_plain_name, check_spelling, free_fields
 from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import MISSING_PARAMETER
 from readstate.dialects.imkit.schemas.messages import AdminMessage, BackendPost, RoomMessage
@@ -22,12 +22,12 @@ from readstate.times import unix_ms
 ALL = "_all"  # in the place of a message's id: every message of the room
 BEFORE = "_before"  # every message before one of them
 RECALL = "recall"
-# Types that change or decorate another message, or are not for people: no unread count rises.
+# Types that change or decorate another message, or are silent: they raise no unread count.
 UNCOUNTED_TYPES = frozenset({"edit", "reaction", "reactions", "silent"})
-MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are mistaken
+MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are confused
 EARLIEST_MS = 100_000_000_000  # 1973; times in seconds are below, until the year 5138
 
-# What belongs to us or says what to do, and is no part of the message.
+# Fields of the service and options: they are no part of the message.
 _TAKEN = frozenset(
     [
         "_id",
@@ -54,11 +54,10 @@ _TAKEN = frozenset(
 
 FindRoom = Callable[
     [bool], Awaitable[str]
-]  # (whether to make it if there is none) -> the room's id; may raise ReadStateError
+]  # (whether to create it if there is none) -> the room's id; may raise ReadStateError
 
-# What only a backend may say. In another spelling it would be a part of the message, and not be
-# done.
-_WISHES = by_letters(
+# Options for backends only. Misspelt, an option would become a part of the message and do nothing.
+_OPTIONS = by_plain_name(
     [
         "_id",
         "sender",
@@ -77,26 +76,26 @@ _WISHES = by_letters(
 _backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode
 
 
-class Done(Struct, frozen=True):
-    """What became of one message of the backend."""
+class Outcome(Struct, frozen=True):
+    """The result for one message of the backend."""
 
     room: str
     message: str
     sender: str | None
     at_ms: int
-    created: bool  # False: it was there
-    body: str  # of the message; "" for one that was there, of which nothing is kept
+    created: bool  # False: it existed already
+    body: str  # of the message; "" for one that existed, since bodies are not kept
 
 
 def message_body(body: bytes, *, of_backend: bool) -> str:
-    """The part of a body that is the message: a JSON object, with a `messageType` and without what
-    is ours.
+    """The part of a body that is the message: a JSON object with a `messageType` and without
+    options.
 
-    Raises BadBody, and Invalid for what a backend spells otherwise.
+    Raises BadBody, and Invalid for an option that a backend has misspelt.
     """
     fields = free_fields(body, _TAKEN)
     if of_backend:
-        check_spelling(fields, _WISHES)
+        check_spelling(fields, _OPTIONS)
     if fields.get("messageType", b"null") == b"null":
         fields["messageType"] = b'"text"'
     if fields["messageType"] == b'"recall"':
@@ -105,17 +104,17 @@ def message_body(body: bytes, *, of_backend: bool) -> str:
 
 
 def is_countable(message: RoomMessage | AdminMessage) -> bool:
-    """Whether the message makes anybody's unread count rise."""
+    """Whether the message raises unread counts."""
     return message.countable is not False and not message.silent and message.message_type not in UNCOUNTED_TYPES
 
 
-def wanted_by(principal: Principal, body: bytes) -> dict[str, Any]:
-    """Arguments for `Messages.post` that only a backend gives. Raises BadBody, Invalid."""
+def options_of(principal: Principal, body: bytes) -> dict[str, Any]:
+    """Arguments for `Messages.post` that only a backend may give. Raises BadBody, Invalid."""
     return wanted(decode(_backend_post, body)) if principal.backend else {}
 
 
 def wanted(post: BackendPost) -> dict[str, Any]:
-    """The same, of a message of the backend. Raises Invalid."""
+    """The same for a message of the backend. Raises Invalid."""
     return {
         "sent_ms": _sent_ms(post),
         "move_cursor": post.move_cursor,
@@ -126,13 +125,11 @@ def wanted(post: BackendPost) -> dict[str, Any]:
 
 async def post_one(
     services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None
-) -> Done:
+) -> Outcome:
     """Post, or recall, one message of the backend.
 
-    Raises BadBody, ProblemError and what the domain raises.
-
-    `find_room`: where it goes instead of `data.room`; asked when nothing is wrong with the message
-    itself.
+    `find_room` finds the room instead of `data.room`. It is called when the message itself is
+    valid. Raises BadBody, ProblemError and what the domain raises.
     """
     check_id("room", data.room)
     message = None if data.id is None else check_id("_id", data.id)
@@ -147,7 +144,7 @@ async def post_one(
         room = await find_room(False) if find_room else room
         known = await services.messages.message(app=app, room=room, message=recalled)
         await services.messages.recall_message(app=app, room=room, message=known.message, body=body)
-        return Done(room, known.message, known.sender, known.at_ms, False, body)
+        return Outcome(room, known.message, known.sender, known.at_ms, False, body)
     counts, more = is_countable(data), wanted(data)
     room = await find_room(True) if find_room else room
     posted = await services.messages.post(
@@ -160,11 +157,11 @@ async def post_one(
         **more,
     )
     services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
-    return Done(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
+    return Outcome(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
 
 
 def _check_no_other_id(raw: bytes) -> None:
-    """Raises Invalid for an `id` in the place of `_id`: the message would get another one."""
+    """Raises Invalid for an `id` without `_id`: the message would get another id."""
     if b'"id"' in raw and "id" in free_fields(raw, ()):
         raise Invalid("id", "id is no field of this call; did you mean _id?")
 
@@ -177,7 +174,7 @@ def recallable(message: RoomMessage | AdminMessage) -> str:
 
 
 def _sent_ms(post: BackendPost) -> int | None:
-    """When the backend says that the message was sent; None: it does not say. Raises Invalid."""
+    """The time at which the backend sent the message; None: it gives none. Raises Invalid."""
     given = {
         "messageTime": _time(post.message_time),
         "messageTimeMS": post.message_time_ms,
@@ -195,7 +192,7 @@ def _sent_ms(post: BackendPost) -> int | None:
 
 
 def latest_ms() -> int:
-    """The latest time that a message may be of, in Unix ms."""
+    """The latest allowed time of a message, in Unix ms."""
     return time_ns() // 1_000_000 + MAX_AHEAD_MS
 
 

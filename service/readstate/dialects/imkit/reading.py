@@ -37,7 +37,7 @@ from readstate.domain.limits import check_tags
 from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
-# A stranger is told what is told of a room that does not exist.
+# A stranger gets the answer of a room that does not exist.
 READ_PROBLEMS: Problems = {
     RoomUnknown: ROOM_TO_READ_NOT_FOUND,
     NotMember: ROOM_TO_READ_NOT_FOUND,
@@ -123,9 +123,7 @@ async def badge(
 
 
 def _looks_like_several(tag: str) -> bool:
-    """Whether a value is rather a list of tags than one tag: separated by commas, in brackets, or
-    as JSON.
-    """
+    """Whether a value seems to be a list of tags: with commas, in brackets, or as JSON."""
     return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
 
 

@@ -1,6 +1,6 @@
-"""Who has read a message, and since when.
+"""Receipts: who has read a message, and since when.
 
-IMKit itself has no such calls; these are ours, in its envelope.
+IMKit has no such calls. These are ours, in its envelope.
 """
 
 from collections.abc import Sequence
@@ -117,7 +117,10 @@ async def receipt_counts(
 
 
 def _after(principal: Principal, room: Room) -> int:
-    """The seq at which a member joined: messages up to it are unknown to them. Raises RoomUnknown."""
+    """The seq at which the member joined. Messages up to it are unknown to them.
+
+    Raises RoomUnknown.
+    """
     check_member(principal, room)
     return known_since(principal, room)
 
@@ -127,8 +130,10 @@ def _reader(receipt: Receipt) -> Reader:
 
 
 def _ids(query: bytes) -> list[str]:
-    """The ids in `messages`, distinct: split at commas before they are decoded, so that an id may
-    hold one. Raises Invalid.
+    """The distinct ids in `messages`. They are split at commas before they are decoded, so that an
+    id may contain a comma.
+
+    Raises Invalid.
     """
     given = [
         pair.removeprefix("messages=") for pair in query.decode("latin-1").split("&") if pair.startswith("messages=")

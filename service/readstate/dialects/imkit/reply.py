@@ -55,7 +55,7 @@ def failure(
 
 
 class Problem(Struct, frozen=True):
-    """One documented error. An empty `message` is filled with what the refusal itself says."""
+    """One documented error. An empty `message` is filled with the text of the refusal."""
 
     status: int
     rm: str
@@ -63,12 +63,12 @@ class Problem(Struct, frozen=True):
     message: str = ""
 
     def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
-        """The answer. `message` is for a problem without its own."""
+        """The answer. `message` is used when the problem has no text of its own."""
         return failure(self.status, self.rm, self.code, self.message or message, headers)
 
     def reply_to(self, error: Exception, message: str) -> Reply:
-        """The answer with another message than its own, and with `retry-after` if the error has
-        one.
+        """The answer with `message` instead of its own text, and with `retry-after` if the error
+        has one.
         """
         retry_after_s: int | None = getattr(error, "retry_after_s", None)
         headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
@@ -76,7 +76,7 @@ class Problem(Struct, frozen=True):
         return failure(self.status, self.rm, self.code, message, headers, in_body)
 
     def envelope(self, message: str = "") -> Failure:
-        """The same for one item of several."""
+        """The same as a result for one item of several."""
         return Failure(self.status, self.rm, Error(self.code, self.message or message))
 
 

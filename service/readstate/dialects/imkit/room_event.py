@@ -1,35 +1,33 @@
-"""The `room` event (docs.imkit.io, Socket Events): a room as its members are told of it when it has
-changed.
+"""The `room` event (docs.imkit.io, Socket Events): a changed room, as its members are told about
+it.
 
-It goes to everybody who hears the room, so it is small, whatever the room is like: what a client
-wants beyond it, it asks for.
+It goes to all who listen to the room, so its size is bounded. A client asks for anything beyond it.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from readstate.dialects.http.reply import encode
-from readstate.dialects.imkit.views import View, people_in, room_view
+from readstate.dialects.imkit.views import View, room_view, users_in
 from readstate.dialects.people import People
 from readstate.domain.rooms import Rooms
 
 MAX_MEMBERS = 100
 MAX_BYTES = 32 * 1024
 
-_ALWAYS = ("_id", "id", "appID", "roomType", "status", "createdTime", "createdTimeMS")  # what no event lacks
-_OURS = frozenset([*_ALWAYS, "roomTags", "lastMessage", "members", "partial"])  # what is no field of a profile
+_ALWAYS = ("_id", "id", "appID", "roomType", "status", "createdTime", "createdTimeMS")  # in every event
+_OURS = frozenset([*_ALWAYS, "roomTags", "lastMessage", "members", "partial"])  # not fields of a profile
 
 
 async def room_event(rooms: Rooms, people: People, app: str, room: str) -> bytes:
-    """The payload as JSON of at most MAX_BYTES: members as objects, at most MAX_MEMBERS; no
-    per-user fields. Raises RoomUnknown.
+    """The payload as JSON of at most MAX_BYTES, with at most MAX_MEMBERS members and no per-user
+    fields.
 
-    An event that lacks some of the members, or anything else that the room has, says so: `partial`
-    is true.
+    In an event that lacks anything of the room `partial` is true. Raises RoomUnknown.
     """
     present = await rooms.room(app=app, room=room)
     members = await rooms.members(app=app, room=room, limit=MAX_MEMBERS)
-    view = room_view(app, present, members, await people.find(app, people_in(present, members)), properties=False)
+    view = room_view(app, present, members, await people.find(app, users_in(present, members)), properties=False)
     if len(members) < present.member_count:
         view["partial"] = True
     payload = encode(view)
@@ -37,11 +35,11 @@ async def room_event(rooms: Rooms, people: People, app: str, room: str) -> bytes
 
 
 def left_event(app: str, room: str, badge: int | None, *, deleted: bool) -> bytes:
-    """The last `room` event that a user hears of a room that they are no longer in, or that is no
-    more; ours, as JSON.
+    """The last `room` event for a user who is no longer in the room, or whose room is deleted;
+    ours, as JSON.
 
-    `left` is true, and `deleted` when the room is gone. `badge` is the user's new total, left out
-    when it is not known (None). Nothing else is told to who is out.
+    `left` is true, and `deleted` when the room is deleted. `badge` is the user's new total; it is
+    left out when it is not known (None). The event says nothing else about the room.
     """
     view: View = {"_id": room, "id": room, "appID": app, "members": [], "partial": True, "left": True}
     view |= {"deleted": True} if deleted else {}
@@ -50,12 +48,11 @@ def left_event(app: str, room: str, badge: int | None, *, deleted: bool) -> byte
 
 
 def _shortened(view: View) -> View:
-    """As much of `view` as MAX_BYTES hold: tags, then fields of the profile up to half of what is
-    left, then members.
+    """As much of `view` as fits into MAX_BYTES: tags, then profile fields up to half of the rest,
+    then members.
 
-    Tags are there all or none, since clients take a part for the whole. Of the fields, and of the
-    members, each that still fits is there: fields the shortest first, so that the largest are left
-    out, members in their order.
+    Tags are complete or left out, since clients would take a part for all of them. Fields are added
+    from the shortest on, so that the largest are left out; members in their order.
     """
     small: View = {"partial": True, "members": [], **{name: view[name] for name in _ALWAYS}}
     left = MAX_BYTES - len(encode(small))
@@ -71,8 +68,9 @@ def _shortened(view: View) -> View:
 
 
 def _add(small: View, view: View, names: Iterable[str], left: int) -> int:
-    """Give `small` those fields of `view` that fit into `left` bytes, one after the other; how many
-    bytes that took.
+    """Add the fields of `view` to `small` one by one, each that fits into `left` bytes.
+
+    Returns the bytes that they took.
     """
     before = left
     for name in names:
@@ -84,5 +82,5 @@ def _add(small: View, view: View, names: Iterable[str], left: int) -> int:
 
 
 def _size(name: str, value: Any) -> int:
-    """Bytes of a field in an object, comma included."""
+    """Bytes of a field in an object, with its comma."""
     return len(encode({name: value})) - 1

@@ -1,5 +1,5 @@
-"""GET /rooms: the caller's rooms, filtered and sorted (docs.imkit.io, List Rooms; the `q` forms are
-those that clients send).
+"""GET /rooms: the caller's rooms, filtered and sorted (docs.imkit.io, List Rooms). The forms of `q`
+are those that clients send.
 """
 
 import re
@@ -28,18 +28,18 @@ from readstate.dialects.imkit.schemas.rooms import (
     RoomsUnreadResult,
     RoomUnread,
 )
-from readstate.dialects.imkit.views import View, people_in, personal, room_view, with_me
+from readstate.dialects.imkit.views import View, personal, room_view, users_in, with_me
 from readstate.dialects.services import Services
 from readstate.domain.rooms import RoomSummary, Status
 from readstate.times import unix_ms
 
 MAX_ROOMS_LISTED = 1000  # in one answer, whatever `limit` says
-MAX_IDS_LISTED = 8000  # the same of ids alone
-UNREAD = "unread"  # what `fields` may be
-MAX_LIST_BYTES = 1024 * 1024  # the same, except that one room is always listed
+MAX_IDS_LISTED = 8000  # the same for a list of ids only
+UNREAD = "unread"  # the value of `fields`
+MAX_LIST_BYTES = 1024 * 1024  # of one answer, but one room is always listed
 MAX_MEMBERS_LISTED = 100  # of each room; GET /rooms/:id shows more
 MAX_LISTED_TOGETHER = 20_000  # members in one answer
-VIEWS_AT_ONCE = 20  # rooms that are made ready before other callers have a turn
+VIEWS_AT_ONCE = 20  # rooms that are prepared before other callers have a turn
 MAX_REGEX_CHARS = 256
 
 Count = Annotated[int, QueryParameter(ge=0, le=2**31 - 1)]
@@ -58,7 +58,7 @@ class _TagSet(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Query(Struct, frozen=True, forbid_unknown_fields=True):
-    """The forms of `q` that are understood."""
+    """The forms of `q` that the service understands."""
 
     members: str | None = None
     room_tags: str | _TagSet | None = msgspec.field(name="roomTags", default=None)
@@ -166,7 +166,9 @@ async def _present(
     fields: Sequence[str] = (),
     last_read: bool = False,
 ) -> list[RoomSummary]:
-    """Those of the caller's rooms `names` that are active and pass all `tests`, as they are now."""
+    """Those of the caller's rooms `names` that are active and pass all `tests`, in their present
+    state.
+    """
     kept: list[RoomSummary] = []
     for batch in in_batches(names):
         found = await services.rooms.room_summary_each(
@@ -178,14 +180,14 @@ async def _present(
 
 
 class _Listed:
-    """Rooms as JSON, as many as have room in one answer."""
+    """Rooms as JSON, as many as fit into one answer."""
 
     def __init__(self) -> None:
         self.rooms: list[msgspec.Raw] = []
         self._bytes = 0
 
     def add(self, view: View | RoomUnread) -> bool:
-        """False when there is no room for it any more."""
+        """Add a room. False when it does not fit any more."""
         encoded = encode(view)
         self._bytes += len(encoded)
         if self.rooms and self._bytes > MAX_LIST_BYTES:
@@ -207,7 +209,7 @@ def _unread(room: RoomSummary) -> RoomUnread:
 
 
 async def _views(services: Services, principal: Principal, page: Sequence[str]) -> list[msgspec.Raw]:
-    """The rooms of the page as JSON, as far as they have room in one answer."""
+    """The rooms of the page as JSON, as many as fit into one answer."""
     shown = min(MAX_MEMBERS_LISTED, max(2, MAX_LISTED_TOGETHER // max(1, len(page))))
     listed = _Listed()
     for batch in in_batches(page, VIEWS_AT_ONCE):
@@ -221,7 +223,7 @@ async def _views_of(services: Services, principal: Principal, rooms: Sequence[st
     there = [room for room in found if room is not None and room.me is not None]
     furthest = await services.rooms.members_each(app=principal.app, rooms=[room.room for room in there], limit=shown)
     states = [with_me(room, members) for room, members in zip(there, furthest, strict=True)]
-    everybody = set[str]().union(*(people_in(room, members) for room, members in zip(there, states, strict=True)))
+    everybody = set[str]().union(*(users_in(room, members) for room, members in zip(there, states, strict=True)))
     people = await services.people.find(principal.app, everybody)
     return [
         personal(room_view(principal.app, room, members, people, properties=False), room, principal.user)
@@ -230,7 +232,7 @@ async def _views_of(services: Services, principal: Principal, rooms: Sequence[st
 
 
 def _query(principal: Principal, text: str) -> _Query:
-    """What `q` asks for. Raises ProblemError for a form that is not understood."""
+    """The conditions in `q`. Raises ProblemError for an unknown form."""
     if not text:
         return _Query()
     asked: _Query = _parse("q", _decode_query, text)
@@ -254,8 +256,8 @@ def _tag_tests(tags: str | _TagSet | None) -> list[_Test]:
 
 
 def _name_tests(name: _Regex | None) -> list[_Test]:
-    """The pattern is taken for plain text: a regular expression of somebody else's could keep a
-    worker busy for ever.
+    """Tests of the name. The pattern is taken as plain text: a caller's regular expression could
+    block a worker for ever.
     """
     if name is None:
         return []
@@ -302,9 +304,8 @@ _SORT_KEYS: dict[str, Callable[[RoomSummary], Any]] = {
 
 
 def _order(sort: str) -> list[tuple[Callable[[RoomSummary], Any], bool]]:
-    """The fields to sort by, the most important first, each with whether it descends.
-
-    Raises ProblemError.
+    """The fields to sort by, the most important first, each with whether it descends. Raises
+    ProblemError.
     """
     fields = [(field.removeprefix("-"), field.startswith("-")) for field in sort.split()]
     unknown = [name for name, _ in fields if name not in _SORT_KEYS]

@@ -1,4 +1,4 @@
-"""One room: seen, created, changed, deleted (docs.imkit.io, Room Management)."""
+"""One room: view, create, change, delete (docs.imkit.io, Room Management)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -12,11 +12,11 @@ from readstate.dialects.access import costs
 from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit.access import (
+    check_direct_members,
     check_known,
+    check_may_view,
     check_member,
-    check_pair,
     check_people_limit,
-    check_shown,
     check_stays_direct,
     check_superuser,
     check_tag_limit,
@@ -37,7 +37,7 @@ from readstate.dialects.imkit.schemas.rooms import (
     RoomResult,
 )
 from readstate.dialects.imkit.system_messages import added, announce
-from readstate.dialects.imkit.views import people_in, personal, room_view, with_me
+from readstate.dialects.imkit.views import personal, room_view, users_in, with_me
 from readstate.dialects.services import Services
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import is_direct
@@ -55,7 +55,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
     if room in NOT_OFFERED_OF_ROOMS:
         raise NotFoundException
     present = await request.services.rooms.room(app=request.auth.app, room=room, user=request.auth.user)
-    check_shown(request.auth, present)
+    check_may_view(request.auth, present)
     request.charge(costs.of_members(present.member_count))
     return await shown(request.services, request.auth, present)
 
@@ -142,14 +142,14 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     check_tag_limit(services, principal, tags)
     before = await find_room(services.rooms, app=principal.app, room=given, user=principal.user) if given else None
     if before is not None:
-        return await come_in(
+        return await enter(
             services, principal, before, others if principal.backend else (), announced=wanted.system_message is True
         )
     if not principal.backend and not may_claim_id(given or "", principal.user):
         raise RoomUnknown(given)
     direct = is_direct(given or "", tags, profile)
     if direct:
-        check_pair(principal, given or "", others)
+        check_direct_members(principal, given or "", others)
     await check_known(services, principal, "invitee", others)
     asked = not direct and must_accept(services, principal, wanted.invitation_required)
     room, members = given or new_id(), [principal.user] if asked else [principal.user, *others]
@@ -162,8 +162,8 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
         by_client=not principal.backend,
     )
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    if not created:  # another call was quicker
-        return await come_in(services, principal, present, (), announced=wanted.system_message is True)
+    if not created:  # another call created it first
+        return await enter(services, principal, present, (), announced=wanted.system_message is True)
     if asked and others:
         made = Made.ANYHOW if principal.backend else Made.BY_CLIENT
         await services.rooms.invite(app=principal.app, room=room, users=check_members("members", others), made=made)
@@ -171,7 +171,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
         brought = members[1:]
         await announce(services, principal, room, added(brought) if brought else "joinRoom", brought or members)
         present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_member(principal, present)  # a backend may have taken the room over meanwhile
+    check_member(principal, present)  # the backend may have taken the room over since
     return await shown(services, principal, present)
 
 
@@ -222,22 +222,20 @@ async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     return ok(RoomDeletedResult(1, 1))
 
 
-def check_may_come_in(services: Services, principal: Principal, room: Room) -> None:
-    """Members, who may join by themselves, and the backend only. Raises RoomUnknown."""
+def check_may_enter(services: Services, principal: Principal, room: Room) -> None:
+    """Only members, users who may join by themselves, and the backend. Raises RoomUnknown."""
     if not principal.backend and room.me is None and not may_join(room, principal.user, services.client_rules):
         raise RoomUnknown(room.room)
 
 
-async def come_in(
+async def enter(
     services: Services, principal: Principal, room: Room, others: Sequence[str], *, announced: bool
 ) -> Reply:
-    """Let the caller into a room that exists, if they may come in by themselves.
+    """Let the caller into an existing room, if they may join by themselves. Raises RoomUnknown.
 
-    Raises RoomUnknown.
-
-    `others` come along when a backend says so.
+    `others` are added too when a backend says so.
     """
-    check_may_come_in(services, principal, room)
+    check_may_enter(services, principal, room)
     coming = [*others] if room.me else [principal.user, *others]
     if coming:
         joined = await services.rooms.add_members(
@@ -256,14 +254,14 @@ async def come_in(
 
 
 def must_accept(services: Services, principal: Principal, asked: bool | None) -> bool:
-    """Whether people become members only by joining: when asked for, and as set up for those whom
-    clients bring.
+    """Whether added users become members only when they join: if asked for, or by the setting for
+    users whom clients add.
     """
     return asked is True or (services.client_rules.invited_must_accept and not principal.backend)
 
 
 async def shown(services: Services, principal: Principal, room: Room) -> Reply:
-    """The room as `caller` sees it."""
+    """The answer with the room as the caller sees it."""
     states = await services.rooms.members(app=principal.app, room=room.room)
     return ok(await _view(services, principal, room, states))
 
@@ -272,14 +270,14 @@ async def _view(
     services: Services, principal: Principal, room: Room, states: Sequence[MemberState]
 ) -> dict[str, object]:
     states = with_me(room, states)
-    people = await services.people.find(principal.app, people_in(room, states))
+    people = await services.people.find(principal.app, users_in(room, states))
     view = room_view(principal.app, room, states, people)
     return personal(view, room, principal.user) if principal.user else view
 
 
 def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
-    """Raises Invalid for a field that this call passes over; `others` has the one that is meant
-    instead.
+    """Raises Invalid for a field that this call does not take. `others` has the name of the right
+    field.
     """
     fields = free_fields(body, ()) if body else {}
     for name, meant in {"id": "_id", **others}.items():
@@ -288,7 +286,7 @@ def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
 
 
 def _id(wanted: NewRoom) -> Id | None:
-    """The id asked for; None: a fresh one. Raises Invalid."""
+    """The id asked for; None: a new one is made. Raises Invalid."""
     if wanted.id in PATH_WORDS:
         raise Invalid("_id", f"_id must not be {wanted.id}: /rooms/{wanted.id} is another call")
     return check_id("_id", wanted.id) if wanted.id is not None else None

@@ -1,8 +1,7 @@
-"""System messages: what a room says about itself when people come and go and `systemMessage` was
-asked for.
+"""System messages: a room reports changes of its members when `systemMessage` was asked for.
 
-They are posted by the actor after the change, so they are unread for everybody but the actor
-(docs.imkit.io, Message Types).
+The actor posts them after the change, so they are unread for all other members (docs.imkit.io,
+Message Types).
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from readstate.dialects.imkit.call import Principal
 from readstate.dialects.services import Services
 from readstate.domain.limits import check_id
 
-# What only the service says: no client sends a message of these types.
+# Only the service posts messages of these types.
 SYSTEM_TYPES = frozenset(
     {
         "joinRoom",
@@ -31,8 +30,8 @@ SYSTEM_TYPES = frozenset(
 async def announce(
     services: Services, principal: Principal, room: str, message_type: str, members: Sequence[str]
 ) -> None:
-    """Post a system message about `members` in the caller's name; the backend in nobody's name
-    posts without a sender.
+    """Post a system message about `members` for the caller. The backend without a user posts
+    without a sender.
     """
     body = msgspec.json.encode({"messageType": message_type, "message": "", "members": members}).decode()
     sender = check_id("sender", principal.user) if principal.user else None
@@ -40,12 +39,12 @@ async def announce(
 
 
 def added(members: Sequence[str]) -> str:
-    """The type of a message about `members` whom the actor has brought."""
+    """The type of a message about `members` whom the actor has added."""
     return "addMember" if len(members) == 1 else "addMembers"
 
 
 def removed(principal: Principal, members: Sequence[str]) -> str:
-    """The type of a message about `members` who are gone."""
+    """The type of a message about `members` who have left or were removed."""
     if list(members) == [principal.user]:
         return "leaveRoom"
     return "deleteMember" if len(members) == 1 else "deleteMembers"

@@ -1,4 +1,6 @@
-"""Users and their tokens, for the backend (docs.imkit.io, User Management and User Token)."""
+"""Users and their tokens, for the backend, and the caller's own profile (docs.imkit.io, User, User
+Management and User Token).
+"""
 
 import asyncio
 
@@ -9,7 +11,7 @@ from litestar.params import FromPath, JSONBody, RawBody
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.body import by_letters, check_wishes
+from readstate.dialects.imkit.body import by_plain_name, check_options
 from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
 from readstate.dialects.imkit.operation import BY_TOKEN, operation
@@ -35,7 +37,7 @@ from readstate.errors import Invalid
 from readstate.times import iso, unix_ms
 
 _PROBLEMS: Problems = {Invalid: INVALID_REQUEST}
-_BINDING_WISHES = by_letters(["expirationDate"])
+_BINDING_OPTIONS = by_plain_name(["expirationDate"])
 
 
 @post(
@@ -107,7 +109,7 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
 )
 async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""
-    check_wishes(body, _BINDING_WISHES)
+    check_options(body, _BINDING_OPTIONS)
     expires_s = expiry(request.services, data.expiration_date)
     token = await request.services.tokens.bind(
         app=request.auth.app, user=user, token=data.token, expires_s=expires_s, replaces=True
@@ -135,7 +137,8 @@ async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[Token
 
 
 def expiry(services: Services, text: str | None) -> int:
-    """`expirationDate`, an ISO-8601 time, as Unix seconds; without one that of a token issued now.
+    """`expirationDate`, an ISO-8601 time, as Unix seconds. Without one, the expiry of a token
+    issued now.
 
     Raises Invalid.
     """

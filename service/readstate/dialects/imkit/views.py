@@ -1,9 +1,8 @@
-"""Our values as IMKit objects (docs.imkit.io, Room, Message and User objects).
+"""Rooms, users and messages as IMKit objects (docs.imkit.io, Room, Message and User objects).
 
-HTTP answers and socket events share them.
-
-Each view is a dict that msgspec encodes; profile fields stay the JSON text they were given as.
-Objects carry their id twice, as `_id` and `id`: clients read either.
+HTTP answers and socket events share them. Each view is a dict for msgspec; profile fields remain
+the JSON text that was given. Objects have their id twice, as `_id` and `id`, because clients read
+either.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def user_ref(user: str, known: User | None) -> View:
-    """A user inside a room or message: the ids and what clients show of a person."""
+    """A user inside a room or message: the ids, and the fields that clients show."""
     profile = known.profile if known else {}
     shown = {
         name: msgspec.Raw(profile[name]) if name in profile else default for name, default in _USER_DEFAULTS.items()
@@ -47,21 +46,21 @@ def user_view(app: str, user: User) -> View:
 
 
 def with_me(room: Room, members: Sequence[MemberState]) -> Sequence[MemberState]:
-    """`members`, of whom there may be more, and in any case the one for whom the room was read."""
+    """`members`, and in any case the member for whom the room was read."""
     if room.me is None or any(state.member == room.me.member for state in members):
         return members
     return [*members, room.me]
 
 
-def people_in(room: Room, members: Iterable[MemberState]) -> set[str]:
-    """Everybody whose profile the view of a room shows."""
+def users_in(room: Room, members: Iterable[MemberState]) -> set[str]:
+    """All users whose profile the view of a room shows."""
     return {state.member for state in members} | ({room.last.sender} if room.last and room.last.sender else set())
 
 
 def room_view(
     app: str, room: Room, members: Sequence[MemberState], people: Mapping[str, User | None], *, properties: bool = True
 ) -> View:
-    """A room as everybody sees it, per-user fields left out.
+    """A room without per-user fields.
 
     `properties`: with the read state of each of `members`.
     """
@@ -85,7 +84,7 @@ def room_view(
 
 
 def personal(view: View, room: Room, user: str) -> View:
-    """`view` with what concerns `user`: their unread messages, and whether they may change the
+    """`view` with the fields for `user`: their unread messages, and whether they may change the
     room.
     """
     return {**view, "unread": room.me.unread if room.me else 0, "isSuperuser": is_superuser(room, user)}
@@ -99,9 +98,8 @@ def _member_property(state: MemberState) -> View:
 
 
 def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, User | None]) -> View:
-    """The newest message: who and when.
-
-    What it said was pushed when it was posted, and is not kept.
+    """The newest message: its sender and time. Its content was pushed when it was posted, and is
+    not kept.
     """
     return {
         "_id": last.message,
@@ -114,7 +112,7 @@ def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, Use
 
 
 def message_view(app: str, room: str, message: str, sender: View | str | None, at_ms: int, body: str | bytes) -> View:
-    """A message with the `body` (a JSON object) that it was posted with."""
+    """A message with the `body` (a JSON object) with which it was posted."""
     given = _decode_fields(body)
     return {
         "messageType": "text",
@@ -156,8 +154,8 @@ def _stored(room: Room, name: str) -> Any:
 async def message_for_everybody(
     people: People, app: str, room: str, message: str, sender: str | None, at_ms: int, body: str
 ) -> View:
-    """A message as it is broadcast in a `chat message` event: the sender as an object, without
-    which clients drop it.
+    """A message as a `chat message` event has it: the sender is an object, without which clients
+    drop the message.
     """
     known = await people.find(app, [sender]) if sender else {}
     return message_view(app, room, message, user_ref(sender, known.get(sender)) if sender else None, at_ms, body)

@@ -113,7 +113,8 @@ FIELDS = {
     "skip": Field("How many rooms to leave out at the beginning"),
     "limit": Field("How many rooms to answer at most; 0 for as many as an answer holds", 20),
     "sort": Field(
-        "`lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, with `-` in front to descend",
+        "`lastMessage`, `createdTime`, `createdTimeMS`, `name` and `unread`, separated by spaces, "
+        "with `-` in front to descend",
         "-lastMessage -createdTime",
     ),
     "updatedAfter": Field("Only rooms that have changed since: an ISO 8601 time or Unix milliseconds", _AT),

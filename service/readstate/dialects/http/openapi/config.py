@@ -47,7 +47,8 @@ def openapi_config(
     return Config(
         title="readstate",
         version=version,
-        description="Read state for chat products: cursors, unread counts and receipts, spoken as IMKit, Rocket.Chat and Tencent IM.",
+        description="Read state for chat products: cursors, unread counts and receipts, "
+        "spoken as IMKit, Rocket.Chat and Tencent IM.",
         contact=Contact(name="readstate"),
         license=License(name="Apache License 2.0", identifier="Apache-2.0"),
         tags=[Tag(name=vocabulary.tag, description=vocabulary.description) for vocabulary in vocabularies],

@@ -21,7 +21,10 @@ _COMPONENT = "#/components/schemas/"
 
 
 def described(document: Node, vocabularies: Sequence[Vocabulary]) -> Node:
-    """The document with the words of `vocabularies`. The tag of an operation names its vocabulary."""
+    """The document with the words of `vocabularies`.
+
+    The tag of an operation names its vocabulary.
+    """
     document = _any_of(document)
     schemas: dict[str, Node] = document["components"]["schemas"]
     by_tag = {vocabulary.tag: vocabulary for vocabulary in vocabularies}
@@ -86,7 +89,7 @@ class _Describer:
                 self._schema(inner, of)
 
     def _component(self, schema: Node) -> Node:
-        """`schema` as a reference: each part that has a title becomes a schema under `components`."""
+        """`schema` as a reference: each part with a title becomes a schema under `components`."""
         schema = {name: self._components_in(value) for name, value in schema.items()}
         if "title" in schema:
             self._schemas.setdefault(schema["title"], schema)
