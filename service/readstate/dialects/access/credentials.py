@@ -124,9 +124,9 @@ class Credentials:
         session = await self._tokens.look_up(app, token)
         if session is None:
             self._good.pop(key, None)
-            # In quiet times wrong tokens are not remembered, so that a token that another worker binds
-            # is good here at once. A token that is good in another app is remembered: it does not
-            # count as wrong, and must not cost a look-up in each call.
+            # In quiet times wrong tokens are not remembered, so that a token that another worker
+            # binds is good here at once. A token that is good in another app is remembered: it does
+            # not count as wrong, and must not cost a look-up in each call.
             if is_guessed_at or was_ours:
                 self._wrong[key] = (self._now() + WRONG_FOR_S, bindings)
             return None

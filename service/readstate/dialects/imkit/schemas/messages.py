@@ -110,7 +110,9 @@ class BatchPosted(Struct, frozen=True):
 
 
 class BatchResult(Struct, frozen=True):
-    """`results` has one envelope per item, in the order given; `count` of the messages were taken."""
+    """`results` has one envelope per item, in the order given; `count` of the messages were
+    taken.
+    """
 
     batch_id: str = field(name="batchID")
     count: int
