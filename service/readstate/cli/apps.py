@@ -1,15 +1,14 @@
 """`readstate apps`: adds, lists, rotates and removes apps (tenants)."""
 
 import argparse
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from functools import partial
 
 from readstate.cli.arguments import note
-from readstate.cli.existing_store import app_registry, existing_store
+from readstate.cli.existing_store import app_registry, on_store
 from readstate.domain.identity import FIRST_APP
-from readstate.store.apps import AppRegistry, NewApp
+from readstate.settings import Settings
+from readstate.store.apps import NewApp
+from readstate.store.executor import Executor
 
 MAX_OVERLAP_S = 90 * 86_400  # the longest time for which a rotated key is kept
 
@@ -32,7 +31,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     removing = commands.add_parser("remove", help="shut an app out; what it stored stays")
     for command, change in ((adding, _add), (rotating, _rotate), (removing, _remove)):
         command.add_argument("app", help="1 to 32 lower-case letters, digits and hyphens")
-        command.set_defaults(run=partial(_run, change))
+        command.set_defaults(run=change)
     commands.add_parser("list", help="print every app and its client key").set_defaults(run=_list)
 
 
@@ -45,25 +44,19 @@ def _duration(argument: str) -> int:
     return seconds
 
 
-def _run(change: Callable[[AppRegistry, argparse.Namespace], Awaitable[None]], args: argparse.Namespace) -> int:
-    async def run() -> None:
-        async with existing_store(note) as (executor, settings):
-            await change(app_registry(executor, settings), args)
-
-    asyncio.run(run())
-    return 0
+@on_store
+async def _add(args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
+    _print_keys(await app_registry(executor, settings).add(args.app, keep_data=args.keep_data))
 
 
-async def _add(registry: AppRegistry, args: argparse.Namespace) -> None:
-    _print_keys(await registry.add(args.app, keep_data=args.keep_data))
+@on_store
+async def _rotate(args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
+    _print_keys(await app_registry(executor, settings).rotate(args.app, keep_old_for_s=args.keep_old_for))
 
 
-async def _rotate(registry: AppRegistry, args: argparse.Namespace) -> None:
-    _print_keys(await registry.rotate(args.app, keep_old_for_s=args.keep_old_for))
-
-
-async def _remove(registry: AppRegistry, args: argparse.Namespace) -> None:
-    await registry.remove(args.app)
+@on_store
+async def _remove(args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
+    await app_registry(executor, settings).remove(args.app)
     print(f"{args.app} is shut out within seconds")
 
 
@@ -71,16 +64,12 @@ def _print_keys(new: NewApp) -> None:
     print(f"app         {new.app}\nclient key  {new.client_key}\nAPI key     {new.api_key}")
 
 
-def _list(_args: argparse.Namespace) -> int:
-    async def show() -> None:
-        async with existing_store(note) as (executor, settings):
-            for app in await app_registry(executor, settings).list():
-                print(f"{app.app}\t{app.client_key or '-'}")
-            if not settings.client_key:
-                note(
-                    f"the client key of {FIRST_APP} is not known here; "
-                    "it is in READSTATE_CLIENT_KEY of the service, or its data directory"
-                )
-
-    asyncio.run(show())
-    return 0
+@on_store
+async def _list(_args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
+    for app in await app_registry(executor, settings).list():
+        print(f"{app.app}\t{app.client_key or '-'}")
+    if not settings.client_key:
+        note(
+            f"the client key of {FIRST_APP} is not known here; "
+            "it is in READSTATE_CLIENT_KEY of the service, or its data directory"
+        )

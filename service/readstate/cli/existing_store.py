@@ -4,11 +4,14 @@ Such a command never makes a store. On an empty store of its own it would find n
 print keys of no service.
 """
 
+import argparse
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from readstate.cli.arguments import note
 from readstate.files import check_private_directory
 from readstate.process.embedded import holds_data, running
 from readstate.settings import Settings, SettingsError
@@ -71,6 +74,19 @@ async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
         yield executor
     finally:
         await executor.close()
+
+
+def on_store(
+    work: Callable[[argparse.Namespace, Executor, Settings], Awaitable[None]],
+) -> Callable[[argparse.Namespace], int]:
+    """The command that does `work` on the existing store. Its exit code is 0."""
+
+    async def open_and_work(args: argparse.Namespace) -> int:
+        async with existing_store(note) as (executor, settings):
+            await work(args, executor, settings)
+        return 0
+
+    return lambda args: asyncio.run(open_and_work(args))
 
 
 def app_registry(executor: Executor, settings: Settings) -> AppRegistry:

@@ -40,12 +40,4 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return replay_file(
-        args.file,
-        url=args.url,
-        api_key=args.api_key,
-        client_key=args.client_key,
-        concurrency=args.concurrency,
-        prefix=args.prefix,
-        limit=args.limit,
-    )
+    return replay_file(**{name: value for name, value in vars(args).items() if name != "run"})

@@ -1,11 +1,11 @@
 """`readstate tokens`: ends the tokens of an app or of one user."""
 
 import argparse
-import asyncio
 
-from readstate.cli.arguments import note, text
-from readstate.cli.existing_store import app_registry, existing_store
+from readstate.cli.arguments import text
+from readstate.cli.existing_store import app_registry, on_store
 from readstate.errors import Invalid, UserUnknown
+from readstate.settings import Settings
 from readstate.store.executor import Executor
 from readstate.store.tokens import RedisTokens
 
@@ -22,20 +22,16 @@ def declare(parser: argparse.ArgumentParser) -> None:
     end.set_defaults(run=_end)
 
 
-def _end(args: argparse.Namespace) -> int:
-    async def end() -> None:
-        async with existing_store(note) as (executor, settings):
-            registry = app_registry(executor, settings)
-            if args.user is None:
-                await registry.end_tokens(args.app)
-            else:
-                await registry.check(args.app)
-                await _end_tokens_of(executor, args.app, args.user)
-        whose = f"user {args.user} of app {args.app}" if args.user is not None else f"app {args.app}"
-        print(f"all tokens of {whose} end within {HEARD_WITHIN_S} seconds; give out new ones after that")
-
-    asyncio.run(end())
-    return 0
+@on_store
+async def _end(args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
+    registry, whose = app_registry(executor, settings), f"app {args.app}"
+    if args.user is None:
+        await registry.end_tokens(args.app)
+    else:
+        await registry.check(args.app)
+        await _end_tokens_of(executor, args.app, args.user)
+        whose = f"user {args.user} of app {args.app}"
+    print(f"all tokens of {whose} end within {HEARD_WITHIN_S} seconds; give out new ones after that")
 
 
 async def _end_tokens_of(executor: Executor, app: str, user: str) -> None:

@@ -1,15 +1,16 @@
 """`readstate webhooks`: lists and replays webhooks that could not be delivered."""
 
 import argparse
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from readstate.cli.arguments import note, text
-from readstate.cli.existing_store import existing_store
+from readstate.cli.arguments import text
+from readstate.cli.existing_store import on_store
 from readstate.domain.events import DeadLetter
 from readstate.errors import Invalid
+from readstate.settings import Settings
 from readstate.store.events import RedisEvents
+from readstate.store.executor import Executor
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +23,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
     replay.set_defaults(run=_replay)
 
 
-def _list(_args: argparse.Namespace) -> int:
-    async def show() -> None:
-        async with existing_store(note) as (executor, _):
-            async for letter in RedisEvents(executor).dead_letters():
-                print(_line(letter))
-
-    asyncio.run(show())
-    return 0
+@on_store
+async def _list(_args: argparse.Namespace, executor: Executor, _settings: Settings) -> None:
+    async for letter in RedisEvents(executor).dead_letters():
+        print(_line(letter))
 
 
 def _line(letter: DeadLetter) -> str:
@@ -38,17 +35,13 @@ def _line(letter: DeadLetter) -> str:
     return f"{event.id}\t{at:%Y-%m-%dT%H:%M:%SZ}\t{letter.attempts} attempt(s)\t{place}\t{letter.reason}"
 
 
-def _replay(args: argparse.Namespace) -> int:
-    async def replay() -> None:
-        async with existing_store(note) as (executor, _):
-            events = RedisEvents(executor)
-            if not args.all:
-                await _check_dead(events, args.id)
-            replayed = await events.replay(None if args.all else args.id)
-            print(f"{replayed} of the dead letters wait for delivery again")
-
-    asyncio.run(replay())
-    return 0
+@on_store
+async def _replay(args: argparse.Namespace, executor: Executor, _settings: Settings) -> None:
+    events = RedisEvents(executor)
+    if not args.all:
+        await _check_dead(events, args.id)
+    replayed = await events.replay(None if args.all else args.id)
+    print(f"{replayed} of the dead letters wait for delivery again")
 
 
 async def _check_dead(events: RedisEvents, ids: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from readstate.replay.api import Api, ReplayError
 from readstate.replay.compare import Comparison
-from readstate.replay.count import Counted, count
-from readstate.replay.feed import Fed, create_users, feed
+from readstate.replay.count import count
+from readstate.replay.feed import create_users, feed
 from readstate.replay.report import Report, print_report
 from readstate.replay.traffic import Skipped, TrafficError, TrafficEvent, read_traffic, sift
 
@@ -100,30 +100,9 @@ async def replay(
                 api, counted, concurrency=concurrency, advance=lambda n: progress.advance(comparing, n)
             )
             await comparison.run()
-    return _report(
-        api,
-        counted,
-        fed,
-        comparison,
-        events=len(events),
-        skipped=skipped,
-        durations=(fed_at - started, time.perf_counter() - fed_at),
-    )
-
-
-def _report(
-    api: Api,
-    counted: Counted,
-    fed: Fed,
-    comparison: Comparison,
-    *,
-    events: int,
-    skipped: int,
-    durations: tuple[float, float],
-) -> Report:
-    feeding_s, comparing_s = durations
+    feeding_s, comparing_s = fed_at - started, time.perf_counter() - fed_at
     return Report(
-        events=events,
+        events=len(events),
         skipped=skipped,
         rooms=len(counted.rooms),
         users=len(counted.users),
