@@ -51,6 +51,7 @@ picks = st.integers(0, 40)
 hands = st.sampled_from((Made.ANYHOW, Made.ANYHOW, *Made))
 
 PLAIN = {"body": "{}", "sender_must_be_member": False}
+AS_MESSAGE = {"move_cursor": True, "as_last": True}  # whether or not it counts
 
 Copy = tuple[int, int, str, tuple[str, ...]]
 GONE: Copy = (0, 0, "gone", ())
@@ -200,9 +201,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule(room=rooms, sender=st.sampled_from(("", *USERS)), countable=st.sampled_from((True, True, False)))
     def post_without_an_id(self, room: str, sender: str, countable: bool) -> None:
-        self.do(
-            "post", room=room, sender=sender, message="", countable=countable, body="{}", sender_must_be_member=False
-        )
+        self.do("post", room=room, sender=sender, message="", countable=countable, **AS_MESSAGE, **PLAIN)
 
     @rule(room=rooms, user=users, pick=picks)
     def mark_read(self, room: str, user: str, pick: int) -> None:
@@ -251,7 +250,11 @@ class ReadStateMachine(RuleBasedStateMachine):
     )
     def post_quietly(self, room: str, sender: str, message: str, options: dict[str, bool]) -> None:
         """Without some of a message's usual effects."""
-        self.do("post", **{"room": room, "sender": sender, "message": message, "countable": True, **options}, **PLAIN)
+        self.do(
+            "post",
+            **{"room": room, "sender": sender, "message": message, "countable": True, **AS_MESSAGE, **options},
+            **PLAIN,
+        )
 
     @rule(
         room=rooms, pick=picks, method=st.sampled_from(("delete_message", "recall_message", "edit_message", "message"))

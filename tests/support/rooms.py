@@ -38,6 +38,8 @@ async def posted(
         "countable": countable,
         "body": "{}",
         "sender_must_be_member": False,
+        "move_cursor": True,
+        "as_last": True,
         **more,
     }
     return await store.messages.post(app=app, room=room, **given)

@@ -365,6 +365,7 @@ async def test_ending_a_session_that_the_directory_has_lost(world: World) -> Non
 
 async def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "CACHED_TOKENS", 3)
+    world.tokens = world.worker()
     tokens = [await issued(world) for _ in range(5)]
     for token in [*tokens, *tokens]:
         assert await world.tokens.verify("one", token) is not None

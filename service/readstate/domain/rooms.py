@@ -56,7 +56,7 @@ class Room(Struct, frozen=True):
 
     @property
     def made(self) -> Made:
-        """For changes that may happen only while the room is in the same hands as when it was read."""
+        """For changes that may happen only while the room has not changed hands since."""
         return Made.BY_CLIENT if self.by_client else Made.NOT_BY_CLIENT
 
 
