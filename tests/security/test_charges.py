@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from readstate.dialects.access.credentials import MISSES_AT_ONCE
-from readstate.dialects.access.rate_limits import MAX_DEAR_CALLS
+from readstate.dialects.access.rate_limits import MAX_EXPENSIVE_CALLS
 from readstate.domain.limits import MAX_TOKENS_PER_CALL
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
@@ -130,7 +130,9 @@ async def test_rooms_are_looked_for_by_name_a_few_times_at_once(imkit: Imkit, ro
         await imkit.room(f"r{number}", "ann")
     await imkit.sign_in("ann")
     answers = await asyncio.gather(*(rocketchat.get("ann", "channels.counters", roomName="none") for _ in range(12)))
-    assert sorted(answer.status_code for answer in answers) == [400] * MAX_DEAR_CALLS + [429] * (12 - MAX_DEAR_CALLS)
+    assert sorted(answer.status_code for answer in answers) == [400] * MAX_EXPENSIVE_CALLS + [429] * (
+        12 - MAX_EXPENSIVE_CALLS
+    )
     assert (await rocketchat.get("ann", "channels.counters", roomName="r1")).status_code == 200
 
 

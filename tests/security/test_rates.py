@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from readstate.dialects.access import costs
-from readstate.dialects.access.rate_limits import MAX_DEAR_CALLS, RateLimits
+from readstate.dialects.access.rate_limits import MAX_EXPENSIVE_CALLS, RateLimits
 from readstate.dialects.http.untaken import MAX_BYTES
 from readstate.dialects.rocketchat.errors import SLOW_DOWN
 from readstate.domain.limits import MAX_BADGES_PER_CALL
@@ -119,7 +119,7 @@ async def test_who_has_their_rooms_searched_pays_for_each(
 async def test_few_dear_calls_of_a_user_run_at_once(imkit: Imkit) -> None:
     await imkit.room("r", "ann", "ben")
     await imkit.sign_in("ann")
-    answers = await asyncio.gather(*(imkit.as_user("ann", "GET", "/rooms") for _ in range(MAX_DEAR_CALLS + 3)))
+    answers = await asyncio.gather(*(imkit.as_user("ann", "GET", "/rooms") for _ in range(MAX_EXPENSIVE_CALLS + 3)))
     assert [answer.status_code for answer in answers].count(429) == 3
     result(await imkit.as_user("ann", "GET", "/rooms"))
 

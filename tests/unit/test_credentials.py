@@ -164,7 +164,7 @@ async def test_a_store_that_does_not_answer_makes_no_token_wrong(world: World, m
 
 
 async def test_an_app_that_is_guessed_at_is_slower_for_unknown_tokens_and_refuses_none(world: World) -> None:
-    """From however many addresses. Nobody is locked out, and what is known is not slower."""
+    """From any number of addresses. No user is locked out, and known tokens are not slower."""
     await world.bind("ann", "custom-token-of-ann")
     await world.bind("ben", "custom-token-of-ben")
     assert await world.user("custom-token-of-ann") == "ann"
@@ -213,7 +213,7 @@ async def test_who_sends_nothing_is_counted_as_a_stranger_only(world: World) -> 
     await world.miss(1)
 
 
-async def test_without_a_rate_nobody_is_slowed_down() -> None:
+async def test_without_a_rate_no_caller_is_slowed_down() -> None:
     world = World(address_rate=0)
     await world.miss(500)
     for _ in range(500):

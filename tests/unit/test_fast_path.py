@@ -139,7 +139,7 @@ def test_what_cannot_be_called_so_is_refused_at_the_start() -> None:
 
 
 def test_an_expensive_call_is_refused_at_the_start() -> None:
-    @get("/rooms", **operation("dear", Access.CLIENT, Muted, cost=costs.DEAR))
+    @get("/rooms", **operation("dear", Access.CLIENT, Muted, cost=costs.EXPENSIVE))
     async def dear(request: Call) -> Reply:
         """Expensive."""
         raise NotImplementedError

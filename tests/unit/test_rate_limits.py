@@ -3,7 +3,7 @@
 import pytest
 
 from readstate.dialects.access import costs
-from readstate.dialects.access.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_DEAR_CALLS, Buckets, RateLimits
+from readstate.dialects.access.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_EXPENSIVE_CALLS, Buckets, RateLimits
 from readstate.dialects.http.client_address import Held, network_of
 from readstate.dialects.http.untaken import LARGE_BYTES, MAX_BYTES, Untaken
 from readstate.dialects.imkit import api as imkit
@@ -59,7 +59,7 @@ def test_a_refusal_takes_nothing(clock: Clock) -> None:
 
 
 def test_what_is_owed_is_waited_for(clock: Clock) -> None:
-    """A call that turned out dear makes the next one wait, for no longer than it cost."""
+    """A call that turned out expensive makes the next one wait, for no longer than it cost."""
     buckets: Buckets[str] = Buckets(10, 1, clock)
     assert buckets.charge("ann", 5) == 0
     assert buckets.charge("ann", 25) == pytest.approx(2)
@@ -87,7 +87,7 @@ def test_what_costs_more_than_a_bucket_holds_is_taken_from_a_full_one(clock: Clo
     assert buckets.take("ann", 25) == 0
 
 
-def test_no_rate_is_no_limit_and_remembers_nobody(clock: Clock) -> None:
+def test_no_rate_is_no_limit_and_remembers_no_caller(clock: Clock) -> None:
     buckets: Buckets[str] = Buckets(0, 10, clock)
     assert {buckets.take("ann", 1000) for _ in range(1000)} == {0.0}
     assert buckets.charge("ann", 1000) == 0
@@ -155,25 +155,25 @@ def test_a_backend_has_a_rate_of_its_own(clock: Clock) -> None:
 
 def test_at_most_four_dear_calls_of_a_user_at_once(clock: Clock) -> None:
     limits = RateLimits(now=clock)
-    running = [limits.at_once("a", "ann", costs.DEAR) for _ in range(MAX_DEAR_CALLS)]
+    running = [limits.at_once("a", "ann", costs.EXPENSIVE) for _ in range(MAX_EXPENSIVE_CALLS)]
     for one in running:
         one.__enter__()
-    with pytest.raises(TooManyRequests), limits.at_once("a", "ann", costs.DEAR):
+    with pytest.raises(TooManyRequests), limits.at_once("a", "ann", costs.EXPENSIVE):
         pass
     for other in (
-        ("a", "ann", costs.DEAR - 1),
-        ("a", "ben", costs.DEAR),
-        ("b", "ann", costs.DEAR),
-        ("a", "", costs.DEAR),
+        ("a", "ann", costs.EXPENSIVE - 1),
+        ("a", "ben", costs.EXPENSIVE),
+        ("b", "ann", costs.EXPENSIVE),
+        ("a", "", costs.EXPENSIVE),
     ):
         with limits.at_once(*other):
             pass
     running[0].__exit__(None, None, None)
-    with limits.at_once("a", "ann", costs.DEAR):
+    with limits.at_once("a", "ann", costs.EXPENSIVE):
         pass
     for one in running[1:]:
         one.__exit__(None, None, None)
-    assert not limits._dear
+    assert not limits._expensive
 
 
 def test_every_call_has_its_cost() -> None:
@@ -185,9 +185,9 @@ def test_every_call_has_its_cost() -> None:
     } == {}
 
 
-def test_no_dear_call_takes_the_fast_path() -> None:
+def test_no_expensive_call_takes_the_fast_path() -> None:
     """There nothing counts how many run at once."""
-    assert all(route.operation.cost < costs.DEAR for route in FAST_ROUTES.all)
+    assert all(route.operation.cost < costs.EXPENSIVE for route in FAST_ROUTES.all)
 
 
 # Addresses

@@ -91,7 +91,10 @@ async def test_room(al: Imkit) -> None:
 
 
 async def test_rooms(al: Imkit) -> None:
-    room = f'{{"roomType":"group","name":"Room","owner":"al",{ROOM},"members":[{ref("al", "Al")}],{LAST},"unread":1,"isSuperuser":true}}'
+    room = (
+        f'{{"roomType":"group","name":"Room","owner":"al",{ROOM},"members":[{ref("al", "Al")}],{LAST},'
+        '"unread":1,"isSuperuser":true}'
+    )
     assert seen(await al.as_user("al", "GET", "/rooms")) == ok(f'{{"totalCount":1,"data":[{room}]}}')
 
 
@@ -162,7 +165,10 @@ async def test_a_room_created_by_the_backend_lists_members_by_id(imkit: Imkit) -
     answer = await imkit.as_backend(
         "POST", "/rooms/", {"_id": "r", "members": ["al", "al"], "roomTags": ["work"], "name": "Room"}
     )
-    expected = f'{{"roomType":"group","name":"Room",{ROOM},"members":["al"],"memberProperties":[{{"client":"al","badge":0}}],"created":true}}'
+    expected = (
+        f'{{"roomType":"group","name":"Room",{ROOM},"members":["al"],'
+        '"memberProperties":[{"client":"al","badge":0}],"created":true}'
+    )
     assert seen(answer) == ok(expected)
     answer = await imkit.as_backend("POST", "/rooms/", {"_id": "r", "members": ["al"]})
     assert seen(answer) == ok(expected.replace('"created":true', '"created":false'))
@@ -284,7 +290,10 @@ async def test_a_recalled_message_has_no_text(al: Imkit) -> None:
     answer = await al.as_user(
         "al", "POST", "/rooms/r/message", {"_id": "mine", "messageType": "recall", "message": "gone"}
     )
-    expected = f'{{"messageType":"recall","message":"","_id":"mine","id":"mine","appID":"default","room":"r","sender":{ref("al", "Al")},{TIMES},'
+    expected = (
+        '{"messageType":"recall","message":"","_id":"mine","id":"mine","appID":"default","room":"r",'
+        f'"sender":{ref("al", "Al")},{TIMES},'
+    )
     assert seen(answer) == ok(expected + '"updatedAtMS":MS}')
 
 
@@ -350,8 +359,14 @@ NO_MEMBER = (
 STRANGER = (
     '403 {"RC":403,"RM":"Forbidden","error":{"code":"NOT_ROOM_MEMBER","message":"You are not a member of this room"}}'
 )
-NO_MANAGER = '403 {"RC":403,"RM":"Forbidden","error":{"code":"INSUFFICIENT_PERMISSIONS","message":"Only the owner or a manager may do this"}}'
-NO_DELETER = '403 {"RC":403,"RM":"Permission denied","error":{"code":"INSUFFICIENT_PERMISSION","message":"Only the owner or a manager may do this"}}'
+NO_MANAGER = (
+    '403 {"RC":403,"RM":"Forbidden","error":{"code":"INSUFFICIENT_PERMISSIONS",'
+    '"message":"Only the owner or a manager may do this"}}'
+)
+NO_DELETER = (
+    '403 {"RC":403,"RM":"Permission denied","error":{"code":"INSUFFICIENT_PERMISSION",'
+    '"message":"Only the owner or a manager may do this"}}'
+)
 
 
 @pytest.mark.parametrize(
@@ -471,6 +486,7 @@ async def test_framework_errors_come_in_the_envelope(imkit: Imkit) -> None:
     )
     answer = await imkit.call("PATCH", "/me")
     assert seen(answer) == (
-        '405 {"RC":405,"RM":"Method Not Allowed","error":{"code":"METHOD_NOT_ALLOWED","message":"This path takes GET, OPTIONS"}}'
+        '405 {"RC":405,"RM":"Method Not Allowed","error":{"code":"METHOD_NOT_ALLOWED",'
+        '"message":"This path takes GET, OPTIONS"}}'
     )
     assert set(answer.headers["allow"].split(", ")) == {"GET", "OPTIONS"}

@@ -19,7 +19,7 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-async def test_nobody_but_the_two_comes_into_a_conversation(imkit: Imkit, exists: bool) -> None:
+async def test_only_the_two_enter_a_conversation(imkit: Imkit, exists: bool) -> None:
     """An outsider cannot create it first, to be in it when the two come."""
     if exists:
         await imkit.room(OF_TWO, "al", "bo", tags=("direct",))
@@ -44,7 +44,7 @@ async def test_the_two_come_back_and_the_backend_brings_whom_it_wants(imkit: Imk
     assert {member["id"] for member in there["members"]} == {"al", "bo", "agent"}
 
 
-async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> None:
+async def test_no_user_enters_a_group_unless_it_is_open(imkit: Imkit) -> None:
     """Tencent decides who is in its groups. Their ids are no secret."""
     await imkit.sign_in("eve")
     await Tencent(imkit).tell(told.group_created(GROUP, "al", kind="Private"))
@@ -53,7 +53,7 @@ async def test_nobody_comes_into_a_group_unless_it_is_opened(imkit: Imkit) -> No
     result(await imkit.as_user("eve", "POST", f"/rooms/{GROUP}/join"))
 
 
-async def test_nobody_writes_down_what_the_topics_of_a_community_are(imkit: Imkit) -> None:
+async def test_no_user_sets_the_topics_of_a_community(imkit: Imkit) -> None:
     """Otherwise any room could be taken for a topic, and joined and deleted with a community."""
     await imkit.room("garden", "al")
     await imkit.sign_in("eve")

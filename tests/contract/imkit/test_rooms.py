@@ -160,7 +160,7 @@ async def test_the_invited_are_members_only_when_they_join(al: Imkit) -> None:
     assert "di" in await properties(al, "d")
 
 
-async def test_a_closed_room_takes_nobody_in_by_itself(al: Imkit) -> None:
+async def test_no_user_joins_a_closed_room_by_themselves(al: Imkit) -> None:
     """Without `opening` 1 only the owner, the managers and the backend bring users."""
     assert (await al.as_user("di", "POST", "/rooms/r/join")).content == NO_ROOM
     assert (await al.as_user("di", "POST", "/rooms/createAndJoin", {"_id": "r"})).content == NO_ROOM
@@ -237,7 +237,7 @@ async def test_a_client_that_creates_a_room_that_exists_joins_it(al: Imkit) -> N
     assert set(await properties(al)) == {"al", "bo", "cy", "ed"}
 
 
-async def test_whoever_creates_a_room_owns_it(imkit: Imkit) -> None:
+async def test_the_creator_of_a_room_owns_it(imkit: Imkit) -> None:
     await imkit.sign_in("bo")
     room = result(await imkit.as_user("al", "POST", "/rooms/createAndJoin", {"invitee": ["bo"], "roomTags": ["x"]}))
     assert re.fullmatch("[0-9a-f]{24}", room["_id"])

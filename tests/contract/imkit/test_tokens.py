@@ -67,7 +67,7 @@ async def test_an_issued_token_says_who_and_until_when(imkit: Imkit) -> None:
     assert abs(claims["iat"] - time.time()) < 60
 
 
-async def test_checking_an_issued_token_asks_nobody(imkit: Imkit) -> None:
+async def test_checking_an_issued_token_asks_no_store(imkit: Imkit) -> None:
     token = await imkit.sign_in("al")
     fresh = Tokens(RedisTokens(imkit.services.directory._executor), imkit.services.apps, secret="t" * 32)
     before = imkit.round_trips
@@ -197,7 +197,7 @@ async def test_binding_a_token_again_is_harmless(imkit: Imkit) -> None:
     assert await status(imkit, "the-custom-token") == 401
 
 
-async def test_a_revoked_custom_token_may_go_to_somebody_else(imkit: Imkit) -> None:
+async def test_a_revoked_custom_token_may_go_to_another_user(imkit: Imkit) -> None:
     await bind(imkit, "al", "the-custom-token")
     await imkit.as_backend("DELETE", "/admin/clients/al/token", {"token": "the-custom-token"})
     await bind(imkit, "bo", "the-custom-token")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from readstate.dialects.access.rate_limits import MAX_DEAR_CALLS
+from readstate.dialects.access.rate_limits import MAX_EXPENSIVE_CALLS
 from readstate.dialects.rocketchat.api import HANDLERS
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp
@@ -210,9 +210,9 @@ async def test_callers_at_once_are_told_apart(al: Rocketchat) -> None:
     """Many calls of two users at once: each gets their own answers."""
     for _ in range(10):
         answers = await asyncio.gather(
-            *(al.get(("al", "bo")[i % 2], "subscriptions.get") for i in range(2 * MAX_DEAR_CALLS))
+            *(al.get(("al", "bo")[i % 2], "subscriptions.get") for i in range(2 * MAX_EXPENSIVE_CALLS))
         )
-        assert [answer.json()["update"][0]["_id"] for answer in answers] == ["ral", "rbo"] * MAX_DEAR_CALLS
+        assert [answer.json()["update"][0]["_id"] for answer in answers] == ["ral", "rbo"] * MAX_EXPENSIVE_CALLS
 
 
 async def test_browsers_may_call_from_anywhere(al: Rocketchat) -> None:

@@ -19,7 +19,7 @@ CHANGE: Final = 10  # a room created, changed, deleted; a member removed
 RECEIPTS: Final = 10  # a page of readers, counts of a hundred messages
 LIST: Final = 20  # all rooms of a user
 JOIN: Final = 20  # users enter a room
-DEAR: Final = 20  # of these and more expensive calls only a few of one user run at once
+EXPENSIVE: Final = 20  # of these and more expensive calls only a few of one user run at once
 
 # Calls without credentials are charged to the address.
 UNKNOWN: Final = 1  # an unknown path, refused credentials, a preflight

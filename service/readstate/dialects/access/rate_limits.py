@@ -18,7 +18,7 @@ from readstate.errors import TooManyRequests
 
 CAPACITY_S = 10.0  # a bucket holds the units of so many seconds
 MAX_BUCKETS = 50_000  # of a kind; full ones are forgotten first
-MAX_DEAR_CALLS = 4  # of one user, at once
+MAX_EXPENSIVE_CALLS = 4  # of one user, at once
 
 _LOOKS = 8  # at buckets, to find a full one
 
@@ -109,7 +109,7 @@ class RateLimits:
         self._backends: Buckets[str] = Buckets(backend, now=now)
         self._addresses: Buckets[str] = Buckets(address, now=now)
         self._several_apps = several_apps
-        self._dear: Counter[tuple[str, str]] = Counter()
+        self._expensive: Counter[tuple[str, str]] = Counter()
         self.untaken: Untaken[tuple[str, str]] = Untaken()
         self.counts_addresses = address > 0
 
@@ -150,20 +150,20 @@ class RateLimits:
         Raises TooManyRequests.
         """
         key = (app, user)
-        if cost < costs.DEAR or not user:
+        if cost < costs.EXPENSIVE or not user:
             yield
             return
-        if self._dear[key] >= MAX_DEAR_CALLS:
+        if self._expensive[key] >= MAX_EXPENSIVE_CALLS:
             raise TooManyRequests(
-                f"At most {MAX_DEAR_CALLS} such calls of a user run at once; wait for the answer of one", 1
+                f"At most {MAX_EXPENSIVE_CALLS} such calls of a user run at once; wait for the answer of one", 1
             )
-        self._dear[key] += 1
+        self._expensive[key] += 1
         try:
             yield
         finally:
-            self._dear[key] -= 1
-            if not self._dear[key]:
-                del self._dear[key]
+            self._expensive[key] -= 1
+            if not self._expensive[key]:
+                del self._expensive[key]
 
     @staticmethod
     def _refuse_if(wait_s: float, who: str) -> None:

@@ -65,7 +65,7 @@ class FastRoutes:
 
     def __init__(self, *handlers: HTTPRouteHandler) -> None:
         self.all = [FastRoute(HandlerCall.of(handler), handler.opt["operation"]) for handler in handlers]
-        if any(route.operation.cost >= costs.DEAR for route in self.all):
+        if any(route.operation.cost >= costs.EXPENSIVE for route in self.all):
             raise ValueError("an expensive call takes the framework's path")
         self._exact = {
             (route.call.method, route.call.prefix): route for route in self.all if not route.call.id_parameter

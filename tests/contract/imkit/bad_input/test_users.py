@@ -73,7 +73,7 @@ async def test_profiles_do_not_grow_past_their_limit(al: Imkit) -> None:
     )
 
 
-async def test_a_list_with_a_user_of_too_many_fields_changes_nobody(al: Imkit) -> None:
+async def test_a_list_with_a_user_of_too_many_fields_changes_no_user(al: Imkit) -> None:
     """Existing fields count as well.
 
     No other user of the list is written either.
