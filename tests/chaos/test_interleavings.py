@@ -99,7 +99,7 @@ class Play:
             worker.expected.append(RoomUnknown)
         elif ticket.name == worker.method:
             if ticket.name == "post" and not isinstance(reply, ReadStateError):
-                self.clock = reply[0][3]
+                self.clock = reply.reply.at_ms
             worker.expected.append(await outcome_of(operation_of(self.model, worker.method)(**worker.arguments)))
 
     def check_answers(self) -> None:
