@@ -1,7 +1,7 @@
-"""One core: whatever is read through one dialect is read in all of them.
+"""A read through one dialect is a read in all of them.
 
-Bob reads what ann has sent him, in their one-to-one room and in a group with cid, through every
-call that reads; then every call that asks is asked.
+Bob reads what ann has sent him, in their direct room and in a group with cid, through every call
+that reads. Then every call that asks is asked.
 """
 
 from collections.abc import Awaitable, Callable
@@ -139,7 +139,7 @@ UNREAD: dict[str, tuple[Callable[[World, str], Awaitable[int]], ...]] = {
 
 
 async def unread(world: World, room: str) -> dict[str, int]:
-    """What each of them says."""
+    """The answer of each dialect."""
     return {ask.__name__: await ask(world, room) for ask in UNREAD[room]}
 
 
@@ -147,8 +147,8 @@ def all_say(asked: dict[str, tuple[Callable[..., Any], ...]], room: str, answer:
     return {ask.__name__: answer for ask in asked[room]}
 
 
-# Every call that asks who has read one message: readers and non-readers, without ann, who has sent
-# it; or how many of each
+# Every call that asks for the readers of one message: readers and non-readers, without ann, who has
+# sent it; or the number of each
 
 
 Lists = tuple[list[str], list[str]]
@@ -194,7 +194,7 @@ async def group_msg_receipt_detail(world: World, room: str, message: str) -> Lis
 
 
 def as_lists(room: str, read: int, unread: int) -> Lists:
-    """Only bob reads here, so numbers tell the lists."""
+    """Only bob reads here, so numbers follow from the lists."""
     everybody = ["bob", *OTHERS[room]]
     assert read + unread == len(everybody)
     return everybody[:read], everybody[read:]
@@ -279,7 +279,7 @@ async def test_a_count_that_one_dialect_sets_is_the_count_of_all(world: World) -
 async def test_a_mark_by_hand_changes_no_count_elsewhere_and_goes_with_any_read(
     world: World, room: str, read: Read
 ) -> None:
-    """It is known in the one dialect that has such marks."""
+    """The mark is known in the one dialect that has marks."""
     _, last = MESSAGES[room]
     await read(world, room, last)
     assert (

@@ -1,6 +1,6 @@
 """What operators see: alive, ready, measured, logged.
 
-And what callers see when something of ours fails.
+And what callers see when the service fails.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ async def test_the_root_says_where_the_service_is_described(imkit: Imkit) -> Non
 
 
 async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: Imkit) -> None:
-    """A server that was started again has none; nobody's call has to wait for them."""
+    """A server that was restarted has no scripts. No caller has to wait for them."""
     await imkit.executor.each_node("FUNCTION", "FLUSH")
     assert (await imkit.call("GET", "/readyz")).status_code == 200
     (libraries,) = await imkit.executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
@@ -80,9 +80,9 @@ async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: I
 
 
 async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imkit, own_server: Server) -> None:
-    """Calls are refused with 503 and a hint when to try again.
+    """Calls are refused with 503 and a time for the next try.
 
-    All is well once the store is back.
+    They succeed once the store is back.
     """
     await fragile.room("r", "al")
     token = await fragile.sign_in("al")
@@ -103,7 +103,7 @@ async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imk
 
 
 REFUSED_WRITES = [
-    # What brings it about, what undoes it, and the word that the store says.
+    # What causes it, what undoes it, and the word of the store.
     (("min-replicas-to-write", "1"), ("min-replicas-to-write", "0"), "NOREPLICAS"),
     (("REPLICAOF", "127.0.0.1", "9"), ("REPLICAOF", "NO", "ONE"), "READONLY"),
     (("save", "1 1"), ("save", ""), "MISCONF"),
@@ -137,7 +137,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
 ) -> None:
     """In /readyz, and in the log once a minute.
 
-    One that is full serves on: it answers, and what frees memory is done.
+    A full store goes on serving: it answers, and deleting works.
     """
     monkeypatch.setattr(operating, "REUSED_S", 0)
     caplog.set_level(logging.INFO, "readstate.store.health")
@@ -266,7 +266,10 @@ sys.stdin.read()
 
 
 def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
-    """Whoever is asked. What a worker counted outlives it, what it had open does not."""
+    """Whichever worker is asked.
+
+    What a worker counted outlives it. What it had open does not.
+    """
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     command = [sys.executable, "-c", _WORKER]
     workers = [subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
@@ -284,7 +287,7 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
 
 
 async def test_starting_without_a_store_fails_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while of waiting: the store may be away only for a moment."""
+    """After a while, because the store may be away only for a moment."""
     monkeypatch.setattr(parts, "CONNECT_WITHIN_S", 0.1)
     settings = Settings(
         redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32
@@ -316,7 +319,7 @@ async def test_a_websocket_elsewhere_is_refused(imkit: Imkit) -> None:
 
 
 async def test_a_worker_makes_the_document_before_it_serves(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes longer than any call may, so that no caller is the first."""
+    """Making it takes longer than a call may, so no caller waits for it."""
     imkit.service.make_document()
     monkeypatch.setattr(OpenAPIPlugin, "_build_openapi", lambda _: pytest.fail("made for a caller"))
     monkeypatch.setattr("readstate.dialects.http.openapi.config.described", lambda *_: pytest.fail("made for a caller"))

@@ -1,7 +1,6 @@
-"""What is published changes only on purpose.
+"""The published document changes only on purpose.
 
-`python -m tests.contract.test_published` writes the document anew; the difference is then part of
-the change.
+`python -m tests.contract.test_published` writes it anew. The difference is then part of the change.
 """
 
 import json

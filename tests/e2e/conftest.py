@@ -1,6 +1,4 @@
-"""A real service for the socket tests: two workers, so that what one is told has to reach the
-other.
-"""
+"""A real service for the socket tests: two workers, so that notices go from one to the other."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -1,8 +1,8 @@
 """A client made of the OpenAPI document by openapi-python-client.
 
-Prints one JSON object of what it was told.
+Prints one JSON object with the answers.
 
-in    {"url": ..., "clientKey": ..., "token": ..., "room": ..., "message": ..., "tags": [two tags]}
+in {"url": ..., "clientKey": ..., "token": ..., "room": ..., "message": ..., "tags": [two tags]}
 """
 
 import json

@@ -1,6 +1,4 @@
-"""The commands that look after a service: on its store and on no other, with what they print and
-how they fail.
-"""
+"""Commands for a service: they work on its store only, and say what failed."""
 
 import signal
 import sys
@@ -19,7 +17,7 @@ from tests.support.processes import ServiceProcess, run_command
 from tests.support.servers import Server, free_port, short_directory
 from tests.support.waiting import wait_until_now
 
-# Every command but `serve`, which makes a store, and `replay`, which knows none.
+# Every command but `serve`, which makes a store, and `replay`, which uses none.
 COMMANDS = [
     ("audit",),
     ("audit", "--repair"),
@@ -72,8 +70,8 @@ def command(*arguments: str, data_dir: Path, **settings: object) -> CompletedPro
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_without_a_store_it_fails_and_makes_none(data_dir: Path, arguments: Sequence[str]) -> None:
-    """Else it would find nothing wrong, or print keys of nowhere: the environment of a service is
-    not that of its operator's shell.
+    """Otherwise it would find nothing wrong, or print other keys: an operator's shell does not have
+    the environment of the service.
     """
     run = command(*arguments, data_dir=data_dir)
     assert (run.returncode, run.stdout) == (2, "")
@@ -86,7 +84,7 @@ def test_without_a_store_it_fails_and_makes_none(data_dir: Path, arguments: Sequ
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 @pytest.mark.parametrize("arguments", [("audit",), ("apps", "add", "acme")], ids=" ".join)
 def test_a_directory_without_a_store_stays_as_it_is(data_dir: Path, arguments: Sequence[str], mode: int) -> None:
-    """Such as that of a service with a server of its own, which keeps only its secrets there."""
+    """Such as the directory of a service with its own server, which has only its secrets."""
     data_dir.mkdir(mode=mode)
     run = command(*arguments, data_dir=data_dir)
     assert run.returncode == 2
@@ -108,7 +106,7 @@ def test_a_server_that_no_service_has_used_is_refused(data_dir: Path, arguments:
 
 
 def test_it_says_on_standard_error_which_store_it_works_on(stopped: Path) -> None:
-    """What it prints is for a script to read."""
+    """Its output is for scripts."""
     run = command("apps", "list", data_dir=stopped)
     assert run.stderr.splitlines()[0] == f"readstate: working on the embedded store in {stopped}"
     assert [line.partition("\t")[0] for line in run.stdout.splitlines()] == ["default"]
@@ -127,9 +125,7 @@ def test_it_shows_no_password_of_the_store(data_dir: Path) -> None:
 
 
 def test_on_a_server_of_ones_own_it_makes_no_secrets(stopped: Path, data_dir: Path) -> None:
-    """It cannot know the keys of a service that keeps them elsewhere, and says so instead of
-    showing others.
-    """
+    """It cannot know keys that are kept elsewhere, and says so."""
     with short_directory() as directory:
         server = Server(directory / "own")
         server.start()
@@ -165,7 +161,7 @@ def test_apps_that_cannot_be_changed_are_one_line(stopped: Path, arguments: tupl
     "arguments", [("audit", "--user", "\udcff"), ("audit", "--app", "\udcff"), ("webhooks", "replay", "\udcff")]
 )
 def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple[str, ...]) -> None:
-    """Not with the exit code of an audit that has found something."""
+    """The exit code is not that of an audit with findings."""
     run = run_command(*arguments, settings={"data_dir": data_dir})
     assert run.returncode == 2
     assert "Traceback" not in run.stderr
@@ -174,11 +170,11 @@ def test_arguments_that_are_no_text_are_refused(data_dir: Path, arguments: tuple
 @pytest.mark.parametrize("moment_s", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize("arguments", [("audit",), ("webhooks", "list")], ids=" ".join)
 def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], moment_s: float) -> None:
-    """The server that it may have started goes with it, so that the next one can begin at once."""
+    """A server that it started goes with it, so the next command can begin at once."""
     run = ServiceProcess(stopped, [sys.executable, "-m", "readstate", *arguments])
     run.launch()
     time.sleep(moment_s)
-    # Before our first line Python has the word.
+    # Before the first line of the service, Python handles the signal.
     wait_until_now(lambda: bool(run.logged) or not catches(run.pid, signal.SIGINT), "our own code to run")
     run.signal(signal.SIGINT)
     assert run.wait(10) in (-signal.SIGINT, 0)
@@ -192,7 +188,7 @@ def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], mome
 def test_an_audit_says_how_much_it_looked_at(stopped: Path) -> None:
     """The counters of two users, the copies of two members, the sums of a room.
 
-    Nothing found is no proof if nothing was looked at.
+    Without these numbers, "nothing found" would prove nothing.
     """
     run = command("audit", data_dir=stopped)
     assert (run.returncode, run.stdout) == (0, "")
@@ -259,7 +255,7 @@ def is_let_in(service: ServiceProcess, api_key: str) -> bool:
 
 
 def test_an_audit_prints_what_differs_and_mends_it(data_dir: Path) -> None:
-    """On the data of a service that is not running, and of one user."""
+    """On the data of a stopped service, and of one user."""
     with ServiceProcess(data_dir) as service:
         for user in ("ada", "ben"):
             token_of(service, user)

@@ -1,4 +1,4 @@
-"""What a power cut or a bad disk does to the embedded server's files, tried on a real server."""
+"""What power cuts and bad disks do to the embedded server's files, on a real server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +16,8 @@ LONG = b"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$4096\r\n"
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """The data directory of a server that was told of k0 to k99, one after the other, and of m1 and
-    m2 in a transaction.
+    """The data directory of a server that got k0 to k99 one after the other, and m1 and m2 in a
+    transaction.
     """
     with short_directory() as directory:
         with running(directory / "data", print) as url, redis.Redis.from_url(url) as client:
@@ -33,7 +33,7 @@ def file(data_dir: Path) -> Path:
 
 
 def keys_after_start(data_dir: Path) -> tuple[int, list[str]]:
-    """How many keys a server started on these files knows, and what it reported."""
+    """The number of keys of a server on these files, and its reports."""
     reports: list[str] = []
     with running(data_dir, reports.append) as url, redis.Redis.from_url(url) as client:
         return client.dbsize(), reports
@@ -57,7 +57,7 @@ def keys_after_start(data_dir: Path) -> tuple[int, list[str]]:
     ids=lambda end: f"{end[:24]!r} {len(end)}",
 )
 def test_an_end_that_was_not_written_in_full_is_dropped(data_dir: Path, file: Path, end: bytes) -> None:
-    """The rest is all there, the file as it was is kept, and what was dropped is said."""
+    """All else is kept, the old file is kept too, and the report says what was dropped."""
     whole = file.read_bytes()
     file.write_bytes(whole + end)
     keys, reports = keys_after_start(data_dir)
@@ -73,7 +73,7 @@ def test_an_end_that_was_not_written_in_full_is_dropped(data_dir: Path, file: Pa
 
 @pytest.mark.parametrize("cut", [1, 2, 7, 20, 40, 80])
 def test_a_file_that_was_cut_short_loses_the_command_that_was_cut(data_dir: Path, file: Path, cut: int) -> None:
-    """The last one is a transaction, of which nothing is kept then."""
+    """The last command is a transaction, of which nothing is kept."""
     file.write_bytes(file.read_bytes()[:-cut])
     keys, reports = keys_after_start(data_dir)
     assert keys == 100
@@ -88,9 +88,9 @@ def test_a_file_of_zeros_only_is_an_empty_one(data_dir: Path, file: Path) -> Non
 
 @pytest.mark.parametrize("damage", [b"\0" * 30, b"garbage", b"\r\n"], ids=repr)
 def test_damage_in_the_middle_is_refused_and_nothing_is_changed(data_dir: Path, file: Path, damage: bytes) -> None:
-    """Good data follow it, which only a person may give up.
+    """Good data follow, and only an operator may give them up.
 
-    The command that the sentence names does that.
+    The command in the sentence does that.
     """
     whole = file.read_bytes()
     middle = whole.index(b"*3", len(whole) // 2)
@@ -110,7 +110,7 @@ def test_damage_in_the_middle_is_refused_and_nothing_is_changed(data_dir: Path, 
 
 @pytest.mark.parametrize("damage", [b"\0" * 10, b"garbage"], ids=repr)
 def test_a_damaged_base_is_refused_in_one_sentence(data_dir: Path, damage: bytes) -> None:
-    """It was written and synced as a whole: what is wrong there no power cut has done."""
+    """It was written and synced as a whole, so a power cut cannot have damaged it."""
     base = data_dir / "appendonlydir" / "appendonly.aof.1.base.rdb"
     base.write_bytes(base.read_bytes() + damage)
     reports: list[str] = []
@@ -122,7 +122,7 @@ def test_a_damaged_base_is_refused_in_one_sentence(data_dir: Path, damage: bytes
 
 
 def test_data_without_their_manifest_are_not_taken_for_none(data_dir: Path, file: Path) -> None:
-    """A server would begin empty, and in the file of this name."""
+    """A server would begin with an empty file of this name."""
     manifest = data_dir / "appendonlydir" / "appendonly.aof.manifest"
     said = manifest.read_bytes()
     manifest.unlink()
@@ -144,7 +144,7 @@ def test_a_first_start_that_was_cut_short_is_no_damage(data_dir: Path, file: Pat
 
 
 def test_an_empty_base_is_refused(data_dir: Path) -> None:
-    """The server itself would go on without all that was in it."""
+    """The server itself would lose all data and go on."""
     base = data_dir / "appendonlydir" / "appendonly.aof.1.base.rdb"
     base.write_bytes(b"")
     with pytest.raises(EmbeddedError, match=rf"{base} is empty, and a server never leaves it so; put back a copy of"):
@@ -158,7 +158,7 @@ def test_what_is_sound_is_left_alone(data_dir: Path, file: Path) -> None:
 
 
 def test_a_server_that_dies_while_it_serves_comes_back_without_the_end(data_dir: Path, file: Path) -> None:
-    """As after a full disk: no operator is there to start it anew."""
+    """As after a full disk: no operator has to restart it."""
     reports: list[str] = []
     with running(data_dir, reports.append) as url, redis.Redis.from_url(url) as client:
         client.set("last", "v")

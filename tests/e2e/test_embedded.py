@@ -17,7 +17,7 @@ from tests.support.processes import is_running
 from tests.support.servers import server_binary, short_directory
 from tests.support.waiting import wait_until_now
 
-# A process that starts the embedded server of a directory, says so, and stays until told to go.
+# A process that starts the embedded server of a directory, says so, and waits for a line.
 OWNER = """
 import signal, sys
 from pathlib import Path
@@ -62,9 +62,7 @@ def started_elsewhere(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
 
 
 def test_it_is_configured_to_lose_nothing_and_let_nobody_in(server: EmbeddedServer) -> None:
-    """Each line is a default that would lose data, open a port or let one caller stop all
-    others.
-    """
+    """Each line is a default that would lose data, open a port or let one caller block the others."""
     wanted = {
         "port": "0",
         "appendonly": "yes",
@@ -98,7 +96,7 @@ def test_data_survives_a_restart(data_dir: Path) -> None:
 
 
 def test_a_second_owner_is_refused(server: EmbeddedServer, data_dir: Path) -> None:
-    """Two servers would write into the same files. The sentence names who is there."""
+    """Two servers would write the same files. The sentence names the owner."""
     with pytest.raises(
         EmbeddedError, match=rf"another readstate \(process {os.getpid()}\) uses {data_dir}; stop it first"
     ):
@@ -156,9 +154,9 @@ def test_the_next_owner_finds_what_a_killed_one_wrote(data_dir: Path) -> None:
 
 
 def orphan(data_dir: Path) -> subprocess.Popen[bytes]:
-    """A server of `data_dir` that nobody owns, as after a supervisor that could not end its server.
+    """A server of `data_dir` without an owner, as after a supervisor that could not end it.
 
-    Holds the server's lock.
+    It holds the server's lock.
     """
     with running(data_dir, print):
         pass
@@ -199,11 +197,11 @@ def pinged(data_dir: Path) -> bool:
 
 
 def test_an_orphan_that_does_not_stop_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would go on writing into the files, so nothing is started beside it."""
+    """It would go on writing the files, so no second one is started."""
     monkeypatch.setattr(embedded, "ORPHAN_PATIENCE_S", 0.2)
     left = orphan(data_dir)
     wait_until_now(lambda: pinged(data_dir), "the orphan to answer")
-    # Without its socket it cannot be told anything.
+    # Without its socket it takes no commands.
     (data_dir / "valkey.sock").unlink()
     try:
         with pytest.raises(EmbeddedError, match=r"does not stop; end the process that has .*server\.lock open"):
@@ -300,7 +298,7 @@ def test_a_lock_that_is_held_is_an_exit_code(data_dir: Path, tmp_path: Path) -> 
 
 
 def test_files_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
-    """By their names, as a full disk has none in its words."""
+    """By their names, as a full disk has no words for them."""
     (tmp_path / "valkey.conf").mkdir()
     with pytest.raises(
         EmbeddedError, match=rf"^READSTATE_DATA_DIR: {tmp_path}/valkey\.conf cannot be written \(Is a directory\)"

@@ -1,5 +1,5 @@
-"""Clients that do not keep to HTTP, break off, or do not read: nobody else is harmed, no log
-filled, and nothing of a request lost.
+"""Clients that break HTTP, stop halfway or do not read: others are not harmed, the log stays short,
+and requests stay whole.
 """
 
 import asyncio
@@ -58,9 +58,7 @@ OFFER = (
 
 
 async def test_who_offers_another_protocol_loses_no_body(backend: Backend) -> None:
-    """A call whose body is optional would do something else than was asked for: here, revoke every
-    token.
-    """
+    """Without its body the call would do something else: here, revoke every token."""
     token = await backend.token("ann")
     path, body = "/admin/clients/ann/token", json.dumps({"token": "another-token-of-ann"})
     last = request("GET", "/healthz", headers="Connection: close\r\n")
@@ -132,7 +130,7 @@ HANDSHAKES = {
 
 @pytest.mark.parametrize("headers", HANDSHAKES.values(), ids=HANDSHAKES)
 async def test_a_handshake_that_cannot_be_read_is_refused(backend: Backend, headers: str) -> None:
-    """Left without an answer the client would wait for ever, and its connection be kept."""
+    """Without an answer the client would wait for ever, and the service would keep its connection."""
     head, _, text = answer_to(backend.url, HANDSHAKE + headers + "\r\n").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert f"content-length: {len(text)}".encode() in head
@@ -143,9 +141,9 @@ MANY_BYTES = 60_000_000  # more than the system itself holds for two ends of a c
 
 
 async def test_who_pings_and_does_not_read_is_cut_off(backend: Backend) -> None:
-    """Each ping is answered by a pong, which would wait in the worker's memory.
+    """Each ping is answered by a pong, which would wait in memory.
 
-    No token is needed to send one.
+    No token is needed for a ping.
     """
     with connected(backend.url, HANDSHAKE + "\r\n") as connection:
         assert await asyncio.to_thread(_pinged, connection) < MANY_BYTES
@@ -164,7 +162,7 @@ def _pinged(connection: socket.socket) -> int:
 
 
 async def test_who_asks_for_too_much_at_once_is_refused(backend: Backend) -> None:
-    """A request takes a hundred times its size in memory, until its turn comes."""
+    """A waiting request takes a hundred times its size in memory."""
     one = "GET /schema/openapi.json HTTP/1.1\r\n\r\n"
     assert answer_to(backend.url, one * 500).endswith(b"More than 100 requests at once.")
     last = "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"

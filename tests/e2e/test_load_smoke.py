@@ -1,6 +1,4 @@
-"""The load test on a real service: it must run through, and fail when there is something to fail
-for.
-"""
+"""The load test on a real service: it runs to its end, and fails when something is wrong."""
 
 import os
 import subprocess
@@ -70,5 +68,5 @@ def test_failing_calls_make_the_load_fail(
 
 @pytest.fixture
 def clean_environ() -> dict[str, str]:
-    """Our environment without settings of a load."""
+    """The environment without settings of a load."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("LOAD_", "READSTATE_"))}

@@ -52,7 +52,7 @@ class NodeClient:
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
 
     async def ask(self, event: str, *args: Any) -> Any:
-        """Say something; the one argument of the ack."""
+        """Send an event. Returns the one argument of its ack."""
         before = len(self._acks(event))
         self.send(emit=event, args=args, ack=True)
         await self._until(lambda: len(self._acks(event)) > before, f"an ack of {event}")
@@ -60,12 +60,12 @@ class NodeClient:
         return answer
 
     async def acks(self, event: str, count: int) -> list[Any]:
-        """The one argument of each ack, once there are so many."""
+        """The argument of each ack, once there are so many."""
         await self._until(lambda: len(self._acks(event)) >= count, f"{count} acks of {event}")
         return [argument for line in self._acks(event) for argument in line["args"]]
 
     async def told(self, event: str, count: int) -> list[Any]:
-        """The one argument of each event of this name, once there are so many."""
+        """The argument of each event of this name, once there are so many."""
         await self._until(lambda: len(self._events(event)) >= count, f"{count} x {event}")
         return [argument for line in self._events(event) for argument in line["args"]]
 
@@ -74,7 +74,7 @@ class NodeClient:
         return next(line for line in self.lines if line.get("state") == state)
 
     async def states(self, state: str, count: int) -> None:
-        """Until it was in that state so often."""
+        """Wait until it was in that state so often."""
         await self._until(lambda: sum(line.get("state") == state for line in self.lines) >= count, f"{count} x {state}")
 
     def names(self) -> list[str]:
@@ -135,7 +135,7 @@ def decoded(text: str) -> Any:
 
 
 async def test_two_devices_and_two_members_hear_receipts_in_order_raw(backend: Backend, client_js: Path) -> None:
-    """As the Vue client does it: no `conf`, no ack, plain objects."""
+    """Like the Vue client: no `conf`, no ack, plain objects."""
     ann, bob = f"ann-{secrets.token_hex(4)}", f"bob-{secrets.token_hex(4)}"
     token, other_token = await backend.token(ann), await backend.token(bob)
     async with (
@@ -180,7 +180,7 @@ async def test_base64_as_the_sdks_do_it(backend: Backend, client_js: Path) -> No
 
 
 async def test_a_bad_token_is_answered_before_the_close(backend: Backend, client_js: Path) -> None:
-    """The client learns the reason, and that it is not to come back by itself."""
+    """The client gets the reason and does not reconnect by itself."""
     async with node(client_js, backend.url, SDK) as phone:
         await phone.ask("conf", {"encoding": "base64"})
         assert decoded(await phone.ask("auth2", "nonsense", {"CLIENT_KEY": CLIENT_KEY}))["RC"] == 401
@@ -230,7 +230,7 @@ def polled() -> Iterator[ServiceProcess]:
 async def test_what_was_said_while_offline_is_done_on_the_way_back(
     polled: ServiceProcess, client_js: Path, transport: str, way: str
 ) -> None:
-    """The client sends it before it tells its program that it is connected, so before `auth2`."""
+    """The client sends it before its program knows of the connection, so before `auth2`."""
     ann, count = f"ann-{secrets.token_hex(4)}", 150
     async with Backend(polled.url) as backend:
         token = await backend.token(ann)
@@ -278,7 +278,7 @@ async def test_why_a_client_is_not_let_in_is_told(polled: ServiceProcess, client
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_a_service_that_stops_lets_its_clients_come_back(client_js: Path, transport: str) -> None:
-    """At once, also those whose request waits; and to the one that is started next."""
+    """At once, also clients with a waiting request, and also at the next restart."""
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
     with short_directory() as directory:
         process = ServiceProcess(directory / "data", workers=1, **keys)

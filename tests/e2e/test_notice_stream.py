@@ -1,4 +1,4 @@
-"""The stream of notices on a real server and a real cluster: nothing is missed unnoticed."""
+"""The stream of notices on a real server and a real cluster: no loss goes unnoticed."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 
 
 class Ear:
-    """Somebody who hears notices, and who publishes them by hand."""
+    """Listens to notices, and publishes some by hand."""
 
     def __init__(self, executor: Executor, url: str) -> None:
         self.executor = executor
@@ -81,7 +81,7 @@ async def ear(plan_url: str) -> AsyncIterator[Ear]:
 
 
 async def test_what_is_published_after_listening_is_heard_in_order(ear: Ear, app: str) -> None:
-    """On a cluster from whichever node it is published."""
+    """On a cluster, from any node."""
     await ear.notices.subscribe(app)
     for number in range(200):
         await ear.publish(app, str(number), key=f"k{number}")
@@ -126,7 +126,7 @@ async def test_whoever_comes_and_goes_at_once_still_hears(ear: Ear, app: str) ->
 
 
 async def test_a_lost_connection_is_a_gap_for_everybody_who_was_heard(ear: Ear, app: str) -> None:
-    """Including those of whom nothing was published meanwhile: nobody can know that."""
+    """Also for apps of which nothing was published meanwhile: that cannot be known."""
     other = f"{app}-b"
     await ear.notices.subscribe(app)
     await ear.notices.subscribe(other)
@@ -139,7 +139,7 @@ async def test_a_lost_connection_is_a_gap_for_everybody_who_was_heard(ear: Ear, 
 
 
 async def test_nothing_is_handed_on_before_the_gap_was_dealt_with(ear: Ear, app: str) -> None:
-    """What follows a gap meets repaired state, and waits for it without being lost."""
+    """Notices after a gap meet repaired state. They wait for it and are not lost."""
 
     async def repair() -> None:
         for number in range(20):
@@ -234,9 +234,7 @@ async def test_a_server_that_is_restarted_is_found_again(app: str) -> None:
 
 
 class DeafPipe:
-    """Passes a connection on, and from a moment on nothing comes back: as when the other end was
-    unplugged.
-    """
+    """Passes bytes on, and from a moment on nothing comes back, as when a cable is pulled."""
 
     def __init__(self, server: Path, listen: Path) -> None:
         self._server, self.path = server, listen
@@ -266,7 +264,7 @@ class DeafPipe:
 async def test_a_connection_that_only_looks_alive_is_given_up(
     server: Server, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own probe does not come back; a quiet one's does, and it stays."""
+    """Its probe does not come back. The probe of a quiet connection does, and it stays."""
     monkeypatch.setattr(stream, "SILENCE_S", 0.3)
     monkeypatch.setattr(stream, "PROBE_S", 0.3)
     with short_directory() as directory:

@@ -66,7 +66,7 @@ def tools(place: Path) -> Path:
 
 @pytest.fixture
 async def asked(backend: Backend) -> dict[str, Any]:
-    """What a client is told: who it is, and in which room which message is unread."""
+    """The input of a client: its user, and a room with an unread message."""
     mark = secrets.token_hex(4)
     ann, bob, room = f"ann-{mark}", f"bob-{mark}", f"room-{mark}"
     token, _ = await backend.token(ann), await backend.token(bob)
@@ -78,7 +78,7 @@ async def asked(backend: Backend) -> dict[str, Any]:
 
 
 def expected(asked: dict[str, Any]) -> dict[str, Any]:
-    """What every client has to find: three rooms, two of them with one tag, one with both."""
+    """What every client must find: three rooms, two with one tag, one with both."""
     return {
         "before": [3, 2, 1],
         "read": asked["message"],

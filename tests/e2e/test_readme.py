@@ -1,6 +1,4 @@
-"""What the README and docs/imkit.md show of a session in a shell is what a service answers, word
-for word but for its times.
-"""
+"""The shell sessions in README and docs/imkit.md are what a service answers, but for times."""
 
 import re
 import shutil

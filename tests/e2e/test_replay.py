@@ -1,5 +1,5 @@
-"""The replay against real services: on one server and on a cluster, rooms below and above the
-fan-out limit.
+"""The replay against real services: one server and a cluster, rooms below and above the fan-out
+limit.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def one_service() -> Iterator[TemporaryService]:
 
 
 def run(service: TemporaryService, *options: str, file: Path = SAMPLE, api_key: str = "") -> int:
-    """The command as a person gives it; its exit code."""
+    """The exit code of the command."""
     parser = argparse.ArgumentParser()
     declare(parser)
     args = parser.parse_args([str(file), "--url", service.url, "--api-key", api_key or service.api_key, *options])
@@ -78,7 +78,7 @@ async def fed(service: TemporaryService, api: Api, prefix: str) -> tuple[list[Tr
 
 
 async def test_a_message_too_many_is_found(one_service: TemporaryService) -> None:
-    """What the comparison says about a service that counts one message more than the file has."""
+    """A service that counts one message more than the file is found out."""
     async with Api(one_service.url, api_key=one_service.api_key) as api:
         events, comparison = await fed(one_service, api, "more:")
         room = events[0].room
@@ -93,7 +93,7 @@ async def test_a_message_too_many_is_found(one_service: TemporaryService) -> Non
 
 
 async def test_a_read_too_many_is_found(one_service: TemporaryService) -> None:
-    """Somebody's cursor at the head though the file says that they have not read on."""
+    """A cursor at the head, though by the file its user has not read on."""
     async with Api(one_service.url, api_key=one_service.api_key) as api:
         events, comparison = await fed(one_service, api, "read:")
         rooms = count(events).rooms
@@ -106,7 +106,7 @@ async def test_a_read_too_many_is_found(one_service: TemporaryService) -> None:
 
 
 async def test_differences_are_printed_and_make_it_fail(one_service: TemporaryService) -> None:
-    """A second file under names of a first one meets messages that it does not know of."""
+    """A second file with the names of a first one meets unknown messages."""
     events, _ = sift(read_traffic(SAMPLE, limit=60), "twice:")
     console = Console(file=io.StringIO())
     api = Api(one_service.url, api_key=one_service.api_key)

@@ -96,7 +96,7 @@ def node_client(packages: Path) -> Client:
 
 @pytest.fixture(scope="module")
 def misfits(packages: Path) -> Callable[[str, list[Answer]], list[list[str]]]:
-    """What of each value does not fit the schema that is named."""
+    """The parts of each value that do not fit the named schema."""
 
     def check_values(schema: str, values: list[Answer]) -> list[Any]:
         return answers("node", str(packages / "typings.js"), json.dumps({"schema": schema, "values": values}))
@@ -109,7 +109,7 @@ def installed(*command: str) -> None:
 
 
 def check(done: subprocess.CompletedProcess[str]) -> None:
-    """Whether something was installed; without a network the test cannot be made."""
+    """Whether the packages were installed. Without a network the test cannot run."""
     if done.returncode and any(sign in done.stdout + done.stderr for sign in _NO_NETWORK):
         pytest.skip("there is no network to install the client from")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,7 +129,7 @@ def _call(call: Any) -> list[Any]:
 
 
 class World:
-    """Two people in a room, ids of their own for each test."""
+    """Two users in a room, with ids of this test."""
 
     def __init__(self, backend: Backend, mark: str) -> None:
         self.backend, self.url = backend, backend.url
@@ -140,7 +140,7 @@ class World:
         return {"server_url": self.url, "auth_token": self.tokens[user], "user_id": user}
 
     async def read_by(self, *users: str, message: str) -> None:
-        """The backend reads in their names."""
+        """The backend reads in the names of both."""
         async with httpx.AsyncClient(base_url=self.url, timeout=60, headers={"IM-API-KEY": API_KEY}) as client:
             for user in users:
                 headers = {"IM-CLIENT-ID": user}
@@ -230,7 +230,7 @@ async def test_everybody_is_there_once_and_the_asking_ends(world: World, python_
 
 
 async def test_which_version_asks_for_pages(world: World, python_client: Client, version: str) -> None:
-    """What the two are here for: one gets a generator over pages, the other the answer itself."""
+    """The two versions differ: one returns a generator over pages, the other an answer."""
     message = await world.backend.post(world.room, world.bob)
     (found,) = await asyncio.to_thread(
         python_client, world.session(world.ann), ("chat_get_message_read_receipts", message)
@@ -256,7 +256,7 @@ async def test_direct_rooms(world: World, python_client: Client) -> None:
 
 
 async def test_logging_in_and_out(one_worker: World, python_client: Client) -> None:
-    """The password is a token. After logging out it is worth nothing."""
+    """The password is a token. It is worth nothing after logging out."""
     world = one_worker
     session = {"server_url": world.url, "user": world.ann, "password": world.tokens[world.ann]}
     found = await asyncio.to_thread(python_client, session, ("subscriptions_get",), ("logout",), ("subscriptions_get",))
@@ -295,7 +295,7 @@ async def test_errors_as_the_python_client_understands_them(world: World, python
 
 
 async def test_the_rest_client_of_npm(world: World, node_client: Client) -> None:
-    """As Rocket.Chat's own web client asks; a refusal rejects with the response."""
+    """As Rocket.Chat's web client asks. A refusal rejects the promise."""
     message = await world.backend.post(world.room, world.bob)
     found = await asyncio.to_thread(
         node_client,

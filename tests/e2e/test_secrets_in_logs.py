@@ -1,6 +1,4 @@
-"""Nothing of what a client keeps to itself is in the log, not even of a service that is asked to
-log everything.
-"""
+"""No secret of a client is in the log, even if everything is logged."""
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
 from tests.support.processes import ServiceProcess

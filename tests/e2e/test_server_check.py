@@ -1,4 +1,4 @@
-"""The check of the server at start, on real servers set up badly in every way that we know of."""
+"""The check of the server at start, on real servers with every known mistake."""
 
 import asyncio
 import http.server
@@ -92,7 +92,7 @@ def with_user(url: str, *rules: str) -> str:
 
 
 def test_data_in_the_layout_of_an_earlier_version_are_refused(launch: Launch) -> None:
-    """Their heads were strings; what else lies on the server is nobody's business."""
+    """Old heads were strings. Other data on the server do not matter."""
     url = launch()
     with admin(url) as client:
         client.mset({f"other:{number}": "x" for number in range(2000)})
@@ -194,14 +194,14 @@ def test_it_keeps_nothing(launch: Launch) -> None:
 
 
 def test_it_keeps_snapshots_only(launch: Launch) -> None:
-    """Usable, but whoever runs it should know what a crash costs."""
+    """Usable, but the operator should know what a crash costs."""
     (warning,) = check(launch("--appendonly", "no", "--save", "3600 1")).warnings
     assert "a crash loses what was read since the last one" in warning
 
 
 @pytest.mark.parametrize(("threshold", "how_long"), [("5000", "for 5000 ms"), ("0", "for as long as it runs")])
 def test_it_is_silent_while_a_script_runs(launch: Launch, threshold: str, how_long: str) -> None:
-    """The default of every server: nothing can be done about a slow script for so long."""
+    """The server's default: nothing can end a slow script for that long."""
     (warning,) = check(launch("--busy-reply-threshold", threshold)).warnings
     expected = (
         f"a script that runs too long stops the server {how_long} before it can be ended; set "
@@ -211,7 +211,7 @@ def test_it_is_silent_while_a_script_runs(launch: Launch, threshold: str, how_lo
 
 
 def test_it_has_become_full(launch: Launch) -> None:
-    """Starting must be possible, or nothing could be deleted."""
+    """It must start, or nothing could be deleted."""
     url = launch()
     with admin(url) as client:
         client.function_load('#!lua name=readstate_x\nredis.register_function("readstate_x", function() return 1 end)')
@@ -239,7 +239,7 @@ def test_it_is_a_sentinel(directory: Path) -> None:
 
 
 def test_it_is_still_loading(launch: Launch) -> None:
-    """Refused only after some patience; with enough of it the server is accepted."""
+    """Refused only after a while. With a longer wait the server is accepted."""
     url = launch("--save", "3600 1", "--appendonly", "no")
     with admin(url) as client:
         client.mset({f"k{number}": secrets.token_hex(1500) for number in range(40)})
@@ -316,7 +316,7 @@ def test_its_user_may_not_look(launch: Launch) -> None:
 
 
 def test_its_configuration_is_hidden(launch: Launch) -> None:
-    """As with managed servers: what INFO does not tell becomes a warning."""
+    """As with managed servers: facts that INFO does not tell become a warning."""
     url = launch("--appendonly", "no", "--save", "3600 1")
     (warning,) = check(with_user(url, "+@all", "-config", "~*", "&*")).warnings
     assert "make sure that it does" in warning
@@ -332,9 +332,7 @@ def test_it_lets_nobody_in_any_more(launch: Launch) -> None:
 
 @contextmanager
 def pretender(info: str) -> Iterator[str]:
-    """Something that answers INFO like a server that we cannot have here, and everything else with
-    an error.
-    """
+    """Answers INFO like a server that cannot be had here, and everything else with an error."""
 
     class Answer(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -1,6 +1,4 @@
-"""`readstate serve` and the commands beside it, as processes: start, refusals, crashes of every
-part, stop.
-"""
+"""`readstate serve` and the other commands as processes: start, refusals, crashes, stop."""
 
 import json
 import os
@@ -57,7 +55,7 @@ def token_of(service: ServiceProcess, user: str, api_key: str | None = None) -> 
 
 
 def whoami(service: ServiceProcess, token: str, client_key: str | None = None) -> str:
-    """The user as whom a token is let in."""
+    """The user of a token."""
     headers = {"IM-CLIENT-KEY": client_key or service.client_key, "IM-Authorization": token}
     with urllib.request.urlopen(urllib.request.Request(service.url + "/me", headers=headers), timeout=10) as response:
         return str(json.load(response)["result"]["_id"])
@@ -78,7 +76,7 @@ CUT = 1006  # the connection ended without a word
 def close_code(websocket: ClientConnection) -> int:
     """The code with which the service closes this socket.
 
-    What it sends before does not matter here.
+    Packets before it do not matter here.
     """
     try:
         while True:
@@ -89,7 +87,7 @@ def close_code(websocket: ClientConnection) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_announces_an_address_and_keys_that_work(data_dir: Path, workers: int) -> None:
-    """Whatever worker answers: all of them know the same keys."""
+    """All workers know the same keys."""
     with ServiceProcess(data_dir, workers=workers) as service:
         assert len(workers_of(service)) == workers
         token = token_of(service, "ada")
@@ -112,7 +110,7 @@ def test_everything_is_there_again_after_a_restart(data_dir: Path) -> None:
 
 
 def test_keys_that_were_given_are_used_and_not_printed(data_dir: Path) -> None:
-    """What is printed ends up in logs."""
+    """Printed text ends up in logs."""
     with ServiceProcess(data_dir, api_key="the-operators-own-key", client_key="the-operators-client-key") as service:
         token = token_of(service, "ada", "the-operators-own-key")
         assert whoami(service, token, "the-operators-client-key") == "ada"
@@ -131,7 +129,7 @@ def test_it_stops_when_told_to_and_leaves_nothing_behind(data_dir: Path, how: si
 
 
 def test_a_terminal_that_is_closed_stops_it_in_order(data_dir: Path) -> None:
-    """Its end reaches the workers as well, who leave it to the supervisor."""
+    """The end of the terminal reaches the workers too. They leave it to the supervisor."""
     service = ServiceProcess(data_dir, workers=2)
     service.start()
     os.killpg(service.pid, signal.SIGHUP)
@@ -161,7 +159,7 @@ def test_with_nohup_it_outlives_the_terminal(data_dir: Path) -> None:
 def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(
     data_dir: Path, how: signal.Signals, moment_s: float
 ) -> None:
-    """As the signal ends a program, so that a shell and systemd see what it was.
+    """It ends by the signal, so that a shell and systemd see which.
 
     Ctrl-C goes to the workers as well.
     """
@@ -188,7 +186,7 @@ def catches(pid: int, signum: signal.Signals) -> bool:
 
 
 def test_it_does_not_wait_for_a_store_that_is_away_when_it_is_told_to_stop(data_dir: Path) -> None:
-    """Its workers, which wait for the store, have nothing to finish."""
+    """Its workers wait for the store and have nothing to finish."""
     with short_directory() as directory:
         server = Server(directory / "own")
         server.start()
@@ -242,7 +240,7 @@ def test_it_can_be_stopped_before_it_is_ready(data_dir: Path) -> None:
 
 
 def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
-    """It is closed with a reason that tells the client to come back."""
+    """The close reason tells the client to come back."""
     with ServiceProcess(data_dir) as service:
         url = service.url.replace("http://", "ws://") + "/socket.io/?EIO=4&transport=websocket"
         with connect_websocket(url, open_timeout=10) as websocket:
@@ -256,9 +254,7 @@ def test_an_open_socket_does_not_hold_up_the_stop(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("said", ["", "40", '40\x1e42["typing"]'], ids=["open", "connected", "talking"])
 def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: str) -> None:
-    """It is answered in a way that tells the client to come back, and no line of the log says that
-    it was ended.
-    """
+    """The answer tells the client to come back. The log has no line about it."""
     with (
         ServiceProcess(data_dir) as service,
         httpx.Client(base_url=service.url, params={"EIO": "4", "transport": "polling"}, timeout=40) as client,
@@ -307,9 +303,9 @@ def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
     ids=["path", "headers", "header", "trailers", "trailer"],
 )
 def test_a_request_without_an_end_is_cut_off(data_dir: Path, beginning: bytes, more: bytes) -> None:
-    """Its sender need not be known: without a limit, a worker would keep all of it.
+    """Its sender need not be authenticated. Without a limit, a worker would keep all of it.
 
-    What comes behind the answer is dropped.
+    Bytes after the answer are dropped.
     """
     with ServiceProcess(data_dir) as service:
         host, port = service.url.removeprefix("http://").split(":")
@@ -324,7 +320,7 @@ def test_answers_do_not_say_what_they_were_made_with(data_dir: Path) -> None:
 
 
 def test_a_killed_supervisor_takes_everything_with_it(data_dir: Path) -> None:
-    """The next one finds the port and the data free at once, and the data whole."""
+    """The next one finds the port free and the data whole."""
     port = free_port()
     service = ServiceProcess(data_dir, workers=2, port=port)
     service.start()
@@ -363,8 +359,7 @@ def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
     with ServiceProcess(data_dir) as service:
         token, before = token_of(service, "ada"), server_of(service)
         with redis.Redis(unix_socket_path=str(socket_path(data_dir)), single_connection_client=True) as client:
-            # It waits for what its own connection has written, and so for all that was written
-            # before.
+            # It waits for the writes of its own connection, and so for all that came before.
             client.set("nothing-of-ours", "", px=1)
             client.execute_command("WAITAOF", 1, 0, 5000)
         os.kill(before, signal.SIGKILL)
@@ -431,7 +426,7 @@ def test_another_readstate_on_the_port_is_called_so(data_dir: Path, host: str) -
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
 def test_a_host_that_is_not_ours_is_refused(data_dir: Path, host: str) -> None:
-    """Nothing uses it, so there is nothing to stop."""
+    """Nothing uses it, so nothing has to be stopped."""
     assert refusal(data_dir=data_dir, port=0, host=host).startswith(
         f"READSTATE_HOST: {host} is no address of this machine"
     )
@@ -480,7 +475,7 @@ def test_an_unreachable_server_is_refused(data_dir: Path) -> None:
 
 
 def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Server) -> None:
-    """Trying again and again would look like running. What is in the way is in the log."""
+    """Endless retries would look like a running service. The log has the cause."""
     with server.client() as client:
         client.execute_command("ACL", "SETUSER", "blind", "on", ">blind-password", "+@all", "-hgetall", "~*", "&*")
     url = server.url.replace("unix://", "unix://blind:blind-password@")

@@ -1,5 +1,6 @@
-"""A store behind TLS, with a certificate of one's own authority: our Valkey speaks no TLS, so a
-proxy in front of it does.
+"""A store behind TLS with a private authority.
+
+The embedded Valkey has no TLS, so a proxy adds it.
 """
 
 import asyncio
@@ -82,7 +83,7 @@ async def test_an_authority_that_the_environment_names_is_believed(
 
 
 async def test_without_it_both_ways_to_name_it_are_said(address: str) -> None:
-    """Not that TLS could be done without."""
+    """It does not suggest to do without TLS."""
     sentence = await refusal(f"rediss://{address}")
     assert "CERTIFICATE_VERIFY_FAILED" in sentence
     assert "SSL_CERT_FILE" in sentence

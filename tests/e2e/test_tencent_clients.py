@@ -37,7 +37,7 @@ def client(service: ServiceProcess) -> TCIMClient:
 
 @pytest.fixture
 def backend(service: ServiceProcess) -> Iterator[httpx.Client]:
-    """The chat product's backend, which says what was sent."""
+    """The chat product's backend, which sends the callbacks."""
     with httpx.Client(base_url=service.url, headers={"IM-API-KEY": API_KEY}, timeout=20) as client:
         yield client
 

@@ -81,9 +81,9 @@ async def called(receiver: Receiver, count: int) -> None:
 
 
 async def test_a_read_is_told_by_webhook(data_dir: Path, settings: dict[str, object], receiver: Receiver) -> None:
-    """A member's, that is: posting moves the poster's cursor, and nobody is told.
+    """Posting moves the poster's cursor, and no event is sent for it.
 
-    A read that changes nothing is not told either.
+    A read that changes nothing sends none either.
     """
     async with serving(data_dir, settings) as (service, backend):
         token = await backend.token("ann")
@@ -112,7 +112,7 @@ async def test_a_read_is_told_by_webhook(data_dir: Path, settings: dict[str, obj
 async def test_a_receiver_that_is_down_slows_no_read_and_hears_of_all_later(
     data_dir: Path, settings: dict[str, object], receiver: Receiver
 ) -> None:
-    """Of each member's newest read, that is."""
+    """One event for each member's newest read."""
     receiver.answer = lambda call: Reply(how=HANG)
     async with serving(data_dir, settings) as (_, backend):
         tokens = {user: await backend.token(user) for user in ("ann", "cid", "dan")}
@@ -140,7 +140,7 @@ async def test_a_receiver_that_is_down_slows_no_read_and_hears_of_all_later(
 async def test_a_deliverer_that_dies_is_replaced(
     data_dir: Path, settings: dict[str, object], receiver: Receiver
 ) -> None:
-    """And what was read meanwhile is told."""
+    """Reads from meanwhile are sent too."""
     async with serving(data_dir, settings) as (service, backend):
         token = await backend.token("ann")
         await backend.room("garden", "ann", "bob")
@@ -195,7 +195,7 @@ async def test_dead_letters_are_listed_and_replayed(
 async def test_one_to_one_reads_are_told_in_tencents_form(
     data_dir: Path, settings: dict[str, object], receiver: Receiver
 ) -> None:
-    """With the unread total of the reader over one-to-one conversations.
+    """With the reader's unread total over direct rooms.
 
     Other rooms keep the native form.
     """
@@ -228,7 +228,7 @@ async def test_one_to_one_reads_are_told_in_tencents_form(
 async def test_calls_that_come_nearly_too_often_are_told(
     data_dir: Path, settings: dict[str, object], receiver: Receiver
 ) -> None:
-    """Of Tencent's server API, counted over both workers."""
+    """Calls of Tencent's server API, counted over both workers."""
     settings |= {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "tencent_rate_limit": 5, "workers": 2}
     query = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     async with serving(data_dir, settings) as (service, _), httpx.AsyncClient(base_url=service.url) as client:

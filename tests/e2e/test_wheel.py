@@ -38,8 +38,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pip", "--python", str(place), "install", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(command, check=True, capture_output=True)
     packages = next(place.glob("lib/python*/site-packages"))
-    # Without our own .pth, which would lead to the checkout: only lines of a .pth file are
-    # followed, not files that lie beside it.
+    # Without the checkout's .pth: only lines of a .pth file are followed, not files beside it.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return place
 
@@ -57,7 +56,7 @@ def test_it_carries_nothing_else(wheel: Path) -> None:
 
 
 def test_the_installed_code_is_the_wheels(environment: Path) -> None:
-    """Else the test below would show that the checkout works."""
+    """Otherwise the test below would test the checkout."""
     program = (
         "import readstate.cli.main; from readstate.store.scripts import lua_dir; "
         "print(readstate.cli.main.__file__, lua_dir())"

@@ -95,7 +95,7 @@ class AsgiSocket:
     # `sockets.websocket.FrameWriter`
 
     def on_writable(self) -> None:
-        """Never called, because it always is writable."""
+        """Never called, because it is always writable."""
 
     def is_writable(self) -> bool:
         return True

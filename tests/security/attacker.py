@@ -53,7 +53,7 @@ def _request(plan: dict[str, Any], method: str, path: str, body: Any) -> bytes:
 
 
 async def _say(plan: dict[str, Any], number: int, until: float, statuses: Counter[str]) -> None:
-    """Events as fast as a socket may say them; a new socket when it is cut."""
+    """Events as fast as a socket accepts them, on a new socket after each cut."""
     opening = (
         b"GET "
         + ENGINE

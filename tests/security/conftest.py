@@ -1,4 +1,4 @@
-"""The whole service in the test's own process and loop, as the contract tests have it."""
+"""The service in the test's process, as in the contract tests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What one call may make the store and the worker do, counted."""
+"""The work of one call in store and worker, counted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ async def many_rooms(imkit: Imkit, *members: str) -> Sequence[str]:
 
 
 async def test_one_room_of_many_is_listed_without_reading_the_others(imkit: Imkit) -> None:
-    """Of each room its head, of the page alone the profile and the members."""
+    """The head of each room. The profile and the members only for the page."""
     await many_rooms(imkit)
     ran = await calls_of(imkit, imkit.as_user("al", "GET", "/rooms?limit=1"))
     # The user's rooms, the profile of one room, and its members, who are put in order.
@@ -41,7 +41,7 @@ async def test_one_room_of_many_is_listed_without_reading_the_others(imkit: Imki
 async def test_subscriptions_take_one_script_a_room_and_read_no_whole_profile(
     imkit: Imkit, rocketchat: Rocketchat
 ) -> None:
-    """Of direct rooms without a name a second one, to find the other member."""
+    """A second member of each direct room without a name, for its name."""
     await many_rooms(imkit, "bo")
     headers = {"X-User-Id": "al", "X-Auth-Token": imkit.tokens["al"]}
     await imkit.client.get("/api/v1/me", headers=headers)
@@ -51,7 +51,7 @@ async def test_subscriptions_take_one_script_a_room_and_read_no_whole_profile(
 
 
 async def test_a_large_room_that_is_deleted_leaves_nothing_with_people_who_never_come_back(imkit: Imkit) -> None:
-    """300 members: none keeps it on the list of rooms that are asked for a badge."""
+    """300 members: none has it in the list of rooms that a badge asks."""
     members = [f"m{number}" for number in range(300)]
     await imkit.room("large", *members)
     before = await imkit.executor.command("EXISTS", *(f"{{u:default:{member}}}:d" for member in members), key="")

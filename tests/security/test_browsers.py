@@ -1,5 +1,5 @@
-"""What browsers are told: which pages may read answers, what they may send, and that nobody keeps
-or reinterprets an answer.
+"""What browsers get: which pages may read answers, what they may send, and that no answer is cached
+or reinterpreted.
 """
 
 from collections.abc import Callable, Coroutine
@@ -49,7 +49,7 @@ def allowed(answer: httpx.Response, name: str = "origin") -> str | None:
 @pytest.mark.parametrize("origins", ["*", NAMED])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 async def test_no_page_is_invited_to_send_cookies(imkit: Imkit, method: str) -> None:
-    """Neither by long-polling nor by other calls, wherever the page comes from."""
+    """Neither by long-polling nor by other calls, from any page."""
     for origin in (NAMED, FOREIGN, "null"):
         for answer in (
             await poll(imkit, method, Origin=origin),
@@ -76,7 +76,7 @@ async def test_any_page_polls_where_any_page_may(imkit: Imkit) -> None:
     "path", ["/socket.io/?EIO=4&transport=polling", "/rooms", "/admin/clients", "/api/v1/subscriptions.get"]
 )
 async def test_no_page_is_told_that_it_may_send_the_backends_key(imkit: Imkit, path: str) -> None:
-    """Who has that key in a browser has given it away."""
+    """An operator who uses that key in a browser has given it away."""
     asked = "IM-API-KEY, API_KEY, IM-CLIENT-KEY, X-Whatever"
     headers = {"Origin": FOREIGN, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked}
     answer = await imkit.call("OPTIONS", path, headers=headers)

@@ -1,4 +1,4 @@
-"""Callbacks of Tencent IM: who cannot send them, although they are near."""
+"""Callbacks of Tencent IM: senders nearby who must not be accepted."""
 
 import asyncio
 import time
@@ -72,8 +72,8 @@ async def send(tencent: Tencent, headers: dict[str, str]) -> httpx.Response:
 async def test_without_a_token_no_page_in_a_browser_on_this_machine_sends_callbacks(
     tencent: Tencent, headers: dict[str, str]
 ) -> None:
-    """A page of any site can make its reader's browser post to a loopback address, under a name of
-    the site's own if need be.
+    """A page of any site can make its reader's browser post to a loopback address, even under the
+    site's own name.
     """
     answer = await send(tencent, headers)
     assert (answer.status_code, answer.content) == (401, CLOSED)
@@ -107,7 +107,7 @@ def signed() -> dict[str, Any]:
 
 @pytest.fixture
 def used(signed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The same, and what is new with it is taken for one second instead of fifteen."""
+    """The same, with new callbacks accepted for one second instead of fifteen."""
     monkeypatch.setattr(auth, "FRESH_S", 1)
     return signed
 
@@ -115,7 +115,7 @@ def used(signed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, A
 async def test_a_signature_brings_nothing_new_when_it_is_no_longer_fresh(
     tencent: Tencent, used: dict[str, Any]
 ) -> None:
-    """Whoever finds an address in a log cannot send what they like; trying again does not help."""
+    """An address found in a log gives no access, and repeating does not help."""
     assert (await tencent.send(COMMAND, BODY, **used)).content == OK
     await asyncio.sleep(1.1)
     for command, body in (
@@ -130,14 +130,14 @@ async def test_a_signature_brings_nothing_new_when_it_is_no_longer_fresh(
 
 
 async def test_the_callbacks_of_one_second_are_all_taken(tencent: Tencent, signed: dict[str, Any]) -> None:
-    """They have the same signature: it says nothing of their bodies."""
+    """They have the same signature, which does not cover their bodies."""
     for seq in range(1, 6):
         assert (await tencent.send(*told.direct_sent("bo", "al", seq), **signed)).content == OK
     assert await tencent.badges("al") == {"al": 5}
 
 
 async def test_what_came_with_a_signature_may_come_again(tencent: Tencent, used: dict[str, Any]) -> None:
-    """Tencent sends again what was not answered in time."""
+    """Tencent repeats callbacks that were not answered in time."""
     assert (await tencent.send(COMMAND, BODY, **used)).content == OK
     await asyncio.sleep(1.1)
     assert (await tencent.send(COMMAND, BODY, **used)).content == OK
@@ -159,7 +159,7 @@ async def test_every_worker_knows_which_signatures_were_used(
 async def test_what_is_remembered_of_signatures_goes_after_two_minutes(
     tencent: Tencent, signed: dict[str, Any]
 ) -> None:
-    """And is little: one number for the signature, one for each callback."""
+    """It is little: one number for a signature, one for each callback."""
     for seq in (1, 2, 2):
         await tencent.send(*told.direct_sent("bo", "al", seq), **signed)
     kept = [key async for key in tencent.imkit.executor.scan("{q:*tencent sign*")]

@@ -1,6 +1,4 @@
-"""What a call costs the store is paid for: also where it is refused, and where credentials are good
-and what comes with them is not.
-"""
+"""The work of a call is paid for, also when it is refused or when its input is wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -83,7 +81,7 @@ async def test_a_good_token_with_something_wrong_beside_it_is_counted_and_does_n
 
 
 async def test_guesses_at_tokens_in_a_body_are_counted_each(imkit: Imkit) -> None:
-    """POST /badges takes many at once, and only a key that is public."""
+    """POST /badges takes many tokens at once, with a public key alone."""
 
     async def guess(first: int) -> int:
         body = {"tokens": [f"a-guess-at-a-token-{number:04}" for number in range(first, first + MAX_TOKENS_PER_CALL)]}
@@ -95,7 +93,7 @@ async def test_guesses_at_tokens_in_a_body_are_counted_each(imkit: Imkit) -> Non
     before = imkit.round_trips
     assert await guess(1000) == 429
     assert imkit.round_trips == before
-    # A good token passes however many wrong ones came from its address.
+    # A good token passes, no matter how many wrong ones came from its address.
     good = await imkit.call("POST", "/badges", {"tokens": [token]}, {"IM-CLIENT-KEY": CLIENT_KEY})
     assert good.json()["result"]["totalBadge"] == 0
 
@@ -125,7 +123,7 @@ async def test_finding_a_room_by_its_name_costs_as_a_list_of_rooms_does(imkit: I
 
 
 async def test_rooms_are_looked_for_by_name_a_few_times_at_once(imkit: Imkit, rocketchat: Rocketchat) -> None:
-    """What such a call costs is known when it is under way."""
+    """The cost of such a call is known while it runs."""
     for number in range(120):
         await imkit.room(f"r{number}", "ann")
     await imkit.sign_in("ann")
@@ -148,7 +146,7 @@ async def test_rooms_are_looked_for_by_name_a_few_times_at_once(imkit: Imkit, ro
     ],
 )
 async def test_a_badge_costs_more_for_each_large_room_that_it_asks(imkit: Imkit, method: str, path: str) -> None:
-    """Of 80 large rooms it is 6 units instead of 1."""
+    """With 80 large rooms it costs 6 units instead of 1."""
     for number in range(80):
         await imkit.room(f"r{number}", "ann", "bob")
     await imkit.post("r0", "bob", "m1")
@@ -178,7 +176,7 @@ async def test_a_badge_costs_more_for_each_large_room_that_it_asks(imkit: Imkit,
 async def test_a_stranger_does_not_learn_from_the_price_whether_a_room_is_there(
     imkit: Imkit, path: str, body: object
 ) -> None:
-    """A large room that is not theirs costs what an unknown one does."""
+    """A large room of others costs as much as an unknown one."""
     await imkit.room("large", *(f"u{number}" for number in range(900)))
 
     async def calls(user: str, room: str) -> int:

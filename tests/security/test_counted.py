@@ -1,6 +1,4 @@
-"""What one caller makes the store do, counted by the store itself: commands, scripts and its own
-processor time.
-"""
+"""The work that one caller causes in the store, counted by the store: commands, scripts, CPU."""
 
 import asyncio
 import re
@@ -47,7 +45,7 @@ async def rooms(imkit: Imkit, user: str, count: int, tags: int = 0) -> None:
 
 
 class TestWithoutRates:
-    """What a single call costs, however often it may be made."""
+    """The cost of a single call, whatever its rate limit."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
@@ -99,7 +97,10 @@ class TestWithoutRates:
             assert await imkit.everything() == before
 
     async def test_what_is_kept_of_people_ends_when_they_are_in_no_room(self, imkit: Imkit) -> None:
-        """The backend may name anybody. Keys of those who are in no room any more expire."""
+        """The backend may name any user.
+
+        Keys of users without rooms expire.
+        """
         ghosts = [f"ghost-{number}" for number in range(100)]
         await imkit.room("r", "al", *ghosts)
         await imkit.post("r", "al", "m1")
@@ -122,7 +123,7 @@ class TestWithoutRates:
 async def test_beyond_their_rate_a_user_s_calls_reach_the_store_no_more(
     imkit: Imkit, settings: Settings, method: str, path: str, body: Any, calls: int
 ) -> None:
-    """What is refused costs the store nothing, and says for how long to wait."""
+    """A refused call costs the store nothing, and says when to try again."""
     token = await imkit.sign_in("al")
     headers = (
         {"X-Auth-Token": token, "X-User-Id": "al"}
@@ -144,5 +145,5 @@ async def test_beyond_their_rate_a_user_s_calls_reach_the_store_no_more(
     assert done <= settings.user_rate_limit * (10 + elapsed_s)
     assert refused, f"all of {calls} were done"
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-    # A handful of scripts each for those that were done; none for the others.
+    # A handful of scripts for each accepted call, none for the others.
     assert scripts_in(commands) <= 6 * done + SLACK

@@ -27,9 +27,9 @@ def only(request: pytest.FixtureRequest) -> int | None:
 
 
 async def test_no_request_makes_it_fail(full: bool, seed: str, only: int | None) -> None:
-    """Of any method, path, header, body and dialect, with credentials that mostly are right.
+    """Any method, path, header, body and dialect, mostly with right credentials.
 
-    Every call is reached, and done, too.
+    Every call is reached, and done.
     """
     async with fuzzing(seed, workers=2, **NO_LIMITS) as fuzz:
         await fuzz.requests(170_000 if full else 4_000, only)
@@ -38,7 +38,7 @@ async def test_no_request_makes_it_fail(full: bool, seed: str, only: int | None)
 
 
 async def test_no_frame_makes_it_fail(full: bool, seed: str, only: int | None) -> None:
-    """Over websockets and long-polling: of one worker, since several offer no long-polling."""
+    """Over websockets and long-polling, on one worker, since several offer no long-polling."""
     async with fuzzing(seed, workers=1, **NO_LIMITS) as fuzz:
         await fuzz.websockets(15_000 if full else 500, only)
         await fuzz.polling(15_000 if full else 500, only)
@@ -47,7 +47,7 @@ async def test_no_frame_makes_it_fail(full: bool, seed: str, only: int | None) -
 
 
 async def test_nor_where_the_limits_are_reached(full: bool, seed: str, only: int | None) -> None:
-    """With the limits as they are when none is set."""
+    """With the default limits."""
     async with fuzzing(seed, workers=2) as fuzz:
         await fuzz.requests(20_000 if full else 1_000, only)
         await fuzz.websockets(2_000 if full else 100, only)

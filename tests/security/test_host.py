@@ -1,6 +1,4 @@
-"""The machine that the service runs on: what other users of it may not do, and what its operator is
-told.
-"""
+"""The machine of the service: what its other users may not do, and what its operator learns."""
 
 import os
 from pathlib import Path
@@ -14,7 +12,7 @@ from tests.support.servers import short_directory
 
 @pytest.mark.parametrize("above", ["parent", "parent/of/a/parent"])
 def test_a_data_directory_that_others_could_replace_is_refused(tmp_path: Path, above: str) -> None:
-    """They need no right to what is in it: who may write a directory may rename what it holds."""
+    """Who may write a directory may rename its entries, without rights to them."""
     (tmp_path / above).mkdir(parents=True)
     (tmp_path / "parent").chmod(0o777)
     expected = f"every user of this machine may write {tmp_path}/parent, and so may replace {tmp_path}/{above}/data"
@@ -33,7 +31,7 @@ def test_a_link_is_followed_to_where_the_data_are(tmp_path: Path) -> None:
 
 
 def test_a_directory_like_tmp_is_a_safe_parent(tmp_path: Path) -> None:
-    """Its sticky bit lets all users make entries, and each touch only their own."""
+    """Its sticky bit lets users add entries and change only their own."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     resolved = Settings(data_dir=str(tmp_path / "shared" / "data")).resolve()

@@ -1,8 +1,8 @@
-"""Who may do what: every operation of the routing table, and every event of a socket, for each kind
-of caller.
+"""Access: every operation of the routing table and every event of a socket, for each kind of
+caller.
 
-A refusal is said in the dialect's own form and has written nothing. To strangers, and to those who
-left, a room that is not theirs looks like one that is not there.
+A refusal has the dialect's form and has written nothing. To strangers and former members, a room of
+others looks like an unknown one.
 """
 
 import time
@@ -50,8 +50,7 @@ OWN = "about the caller alone"
 SERVER = "by a server that signs"  # Tencent's
 OPEN = "for everybody"
 
-# What stands for the room and the message that a call is about: those of others, or such as are not
-# there.
+# Placeholders for the room and the message of a call: those of others, or unknown ones.
 ROOM, MESSAGE = "<room>", "<message>"
 SECRET = "a-name-that-is-told-to-members-only"
 
@@ -67,8 +66,8 @@ class Row:
     body: Any = None
     query: dict[str, str] = field(default_factory=dict)
     room: str = "c"
-    told_apart: bool = False  # documented: who is no member hears so, and not that there is no such room
-    makes: bool = False  # there is no counterpart with a room that is not there, which it would make
+    told_apart: bool = False  # documented: a stranger gets 403, not 404
+    makes: bool = False  # an unknown room has no counterpart, since the call would make it
 
 
 ITEM = {"room": ROOM, "message": MESSAGE}
@@ -195,13 +194,13 @@ def test_every_route_is_in_a_row() -> None:
 
 @pytest.fixture
 def settings(server: Server) -> Settings:
-    """Without what counts calls in the store: a refusal would be counted, too."""
+    """Without the counters of calls in the store: a refusal would be counted too."""
     return msgspec.structs.replace(_SETTINGS, redis_url=server.url, tencent_token=TOKEN, rocketchat_rate_limit=0)
 
 
 @pytest.fixture
 async def other(imkit: Imkit, settings: Settings) -> NewApp:
-    """Another app, in which there is an al, too."""
+    """Another app, with a user al of its own."""
     added = await AppRegistry(imkit.executor, client_key=settings.client_key, api_key=settings.api_key).add("other")
     await imkit.services.apps.refresh()
     return added
@@ -211,9 +210,8 @@ async def other(imkit: Imkit, settings: Settings) -> NewApp:
 async def world(imkit: Imkit) -> Imkit:
     """Rooms of al, one of each of Rocket.Chat's kinds, and the same of boss, who has left.
 
-    Ex has left all of them.
-
-    `c-al` has message `m-c-al`, and so on. Each member has read a message, and has one unread.
+    Ex has left all of them. `c-al` has message `m-c-al`, and so on. Each member has read a message
+    and has one unread.
     """
     for kind in "cpd":
         for owner in ("al", "boss"):
@@ -242,7 +240,7 @@ class Cell:
     token: str
 
     def about(self, value: Any, *, known: bool) -> Any:
-        """`value` with the room and message of others in it, or with such as are not there."""
+        """`value` with the room and message of others in it, or with unknown ones."""
         room = f"{self.row.room}-{'boss' if self.caller == OWNER_LEFT else 'al'}"
         text = msgspec.json.encode(value).decode()
         text = text.replace(ROOM, room if known else "nowhere").replace(MESSAGE, f"m-{room}" if known else "nothing")
@@ -275,9 +273,7 @@ class Cell:
         return key | ({"IM-Authorization": token} if token else {}), {}
 
     def _usersig(self) -> dict[str, str]:
-        """Of another app, of an account that is no administrator, from yesterday, under a key that
-        was replaced.
-        """
+        """Credentials of another app, of a plain account, from yesterday, under a replaced key."""
         if self.caller in (NO_CREDENTIALS, KEY_ALONE):
             return {}
         account = WITH_A_TOKEN.get(self.caller, "administrator")
@@ -307,7 +303,7 @@ class Cell:
 
 
 async def token_of(imkit: Imkit, other: NewApp, caller: str) -> str:
-    """A fresh token of the caller; "" for one who has none."""
+    """A fresh token of the caller, or "" for a caller without one."""
     if caller in WITH_A_TOKEN:
         return await imkit.sign_in(WITH_A_TOKEN[caller])
     if caller == ANOTHER_APP:
@@ -349,7 +345,7 @@ def check_refused(answer: httpx.Response, route: Route) -> None:
 
 
 async def check_writes_nothing(imkit: Imkit, ask: Callable[[], Awaitable[Any]]) -> Any:
-    """What is answered to a call that changes nothing of what is stored."""
+    """The answer to a call that changes nothing in the store."""
     before = await imkit.everything()
     answer = await ask()
     assert await imkit.everything() == before, "something was written"
@@ -371,14 +367,13 @@ async def test_a_call_is_for_those_who_may_make_it(world: Imkit, other: NewApp, 
 
 
 async def check_cell(cell: Cell, route: Route, *, origin: bool) -> None:
-    """What becomes of one call of one caller."""
+    """One call of one caller."""
     imkit, row = cell.imkit, cell.row
 
     async def ask(*, known: bool = True) -> httpx.Response:
         return await cell.call(route, known=known, origin=origin)
 
-    # A token of Rocket.Chat's dialect says by itself which app it is of: it is good there, and
-    # there only.
+    # A token in Rocket.Chat's dialect names its app itself, so it is good only there.
     elsewhere = cell.caller == ANOTHER_APP and route.dialect == "api"
     if row.kind == OPEN:
         answer = await check_writes_nothing(imkit, ask)
@@ -411,7 +406,7 @@ async def kept(imkit: Imkit) -> dict[str, bytes]:
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("event", sorted(EVENTS))
 async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp, event: str, caller: str) -> None:
-    """Over a socket the same holds as over HTTP."""
+    """Sockets follow the same rules as HTTP."""
     for content in EVENTS[event]:
         cell = Cell(world, caller, Row(IN_A_ROOM, content), await token_of(world, other, caller))
         async with AsgiSocket(world.service, "" if caller == NO_CREDENTIALS else CLIENT_KEY) as socket:
@@ -419,7 +414,7 @@ async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp,
                 introduced = await socket.call("auth2", cell.token)
                 assert introduced["RC"] == (0 if cell.is_proved else 401)
             if not cell.token:
-                # It waits until the client authenticates, and is refused when that cannot be any
+                # It waits until the client authenticates. It is refused when that cannot happen any
                 # more.
                 acks = [socket.emit(event, cell.about(content, known=known)) for known in (True, False)]
                 answers = await check_writes_nothing(world, lambda: refused_auth2(socket, acks))  # noqa: B023
@@ -434,13 +429,13 @@ async def test_an_event_is_for_those_who_may_say_it(world: Imkit, other: NewApp,
 
 
 async def refused_auth2(socket: AsgiSocket, acks: list[str]) -> list[Any]:
-    """What waited for a token is answered to a bad one."""
+    """A waiting event is answered when the token is bad."""
     socket.emit("auth2", "nonsense")
     return [await socket.ack(ack) for ack in acks]
 
 
 async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:
-    """The words of the document, which knows no 403 for it."""
+    """The answer of the document, which has no 403 for it."""
     answer = await world.as_user("eve", "PUT", "/rooms/c-al/lastRead", {"message": "m-c-al"})
     assert (answer.status_code, answer.content) == (
         404,
@@ -451,9 +446,9 @@ async def test_a_stranger_is_told_of_no_room_to_mark_read(world: Imkit) -> None:
 
 
 async def test_who_is_in_a_room_may_do_what_strangers_may_not(world: Imkit) -> None:
-    """The rows are right: what is refused above is done for the owner.
+    """The rows are right: the owner may do what is refused above.
 
-    What ends a message or a room comes last.
+    Calls that end a message or a room come last.
     """
     endings = ("send", "delete_message", "update_room", "remove_members", "delete_room", "remove_member")
     in_a_room = [(route, row) for route in ROUTES for row in ROWS[route.operation] if row.kind == IN_A_ROOM]

@@ -1,6 +1,4 @@
-"""The store's memory: it is limited, its end is told of in time, and a full store answers and
-deletes.
-"""
+"""The store's memory is limited, warnings come in time, and a full store answers and deletes."""
 
 import logging
 import os
@@ -80,9 +78,9 @@ async def filled(imkit: Imkit, nodes: list[Server]) -> AsyncIterator[Imkit]:
 
 
 async def test_a_full_store_refuses_at_once_what_needs_memory_and_says_so(filled: Imkit) -> None:
-    """In IMKit's form: 503, when to come again, and nothing was done.
+    """In IMKit's form: 503, the time of the next try, and nothing was done.
 
-    It is not tried again and again.
+    The service does not retry.
     """
     before = await filled.everything() if len(filled.executor.nodes()) == 1 else {}
     post = {"room": "garden", "sender": "al", "message": "more", "messageType": "text"}
@@ -141,7 +139,7 @@ async def test_a_full_store_lets_everything_be_deleted_and_then_heals(filled: Im
 
 
 async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, nodes: list[Server]) -> None:
-    """Who has filled it may be the one: tokens end, a key is rotated, an app is removed."""
+    """The one who filled it can be stopped: tokens end, a key is rotated, an app is removed."""
     registry: AppRegistry = filled.services.apps
     limit(nodes, 0)
     stolen = await registry.add("stolen")
@@ -167,7 +165,7 @@ async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, n
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service looks at the memory several times a second, and each answer is found anew."""
+    """The service checks the memory several times a second, and does not reuse answers."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
     monkeypatch.setattr(parts, "POLL_S", 0.1)
     monkeypatch.setattr(parts, "MEMORY_TURNS", 1)
@@ -176,7 +174,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(
     often: None, imkit: Imkit, nodes: list[Server]
 ) -> None:
-    """In what readiness says, which stays yes, and in the metrics."""
+    """In /readyz, which still says yes, and in the metrics."""
     limit_share(nodes, 0.5)
 
     async def looked() -> bool:
@@ -252,7 +250,7 @@ async def test_the_log_tells_of_it_once_and_again_every_ten_minutes(
 
 
 def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None:
-    """A worker that died leaves nothing behind."""
+    """A dead worker leaves nothing behind."""
     look = (
         "import sys; from readstate import metrics; metrics.STORE_MEMORY.set(int(sys.argv[1])); "
         "print(flush=True); sys.stdin.read()"
@@ -284,9 +282,9 @@ def test_each_worker_measures_and_the_newest_look_counts(tmp_path: Path) -> None
 
 
 def test_the_embedded_store_fills_refuses_cleanly_and_starts_again_to_be_emptied() -> None:
-    """Filled with rooms of made-up people.
+    """Filled with rooms of invented users.
 
-    Started again with even less; there deleting frees memory.
+    It starts again with even less memory. Deleting frees memory there.
     """
     with short_directory() as directory:
         keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
@@ -328,7 +326,7 @@ def room_of_many(number: int) -> dict[str, object]:
 
 
 def fill(backend: httpx.Client) -> int:
-    """Make rooms until the store is full; how many there were."""
+    """Make rooms until the store is full. Returns their number."""
     for number in range(1000):
         answer = backend.post("/rooms/", json=room_of_many(number))
         if answer.status_code != 200:
@@ -389,7 +387,7 @@ def test_without_any_of_these_files_the_system_is_asked(tmp_path: Path) -> None:
 
 
 async def test_a_full_store_that_lacks_the_functions_says_what_to_do(nodes: list[Server]) -> None:
-    """As after an upgrade: to load them needs memory."""
+    """As after an upgrade: loading them needs memory."""
     limit(nodes, 1)
     for node in nodes:
         with node.client() as client:

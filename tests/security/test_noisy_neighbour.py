@@ -1,10 +1,8 @@
-"""One user does the worst that the limits allow.
+"""One user does the worst that the limits allow, and another hardly notices.
 
-Another one, who asks for a badge 50 times a second, hardly notices.
-
-By the clock, on machines that others share, so the bounds have a floor and quiet is measured before
-and after. What a call costs is counted, without a clock, where the scripts and the limits are
-tested.
+The other asks for a badge 50 times a second. Times come from a shared machine, so the bounds have a
+floor, and a quiet phase is measured before and after. The cost of calls is counted without a clock
+in the tests of scripts and limits.
 """
 
 import asyncio
@@ -47,9 +45,9 @@ COUNTED = 200  # members; with ten tags still counted for each of them
 
 @dataclass
 class Victim:
-    """Asks for a badge 50 times a second, whether the answers come or not.
+    """Asks for a badge 50 times a second, whether answers come or not.
 
-    Times are from when it was to be asked.
+    Times begin at the planned moment.
     """
 
     url: str

@@ -1,5 +1,5 @@
-"""What one user, app, backend or address may ask: beyond it every dialect refuses in its own form,
-and nothing was done.
+"""Rate limits of users, apps, backends and addresses: beyond them every dialect refuses in its
+form, and nothing was done.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ async def test_a_refused_call_has_written_nothing(imkit: Imkit) -> None:
 
 @pytest.mark.parametrize("limits", [{"user_rate_limit": 100}])
 async def test_one_user_s_lists_of_rooms_are_bounded_whatever_they_send(imkit: Imkit) -> None:
-    """A list costs more than a badge, and more the longer it is."""
+    """A list costs more than a badge, and more if it is longer."""
     for number in range(40):
         await imkit.room(f"r{number}", "ann")
     answers = [await imkit.as_user("ann", "GET", "/rooms", params={"limit": 1}) for _ in range(60)]
@@ -103,7 +103,7 @@ async def test_one_user_s_lists_of_rooms_are_bounded_whatever_they_send(imkit: I
 async def test_who_has_their_rooms_searched_pays_for_each(
     imkit: Imkit, rocketchat: Rocketchat, method: str, call: str, given: dict[str, object]
 ) -> None:
-    """A message or a name that is not known at once costs what a list of the rooms does."""
+    """Searching a message or a name costs as much as a list of the rooms."""
     for number in range(40):
         await imkit.room(f"r{number}", "ann")
     asked = [
@@ -126,7 +126,7 @@ async def test_few_dear_calls_of_a_user_run_at_once(imkit: Imkit) -> None:
 
 @pytest.mark.parametrize("limits", [{"backend_rate_limit": RATE}])
 async def test_a_backend_has_a_rate_of_its_own(imkit: Imkit) -> None:
-    """In whose name it calls does not matter, and users are not in it."""
+    """The named user does not matter, and user limits do not apply."""
     ann = await imkit.sign_in("ann")
     answers = [await imkit.as_backend("GET", "/me/badge", user=f"u{number}") for number in range(10)]
     assert answers[-1].content == envelope("The backend asks too much at once; try again in 1 s")
@@ -149,7 +149,7 @@ async def test_badges_of_many_cost_a_backend_more(imkit: Imkit) -> None:
 
 
 async def test_each_user_pays_for_their_own_badge(imkit: Imkit) -> None:
-    """Who asks with their tokens; the backend's rate is not touched."""
+    """Badges by tokens count for the users. The backend's rate is not used."""
     tokens = [await imkit.sign_in(user) for user in ("ann", "ben")]
     key = {"IM-CLIENT-KEY": "client-key-of-the-app"}
     both = [(await imkit.call("POST", "/badges", {"tokens": tokens}, key)).status_code for _ in range(10 * RATE + 1)]
@@ -286,9 +286,9 @@ async def test_a_socket_that_signs_in_again_and_again_pays_for_it(backend: Backe
 async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_less_often(
     service: ServiceProcess, backend: Backend
 ) -> None:
-    """Each refusal costs a worker what an answer does.
+    """A refusal costs a worker as much as an answer.
 
-    The pauses have a lower bound, so this is no question of the machine's speed.
+    The pauses have a lower bound, so the machine's speed does not matter.
     """
     headers = {"IM-CLIENT-KEY": CLIENT_KEY, "IM-Authorization": await backend.token("vera")}
     refusals = 20
@@ -307,9 +307,9 @@ async def test_a_connection_that_is_refused_again_and_again_is_read_less_and_les
 
 
 async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
-    """Half a minute of them, for requests that were sent in one piece.
+    """Half a minute of refusals for requests that came in one piece.
 
-    All are answered all the same.
+    All are answered.
     """
     refused = 90
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
@@ -335,9 +335,9 @@ async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
 
 
 async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -> None:
-    """Nothing at all, until what was sent has been taken or its connections are gone.
+    """No further call, until the answers are read or their connections are gone.
 
-    Others do not feel it.
+    Others do not notice.
     """
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
     unlimited = {"user_rate_limit": 0, "address_rate_limit": 0}

@@ -1,8 +1,7 @@
-"""Every key is replaced under load, by the steps of docs/keys.md, and not one call fails.
+"""Every key is replaced under load, by the steps of docs/keys.md, and no call fails.
 
-Two services on one store are restarted one after the other, while a backend and its users call all
-the time through whichever answers, as behind a load balancer: what finds a service stopped goes to
-the other one.
+Two services on one store are restarted in turn. A backend and its users call all the time, as
+behind a load balancer: a call that finds a service stopped goes to the other one.
 """
 
 import asyncio
@@ -44,9 +43,9 @@ class Pair:
         await asyncio.gather(*(asyncio.to_thread(process.start) for process in self._processes))
 
     async def change(self, **keys: str) -> None:
-        """Restart one after the other with `keys`, "" for one that is no longer set.
+        """Restart one after the other with `keys`; "" removes one.
 
-        None of them ever warns of the other.
+        Neither ever warns of the other.
         """
         self.keys |= keys
         for number, process in enumerate(self._processes):
@@ -63,7 +62,7 @@ class Pair:
         assert [line for line in lines if not any(words in line for words in expected)] == []
 
     async def command(self, *arguments: str) -> str:
-        """The last word of what `readstate ARGUMENTS` prints: the key of the last app."""
+        """The last word of the output of `readstate ARGUMENTS`: the key of the last app."""
         settings = self._fixed | {"data_dir": self._directory / "command"}
         run = await asyncio.to_thread(run_command, *arguments, settings=settings)
         assert run.returncode == 0, run.stderr
@@ -86,7 +85,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Callers call while the block runs; then all of it is looked at."""
+        """Callers call while the block runs. Then all answers are checked."""
         async with httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=None)) as client:
             await self._sign_all_in(client)
             executors = [asyncio.create_task(self._call_on(client, number)) for number in range(AT_ONCE)]
@@ -127,7 +126,7 @@ class Load:
     async def _call(
         self, client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str], body: object = None
     ) -> httpx.Response | None:
-        """The answer of one service or, when that is not there, of the other.
+        """The answer of one service, or of the other when the first is stopped.
 
         In turn, so that both are asked all the time.
         """
@@ -163,7 +162,7 @@ async def pair(directory: Path, server: Server) -> AsyncIterator[Pair]:
 
 
 async def statuses(pair: Pair, headers: dict[str, str]) -> list[int]:
-    """What both services answer to the credentials."""
+    """The answers of both services to the credentials."""
     async with httpx.AsyncClient() as client:
         return [(await client.get(f"{url}/me/badge", headers=headers)).status_code for url in pair.urls]
 
@@ -180,8 +179,9 @@ async def test_the_api_key_and_the_client_key_are_replaced_without_a_failed_call
 
 
 async def test_the_token_secret_is_replaced_without_a_failed_call(pair: Pair) -> None:
-    """First every service accepts the new one, then they sign with it, and when the last token of
-    the old one has ended that goes.
+    """First every service accepts the new secret, then they sign with it.
+
+    The old one goes when its last token has ended.
     """
     before, new = pair.keys["token_secret"], fresh()
     load = Load(pair.urls, api_key=pair.keys["api_key"], client_key=pair.keys["client_key"])
@@ -195,7 +195,7 @@ async def test_the_token_secret_is_replaced_without_a_failed_call(pair: Pair) ->
 
 
 async def test_an_app_s_api_key_is_rotated_without_a_failed_call(pair: Pair) -> None:
-    """Without a restart. The old one is good until it was to end, or until the next rotation."""
+    """No restart is needed. The old key is good until its end or the next rotation."""
     old = await pair.command("apps", "add", "acme")
     await answered(pair, old, 200)
     load = Load(pair.urls, api_key=old, client_key=await pair.command("apps", "list"))

@@ -1,8 +1,6 @@
-"""Calls that schemathesis makes from the OpenAPI document, in all dialects and with the credentials
-of each: none is a failure of ours.
+"""Calls by schemathesis from the OpenAPI document, in all dialects: none makes the service fail.
 
-Whether the answers are as documented is asked beside the tests of each dialect. Here a real service
-answers, and its log is looked at.
+The tests of each dialect check the answers. This one checks the log of a real service.
 """
 
 import time
@@ -49,7 +47,7 @@ def service() -> Iterator[ServiceProcess]:
 
 
 def credentials(service: ServiceProcess, path: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Headers and parameters of somebody who may make a call."""
+    """Headers and parameters of a caller with the right to call."""
     if path.startswith("/v4/"):
         return {}, {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}
     if path.startswith("/tencent/"):

@@ -42,7 +42,7 @@ redis.register_function("foreign", busy)
 
 @pytest.fixture
 def nodes(nodes: list[Server]) -> Iterator[list[Server]]:
-    """They say soon that they are busy, and have scripts that are slow."""
+    """They report soon that they are busy, and have slow scripts."""
     for node in nodes:
         with node.client() as client:
             client.config_set("busy-reply-threshold", 200)
@@ -58,14 +58,14 @@ def nodes(nodes: list[Server]) -> Iterator[list[Server]]:
 async def running(
     nodes: list[Server], settings: Settings, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Imkit]:
-    """A service on these servers. What it answers to operators is found anew each time."""
+    """A service on these servers. Its answers to operators are not reused."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
     async with in_process(msgspec.structs.replace(settings, redis_url=nodes[0].url)) as running:
         yield running
 
 
 def node_of(nodes: list[Server], key: str) -> Server:
-    """The one that has `key`: the others refuse to say anything of it."""
+    """The node that has `key`. The others refuse commands about it."""
     for node in nodes:
         with node.client() as client, contextlib.suppress(redis.ResponseError):
             client.exists(key)
@@ -74,10 +74,10 @@ def node_of(nodes: list[Server], key: str) -> Server:
 
 
 async def called_elsewhere(node: Server, function: str, *arguments: object) -> Any:
-    """What a client that is none of ours hears."""
+    """The answer to a client of another program."""
 
     def call() -> Any:
-        # One that waits for as long as it takes, and says everything once.
+        # A log handler for every line.
         with redis.Redis.from_url(node.url, socket_timeout=None, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return client.fcall(function, 1, KEY, *arguments)
@@ -99,7 +99,10 @@ async def killed(running: Imkit, script: str) -> float:
 async def test_an_endless_script_of_whomever_is_ended_and_the_service_goes_on(
     running: Imkit, nodes: list[Server], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its caller may be a process that is gone. Who asks meanwhile waits, and is answered."""
+    """Its caller may be gone.
+
+    Other callers wait, and are answered.
+    """
     await running.sign_in("al")
     node, before = node_of(nodes, KEY), await killed(running, "endless")
     caplog.clear()
@@ -114,7 +117,7 @@ async def test_an_endless_script_of_whomever_is_ended_and_the_service_goes_on(
 
 
 async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done(nodes: list[Server]) -> None:
-    """Whether it writes or not: one that has written is not ended."""
+    """Also when it wrote before: a script that has written is not ended."""
     executor = await connect(nodes[0].url)
     endless = Script(
         name="endless",
@@ -158,7 +161,7 @@ async def test_a_script_that_has_written_is_left_to_end_and_readiness_says_why(
 
 
 async def test_a_script_of_somebody_else_is_left_alone(running: Imkit, nodes: list[Server]) -> None:
-    """Whose functions do not begin with our prefix: the server has other users."""
+    """Its functions have another prefix: the server has other users."""
     node = node_of(nodes, KEY)
     calling = asyncio.create_task(called_elsewhere(node, "foreign", "1.5"))
     while not calling.done():

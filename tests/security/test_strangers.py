@@ -1,5 +1,5 @@
-"""Who has no valid credentials costs little, is slowed down by address, and takes neither
-connections nor sockets from others.
+"""Callers without valid credentials cost little, are slowed down by address, and take no
+connections or sockets from others.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ AS_BACKEND = f"IM-API-KEY: {API_KEY}\r\nIM-CLIENT-ID: ann\r\n"
 
 @pytest.fixture
 def limits() -> dict[str, int]:
-    """What a test sets."""
+    """The limits of a test."""
     return {}
 
 
@@ -49,7 +49,7 @@ def settings(settings: Settings, limits: dict[str, int]) -> Settings:
 
 
 async def test_wrong_tokens_are_refused_without_asking_the_store_and_good_ones_are_not(imkit: Imkit) -> None:
-    """By address: 3,573 a second could be tried before."""
+    """They are counted by address. Before, 3,573 could be tried in a second."""
     good = await imkit.sign_in("ann")
 
     async def status(token: str) -> int:
@@ -69,7 +69,7 @@ async def test_wrong_tokens_are_refused_without_asking_the_store_and_good_ones_a
 
 @pytest.mark.parametrize("way", ["api key", "client key", "rocketchat", "rocketchat login", "usersig", "callback"])
 async def test_every_kind_of_wrong_credentials_counts(imkit: Imkit, way: str) -> None:
-    """All in one count of their address, so that no dialect is a way around another's."""
+    """All count for their address, so no dialect is a way around another's limit."""
     token = await imkit.sign_in("ann")
     tencent, sender = Tencent(imkit), tencent_callbacks.Tencent(imkit)
 
@@ -110,7 +110,7 @@ async def test_every_kind_of_wrong_credentials_counts(imkit: Imkit, way: str) ->
         "GET", "/me", headers={"IM-CLIENT-KEY": "client-key-of-the-app", "IM-Authorization": "a-guess"}
     )
     assert other.status_code == 429
-    # Whoever is known still passes.
+    # Known callers still pass.
     assert (await imkit.as_user("ann", "GET", "/me")).status_code == 200
     assert (await tencent.call("openim/get_c2c_unread_msg_num", {"To_Account": "ann"})).json()["ErrorCode"] == 0
     assert (await sender.send("Nothing.Known")).status_code == 200
@@ -218,7 +218,7 @@ def test_a_request_has_at_most_128_headers(service: ServiceProcess) -> None:
 
 
 def test_a_body_comes_in_at_most_4096_pieces(service: ServiceProcess) -> None:
-    """Each is a turn of the parser. Refused before the rest is read."""
+    """Each is a turn of the parser. It is refused before the rest is read."""
     head = f"POST /messages HTTP/1.1\r\nHost: x\r\n{AS_BACKEND}Transfer-Encoding: chunked\r\n\r\n".encode()
     assert answer_to(service.url, head + b"1\r\n \r\n" * MAX_PIECES + b"0\r\n\r\n")[0] == 400
     refused = (400, "A body must come in at most 4096 pieces.")
@@ -265,7 +265,7 @@ def test_a_path_has_room_for_two_ids(service: ServiceProcess) -> None:
     ["", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"],
 )
 def test_a_handshake_has_few_parameters(service: ServiceProcess, upgrade: str) -> None:
-    """Reading them costs time in proportion to their number, from any sender."""
+    """Reading them takes time for each one, from any sender."""
     connection = "Connection: Upgrade\r\n" if upgrade else "Connection: close\r\n"
     target = "/socket.io/?EIO=4&transport=" + ("websocket" if upgrade else "polling")
     status, text = answer_to(service.url, f"GET {target}{'&a=b' * 40} HTTP/1.1\r\nHost: x\r\n{connection}{upgrade}\r\n")
@@ -273,12 +273,12 @@ def test_a_handshake_has_few_parameters(service: ServiceProcess, upgrade: str) -
 
 
 def worker_of(service: ServiceProcess) -> int:
-    """The process that serves: of all children, the one that has used most time."""
+    """The worker: the child with the most CPU time."""
     return max(children_of(service.pid), key=cpu_ms)
 
 
 def cpu_ms(pid: int) -> float:
-    """What a process has used of a processor (Linux counts it in hundredths of a second)."""
+    """CPU time of a process (Linux counts in hundredths of a second)."""
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * 10.0
@@ -324,7 +324,7 @@ HEAVY: dict[str, Callable[[], bytes]] = {
 def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(
     service: ServiceProcess, request_of: Callable[[], bytes]
 ) -> None:
-    """By the time that its process has used, which another's load does not change.
+    """By the CPU time of its process, which other load does not change.
 
     The best of three rounds.
     """
@@ -343,7 +343,7 @@ def test_no_request_of_a_stranger_holds_a_worker_for_20_ms(
 
 @pytest.mark.parametrize("close", ["", "Connection: close\r\n"], ids=["kept", "closed"])
 def test_a_body_far_too_large_is_refused_with_an_answer_that_can_be_read(service: ServiceProcess, close: str) -> None:
-    """While the client is still sending. It saw a reset before."""
+    """The client is still sending. Before, it saw a reset."""
     size = 3_000_000
     head = f"POST /messages HTTP/1.1\r\nHost: x\r\n{close}{AS_BACKEND}Content-Length: {size}\r\n\r\n"
     for _ in range(20):
@@ -393,7 +393,10 @@ def test_a_client_s_word_for_its_address_counts_for_nothing() -> None:
 
 
 def test_a_trusted_proxy_tells_the_address_of_its_clients() -> None:
-    """The last one that no trusted proxy has: what a client wrote itself stands in front of it."""
+    """The last address that is no trusted proxy.
+
+    Addresses that a client wrote itself stand before it.
+    """
     with serving(trusted_proxies="127.0.0.0/8, ::1") as service:
         assert wrong_tokens(service, MISSES_AT_ONCE, "198.51.100.1") == [401] * MISSES_AT_ONCE
         assert 429 in wrong_tokens(service, 4, "198.51.100.1")
@@ -414,7 +417,7 @@ def test_proxies_are_checked_at_start(wrong: str, tmp_path: Path) -> None:
 
 
 async def test_an_address_has_so_many_sockets_of_both_kinds(caplog: pytest.LogCaptureFixture) -> None:
-    """More are refused, others are not, and one that ends makes room."""
+    """Further ones are refused, other addresses are not, and one that ends makes room."""
     with serving(address_socket_limit=4, trusted_proxies="127.0.0.1") as service:
         async with Backend(service.url) as backend, contextlib.AsyncExitStack() as stack:
             here, elsewhere = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": "198.51.100.2"}
@@ -446,9 +449,9 @@ async def test_an_address_has_so_many_sockets_of_both_kinds(caplog: pytest.LogCa
 
 
 def test_one_address_does_not_take_all_connections() -> None:
-    """Twice as many as sockets.
+    """It may have twice as many connections as sockets.
 
-    Those that are there are served on, and what has gone makes room.
+    Existing ones are served, and a closed one makes room.
     """
     with serving(address_socket_limit=10) as service:
         held = [connect(service.url) for _ in range(20)]

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, made with the openssl command."""
+"""A private certificate authority, made with the openssl command."""
 
 import subprocess
 from pathlib import Path

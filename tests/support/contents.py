@@ -1,4 +1,4 @@
-"""What is stored for an app, byte for byte: the witness that a refusal wrote nothing."""
+"""The stored bytes of an app, to check that a refusal wrote nothing."""
 
 from collections.abc import Awaitable
 from typing import Any

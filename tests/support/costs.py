@@ -1,7 +1,7 @@
-"""What scripts cost, counted without a clock: the commands that they run, and the turns of their
-loops.
+"""The cost of scripts, counted without a clock: their commands and the turns of their loops.
 
-A header says it as `-- Cost       commands <= 9 + 4 * members, turns <= members` (see service/readstate/store/scripts.py).
+A header says it as `-- Cost commands <= 9 + 4 * members, turns <= members` (see
+service/readstate/store/scripts.py).
 """
 
 import hashlib
@@ -32,9 +32,9 @@ class Cost(Struct, frozen=True, order=True):
 
 
 def allowed(header: str, sizes: Mapping[str, int]) -> Cost:
-    """What a script's header allows for these sizes.
+    """The cost that a script's header allows for these sizes.
 
-    Raises AssertionError when it says nothing or names something else.
+    Raises AssertionError when it has none or names unknown sizes.
     """
     formula = FORMULA.search(header)
     assert formula is not None, "the header has no line `-- Cost       commands <= ..., turns <= ...`"
@@ -96,7 +96,7 @@ class Counting:
         executor.call_each = self._each  # type: ignore[method-assign]
 
     async def of(self, script: str, work: Awaitable[Any]) -> Any:
-        """What `work` gives; every run of `script` in it is counted."""
+        """The result of `work`. Every run of `script` in it is counted."""
         self._script = script
         try:
             return await work

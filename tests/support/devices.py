@@ -187,7 +187,7 @@ async def device(backend: Backend, user: str = "", *, encoding: str = "", **conn
 
 
 def faults(process: ServiceProcess) -> list[str]:
-    """Lines of the service's log that report something unexpected."""
+    """Lines of the service's log about faults."""
     return [
         line for line in process.logged if '"level": "error"' in line or "Traceback" in line or '"traceback"' in line
     ]

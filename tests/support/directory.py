@@ -1,6 +1,4 @@
-"""Users and tokens in memory, and apps that a test changes at will: what tokens need, without a
-server.
-"""
+"""Users, tokens and apps in memory, so that tests of tokens need no server."""
 
 from collections.abc import Mapping, Sequence
 

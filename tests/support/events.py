@@ -1,4 +1,4 @@
-"""Events as the scripts write them, without a room that was read."""
+"""Events as scripts write them, without a read of a room."""
 
 import asyncio
 import itertools
@@ -58,9 +58,7 @@ async def write(executor: Executor, shard: int, entry: bytes, app: str) -> None:
 
 
 async def cleared(executor: Executor) -> None:
-    """Forget every event, deliverer and dead letter: unlike rooms, these are the same for all tests
-    on a server.
-    """
+    """Delete every event, deliverer and dead letter: all tests on a server share them."""
     for shard in range(EVENT_SHARDS):
         key = Keys.events(shard)
         await executor.command("DEL", key, *(f"{key}:{part}" for part in "qtdxh"), key=key)

@@ -1,9 +1,8 @@
-"""A checker of histories: could every answer have been right at some instant between the question
-and the answer?
+"""A checker of histories: could every answer have been right at some instant of its call?
 
-A history is what clients saw: calls with the times at which they began and ended. Nothing else is
-known of the order of things, except, afterwards, the order of the messages in each room. From that
-follow, for every instant, bounds on every head and every cursor.
+A history is the calls of clients, with the times at which they began and ended, and afterwards the
+order of the messages in each room. Bounds on every head and cursor at every instant follow from
+that.
 """
 
 from bisect import bisect_left, bisect_right
@@ -34,9 +33,7 @@ class Call:
 
 @dataclass
 class Steps:
-    """A number that only rises, of which each rise happened at some time between an earliest and a
-    latest instant.
-    """
+    """A number that only rises. Each rise happened between an earliest and a latest instant."""
 
     rises: list[tuple[float, float, int]] = field(default_factory=list)  # earliest, latest, value from then on
 
@@ -46,14 +43,14 @@ class Steps:
         self._latest, self._lowest = running_maximum(by_latest)
 
     def at_least(self, instant: float) -> int:
-        """What it was at the least, at that instant."""
+        """Its lowest possible value at that instant."""
         return self._lowest[bisect_left(self._latest, instant)]
 
     def at_most(self, instant: float) -> int:
         return self._highest[bisect_right(self._earliest, instant)]
 
     def can_be(self, value: int, began: float, ended: float) -> tuple[float, float]:
-        """Between which instants of a call it can have had this value.
+        """The span of a call in which it can have had this value.
 
         An empty span when it cannot.
         """
@@ -117,14 +114,14 @@ class Checker:
         return self.violations
 
     def final_badge(self, user: str) -> int:
-        """What is unread when everything is over."""
+        """The unread messages at the end."""
         forever = float("inf")
         return sum(
             self._heads[room].at_least(forever) - self._cursor(user, room).at_least(forever) for room in self._rooms
         )
 
     def _place_posts(self, order: Mapping[str, Sequence[str]]) -> None:
-        """A message came after the one before it in its room, and before the one after it."""
+        """A message came after its predecessor in the room and before its successor."""
         posts = {(call.room, call.message): call for call in self._history if call.kind == "post"}
         for room, messages in order.items():
             earliest = [posts[room, message].began for message in messages]
@@ -151,9 +148,7 @@ class Checker:
         return self._cursors.get((user, room), self._nothing)
 
     def _check_cursor(self, call: Call) -> None:
-        """It is one that somebody had asked for by then, not below the own question nor below what
-        was answered before.
-        """
+        """A read was asked for by then, and is at least the own question and the answer before."""
         answered = self._seq[call.room, call.cursor]
         if answered < self._seq[call.room, call.message]:
             self._wrong(call, "the cursor is before what it was just asked to reach")
@@ -201,9 +196,7 @@ class Checker:
             yield low, high
 
     def _reached(self, call: Call, room: str, instant: float) -> int:
-        """Where the user's cursor was at the least when the badge was counted: not before the
-        reading that the call itself did.
-        """
+        """The lowest possible cursor when the badge was counted: not before the call's own read."""
         reached = self._cursor(call.user, room).at_least(instant)
         return max(reached, self._seq[room, call.cursor]) if room == call.room else reached
 

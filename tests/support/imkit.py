@@ -1,4 +1,4 @@
-"""An IMKit backend and its users, in few words: who calls, what, and what comes back."""
+"""An IMKit backend and its users in short calls."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ class Imkit:
 
     @property
     def services(self) -> Any:
-        """What the handlers of the service work with, with all that the protocols do not show."""
+        """The services of the handlers, with all that the protocols hide."""
         return self.service.parts.services
 
     def noun_of(self, operation: str) -> Any:
@@ -139,9 +139,9 @@ class Imkit:
         )
 
     async def everything(self) -> dict[str, bytes]:
-        """Every key and what it holds, to see that nothing was written.
+        """Every key with its value, to check that nothing was written.
 
-        Left out is what workers note of themselves all the time.
+        Left out are the notes that workers write all the time.
         """
         keys = sorted(set(await self.executor.command("KEYS", "*", key="")) - {Keys.workers.encode()})
         held = await asyncio.gather(*(self.executor.command("DUMP", key, key=key.decode()) for key in keys))

@@ -1,6 +1,4 @@
-"""The service as its own process, started as a person would start it, and seen only from
-outside.
-"""
+"""The service as a process, started as an operator does and seen from outside."""
 
 import os
 import re
@@ -84,9 +82,9 @@ class ServiceProcess:
         return self._announcement(r"API key\s+(\S+)$")
 
     def start(self) -> None:
-        """Start it and return when it has announced that it is ready.
+        """Start it and wait until it announces that it is ready.
 
-        Fails with its own words if it does not get there.
+        Fails with its own words when it does not.
         """
         self.launch()
         if not self._announced.wait(READY_S) or self._process is None:

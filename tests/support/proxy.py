@@ -35,7 +35,7 @@ class CuttingProxy:
         self._replies_left = count
 
     def never_cut(self) -> None:
-        """Take back what was asked for and has not happened yet."""
+        """Cancel a cut that has not happened."""
         self._requests_left = self._replies_left = None
 
     def cut_now(self) -> None:
@@ -44,7 +44,7 @@ class CuttingProxy:
             writer.transport.abort()
 
     def slip_in(self, data: bytes) -> None:
-        """Send every client something that the server has not said."""
+        """Send every client bytes that the server has not sent."""
         for writer in self._clients & self._open:
             writer.write(data)
 
@@ -59,7 +59,7 @@ class CuttingProxy:
                 asyncio.create_task(self._pass(server_reader, writer, "_replies_left")),
             }
             await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
-            # What was let through is delivered before the connection ends.
+            # Bytes that were let through are delivered before the connection ends.
             for end in ends:
                 end.close()
             self._open -= ends

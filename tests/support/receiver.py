@@ -1,6 +1,4 @@
-"""A receiver of webhooks: a real HTTP server on the loopback that records what it is sent and
-behaves as badly as it is told to.
-"""
+"""A receiver of webhooks: a real HTTP server that records requests and misbehaves as told."""
 
 import asyncio
 import json
@@ -34,9 +32,9 @@ class Call:
 
 @dataclass
 class Reply:
-    """What is answered.
+    """The answer.
 
-    `how` is "" or one of the ways to misbehave (then with this status, where there is one).
+    `how` is "" or a way to misbehave, with this status where there is one.
     """
 
     status: int = 200
@@ -101,7 +99,7 @@ class _Connection(asyncio.Protocol):
         self._streaming: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are transports by what they do only
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are no subclasses
         self._receiver.connections += 1
         self._receiver._open.add(self)
 

@@ -1,4 +1,4 @@
-"""Users of the Rocket.Chat dialect, in few words: who calls, what, and what comes back."""
+"""Users of the Rocket.Chat dialect in short calls."""
 
 import re
 from typing import Any
@@ -47,7 +47,7 @@ class Rocketchat:
         return found
 
     async def readers(self, user: str, message: str, **query: Any) -> list[str]:
-        """Who has read a message, in the order of the answer."""
+        """The readers of a message, in the order of the answer."""
         answer = await self.get(user, "chat.getMessageReadReceipts", messageId=message, **query)
         assert answer.status_code == 200, answer.text
         return [receipt["userId"] for receipt in answer.json()["receipts"]]

@@ -1,6 +1,6 @@
-"""Workers whose every call to the store waits until a scheduler lets it go.
+"""Workers whose calls to the store wait for a scheduler.
 
-So a test decides in which order the scripts of concurrent operations run, and where a worker dies,
+A test decides in which order the scripts of concurrent operations run, and where a worker dies,
 without any timing.
 """
 
@@ -70,7 +70,7 @@ class SteppedExecutor:
 
 @dataclass
 class Worker:
-    """One operation on a store of its own, as if in a process of its own."""
+    """One operation with a store of its own, as in its own process."""
 
     method: str
     arguments: dict[str, Any]
@@ -100,7 +100,7 @@ class Worker:
         return reply
 
     async def die(self) -> None:
-        """Whatever the worker has not called yet never will be."""
+        """The worker makes no further calls."""
         acks = self.store.outbox._acks if isinstance(self.store.outbox, SplitPlan) else ()
         for task in (self.task, *acks):
             task.cancel()

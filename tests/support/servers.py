@@ -1,7 +1,7 @@
 """Real servers for the tests: one Valkey on a unix socket, and a cluster of three primaries, from
-the binary that we ship.
+the bundled binary.
 
-Their parent is the test process: when it dies, however it dies, so do they.
+Their parent is the test process. They die with it.
 """
 
 import ctypes
@@ -49,9 +49,9 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs between fork and exec, so that the kernel ends it with its parent.
+    """Run in a child between fork and exec: the kernel ends it with its parent.
 
-    Only Linux has such a thing.
+    Only Linux can do this.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -104,7 +104,7 @@ class Server:
         wait_until_now(self._answers, f"{self.url} to answer", timeout_s=_START_S)
 
     def stop(self) -> None:
-        """End it in an orderly way: what it was told is in the append-only file."""
+        """End it in an orderly way: its data are in the append-only file."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -145,8 +145,7 @@ class Server:
         options += ["--busy-reply-threshold", "1000"]
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        # The time-out is generous because a machine busy with other tests must not look like a dead
-        # node.
+        # The time-out is long, because a busy machine must not look like a dead node.
         options += [
             "--bind",
             self.host,

@@ -1,6 +1,4 @@
-"""A Tencent IM backend, in few words: what it signs and calls, and what happened before in its
-conversations and groups.
-"""
+"""A Tencent IM backend: its signatures, its calls, and its conversations and groups."""
 
 from typing import Any
 
@@ -81,20 +79,20 @@ class Tencent:
             await self.read_state.messages.post(app=APP, room=group, sender=sender, message=message_of_seq(seq))
 
     async def unread(self, room: str, account: str) -> int:
-        """What an account has not read of a room."""
+        """The unread messages of an account in a room."""
         me = (await self.read_state.rooms.room(app=APP, room=room, user=account)).me
         assert me is not None, f"{account} is not in {room}"
         return int(me.unread)
 
     async def unread_of(self, account: str, peer: str) -> int:
-        """What an account has not read of a conversation."""
+        """The unread messages of an account in a conversation."""
         return await self.unread(direct_room(account, peer), account)
 
 
 def said(answer: httpx.Response) -> dict[str, Any]:
     """The answer's fields.
 
-    Whatever it says, it has status 200, names the request and agrees with itself.
+    Every answer has status 200, names the request and agrees with itself.
     """
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json; charset=utf-8"

@@ -1,4 +1,4 @@
-"""Tencent IM as the sender of callbacks: each as its documentation shows it, signed as it signs."""
+"""Tencent IM as the sender of callbacks, in the form and with the signature of its documentation."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ class Tencent:
         )
 
     def url(self, command: str, **query: Any) -> dict[str, Any]:
-        """What Tencent appends to the address."""
+        """The query that Tencent appends to the address."""
         now = str(int(time.time()))
         params = {
             "SdkAppid": SDKAPPID,
@@ -64,7 +64,7 @@ class Tencent:
         return {name: value for name, value in params.items() if value is not None}
 
     async def tell(self, *callbacks: Callback) -> None:
-        """Send callbacks, each of which is acknowledged."""
+        """Send callbacks, and check that each is acknowledged."""
         for command, body in callbacks:
             answer = await self.send(command, body)
             assert (answer.status_code, answer.content) == (200, OK), (command, answer.text)
@@ -74,7 +74,7 @@ class Tencent:
         return self.imkit.services  # type: ignore[no-any-return]
 
     async def badges(self, *users: str) -> dict[str, int]:
-        """Everybody's unread messages over all rooms, as IMKit's clients ask for them."""
+        """The unread messages of users over all rooms, as IMKit shows them."""
         return {user: await self.imkit.badge(user) for user in users}
 
     async def unread(self, user: str, room: str) -> int:

@@ -1,6 +1,4 @@
-"""The benchmark measures what it says: distinct forward moves, honest percentiles, losses in the
-right direction.
-"""
+"""The benchmark measures what it says: new forward moves, honest percentiles, real losses."""
 
 import json
 import shutil
@@ -76,7 +74,7 @@ def test_a_population_is_the_same_in_every_run_and_apart_from_others() -> None:
 
 
 def test_no_call_of_a_walk_is_sent_twice(tmp_path: Path) -> None:
-    """Each is a forward move: by somebody in a room where this message was not read yet."""
+    """Each is a forward move: a member reads a message that they had not read."""
     people = Population(SMALL)
     call_file = CallFile(
         tmp_path / "call_file", single_reads(people, {user: f"token-{user}" for user in people.users}), "key"
@@ -114,7 +112,7 @@ def test_a_call_in_bulk_names_every_room_of_its_user_once(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_wrk_goes_on_where_it_ended(tmp_path: Path) -> None:
-    """Against the no-op application, which is all that this needs."""
+    """Against the no-op application, which is enough here."""
     call_file = CallFile(tmp_path / "call_file", [("PUT", "/rooms/r/lastRead", "token", '{"message":"@"}')] * 10, "key")
     with http_server("noop", {}, 0) as server:
         found = drive(server, call_file, 1)
@@ -159,9 +157,9 @@ def test_wrk_sends_what_locust_sends(tmp_path: Path) -> None:
 
 
 def test_open_arrivals_count_what_was_refused_and_what_was_not_answered(tmp_path: Path) -> None:
-    """Some calls are refused, for some the connection is closed.
+    """Some calls are refused, and some connections are closed.
 
-    All others go on, and each is counted once.
+    The others go on, and each call is counted once.
     """
 
     class Answering(socketserver.BaseRequestHandler):
@@ -304,7 +302,7 @@ def test_lines_rise_with_their_values_on_a_logarithmic_scale() -> None:
 
 
 def test_what_others_took_is_told_from_what_we_took() -> None:
-    """A second of our own work, most of it in a child."""
+    """A second of own work, most of it in a child."""
     account = CpuAccount()
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.8: pass"], check=True)
     all_cores_s = account.elapsed_s * cores()
@@ -341,7 +339,7 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> None:
-    """Results, refusals, and a server that has forgotten the scripts."""
+    """Results, refusals, and a server that has lost the scripts."""
     executor = PoolExecutor(server.url)
     try:
         store = redis_store(executor)
@@ -378,7 +376,7 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
 @pytest.mark.full
 @pytest.mark.parametrize("row", list(ROWS))
 def test_every_row_can_be_measured(row: str) -> None:
-    """For a moment each, on the smallest of worlds: the figures mean nothing, but each is one."""
+    """Each runs for a moment in the smallest world. The figures mean nothing, but there is one."""
     with Bench(TINY) as bench:
         outcome = ROWS[row](bench)
     if outcome.reached is None:

@@ -82,8 +82,8 @@ async def test_many_at_the_same_time_are_no_more(world: World) -> None:
 
 
 async def test_good_tokens_pass_however_many_wrong_ones_their_address_has(world: World) -> None:
-    """One that was issued here, and one that was good here before, also after it has been forgotten
-    for the moment.
+    """A token that was issued here, and one that was good here before, even if the cache has
+    dropped it.
     """
     await world.bind("ann", "custom-token-of-ann")
     issued = await world.tokens.issue(app="a", user="ben")
@@ -107,7 +107,7 @@ async def test_a_good_token_counts_as_no_miss(world: World) -> None:
 
 
 async def test_a_token_that_has_ended_counts_as_no_miss(world: World) -> None:
-    """Its client has to hear that it needs a new one, and had a good one once."""
+    """Its client must learn that it needs a new one. It had a good one once."""
     await world.directory.upsert_user(app="a", user="ann", profile={})
     issued = await world.tokens.issue(app="a", user="ann")
     await world.tokens.revoke(app="a", user="ann", token=issued.token)
@@ -117,7 +117,7 @@ async def test_a_token_that_has_ended_counts_as_no_miss(world: World) -> None:
 
 
 async def guess(world: World) -> None:
-    """Have the app be guessed at, from many addresses."""
+    """Guess tokens of the app from many addresses."""
     for number in range(APP_MISSES_AT_ONCE + 10):
         await world.miss(1, f"guessing-{number}")
 
@@ -164,7 +164,10 @@ async def test_a_store_that_does_not_answer_makes_no_token_wrong(world: World, m
 
 
 async def test_an_app_that_is_guessed_at_is_slower_for_unknown_tokens_and_refuses_none(world: World) -> None:
-    """From any number of addresses. No user is locked out, and known tokens are not slower."""
+    """From any number of addresses.
+
+    No user is locked out, and known tokens are not slowed down.
+    """
     await world.bind("ann", "custom-token-of-ann")
     await world.bind("ben", "custom-token-of-ben")
     assert await world.user("custom-token-of-ann") == "ann"

@@ -1,4 +1,4 @@
-"""The deliverer beside the workers: what its keeper does when it cannot be started."""
+"""The deliverer beside the workers, when it cannot be started."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""What is written in one turn of the event loop leaves in one write, in order, and before the end.
+"""Writes of one turn of the event loop leave together, in order, and before the end.
 
-Nobody is waited for for ever.
+No client is waited for forever.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def test_head_and_body_are_one_write_and_later_answers_another() -> None:
 
 
 async def test_closing_sends_what_was_written_first() -> None:
-    """And nothing is sent after it."""
+    """Nothing is sent after it."""
     inner = Recording()
     transport = GatheringTransport(inner, asyncio.get_running_loop())
     transport.write(b"bye")
@@ -83,9 +83,9 @@ async def test_everything_else_is_the_real_transport() -> None:
     ],
 )
 async def test_an_answer_is_what_uvicorn_would_make_of_it(reply: Reply, keep_alive: bool, method: str) -> None:
-    """To the byte, but for the order of the headers.
+    """Equal bytes, but for the order of the headers.
 
-    And the connection goes on or ends as it would.
+    And the connection goes on or ends in the same way.
     """
     seen = []
     for kind in (RequestResponseCycle, Cycle):
@@ -191,7 +191,7 @@ def test_who_takes_an_answer_slowly_gets_it_whole(address: tuple[str, int]) -> N
 def test_who_waits_for_a_late_answer_gets_it(address: tuple[str, int]) -> None:
     """As long-polling clients do.
 
-    And a client that goes on asking is not cut off, however long its connection lives.
+    A client that goes on asking is not cut off, however long its connection lives.
     """
     with socket.create_connection(address, timeout=PATIENCE_S * 10) as connection:
         for path in ("/late", "/", "/", "/", "/", "/"):

@@ -1,6 +1,4 @@
-"""The load test's book of notices finds everything that does not arrive exactly once and in
-order.
-"""
+"""The load test's ledger finds every notice that does not arrive exactly once and in order."""
 
 import pytest
 
@@ -96,7 +94,7 @@ def test_who_comes_later_is_owed_nothing_of_before() -> None:
 
 @pytest.mark.parametrize("hears", [True, False])
 def test_who_comes_while_a_post_is_under_way_is_owed_nothing_of_it(hears: bool) -> None:
-    """Its id comes with the answer: the notice may have gone out before they listened, or after."""
+    """Its id comes with the answer. The notice may have come before they listened, or after."""
     ledger = a_ledger("l1")
     ledger.arrive("l1", ONE, 10.1)
     ledger.listen("l2", ["room"], 10.2)

@@ -5,11 +5,11 @@ from tests.mutants.mutations import MUTATIONS
 
 
 def test_every_mutation_fits_the_scripts_as_they_are() -> None:
-    """Its old text occurs exactly once; one that rots would count as killed or hide."""
+    """Its old text occurs exactly once. A stale one would count as killed, or never apply."""
     assert misfits(MUTATIONS) == []
 
 
 def test_no_mutation_is_listed_twice_or_changes_nothing() -> None:
-    """So the number of them means something."""
+    """Otherwise their number would mean nothing."""
     assert len(set(MUTATIONS)) == len(MUTATIONS) >= 30
     assert all(mutation.old != mutation.new for mutation in MUTATIONS)

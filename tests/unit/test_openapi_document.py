@@ -1,7 +1,6 @@
-"""The document at /schema says what everything is: no operation and no field without words, no body
-without an example.
+"""Every operation and field at /schema is described, and every body has an example.
 
-What is missing is listed by its name; the words belong into the `vocabulary` of the dialect.
+Missing words belong into the `vocabulary` of the dialect.
 """
 
 import json
@@ -16,7 +15,7 @@ from readstate.app import create_app
 from readstate.dialects.tencent.api import HANDLERS as TENCENTS
 from readstate.settings import Settings
 
-# What needs no credentials, or carries them where no scheme can say it.
+# Operations without credentials, or with credentials that no scheme can describe.
 OPEN = {"rocketchat_login", "tencent_callback"}
 
 _SETTINGS = Settings(redis_url="unix:///nowhere", api_key="a" * 32, client_key="c" * 32, token_secret="t" * 32)
@@ -69,7 +68,7 @@ def every_object() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_every_operation_says_what_it_does() -> None:
-    """In a sentence, which is its summary, and under the tag of its dialect."""
+    """By a sentence, which is its summary, and the tag of its dialect."""
     for name, operation in OPERATIONS.items():
         assert " " in operation["summary"], name
         assert not operation["summary"].endswith("."), name
@@ -82,7 +81,7 @@ def test_every_operation_says_what_it_does() -> None:
 
 
 def test_every_operation_says_who_may_call_it() -> None:
-    """An empty list where anybody may; without a list a reader could not tell."""
+    """An empty list where no credentials are needed. Without a list a reader could not tell."""
     assert {name for name, operation in OPERATIONS.items() if not operation["security"]} == OPEN
 
 
@@ -128,13 +127,13 @@ def test_examples_are_what_the_schemas_say() -> None:
 
 
 def misfits(schema: Mapping[str, Any], value: Any) -> list[str]:
-    """What of `value` does not fit."""
+    """The parts of `value` that do not fit."""
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
     return [error.message for error in validator.iter_errors(value)]
 
 
 def test_each_schema_has_a_name_of_its_own() -> None:
-    """Generators name classes after titles, and drop the second of two that are the same."""
+    """Generators name classes by titles, and drop the second of two equal ones."""
     assert {name: schema["title"] for name, schema in SCHEMAS.items()} == {name: name for name in SCHEMAS}
     assert [name for name, described in every_object() if "title" in described and name not in SCHEMAS] == []
 
@@ -146,7 +145,7 @@ def test_what_takes_one_of_several_forms_allows_that_they_overlap() -> None:
 
 @pytest.mark.parametrize("tag", VOCABULARIES)
 def test_no_words_for_what_is_not_there(tag: str) -> None:
-    """What a vocabulary says is said of something in the document."""
+    """Every entry of a vocabulary is about something in the document."""
     dialect = VOCABULARIES[tag]
     ours = {name: operation for name, operation in OPERATIONS.items() if operation["tags"] == [tag]}
     assert set(dialect.requests) <= set(ours)
@@ -161,7 +160,7 @@ def test_no_words_for_what_is_not_there(tag: str) -> None:
 
 
 def test_what_clients_stumbled_over() -> None:
-    """One name for a parameter that is also taken under another; what is required is said to be."""
+    """A parameter with several names is documented under one. A required one is marked."""
     assert [one["name"] for one in OPERATIONS["badge"]["parameters"]] == ["roomTags"]
     assert "roomTags[]" in OPERATIONS["badge"]["parameters"][0]["description"]
     (messages,) = (one for one in OPERATIONS["receipt_counts"]["parameters"] if one["name"] == "messages")

@@ -1,4 +1,4 @@
-"""Token buckets by a clock that the test sets, and what is counted at once."""
+"""Token buckets by a clock that the test sets, and concurrent calls."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_a_refusal_takes_nothing(clock: Clock) -> None:
 
 
 def test_what_is_owed_is_waited_for(clock: Clock) -> None:
-    """A call that turned out expensive makes the next one wait, for no longer than it cost."""
+    """An expensive call makes the next one wait for as long as it cost."""
     buckets: Buckets[str] = Buckets(10, 1, clock)
     assert buckets.charge("ann", 5) == 0
     assert buckets.charge("ann", 25) == pytest.approx(2)
@@ -109,7 +109,7 @@ def test_only_so_many_buckets_are_remembered_and_full_ones_are_forgotten_first(c
 
 
 def refused(limits: RateLimits, user: str, cost: float = 1, app: str = "a") -> int:
-    """0 when the call may be made, else Retry-After."""
+    """0 when the call may be made, otherwise the Retry-After."""
     try:
         limits.take(app, user, cost)
     except TooManyRequests as error:
@@ -186,7 +186,7 @@ def test_every_call_has_its_cost() -> None:
 
 
 def test_no_expensive_call_takes_the_fast_path() -> None:
-    """There nothing counts how many run at once."""
+    """The fast path does not count concurrent calls."""
     assert all(route.operation.cost < costs.EXPENSIVE for route in FAST_ROUTES.all)
 
 

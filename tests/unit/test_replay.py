@@ -83,9 +83,7 @@ async def assert_counted_right(counted: Counted, state: ModelStore) -> None:
 
 @given(EVENTS)
 async def test_counting_agrees_with_the_model_after_any_events(events: list[TrafficEvent]) -> None:
-    """Two counts that share no code say the same: the one from the events, and the model's after
-    the planned calls.
-    """
+    """Two independent counts agree: one from the events, and the model's after the planned calls."""
     await assert_counted_right(count(events), await carry_out(events))
 
 
@@ -104,7 +102,7 @@ def test_planned_steps_finish_every_event_once(events: list[TrafficEvent]) -> No
 
 
 def test_posting_without_joining_joins_just_before() -> None:
-    """So what was posted earlier is not unread, and what comes later is."""
+    """Earlier messages are not unread for them, later ones are."""
     room = count([event("post", "ann"), event("post", "ben"), event("post", "ann")]).rooms["2031-03-02.garden-a"]
     assert (room.unread("ben"), room.unread("ann")) == (1, 0)
     assert [step.act for step in plan([event("post", "ann")])] == ["join", "post"]
@@ -190,7 +188,7 @@ def test_a_time_may_have_a_fraction_and_a_zone(tmp_path: Path, at: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\n  \n", gzip.compress(b"", mtime=0)])
 def test_a_file_without_events_is_refused(tmp_path: Path, content: bytes) -> None:
-    """Else all of its counts would be right."""
+    """Otherwise all of its counts would be right."""
     file = tmp_path / "traffic"
     file.write_bytes(content)
     with pytest.raises(TrafficError, match=f"{file} holds no events"):
@@ -305,7 +303,7 @@ async def test_each_wrong_part_of_a_room_is_a_difference(field: str, wrong: Any,
 
 
 async def test_members_beyond_those_shown_are_asked_one_by_one() -> None:
-    """A room's view lists at most 1,000 members; the others are compared all the same."""
+    """A room lists at most 1,000 members. The others are compared too."""
     members = {f"u{number}": Member(number % 7) for number in range(1003)}
     room = CountedRoom(("t",), posts=6, members=members)
     entries = [{"client": user, "badge": room.unread(user)} for user in list(members)[:1000]]
@@ -378,7 +376,7 @@ async def test_a_refusal_without_a_time_is_final(busy: Busy) -> None:
 
 
 async def test_only_what_failed_of_a_batch_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In order, from the first that failed on."""
+    """In order, from the first failed one on."""
     sent: list[list[str]] = []
 
     async def backend(self: Api, method: str, where: str, body: Any = None, *, on_behalf_of: str = "") -> Any:

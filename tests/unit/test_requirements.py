@@ -1,4 +1,4 @@
-"""The locks: one set of versions, however much of it is installed, and from whichever index."""
+"""The locks: one set of versions, whatever part is installed, from any index."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def pins(lock: str) -> set[str]:
 
 @pytest.mark.parametrize("lock", LOCKS[:2])
 def test_what_is_installed_first_is_no_other_version_later(lock: str) -> None:
-    """`make run` installs the one, `make test` all of them upon it, in either order."""
+    """`make run` installs one lock, `make test` all of them on top, in either order."""
     assert pins(lock) - pins("requirements-dev.txt") == set()
 
 

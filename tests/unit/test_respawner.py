@@ -16,7 +16,7 @@ STAYS = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    """A process that cannot live takes less and less of the machine."""
+    """A process that cannot live costs the machine less and less."""
     ends: list[tuple[int | OSError, float]] = []
 
     def note(end: int | OSError, pause_s: float) -> float | None:
@@ -56,7 +56,7 @@ def test_a_process_that_lived_long_begins_with_the_first_pause(monkeypatch: pyte
 
 
 def test_stopping_ends_the_process_and_starts_no_other() -> None:
-    """And `pid` names it while there is one."""
+    """`pid` names it while it runs."""
     ends: list[int | OSError] = []
     child = Respawner(
         "child",

@@ -29,7 +29,7 @@ def test_a_constant_is_put_in_as_its_value_but_not_into_strings(lua: Path) -> No
 
 
 def test_all_names_change_with_any_of_the_text(lua: Path) -> None:
-    """So two versions can work on one server."""
+    """Two versions can then work on one server."""
     before = load_scripts("atomic", lua)["ask"]
     (lua / "lib" / "one.lua").write_text("local function one()\n    return 8\nend\n")
     after = load_scripts("atomic", lua)["ask"]

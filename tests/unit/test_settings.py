@@ -1,6 +1,4 @@
-"""The settings: what is read, what is refused and in which words, and the secrets that are made and
-kept.
-"""
+"""Settings: what is read, what is refused in which words, and secrets."""
 
 import errno
 import os
@@ -22,7 +20,7 @@ def refusal(**environ: str) -> str:
 
 
 def test_a_machine_without_settings_serves_itself_only() -> None:
-    """The defaults let nobody in from outside and start the embedded server."""
+    """The defaults accept no connections from outside and start the embedded server."""
     settings = Settings.from_environ({"PATH": "/bin"})
     assert (settings.host, settings.port, settings.redis_url, settings.webhook_allow_private) == (
         "127.0.0.1",
@@ -43,7 +41,7 @@ def test_every_value_comes_from_its_variable() -> None:
 
 
 def test_an_empty_variable_is_an_unset_one() -> None:
-    """As container platforms pass what nobody filled in."""
+    """As container platforms pass unset values."""
     assert Settings.from_environ({"READSTATE_PORT": "", "READSTATE_REDIS_URL": ""}) == Settings()
 
 
@@ -81,7 +79,7 @@ def test_a_name_that_is_like_no_other_is_refused_without_a_guess(name: str) -> N
 
 @pytest.mark.parametrize("name", ["readstate_port", "Readstate_Port", "READSTATE_port"])
 def test_a_name_in_small_letters_is_refused(name: str) -> None:
-    """To pass it over would serve on another port than the operator believes."""
+    """Ignoring it would serve on another port than the operator believes."""
     with pytest.raises(SettingsError, match=f"^{name} is not a setting; the nearest known one is READSTATE_PORT$"):
         Settings.from_environ({name: "9000"})
 
@@ -120,7 +118,7 @@ def test_spellings_of_one_value_are_equal(name: str, spellings: list[str]) -> No
     ],
 )
 def test_a_setting_that_does_nothing_alone_is_refused(environ: dict[str, str], words: str) -> None:
-    """Who sets it expects something of it."""
+    """An operator who sets it expects an effect."""
     assert words in refusal(**environ)
 
 
@@ -178,7 +176,7 @@ def test_what_no_browser_sends_as_its_origin_is_refused(origins: str) -> None:
     ],
 )
 def test_equal_keys_are_refused_at_the_start(tmp_path: Path, one: dict[str, str], other: dict[str, str]) -> None:
-    """Who knows the public one would know the secret one."""
+    """A reader of the public key would know the secret one."""
     environ = {
         f"READSTATE_{name}": value for name, value in {**one, **other, "DATA_DIR": str(tmp_path / "data")}.items()
     }
@@ -236,7 +234,7 @@ def test_a_url_that_leads_nowhere_is_refused(name: str, value: str) -> None:
 
 
 def test_a_refusal_never_shows_a_secret() -> None:
-    """What is refused ends up in logs."""
+    """Refused values end up in logs."""
     assert "geheim" not in refusal(API_KEY="geheim")
 
 
@@ -244,7 +242,7 @@ def test_a_refusal_never_shows_a_secret() -> None:
     ("old", "present"), [("TENCENT_OLD_KEY", "TENCENT_KEY"), ("TENCENT_OLD_TOKEN", "TENCENT_TOKEN")]
 )
 def test_an_old_key_alone_is_refused(old: str, present: str) -> None:
-    """Without the present one nothing would be checked by it."""
+    """Without the present one it would have no effect."""
     assert f"READSTATE_{present}" in refusal(**{old: "o" * 32})
 
 
@@ -266,7 +264,7 @@ def test_a_given_secret_wins_and_is_not_written_down(tmp_path: Path) -> None:
 
 
 def test_a_deployment_that_needs_no_data_directory_gets_none(tmp_path: Path) -> None:
-    """With every secret given and a server of one's own, the file system may be read-only."""
+    """With all secrets and an own server, the file system may be read-only."""
     given: dict[str, Any] = {"api_key": "a" * 16, "client_key": "c" * 16, "token_secret": "t" * 32}
     Settings(data_dir=str(tmp_path / "data"), redis_url="redis://localhost", **given).resolve()
     assert not (tmp_path / "data").exists()
@@ -336,7 +334,7 @@ def test_a_data_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_in_a_checkout_of_somebody_else_a_user_is_told_of_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not of a chown, which only root may do."""
+    """It does not suggest chown, which only root may do."""
     Settings(data_dir=str(tmp_path / "data")).resolve()
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     words = (
@@ -347,7 +345,7 @@ def test_in_a_checkout_of_somebody_else_a_user_is_told_of_the_setting(
 
 
 def test_a_command_that_looks_after_a_service_makes_nothing(tmp_path: Path) -> None:
-    """It takes the secrets that are kept, and does without those that are not."""
+    """It uses kept secrets, and does without missing ones."""
     assert Settings(data_dir=str(tmp_path / "data")).looked_after().api_key == ""
     assert not (tmp_path / "data").exists()
     made = Settings(data_dir=str(tmp_path / "data")).resolve()
@@ -361,7 +359,7 @@ def test_a_file_in_the_place_of_the_data_directory_is_refused(tmp_path: Path) ->
 
 
 def test_a_kept_secret_that_was_damaged_is_refused(tmp_path: Path) -> None:
-    """An empty key would let everybody in."""
+    """An empty key would accept every caller."""
     settings = Settings(data_dir=str(tmp_path / "data"))
     settings.resolve()
     (tmp_path / "data" / "api_key").write_text("")

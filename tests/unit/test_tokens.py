@@ -1,4 +1,4 @@
-"""What a token is worth, and for how long; with a clock that the test holds."""
+"""What a token proves, and for how long, by a clock that the test sets."""
 
 import base64
 import hmac
@@ -28,7 +28,7 @@ class World:
         self.tokens = self.worker()
 
     def worker(self, secret: str = SECRET, *, old_secret: str = "", off_s: float = 0.0) -> Tokens:
-        """Another one, on a host whose clock is `off_s` ahead."""
+        """Another worker, on a host whose clock is `off_s` ahead."""
         return Tokens(self.directory, self.apps, secret=secret, old_secret=old_secret, now=lambda: self.now + off_s)
 
     def new_generation(self, generation: int, app: str = "one") -> None:
@@ -71,7 +71,7 @@ async def test_a_token_is_worth_nothing_in_another_app(world: World) -> None:
 
 
 async def test_a_token_ends_with_its_life(world: World) -> None:
-    """To the second, though it had been found valid before."""
+    """Exactly to the second, although it was valid before."""
     token = await issued(world)
     world.now = NOW + 7 * DAY_S - 1
     session = await world.tokens.verify("one", token)
@@ -132,7 +132,7 @@ async def test_tokens_of_the_old_secret_are_good_and_none_is_signed_with_it(worl
 
 
 async def test_a_token_of_the_old_secret_is_revoked_like_any(world: World) -> None:
-    """And what is answered is signed with the new one."""
+    """New tokens are signed with the new secret."""
     old = await issued(world)
     changed = world.worker("n" * 32, old_secret=SECRET)
     await changed.revoke(app="one", user="al", token=old)
@@ -156,9 +156,9 @@ async def test_a_revocation_is_heard_whatever_the_host_s_clock_says(world: World
 
 
 async def test_a_revocation_is_heard_from_a_store_that_went_back(world: World) -> None:
-    """A replica that took over knows less and has a clock of its own.
+    """A replica that took over knows less and has its own clock.
 
-    What it notes from then on counts all the same.
+    Its later revocations count all the same.
     """
     first, second = await issued(world), await issued(world)
     elsewhere = world.worker()
@@ -228,7 +228,7 @@ async def test_what_is_signed_with_the_right_key_is_taken_when_it_makes_sense(wo
     ],
 )
 async def test_odd_claims_make_a_token_void(world: World, claims: object) -> None:
-    """Though they are signed with the right key. No exception, whatever they are."""
+    """Although the right key signed them. There is no exception, whatever they are."""
     assert await world.tokens.verify("one", signed(claims)) is None
 
 
@@ -255,7 +255,7 @@ async def test_odd_claims_make_a_token_void(world: World, claims: object) -> Non
     ],
 )
 async def test_odd_headers_make_a_token_void(world: World, header: str) -> None:
-    """Though they are signed with the right key."""
+    """Although the right key signed them."""
     assert await world.tokens.verify("one", signed(GOOD, header)) is None
 
 
@@ -268,7 +268,7 @@ async def test_what_no_header_can_hold_makes_a_token_void(world: World) -> None:
 
 
 async def test_revoked_issued_tokens_are_named_by_their_text(world: World) -> None:
-    """It follows from what is kept, so it need not be kept."""
+    """It follows from stored data, so it need not be stored."""
     token, _ = await issued(world), await bound(world)
     revoked = await world.tokens.revoke(app="one", user="al")
     assert [one.token for one in revoked] == [token, ""]
@@ -373,7 +373,7 @@ async def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_forged_token_is_decoded_for_no_app(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a call does not name its app, a stranger's token is held against all of them."""
+    """When a call names no app, a stranger's token counts against all of them."""
     other = World()
     other.tokens = other.worker("z" * 32)
     await other.directory.upsert_user(app="one", user="al", profile={})

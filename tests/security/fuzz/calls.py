@@ -177,7 +177,7 @@ class Calls:
 
 
 def _agreeing(value: Any) -> Any:
-    """The same, where a call wants two fields to agree, which no schema says."""
+    """The same for a call with two fields that must agree, which no schema says."""
     if isinstance(value, dict) and "C2CMsgInfo" in value:
         accounts = {"From_Account": value["Peer_Account"], "To_Account": value["Operator_Account"]}
         value["C2CMsgInfo"] = [{**one, **accounts} for one in value["C2CMsgInfo"]]
@@ -191,9 +191,7 @@ def _callback_schemas() -> Iterator[tuple[str, tuple[Any, Examples]]]:
 
 
 def _authorize(route: Route, command: str, query: list[tuple[str, str]], sent: Sent, world: World, rng: Random) -> None:
-    """What proves who calls: mostly what the route asks for, else what another one does, or
-    nothing.
-    """
+    """Credentials: mostly the ones for this route, otherwise another's or none."""
     dialect = route.dialect if rng.random() < 0.95 else rng.choice(("imkit", "api", "v4", "tencent", "none"))
     if dialect == "v4":
         query += world.usersig_query()
@@ -307,7 +305,7 @@ def _method(sent: Sent, rng: Random) -> None:
 
 
 def _headers(sent: Sent, rng: Random) -> None:
-    """Headers that are there twice, too long, too many, or in no known spelling."""
+    """Headers that come twice, are too long, too many or oddly spelt."""
     sent.mutations.append("headers")
     names = [name for name, _ in sent.headers] or [b"IM-API-KEY"]
     name = rng.choice(names)
@@ -359,7 +357,7 @@ def _headers(sent: Sent, rng: Random) -> None:
 
 
 def _framing(sent: Sent, rng: Random) -> None:
-    """Lengths that are not those of the body, chunks that are none, bytes that are not HTTP."""
+    """Wrong lengths, bad chunks, bytes that are not HTTP."""
     sent.mutations.append("framing")
     body = sent.body or b"{}"
     right = sent.encoded()

@@ -26,7 +26,7 @@ NOTHING = Answer(0, {}, b"")
 
 
 class Garbled(Exception):
-    """What came is no response."""
+    """The bytes are no response."""
 
 
 class Line:
@@ -82,9 +82,7 @@ class Line:
         return answer
 
     async def throw(self, data: bytes) -> list[Answer]:
-        """Whatever is answered to bytes that are no proper request, on a connection that is then
-        given up.
-        """
+        """The answer to bytes that are no proper request. The connection is given up after it."""
         await self.close()
         answers = []
         try:

@@ -21,7 +21,7 @@ def _iso(_: World, rng: Random) -> str:
     return str(rng.choice(("2023-11-14T22:13:20.000Z", "2099-01-01", "1700000000000")))
 
 
-# By the name of the field, in lower case and without what marks it as a list.
+# By the name of the field, in lower case and without an ending for lists.
 NAMES: Mapping[str, Maker] = {
     "_id": _any_id,
     **dict.fromkeys(("room", "rid", "roomid", "roomname"), World.room),

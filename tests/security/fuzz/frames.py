@@ -1,6 +1,4 @@
-"""What is said over a socket: Socket.IO as clients speak it, changed in some way, in websocket
-frames that may be none.
-"""
+"""What a client sends over a socket: right or changed Socket.IO, in right or wrong frames."""
 
 import struct
 from random import Random
@@ -22,7 +20,7 @@ _ODD_PACKETS = (
 
 
 def packets(world: World, rng: Random) -> list[bytes]:
-    """What one client says, from CONNECT on: at most as much as a socket may say at once."""
+    """The events of one client from CONNECT on, within what a socket may send at once."""
     said = ["40"]
     if rng.random() < 0.3:
         said.append('420["conf",{"encoding":"base64"}]')
@@ -54,7 +52,7 @@ def _packet(world: World, rng: Random, number: int) -> str:
     if how < 0.5:
         return f"42{ack}{text_of(arguments)}"
     if how < 0.85:
-        # What stands in front is kept, or hardly anything would be understood.
+        # The beginning is kept, or hardly anything would be understood.
         changed = mutated(arguments[1:], rng) if rng.random() < 0.9 else mutated(arguments, rng)
         arguments = [event, *changed] if isinstance(changed, list) else [event, changed]
         return f"42{ack}{text_of(arguments)}"[:60_000]
@@ -64,7 +62,7 @@ def _packet(world: World, rng: Random, number: int) -> str:
 
 
 def handshake(rng: Random) -> bytes:
-    """The request that begins a websocket, seldom with something wrong."""
+    """The request that begins a websocket, rarely with a mistake."""
     more = rng.choice(
         (
             b"",
@@ -98,7 +96,7 @@ def handshake(rng: Random) -> bytes:
 
 
 def frames(packet: bytes, rng: Random) -> bytes:
-    """A packet as one or several websocket frames, seldom as what is none."""
+    """A packet as one or several websocket frames, rarely wrong ones."""
     how = rng.random()
     if how < 0.88:
         return frame(TEXT, packet)

@@ -1,4 +1,4 @@
-"""What is done to a value, a text or bytes so that they are no longer right, or only just."""
+"""Changes to a value, a text or bytes that make them wrong, or nearly so."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Twice(dict[str, Any]):
 DEEP = (65, 500, 5_000, 30_000)  # levels
 DIGITS = "9" * 4_301  # one more than Python turns into a number
 
-# What stands in the place of any value.
+# Replacements for any value.
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -122,7 +122,7 @@ def text_of(value: Any) -> str:
     return json.dumps(value)
 
 
-# What stands in the place of a text that is no JSON: an id, a parameter, a header.
+# Replacements for a text that is no JSON: an id, a parameter, a header.
 ODD_TEXTS = tuple(filter(None, (one if isinstance(one, str) else text_of(one) for one in ODD)))
 
 
@@ -176,7 +176,7 @@ def _copy(value: Any) -> Any:
 
 
 def damaged(data: bytes, rng: Random) -> bytes:
-    """Bytes of which some are missing, other or too many."""
+    """Bytes with some missing, changed or added."""
     place = rng.randrange(len(data) + 1)
     changes: tuple[Callable[[], bytes], ...] = (
         lambda: data[:place],

@@ -1,4 +1,4 @@
-"""Many cases over several connections, and what is wrong with the answers."""
+"""Many cases over several connections, and the mistakes in the answers."""
 
 import asyncio
 import contextlib
@@ -65,9 +65,7 @@ class Fuzz:
         await self._run(count, only, self._request)
 
     async def unreached(self) -> list[str]:
-        """Operations that are not done although they were asked for rightly, some hundred times if
-        need be.
-        """
+        """Operations without a success, after some hundred right requests if need be."""
         world = await self._world(UNTOUCHED)
         async with Line(self._service.url) as line:
             for operation in self._operations() - self.reached.keys():
@@ -124,7 +122,7 @@ class Fuzz:
             answers = await line.throw(data)
         else:
             answer = await line.ask(data, head=sent.method == b"HEAD")
-            # Who sends more than is taken may see a reset instead of the answer.
+            # A client that sends too much may see a reset instead of the answer.
             answers = [answer] if answer.status or len(data) > 64_000 else []
             if not answers:
                 self._note(number, f"no answer, or none that is one: {answer.body!r}", data)
@@ -222,7 +220,7 @@ async def _converse(line: Line, opening: bytes, said: list[bytes]) -> tuple[byte
 async def fuzzing(seed: str, **settings: Any) -> AsyncIterator[Fuzz]:
     """A service that is fuzzed inside the block.
 
-    After it: nothing was wrong, no worker went, nothing stayed open, nothing was logged.
+    After it nothing was wrong, no worker was replaced, nothing stayed open and nothing was logged.
     """
     receiver = Receiver()
 
@@ -240,7 +238,7 @@ async def fuzzing(seed: str, **settings: Any) -> AsyncIterator[Fuzz]:
             try:
                 async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
                     fuzz = Fuzz(service, http, seed)
-                    # What a worker opens once and keeps, it has open from here on.
+                    # Descriptors that a worker opens once and keeps are open by now.
                     await _warm_up(service)
                     workers = descriptors(service)
                     yield fuzz

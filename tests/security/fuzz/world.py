@@ -1,6 +1,4 @@
-"""What is there: users with tokens, rooms with messages, conversations and groups, made by the
-backend.
-"""
+"""The world of the requests: users with tokens, rooms with messages, conversations and groups."""
 
 import asyncio
 import time
@@ -73,7 +71,7 @@ class World:
     # What a request may hold
 
     def executor(self, rng: Random) -> str:
-        """Mostly the one who is in every room and owns it."""
+        """Mostly the user who owns every room."""
         return self.users[0] if rng.random() < 0.4 else rng.choice(self.users)
 
     def user(self, rng: Random) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of keys and tokens do again and again."""
+"""Calls for the tests of keys and tokens."""
 
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, result
 
@@ -34,7 +34,7 @@ async def issued_and_bound(
 
 
 async def good(imkit: Imkit, tokens: list[str], client_key: str = CLIENT_KEY) -> list[bool]:
-    """Which of the tokens are let in; a token that is not is answered 401."""
+    """Which of the tokens are good. A bad one is answered 401."""
     answers = [
         await imkit.call("GET", "/me/badge", None, {"IM-CLIENT-KEY": client_key, "IM-Authorization": token})
         for token in tokens

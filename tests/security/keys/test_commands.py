@@ -34,9 +34,9 @@ async def readstate(live: ServiceProcess, *arguments: str) -> tuple[int, str]:
 async def test_the_command_ends_tokens_and_sockets_within_five_seconds(
     live: ServiceProcess, whose: tuple[str, ...]
 ) -> None:
-    """Issued and bound ones, on both workers; with a user only that user's.
+    """Issued and bound tokens, on both workers; with a user only that user's.
 
-    Tokens that are given out after that are good.
+    Tokens that are issued afterwards are good.
     """
     async with Backend(live.url) as backend:
         tokens = {user: [await backend.token(user), f"the-custom-token-of-{user}"] for user in ("ann", "ben")}
@@ -66,9 +66,7 @@ async def test_the_command_ends_tokens_and_sockets_within_five_seconds(
 
 
 async def codes(live: ServiceProcess, token: str) -> list[int]:
-    """What calls with a token are answered over connections of their own, so that no worker is left
-    out.
-    """
+    """The answers to calls with a token, over new connections, so that both workers are asked."""
     headers = {"IM-CLIENT-KEY": devices.CLIENT_KEY, "IM-Authorization": token, "Connection": "close"}
     async with httpx.AsyncClient(base_url=live.url) as client:
         answers = await asyncio.gather(*(client.get("/me/badge", headers=headers) for _ in range(8)))

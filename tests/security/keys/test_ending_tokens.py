@@ -1,4 +1,4 @@
-"""Tokens end: those of an app, those of a removed app, and those that a revocation names."""
+"""Ending tokens: of an app, of a removed app, and by a revocation."""
 
 import hmac
 import time
@@ -23,9 +23,9 @@ from tests.support.waiting import wait_until
 async def test_ending_an_app_s_tokens_ends_issued_and_bound_ones_on_every_worker(
     imkit: Imkit, second: Imkit, apps: AppRegistry, acme: NewApp
 ) -> None:
-    """Each worker learns of it by itself, within five seconds.
+    """Each worker learns of it within five seconds.
 
-    The tokens of other apps stay, and so do users and rooms.
+    Tokens of other apps stay, and so do users and rooms.
     """
     await heard(second)
     ours, theirs = await issued_and_bound(imkit), await issued_and_bound(imkit, acme.api_key)
@@ -44,7 +44,7 @@ async def test_ending_an_app_s_tokens_ends_issued_and_bound_ones_on_every_worker
 
 
 async def test_the_first_app_s_tokens_can_be_ended_as_well(imkit: Imkit, apps: AppRegistry, settings: Settings) -> None:
-    """Also for a worker that starts later, and as often as one likes."""
+    """Also for a worker that starts later, and any number of times."""
     await imkit.room("r", "al")
     for _ in range(3):
         tokens = await issued_and_bound(imkit)
@@ -60,7 +60,7 @@ async def test_the_first_app_s_tokens_can_be_ended_as_well(imkit: Imkit, apps: A
 async def test_a_token_of_a_removed_app_stays_void_when_the_name_comes_back(
     imkit: Imkit, apps: AppRegistry, acme: NewApp
 ) -> None:
-    """And so do its keys, the one before the last included."""
+    """Its keys stay void too, including the one before the last."""
     tokens = await issued_and_bound(imkit, acme.api_key)
     rotated = await apps.rotate("acme", keep_old_for_s=3600)
     await apps.remove("acme")
@@ -78,7 +78,7 @@ async def test_a_token_of_a_removed_app_stays_void_when_the_name_comes_back(
 
 
 async def test_rotating_a_key_ends_no_token(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
-    """Nor does it bring one back that was ended before, or while the key was rotated."""
+    """It brings back no token that was ended before, or during the rotation."""
     tokens = await issued_and_bound(imkit, acme.api_key)
     before = await imkit.executor.command("HGET", Keys.apps, "acme", key=Keys.apps)
     await apps.rotate("acme")
@@ -93,7 +93,7 @@ async def test_rotating_a_key_ends_no_token(imkit: Imkit, apps: AppRegistry, acm
 
 
 async def test_generations_never_repeat(apps: AppRegistry) -> None:
-    """Random ones of 53 bits, so that they need not be counted."""
+    """They are random numbers of 53 bits, so no counter is needed."""
     seen = []
     for _ in range(100):
         await apps.end_tokens("default")
@@ -107,7 +107,7 @@ async def test_generations_never_repeat(apps: AppRegistry) -> None:
 async def test_a_token_bound_before_generations_were_kept_counts_only_where_no_key_was_rotated(
     imkit: Imkit, apps: AppRegistry, generation: int, counts: bool
 ) -> None:
-    """A rotation meant to end it."""
+    """A rotation was meant to end it."""
     stored = msgspec.msgpack.encode(["key-of-the-clients-of-old", "00" * 32, generation])
     await imkit.executor.command("HSET", Keys.apps, "old", stored, key=Keys.apps)
     await bound_of_old(imkit, "old")
@@ -149,9 +149,9 @@ async def test_ending_the_tokens_of_no_app_is_refused(apps: AppRegistry, imkit: 
 async def test_a_revocation_is_heard_whatever_the_clock_of_a_host_says(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch, off_s: int
 ) -> None:
-    """Of the one that revokes, after another one's was heard.
+    """Of the revoking host, after another one's was heard.
 
-    And of the one that listens, as far as the token is not over for it.
+    And of the listening host, as long as the token is valid for it.
     """
     stored, apps = RedisTokens(imkit.executor), imkit.services.apps
     elsewhere = Tokens(stored, apps, secret=SECRET, now=lambda: time.time() + max(-60, min(60, off_s)))

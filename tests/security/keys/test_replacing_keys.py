@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 async def test_an_old_api_key_and_an_old_client_key_are_good_beside_the_new_ones(
     imkit: Imkit, settings: Settings
 ) -> None:
-    """And nothing is answered with them."""
+    """No answer uses them."""
     old = {"old_api_key": "api-key-of-the-year-before", "old_client_key": "client-key-of-the-year-before"}
     token = await imkit.sign_in("al")
     async with in_process(msgspec.structs.replace(settings, **old)) as changing:
@@ -64,7 +64,7 @@ async def test_a_rotated_key_is_kept_as_long_as_was_said_by_the_store_s_clock(
 
 
 async def test_rotating_again_ends_a_key_that_was_kept(imkit: Imkit, apps: AppRegistry, acme: NewApp) -> None:
-    """Otherwise a key that leaked could not be ended before its time."""
+    """Otherwise a leaked key could not be ended early."""
     first = await apps.rotate("acme", keep_old_for_s=3600)
     second = await apps.rotate("acme", keep_old_for_s=3600)
     await heard(imkit)
@@ -77,7 +77,7 @@ async def test_rotating_again_ends_a_key_that_was_kept(imkit: Imkit, apps: AppRe
 async def test_a_name_that_was_used_is_refused_unless_the_data_is_meant_to_stay(
     imkit: Imkit, apps: AppRegistry, acme: NewApp
 ) -> None:
-    """Whoever takes the name sees what the app before it stored."""
+    """The new owner of the name sees the data of the app before it."""
     backend = {"IM-API-KEY": acme.api_key, "IM-CLIENT-ID": "al"}
     result(await imkit.call("POST", "/rooms", {"_id": "r", "members": ["al"]}, backend))
     await apps.remove("acme")
@@ -121,7 +121,7 @@ KEYS = {
 @pytest.mark.parametrize("one", KEYS)
 @pytest.mark.parametrize("other", KEYS)
 def test_two_keys_that_are_the_same_are_refused_at_the_start(tmp_path: Path, one: str, other: str) -> None:
-    """With a sentence that names both. Only callbacks may be signed alike in both directions."""
+    """The sentence names both. Only callbacks may be signed alike in both directions."""
     callbacks = {one, other} & {"tencent_token", "tencent_old_token"} and {one, other} & {
         "webhook_token",
         "webhook_old_token",
@@ -140,7 +140,7 @@ def test_two_keys_that_are_the_same_are_refused_at_the_start(tmp_path: Path, one
 
 
 def test_keys_that_were_made_must_differ_as_well(tmp_path: Path) -> None:
-    """A file that was copied over another one."""
+    """Such as a file that was copied over another one."""
     settings = Settings(data_dir=str(tmp_path / "data"))
     settings.resolve()
     (tmp_path / "data" / "client_key").write_bytes((tmp_path / "data" / "api_key").read_bytes())

@@ -23,9 +23,7 @@ OTHERS = {"api_key": "api-key-of-another-machine", "client_key": "client-key-of-
 async def test_a_service_with_another_key_says_so(
     imkit: Imkit, settings: Settings, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """Both do: at the start, in a line of the log, and as long as it is so in /readyz, which does
-    not fail for it.
-    """
+    """Both do, at the start in the log, and all the time in /readyz, which still says yes."""
     assert (await imkit.call("GET", "/readyz")).text == "ready\n"
     variable = f"READSTATE_{name.upper()}"
     warning = f"another service uses this store with another {variable}; give them the same one (docs/keys.md)"
@@ -57,7 +55,7 @@ async def look(imkit: Imkit) -> None:
 async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(
     imkit: Imkit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that crashed says nothing when it goes."""
+    """A crashed service does not say goodbye."""
     monkeypatch.setattr(workers, "FORGOTTEN_AFTER_S", 0.3)
     crashed, other = (Workers(imkit.executor, {"READSTATE_API_KEY": Key(key)}) for key in ("x" * 32, "y" * 32))
     await crashed.note()
@@ -69,7 +67,7 @@ async def test_a_service_that_is_silent_is_forgotten_by_the_store_s_clock(
 
 
 async def test_no_key_and_no_digest_that_would_tell_it_is_in_the_store(imkit: Imkit, settings: Settings) -> None:
-    """Two bytes of each: to guess with these alone leaves one in 65,536 of all guesses."""
+    """Two bytes of each digest: they exclude all but one in 65,536 guesses."""
     notes = await imkit.executor.command("ZRANGE", Keys.workers, 0, -1, key=Keys.workers)
     digests = [digest for note in notes for pair in msgspec.msgpack.decode(note)[1].values() for digest in pair]
     assert sorted(map(len, digests)) == [0, 0, 0, 2, 2, 2]
@@ -79,7 +77,7 @@ async def test_no_key_and_no_digest_that_would_tell_it_is_in_the_store(imkit: Im
 
 
 async def test_a_note_that_cannot_be_read_is_passed_over(imkit: Imkit) -> None:
-    """Of another version, or somebody else's."""
+    """Notes of another version, or of another program."""
     now_ms = time.time_ns() // 1_000_000
     for note in (
         b"",
@@ -98,7 +96,7 @@ async def test_a_note_that_cannot_be_read_is_passed_over(imkit: Imkit) -> None:
 async def test_an_odd_token_signed_with_the_right_key_is_refused(
     imkit: Imkit, caplog: pytest.LogCaptureFixture, claims: str
 ) -> None:
-    """401 and no line in the log, over every road."""
+    """401 and no line in the log, over HTTP and sockets."""
     key = hmac.digest(SECRET.encode(), b"default:0", "sha256")
     token = jwt.PyJWS().encode(f'{{"id":"al","jti":"1",{claims}}}'.encode(), key, algorithm="HS256")
     assert await good(imkit, [token]) == [False]

@@ -1,4 +1,4 @@
-"""What is asked in the tests of rooms, and what is answered."""
+"""Calls and answers for the tests of rooms."""
 
 from typing import Any
 from urllib.parse import quote

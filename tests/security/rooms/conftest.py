@@ -10,15 +10,15 @@ from tests.support.tencent_callbacks import with_callbacks
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A service that takes Tencent's callbacks, too."""
+    """A service that also takes Tencent's callbacks."""
     return with_callbacks(settings)
 
 
 @pytest.fixture
 async def world(imkit: Imkit) -> Imkit:
-    """Users ann, ben, cid, eve.
+    """Users ann, ben, cid and eve.
 
-    Ann owns room r, ben manages it, cid is in it; eve is in no room.
+    Ann owns room r, ben manages it, cid is in it. Eve is in no room.
     """
     for user in ("ann", "ben", "cid", "eve"):
         await imkit.sign_in(user)

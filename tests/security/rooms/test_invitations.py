@@ -9,7 +9,7 @@ from tests.support.imkit import Imkit, result
 
 
 async def test_nobody_is_a_member_by_an_invitation_alone(world: Imkit) -> None:
-    """Who is invited joins a closed room by themselves, once; others do not."""
+    """An invited user may join a closed room, once. Others may not."""
     result(await world.as_user("ann", "POST", "/rooms/r/members", {"invitees": ["eve"], "invitationRequired": True}))
     await world.post("r", "ann", "m2")
     assert await world.badge("eve") == 0
@@ -45,7 +45,7 @@ async def test_a_room_keeps_no_more_than_a_thousand_invitations(world: Imkit) ->
 
 
 class TestInvitedMustAccept:
-    """READSTATE_INVITED_MUST_ACCEPT: clients make nobody a member."""
+    """READSTATE_INVITED_MUST_ACCEPT: clients only invite."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
@@ -68,6 +68,6 @@ class TestInvitedMustAccept:
         assert "eve" in await members_of(world) & await members_of(world, "new")
 
     async def test_a_direct_room_has_its_two_members_at_once(self, world: Imkit) -> None:
-        """There the original ignores invitations."""
+        """The original ignores invitations there."""
         result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": OF_TWO, "invitee": "ben"}))
         assert await members_of(world, OF_TWO) == {"ann", "ben"}

@@ -51,7 +51,7 @@ async def test_only_the_two_are_brought_into_their_conversation(world: Imkit) ->
 
 @pytest.mark.parametrize("fields", [{"roomTags": ["direct"]}, {"roomType": "direct"}, {"t": "d"}])
 async def test_a_client_makes_no_group_a_direct_room(world: Imkit, fields: dict[str, Any]) -> None:
-    """Nor a direct room a group, which it could then open."""
+    """A direct room is not made a group either, which could then be opened."""
     assert code_of(await refused(world, "ann", "PUT", "/rooms/r", fields)) == (400, "INVALID_BODY")
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", TWO))
     result(await world.as_user("ann", "PUT", "/rooms/d", fields))
@@ -73,7 +73,7 @@ async def test_a_direct_room_is_called_after_the_other_not_as_its_maker_wants(
 
 @pytest.mark.parametrize("kind", sorted(SYSTEM_TYPES))
 async def test_a_client_sends_nothing_in_the_service_s_own_name(world: Imkit, kind: str) -> None:
-    """Neither anew nor as an edit of its own, over HTTP and over a socket. The backend may."""
+    """Neither as a new message nor as an edit, over HTTP and sockets. The backend may."""
     principal = Principal("default", "ann", backend=False, session=None)
     for body in ({"messageType": kind}, {"_id": "m1", "messageType": kind}, {"messageType": kind, "members": ["ben"]}):
         answer = await refused(world, "ann", "POST", "/rooms/r/message", body)
@@ -96,7 +96,7 @@ async def test_a_client_names_only_users_whom_the_backend_has_created(world: Imk
 
 
 async def test_a_user_is_known_from_the_moment_they_are_created(world: Imkit) -> None:
-    """Not some seconds later, when a cache would have noticed."""
+    """At once, not after a cache has expired."""
     body = {"invitees": ["new"]}
     await refused(world, "ann", "POST", "/rooms/r/members", body)
     await world.as_backend("POST", "/admin/clients", {"_id": "new"})
@@ -105,7 +105,7 @@ async def test_a_user_is_known_from_the_moment_they_are_created(world: Imkit) ->
 
 
 class TestLimits:
-    """What one call of a client names."""
+    """The number of users that one call of a client names."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
@@ -136,7 +136,7 @@ class TestLimits:
         result(await world.as_backend(method, path, body, user="ann"))
 
     async def test_a_client_may_name_as_much_as_the_limits_say(self, world: Imkit) -> None:
-        """Itself it need not count, nor what it names twice."""
+        """The caller and repeated names do not count."""
         body = {"invitee": ["ann", "ben", "cid", "ben"], "roomTags": ["a", "b", "c", "a"]}
         result(await world.as_user("ann", "POST", "/rooms/createAndJoin", body))
 

@@ -20,7 +20,7 @@ NO_OPENINGS = [0, False, "0", "false", None, "", 2, "yes", [1], {"a": 1}]
 
 @pytest.mark.parametrize("opening", OPENINGS)
 async def test_a_room_that_is_opened_takes_everybody_in(world: Imkit, opening: Any) -> None:
-    """By its id, in any spelling that the dialects use."""
+    """By its id, with every way to say so."""
     await world.room("open", "ann", opening=opening)
     result(await world.as_user("eve", "POST", "/rooms/open/join"))
     result(await world.as_user("cid", "POST", "/rooms/createAndJoin", {"_id": "open"}))
@@ -101,7 +101,7 @@ async def test_nobody_joins_a_private_room(world: Imkit, room: str, fields: dict
     "room", [OF_TWO, HASHED, "direct:", "direct:x", "direct:3:eve", "direct:03:eve:fay", "tencent\u00b7x"]
 )
 async def test_nobody_makes_a_room_under_an_id_that_is_not_theirs(world: Imkit, room: str) -> None:
-    """It could be worked out, and who made it first would be there when the others come."""
+    """The id can be computed. A stranger who made the room first would be in it."""
     assert (await refused(world, "eve", "POST", "/rooms/createAndJoin", {"_id": room})).content == NO_ROOM
 
 
@@ -118,7 +118,7 @@ async def test_nobody_makes_a_room_under_an_id_that_is_not_theirs(world: Imkit, 
     ],
 )
 async def test_no_id_is_too_strange_for_an_answer(world: Imkit, room: str) -> None:
-    """And none is read as a number before it is measured."""
+    """No id is read as a number before its length is checked."""
     for user in ("eve", ""):
         call = partial(world.as_user, "eve") if user else partial(world.as_backend, user="eve")
         before = await world.everything()

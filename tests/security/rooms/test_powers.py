@@ -40,7 +40,10 @@ async def test_who_owned_a_room_changes_no_message_after_leaving(world: Imkit, u
 
 @pytest.mark.parametrize("opening", [0, 1])
 async def test_only_those_who_manage_a_room_remove_others(world: Imkit, opening: int) -> None:
-    """Whether it is open or not. Everybody may leave, and the backend removes whom it wants."""
+    """Whether it is open or not.
+
+    Every member may leave, and the backend may remove any.
+    """
     result(await world.as_backend("PUT", "/rooms/r", {"opening": opening}))
     for members in (["ann"], ["ann", "cid"], ["ben"], ["nobody"], []):
         body = {"members": members}
@@ -52,7 +55,7 @@ async def test_only_those_who_manage_a_room_remove_others(world: Imkit, opening:
 
 
 async def test_members_learn_of_no_message_before_they_joined_by_trying_to_change_it(world: Imkit) -> None:
-    """Those who manage the room may change it, whenever they came."""
+    """The owner and the managers may change it, whenever they came."""
     await world.room("r", "eve")
     await world.post("r", "ann", "m2")
 
@@ -69,7 +72,7 @@ async def test_members_learn_of_no_message_before_they_joined_by_trying_to_chang
 
 
 async def test_members_see_no_receipts_of_messages_before_they_joined(world: Imkit) -> None:
-    """They are as unknown as what never was, also after coming back."""
+    """They look like messages that never existed, also after coming back."""
     result(await world.as_user("cid", "POST", "/rooms/r/delete/members", {"members": ["cid"]}))
     result(await world.as_backend("POST", "/rooms/r/members", {"invitees": ["cid", "eve"]}))
     await world.post("r", "ann", "m2")

@@ -1,4 +1,4 @@
-"""A stranger learns nothing of a room."""
+"""A stranger learns nothing about a room."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ PROBES: list[tuple[str, str, Any]] = [
 async def test_a_stranger_cannot_tell_a_room_from_none(
     probed: Imkit, method: str, path: str, body: Any, theirs: str, none: str
 ) -> None:
-    """Byte for byte the same answer, after as many questions to the store."""
+    """The same answer, byte for byte, after as many questions to the store."""
     answers, spent = [], []
     for room in (theirs, none, theirs, none):
         before = probed.round_trips
@@ -49,7 +49,7 @@ async def test_a_stranger_cannot_tell_a_room_from_none(
 
 
 async def test_a_stranger_is_told_that_they_are_none_only_of_the_room_s_own_view(probed: Imkit) -> None:
-    """There the original documents it."""
+    """The original documents it there."""
     assert (await refused(probed, "eve", "GET", "/rooms/r")).content == STRANGER
     assert (await refused(probed, "eve", "GET", "/rooms/none")).content == NO_ROOM
 

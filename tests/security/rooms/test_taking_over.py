@@ -1,4 +1,4 @@
-"""A backend's room is the backend's, also when a client was first to use its id."""
+"""A backend's room is its own, even if a client used the id first."""
 
 import asyncio
 from typing import Any
@@ -46,7 +46,7 @@ async def test_who_takes_an_id_first_does_not_keep_the_room_of_the_backend(world
 
 
 async def test_a_room_of_the_backend_is_not_taken_from_its_members(world: Imkit) -> None:
-    """Only what a client made is taken over, and only once."""
+    """Only a client's room is taken over, and only once."""
     await squatted(world, "s")
     result(await world.as_backend("POST", "/rooms", {"_id": "s", "members": ["ann"], "owner": "ann"}))
     for _ in range(2):
@@ -55,7 +55,7 @@ async def test_a_room_of_the_backend_is_not_taken_from_its_members(world: Imkit)
 
 
 async def test_a_backend_that_joins_in_a_user_s_name_takes_no_room_over(world: Imkit) -> None:
-    """It passes on what a user asked, who must not get another's room by it."""
+    """It passes on a user's wish, and the user must not get another's room."""
     await squatted(world, "s", "ben")
     room = result(await world.as_backend("POST", "/rooms/createAndJoin", {"_id": "s", "invitee": "cid"}, user="ann"))
     assert room["owner"] == "eve"
@@ -63,7 +63,7 @@ async def test_a_backend_that_joins_in_a_user_s_name_takes_no_room_over(world: I
 
 
 async def test_a_call_that_was_allowed_in_the_room_of_a_client_is_not_in_that_of_the_backend(world: Imkit) -> None:
-    """However many are under way while the backend takes the room over."""
+    """With many calls under way while the backend takes the room over."""
     for attempt in range(5):
         room = f"race-{attempt}"
         await squatted(world, room)
@@ -83,7 +83,10 @@ async def test_a_call_that_was_allowed_in_the_room_of_a_client_is_not_in_that_of
 async def test_a_room_that_is_taken_over_while_a_client_makes_it_is_closed_to_whom_they_bring(
     world: Imkit, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
-    """Between the steps of that call; the answer tells nothing of the room of the backend."""
+    """The takeover comes between the steps of that call.
+
+    The answer tells nothing of the backend's room.
+    """
     create_room = RedisRooms.create_room
 
     async def taken_over(rooms: RedisRooms, **room: Any) -> bool:
@@ -120,7 +123,7 @@ async def test_who_takes_an_id_first_does_not_keep_the_group_of_tencents(world: 
 async def test_a_group_that_is_heard_of_late_is_not_a_client_s(
     world: Imkit, callback: told.Callback, members: set[str]
 ) -> None:
-    """By its first message, its next member: who else is in the room of a client is no member."""
+    """By its first message or its next member: other users in the client's room are no members."""
     await squatted(world, "@TGS#sq", "ann", "cid")
     await Tencent(world).tell(callback)
     assert await members_of(world, "@TGS#sq") == members
@@ -136,7 +139,7 @@ async def test_a_topic_takes_in_nobody_from_the_room_of_a_client(world: Imkit) -
 
 
 async def test_a_conversation_of_tencents_is_of_the_two_who_talk(world: Imkit) -> None:
-    """Also when one of them made its room before, with a name of their own."""
+    """Also when one of them made the room before, with a name of their own."""
     result(await world.as_user("ann", "POST", "/rooms/createAndJoin", {"_id": OF_TWO, "name": "Your Bank"}))
     await Tencent(world).tell(told.direct_sent("ann", "ben", 1))
     shown = result(await world.as_backend("GET", f"/rooms/{OF_TWO}"))

@@ -1,6 +1,4 @@
-"""Warnings that a command of Tencent's server API is called nearly too often: who notes, who tells,
-and how often.
-"""
+"""Warnings about a command of Tencent's server API that is called nearly too often."""
 
 import asyncio
 import json
@@ -43,8 +41,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 def telling(read_state: ReadState, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """`async with telling()`: somebody who looks and tells inside the block, and has looked once
-    when it begins.
+    """`async with telling()`: a deliverer's loop inside the block, which has looked once when it
+    begins.
     """
     monkeypatch.setattr(alerts, "LOOK_S", 0.02)
 
@@ -122,7 +120,7 @@ async def test_fewer_calls_are_nothing_to_warn_of(
 async def test_one_warning_a_minute_and_command(
     telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver
 ) -> None:
-    """Whatever the receiver says to it."""
+    """Whatever the receiver answers."""
     receiver.answer = lambda call: Reply(500)
     async with telling():
         await call(9)
@@ -136,7 +134,7 @@ async def test_one_warning_a_minute_and_command(
 async def test_what_was_noted_before_is_not_told(
     telling: Callable[..., Any], call: Callable[..., Any], receiver: Receiver
 ) -> None:
-    """Nor anything to a receiver that wants no more."""
+    """A receiver that wants no more gets no alert either."""
     await call(9)
     async with telling():
         pass

@@ -34,5 +34,5 @@ def test_what_the_types_of_groups_have(given: str, known: str, unread: bool, rec
 
 @pytest.mark.parametrize("value", [5, None, ["Public"], {"a": 1}])
 def test_a_type_that_is_no_text_is_none(value: object) -> None:
-    """The field is another dialect's to give, too."""
+    """Another dialect may set the field too."""
     assert given_type({GROUP_TYPE: msgspec.json.encode(value)}) == ""

@@ -1,4 +1,4 @@
-"""Tencent's names and ours."""
+"""Names of Tencent and of this service."""
 
 import pytest
 
@@ -67,6 +67,6 @@ def test_no_message_keys(key: str) -> None:
 
 
 def test_reading_up_to_a_second_covers_what_was_sent_in_it() -> None:
-    """And nothing of the next one."""
+    """It holds nothing of the next one."""
     assert time_ms(5) // 1000 == 5
     assert time_ms(5) + 1 == 6000

@@ -1,6 +1,4 @@
-"""UserSig: which signatures are good, and what is wrong with the others, by a clock that stands
-still.
-"""
+"""UserSig: good signatures, and the mistakes in others, by a fixed clock."""
 
 import base64
 import hashlib
@@ -48,7 +46,7 @@ ANOTHER_APPS = (
 
 
 class Clock:
-    """Unix seconds that change only when told to."""
+    """Unix seconds that change only by a test."""
 
     def __init__(self, at: float = MINTED + 1) -> None:
         self.at = at
@@ -102,7 +100,7 @@ def test_good_ones_pass_however_they_are_packed(usersig: str) -> None:
 
 
 def test_what_the_old_key_signed_is_good_while_it_is_set() -> None:
-    """And what the new one signed; nothing else."""
+    """Signatures of both keys are good, others are not."""
     changing = UserSigs(sdkappid=SDKAPPID, key="n" * 64, old_key=KEY, now=Clock())
     changing.check(V1, ADMIN)
     with pytest.raises(ProblemError):
@@ -163,7 +161,7 @@ def test_each_fault_has_its_code(usersig: str, code: int) -> None:
 
 @pytest.mark.parametrize(("at", "code"), [(MINTED - 10**6, 0), (V1_ENDS, 0), (V1_ENDS + 0.9, 0), (V1_ENDS + 1, 70001)])
 def test_it_is_good_up_to_and_including_its_last_second(at: float, code: int) -> None:
-    """And before it was made, since clocks differ."""
+    """It is good a little before it was made, since clocks differ."""
     assert refusal(V1, at=at) == code
 
 
@@ -265,7 +263,7 @@ def test_claims_have_at_most_4_kib(spaces: int, code: int) -> None:
 
 
 def test_a_small_text_that_inflates_without_end_is_cut_short() -> None:
-    """A thousand times its size, which must never be in memory."""
+    """It unpacks to a thousand times its size, which must never be in memory."""
     bomb = pack(b"\0" * 1_400_000)
     assert len(bomb) <= MAX_TEXT_BYTES
     assert refusal(bomb) == 70003
@@ -273,7 +271,7 @@ def test_a_small_text_that_inflates_without_end_is_cut_short() -> None:
 
 @given(place=st.integers(0, len(V1) - 1), char=st.characters(codec="utf-8"))
 def test_no_changed_character_passes(place: int, char: str) -> None:
-    """Nor is any of them more than a refusal."""
+    """Each of them is just a refusal."""
     changed = V1[:place] + char + V1[place + 1 :]
     assert (refusal(changed) == 0) == (changed == V1 or unpack_or_none(changed) == unpack(V1))
 

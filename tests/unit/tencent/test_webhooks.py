@@ -1,4 +1,4 @@
-"""Tencent's form, against a real store: numbers are those at the time of delivery."""
+"""Tencent's form against a real store: numbers are those at delivery."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def tencent(read_state: RedisStore, app: str) -> TencentForm:
 
 
 async def conversation(read_state: RedisStore, app: str, one: str, other: str, messages: int) -> str:
-    """A one-to-one room in which `other` has written."""
+    """A direct room, where `other` has written."""
     room = direct_room(one, other)
     await read_state.rooms.create_room(app=app, room=room, tags=[TAG], members=[one, other])
     for number in range(messages):
@@ -45,7 +45,7 @@ async def conversation(read_state: RedisStore, app: str, one: str, other: str, m
 
 
 async def group(read_state: RedisStore, app: str, *msg_seqs: int, group_type: bytes = b'"Public"') -> None:
-    """A group of four in which cid has written."""
+    """A group of four, where cid has written."""
     await read_state.rooms.create_room(
         app=app, room=GROUP, profile={"groupType": group_type}, members=["ann", "bob", "cid", "dan"]
     )
@@ -99,7 +99,7 @@ async def test_the_query_has_tencents_order(tencent: TencentForm, read_state: Re
 async def test_every_attempt_is_signed_anew_and_the_body_as_well(
     tencent: TencentForm, read_state: RedisStore, app: str
 ) -> None:
-    """Tencent's own signature does not cover it."""
+    """Tencent's own signature does not cover the body."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     event, now_s = an_event(app, room, "0_5_1700000000"), int(time.time())
     first, second = await tencent.request(event, now_s), await tencent.request(event, now_s + 61)
@@ -114,7 +114,7 @@ async def test_every_attempt_is_signed_anew_and_the_body_as_well(
 async def test_what_came_after_the_message_is_not_said_to_be_read(
     tencent: TencentForm, read_state: RedisStore, app: str
 ) -> None:
-    """With something left unread, the time is that of the message."""
+    """When something is left unread, the time is that of the message."""
     room = await conversation(read_state, app, "ann", "bob", 2)
     assert (await told(tencent, an_event(app, room, "0_5_1700000000", unread=1)))["LastReadTime"] == 1_600_000_000
     await read_state.messages.delete_message(app=app, room=room, message="0_5_1700000000")
@@ -168,7 +168,7 @@ async def test_a_group_read_lists_the_messages_that_it_covers(
     before: int,
     listed: list[int],
 ) -> None:
-    """Those after `before`, without deleted ones; gaps in MsgSeq are no messages.
+    """Messages after `before`, without deleted ones; gaps in MsgSeq are no messages.
 
     At most 50, the newest, and from the last 100 numbers.
     """
@@ -217,7 +217,7 @@ async def test_what_tencent_does_not_know_is_not_told_in_its_form(
 async def test_groups_that_have_no_receipts_are_not_told_in_its_form(
     tencent: TencentForm, read_state: RedisStore, app: str, group_type: bytes, guests: int, is_told: bool
 ) -> None:
-    """As its server API refuses them: by their type, and beyond 200 members."""
+    """As its server API refuses them: by type, and above 200 members."""
     await group(read_state, app, 1, group_type=group_type)
     await read_state.rooms.add_members(app=app, room=GROUP, members=[f"guest{number}" for number in range(guests)])
     event = an_event(app, GROUP, "1")
@@ -225,7 +225,7 @@ async def test_groups_that_have_no_receipts_are_not_told_in_its_form(
 
 
 async def test_who_is_none_of_the_two_has_no_peer(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
-    """Other dialects can let a third into a conversation, whom Tencent does not know there."""
+    """Other dialects can add a third member to a conversation, whom Tencent does not know there."""
     room = await conversation(read_state, app, "ann", "bob", 1)
     event = an_event(app, room, "0_5_1700000000", member="cid")
     assert (await tencent.covers(event), await tencent.request(event, NOW_S)) == (False, None)
@@ -266,9 +266,7 @@ async def test_the_setting_says_in_which_forms_what_is_told(
 
 
 async def test_what_is_told_in_two_forms_is_no_repeat(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
-    """Receivers pass over an id that they have had, and what they have had may be the other
-    form.
-    """
+    """Receivers ignore an id that they have had, and that may have been the other form."""
     event = an_event(app, await conversation(read_state, app, "ann", "bob", 1), "0_5_1700000000")
     choose = choice_of("both", Standard(Signer(TOKEN).headers), tencent)
     requests = [await form.request(event, NOW_S) for form in await choose(event)]

@@ -1,5 +1,6 @@
-"""Deliverers between a real store and a real receiver: order, coalescing, retries, dead letters,
-and no room in another one's way.
+"""Deliverers between a real store and a real receiver: order, merging, retries, dead letters.
+
+No room blocks another one.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ Running = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits of seconds become such of milliseconds."""
+    """Waits take milliseconds instead of seconds."""
     monkeypatch.setattr(deliverer_module, "FIRST_WAIT_S", 0.05)
     monkeypatch.setattr(deliverer_module, "LONGEST_WAIT_S", 0.2)
     monkeypatch.setattr(deliverer_module, "SHARE_S", 0.05)
@@ -136,7 +137,7 @@ async def test_the_events_of_a_pair_arrive_in_order(
 ) -> None:
     """With two deliverers and a receiver that fails one time in three.
 
-    Each ends at its newest, and nothing is left uncovered.
+    Each membership ends at its newest event, and every event is covered.
     """
     receiver.answer = lambda call: Reply(500) if hash(call.headers["webhook-signature"]) % 3 == 0 else OK
     pairs = [(member, room) for member in ("ann", "bob", "cid") for room in ("r1", "r2", "r3", "r4")]
@@ -154,7 +155,7 @@ async def test_the_events_of_a_pair_arrive_in_order(
 async def test_while_a_receiver_is_behind_only_the_newest_waits(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """It covers all that was not told."""
+    """It covers all events that were not sent."""
     receiver.answer = lambda call: Reply(500)
     async with delivering():
         await written(executor, an_event(app, seq=1))
@@ -189,7 +190,7 @@ async def test_an_event_that_failed_is_tried_again(
 async def test_a_room_that_makes_the_receiver_fail_holds_up_no_other(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, how: str
 ) -> None:
-    """Not even in its own shard: the others' events arrive while it is still being tried."""
+    """Not even in its own shard: events of other rooms arrive during its retries."""
     receiver.answer = lambda call: Reply(500, how=how) if call.json["data"]["member"].startswith("bad") else OK
     async with delivering():
         await written(executor, *(an_event(app, f"bad{number}") for number in range(20)))
@@ -207,7 +208,7 @@ async def test_a_room_that_makes_the_receiver_fail_holds_up_no_other(
 async def test_what_a_deliverer_holds_is_bounded(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """A receiver that hangs gets so many requests at once, however much waits."""
+    """A hanging receiver gets a bounded number of requests at once."""
     receiver.answer = lambda call: Reply(how=HANG)
     async with delivering():
         await written(executor, *(an_event(app, f"u{number}", f"r{number % 40}") for number in range(1000)))
@@ -220,7 +221,7 @@ async def test_what_a_deliverer_holds_is_bounded(
 async def test_after_its_time_an_event_becomes_a_dead_letter(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
-    """And goes out again, as often, when it is replayed."""
+    """A replayed one is sent again, any number of times."""
     receiver.answer = lambda call: Reply(500)
     event = an_event(app)
     async with delivering(retry_s=0.3):
@@ -249,7 +250,10 @@ async def test_without_retries_the_first_failure_is_the_last(
 async def test_after_410_nothing_more_is_sent_until_a_replay(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
-    """As Standard Webhooks has it. What comes meanwhile becomes a dead letter and is not lost."""
+    """As Standard Webhooks says.
+
+    Events from meanwhile become dead letters and are not lost.
+    """
     receiver.answer = lambda call: Reply(410)
     async with delivering():
         await written(executor, an_event(app, "ann"))
@@ -274,7 +278,7 @@ async def test_after_410_nothing_more_is_sent_until_a_replay(
 async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """With everything, not only with what it refused."""
+    """All events wait, not only the refused ones."""
     receiver.answer = lambda call: Reply(429, {"Retry-After": "1"}) if len(receiver.calls) == 1 else OK
     async with delivering():
         await written(executor, an_event(app, "ann"))
@@ -288,9 +292,7 @@ async def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(
 
 
 async def test_every_shard_has_its_turn(delivering: Running, executor: Executor, receiver: Receiver, app: str) -> None:
-    """However many others look at the same moment: what is on the way at once is shared among
-    them.
-    """
+    """Many deliverers looking at once share the requests."""
     receiver.answer = lambda call: Reply(500) if len(receiver.of("ann", call.json["data"]["room"])) < 3 else OK
     began = time.monotonic()
     async with delivering():
@@ -303,9 +305,9 @@ async def test_every_shard_has_its_turn(delivering: Running, executor: Executor,
 async def test_reads_of_every_kind_are_told(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """From the operations of the domain to the receiver, on one server and on a cluster.
+    """From the operations to the receiver, on one server and on a cluster.
 
-    What moves no cursor is not told.
+    A read that moves no cursor sends nothing.
     """
     read_state = redis_store(executor, events=True)
     for room in ("r1", "r2", "r3"):
@@ -326,7 +328,7 @@ async def test_reads_of_every_kind_are_told(
 async def test_a_form_that_was_accepted_is_not_sent_again(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """When an event is told in two forms and one of them fails."""
+    """When an event is sent in two forms and one of them fails."""
 
     class Second:
         name = "tencent"
@@ -348,7 +350,7 @@ async def test_a_form_that_was_accepted_is_not_sent_again(
 async def test_several_deliverers_share_the_shards(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """And one that goes leaves its share to the others at once."""
+    """One that stops leaves its share to the others at once."""
     events = [an_event(app, f"u{number}", f"r{number}") for number in range(64)]
     async with AsyncExitStack() as stack:
         several = [await stack.enter_async_context(delivering()) for _ in range(3)]
@@ -368,8 +370,8 @@ async def test_several_deliverers_share_the_shards(
 async def test_what_is_another_deliverers_by_now_is_left_to_it(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """Also when the shard was lost while the event was being put together: the other one may have
-    sent a newer event already.
+    """Also when the shard was lost during preparation: the other deliverer may have sent a newer
+    event.
     """
 
     class Slow:
@@ -393,7 +395,7 @@ async def test_what_is_another_deliverers_by_now_is_left_to_it(
 async def test_a_stop_finishes_what_is_on_the_way(
     delivering: Running, executor: Executor, receiver: Receiver, app: str
 ) -> None:
-    """Nothing is sent twice because of it, nothing is left out, and the shards are free at once."""
+    """Nothing is sent twice or left out, and the shards are free at once."""
     events = [an_event(app, f"u{number}") for number in range(200)]
     async with delivering():
         await written(executor, *events)
@@ -410,8 +412,9 @@ async def test_a_stop_finishes_what_is_on_the_way(
 async def test_a_store_that_is_away_for_a_moment_costs_nothing(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written down is written down later, and an event that could not be put
-    together is tried again.
+    """Outcomes that could not be written are written later.
+
+    An event that could not be prepared is tried again.
     """
     away = {"record_outcomes": 3, "choose": 3}
     record_outcomes = RedisEvents.record_outcomes
@@ -438,7 +441,7 @@ async def test_a_store_that_is_away_for_a_moment_costs_nothing(
 async def test_an_event_that_we_stumble_over_is_put_aside(
     delivering: Running, executor: Executor, receiver: Receiver, app: str, dead_letters: Any
 ) -> None:
-    """A fault of ours in one event neither stops the others nor goes round for ever."""
+    """A fault in one event does not stop the others, and does not repeat forever."""
 
     async def choose(event: ReadEvent) -> Sequence[Form]:
         if event.member == "ann":

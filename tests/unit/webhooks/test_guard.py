@@ -23,7 +23,7 @@ from tests.support.receiver import Receiver, Reply
 REQUEST = WebhookRequest(b"{}", {})
 TLS = ssl.create_default_context()
 
-# Every way that we know to say "this machine", "this network" or "the metadata service".
+# Every known way to write "this machine", "this network" or "the metadata service".
 SPELLINGS = re.findall(
     r"\S+",
     """
@@ -48,7 +48,7 @@ SPELLINGS = re.findall(
 
 
 class Sayings(AbstractResolver):
-    """A resolver that gives the next of its answers every time, and the last one for ever."""
+    """A resolver with a list of answers; the last one repeats."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
@@ -76,9 +76,7 @@ class Sayings(AbstractResolver):
 
 
 class Hostile(Sayings):
-    """Reads odd spellings of addresses as the system does, and says of every name that it means
-    this machine.
-    """
+    """Reads odd spellings of addresses as the system does, and resolves every name to this machine."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -118,7 +116,7 @@ def test_no_spelling_of_a_private_host_may_be_set(scheme: str, spelling: str) ->
 
 
 async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
-    """Not even when the URL had not been checked: the guard of the connection stands alone."""
+    """Even an unchecked URL: the guard of the connection works alone."""
 
     async def reason(url: str) -> str:
         async with guarded(url, Hostile(["127.0.0.1"])) as sender:
@@ -134,8 +132,8 @@ async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
 
 
 async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
-    """With the guard off, the same listener is reached: by its address, by odd spellings, and by
-    whatever a resolver says.
+    """Without the guard the same listener is reached: by address, by odd spellings, and by any
+    resolver.
     """
     for host in ("127.0.0.1", "localhost", "0x7f.1", "metadata.google.internal"):
         resolver = Hostile(["127.0.0.1"])
@@ -159,7 +157,7 @@ async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
     ],
 )
 async def test_a_name_with_one_private_address_is_not_connected_to(receiver: Receiver, answer: list[str]) -> None:
-    """Among public ones, too: which of them is tried first is not ours to say."""
+    """Also among public ones: the system chooses which is tried first."""
     async with guarded(f"http://hooks.example.org:{receiver.port}/", Sayings(answer)) as sender:
         assert (await sender.send(REQUEST)).reason == "refused_address"
     assert receiver.connections == 0
@@ -187,7 +185,7 @@ async def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_conn
 
 
 async def test_a_resolver_that_lies_between_check_and_connection_meets_the_second_check(receiver: Receiver) -> None:
-    """The socket itself is made under guard, whatever led to the address."""
+    """The socket itself is guarded, wherever its address comes from."""
     for address in ("127.0.0.1", "::1", "169.254.169.254"):
         with pytest.raises(AddressRefused):
             guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, receiver.port)))
@@ -208,7 +206,7 @@ async def test_a_redirect_is_a_failure_and_not_followed(receiver: Receiver, stat
 
 
 async def test_proxies_of_the_environment_are_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would connect to whatever the name means to it."""
+    """A proxy would resolve the name itself."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, receiver.url)
     async with guarded("http://hooks.example.org/", Sayings(["127.0.0.1"])) as sender:
@@ -244,7 +242,7 @@ def test_private_receivers_and_http_need_their_setting(url: str) -> None:
 
 
 def test_plain_http_is_refused_even_for_a_public_host() -> None:
-    """What members read would be there for everybody on the way."""
+    """Reads of members would be visible on the way."""
     with pytest.raises(TargetRefused, match="must begin with https://"):
         check_url("http://hooks.example.org/", allow_private=False)
 
@@ -286,7 +284,7 @@ def test_plain_http_is_refused_even_for_a_public_host() -> None:
 )
 @pytest.mark.parametrize("allow_private", [False, True])
 def test_an_unusual_spelling_is_refused_whatever_it_means(url: str, allow_private: bool) -> None:
-    """Two libraries might read it in two ways."""
+    """Two libraries might read it differently."""
     with pytest.raises(TargetRefused):
         check_url(url, allow_private=allow_private)
 
@@ -301,9 +299,7 @@ def test_public_addresses_pass(public: str) -> None:
 
 @pytest.mark.parametrize("private", ["8.8.8.8", "1.2.3.4"])
 def test_a_public_address_in_disguise_is_refused(private: str) -> None:
-    """Translated forms are refused whole: what stands behind the translation is not ours to
-    know.
-    """
+    """Translated addresses are refused, because the real one is unknown."""
     number = int(ip_address(private))
     for prefix in (0xFFFF << 32, 0, 0x0064FF9B << 96, (0xFFFF << 48)):
         assert is_refused(ip_address(prefix | number | (1 << 120 if prefix == 0 else 0)))

@@ -1,6 +1,4 @@
-"""One request to one receiver: every way in which it can be taken, and limits on what a receiver
-can do to us.
-"""
+"""One request to one receiver: every outcome, and limits on what a receiver can do."""
 
 import asyncio
 import ssl
@@ -44,9 +42,7 @@ async def test_any_2xx_accepts_a_standard_letter(receiver: Receiver, status: int
 
 @pytest.mark.parametrize("how", [CUT, STREAM])
 async def test_the_status_has_said_it_all(receiver: Receiver, how: str) -> None:
-    """A body that breaks off or never ends takes nothing back, and no longer than the time
-    limit.
-    """
+    """A body that breaks off or never ends changes nothing, and takes no longer than the limit."""
     began = time.monotonic()
     assert (await sent(receiver, Reply(200, how=how))).reason == ""
     assert time.monotonic() - began < TIMEOUT_S + 1
@@ -133,7 +129,7 @@ async def test_a_name_that_nobody_knows_is_a_failure() -> None:
 async def test_retry_after_is_believed_within_bounds(
     receiver: Receiver, status: int, value: str, seconds: float, is_busy: bool
 ) -> None:
-    """At most an hour; and only 429 and 503 speak for the receiver as a whole."""
+    """At most an hour. Only 429 and 503 speak for the whole receiver."""
     header = value.encode().decode("latin-1")
     answer = await sent(receiver, Reply(status, {"Retry-After": header}))
     assert (answer.retry_after_s, answer.is_busy) == (seconds, is_busy)
@@ -159,7 +155,7 @@ async def test_a_body_without_end_costs_its_connection_only(receiver: Receiver) 
 
 
 async def test_many_letters_go_side_by_side(receiver: Receiver) -> None:
-    """A hundred that all time out take as long as one."""
+    """A hundred timeouts at once take as long as one."""
     receiver.answer = lambda call: Reply(how=HANG)
     began = time.monotonic()
     async with sender_to(receiver.url) as sender:
@@ -169,7 +165,7 @@ async def test_many_letters_go_side_by_side(receiver: Receiver) -> None:
 
 
 async def test_what_is_sent_is_what_was_written(receiver: Receiver) -> None:
-    """The headers of the request, JSON, and nothing that the receiver set before."""
+    """The headers of the request, and nothing that the receiver set before."""
     receiver.answer = lambda call: Reply(headers={"Set-Cookie": "a=b; Path=/"})
     async with sender_to(receiver.url + "?a=%2F&b=c") as sender:
         await sender.send(STANDARD)
@@ -192,7 +188,7 @@ async def test_headers_without_end_are_cut_off(receiver: Receiver) -> None:
 
 
 async def test_what_a_receiver_says_wrongly_is_told_in_one_printable_line(receiver: Receiver) -> None:
-    """It ends up in dead letters, and they on somebody's terminal."""
+    """It ends up in dead letters, and in a terminal."""
     answer = await sent(receiver, Reply(headers={"Bad Header\x1b[31m": "a\nb"}))
     assert answer.reason == "connection"
     assert answer.detail.isprintable()

@@ -1,4 +1,4 @@
-"""The settings of webhooks: what is refused, and in which words."""
+"""Settings of webhooks: what is refused, and in which words."""
 
 from pathlib import Path
 
@@ -52,9 +52,7 @@ def test_what_cannot_work_is_refused_by_name(environ: dict[str, str], words: str
 
 @pytest.mark.parametrize("form", ["auto", "tencent", "both"])
 def test_tencents_form_needs_a_token_of_its_own(form: str) -> None:
-    """`Sign` goes along in the URL, which ends up in the receiver's logs: it must open nothing
-    here.
-    """
+    """`Sign` is in the URL and in the receiver's logs, so it must not open anything here."""
     environ = {
         "WEBHOOK_FORM": form,
         "TENCENT_SDKAPPID": "1400000001",
@@ -78,7 +76,7 @@ def test_private_receivers_and_http_can_be_allowed() -> None:
 
 
 def test_a_form_without_a_url_does_nothing() -> None:
-    """It has a default like any other, and no receiver is the usual case."""
+    """It has a default, and having no receiver is usual."""
     assert Settings.from_environ({"READSTATE_WEBHOOK_FORM": "tencent"}).webhook_url is None
 
 

@@ -1,4 +1,4 @@
-"""Encryption: who the receiver is gets checked, and who we are can be shown.
+"""TLS: the receiver's certificate is checked, and the service can show its own.
 
 Certificates are made for each run.
 """
@@ -67,9 +67,9 @@ async def test_a_certificate_for_another_name_is_refused(authority: Authority, m
 
 
 async def test_a_client_certificate_is_shown(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A receiver that asks for one lets nobody else in.
+    """A receiver that asks for a certificate rejects others.
 
-    Its key may be in a file of its own or in the same.
+    Its key may be in its own file or in the same one.
     """
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
     certificate, key = authority.certify("client")
@@ -83,9 +83,7 @@ async def test_a_client_certificate_is_shown(authority: Authority, monkeypatch: 
 
 
 def test_a_certificate_that_cannot_be_used_is_refused_in_words(authority: Authority, tmp_path: Path) -> None:
-    """A missing file, another one's key, a key with a password (nobody is asked for it), and what
-    is no PEM.
-    """
+    """A missing file, a wrong key, a key with a password, and text that is no PEM."""
     certificate, key = authority.certify("one")
     _, other_key = authority.certify("two")
     hidden, hidden_key = authority.certify("hidden", encrypted=True)
