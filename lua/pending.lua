@@ -7,8 +7,8 @@
 --            members: only their updates; without any, those of all
 --
 -- Reply      pending int   how many updates and events are pending; the first are handed over
--- Cost       commands <= 6 + owed, turns <= 6 + 2 * members + 5 * owed
---            owed: pending updates, at most 500 at a time; members: those named
+-- Cost       commands <= 6 + pending, turns <= 6 + 2 * members + 5 * pending
+--            pending: updates, at most 500 at a time; members: those named
 --@include lib/sweeping
 --@include lib/updates
 --@plan

@@ -6,11 +6,11 @@
 --            verdict: delivered, later or dead; sent: forms that the receiver has accepted
 --            detail: later: ms until the next attempt; dead: why, in a few words
 --
--- Reply      settled int   how many of them are delivered or dead
+-- Reply      finished int   how many of them are delivered or dead
 -- Cost       commands <= 2 + 5 * outcomes, turns <= outcomes
 --@include lib/events
 
-local now, settled = now_ms(), 0
+local now, finished = now_ms(), 0
 
 local function deliver(membership, waiting, same, revision, seq)
     redis.call("ZADD", key .. DELIVERED_REVISIONS, "GT", revision, membership)
@@ -43,14 +43,14 @@ for i = 1, #outcomes, 6 do
     local same = waiting and waiting[1][REVISION] == tonumber(revision)
     if verdict == "delivered" then
         deliver(membership, waiting, same, revision, tonumber(seq))
-        settled = settled + 1
+        finished = finished + 1
     elseif verdict == "later" and waiting then
         postpone(membership, waiting, same, tonumber(sent), tonumber(detail))
     elseif verdict == "dead" and same then
         redis.call("HSET", key .. DEAD_LETTERS, membership, cmsgpack.pack({ waiting[1], waiting[2] + 1, now, detail }))
         drop_waiting(key, membership)
-        settled = settled + 1
+        finished = finished + 1
     end
 end
 redis.call("ZREMRANGEBYRANK", key .. DELIVERED_REVISIONS, 0, -1 - DELIVERED_KEPT)
-return settled
+return finished

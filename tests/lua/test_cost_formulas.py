@@ -651,7 +651,7 @@ async def _pending(world: World) -> Sizes:
         await world.executor.command("HSET", key + ":o", name, 1, key=key)
     await world.run(key, app=world.app, members=[])
     await world.run(key, app=world.app, members=people(owed))
-    return {"owed": owed, "members": owed}
+    return {"pending": owed, "members": owed}
 
 
 @case("ack")
