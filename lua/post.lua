@@ -40,7 +40,7 @@
 --@plan
 
 local TRIM_EVERY = 64 -- posts
--- What was sent longer ago is late: it is not known exactly when its sender read what came before.
+-- A message sent longer ago is late: when its sender read the earlier ones is not known exactly.
 local LATE_MS = 60 * 1000
 
 -- 1. What is refused, and what was there already.

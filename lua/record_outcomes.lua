@@ -17,7 +17,7 @@ local function deliver(membership, waiting, same, revision, seq)
     if same then
         drop_waiting(key, membership)
     elseif waiting and waiting[1][SEQ] > seq then
-        -- What came meanwhile need not cover again what has just been delivered.
+        -- The newer event need not cover again what has just been delivered.
         waiting[1][BEFORE] = math.max(waiting[1][BEFORE], seq)
         waiting[2], waiting[3] = 0, 0
         save_waiting(key, membership, waiting)

@@ -1,7 +1,7 @@
 -- arrays: msgpack arrays of up to 15 items.
 
--- What cmsgpack.pack makes of a table with these items, without making the table: the array's first
--- byte, and the items one by one.
+-- The array of these items, as cmsgpack.pack makes it of a table, but without making the table: its
+-- first byte, and the items one by one.
 local function pack_array(...)
     return string.char(144 + select("#", ...)) .. cmsgpack.pack(...)
 end

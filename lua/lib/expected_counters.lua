@@ -44,7 +44,7 @@ local function count_room(found, unread, tags)
     end
 end
 
--- What the copies amount to: total, derived_count, counters (field -> unread), sets (tag set ->
+-- The sums over the copies: total, derived_count, counters (field -> unread), sets (tag set ->
 -- rooms), derived and gone (room -> "1"); and beside it what is stored: `stored` (field -> unread)
 -- and `sums`, packed.
 local function expected_counters(key)

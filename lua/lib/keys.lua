@@ -20,7 +20,7 @@ local INVITED = ":n"
 local PENDING = ":o"
 local PENDING_EVENTS = ":w"
 
--- What is deleted with a room. The others are what its deletion still has to tell.
+-- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {
     BY_CURSOR, BY_JOINING, JOURNALS, LEAVERS, STAYS_BY_CURSOR, STAYS_BY_JOINING, ACKNOWLEDGEMENTS,
     SET_BY_HAND, MESSAGE_PLACES, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,

@@ -21,7 +21,7 @@ local function load_acknowledgements(room, seq)
     return packed, packed == "" and {} or { cmsgpack.unpack(packed) }
 end
 
--- Who has acknowledged the message at `seq` by itself: { {member, joined, at}, ... }, and the same
+-- The acknowledgements of the message at `seq`: { {member, joined, at}, ... }, and the same
 -- by member.
 local function acknowledgements(room, seq)
     local _, flat = load_acknowledgements(room, seq)

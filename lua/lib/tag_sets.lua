@@ -7,7 +7,7 @@
 
 local EACH_TAG_WEIGHS = 20 -- beside its bytes: what walking over it takes
 
--- What a tag set adds to the work of a question about several tags.
+-- How much work a tag set adds to a question about several tags.
 local function weight_of(tags)
     return #tags + EACH_TAG_WEIGHS * count_tags(tags)
 end
@@ -37,7 +37,7 @@ local function count_set(key, tags, by)
     return drop
 end
 
--- What TAG_USES holds for these sets: in how many of them each tag is, and their weight.
+-- The fields of TAG_USES for these sets: in how many of them each tag is, and their weight.
 local function tags_of_sets(sets)
     local counts, weight = {}, 0
     for _, set in ipairs(sets) do

@@ -4,8 +4,8 @@
 
 local ROOMLESS_KEPT_S = 24 * 3600 -- for so long the side of a user who is in no room stays
 
--- What all members of a room are told alike at one revision. `fields` are those of the user's hash
--- that may move, the copy first; `write` is filled in anew for each member.
+-- The update of a room at one revision, the same for all its members. `fields` are those of the
+-- user's hash that may move, the copy first; `write` is filled in anew for each member.
 local function make_update(id, revision, created_revision, tags)
     local form = forms[tags] or form_of(tags)
     local fields, write = form[1], form[2]
@@ -48,7 +48,7 @@ local function apply(key, update, cursor, unread, state)
     local ahead = 0
     if old_cursor > cursor and old_state ~= GONE and state ~= GONE and old_revision >= update.created_revision then
         -- The room lost this cursor in a failover. It must not go back: keep it and let the caller
-        -- tell the room.
+        -- restore it in the room.
         cursor, ahead = old_cursor, old_cursor
     end
     local tags = state == ACTIVE and update.tags or ""
