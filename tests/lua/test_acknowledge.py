@@ -41,7 +41,9 @@ async def test_only_the_named_messages_are_read(store: RedisStore, app: str) -> 
 
 
 async def test_only_news_is_answered_in_the_order_asked(store: RedisStore, app: str) -> None:
-    """Not what is one's own, unknown, deleted, recalled, read already in either way, from before one joined, or named twice."""
+    """Not what is one's own, unknown, deleted, recalled, read already in either way, from before
+    one joined, or named twice.
+    """
     await a_room_with(store, app, "old")
     await store.rooms.add_members(app=app, room="r", members=["eve"])
     for message in ("m1", "m2", "gone", "recalled", "m3", "m4"):

@@ -34,7 +34,9 @@ async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str
 
 
 async def test_many_members_come_and_go_in_lots_and_all_are_answered(store: RedisStore, app: str) -> None:
-    """A call of 1,000 does not keep the store busy for all of them at once; the room crosses the limit and comes back."""
+    """A call of 1,000 does not keep the store busy for all of them at once; the room crosses the
+    limit and comes back.
+    """
     names = [f"m{number}" for number in range(1000)]
     assert await store.rooms.create_room(app=app, room="r", tags=["a"], profile={}, members=names[:600])
     assert not await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=names[500:700])
@@ -48,7 +50,9 @@ async def test_many_members_come_and_go_in_lots_and_all_are_answered(store: Redi
 
 
 async def test_the_members_of_a_lot_are_bounded(store: RedisStore, executor: Executor, app: str) -> None:
-    """Whatever one call names, no script lets more than 100 in or out; create_room is told of the others, who may stay."""
+    """Whatever one call names, no script lets more than 100 in or out; create_room is told of the
+    others, who may stay.
+    """
     seen: list[int] = []
     call = executor.call
 

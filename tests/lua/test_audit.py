@@ -1,4 +1,6 @@
-"""audit_*.lua, copies.lua, snapshot.lua, refresh_members.lua: every planted damage is found, named and mended; the sound is left alone."""
+"""audit_*.lua, copies.lua, snapshot.lua, refresh_members.lua: every planted damage is found, named
+and mended; the sound is left alone.
+"""
 
 from collections.abc import Sequence
 
@@ -61,7 +63,8 @@ async def test_damage_is_found_and_mended(
     await executor.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
     assert name in {drift.what for drift in await audit(store, app, repair=False)}
     assert name in {drift.what for drift in await audit(store, app, repair=True)}
-    await audit(store, app, repair=True)  # a copy that had to be told anew moves counters, which are looked at again
+    # A copy that had to be told anew moves counters, which are looked at again
+    await audit(store, app, repair=True)
     assert await audit(store, app, repair=False) == []
     assert await store.badges.badge(app=app, user="ann", tags=["a", "b"]) == 1
 
@@ -71,7 +74,9 @@ async def test_damage_is_found_and_mended(
 async def test_a_wrong_order_in_a_large_room_is_found_and_mended(
     store: RedisStore, executor: Executor, app: str, damage: Sequence[str | int]
 ) -> None:
-    """A small room has none that could be wrong: it is brought up to the records whenever it is asked for."""
+    """A small room has none that could be wrong: it is brought up to the records whenever it is
+    asked for.
+    """
     await sound_room(store, app)
     key = ROOM(app, "r")
     await executor.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
@@ -96,7 +101,9 @@ async def test_a_wrong_copy_is_found_and_mended(
 
 
 async def test_an_audit_of_everything_says_each_difference_once(store: RedisStore, run: Run, app: str) -> None:
-    """A copy concerns its room and its user: it is looked at with the room, and with the user only where the room has no such member."""
+    """A copy concerns its room and its user: it is looked at with the room, and with the user only
+    where the room has no such member.
+    """
     await sound_room(store, app)
     for room, unread, state in (("r", 7, State.ACTIVE), ("nowhere", 3, State.ACTIVE)):
         stamp = (await run("copies", USER(app, "ann"), rooms=["r"]))[1]

@@ -40,7 +40,9 @@ async def test_apps_are_separate_worlds(store: RedisStore, app: str) -> None:
 
 
 async def test_the_badges_of_several_are_those_of_each(store: RedisStore, app: str) -> None:
-    """In their order, also beside rooms above the fan-out limit, and more than are asked at once."""
+    """In their order, also beside rooms above the fan-out limit, and more than are asked
+    at once.
+    """
     people = [f"p{number:02}" for number in range(60)]
     await a_room(store, app, "small", members=people[:3])
     await a_room(store, app, "large", members=[*people, *(f"q{number}" for number in range(300))])

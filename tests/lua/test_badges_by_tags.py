@@ -38,7 +38,9 @@ async def test_a_user_without_rooms_has_no_tags(store: RedisStore, app: str) -> 
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_more_large_rooms_than_one_script_asks_are_all_counted(store: RedisStore, app: str) -> None:
-    """A script asks 256 of them; the others are asked by further ones, and nothing is counted twice or left out."""
+    """A script asks 256 of them; the others are asked by further ones, and nothing is counted twice
+    or left out.
+    """
     for number in range(259):
         await a_room(store, app, f"r{number}", tags=["a", f"of {number % 2}"])
     await posted(store, app, "r0")

@@ -1,4 +1,6 @@
-"""Work that grows with what a room or a journal holds is bounded in each script, and the answers stay whole."""
+"""Work that grows with what a room or a journal holds is bounded in each script, and the answers
+stay whole.
+"""
 
 import asyncio
 
@@ -19,7 +21,9 @@ def store(executor: Executor) -> RedisStore:
 async def test_a_page_of_receipts_ends_early_when_journals_are_long_and_leaves_nobody_out(
     store: RedisStore, app: str
 ) -> None:
-    """40 people read on 300 times between two pages: 12,000 moves are more than one page looks at."""
+    """40 people read on 300 times between two pages: 12,000 moves are more than one page
+    looks at.
+    """
     people = [f"p{number:02}" for number in range(40)]
     await a_room(store, app, members=["ann", *people])
     await posted(store, app, message="m", sender="ann")

@@ -1,4 +1,6 @@
-"""What operations cost, counted in commands that the server ran; times are in docs/benchmarks.md."""
+"""What operations cost, counted in commands that the server ran; times are in
+docs/benchmarks.md.
+"""
 
 import pytest
 
@@ -36,7 +38,9 @@ async def forget(executor: Executor) -> None:
 async def test_marking_read_takes_the_same_few_commands_in_every_room(
     store: RedisStore, executor: Executor, app: str, members: int, messages: int, before_the_newest: int
 ) -> None:
-    """Six inside one script up to the newest message, seven up to another, however many members and messages there are."""
+    """Six inside one script up to the newest message, seven up to another, however many members and
+    messages there are.
+    """
     await a_room(store, app, members=["ann", *(f"m{number}" for number in range(members - 1))], tags=["a", "b"])
     for number in range(messages):
         await posted(store, app, message=f"m{number}")
@@ -77,7 +81,9 @@ async def test_a_post_into_a_room_above_the_limit_touches_no_member(executor: Ex
 async def test_looking_at_a_room_takes_as_many_commands_however_many_messages_were_deleted(
     store: RedisStore, executor: Executor, app: str, newest_first: bool
 ) -> None:
-    """The newest message that is left is not looked for one by one, and deleting the last of many does not do so either."""
+    """The newest message that is left is not looked for one by one, and deleting the last of many
+    does not do so either.
+    """
     await a_room(store, app)
     names = [f"m{number}" for number in range(80)]
     for name in names:

@@ -1,7 +1,8 @@
-"""Each script costs what its header says, in a small world and at the limits of the README: commands and turns, no clock.
+"""Each script costs what its header says, in a small world and at the limits of the README:
+commands and turns, no clock.
 
-Two sizes, so that a product that the formula does not name is seen. On both plans, whose scripts differ; each on one server, where all
-that a script does can be counted.
+Two sizes, so that a product that the formula does not name is seen. On both plans, whose scripts
+differ; each on one server, where all that a script does can be counted.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -40,7 +41,8 @@ LEAVE_AT_ONCE = 100  # of a room that is taken over
 FORGOTTEN_AT_ONCE = 16  # rooms that a user left, when they leave another one
 
 ON_THE_SPLIT_PLAN = {"pending"}
-SLACK = 25  # so many more may be allowed than are counted at the limits, besides three times as many
+# So many more may be allowed than are counted at the limits, besides three times as many
+SLACK = 25
 
 Sizes = dict[str, int]
 
@@ -75,7 +77,9 @@ class World:
         return await self.count(self.executor.call(plain_call(call.script, *call.args), key))
 
     async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:
-        """Room r of so many members who are all in `others` further rooms of one tag each, and so have as many tag sets. Its members."""
+        """Room r of so many members who are all in `others` further rooms of one tag each, and so
+        have as many tag sets. Its members.
+        """
         names = people(members)
         for number in range(others):
             await self.store.rooms.create_room(
@@ -101,7 +105,9 @@ class World:
         return names
 
     async def rooms(self, count: int, *, tags: int = 1, shared: int = 0, derived: bool = False) -> list[str]:
-        """Rooms of ann's, each with tags of its own and some that all have; above the fan-out limit, or hers alone. One message in each."""
+        """Rooms of ann's, each with tags of its own and some that all have; above the fan-out
+        limit, or hers alone. One message in each.
+        """
         names = many("d" if derived else "r", count)
         crowd = people(FANOUT_LIMIT + 1) if derived else []
         for name in names:
@@ -130,7 +136,9 @@ CASES: dict[str, Case] = {}
 
 
 def case(script: str) -> Callable[[Case], Case]:
-    """The way in which a script is tried: makes a world, runs the script in it, and answers the sizes that its formula names."""
+    """The way in which a script is tried: makes a world, runs the script in it, and answers the
+    sizes that its formula names.
+    """
 
     def register(function: Case) -> Case:
         CASES[script] = function
@@ -144,7 +152,9 @@ def case(script: str) -> Callable[[Case], Case]:
 
 @case("create_room")
 async def _create_room(world: World) -> Sizes:
-    """By a client, then taken over by a backend: some stay, some leave, and some come who had left it."""
+    """By a client, then taken over by a backend: some stay, some leave, and some come who had left
+    it.
+    """
     lot, fields, tags, members, named = (
         world.of(10, MEMBERS_AT_ONCE),
         world.of(1, 32),
@@ -171,7 +181,9 @@ async def _create_room(world: World) -> Sizes:
 
 @case("add_members")
 async def _add_members(world: World) -> Sizes:
-    """Crossing the fan-out limit, so that everybody is told; all of them come back, so that journals go on."""
+    """Crossing the fan-out limit, so that everybody is told; all of them come back, so that
+    journals go on.
+    """
     members, lot, tags, sets = FANOUT_LIMIT, world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)
     await world.room(members, tags=tags, others=sets - 1)
     back = [f"back{number}" for number in range(lot)]
@@ -267,7 +279,9 @@ async def _sweep_room(world: World) -> Sizes:
 
 @case("members")
 async def _members(world: World) -> Sizes:
-    """Of a small room, which is put in order first; everybody has read something else, and something was deleted."""
+    """Of a small room, which is put in order first; everybody has read something else, and
+    something was deleted.
+    """
     members = world.of(10, 250)
     names = await world.room(members)
     messages = await world.messages(members)
@@ -312,7 +326,8 @@ async def a_marked_room(world: World) -> None:
 
 @case("post")
 async def _post(world: World) -> Sizes:
-    """Until messages are forgotten, and with them who has left and their journals; one was deleted, so holes are looked at.
+    """Until messages are forgotten, and with them who has left and their journals; one was deleted,
+    so holes are looked at.
 
     Some are hidden, and lengthen a row.
     """
@@ -492,7 +507,9 @@ async def _acknowledge(world: World) -> Sizes:
 
 @case("receipts")
 async def _receipts(world: World) -> Sizes:
-    """Those who acknowledged the message, then members with long journals, then those who have left, in pages of all sizes."""
+    """Those who acknowledged the message, then members with long journals, then those who have
+    left, in pages of all sizes.
+    """
     members, moves = world.of(4, 120), world.of(5, 60)
     names = await world.room(members)
     (message,) = await world.messages(1, sender=names[0])
@@ -864,7 +881,9 @@ ONE = "local function one()\n    do\n        for _ = 1, 10 do\n        end\n    
 
 
 async def test_the_turns_of_all_loops_are_counted_and_nothing_else(server: Server, tmp_path: Path) -> None:
-    """Three of the first, two in each of them and ten in the library for each of those, four, and five that end below."""
+    """Three of the first, two in each of them and ten in the library for each of those, four, and
+    five that end below.
+    """
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "one.lua").write_text(ONE)
     (tmp_path / "loops.lua").write_text(LOOPS)

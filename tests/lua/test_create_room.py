@@ -44,7 +44,9 @@ async def test_creating_a_room_again_adds_members_and_changes_nothing_else(store
 
 
 async def test_a_room_created_again_after_deletion_starts_empty_but_counts_on(store: RedisStore, app: str) -> None:
-    """Its position goes on from where it was, so nobody's cursor goes back; its old messages are unknown."""
+    """Its position goes on from where it was, so nobody's cursor goes back; its old messages are
+    unknown.
+    """
     await a_room(store, app, tags=["a"])
     await posted(store, app, message="old")
     await store.rooms.delete_room(app=app, room="r")
@@ -79,7 +81,9 @@ async def test_a_client_changes_nothing_of_a_room_that_exists(store: RedisStore,
 
 
 async def test_a_backend_gets_the_room_that_a_client_made(store: RedisStore, app: str) -> None:
-    """Tags, profile, status and members are as it says; messages stay, and cursors of those who stay."""
+    """Tags, profile, status and members are as it says; messages stay, and cursors of those who
+    stay.
+    """
     await made_by_a_client(store, app, "eve", "bob", "cid")
     await posted(store, app, message="m1")
     await store.reading.mark_read(app=app, room="r", user="bob", message="m1")
@@ -135,7 +139,9 @@ async def is_taken_over_by(store: RedisStore, app: str, members: Sequence[str], 
 
 
 async def first_script(store: RedisStore, executor: Executor, app: str, members: Sequence[str]) -> object:
-    """The script of `taken_over` alone, after which the service dies: on the split plan its news is told to no member."""
+    """The script of `taken_over` alone, after which the service dies: on the split plan its news is
+    told to no member.
+    """
     call = lua.create_room(
         app=app,
         tags=("a", "b"),
@@ -190,7 +196,9 @@ async def test_a_take_over_with_many_members_goes_on_after_a_crash(
 async def test_members_beyond_the_first_lot_come_in_after_a_crash(
     store: RedisStore, executor: Executor, app: str, fanout_limit: int
 ) -> None:
-    """Of a new room, and of one that was taken over: the next call adds them, and tells them and the others."""
+    """Of a new room, and of one that was taken over: the next call adds them, and tells them and
+    the others.
+    """
     named = ["ann", *(f"member{number:03}" for number in range(249))]
     await made_by_a_client(store, app, "ann", "eve")
     await posted(store, app)
@@ -210,7 +218,9 @@ async def test_members_beyond_the_first_lot_come_in_after_a_crash(
 
 
 async def test_a_take_over_is_announced(server: Server, app: str, lua_dir: Path | None) -> None:
-    """To those who leave, so that they get nothing that follows; to those who come, and that the room has changed."""
+    """To those who leave, so that they get nothing that follows; to those who come, and that the
+    room has changed.
+    """
     executor = await connect(server.url, lua=lua_dir)
     store = redis_store(executor)
     await made_by_a_client(store, app, "eve", "bob")

@@ -1,4 +1,6 @@
-"""lib/crossing.lua: above the fan-out limit members' counts are asked of the room; nothing that anybody sees changes by crossing."""
+"""lib/crossing.lua: above the fan-out limit members' counts are asked of the room; nothing that
+anybody sees changes by crossing.
+"""
 
 import pytest
 
@@ -45,7 +47,10 @@ async def test_a_room_that_shrinks_comes_back_at_three_quarters(
 async def test_a_room_with_many_tags_is_large_with_fewer_members(
     store: RedisStore, executor: Executor, app: str, tags: int, derived: bool
 ) -> None:
-    """Telling a member takes two cells and one for each tag: 32 cells are the limit here, and 24 the way back."""
+    """Telling a member takes two cells and one for each tag:
+
+    32 cells are the limit here, and 24 the way back.
+    """
     await a_room(store, app, members=["ann", "bob", "cid"])
     await posted(store, app, sender="bob")
     names = [f"tag {number}" for number in range(tags)]
@@ -62,7 +67,10 @@ async def test_a_room_with_many_tags_is_large_with_fewer_members(
 async def test_a_room_comes_back_at_three_quarters_of_the_cells(
     store: RedisStore, executor: Executor, app: str, tags: int, derived: bool
 ) -> None:
-    """Three members with ten tags are above the limit. With seven tags they have 27 cells, with six the 24 of the way back."""
+    """Three members with ten tags are above the limit.
+
+    With seven tags they have 27 cells, with six the 24 of the way back.
+    """
     await a_room(store, app, members=["ann", "bob", "cid"], tags=[f"tag {number}" for number in range(10)])
     assert await is_derived(executor, app)
     await store.rooms.set_tags(app=app, room="r", tags=[f"tag {number}" for number in range(tags)])
@@ -94,7 +102,9 @@ async def test_the_order_by_cursors_is_kept_while_the_room_is_large(
 
 
 async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str) -> None:
-    """What is posted, read, deleted and retagged while the room is large is there when it is small again."""
+    """What is posted, read, deleted and retagged while the room is large is there when it is small
+    again.
+    """
     await a_room(store, app, members=["ann", "bob", "cid"], tags=["a"])
     await posted(store, app, message="m1")
     await store.rooms.add_members(app=app, room="r", members=["dan", "eve"])
@@ -113,7 +123,9 @@ async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str)
 async def test_a_post_crosses_when_the_limit_itself_was_changed(
     store: RedisStore, executor: Executor, app: str, countable: bool
 ) -> None:
-    """The service was started again with other settings; every member is told, the silent ones too."""
+    """The service was started again with other settings; every member is told, the silent
+    ones too.
+    """
     await a_room(store, app, tags=["a"])
     await posted(store, app)
     for limit, derived in ((1, True), (256, False)):
@@ -138,7 +150,9 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(
 
 
 async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, app: str) -> None:
-    """A stored number would be wrong from the next post on, and somebody might come to believe it."""
+    """A stored number would be wrong from the next post on, and somebody might come to
+    believe it.
+    """
     await a_room(store, app, members=["ann", "bob"])
     await posted(store, app, message="m1")
     await posted(store, app, message="m2")

@@ -117,7 +117,8 @@ async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, 
     for message in ("m1", "m6"):
         await store.messages.delete_message(app=app, room="r", message=message)
     await store.messages.recall_message(app=app, room="r", message="m2", body="{}")
-    assert (await store.messages.delete_messages(app=app, room="r", before="m5")).count == 4  # m0, m2, m3, m4
+    # M0, m2, m3, m4
+    assert (await store.messages.delete_messages(app=app, room="r", before="m5")).count == 4
     assert await unread_of(store, app, "ann") == 2  # m5, m7
     assert (await store.messages.delete_messages(app=app, room="r", before="quiet")).count == 2
     assert await unread_of(store, app, "ann") == 0
@@ -126,7 +127,10 @@ async def test_holes_and_uncounted_messages_are_counted_once(store: RedisStore, 
 
 
 async def test_holes_that_have_gathered_go_some_at_a_time(store: RedisStore, executor: Executor, app: str) -> None:
-    """Where a member never comes back they are as many as messages were deleted. Those that stay for the next time count nothing."""
+    """Where a member never comes back they are as many as messages were deleted.
+
+    Those that stay for the next time count nothing.
+    """
     await a_room(store, app)
     await many(store, app, 6)
     for message in ("m0", "m5"):
@@ -197,7 +201,9 @@ async def test_a_time_names_the_first_message_that_was_not_sent_before_it(
 
 
 async def test_nothing_newer_goes_with_a_message_of_an_older_time(store: RedisStore, app: str) -> None:
-    """Back-filled behind newer ones it stays until they go: what is deleted is always a beginning of the room."""
+    """Back-filled behind newer ones it stays until they go: what is deleted is always a beginning
+    of the room.
+    """
     await a_room(store, app)
     await many(store, app, 3, sent_ms=1_000_000)
     await posted(store, app, message="late", sent_ms=5)

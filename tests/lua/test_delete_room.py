@@ -1,4 +1,6 @@
-"""delete_room.lua: room, messages and members' states go; the head stays a day so that late news is known as old."""
+"""delete_room.lua: room, messages and members' states go; the head stays a day so that late news is
+known as old.
+"""
 
 import pytest
 
@@ -46,7 +48,9 @@ async def test_deleting_again_or_what_never_was_changes_nothing(store: RedisStor
 
 
 async def test_a_room_created_anew_is_empty_and_stays(store: RedisStore, executor: Executor, app: str) -> None:
-    """It goes on counting where the deleted one ended, but nothing of that is there, and it does not expire as that would have."""
+    """It goes on counting where the deleted one ended, but nothing of that is there, and it does
+    not expire as that would have.
+    """
     await a_room(store, app)
     for _ in range(3):
         await posted(store, app)
@@ -72,7 +76,9 @@ SEVEN = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
 async def test_the_members_of_a_large_room_lose_it_without_asking(
     large: RedisStore, executor: Executor, app: str
 ) -> None:
-    """Nothing of theirs speaks of it but the stamp that keeps late news out, and nothing of the members stays with the room."""
+    """Nothing of theirs speaks of it but the stamp that keeps late news out, and nothing of the
+    members stays with the room.
+    """
     await a_room(large, app, members=SEVEN, tags=["a"])
     assert await large.rooms.delete_room(app=app, room="r")
     key = Keys.room(app, "r")

@@ -1,4 +1,6 @@
-"""The scripts of webhooks: what waits is the newest event of each pair, and nothing is lost on the way."""
+"""The scripts of webhooks: what waits is the newest event of each pair, and nothing is lost on the
+way.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -257,7 +259,9 @@ async def test_an_entry_that_is_no_event_is_counted_and_holds_nothing_up(
 
 
 async def test_nothing_is_ever_pending_in_the_group(events: RedisEvents, executor: Executor, app: str) -> None:
-    """Entries are read, acknowledged and deleted in one step, so nobody has to take over another one's."""
+    """Entries are read, acknowledged and deleted in one step, so nobody has to take over another
+    one's.
+    """
     event = an_event(app)
     await written(executor, event)
     await taken(events, shard_of(event))

@@ -41,7 +41,9 @@ def code_of(path: Path) -> str:
 
 
 def test_the_first_line_makes_the_server_enforce_one_slot(path: Path) -> None:
-    """Without it a script may reach into slots that happen to be on the same node, until they move."""
+    """Without it a script may reach into slots that happen to be on the same node, until
+    they move.
+    """
     assert re.match(r"#!lua( flags=(no-writes|allow-oom))?\n-- " + path.stem + ": ", path.read_text())
 
 
@@ -136,7 +138,9 @@ def test_a_script_that_says_it_writes_nothing_has_no_writing_command(path: Path)
 
 
 def test_keys_are_built_alike_in_lua_and_python() -> None:
-    """lib/reach.lua reaches from a room to its members; it must name them as service/readstate/store/keys.py does."""
+    """lib/reach.lua reaches from a room to its members; it must name them as
+    service/readstate/store/keys.py does.
+    """
     text = (scripts.lua_dir() / "lib" / "reach.lua").read_text()
     assert '"{r:" .. APP .. ":" .. room .. "}"' in text
     assert '"{u:" .. APP .. ":" .. user .. "}"' in text
@@ -144,5 +148,7 @@ def test_keys_are_built_alike_in_lua_and_python() -> None:
 
 
 def test_no_loop_hides_in_a_function_of_luas(path: Path) -> None:
-    """Inserting at the front and joining piece by piece cost as much as there is, and no count of turns shows it."""
+    """Inserting at the front and joining piece by piece cost as much as there is, and no count of
+    turns shows it.
+    """
     assert not re.search(r"\btable\.(insert|remove|sort)\b", code_of(path))

@@ -100,7 +100,10 @@ async def test_a_message_goes_with_its_room(store: RedisStore, app: str, user: s
 
 
 async def test_a_post_is_a_post_although_its_room_cannot_be_noted(executor: Executor, app: str) -> None:
-    """It has happened, and whoever is told otherwise would post it again. Members find it all the same."""
+    """It has happened, and whoever is told otherwise would post it again.
+
+    Members find it all the same.
+    """
     store = redis_store(Half(executor))
     await a_room(store, app)
     sent = await posted(store, app)

@@ -1,4 +1,6 @@
-"""lib/history.lua: ids are remembered for a bounded number of messages; counts do not depend on that."""
+"""lib/history.lua: ids are remembered for a bounded number of messages; counts do not depend on
+that.
+"""
 
 import pytest
 
@@ -9,7 +11,8 @@ from readstate.store.redis_store import RedisStore
 from tests.support.contents import refused
 from tests.support.rooms import a_room, posted, unread_of
 
-HISTORY, POSTS = 100, 256  # the store of these tests remembers so many; trimming is done in lumps of 64
+# The store of these tests remembers so many; trimming is done in lumps of 64
+HISTORY, POSTS = 100, 256
 
 
 async def test_the_newest_messages_are_remembered_and_all_are_counted(
@@ -34,7 +37,10 @@ async def test_the_newest_messages_are_remembered_and_all_are_counted(
 
 
 async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(store: RedisStore, app: str) -> None:
-    """The position stays; only the id is no longer known. A later reading of something older changes nothing."""
+    """The position stays; only the id is no longer known.
+
+    A later reading of something older changes nothing.
+    """
     await a_room(store, app)
     await posted(store, app, message="first", sender="ann")
     for _ in range(POSTS):
@@ -48,7 +54,9 @@ async def test_a_member_whose_last_read_message_is_forgotten_keeps_the_cursor(st
 async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages(
     store: RedisStore, executor: Executor, app: str, messages: int, kept: int
 ) -> None:
-    """They can change no count any more, not even one that is set by hand: it goes back no further than messages are remembered."""
+    """They can change no count any more, not even one that is set by hand: it goes back no further
+    than messages are remembered.
+    """
     await a_room(store, app, members=["ann"])
     for number in range(10):
         await posted(store, app, message=f"m{number}")
@@ -62,7 +70,9 @@ async def test_holes_that_everybody_has_passed_are_forgotten_with_their_messages
 
 
 async def test_what_has_gathered_is_forgotten_some_at_a_time(store: RedisStore, executor: Executor, app: str) -> None:
-    """Holes, when the last member has passed them, and who joined before the oldest remembered message: else a post could take long."""
+    """Holes, when the last member has passed them, and who joined before the oldest remembered
+    message: else a post could take long.
+    """
     await a_room(store, app, members=["ann"])
     await posted(store, app, message="m")
     await store.rooms.add_members(app=app, room="r", members=["bob"])

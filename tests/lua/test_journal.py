@@ -16,7 +16,9 @@ CHUNK = 16  # moves that are kept or forgotten together
 
 
 async def a_dialogue(store: RedisStore, app: str, turns: int) -> tuple[list[Posted], list[Posted]]:
-    """Ann posts, bob answers, and so on: by his n-th post, whose time is known, bob has read ann's n-th. Returns hers and his."""
+    """Ann posts, bob answers, and so on: by his n-th post, whose time is known, bob has read ann's
+    n-th. Returns hers and his.
+    """
     await a_room(store, app)
     both: tuple[list[Posted], list[Posted]] = ([], [])
     for turn in range(2 * turns):
@@ -34,7 +36,9 @@ async def receipt_of(store: RedisStore, app: str, message: str, member: str = "b
 async def test_every_receipt_has_the_time_of_the_move_that_reached_the_message(
     store: RedisStore, app: str, turns: int
 ) -> None:
-    """To the millisecond, however many moves have followed, whether they are put away in chunks or not."""
+    """To the millisecond, however many moves have followed, whether they are put away in chunks or
+    not.
+    """
     hers, his = await a_dialogue(store, app, turns)
     remembered = 48  # of each; the store of these tests remembers a hundred messages
     for question, answer in list(zip(hers, his, strict=True))[-remembered:]:
@@ -85,7 +89,9 @@ async def test_reading_again_or_something_older_is_no_move(store: RedisStore, ap
 
 @pytest.mark.parametrize("kept", [CHUNK, 2 * CHUNK])
 async def test_past_the_trim_a_receipt_says_at_the_latest(executor: Executor, app: str, kept: int) -> None:
-    """What the journal no longer holds is said to be inexact, and is never earlier than the truth; the newest moves are exact."""
+    """What the journal no longer holds is said to be inexact, and is never earlier than the truth;
+    the newest moves are exact.
+    """
     store = redis_store(executor, journal_moves=kept)
     hers, his = await a_dialogue(store, app, 6 * CHUNK + 5)
     told = [await receipt_of(store, app, question.message) for question in hers]

@@ -1,4 +1,7 @@
-"""mark_read_until.lua: reading up to a time. Late messages of one-to-one conversations were read before they came."""
+"""mark_read_until.lua: reading up to a time.
+
+Late messages of one-to-one conversations were read before they came.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""mark_unread.lua: a mark set by hand, which changes no count, cursor or receipt and goes with the next read."""
+"""mark_unread.lua: a mark set by hand, which changes no count, cursor or receipt and goes with the
+next read.
+"""
 
 import pytest
 
@@ -20,7 +22,9 @@ async def state_of(store: RedisStore, app: str, user: str = "ann") -> MemberStat
 
 @pytest.mark.parametrize("message", ["m", "n", ""])
 async def test_a_mark_has_the_time_of_its_message(store: RedisStore, app: str, message: str) -> None:
-    """Without a message that of the newest; whether it is read or not, and nothing else is changed."""
+    """Without a message that of the newest; whether it is read or not, and nothing else is
+    changed.
+    """
     await a_room(store, app)
     times = {"m": (await posted(store, app, message="m", sender="bob")).at_ms}
     times["n"] = times[""] = (await posted(store, app, message="n", sender="bob", countable=False)).at_ms

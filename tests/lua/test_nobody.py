@@ -1,4 +1,7 @@
-"""lib/room.lua: a room's head is the field "" among its members' records. No user and no message has that name."""
+"""lib/room.lua: a room's head is the field "" among its members' records.
+
+No user and no message has that name.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,7 @@
-"""pending.lua: what a crash left owing is told from the room's present state. Only on a cluster is anything ever owed."""
+"""pending.lua: what a crash left owing is told from the room's present state.
+
+Only on a cluster is anything ever owed.
+"""
 
 import time
 from typing import Any
@@ -45,7 +48,9 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(
 async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(
     run: Run, store: RedisStore, app: str, how: str
 ) -> None:
-    """The room's script has published it, and who ran that has not told the user yet: a worker that heard it does not wait for them."""
+    """The room's script has published it, and who ran that has not told the user yet: a worker that
+    heard it does not wait for them.
+    """
     await a_room(store, app)
     await posted(store, app)
     await store.outbox.idle()
@@ -96,7 +101,9 @@ async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(
 async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
     store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often the list is walked in the meantime; else it would hold every room there ever was."""
+    """However often the list is walked in the meantime; else it would hold every room there ever
+    was.
+    """
     await a_room(store, app)
     pending_rooms, entry = Keys.pending_rooms_of(Keys.room(app, "r")), f"{app}:r"
     assert await executor.command("ZSCORE", pending_rooms, entry, key=pending_rooms) is not None

@@ -95,7 +95,9 @@ async def test_a_room_that_does_not_exist_is_refused(store: RedisStore, app: str
 async def test_a_post_may_leave_its_senders_cursor_alone(
     store: RedisStore, app: str, countable: bool, unread: list[int]
 ) -> None:
-    """It is then unread for its sender as for the others, if it counts; on both sides of the room."""
+    """It is then unread for its sender as for the others, if it counts; on both sides of
+    the room.
+    """
     await a_room(store, app, tags=["a"])
     await posted(store, app)
     post = await posted(store, app, message="m", sender="ann", countable=countable, move_cursor=False)
@@ -146,7 +148,9 @@ async def test_a_message_that_is_not_to_be_the_last_one_is_passed_over(store: Re
 async def test_the_time_it_was_sent_is_its_time(
     store: RedisStore, app: str, arguments: dict[str, Any], unread: int
 ) -> None:
-    """Whether it was read before it came is asked of one-to-one conversations only that go by time."""
+    """Whether it was read before it came is asked of one-to-one conversations only that go
+    by time.
+    """
     await a_room(store, app)
     await posted(store, app)
     await store.reading.mark_read_until(app=app, room="r", user="bob", until_ms=0)

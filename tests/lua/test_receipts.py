@@ -111,7 +111,10 @@ async def test_who_left_stays_among_the_readers_and_goes_from_the_others(store: 
 
 
 async def test_who_came_back_is_one_who_left_for_what_was_read_before(store: RedisStore, app: str) -> None:
-    """What came while they were away does not concern them; what comes then does. Nobody comes twice."""
+    """What came while they were away does not concern them; what comes then does.
+
+    Nobody comes twice.
+    """
     first = await a_message(store, app, readers=["bob"])
     await store.rooms.remove_members(app=app, room="r", members=["bob", "cid"])
     meanwhile = (await posted(store, app, sender="ann")).message
@@ -124,7 +127,9 @@ async def test_who_came_back_is_one_who_left_for_what_was_read_before(store: Red
 
 
 async def test_times_of_several_stays_are_told_apart(store: RedisStore, app: str) -> None:
-    """One journal goes through all stays of a person; each receipt has the time at which its message was reached."""
+    """One journal goes through all stays of a person; each receipt has the time at which its
+    message was reached.
+    """
     await a_room(store, app)
     told = []
     for _ in range(4):
@@ -171,7 +176,10 @@ async def test_a_sender_who_has_not_read_their_own_message_is_in_no_list_and_no_
 async def test_a_post_that_is_told_late_says_when_its_sender_had_read_at_the_latest(
     store: RedisStore, app: str
 ) -> None:
-    """Its sender read what stood before it at some time up to now. A message of just now says it exactly, and so does a later read."""
+    """Its sender read what stood before it at some time up to now.
+
+    A message of just now says it exactly, and so does a later read.
+    """
     await a_room(store, app, members=FOUR)
     first = await posted(store, app, message="first", sender="ann")
     for sender, ago_ms in (("bob", 61_000), ("cid", 1_000)):
@@ -292,7 +300,9 @@ async def test_a_later_stay_keeps_its_receipts_when_an_earlier_one_is_forgotten(
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 40])
 async def test_pages_together_hold_everybody_once(store: RedisStore, app: str, limit: int) -> None:
-    """Readers at several places, people who acknowledged, people who left, and those who have not read it."""
+    """Readers at several places, people who acknowledged, people who left, and those who have not
+    read it.
+    """
     people = [f"p{number}" for number in range(20)]
     message = await a_message(store, app, members=["ann", *people])
     later = [(await posted(store, app, sender="ann")).message for _ in range(3)]

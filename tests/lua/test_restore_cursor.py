@@ -1,4 +1,6 @@
-"""restore_cursor.lua: a failover set a room back, and a member's copy still knows how far they had read."""
+"""restore_cursor.lua: a failover set a room back, and a member's copy still knows how far they had
+read.
+"""
 
 import pytest
 
@@ -85,7 +87,9 @@ async def test_nothing_to_restore_changes_nothing(
 async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
     store: RedisStore, executor: Executor, app: str
 ) -> None:
-    """What was done when the lost cursor was found is done all the same, and recovery goes on with other rooms."""
+    """What was done when the lost cursor was found is done all the same, and recovery goes on with
+    other rooms.
+    """
     await a_room_that_lost_a_read(store, executor, app)
     call = lua.mark_read(app=app, user="ann", message="m", shard="", **JOURNAL)
     change = await executor.call(as_change(call), Keys.room(app, "r"))

@@ -1,4 +1,6 @@
-"""revoke.lua and revocations.lua: which tokens are void, in the order of positions that the store gives."""
+"""revoke.lua and revocations.lua: which tokens are void, in the order of positions that the store
+gives.
+"""
 
 import time
 

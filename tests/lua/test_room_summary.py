@@ -85,7 +85,9 @@ async def test_several_are_answered_in_their_order(store: RedisStore, app: str) 
 
 
 async def test_the_newest_message_that_is_left_is_found_after_any_deletions(store: RedisStore, app: str) -> None:
-    """Against a list of those that are there: deleted in any order, all at once, forgotten as the history is trimmed, posted anew."""
+    """Against a list of those that are there: deleted in any order, all at once, forgotten as the
+    history is trimmed, posted anew.
+    """
     chance = random.Random(7)
     await a_room(store, app)
     there: list[str] = []

@@ -1,4 +1,6 @@
-"""set_status.lua: a frozen room is in nobody's badge, and comes back as if it had never been away."""
+"""set_status.lua: a frozen room is in nobody's badge, and comes back as if it had never
+been away.
+"""
 
 from readstate.domain.rooms import Status
 from readstate.errors import RoomUnknown

@@ -1,4 +1,6 @@
-"""set_unread.lua: a count that is brought along from elsewhere; cursor and receipts know nothing of it."""
+"""set_unread.lua: a count that is brought along from elsewhere; cursor and receipts know nothing of
+it.
+"""
 
 import pytest
 
@@ -69,7 +71,9 @@ async def test_what_was_deleted_is_not_counted(store: RedisStore, app: str, hole
 
 
 async def test_holes_that_everybody_had_passed_are_not_counted_either(store: RedisStore, app: str) -> None:
-    """They are forgotten when everybody has passed them, and a count that is set later goes back beyond them."""
+    """They are forgotten when everybody has passed them, and a count that is set later goes back
+    beyond them.
+    """
     await a_room(store, app, members=["ann"])
     for number in range(10):
         await posted(store, app, message=f"m{number}")
@@ -81,7 +85,9 @@ async def test_holes_that_everybody_had_passed_are_not_counted_either(store: Red
 
 
 async def test_holes_after_a_count_that_was_set_never_count_again(store: RedisStore, app: str) -> None:
-    """Although every cursor has passed them, cid's as the last, and messages are forgotten beyond them."""
+    """Although every cursor has passed them, cid's as the last, and messages are forgotten beyond
+    them.
+    """
     await a_room(store, app, members=["ann", "bob", "cid"])
     await a_read_room(store, app)
     for number in (5, 6, 7):
@@ -95,7 +101,9 @@ async def test_holes_after_a_count_that_was_set_never_count_again(store: RedisSt
 
 
 async def test_a_count_of_the_last_one_that_was_set_says_nothing_of_the_others(store: RedisStore, app: str) -> None:
-    """Ann's cursor is the last one, though nothing is unread for her; bob has not passed the holes, and they never count for him."""
+    """Ann's cursor is the last one, though nothing is unread for her; bob has not passed the holes,
+    and they never count for him.
+    """
     await a_room(store, app)
     await posted(store, app, message="m")
     await store.reading.mark_read(app=app, room="r", user="bob", message="m")
@@ -136,7 +144,9 @@ async def test_new_messages_count_from_there(store: RedisStore, app: str) -> Non
 async def test_reading_again_up_to_the_cursor_or_before_clears_what_was_added(
     store: RedisStore, app: str, message: str, left: int
 ) -> None:
-    """No message up to the one that was read is counted; and that is a change, though the cursor stands where it stood."""
+    """No message up to the one that was read is counted; and that is a change, though the cursor
+    stands where it stood.
+    """
     await a_read_room(store, app)
     await store.reading.set_unread(app=app, room="r", user="ann", count=8)
     reading = await store.reading.mark_read(app=app, room="r", user="ann", message=message)

@@ -20,7 +20,9 @@ async def asked(
 
 
 async def latest(store: RedisStore, app: str, room: str) -> int:
-    """When the room last changed for ann; what is done after this returns is later by a millisecond at least."""
+    """When the room last changed for ann; what is done after this returns is later by a millisecond
+    at least.
+    """
     changed, removed = await asked(store, app)
     await asyncio.sleep(0.003)
     return (changed | removed)[room]

@@ -1,4 +1,6 @@
-"""user_load.lua and store/user_limits.py: how much is kept for a user, and what is refused beyond the limits."""
+"""user_load.lua and store/user_limits.py: how much is kept for a user, and what is refused beyond
+the limits.
+"""
 
 from collections.abc import Sequence
 
@@ -24,7 +26,9 @@ def fanout_limit() -> int:
 
 @pytest.fixture
 def few(executor: Executor) -> RedisStore:
-    """A store in which a user may be in four rooms with six distinct tags; as far as clients bring them, in two with three."""
+    """A store in which a user may be in four rooms with six distinct tags; as far as clients bring
+    them, in two with three.
+    """
     return redis_store(executor, fanout_limit=3, user_room_limit=4, user_tag_limit=6)
 
 
@@ -54,7 +58,9 @@ async def test_rooms_of_every_state_count_and_those_left_do_not(store: RedisStor
 
 
 async def test_a_tag_counts_once_in_however_many_sets(store: RedisStore, run: Run, app: str) -> None:
-    """A set that is there already adds nothing; a new one adds those of its tags that are in no other."""
+    """A set that is there already adds nothing; a new one adds those of its tags that are in no
+    other.
+    """
     await a_room(store, app, "r1", tags=["a", "b"])
     await a_room(store, app, "r2", tags=["b", "c"])
     await a_room(store, app, "r3", tags=["b", "c"])
@@ -87,7 +93,9 @@ async def test_what_an_older_version_has_written_is_counted_with_the_next_set(
 async def test_a_user_is_brought_into_so_many_rooms_and_no_more(
     few: RedisStore, app: str, by_client: bool, most: int
 ) -> None:
-    """Neither into a new room nor into one that is there; whose member they are already, they stay."""
+    """Neither into a new room nor into one that is there; whose member they are already,
+    they stay.
+    """
     for number in range(most):
         await few.rooms.create_room(
             app=app, room=f"r{number}", tags=[], profile={}, members=["ann"], by_client=by_client
@@ -107,7 +115,9 @@ async def test_a_user_is_brought_into_so_many_rooms_and_no_more(
 async def test_the_rooms_of_a_user_carry_so_many_tags_and_no_more(
     few: RedisStore, app: str, by_client: bool, most: int
 ) -> None:
-    """In a new room, in one that is joined, and in one that is retagged; tags that they have already are no more."""
+    """In a new room, in one that is joined, and in one that is retagged; tags that they have
+    already are no more.
+    """
     tags = [f"t{number}" for number in range(most)]
     await few.rooms.create_room(app=app, room="r1", tags=tags[:-1], profile={}, members=["ann"], by_client=by_client)
     await few.rooms.create_room(app=app, room="r2", tags=[], profile={}, members=["ann", "bob"], by_client=by_client)
@@ -125,11 +135,13 @@ async def test_at_the_limit_a_room_may_get_other_tags_in_place_of_its_own(few: R
     """As many as go, where no other room carries them; not one more."""
     await few.rooms.create_room(app=app, room="r1", tags=["a", "b", "c"], profile={}, members=["ann"])
     await few.rooms.create_room(app=app, room="r2", tags=["c", "d", "e", "f"], profile={}, members=["ann"])
-    more = few.rooms.set_tags(app=app, room="r1", tags=["x", "y", "z"])  # c stays with the other one
+    # C stays with the other one
+    more = few.rooms.set_tags(app=app, room="r1", tags=["x", "y", "z"])
     await refused(few, app, LimitReached, more)
     assert await few.rooms.set_tags(app=app, room="r1", tags=["c", "x", "y"])
     await few.rooms.create_room(app=app, room="r3", tags=["c", "x", "y"], profile={}, members=["ann"])
-    await refused(few, app, LimitReached, few.rooms.set_tags(app=app, room="r1", tags=["z"]))  # so do x and y
+    # So do x and y
+    await refused(few, app, LimitReached, few.rooms.set_tags(app=app, room="r1", tags=["z"]))
     assert await few.rooms.set_tags(app=app, room="r1", tags=["x"])
 
 

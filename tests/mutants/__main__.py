@@ -1,6 +1,8 @@
-"""`python -m tests.mutants [TEXT]`: break the scripts, one slip at a time, and see that the tests notice.
+"""`python -m tests.mutants [TEXT]`: break the scripts, one slip at a time, and see that the tests
+notice.
 
-With TEXT, only mutations whose file or text contains it. Exit code 1 when a mutant survives or no longer fits the scripts.
+With TEXT, only mutations whose file or text contains it. Exit code 1 when a mutant survives or no
+longer fits the scripts.
 """
 
 import re
@@ -16,7 +18,8 @@ from tests.mutants.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 2
-# Cheap ones first. tests/lua/test_files.py is left out: a mutant must be noticed by what it does, not by how it looks.
+# Cheap ones first. tests/lua/test_files.py is left out: a mutant must be noticed by what it does,
+# not by how it looks.
 TESTS = [
     *(
         "tests/lua",

@@ -1,4 +1,7 @@
-"""Hand-written faults of the scripts. Each is one slip that a person could make, and every one must make a test fail."""
+"""Hand-written faults of the scripts.
+
+Each is one slip that a person could make, and every one must make a test fail.
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,6 @@
-"""Calls of scripts as they stand: what a test sends is sent, and what the script answers is the reply."""
+"""Calls of scripts as they stand: what a test sends is sent, and what the script answers
+is the reply.
+"""
 
 from typing import Any
 
@@ -15,7 +17,9 @@ def plain_call(script: str, *args: Part) -> Call[Any]:
 
 
 async def post_alone(executor: Executor, app: str, room: str) -> None:
-    """Run the room's script of a post, as a worker that dies then: on the split plan no member is updated."""
+    """Run the room's script of a post, as a worker that dies then: on the split plan no
+    member is updated.
+    """
     call = lua.post(
         app=app,
         sender="",

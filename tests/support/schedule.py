@@ -16,7 +16,9 @@ from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.script_calls import Call, Part
 from tests.support.nouns import operation_of
 
-SETTLED = 10  # turns of the event loop after which every task waits for a ticket: no task takes more between two calls
+# Turns of the event loop after which every task waits for a ticket: no task takes more between two
+# calls
+SETTLED = 10
 
 
 @dataclass
@@ -77,7 +79,8 @@ class Worker:
     executor: SteppedExecutor
     store: RedisStore
     task: "asyncio.Task[Any]"
-    expected: list[Any] = field(default_factory=list)  # the model's answer, once the room's script has run
+    # The model's answer, once the room's script has run
+    expected: list[Any] = field(default_factory=list)
 
     @classmethod
     def start(cls, executor: Executor, method: str, arguments: dict[str, Any], *, fanout_limit: int) -> "Worker":

@@ -9,34 +9,36 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     (bare)  hash    "" -> the head: revision, revision at which the room was created, seq, ordinal,
                     number of members, floor, seq of the floor, messages deleted one by one, highest
                     hole, flags, newest message, tag set;
-                    member -> their record: (cursor, ordinal counted from, seq last really read, seq at
-                    which they joined, time of the last move, number of moves, marked) and the newest
-                    moves of their journal
-    :c      zset    member by cursor: who has read how far; of a room up to the fan-out limit as it was
-                    when last asked for, for an hour
-    :b      zset    member by the seq at which they joined, of those who joined after the first message
-                    that is remembered
+                    member -> their record: (cursor, ordinal counted from, seq last really read, seq
+                    at which they joined, time of the last move, number of moves, marked) and the
+                    newest moves of their journal
+    :c      zset    member by cursor: who has read how far; of a room up to the fan-out limit as it
+                    was when last asked for, for an hour
+    :b      zset    member by the seq at which they joined, of those who joined after the first
+                    message that is remembered
     :j      hash    member<US>number -> a chunk of older moves of the member's journal
     :x      hash    stay -> (cursor, when it ended); member -> their record while they are away
     :y      zset    stay by the cursor at its end
-    :e      zset    stay by the seq at its beginning; a stay is member<US>that seq (lua/lib/stays.lua)
-    :q      hash    seq -> who acknowledged this very message: (member, where they had joined, time), ...
+    :e      zset    stay by the seq at its beginning; a stay is member<US>that seq
+                    (lua/lib/stays.lua)
+    :q      hash    seq -> who acknowledged this very message: (member, where they had joined,
+                    time), ...
     :u      hash    member -> seq from which they marked the room unread (lua/lib/marks.lua);
                     member<US> -> Unix ms up to which they have read (lua/lib/until.lua);
                     <US> -> the lowest ordinal that a count was set to by hand, or from
                     (lua/lib/set_counts.lua)
     :i      hash    message id -> (seq, ordinal, kind)
-    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the newest
-                    `message_history`. The first and the last of a row of hidden messages, deleted or
-                    posted so, have the seq at its other end behind that
+    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the
+                    newest `message_history`. The first and the last of a row of hidden messages,
+                    deleted or posted so, have the seq at its other end behind that
     :d      zset    seqs that were deleted one by one, as far as their messages are remembered
     :h      zset    holes: ordinals that were deleted or recalled one by one (lua/lib/holes.lua)
     :f      hash    profile field -> JSON text
     :g      hash    the members of a large room that was deleted, as they were, until they have been
                     updated; for a day
     :n      set     who is invited, and is no member yet
-    :o      hash    member -> revision still pending for that member's slot (split plan only; empty at
-                    rest)
+    :o      hash    member -> revision still pending for that member's slot (split plan only; empty
+                    at rest)
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
 
@@ -54,32 +56,35 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
     :t      hash    token id -> issued token
 
 The head of a deleted room stays for a day, so that late updates are recognised as old; nothing else
-of it does, once its members have been updated. A user who is in no room has a side for one more day.
+of it does, once its members have been updated. A user who is in no room has a side for one more
+day.
 
 **Everything else** has slots of its own:
 
     a:apps                 hash    app -> keys, of all but the first app
-    a:generations          hash    app -> the generation of its tokens; stays when the app is removed
-    a:workers              zset    digests of the keys that each running worker has, by the time of its
-                                   last sign of life in ms
+    a:generations          hash    app -> the generation of its tokens; stays when the app is
+                                   removed
+    a:workers              zset    digests of the keys that each running worker has, by the time of
+                                   its last sign of life in ms
     {a:<app>}:o            string  SHA-256 of the API key before, for as long as it is accepted
     {a:<app>}:v            zset    revocations by position, a time in ms that no two calls share
     {t:<app>:<digest>}     string  a custom token; expires by itself
     {m:<app>:<message>}    string  the room of a message, for a day
     {q:<app>:<what>}       string  calls in a window of time
     {l:<app>:<digest>}     string  when something happened last, for 30 days
-    {w:<shard>}            stream  events for webhooks, and what becomes of them (lua/lib/events.lua):
+    {w:<shard>}            stream  events for webhooks, and what becomes of them
+                                   (lua/lib/events.lua):
         :q :t  hash, zset  membership (a member in a room) -> its newest event, and when it is due
         :d     zset        membership by the revision that was delivered last
         :x     hash        membership -> dead letter
         :h     string      the deliverer that holds the shard
-    {w:}                   zset    deliverers, by the time their leases end; with :g, the receiver that
-                                   wants no more events
-    {o:<shard>}            zset    rooms with pending updates, perhaps, by time in s; with :w, who walks
-                                   it (split plan only)
+    {w:}                   zset    deliverers, by the time their leases end; with :g, the receiver
+                                   that wants no more events
+    {o:<shard>}            zset    rooms with pending updates, perhaps, by time in s; with :w, who
+                                   walks it (split plan only)
 
-and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the start
-whether all that is needed may be done on the key `{readstate}:trial`.
+and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the
+start whether all that is needed may be done on the key `{readstate}:trial`.
 
 Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
 """

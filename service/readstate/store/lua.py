@@ -1,8 +1,10 @@
 # mypy: disable-error-code="empty-body"
-"""Every script as Python calls it: `lua.badge(app=..., user=..., tags=...)` is a call for an executor.
+"""Every script as Python calls it.
 
-What the arguments mean and when a script refuses is in its header, in `lua/<name>.lua`, with which each
-declaration is compared when this module is imported.
+`lua.badge(app=..., user=..., tags=...)` is a call for an executor.
+
+What the arguments mean and when a script refuses is in its header, in `lua/<name>.lua`, with which
+each declaration is compared when this module is imported.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,6 @@
-"""What scripts answer: values of store/lua.py. What the fields mean is in the header of the script."""
+"""What scripts answer: values of store/lua.py. What the fields mean is in the header of
+the script.
+"""
 
 from typing import Literal, NamedTuple
 

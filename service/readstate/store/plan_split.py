@@ -99,7 +99,8 @@ class SplitPlan:
             )
         except Unavailable as error:
             raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
-        # The acknowledgement may lag behind: an update changes nothing when it is pushed again.
+        # The acknowledgement may lag behind: an update that is pushed twice changes nothing the
+        # second time.
         ack = asyncio.create_task(self._ack(Keys.room(app, room), change.revision, members))
         self._acks.add(ack)
         ack.add_done_callback(self._acks.discard)

@@ -3,9 +3,9 @@
     @script
     def mark_read(*, app: str, user: str, ...) -> ReadReply: ...
 
-declares a call of lua/mark_read.lua. When the module is imported, the signature is compared with the
-header of the script: the same names in the same order, types that fit, and a reply of the same shape.
-`mark_read(app=..., user=...)` is then a Call, which an executor runs.
+declares a call of lua/mark_read.lua. When the module is imported, the signature is compared with
+the header of the script: the same names in the same order, types that fit, and a reply of the same
+shape. `mark_read(app=..., user=...)` is then a Call, which an executor runs.
 """
 
 import inspect
@@ -36,7 +36,10 @@ class Call(Struct, Generic[Reply_co], frozen=True):
 
 
 def script(declaration: Callable[P, Reply]) -> Callable[P, Call[Reply]]:
-    """The function that makes calls of the script of this name. Raises HeaderError when it does not fit."""
+    """The function that makes calls of the script of this name.
+
+    Raises HeaderError when it does not fit.
+    """
     name = declaration.__name__
     header = _headers().get(name)
     if header is None:
@@ -118,7 +121,8 @@ def _read(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
         raise ValueError(f"{hint} and {shape.kind}{'?' * shape.optional} are not both optional")
     if shape.optional:
         (inner,) = (one for one in get_args(hint) if one is not type(None))
-        there = f"{value} is not None" if shape.kind in ("bytes", "int", "flag") else value  # "" is none
+        # "" is none
+        there = f"{value} is not None" if shape.kind in ("bytes", "int", "flag") else value
         return f"({_read(Shape(shape.kind, shape.fields), inner, value, scope)} if {there} else None)"
     if shape.kind == "record":
         return _read_record(shape, hint, value, scope)

@@ -17,8 +17,8 @@ arguments are locals of the script under the names that are declared. Their type
 but the last are sent behind their length.
 
 A reply is one value, a record `{ a, b int }` or a list `[a]`; `[a, b int]` is a flat list of rows.
-Its types are text (the default), bytes, int, flag (1 or 0) and tagset. `?` says that a value may be missing:
-the script answers false, or an empty text or record.
+Its types are text (the default), bytes, int, flag (1 or 0) and tagset. `?` says that a value may be
+missing: the script answers false, or an empty text or record.
 """
 
 import re

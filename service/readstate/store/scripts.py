@@ -1,19 +1,20 @@
-"""The scripts: files of `lua/`, assembled into one library of functions that the server keeps (FUNCTION LOAD, FCALL).
+"""The scripts: files of `lua/`, assembled into one library of functions that the server keeps
+(FUNCTION LOAD, FCALL).
 
-A script declares its arguments and its reply in its header (script_headers.py), and finds its key as
-`key` and each argument as a local of the declared name.
+A script declares its arguments and its reply in its header (script_headers.py), and finds its key
+as `key` and each argument as a local of the declared name.
 
 A line `--@include lib/name` stands for `lua/lib/name.lua`, a line `--@plan` for the library of the
 plan that runs. Such a library is a row of definitions, each `local function ... end` or one `local`
 statement. They come first, each under a line that names where it stands, dependencies before what
 needs them; then each script as a function. A constant (`local NAME = 12`) is put in as its value. A
-variable `local NAME = ARG.name` holds that argument of the script that is called. Any other variable
-is set anew in every call, unless its text ends in `-- kept`.
+variable `local NAME = ARG.name` holds that argument of the script that is called. Any other
+variable is set anew in every call, unless its text ends in `-- kept`.
 
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and
-so makes each of its functions anew, for 0.1 us each. Why one library: what they share is there once,
-and the server's garbage collector goes over all of it again and again (docs/decisions/0008). All
-names end in a digest of the whole: two versions of the service can work on one server.
+so makes each of its functions anew, for 0.1 us each. Why one library: what they share is there
+once, and the server's garbage collector goes over all of it again and again (docs/decisions/0008).
+All names end in a digest of the whole: two versions of the service can work on one server.
 
 A script's first line is `#!lua` and may end in one of two flags:
 
@@ -22,20 +23,20 @@ A script's first line is `#!lua` and may end in one of two flags:
                       (deleting, leaving, delivering) with all that follows from it, and for what
                       must go on and keeps little (counting calls, putting members in order).
 
-Any other script is then refused with OOM before it begins. None is stopped in the middle: the server
-looks at its memory before a script and not within (`pre_command_oom_state` in src/script.c of Valkey).
-It checks MISCONF, NOREPLICAS and READONLY before a script as well.
+Any other script is then refused with OOM before it begins. None is stopped in the middle: the
+server looks at its memory before a script and not within (`pre_command_oom_state` in src/script.c
+of Valkey). It checks MISCONF, NOREPLICAS and READONLY before a script as well.
 
 What a script costs at most stands in its header, as `-- Cost       commands <= 6 + 2 * members,
-turns <= members`: the Redis commands that it runs, and how often the bodies of its loops are entered,
-those of the libraries, of `string.gmatch` and of taking a list of arguments included. The formulas are
-Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a name means where
-it is not plain. `members` and `lot` are users, `tags` those of a room.
+turns <= members`: the Redis commands that it runs, and how often the bodies of its loops are
+entered, those of the libraries, of `string.gmatch` and of taking a list of arguments included. The
+formulas are Python's, with `min`, `max` and `log` (of base 2, rounded up); lines below say what a
+name means where it is not plain. `members` and `lot` are users, `tags` those of a room.
 tests/lua/test_cost_formulas.py runs each script at its limits and counts.
 
-Two things come on top. On the split plan, a call that is repeated pushes up to 500 pending updates of
-the room, with two commands and five turns each. And where an older version has written a user's side,
-the first tag set that comes or goes takes one walk over all of that user's tag sets.
+Two things come on top. On the split plan, a call that is repeated pushes up to 500 pending updates
+of the room, with two commands and five turns each. And where an older version has written a user's
+side, the first tag set that comes or goes takes one walk over all of that user's tag sets.
 """
 
 import hashlib
@@ -169,7 +170,9 @@ def _check_names(definitions: Sequence[_Definition]) -> None:
 def _check_arguments(
     name: str, header: Header, libraries: Sequence[_Library], definitions: Sequence[_Definition]
 ) -> None:
-    """No argument hides a definition, and the script declares every argument that its libraries use."""
+    """No argument hides a definition, and the script declares every argument that its libraries
+    use.
+    """
     declared = {argument.name for argument in header.arguments} | {"key"}
     if hidden := declared & {defined for definition in definitions for defined in definition.names}:
         raise ScriptError(f"{name}.lua: {', '.join(sorted(hidden))} is defined in a library already")
@@ -298,7 +301,9 @@ def _flags(body: str) -> list[str]:
 
 
 def _bind(code: str) -> str:
-    """The code with the server's and Lua's functions bound to variables at the first call, which spares two look-ups for each use."""
+    """The code with the server's and Lua's functions bound to variables at the first call, which
+    spares two look-ups for each use.
+    """
     names = sorted(set(_LIBRARY.findall(code)) - {"redis.register_function"})
     bound = ", ".join(map(_bound, names))
     code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
@@ -318,7 +323,9 @@ def _is_variable(definition: _Definition) -> bool:
 
 
 def _declared(library: _Library) -> str:
-    """The definitions of a library: functions and what is kept as they stand, of a variable its name."""
+    """The definitions of a library: functions and what is kept as they stand, of a variable its
+    name.
+    """
     return "\n".join(
         f"-- {one.place}\n{_ASSIGNED.sub('', one.text) if _is_variable(one) else one.text}"
         for one in library.definitions
@@ -336,7 +343,9 @@ def _included(text: str, plan: Plan) -> list[str]:
 
 
 def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, _Library], within: tuple[str, ...]) -> None:
-    """Add the definitions of `library` to `libraries` after those of everything that it includes itself."""
+    """Add the definitions of `library` to `libraries` after those of everything that it includes
+    itself.
+    """
     if library in within:
         raise ScriptError(f"lua/{library}.lua includes itself: {' -> '.join((*within, library))}")
     if library in libraries:
@@ -352,7 +361,10 @@ def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, _Library
 
 
 def _definitions(text: str, file: str) -> Iterator[_Definition]:
-    """The definitions of a library in their order. Anything else at the left margin but a comment is an error."""
+    """The definitions of a library in their order.
+
+    Anything else at the left margin but a comment is an error.
+    """
     for match in _DEFINITION.finditer(text):
         if match["stray"]:
             raise ScriptError(f"{file}: not a definition: {match['stray']}")
