@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES = {"service": 400, "loadtest": 400, "tests": 500}
 LUA_LINES = 150
 LONGER = {
-    "tests/lua/test_cost_formulas.py": 900,  # a case for each script
+    "tests/lua/test_cost_formulas.py": 870,  # a case for each script
     "tests/support/machine.py": 520,  # a rule for each operation
 }
 FUNCTION_LINES = 60
