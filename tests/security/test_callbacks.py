@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from readstate.dialects.tencent.callbacks import auth
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, in_process

@@ -19,7 +19,7 @@ from readstate.app import create_app
 from readstate.dialects.imkit.reading import FAST_ROUTES
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.domain.identity import IssuedToken
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp

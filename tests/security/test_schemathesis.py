@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 
 from readstate.app import create_app
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.settings import Settings
 from tests.security.fuzz.run import NO_LIMITS, TENCENT
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from readstate.app import create_app
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.domain.read_state import ReadState
 from readstate.settings import Settings
 from readstate.store.connect import connect

@@ -165,3 +165,9 @@ def test_the_supervisor_imports_no_metrics() -> None:
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
     )
+
+
+def test_a_deliverer_loads_no_web_framework() -> None:
+    """Its process answers no requests, and starts sooner and smaller without the framework."""
+    found = "import sys, readstate.cli.deliver; sys.exit('litestar' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", found], check=False).returncode == 0

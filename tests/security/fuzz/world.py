@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.domain.direct import direct_room
 from tests.support.tencent import ADMIN, SDKAPPID, usersig
 from tests.support.tencent_callbacks import TOKEN

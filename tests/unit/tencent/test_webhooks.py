@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from readstate.dialects.tencent.signing import sign
-from readstate.dialects.tencent.webhooks import TencentForm, webhook_form
+from readstate.dialects.tencent.webhooks import TencentForm, sign, webhook_form
 from readstate.domain.direct import TAG, direct_room
 from readstate.domain.events import ReadEvent
 from readstate.settings import Settings

@@ -7,7 +7,7 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from readstate.dialects.tencent import signing as tencents
+from readstate.dialects.tencent import webhooks as tencents
 from readstate.domain.events import ReadEvent
 from readstate.webhook_keys import secret_of
 from readstate.webhooks.signing import Signer

@@ -6,7 +6,7 @@ operation      what a command is: its route, its OpenAPI entry, its cost
 openim, group  the commands
 schemas        wire types of requests and results
 reply, errors  the envelope, and the catalogue of error codes
-signing        UserSig and Sign
+usersig        the signature of callers
 naming         accounts, groups and messages as users, rooms and message ids
 group_types    types of groups, and what messages in them can do
 callbacks      what Tencent IM tells this service

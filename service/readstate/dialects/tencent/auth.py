@@ -29,7 +29,7 @@ from readstate.dialects.tencent.errors import (
     TooManyFailures,
 )
 from readstate.dialects.tencent.operation import Operation
-from readstate.dialects.tencent.signing import UserSigs
+from readstate.dialects.tencent.usersig import UserSigs
 from readstate.domain.read_state import ReadState
 from readstate.errors import TooManyRequests
 

@@ -9,6 +9,7 @@ because `Sign` does not cover the body.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
@@ -17,7 +18,6 @@ from msgspec import Struct
 
 from readstate.dialects.tencent.alerts import SERVICES, Alerts, nearly
 from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts
-from readstate.dialects.tencent.signing import sign
 from readstate.domain.direct import DIRECT_TAGS, direct_pair
 from readstate.domain.events import ReadEvent
 from readstate.domain.identity import FIRST_APP
@@ -252,3 +252,11 @@ def webhook_form(settings: Settings, read_state: ReadState, sign_headers: SignHe
         sign_headers=sign_headers,
         rate_limit=settings.tencent_rate_limit,
     )
+
+
+def sign(token: str, request_time: str) -> str:
+    """The `Sign` of a webhook sent at `request_time` (Unix seconds): lower-case hex SHA-256.
+
+    It proves that the sender knows the token. It covers neither the body nor the rest of the URL.
+    """
+    return hashlib.sha256(f"{token}{request_time}".encode("utf-8", "surrogatepass")).hexdigest()

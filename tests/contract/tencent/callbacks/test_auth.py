@@ -13,7 +13,7 @@ import pytest
 from readstate.dialects.tencent.api import callback_authenticator
 from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
 from readstate.dialects.tencent.callbacks.errors import ProblemError
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told

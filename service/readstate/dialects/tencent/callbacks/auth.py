@@ -22,7 +22,7 @@ from msgspec import Struct
 from readstate.batches import gather_batched
 from readstate.dialects.tencent.auth import parameters
 from readstate.dialects.tencent.callbacks.errors import FOREIGN_APP, UNSIGNED, ProblemError
-from readstate.dialects.tencent.signing import sign
+from readstate.dialects.tencent.webhooks import sign
 from readstate.domain.read_state import ReadState
 
 MAX_SKEW_S = 60

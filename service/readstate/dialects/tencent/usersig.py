@@ -1,6 +1,6 @@
-"""UserSig, the signature of callers, and Sign, the signature of webhooks.
+"""UserSig, the signature of callers.
 
-UserSig (Tencent Cloud Chat, Generating UserSig; TLSSigAPIv2 with HMAC-SHA256) is JSON claims,
+Tencent Cloud Chat, Generating UserSig; TLSSigAPIv2 with HMAC-SHA256. A UserSig is JSON claims,
 deflated by zlib and written in base64 with `*` for `+`, `-` for `/` and `_` for `=`. The signature
 covers four lines made of the claims' values, not the JSON itself; so libraries may write and pack
 the JSON as they like.
@@ -135,11 +135,3 @@ def _inflate(packed: bytes) -> bytes:
     if not inflater.eof or inflater.unused_data or len(inflated) > MAX_CLAIMS_BYTES:
         raise zlib.error("not one complete stream of a fair size")
     return inflated
-
-
-def sign(token: str, request_time: str) -> str:
-    """The `Sign` of a webhook sent at `request_time` (Unix seconds): lower-case hex SHA-256.
-
-    It proves that the sender knows the token. It covers neither the body nor the rest of the URL.
-    """
-    return hashlib.sha256(f"{token}{request_time}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readstate.dialects.tencent.errors import ProblemError
-from readstate.dialects.tencent.signing import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
+from readstate.dialects.tencent.usersig import MAX_CLAIMS_BYTES, MAX_KNOWN, MAX_TEXT_BYTES, UserSigs, unpack
 from tests.support.tencent import ADMIN, KEY, SDKAPPID
 
 MINTED = 1_700_000_000
