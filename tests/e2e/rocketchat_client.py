@@ -3,7 +3,8 @@
 A program of its own: two versions are tried.
 
 in    {"session": arguments of RocketChat, "calls": [[method, arguments, keywords], ...]}
-out   {"answer": value} (of a generator all it yields, up to MOST), or {"raised": class, "error": ..., "error_type": ...}
+out   {"answer": value} (of a generator all it yields, up to MOST),
+      or {"raised": class, "error": ..., "error_type": ...}
 """
 
 import itertools

@@ -62,7 +62,9 @@ def started_elsewhere(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
 
 
 def test_it_is_configured_to_lose_nothing_and_let_nobody_in(server: EmbeddedServer) -> None:
-    """Each line is a default that would lose data, open a port or let one caller block the others."""
+    """Each line is a default that would lose data, open a port or let one caller block the
+    others.
+    """
     wanted = {
         "port": "0",
         "appendonly": "yes",

@@ -109,8 +109,11 @@ MALFORMED = {
     "a raw byte in the path": b"GET /rooms/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
     "a raw byte in the query": b"GET /me/badge?roomTags=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
     "two lengths": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    "a length and chunks": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "a bad chunk behind an offer": f"POST /messages HTTP/1.1\r\n{AS_ANN}{OFFER}Transfer-Encoding: chunked\r\n\r\nZZ\r\n".encode(),
+    "a length and chunks": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a bad chunk behind an offer": (
+        f"POST /messages HTTP/1.1\r\n{AS_ANN}{OFFER}Transfer-Encoding: chunked\r\n\r\nZZ\r\n"
+    ).encode(),
 }
 
 
@@ -130,7 +133,9 @@ HANDSHAKES = {
 
 @pytest.mark.parametrize("headers", HANDSHAKES.values(), ids=HANDSHAKES)
 async def test_a_handshake_that_cannot_be_read_is_refused(backend: Backend, headers: str) -> None:
-    """Without an answer the client would wait for ever, and the service would keep its connection."""
+    """Without an answer the client would wait for ever, and the service would keep its
+    connection.
+    """
     head, _, text = answer_to(backend.url, HANDSHAKE + headers + "\r\n").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert f"content-length: {len(text)}".encode() in head

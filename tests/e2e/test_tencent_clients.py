@@ -196,7 +196,8 @@ def test_who_breaks_off_in_the_middle_of_a_body_is_no_fault_of_ours(
 ) -> None:
     """Nothing is logged, and nothing counted among the failures."""
     before = len(service.logged)
-    url = f"/v4/openim/get_c2c_unread_msg_num?sdkappid={SDKAPPID}&identifier={ADMIN}&usersig={quote(usersig())}&contenttype=json"
+    query = f"sdkappid={SDKAPPID}&identifier={ADMIN}&usersig={quote(usersig())}&contenttype=json"
+    url = f"/v4/openim/get_c2c_unread_msg_num?{query}"
     for sent in (b"", b'{"To_Ac'):
         broken = http.client.HTTPConnection(urlsplit(service.url).netloc)
         broken.putrequest("POST", url)

@@ -1,7 +1,8 @@
 """One user who does the worst that the limits allow, in a process of its own that is told on stdin,
 in JSON, what to do.
 
-    {"url", "user", "token", "client_key", "seconds", "connections", "sockets", "calls": [[method, path, body], ...], "events": [...]}
+    {"url", "user", "token", "client_key", "seconds", "connections", "sockets",
+     "calls": [[method, path, body], ...], "events": [...]}
 
 Each connection makes the dearest calls in turn, each from another one on, and waits but shortly
 when it is refused. Prints how many answers there were of each status.

@@ -57,7 +57,8 @@ class Victim:
 
     async def ask(self, seconds: float) -> float:
         """The p99 of this many seconds, in seconds."""
-        request = f"GET /me/badge HTTP/1.1\r\nHost: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {self.token}\r\n\r\n".encode()
+        headers = f"Host: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {self.token}\r\n"
+        request = f"GET /me/badge HTTP/1.1\r\n{headers}\r\n".encode()
         lines = [Line(self.url) for _ in range(ASKS_PER_S)]
         begin, times = time.monotonic(), []
 

@@ -352,7 +352,8 @@ async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -
             size = len((await _ask(process.url, token, "/rooms")).content)
             assert size > MAX_BYTES // 8
             address = urlsplit(process.url)
-            request = f"GET /rooms HTTP/1.1\r\nHost: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {token}\r\n\r\n".encode()
+            headers = f"Host: x\r\nIM-CLIENT-KEY: {CLIENT_KEY}\r\nIM-Authorization: {token}\r\n"
+            request = f"GET /rooms HTTP/1.1\r\n{headers}\r\n".encode()
             lazy = []
             try:
                 for _ in range(10):

@@ -312,7 +312,9 @@ HEAVY: dict[str, Callable[[], bytes]] = {
         b"Content-Length: 63002\r\n\r\na=" + b"%41" * 21_000
     ),
     "chunks": lambda: (
-        f"POST /messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{AS_BACKEND}Transfer-Encoding: chunked\r\n\r\n".encode()
+        (
+            f"POST /messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{AS_BACKEND}Transfer-Encoding: chunked\r\n\r\n"
+        ).encode()
         + b"1\r\na\r\n" * 40_000
         + b"0\r\n\r\n"
     ),
@@ -358,7 +360,10 @@ def test_a_body_far_too_large_is_refused_with_an_answer_that_can_be_read(service
 def test_who_goes_on_sending_for_ever_is_cut(service: ServiceProcess) -> None:
     with connect(service.url) as connection:
         connection.sendall(
-            f"POST /messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{AS_BACKEND}Content-Length: 999999999\r\n\r\n".encode()
+            (
+                f"POST /messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{AS_BACKEND}"
+                "Content-Length: 999999999\r\n\r\n"
+            ).encode()
         )
         began_s = time.monotonic()
         with contextlib.suppress(OSError):

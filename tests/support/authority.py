@@ -21,7 +21,6 @@ class Authority:
             "2",
             "-subj",
             "/CN=authority",
-            # Fmt: skip.
             "-addext",
             "keyUsage=critical,keyCertSign",
             "-keyout",
@@ -37,8 +36,23 @@ class Authority:
         self._openssl("req", *_NEW_KEY, *hidden, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         extensions = self._directory / f"{name}.ext"
         extensions.write_text(f"subjectAltName={','.join(alternatives) or 'DNS:' + name}\n")
-        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial", "-days", "2",
-                      "-extfile", extensions, "-out", certificate)  # fmt: skip
+        self._openssl(
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-CA",
+            self.certificate,
+            "-CAkey",
+            self._key,
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            extensions,
+            "-out",
+            certificate,
+        )
         return certificate, key
 
     def _openssl(self, *arguments: str | Path) -> None:

@@ -57,7 +57,8 @@ def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:
     before = library.name.rpartition("_")[2]
     digest = hashlib.sha1(library.text, usedforsecurity=False).hexdigest()[:15] + "c"
     head, _, code = library.text.decode().replace(before, digest).partition("\n")
-    tell = f'redis.register_function("readstate_turns_{digest}", function() local turns = TURNS; TURNS = 0; return turns end)'
+    body = "local turns = TURNS; TURNS = 0; return turns"
+    tell = f'redis.register_function("readstate_turns_{digest}", function() {body} end)'
     text = "\n".join([head, "local TURNS = 0", _counting(code), tell])
     made = replace(library, name=library.name.replace(before, digest), text=text.encode())
     counted = {

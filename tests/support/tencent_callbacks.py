@@ -1,4 +1,6 @@
-"""Tencent IM as the sender of callbacks, in the form and with the signature of its documentation."""
+"""Tencent IM as the sender of callbacks, in the form and with the signature of its
+documentation.
+"""
 
 import asyncio
 import time

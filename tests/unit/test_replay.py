@@ -83,7 +83,9 @@ async def assert_counted_right(counted: Counted, state: ModelStore) -> None:
 
 @given(EVENTS)
 async def test_counting_agrees_with_the_model_after_any_events(events: list[TrafficEvent]) -> None:
-    """Two independent counts agree: one from the events, and the model's after the planned calls."""
+    """Two independent counts agree: one from the events, and the model's after the planned
+    calls.
+    """
     await assert_counted_right(count(events), await carry_out(events))
 
 

@@ -15,7 +15,10 @@ from readstate.store.apps import AppRegistry, NewApp
 from tests.support.imkit import result
 from tests.support.rocketchat import PATH, Rocketchat, seen
 
-NOT_LOGGED_IN = '401 {"success":false,"error":"You must be logged in to do this.","status":"error","message":"You must be logged in to do this."}'
+NOT_LOGGED_IN = (
+    '401 {"success":false,"error":"You must be logged in to do this.","status":"error",'
+    '"message":"You must be logged in to do this."}'
+)
 # operation -> method, path, what would be right in a world where room r, user al and message m1 are
 CALLS: dict[str, tuple[str, str, Any]] = {
     "rocketchat_receipts": ("GET", "chat.getMessageReadReceipts", {"messageId": "m1"}),

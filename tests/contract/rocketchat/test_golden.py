@@ -44,7 +44,10 @@ def counters(unreads: int, unreads_from: str = '"ISO"') -> str:
     )
 
 
-STRANGER = '200 {"joined":false,"members":null,"unreads":null,"unreadsFrom":null,"msgs":null,"latest":null,"userMentions":null,"success":true}'
+STRANGER = (
+    '200 {"joined":false,"members":null,"unreads":null,"unreadsFrom":null,"msgs":null,"latest":null,'
+    '"userMentions":null,"success":true}'
+)
 
 
 async def test_receipts(al: Rocketchat) -> None:

@@ -1,4 +1,6 @@
-"""Reading in the Rocket.Chat dialect: the readers of a message, their order and pages, and counts."""
+"""Reading in the Rocket.Chat dialect: the readers of a message, their order and pages, and
+counts.
+"""
 
 import asyncio
 from typing import Any

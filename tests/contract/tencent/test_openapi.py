@@ -1,4 +1,6 @@
-"""/schema describes the Tencent dialect: schemathesis makes calls from it and checks the answers."""
+"""/schema describes the Tencent dialect: schemathesis makes calls from it and checks the
+answers.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -12,11 +12,45 @@ ENGINE = b"/socket.io/?EIO=4&transport="
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 _ODD_PACKETS = (
-    "", "3", "5", "1", "2probe", "6", "0{}", "40", "41", "43", "44{}", "4", "40/admin,", "42/admin,[]", "451-[]", "459999999999-[]", "42[]",
-    "42", "42[7]", "42{}", "42null", "42" + "[" * 30_000, "42" + DIGITS + '["conf"]', '42["conf",' + DIGITS + "]", "431" + "9" * 200 + "[]",
-    "bAAAA", "4" * 60_000, "\x1e", "40\x1e40", "\u0664\u0662", '42["chat message"]', '42["lastRead",null]', '42["auth2"]', '42["auth2",{}]',
-    '42["connect",1]', '42["disconnect"]', '420["auth2","x",{"IM-CLIENT-KEY":"\\ud800"}]', '420["conf",{"encoding":1e999}]',
-)  # fmt: skip
+    "",
+    "3",
+    "5",
+    "1",
+    "2probe",
+    "6",
+    "0{}",
+    "40",
+    "41",
+    "43",
+    "44{}",
+    "4",
+    "40/admin,",
+    "42/admin,[]",
+    "451-[]",
+    "459999999999-[]",
+    "42[]",
+    "42",
+    "42[7]",
+    "42{}",
+    "42null",
+    "42" + "[" * 30_000,
+    "42" + DIGITS + '["conf"]',
+    '42["conf",' + DIGITS + "]",
+    "431" + "9" * 200 + "[]",
+    "bAAAA",
+    "4" * 60_000,
+    "\x1e",
+    "40\x1e40",
+    "\u0664\u0662",
+    '42["chat message"]',
+    '42["lastRead",null]',
+    '42["auth2"]',
+    '42["auth2",{}]',
+    '42["connect",1]',
+    '42["disconnect"]',
+    '420["auth2","x",{"IM-CLIENT-KEY":"\\ud800"}]',
+    '420["conf",{"encoding":1e999}]',
+)
 
 
 def packets(world: World, rng: Random) -> list[bytes]:
@@ -90,7 +124,8 @@ def handshake(rng: Random) -> bytes:
     )
     version = b"13" if rng.random() < 0.97 else rng.choice((b"8", b"", b"x"))
     return (
-        b"GET " + ENGINE + b"websocket" + query + b" HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET " + ENGINE + b"websocket" + query + b" HTTP/1.1\r\nHost: x\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: " + version + b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + more + b"\r\n"
     )  # fmt: skip
 

@@ -320,7 +320,9 @@ async def test_larger_lists_than_an_operation_takes(tencent: Tencent) -> None:
 
 
 def held_up(tencent: Tencent, monkeypatch: pytest.MonkeyPatch, operation: str) -> tuple[asyncio.Event, asyncio.Event]:
-    """The next call of an operation of the store sets the first event, then waits for the second."""
+    """The next call of an operation of the store sets the first event, then waits for the
+    second.
+    """
     noun = tencent.imkit.noun_of(operation)
     call, begun, go_on = getattr(noun, operation), asyncio.Event(), asyncio.Event()
 

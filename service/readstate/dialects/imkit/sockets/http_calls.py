@@ -31,7 +31,10 @@ class HttpCall(Struct, frozen=True):
     cost: float  # as over HTTP
 
     async def answer(self, services: Services, principal: Principal, content: Any) -> bytes:
-        """The answer of the handler. `content` is the body of the HTTP call, with the room besides."""
+        """The answer of the handler.
+
+        `content` is the body of the HTTP call, with the room besides.
+        """
         started_s = perf_counter()
         try:
             arguments: dict[str, Any] = {self.call.id_parameter: _room(content)}
