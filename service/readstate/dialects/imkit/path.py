@@ -7,6 +7,7 @@ from litestar.types import Scope
 from readstate.dialects.base import ProblemError
 from readstate.dialects.imkit.auth import SLASH_STANDS_IN
 from readstate.dialects.imkit.errors import INVALID_PATH
+from readstate.domain.limits import has_control_characters
 
 
 def restore_encoded_slashes(scope: Scope) -> None:
@@ -22,15 +23,11 @@ def restore_encoded_slashes(scope: Scope) -> None:
             segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
         except UnicodeDecodeError:
             raise ProblemError(INVALID_PATH) from None
-        if any(map(_has_control_characters, segments)):
+        if any(map(has_control_characters, segments)):
             raise ProblemError(INVALID_PATH)
         path = "/".join(segment.replace("/", SLASH_STANDS_IN) for segment in segments)
-    elif _has_control_characters(path):
+    elif has_control_characters(path):
         raise ProblemError(INVALID_PATH)
     if "//" in path:
         path = f"/{SLASH_STANDS_IN}"  # an empty id is no id: the same 404 as any unknown path
     scope["path"] = path
-
-
-def _has_control_characters(text: str) -> bool:
-    return not text.isprintable() and any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text)
