@@ -21,7 +21,8 @@ from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
-from tests.support.machine import LIMIT, TAGS, USERS, in_order, outcome_of
+from tests.support.copies import LIMIT, USERS
+from tests.support.machine import TAGS, in_order, outcome_of
 from tests.support.model import ModelStore
 from tests.support.nouns import operation_of
 from tests.support.schedule import Ticket, Worker, settle

@@ -17,7 +17,8 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from readstate.domain.receipts import Filter
 from readstate.store.connect import connect
-from tests.support.machine import JOURNAL_MOVES, ROOMS, USERS, Bench, ReadStateMachine, picks, rooms, users
+from tests.support.copies import ROOMS, USERS
+from tests.support.machine import JOURNAL_MOVES, Bench, ReadStateMachine, picks, rooms, users
 from tests.support.receipts import page_while
 from tests.support.servers import Cluster, Server
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 
 from readstate.domain.limits import MAX_ID_BYTES, check_room_tags
-from readstate.domain.profiles import said
+from readstate.domain.profiles import profile_value
 
 TAG = "direct"  # carried by every such room, so that unread over all of them is a badge like any other
 DIRECT_TAGS = check_room_tags("roomTags", [TAG])
@@ -37,7 +37,9 @@ def direct_pair(room: str) -> tuple[str, str] | None:
 def is_direct(room: str, tags: Collection[str], profile: Mapping[str, bytes]) -> bool:
     """Whether a room is one-to-one: by its id, the tag `direct`, or its profile."""
     return (
-        room.startswith(PREFIX) or TAG in tags or any(said(profile, name) == value for name, value in _FIELDS.items())
+        room.startswith(PREFIX)
+        or TAG in tags
+        or any(profile_value(profile, name) == value for name, value in _FIELDS.items())
     )
 
 

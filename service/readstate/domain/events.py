@@ -55,7 +55,7 @@ class Batch(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """The receiver has accepted the event, or there is nothing in it to tell."""
+    """The receiver has accepted the event, or it needs no request."""
 
     event: ReadEvent
 

@@ -1,4 +1,4 @@
-"""When things happened last, for dialects that are told of them late, twice and out of order."""
+"""When things happened last, for dialects that hear of them late, twice and out of order."""
 
 from typing import Protocol
 

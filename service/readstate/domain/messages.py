@@ -16,7 +16,7 @@ class MessageRef(Struct, frozen=True):
     message: str
     seq: int
     sender: str | None
-    at_ms: int  # when it arrived here, or when it was sent as far as the poster said so
+    at_ms: int  # when it was sent, if its poster gave that time; else when it arrived here
 
 
 class Posted(Struct, frozen=True):
@@ -27,7 +27,7 @@ class Posted(Struct, frozen=True):
     ordinal: int
     at_ms: int
     created: bool  # False: the id was known already; nothing changed
-    moved: int = 0  # counters of members that it moved: two and one for each tag, of each member who was told
+    moved: int = 0  # counters of members that it moved: two and one for each tag, of each updated member
     sender: str | None = None
 
 

@@ -29,7 +29,7 @@ def check_profile(profile: Mapping[str, bytes]) -> dict[str, bytes]:
     return dict(profile)
 
 
-def said(profile: Mapping[str, bytes], field: str) -> object:
+def profile_value(profile: Mapping[str, bytes], field: str) -> object:
     """A field of the profile, None without it. Texts are stripped and in lower case."""
     value: object = msgspec.json.decode(profile[field]) if field in profile else None
     return value.strip().lower() if isinstance(value, str) else value

@@ -28,14 +28,14 @@ class Reading(Protocol):
         room: str,
         user: str,
         message: str,
-        tell_backend: bool = True,
+        notify_backend: bool = True,
         with_badge: bool = True,
         derived: Callable[[int], None] = lambda _: None,
     ) -> MarkedRead:
         """Move the user's cursor forward to `message`. For an older or equal one it succeeds,
         changes nothing and announces nothing.
 
-        `tell_backend`: False: no webhook, because the backend itself told of this read.
+        `notify_backend`: False: no webhook, because the backend itself told of this read.
         `with_badge`: the answer has the user's badge; `derived` is called as by `Badges.badge`.
         Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
         """
@@ -56,7 +56,7 @@ class Reading(Protocol):
         room: str,
         user: str,
         until_ms: int | None = None,
-        tell_backend: bool = True,
+        notify_backend: bool = True,
         with_badge: bool = True,
     ) -> MarkedRead | None:
         """As mark_read, for the newest message of `until_ms` (Unix ms) or earlier; without a time,

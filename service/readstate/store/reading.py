@@ -34,7 +34,7 @@ class RedisReading(Operations):
         room: str,
         user: str,
         message: str,
-        tell_backend: bool = True,
+        notify_backend: bool = True,
         with_badge: bool = True,
         derived: Callable[[int], None] = lambda _: None,
     ) -> MarkedRead:
@@ -44,7 +44,7 @@ class RedisReading(Operations):
             message=message,
             journal_moves=self._journal.moves,
             journal_ms=self._journal.ms,
-            shard=self._event_shard(app, room) if tell_backend else "",
+            shard=self._event_shard(app, room) if notify_backend else "",
         )
         reply = await self._change(call, app, room)
         return await self._with_badge(app, user, reply, derived) if with_badge else _marked(reply)
@@ -78,7 +78,7 @@ class RedisReading(Operations):
         room: str,
         user: str,
         until_ms: int | None = None,
-        tell_backend: bool = True,
+        notify_backend: bool = True,
         with_badge: bool = True,
     ) -> MarkedRead | None:
         call = lua.mark_read_until(
@@ -87,7 +87,7 @@ class RedisReading(Operations):
             until_ms=until_ms or 0,
             journal_moves=self._journal.moves,
             journal_ms=self._journal.ms,
-            shard=self._event_shard(app, room) if tell_backend else "",
+            shard=self._event_shard(app, room) if notify_backend else "",
         )
         reply = await self._change(call, app, room)
         if not reply.message:
@@ -112,9 +112,7 @@ class RedisReading(Operations):
     async def _with_badge(
         self, app: str, user: str, reply: ReadReply, derived: Callable[[int], None] = lambda _: None
     ) -> MarkedRead:
-        """The answer with the user's badge: a script cannot tell it on the split plan or beside
-        derived rooms.
-        """
+        """The answer with the badge, which a script lacks beside derived rooms and when split."""
         badge = reply.badge
         if badge is None:
             badge = await self._badges.badge(app=app, user=user, derived=derived)

@@ -2,7 +2,7 @@
 
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.direct import PREFIX, direct_pair, is_direct
-from readstate.domain.profiles import is_foreign_group, said
+from readstate.domain.profiles import is_foreign_group, profile_value
 from readstate.domain.rooms import Room, Rooms, RoomSummary
 from readstate.errors import RoomUnknown
 
@@ -26,7 +26,7 @@ def may_claim_id(room: str, user: str) -> bool:
 
 def is_private(room: Room | RoomSummary) -> bool:
     """Whether the room is a private group of Rocket.Chat."""
-    return said(room.profile, "t") == "p"
+    return profile_value(room.profile, "t") == "p"
 
 
 def is_open(room: Room, rules: ClientRules) -> bool:
@@ -39,9 +39,9 @@ def is_open(room: Room, rules: ClientRules) -> bool:
     if room.room.startswith(RESERVED) or is_direct(room.room, room.tags, room.profile) or is_private(room):
         return False
     if not rules.rooms_open:
-        return said(room.profile, "opening") in _OPENED
+        return profile_value(room.profile, "opening") in _OPENED
     if "opening" in room.profile:
-        return said(room.profile, "opening") not in _CLOSED
+        return profile_value(room.profile, "opening") not in _CLOSED
     return not is_foreign_group(room.profile)
 
 

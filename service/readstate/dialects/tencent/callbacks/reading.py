@@ -62,7 +62,7 @@ async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, u
     message = message_of_seq(group.msg_seq)
     try:
         await context.read_state.reading.mark_read(
-            app=context.app, room=group.group_id, user=user, message=message, tell_backend=False, with_badge=False
+            app=context.app, room=group.group_id, user=user, message=message, notify_backend=False, with_badge=False
         )
     except MessageUnknown:
         # Tencent numbers notices too, and callbacks do not report all of them.
@@ -74,7 +74,7 @@ async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, u
 async def _read_until(context: CallbackContext, room: str, user: str, until_ms: int) -> None:
     # A message that is not sent yet has not been read.
     await context.read_state.reading.mark_read_until(
-        app=context.app, room=room, user=user, until_ms=believable(until_ms), tell_backend=False, with_badge=False
+        app=context.app, room=room, user=user, until_ms=believable(until_ms), notify_backend=False, with_badge=False
     )
 
 
