@@ -8,7 +8,8 @@ how many messages were ever posted.
 from litestar import HttpMethod
 
 from readstate.dialects.access.rooms import is_open
-from readstate.dialects.rocketchat.errors import FORBIDDEN, ProblemError
+from readstate.dialects.base import ProblemError
+from readstate.dialects.rocketchat.errors import FORBIDDEN
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.reply import Problem
 from readstate.dialects.rocketchat.rooms import find_by_name, find_room

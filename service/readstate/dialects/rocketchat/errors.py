@@ -13,22 +13,11 @@ from msgspec import field
 
 from readstate import errors
 from readstate.dialects import base
-from readstate.dialects.base import log_failure, own_operation
+from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import ClientGone
-from readstate.dialects.http.reply import Headers, Reply
+from readstate.dialects.http.reply import Reply
 from readstate.dialects.rocketchat.reply import Problem, Problems
 from readstate.domain.limits import MAX_BODY_BYTES
-
-
-class ProblemError(Exception):
-    """A call ends with this problem. `error` replaces the problem's own text."""
-
-    def __init__(self, problem: Problem, error: str = "", headers: Headers = ()) -> None:
-        super().__init__(error or problem.error)
-        self.problem = problem
-        self.error = error
-        self.headers = headers
-
 
 NOT_LOGGED_IN = Problem(401, "unauthorized", "You must be logged in to do this.", old=True)
 LOGIN_FAILED = Problem(401, "unauthorized", "Unauthorized", old=True)
@@ -99,7 +88,8 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 def _answer(operation: Operation, error: Exception) -> Reply:
     if isinstance(error, ProblemError):
-        return error.problem.reply(error.error, error.headers)
+        raised: Problem = error.problem
+        return raised.reply(error.message, error.headers)
     if isinstance(error, errors.TooManyRequests):
         wait_s = error.retry_after_s
         return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), ((b"retry-after", b"%d" % wait_s),))

@@ -17,11 +17,12 @@ from litestar.openapi.spec import Operation as DocumentedOperation
 from msgspec import Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http import body as wire_body
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.rocketchat.auth import count
-from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, Operation, ProblemError
+from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, Operation
 from readstate.dialects.rocketchat.reply import Problem, Problems, reply
 from readstate.dialects.rocketchat.schemas import FailureAnswer, Nothing
 from readstate.dialects.rocketchat.validation import NOT_ANY_OF, SchemaMismatch, fit, read_body, read_query

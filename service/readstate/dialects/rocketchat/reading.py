@@ -12,7 +12,8 @@ thread is opened, and refuses a thread that the caller cannot see.
 
 from litestar import HttpMethod
 
-from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION, ProblemError
+from readstate.dialects.base import ProblemError
+from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.reply import Problem
 from readstate.dialects.rocketchat.rooms import message_problems, room_of_message

@@ -7,7 +7,8 @@ from litestar import HttpMethod
 
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
-from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED, ProblemError
+from readstate.dialects.base import ProblemError
+from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import find_summaries, names
 from readstate.dialects.rocketchat.schemas import (

@@ -10,8 +10,9 @@ from collections.abc import Collection
 from litestar import HttpMethod
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.rocketchat.errors import LOGIN_FAILED, ProblemError
+from readstate.dialects.rocketchat.errors import LOGIN_FAILED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.schemas import (
     LoggedIn,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
 from readstate import errors
+from readstate.dialects import base
 from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone
 from readstate.dialects.http.reply import Reply
@@ -19,12 +20,13 @@ from readstate.dialects.tencent.reply import Problem
 from readstate.domain.limits import new_id
 
 
-class ProblemError(Exception):
-    """A call ends with this problem."""
+class ProblemError(base.ProblemError):
+    """The same with the problem's own text where no other is given."""
+
+    problem: Problem
 
     def __init__(self, problem: Problem, info: str = "") -> None:
-        super().__init__(info or problem.info)
-        self.problem = problem
+        super().__init__(problem, info or problem.info)
 
 
 class TooManyFailures(ProblemError):

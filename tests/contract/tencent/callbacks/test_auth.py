@@ -10,9 +10,9 @@ import httpx
 import msgspec
 import pytest
 
+from readstate.dialects.base import ProblemError
 from readstate.dialects.tencent.api import callback_authenticator
 from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
-from readstate.dialects.tencent.callbacks.errors import ProblemError
 from readstate.dialects.tencent.webhooks import sign
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings

@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, field
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, ClientGone, decode, read_body
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
@@ -21,7 +22,7 @@ from readstate.dialects.tencent.auth import TencentApp
 from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.callbacks.context import CallbackContext
-from readstate.dialects.tencent.callbacks.errors import OK, PATH, UNSIGNED, ProblemError
+from readstate.dialects.tencent.callbacks.errors import OK, PATH, UNSIGNED
 from readstate.dialects.tencent.callbacks.operation import OPERATION
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 

@@ -20,8 +20,9 @@ from typing import Self
 from msgspec import Struct
 
 from readstate.batches import gather_batched
+from readstate.dialects.base import ProblemError
 from readstate.dialects.tencent.auth import parameters
-from readstate.dialects.tencent.callbacks.errors import FOREIGN_APP, UNSIGNED, ProblemError
+from readstate.dialects.tencent.callbacks.errors import FOREIGN_APP, UNSIGNED
 from readstate.dialects.tencent.webhooks import sign
 from readstate.domain.read_state import ReadState
 

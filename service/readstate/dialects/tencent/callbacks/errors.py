@@ -10,7 +10,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import Struct
 
-from readstate.dialects.base import log_failure
+from readstate.dialects.base import ProblemError, log_failure
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.tencent.reply import Fail, Ok
@@ -29,14 +29,6 @@ class Problem(Struct, frozen=True):
 
     def reply(self, info: str, *headers: tuple[bytes, bytes]) -> Reply:
         return Reply(encode(Fail(ErrorInfo=info, ErrorCode=1)), self.status, self.outcome, headers)
-
-
-class ProblemError(Exception):
-    """The callback is not taken. The message says what to do."""
-
-    def __init__(self, problem: Problem, info: str) -> None:
-        super().__init__(info)
-        self.problem = problem
 
 
 UNSIGNED = Problem("UNSIGNED", 401)
@@ -70,7 +62,8 @@ def _explain(error: Exception) -> Reply | None:
     """
     match error:
         case ProblemError():
-            return error.problem.reply(str(error))
+            raised: Problem = error.problem
+            return raised.reply(error.message)
         case BadBody():
             return INVALID_BODY.reply(str(error))
         case TooManyRequests():
