@@ -1,0 +1,139 @@
+"""The store in which one script is counted, and the list of cases."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from readstate.store import lua, scripts
+from readstate.store.executor import Executor
+from readstate.store.keys import Keys
+from readstate.store.redis_store import redis_store
+from readstate.store.script_calls import Call
+from tests.support.calls import plain_call
+from tests.support.costs import Cost, Counting
+from tests.support.rooms import posted
+
+NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
+
+
+FANOUT_LIMIT = 256
+
+
+JOURNAL = {"journal_moves": 1024, "journal_ms": 7_776_000_000}
+
+
+LEAVE_AT_ONCE = 100  # of a room that is taken over
+
+
+FORGOTTEN_AT_ONCE = 16  # rooms that a user left, when they leave another one
+
+
+ON_THE_SPLIT_PLAN = {"pending"}
+
+
+# So many more may be allowed than are counted at the limits, besides three times as many
+SLACK = 25
+
+
+Sizes = dict[str, int]
+
+
+class World:
+    """A store in which one script is counted."""
+
+    def __init__(self, executor: Executor, app: str, script: str, *, large: bool) -> None:
+        self.executor = executor
+        self.app = app
+        self.large = large
+        self.script = script
+        self.store = redis_store(executor, fanout_limit=FANOUT_LIMIT, message_history=2000)
+        self._counting = Counting(executor)
+
+    @property
+    def counted(self) -> list[Cost]:
+        return self._counting.counted
+
+    def of(self, small: int, large: int) -> int:
+        """The size that is tried."""
+        return large if self.large else small
+
+    async def count(self, work: Awaitable[Any]) -> Any:
+        """Do `work`, in which the script that is tried runs."""
+        await self.store.outbox.idle()
+        return await self._counting.of(self.script, work)
+
+    async def run(self, key: str, **arguments: Any) -> Any:
+        """The script by itself, counted."""
+        call: Call[Any] = getattr(lua, self.script)(**arguments)
+        return await self.count(self.executor.call(plain_call(call.script, *call.args), key))
+
+    async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:
+        """Room r of so many members who are all in `others` further rooms of one tag each, and so
+        have as many tag sets. Its members.
+        """
+        names = people(members)
+        for number in range(others):
+            await self.store.rooms.create_room(
+                app=self.app, room=f"other{number}", tags=[f"o{number}"], profile={}, members=names
+            )
+        await self.store.rooms.create_room(app=self.app, room="r", tags=many(prefix, tags), profile={}, members=names)
+        await self.store.outbox.idle()
+        return names
+
+    async def long_gone(self, names: Sequence[str], count: int = FORGOTTEN_AT_ONCE) -> None:
+        """Let so many rooms that these users left over an hour ago be forgotten next."""
+        for name in names:
+            key = Keys.user(self.app, name)
+            await self.executor.command(
+                "ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key
+            )
+
+    async def messages(self, count: int, *, room: str = "r", sender: str = "", prefix: str = "m") -> list[str]:
+        """So many messages in the room."""
+        names = [f"{prefix}{number:05}" for number in range(count)]
+        for name in names:
+            await posted(self.store, self.app, room, message=name, sender=sender)
+        return names
+
+    async def rooms(self, count: int, *, tags: int = 1, shared: int = 0, derived: bool = False) -> list[str]:
+        """Rooms of ann's, each with tags of its own and some that all have; above the fan-out
+        limit, or hers alone. One message in each.
+        """
+        names = many("d" if derived else "r", count)
+        crowd = people(FANOUT_LIMIT + 1) if derived else []
+        for name in names:
+            await self.store.rooms.create_room(
+                app=self.app,
+                room=name,
+                tags=[*many("all", shared), *many(f"{name}t", tags)],
+                profile={},
+                members=["ann", *crowd],
+            )
+            await posted(self.store, self.app, name)
+        await self.store.outbox.idle()
+        return names
+
+
+def people(count: int) -> list[str]:
+    return [f"p{number:04}" for number in range(count)]
+
+
+def many(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{number:03}" for number in range(count)]
+
+
+Case = Callable[[World], Awaitable[Sizes]]
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(script: str) -> Callable[[Case], Case]:
+    """The way in which a script is tried: makes a world, runs the script in it, and answers the
+    sizes that its formula names.
+    """
+
+    def register(function: Case) -> Case:
+        CASES[script] = function
+        return function
+
+    return register
