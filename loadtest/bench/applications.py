@@ -16,8 +16,9 @@ from readstate.app import Service
 from readstate.parts import open_parts
 from readstate.process.listener import listen
 from readstate.process.parent_watch import die_with_parent
-from readstate.process.workers import Workers, calm_collector
+from readstate.process.workers import Workers
 from readstate.settings import Settings
+from readstate.worker_app import calm_collector
 
 ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)
 _START: Any = {

@@ -29,6 +29,7 @@ FORBIDDEN = {
     "dialects": ("redis", "hiredis", "readstate.store", "readstate.webhooks", "readstate.app"),
     "settings": ("litestar", "redis", "hiredis", "readstate.dialects", "readstate.store", "readstate.webhooks"),
     "store": ("litestar", "readstate.dialects", "readstate.webhooks", "readstate.app"),
+    "process": ("readstate.app", "readstate.parts", "readstate.worker_app", "readstate.cli"),
     "webhooks": ("litestar", "redis", "hiredis", "readstate.dialects", "readstate.store", "readstate.app"),
 }
 ALLOWED = {"dialects": ("readstate.webhooks.forms",)}  # what a dialect's own webhooks are made of

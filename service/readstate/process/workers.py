@@ -1,8 +1,6 @@
-"""The worker processes, and the application that runs in each of them."""
+"""The worker processes. `worker_app.py` has the application that runs in each of them."""
 
-import gc
 import logging
-import multiprocessing
 import os
 import pickle
 import resource
@@ -11,16 +9,13 @@ import socket
 import time
 from multiprocessing import resource_tracker
 
-from litestar.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from readstate import logs
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.listener import ask_ready, reachable_address
-from readstate.process.parent_watch import die_with_parent
 from readstate.process.stopping import SIGNALS, heeded, held_back
 from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.settings import Settings
@@ -29,9 +24,6 @@ MAX_FRAME_BYTES = 65_536
 # A stop may take 20 seconds: 15 for requests and sockets, the rest for the application to close.
 DRAIN_S = 15
 STOP_S = 20
-# New objects until garbage is looked for. Calls in flight make and drop some thousands of objects
-# at a time, which are no garbage.
-COLLECT_AFTER = 5_000
 # A worker answers the supervisor as soon as Python runs. On a busy machine the imports alone can
 # take seconds.
 WORKER_PATIENCE_S = 20
@@ -40,35 +32,6 @@ LOOK_EVERY_S = 0.1
 OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and the end of the terminal
 
 logger = logging.getLogger("readstate")
-
-
-def worker() -> ASGIApp:
-    """The application of one worker; uvicorn calls this in each worker's process."""
-    supervisor = multiprocessing.parent_process()
-    if supervisor is not None and supervisor.pid is not None:
-        # Not an orderly stop: nothing would replace a worker without a supervisor, and the worker
-        # would keep the port from the next service.
-        die_with_parent(supervisor.pid, signal.SIGKILL)
-    settings = Settings.from_environ(os.environ)
-    logs.configure_service(settings.log_level)
-    # Only workers need it, and it may be imported only when the directory for numbers is named.
-    from readstate.app import create_app
-
-    app = create_app(settings)
-    app.make_document()
-    calm_collector()
-    return app
-
-
-def calm_collector() -> None:
-    """Have garbage looked for seldom, and never among the objects that exist now: they stay.
-
-    To go through all of them took a worker 28 ms, several times a minute when calm and twice a
-    second when busy.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 def count_replaced(process: str, times: int = 1) -> None:
@@ -85,7 +48,7 @@ class Workers(Multiprocess):
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         config = ServerConfig(
-            "readstate.process.workers:worker",
+            "readstate.worker_app:worker",
             factory=True,
             workers=settings.workers,
             loop="uvloop",
