@@ -63,8 +63,8 @@ class Ledger:
 
         Returns the latencies of those that have arrived already.
 
-        Who began to listen while the call was under way may have come too late for its notice, and
-        is owed none.
+        A listener that began while the call was under way may have come too late for its notice,
+        so none is due to it.
         """
         self._caused.add(notice)
         latencies = []
@@ -107,7 +107,7 @@ class Ledger:
 
     @property
     def due(self) -> int:
-        """How many are still expected: a newer one that came in an older one's place settles it."""
+        """How many are still expected: an older one is not, once a newer one came in its place."""
         return sum(1 for key in self._due if not self._is_superseded(*key))
 
     def _is_superseded(self, listener: str, notice: Notice) -> bool:

@@ -11,7 +11,7 @@ from loadtest.ledger import Balance, Ledger, Notice
 from loadtest.socket_listener import SocketListener
 from loadtest.world import Account, World
 
-SETTLE_S = 5.0  # how long notices may be under way after the last call
+LAST_NOTICES_S = 5.0  # how long notices may be under way after the last call
 
 
 class LoadRun:
@@ -72,9 +72,9 @@ class LoadRun:
 
     # The end
 
-    def settle(self) -> Balance:
-        """Wait for what is due, at most SETTLE_S; close the sockets; count the faults."""
-        deadline = time.monotonic() + SETTLE_S
+    def finish(self) -> Balance:
+        """Wait for what is due, at most LAST_NOTICES_S; close the sockets; count the faults."""
+        deadline = time.monotonic() + LAST_NOTICES_S
         while self.ledger.due and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.2)  # a duplicate would come just after the first

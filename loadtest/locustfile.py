@@ -34,7 +34,7 @@ def make_world(environment: Environment, **_: Any) -> None:
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
-def settle(environment: Environment, **_: Any) -> None:
+def check_notices(environment: Environment, **_: Any) -> None:
     """Wait for the last notices, then say what became of them.
 
     Anything wrong makes the run fail.
@@ -43,7 +43,7 @@ def settle(environment: Environment, **_: Any) -> None:
     if load_run is None:
         environment.process_exit_code = 1
         return
-    balance = load_run.settle()
+    balance = load_run.finish()
     verdict = (
         f"{balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, "
         f"{balance.reordered} reordered, "

@@ -5,12 +5,12 @@
 -- Args       ...memberships
 --
 -- Reply      replayed int
--- Cost       commands <= 6 * pairs, turns <= pairs
+-- Cost       commands <= 6 * memberships, turns <= memberships
 --@include lib/events
 
 local replayed = 0
-for _, pair in ipairs(memberships) do
-    local event = remove_dead_letter(key, pair)
+for _, membership in ipairs(memberships) do
+    local event = remove_dead_letter(key, membership)
     if event and enqueue(key, event, now_ms()) then
         replayed = replayed + 1
     end

@@ -242,7 +242,7 @@ def _end_with_the_connections(runner: Any) -> None:
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
-def tell(environment: Environment, **_: Any) -> None:
+def report(environment: Environment, **_: Any) -> None:
     """Write the result, and give the calls to Locust's statistics."""
     Path(os.environ["BENCH_RESULT"]).write_text(
         json.dumps(CLOCK.result() | {"position": CONNECTIONS.calls.position}), encoding="utf-8"

@@ -139,7 +139,7 @@ class Bench:
         self.make_ready(self.people, self.reads_file, 1.1 * rate * (seconds + self.lengths.warm_s) + 1000)
         # The posts may have started a rewrite of the append-only file, which would slow the
         # arrivals down.
-        self.valkey.settle()
+        self.valkey.wait_until_quiet()
         self.valkey.forget_counts()
         begun = self.reads_file.position
         found = locust_run.at_rate(self.service, self.reads_file, rate, self.lengths.warm_s, seconds)

@@ -63,10 +63,10 @@ class Valkey:
 
     def used_memory(self) -> int:
         """Bytes in use, once they have stopped changing."""
-        self.settle()
+        self.wait_until_quiet()
         return int(self.info("memory")["used_memory"])
 
-    def settle(self) -> None:
+    def wait_until_quiet(self) -> None:
         """Wait until memory stands still and the append-only file is not being rewritten."""
         deadline, before = time.monotonic() + QUIET_S, -1
         while time.monotonic() < deadline:

@@ -8,13 +8,13 @@
 local GONE_KEPT = 3600 * 1000000
 local FORGOTTEN_AT_ONCE = 16 -- rooms that were left
 
-local MOST_FORMS = 256
+local MOST_TEMPLATES = 256
 
 -- Tag set -> the fields of the user's hash that go with it, worked out once: { fields, write }.
 -- Nothing in it depends on any call.
-local forms, form_count = {}, 0 -- kept
+local templates, template_count = {}, 0 -- kept
 
-local function form_of(tags)
+local function template_of(tags)
     local fields = { "", SUMS }
     local write = { "", "", SUMS, "" }
     if tags ~= "" then
@@ -26,11 +26,11 @@ local function form_of(tags)
     for i = 3, #fields do
         write[2 * i - 1] = fields[i]
     end
-    if form_count >= MOST_FORMS then
-        forms, form_count = {}, 0
+    if template_count >= MOST_TEMPLATES then
+        templates, template_count = {}, 0
     end
-    forms[tags], form_count = { fields, write }, form_count + 1
-    return forms[tags]
+    templates[tags], template_count = { fields, write }, template_count + 1
+    return templates[tags]
 end
 
 -- Add to the counters of a tag set, which `rooms` (1 or -1) more rooms carry now.
@@ -38,7 +38,7 @@ local function move_counters(key, tags, rooms, by)
     if tags == "" then
         return
     end
-    local fields = (forms[tags] or form_of(tags))[1]
+    local fields = (templates[tags] or template_of(tags))[1]
     local have, write = redis.call("HMGET", key, unpack(fields, 3)), {}
     for i = 3, #fields do
         write[2 * i - 5] = fields[i]

@@ -12,7 +12,7 @@ local EVENT_FIELDS = 9
 local SEQ = 5
 local BEFORE = 6
 local REVISION = 9
-local DELIVERED_KEPT = 20000 -- pairs whose last delivery is remembered
+local DELIVERED_KEPT = 20000 -- memberships whose last delivery is remembered
 
 local function membership_of(event)
     return event[1] .. SEPARATOR .. event[2] .. SEPARATOR .. event[3]

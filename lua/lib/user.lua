@@ -7,8 +7,8 @@ local ROOMLESS_KEPT_S = 24 * 3600 -- for so long the side of a user who is in no
 -- The update of a room at one revision, the same for all its members. `fields` are those of the
 -- user's hash that may move, the copy first; `write` is filled in anew for each member.
 local function make_update(id, revision, created_revision, tags)
-    local form = forms[tags] or form_of(tags)
-    local fields, write = form[1], form[2]
+    local template = templates[tags] or template_of(tags)
+    local fields, write = template[1], template[2]
     fields[1] = COPY_OF .. id
     write[1] = fields[1]
     return {

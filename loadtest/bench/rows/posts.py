@@ -48,7 +48,7 @@ async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, f
         # The poster of the large room is in 50 others too.
         poster = people[2].users[0]
         await _make_large(store, poster, large_room)
-        server.settle()
+        server.wait_until_quiet()
         places = {size: population.rooms for size, population in people.items()} | {large_room: [(LARGE, [poster])]}
         found: dict[int, list[float]] = {size: [] for size in places}
         say("posts into rooms of each size in turn")

@@ -51,7 +51,7 @@ async def _page_costs(server: Valkey, sizes: Sequence[int]) -> dict[int, tuple[f
     """Median server time in microseconds, by size of the room: first page, page in the middle."""
     async with store_at(server.url) as (store, _):
         tokens = {size: ("", await _make(store, size)) for size in sizes}
-        server.settle()
+        server.wait_until_quiet()
         costs: dict[tuple[int, str], list[float]] = {}
         for _ in range(CALLS):
             for size, both in tokens.items():

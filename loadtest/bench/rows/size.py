@@ -54,7 +54,7 @@ def many_states(bench: Bench) -> Outcome:
 
 
 def _turn(bench: Bench, rate: float) -> Turn:
-    bench.valkey.settle()
+    bench.valkey.wait_until_quiet()
     outside = bench.arrivals(rate, bench.lengths.load_s)
     bench.reads(bench.service, INSIDE_S)
     found = bench.valkey.info("latencystats")["latency_percentiles_usec_fcall"]

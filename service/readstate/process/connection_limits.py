@@ -44,7 +44,7 @@ class Place:
             self.is_free = held.has_room(self.address)
             held.hold(self.address)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """The connection has ended. A second call does nothing."""
         if self.address and Place._held is not None:
             Place._held.release(self.address)

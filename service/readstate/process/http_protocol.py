@@ -141,7 +141,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_later.cancel()
-        self._place.leave()
+        self._place.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

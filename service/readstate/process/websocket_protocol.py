@@ -42,7 +42,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.place is not None:
-            self.place.leave()
+            self.place.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -1,11 +1,11 @@
 """Webhook events in Redis, on their way to a receiver: implements `domain.events.Events`.
 
 Scripts write events to the stream of a shard. The deliverer that holds the shard moves them, in one
-script, to what waits there: one record per pair (a member in a room). Newer events replace
-older ones, so a receiver that is down makes neither the stream nor the deliverer grow.
+script, to what waits there: one record per membership. A newer event replaces an older
+one, so a receiver that is down makes neither the stream nor the deliverer grow.
 
 Several deliverers share the shards. A shard is held by one at a time, under a lease that every
-claim renews: this keeps the events of a pair in order. The consumer group is the stream's
+claim renews: this keeps the events of a membership in order. The consumer group is the stream's
 record of how far it was read (XINFO GROUPS shows it). Nothing in it is ever pending: an entry is
 read, acknowledged, merged and deleted in one step. So when a holder dies, the next one takes over
 the shard and nothing else, and what was under way is due again when the time for which it was
@@ -94,12 +94,12 @@ class RedisEvents:
         replayed = 0
         for shard in range(EVENT_SHARDS):
             # All are listed first: HSCAN over a hash that shrinks meanwhile may leave some out.
-            pairs = [
+            memberships = [
                 _membership(one.event)
                 async for one in self._dead_letters(shard)
                 if wanted is None or one.event.id in wanted
             ]
-            for batch in in_batches(pairs, _DEAD_LETTERS_AT_ONCE):
+            for batch in in_batches(memberships, _DEAD_LETTERS_AT_ONCE):
                 replayed += await self._executor.call(lua.replay_events(memberships=batch), Keys.events(shard))
         return replayed
 

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 _TYPES = frozenset({"text", "bytes", "int", "digits", "flag", "tagset"})
-_TOKEN = re.compile(r"\s*(\.\.\.|[\w]+|[{}\[\](),?])")
+_WORD = re.compile(r"\s*(\.\.\.|[\w]+|[{}\[\](),?])")
 _SECTION = re.compile(r"^-- (Key|Args|Reply) +(.*(?:\n--  +.*)*)", re.MULTILINE)
 
 
@@ -65,8 +65,8 @@ def read_header(name: str, text: str) -> Header:
     if missing := {"Key", "Args", "Reply"} - sections.keys():
         raise HeaderError(f"{name}.lua: the header has no line {', '.join(sorted(missing))}")
     try:
-        arguments = () if sections["Args"] == "none" else tuple(_arguments(_Tokens(sections["Args"])))
-        header = Header(arguments, _reply(_Tokens(sections["Reply"])))
+        arguments = () if sections["Args"] == "none" else tuple(_arguments(_Words(sections["Args"])))
+        header = Header(arguments, _reply(_Words(sections["Reply"])))
     except ValueError as error:
         raise HeaderError(f"{name}.lua: the header cannot be read: {error}") from None
     names = [argument.name for argument in arguments]
@@ -75,8 +75,8 @@ def read_header(name: str, text: str) -> Header:
     return header
 
 
-class _Tokens:
-    """Words and marks, one after the other."""
+class _Words:
+    """Words and punctuation, one after the other."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -84,55 +84,55 @@ class _Tokens:
 
     def peek(self) -> str:
         """The next one, "" when what follows is none."""
-        match = _TOKEN.match(self._text, self._place)
+        match = _WORD.match(self._text, self._place)
         return match[1] if match else ""
 
-    def take(self, expected: str = "") -> str:
-        match = _TOKEN.match(self._text, self._place)
+    def next(self, expected: str = "") -> str:
+        match = _WORD.match(self._text, self._place)
         if match is None or (expected and match[1] != expected):
             raise ValueError(f"{expected or 'a name'} is missing before {self._text[self._place :][:40]!r}")
         self._place = match.end()
         return match[1]
 
-    def took(self, token: str) -> bool:
-        if self.peek() != token:
+    def skip(self, word: str) -> bool:
+        if self.peek() != word:
             return False
-        self.take()
+        self.next()
         return True
 
 
-def _arguments(tokens: _Tokens) -> Iterator[Argument]:
+def _arguments(words: _Words) -> Iterator[Argument]:
     while True:
-        many = tokens.took("...")
-        name = tokens.take()
-        type_ = tokens.take() if tokens.peek() in _TYPES else "text"
+        many = words.skip("...")
+        name = words.next()
+        type_ = words.next() if words.peek() in _TYPES else "text"
         row: list[str] = []
-        if many and tokens.took("("):
-            row.append(tokens.take())
-            while tokens.took(","):
-                row.append(tokens.take())
-            tokens.take(")")
+        if many and words.skip("("):
+            row.append(words.next())
+            while words.skip(","):
+                row.append(words.next())
+            words.next(")")
         yield Argument(name, type_, many, tuple(row))
-        if not tokens.took(","):
+        if not words.skip(","):
             return
 
 
-def _reply(tokens: _Tokens) -> Shape:
-    return _field(tokens)[1]
+def _reply(words: _Words) -> Shape:
+    return _field(words)[1]
 
 
-def _field(tokens: _Tokens) -> tuple[str, Shape]:
+def _field(words: _Words) -> tuple[str, Shape]:
     """A name with the shape of its value, or a shape alone."""
     name = ""
-    if tokens.peek() not in _TYPES and tokens.peek() not in ("{", "["):
-        name = tokens.take()
-    if tokens.peek() in ("{", "["):
-        closing = {"{": "}", "[": "]"}[tokens.take()]
-        fields = [_field(tokens)]
-        while tokens.took(","):
-            fields.append(_field(tokens))
-        tokens.take(closing)
+    if words.peek() not in _TYPES and words.peek() not in ("{", "["):
+        name = words.next()
+    if words.peek() in ("{", "["):
+        closing = {"{": "}", "[": "]"}[words.next()]
+        fields = [_field(words)]
+        while words.skip(","):
+            fields.append(_field(words))
+        words.next(closing)
         shape = Shape("record" if closing == "}" else "list", tuple(fields))
     else:
-        shape = Shape(tokens.take() if tokens.peek() in _TYPES else "text")
-    return name, Shape(shape.kind, shape.fields, tokens.took("?"))
+        shape = Shape(words.next() if words.peek() in _TYPES else "text")
+    return name, Shape(shape.kind, shape.fields, words.skip("?"))
