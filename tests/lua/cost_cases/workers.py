@@ -135,7 +135,7 @@ async def _replay_events(world: World) -> Sizes:
         waiting = await world.executor.command("HGET", shard + ":q", pair, key=shard)
         await world.executor.command("HSET", shard + ":x", pair, waiting, key=shard)
     await world.run(shard, memberships=pairs)
-    return {"pairs": len(pairs)}
+    return {"memberships": len(pairs)}
 
 
 @case("join_deliverers")
