@@ -10,19 +10,8 @@ from time import time
 from types import TracebackType
 from typing import Self
 
+import aiohttp
 import msgspec
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorDNSError,
-    ClientError,
-    ClientResponse,
-    ClientResponseError,
-    ClientSession,
-    ClientSSLError,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-)
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
@@ -58,17 +47,17 @@ class Sender:
         self._resolver = resolver
 
     async def __aenter__(self) -> Self:
-        connector = TCPConnector(
+        connector = aiohttp.TCPConnector(
             limit=MAX_CONNECTIONS,
             ssl=self._tls,
             keepalive_timeout=KEEP_ALIVE_S,
             **guards(allow_private=self._allow_private, resolver=self._resolver),
         )
-        self._session = ClientSession(
+        self._session = aiohttp.ClientSession(
             connector=connector,
-            timeout=ClientTimeout(total=TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             headers=_HEADERS,
-            cookie_jar=DummyCookieJar(),
+            cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
         )
@@ -91,7 +80,7 @@ class Sender:
                 return await _judge(response, request)
         except TimeoutError:
             return Answer("timeout", f"no answer within {TIMEOUT_S:g} s")
-        except (ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             return _failure(error)
 
     def _address(self, request: WebhookRequest) -> URL:
@@ -101,7 +90,7 @@ class Sender:
         return URL(f"{url}{'&' if '?' in url else '?'}{request.query}", encoded=True)
 
 
-async def _judge(response: ClientResponse, request: WebhookRequest) -> Answer:
+async def _judge(response: aiohttp.ClientResponse, request: WebhookRequest) -> Answer:
     status = response.status
     if status == 200 and request.wants_json:
         return await _judge_json(response)
@@ -119,7 +108,7 @@ async def _judge(response: ClientResponse, request: WebhookRequest) -> Answer:
     )
 
 
-async def _judge_json(response: ClientResponse) -> Answer:
+async def _judge_json(response: aiohttp.ClientResponse) -> Answer:
     body = await _read(response)
     try:
         msgspec.json.decode(body or b"")
@@ -128,18 +117,18 @@ async def _judge_json(response: ClientResponse) -> Answer:
     return ACCEPTED
 
 
-async def _drain(response: ClientResponse) -> None:
+async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read a body that does not matter, so that the connection can be used again.
 
     A long body costs the connection.
     """
     try:
         await _read(response)
-    except (ClientError, OSError):  # a time-out is an OSError too
+    except (aiohttp.ClientError, OSError):  # a time-out is an OSError too
         response.close()
 
 
-async def _read(response: ClientResponse) -> bytes | None:
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
     """The whole body; None when it is too long, and then the connection is closed."""
     body = bytearray()
     async for chunk in response.content.iter_any():
@@ -153,9 +142,9 @@ async def _read(response: ClientResponse) -> bytes | None:
 def _failure(error: Exception) -> Answer:
     if refused := _refused(error):
         return Answer("refused_address", _one_line(refused))
-    if isinstance(error, ClientConnectorDNSError):
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Answer("dns", "the name cannot be looked up")
-    if isinstance(error, ClientConnectorCertificateError | ClientSSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return Answer("tls", _one_line(error))
     return Answer("connection", _one_line(error))
 
@@ -163,7 +152,7 @@ def _failure(error: Exception) -> Answer:
 def _one_line(error: Exception) -> str:
     """What went wrong, on one line for a terminal: the receiver may have written the text."""
     # When an answer is no HTTP, the library's own text shows the URL, which may hold secrets.
-    text = error.message if isinstance(error, ClientResponseError) else str(error)
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     words = " ".join(text.split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in words)
 

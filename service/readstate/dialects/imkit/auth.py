@@ -15,18 +15,8 @@ from readstate.dialects.base import ProblemError, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.hints import unknown
+from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.call import Access, Call, Operation, Principal
-from readstate.dialects.imkit.errors import (
-    INVALID_API_KEY,
-    INVALID_CLIENT_KEY,
-    INVALID_QUERY,
-    INVALID_TOKEN,
-    INVALID_USER_ID,
-    MISSING_PARAMETER,
-    NO_API_KEY,
-    NO_CLIENT_KEY,
-    NO_TOKEN,
-)
 from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.errors import Invalid
@@ -115,7 +105,7 @@ def _token_holders(services: Services, given: Mapping[str, bytes], scope: Any, c
     app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     if app is None:
         services.credentials.absent(client_address(scope))
-        raise ProblemError(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+        raise ProblemError(errors.INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else errors.NO_CLIENT_KEY)
     services.rate_limits.take_address(client_address(scope), cost)
     return Principal(app.app, "", False, None)
 
@@ -132,7 +122,7 @@ def check_query(operation: Operation, given: Iterable[str]) -> None:
     for name in given:
         if name not in known:
             raise ProblemError(
-                INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")])
+                errors.INVALID_QUERY, unknown("parameter", name, [one for one in known if not one.endswith("[]")])
             )
 
 
@@ -141,12 +131,12 @@ def _backend(services: Services, who: Access, given: dict[str, bytes], scope: An
     app = services.apps.by_api_key(key)
     if app is None:
         (services.credentials.missed if key else services.credentials.absent)(client_address(scope))
-        raise ProblemError(INVALID_API_KEY if key else NO_API_KEY)
+        raise ProblemError(errors.INVALID_API_KEY if key else errors.NO_API_KEY)
     if given.get(_CLIENT_KEY) and services.apps.by_client_key(given[_CLIENT_KEY]) != app:
-        raise ProblemError(INVALID_CLIENT_KEY)
+        raise ProblemError(errors.INVALID_CLIENT_KEY)
     user = _client_id(given.get(_CLIENT_ID, b""))
     if who is Access.CLIENT and not user:
-        raise ProblemError(MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
+        raise ProblemError(errors.MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
     return Principal(app.app, user, True, None)
 
 
@@ -158,20 +148,22 @@ def _client_id(header: bytes) -> str:
     if not header:
         return ""
     if len(header) > MAX_CLIENT_ID_BYTES:
-        raise ProblemError(INVALID_USER_ID, f"IM-CLIENT-ID must have at most {MAX_ID_BYTES} bytes, percent-encoded")
+        raise ProblemError(
+            errors.INVALID_USER_ID, f"IM-CLIENT-ID must have at most {MAX_ID_BYTES} bytes, percent-encoded"
+        )
     try:
         return check_id("IM-CLIENT-ID", unquote_to_bytes(header).decode())
     except UnicodeDecodeError:
-        raise ProblemError(INVALID_USER_ID, "IM-CLIENT-ID must be percent-encoded UTF-8") from None
+        raise ProblemError(errors.INVALID_USER_ID, "IM-CLIENT-ID must be percent-encoded UTF-8") from None
     except Invalid as error:
-        raise ProblemError(INVALID_USER_ID, str(error)) from None
+        raise ProblemError(errors.INVALID_USER_ID, str(error)) from None
 
 
 async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Principal:
     token = _token(given.get(_TOKEN, b""))
     if not token:
         services.credentials.absent(client_address(scope))
-        raise ProblemError(NO_TOKEN)
+        raise ProblemError(errors.NO_TOKEN)
     app = services.apps.by_client_key(given.get(_CLIENT_KEY, b""))
     session = services.tokens.known(app.app, token) if app else None
     if session is None or not services.tokens.still_valid(session):
@@ -180,10 +172,10 @@ async def _client(services: Services, given: dict[str, bytes], scope: Any) -> Pr
             (app,) if app else services.apps.all(), token, client_address(scope)
         )
     if session is None:
-        raise ProblemError(INVALID_TOKEN)
+        raise ProblemError(errors.INVALID_TOKEN)
     if app is None:
         services.credentials.missed(client_address(scope))
-        raise ProblemError(INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else NO_CLIENT_KEY)
+        raise ProblemError(errors.INVALID_CLIENT_KEY if given.get(_CLIENT_KEY) else errors.NO_CLIENT_KEY)
     return Principal(app.app, session.user, False, session)
 
 

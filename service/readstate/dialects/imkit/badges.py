@@ -14,13 +14,8 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.call import Access, Call
-from readstate.dialects.imkit.errors import (
-    INVALID_BODY,
-    INVALID_TOKEN,
-    MISSING_PARAMETER,
-    NO_API_KEY_FOR_CLIENTS,
-)
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas.reading import BadgesAsked, BadgesResult, UserBadge
@@ -38,7 +33,7 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     """
     principal, services = request.auth, request.services
     if (data.clients is None) == (data.tokens is None):
-        problem = MISSING_PARAMETER if data.clients is None else INVALID_BODY
+        problem = errors.MISSING_PARAMETER if data.clients is None else errors.INVALID_BODY
         raise ProblemError(problem, "Give tokens, or as a backend clients, and not both")
     if data.tokens is not None:
         users = await _users_of(request, data.tokens)
@@ -46,7 +41,7 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
         users = list(dict.fromkeys(check_id("clients", user) for user in data.clients or ()))
         request.charge(costs.of_badges(len(users)))
     else:
-        raise ProblemError(NO_API_KEY_FOR_CLIENTS)
+        raise ProblemError(errors.NO_API_KEY_FOR_CLIENTS)
 
     def charge(user: str, rooms: int) -> None:
         services.rate_limits.charge(principal.app, "" if principal.backend else user, costs.of_derived(rooms))
@@ -62,7 +57,7 @@ async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
     """
     app, services = request.services.apps.get(request.auth.app), request.services
     if app is None:
-        raise ProblemError(INVALID_TOKEN)
+        raise ProblemError(errors.INVALID_TOKEN)
     users: dict[str, None] = {}
     for token in dict.fromkeys(tokens):
         session: Session | None = services.tokens.known(app.app, token)
@@ -72,5 +67,5 @@ async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
             services.rate_limits.take(app.app, session.user, costs.READ)
             users[session.user] = None
     if not users:
-        raise ProblemError(INVALID_TOKEN)
+        raise ProblemError(errors.INVALID_TOKEN)
     return list(users)

@@ -19,15 +19,10 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.direct import clients_room, room_of_two
-from readstate.dialects.imkit.errors import (
-    INVALID_BODY,
-    MISSING_PARAMETER,
-    SERVICE_UNAVAILABLE,
-    explain,
-)
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
@@ -93,7 +88,7 @@ async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Rep
     """
     items = _items(body, data)
     request.charge(costs.POST * (len(items) - 1))
-    results: list[Ok | Failure] = [SERVICE_UNAVAILABLE.envelope()] * len(items)
+    results: list[Ok | Failure] = [errors.SERVICE_UNAVAILABLE.envelope()] * len(items)
     rooms = iter(_by_room(items))
 
     async def post_room_after_room() -> None:
@@ -114,8 +109,10 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
         return ok(answer)
     first = max(failures, key=lambda failure: failure.RC >= 500)
     same = all(failure.error.code == first.error.code for failure in failures)
-    status, rm = (first.RC, first.RM) if same or first.RC >= 500 else (INVALID_BODY.status, INVALID_BODY.rm)
-    code = first.error.code if status == first.RC else INVALID_BODY.code
+    status, rm = (
+        (first.RC, first.RM) if same or first.RC >= 500 else (errors.INVALID_BODY.status, errors.INVALID_BODY.rm)
+    )
+    code = first.error.code if status == first.RC else errors.INVALID_BODY.code
     error = Error(code, f"None of the messages was taken; the first that was refused: {first.error.message}")
     headers = ((b"retry-after", b"1"),) if status >= 500 else ()
     return Reply(encode(_NonePosted(status, rm, error, answer)), status, code, headers)
@@ -130,7 +127,7 @@ async def _post_item(services: Services, principal: Principal, item: bytes) -> O
         done = await post_one(services, principal, decode(_admin_message, item), item, find_room)
         return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender, done.at_ms, done.created))
     except (BadBody, ProblemError, ReadStateError) as error:
-        problem, message = explain(error)
+        problem, message = errors.explain(error)
         return problem.envelope(message)
 
 
@@ -140,10 +137,10 @@ async def _post_item(services: Services, principal: Principal, item: bytes) -> O
 def _items(body: bytes, data: Batch) -> list[bytes]:
     """The messages, each with the shared fields. Raises ProblemError, Invalid."""
     if data.messages is not None and data.paras is not None:
-        raise ProblemError(INVALID_BODY, "Give messages or paras, and not both")
+        raise ProblemError(errors.INVALID_BODY, "Give messages or paras, and not both")
     given = data.messages if data.messages is not None else data.paras
     if given is None:
-        raise ProblemError(MISSING_PARAMETER, "messages is required")
+        raise ProblemError(errors.MISSING_PARAMETER, "messages is required")
     shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
     if data.messages is None:
         shared = {"sender": Raw(b"null"), **shared}
@@ -239,7 +236,7 @@ def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[b
     if target.room or target.receiver is None:
         return item, None
     if target.two is None:
-        raise ProblemError(MISSING_PARAMETER, "sender is required with receiver")
+        raise ProblemError(errors.MISSING_PARAMETER, "sender is required with receiver")
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
     return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(

@@ -6,15 +6,7 @@ from litestar.params import FromPath, JSONBody, RawBody
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.access import (
-    check_direct_members,
-    check_known,
-    check_may_add,
-    check_member,
-    check_people_limit,
-    check_superuser,
-    seen,
-)
+from readstate.dialects.imkit import access
 from readstate.dialects.imkit.body import by_plain_name, check_options
 from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
@@ -79,17 +71,17 @@ async def add_member(
 async def _add(request: Call, room: str, members: Members, options: AddMember) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
-    check_people_limit(services, principal, "invitees", members)
+    access.check_people_limit(services, principal, "invitees", members)
     before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_may_add(services, principal, before)
+    access.check_may_add(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
     if direct and not principal.backend:
         # A direct room without two users in its id is for the members that it has.
         states = () if direct_pair(room) else await services.rooms.members(app=principal.app, room=room)
-        check_direct_members(principal, room, [*members, *(state.member for state in states)])
-    await check_known(services, principal, "invitees", members)
-    made = seen(principal, before)
+        access.check_direct_members(principal, room, [*members, *(state.member for state in states)])
+    await access.check_known(services, principal, "invitees", members)
+    made = access.seen(principal, before)
     if not direct and must_accept(services, principal, options.invitation_required):
         await services.rooms.invite(app=principal.app, room=room, users=members, made=made)
     else:
@@ -132,14 +124,14 @@ async def remove_member(request: Call, room: FromPath[str], user: FromPath[str])
 async def _remove(request: Call, room: str, members: Members, *, system_message: bool) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
-    check_people_limit(services, principal, "members", members)
+    access.check_people_limit(services, principal, "members", members)
     before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_member(principal, before)
+    access.check_member(principal, before)
     if members != [principal.user]:
-        check_superuser(principal, before)
+        access.check_superuser(principal, before)
     request.charge(costs.of_members(before.member_count))
     left = await services.rooms.remove_members(
-        app=principal.app, room=room, members=members, made=seen(principal, before)
+        app=principal.app, room=room, members=members, made=access.seen(principal, before)
     )
     if left and system_message:
         await announce(services, principal, room, removed(principal, left), left)
@@ -156,7 +148,7 @@ async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Rep
     """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_member(principal, present)
+    access.check_member(principal, present)
     if user != principal.user:
         present = await services.rooms.room(app=principal.app, room=room, user=user)
     state = present.me

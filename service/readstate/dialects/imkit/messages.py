@@ -14,37 +14,12 @@ from msgspec import UNSET
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit import errors, posting
 from readstate.dialects.imkit.access import check_superuser
 from readstate.dialects.imkit.call import Access, Call, Principal
-from readstate.dialects.imkit.errors import (
-    INSUFFICIENT_PERMISSION,
-    INSUFFICIENT_PERMISSIONS,
-    INVALID_BODY,
-    INVALID_QUERY,
-    MISSING_PARAMETER,
-    NO_SUCH_POINT,
-    NOT_ROOM_MEMBER,
-)
 from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.posting import (
-    ALL,
-    BEFORE,
-    RECALL,
-    is_countable,
-    latest_ms,
-    message_body,
-    options_of,
-    post_one,
-    recallable,
-)
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas.messages import (
-    AdminMessage,
-    MessageResult,
-    MessagesDeletedResult,
-    PostedResult,
-    RoomMessage,
-)
+from readstate.dialects.imkit.schemas import messages as schemas
 from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.dialects.services import Services
@@ -60,10 +35,15 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 @post(
     "/rooms/{room:str}/message",
     **operation(
-        "send", Access.CLIENT, MessageResult, problems={RoomUnknown: NOT_ROOM_MEMBER}, statuses=(404,), cost=costs.POST
+        "send",
+        Access.CLIENT,
+        schemas.MessageResult,
+        problems={RoomUnknown: errors.NOT_ROOM_MEMBER},
+        statuses=(404,),
+        cost=costs.POST,
     ),
 )
-async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomMessage]) -> Reply:
+async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[schemas.RoomMessage]) -> Reply:
     """Send a message as a member; with `_id` edit that message, or recall it (`messageType`
     recall).
 
@@ -71,24 +51,24 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     says of it is passed over.
     """
     principal, services = request.auth, request.services
-    text = message_body(body, of_backend=principal.backend)
+    text = posting.message_body(body, of_backend=principal.backend)
     if data.message_type in SYSTEM_TYPES and not principal.backend:
         raise ProblemError(
-            INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another"
+            errors.INVALID_BODY, f"messageType {data.message_type} is for what the service itself says; send another"
         )
     if data.id is not None:
         known = await _check_may_change(request, room, data.id)
-        await _change(services, principal, room, data.id, text, recall=data.message_type == RECALL)
+        await _change(services, principal, room, data.id, text, recall=data.message_type == posting.RECALL)
         message, at_ms = known.message, known.at_ms
         sender = known.sender
     else:
         _check_new(data)
-        more = options_of(principal, body)
+        more = posting.options_of(principal, body)
         posted = await services.messages.post(
             app=principal.app,
             room=room,
             sender=check_id("sender", principal.user),
-            countable=is_countable(data),
+            countable=posting.is_countable(data),
             body=text,
             sender_must_be_member=True,
             **more,
@@ -99,8 +79,8 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     return ok(await message_for_everybody(services.people, principal.app, room, message, sender, at_ms, text))
 
 
-@post("/messages", **operation("post", Access.BACKEND, PostedResult, statuses=(404,), cost=costs.POST))
-async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage]) -> Reply:
+@post("/messages", **operation("post", Access.BACKEND, schemas.PostedResult, statuses=(404,), cost=costs.POST))
+async def post_message(request: Call, body: RawBody, data: JSONBody[schemas.AdminMessage]) -> Reply:
     """Post a message in anybody's name, who need not be a member.
 
     With `_id` repeating it is harmless.
@@ -109,7 +89,7 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
     sender and the time that are stored.
     """
     app, room = request.auth.app, data.room
-    done = await post_one(request.services, request.auth, data, body)
+    done = await posting.post_one(request.services, request.auth, data, body)
     if done.body:
         view = message_view(app, room, done.message, done.sender, done.at_ms, done.body)
     else:
@@ -119,7 +99,7 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[AdminMessage
 
 @delete(
     "/rooms/{room:str}/messages/{message:str}",
-    **operation("delete_message", Access.EITHER, MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
+    **operation("delete_message", Access.EITHER, schemas.MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
     """Delete a message, or with `_all` every message, for good.
@@ -128,13 +108,13 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_superuser(principal, present, INSUFFICIENT_PERMISSION)
+    check_superuser(principal, present, errors.INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
-    if message == ALL:
+    if message == posting.ALL:
         deleted = await services.messages.delete_messages(app=principal.app, room=room)
     else:
         deleted = await services.messages.delete_message(app=principal.app, room=room, message=message)
-    return ok(MessagesDeletedResult(deleted.count, room, message, principal.user, iso(time_ns() // 1_000_000)))
+    return ok(schemas.MessagesDeletedResult(deleted.count, room, message, principal.user, iso(time_ns() // 1_000_000)))
 
 
 @delete(
@@ -142,8 +122,8 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     **operation(
         "delete_messages",
         Access.BACKEND,
-        MessagesDeletedResult,
-        problems={MessageUnknown: NO_SUCH_POINT},
+        schemas.MessagesDeletedResult,
+        problems={MessageUnknown: errors.NO_SUCH_POINT},
         statuses=(404,),
         needed=("before",),
         cost=costs.CHANGE,
@@ -163,10 +143,10 @@ async def delete_messages(
     oldest remembered one.
     """
     if not before:
-        raise ProblemError(MISSING_PARAMETER, "before is required")
+        raise ProblemError(errors.MISSING_PARAMETER, "before is required")
     principal, services = request.auth, request.services
     if len(request.query_params.getall("before")) > 1:
-        raise ProblemError(INVALID_QUERY, "before must be given once")
+        raise ProblemError(errors.INVALID_QUERY, "before must be given once")
     present = await services.rooms.room(app=principal.app, room=room)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     deleted = await services.messages.delete_messages(
@@ -174,9 +154,11 @@ async def delete_messages(
     )
     if deleted.first != before:  # it was found by a time
         request.charge(costs.of_count(deleted.count))
-    where = (BEFORE, deleted.first) if deleted.first else (ALL, UNSET)
+    where = (posting.BEFORE, deleted.first) if deleted.first else (posting.ALL, UNSET)
     return ok(
-        MessagesDeletedResult(deleted.count, room, where[0], principal.user, iso(time_ns() // 1_000_000), where[1])
+        schemas.MessagesDeletedResult(
+            deleted.count, room, where[0], principal.user, iso(time_ns() // 1_000_000), where[1]
+        )
     )
 
 
@@ -189,12 +171,12 @@ def _time(text: str) -> int | None:
         at_ms = int(text) if _UNIX_MS.fullmatch(text) else unix_ms(text) if _DATE.match(text) else 0
     except ValueError:
         return None
-    return at_ms if 0 < at_ms <= latest_ms() else None
+    return at_ms if 0 < at_ms <= posting.latest_ms() else None
 
 
-def _check_new(message: RoomMessage) -> None:
-    if message.message_type == RECALL:
-        recallable(message)
+def _check_new(message: schemas.RoomMessage) -> None:
+    if message.message_type == posting.RECALL:
+        posting.recallable(message)
 
 
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
@@ -206,14 +188,14 @@ async def _check_may_change(request: Call, room: str, message: str) -> MessageRe
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
     if present.me is None:
-        raise ProblemError(NOT_ROOM_MEMBER)
+        raise ProblemError(errors.NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     known = await services.messages.message(app=principal.app, room=room, message=message)
     if known.sender == principal.user or principal.backend or is_superuser(present, principal.user):
         return known
     # Messages from before they joined do not exist for them.
     await services.messages.message(app=principal.app, room=room, message=message, after=present.me.joined)
-    raise ProblemError(INSUFFICIENT_PERMISSIONS)
+    raise ProblemError(errors.INSUFFICIENT_PERMISSIONS)
 
 
 async def _change(

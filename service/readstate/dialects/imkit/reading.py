@@ -10,38 +10,21 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.call import Access, Call
-from readstate.dialects.imkit.errors import (
-    INVALID_ROOM_TAGS,
-    INVALID_TAGS,
-    MESSAGE_TO_READ_NOT_FOUND,
-    MISSING_PARAMETER,
-    ROOM_TO_READ_NOT_FOUND,
-    SEVERAL_ROOM_TAGS,
-    explain,
-)
 from readstate.dialects.imkit.fast_path import FastRoutes
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
-from readstate.dialects.imkit.schemas.reading import (
-    BadgeResult,
-    ItemRead,
-    MarkRead,
-    MarkReadMany,
-    ReadManyResult,
-    ReadResult,
-    TagBadgesResult,
-    TagsAsked,
-)
+from readstate.dialects.imkit.schemas import reading as schemas
 from readstate.domain.limits import check_tags
 from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
 # A stranger gets the answer of a room that does not exist.
 READ_PROBLEMS: Problems = {
-    RoomUnknown: ROOM_TO_READ_NOT_FOUND,
-    NotMember: ROOM_TO_READ_NOT_FOUND,
-    MessageUnknown: MESSAGE_TO_READ_NOT_FOUND,
+    RoomUnknown: errors.ROOM_TO_READ_NOT_FOUND,
+    NotMember: errors.ROOM_TO_READ_NOT_FOUND,
+    MessageUnknown: errors.MESSAGE_TO_READ_NOT_FOUND,
 }
 
 
@@ -50,13 +33,13 @@ READ_PROBLEMS: Problems = {
     **operation(
         "mark_read",
         Access.CLIENT,
-        ReadResult,
+        schemas.ReadResult,
         problems=READ_PROBLEMS,
-        bad_body=MISSING_PARAMETER,
+        bad_body=errors.MISSING_PARAMETER,
         statuses=(404,),
     ),
 )
-async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]) -> Reply:
+async def mark_read(request: Call, room: FromPath[str], data: JSONBody[schemas.MarkRead]) -> Reply:
     """Move the caller's cursor forward to a message of the room.
 
     An older one changes nothing and answers the newer cursor.
@@ -72,11 +55,11 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[MarkRead]
         derived=request.charge_derived,
     )
     badge = reading.unread if reading.badge is None else reading.badge
-    return ok(ReadResult(principal.user, reading.message, badge, reading.unread))
+    return ok(schemas.ReadResult(principal.user, reading.message, badge, reading.unread))
 
 
-@put("/me/lastReads", **operation("mark_read_many", Access.CLIENT, ReadManyResult, cost=costs.READ))
-async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
+@put("/me/lastReads", **operation("mark_read_many", Access.CLIENT, schemas.ReadManyResult, cost=costs.READ))
+async def mark_read_many(request: Call, data: JSONBody[schemas.MarkReadMany]) -> Reply:
     """Move the caller's cursors in up to 200 rooms.
 
     Each item is answered on its own, as PUT /rooms/:id/lastRead would.
@@ -88,20 +71,24 @@ async def mark_read_many(request: Call, data: JSONBody[MarkReadMany]) -> Reply:
         app=principal.app, user=principal.user, items=items, derived=request.charge_derived
     )
     results = [_item_read(room, outcome) for (room, _), outcome in zip(items, outcomes, strict=True)]
-    return ok(ReadManyResult(principal.user, results, badge))
+    return ok(schemas.ReadManyResult(principal.user, results, badge))
 
 
 def _item_read(room: str, outcome: MarkedRead | ReadStateError) -> Ok | Failure:
     if isinstance(outcome, MarkedRead):
-        return Ok(result=ItemRead(room, outcome.message, outcome.unread))
-    problem, message = explain(outcome, READ_PROBLEMS)
+        return Ok(result=schemas.ItemRead(room, outcome.message, outcome.unread))
+    problem, message = errors.explain(outcome, READ_PROBLEMS)
     return problem.envelope(message)
 
 
 @get(
     "/me/badge",
     **operation(
-        "badge", Access.CLIENT, BadgeResult, problems={Invalid: INVALID_ROOM_TAGS}, query=("roomTags", "roomTags[]")
+        "badge",
+        Access.CLIENT,
+        schemas.BadgeResult,
+        problems={Invalid: errors.INVALID_ROOM_TAGS},
+        query=("roomTags", "roomTags[]"),
     ),
 )
 async def badge(
@@ -114,12 +101,12 @@ async def badge(
     """
     principal = request.auth
     if room_tags and any(map(_looks_like_several, room_tags)):
-        raise ProblemError(SEVERAL_ROOM_TAGS)
+        raise ProblemError(errors.SEVERAL_ROOM_TAGS)
     tags = check_tags("roomTags", [*(room_tags or ()), *(room_tags_array or ())])
     unread = await request.services.badges.badge(
         app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
     )
-    return ok(BadgeResult(unread))
+    return ok(schemas.BadgeResult(unread))
 
 
 def _looks_like_several(tag: str) -> bool:
@@ -132,21 +119,21 @@ def _looks_like_several(tag: str) -> bool:
     **operation(
         "badges_by_tags",
         Access.CLIENT,
-        TagBadgesResult,
-        problems={Invalid: INVALID_TAGS},
-        bad_body=INVALID_TAGS,
+        schemas.TagBadgesResult,
+        problems={Invalid: errors.INVALID_TAGS},
+        bad_body=errors.INVALID_TAGS,
         optional_body=True,
         cost=costs.TAGS,
         query=(),
     ),
 )
-async def badges_by_tags(request: Call, data: JSONBody[TagsAsked | None] = None) -> Reply:
+async def badges_by_tags(request: Call, data: JSONBody[schemas.TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
     principal, tags = request.auth, check_tags("tags", (data.tags if data else None) or ())
     badges = await request.services.badges.badges_by_tags(
         app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
     )
-    return ok(TagBadgesResult(badges.total, badges.counts))
+    return ok(schemas.TagBadgesResult(badges.total, badges.counts))
 
 
 FAST_ROUTES = FastRoutes(mark_read, mark_read_many, badge, badges_by_tags)

@@ -18,13 +18,7 @@ from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import Problems, ok
-from readstate.dialects.imkit.schemas.receipts import (
-    Member,
-    MessageReceipts,
-    Reader,
-    ReceiptCountsResult,
-    ReceiptsResult,
-)
+from readstate.dialects.imkit.schemas import receipts as schemas
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from readstate.domain.receipts import Filter, Receipt
 from readstate.domain.rooms import Room
@@ -41,7 +35,7 @@ _PROBLEMS: Problems = {Invalid: INVALID_QUERY}
     **operation(
         "receipts",
         Access.EITHER,
-        ReceiptsResult,
+        schemas.ReceiptsResult,
         problems=_PROBLEMS,
         statuses=(404,),
         cost=costs.RECEIPTS,
@@ -73,11 +67,11 @@ async def receipts(
     people = (
         [_reader(receipt) for receipt in found.readers]
         if which == "read"
-        else [Member(name) for name in found.non_readers]
+        else [schemas.Member(name) for name in found.non_readers]
     )
     posted = found.message
     counts = (found.read, found.unread, found.left)
-    return ok(ReceiptsResult(room, message, posted.sender, iso(posted.at_ms), *counts, people, found.next))
+    return ok(schemas.ReceiptsResult(room, message, posted.sender, iso(posted.at_ms), *counts, people, found.next))
 
 
 @get(
@@ -85,7 +79,7 @@ async def receipts(
     **operation(
         "receipt_counts",
         Access.EITHER,
-        ReceiptCountsResult,
+        schemas.ReceiptCountsResult,
         problems=_PROBLEMS,
         statuses=(404,),
         needed=("messages",),
@@ -111,9 +105,11 @@ async def receipt_counts(
     after = _after(principal, await services.rooms.room(app=principal.app, room=room, user=principal.user))
     counts = await services.receipts.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [
-        MessageReceipts(count.message, count.read, count.unread, count.left) for count in counts if count is not None
+        schemas.MessageReceipts(count.message, count.read, count.unread, count.left)
+        for count in counts
+        if count is not None
     ]
-    return ok(ReceiptCountsResult(room, data))
+    return ok(schemas.ReceiptCountsResult(room, data))
 
 
 def _after(principal: Principal, room: Room) -> int:
@@ -125,8 +121,8 @@ def _after(principal: Principal, room: Room) -> int:
     return known_since(principal, room)
 
 
-def _reader(receipt: Receipt) -> Reader:
-    return Reader(receipt.member, iso(receipt.at_ms), receipt.exact, receipt.left)
+def _reader(receipt: Receipt) -> schemas.Reader:
+    return schemas.Reader(receipt.member, iso(receipt.at_ms), receipt.exact, receipt.left)
 
 
 def _ids(query: bytes) -> list[str]:

@@ -21,13 +21,7 @@ from readstate.dialects.imkit.errors import INVALID_QUERY
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import Tags
-from readstate.dialects.imkit.schemas.rooms import (
-    MessageTime,
-    RoomIdsResult,
-    RoomsResult,
-    RoomsUnreadResult,
-    RoomUnread,
-)
+from readstate.dialects.imkit.schemas import rooms as schemas
 from readstate.dialects.imkit.views import View, personal, room_view, users_in, with_me
 from readstate.dialects.services import Services
 from readstate.domain.rooms import RoomSummary, Status
@@ -75,8 +69,8 @@ _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[st
     **operation(
         "rooms",
         Access.CLIENT,
-        RoomsResult,
-        or_else=RoomsUnreadResult,
+        schemas.RoomsResult,
+        or_else=schemas.RoomsUnreadResult,
         cost=costs.LIST,
         query=("skip", "limit", "sort", "updatedAfter", "sortUnreadFirst", "q", "pref", "fields"),
     ),
@@ -139,7 +133,10 @@ async def rooms(
     return ok({"totalCount": len(kept), "data": await _views(services, principal, [room.room for room in page])})
 
 
-@get("/rooms/ids", **operation("room_ids", Access.CLIENT, RoomIdsResult, cost=costs.LIST, query=("skip", "limit")))
+@get(
+    "/rooms/ids",
+    **operation("room_ids", Access.CLIENT, schemas.RoomIdsResult, cost=costs.LIST, query=("skip", "limit")),
+)
 async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     """The ids of the active rooms the caller is in, those with the newest messages first.
 
@@ -153,7 +150,7 @@ async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     kept = await _present(services, principal, names, ())
     kept.sort(key=lambda room: (room.last_ms, room.created_ms), reverse=True)
     page = kept[skip : skip + (limit or MAX_IDS_LISTED)][:MAX_IDS_LISTED]
-    return ok(RoomIdsResult(len(kept), [room.room for room in page]))
+    return ok(schemas.RoomIdsResult(len(kept), [room.room for room in page]))
 
 
 async def _present(
@@ -186,7 +183,7 @@ class _Listed:
         self.rooms: list[msgspec.Raw] = []
         self._bytes = 0
 
-    def add(self, view: View | RoomUnread) -> bool:
+    def add(self, view: View | schemas.RoomUnread) -> bool:
         """Add a room. False when it does not fit any more."""
         encoded = encode(view)
         self._bytes += len(encoded)
@@ -196,15 +193,15 @@ class _Listed:
         return True
 
 
-def _unread(room: RoomSummary) -> RoomUnread:
+def _unread(room: RoomSummary) -> schemas.RoomUnread:
     me, last = room.me, room.last
-    return RoomUnread(
+    return schemas.RoomUnread(
         room.room,
         me.unread,
         room.tags,
         me.last_read,
         None if me.has_read else me.moved_ms,
-        MessageTime(last.message, last.at_ms) if last else None,
+        schemas.MessageTime(last.message, last.at_ms) if last else None,
     )
 
 

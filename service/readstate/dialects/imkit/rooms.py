@@ -11,31 +11,13 @@ from msgspec.structs import replace
 from readstate.dialects.access import costs
 from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.imkit.access import (
-    check_direct_members,
-    check_known,
-    check_may_view,
-    check_member,
-    check_people_limit,
-    check_stays_direct,
-    check_superuser,
-    check_tag_limit,
-    known_since,
-    seen,
-)
+from readstate.dialects.imkit import access
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.profiles import merged, room_profile
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.schemas.rooms import (
-    CountResult,
-    CreatedRoomResult,
-    NewRoom,
-    RoomChange,
-    RoomDeletedResult,
-    RoomResult,
-)
+from readstate.dialects.imkit.schemas import rooms as schemas
 from readstate.dialects.imkit.system_messages import added, announce
 from readstate.dialects.imkit.views import personal, room_view, users_in, with_me
 from readstate.dialects.services import Services
@@ -49,20 +31,20 @@ NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms
 PATH_WORDS = NOT_OFFERED_OF_ROOMS | {"ids", "createAndJoin"}  # what follows /rooms/ in another call's path
 
 
-@get("/rooms/{room:str}", **operation("room", Access.EITHER, RoomResult, statuses=(404,)))
+@get("/rooms/{room:str}", **operation("room", Access.EITHER, schemas.RoomResult, statuses=(404,)))
 async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     if room in NOT_OFFERED_OF_ROOMS:
         raise NotFoundException
     present = await request.services.rooms.room(app=request.auth.app, room=room, user=request.auth.user)
-    check_may_view(request.auth, present)
+    access.check_may_view(request.auth, present)
     request.charge(costs.of_members(present.member_count))
     return await shown(request.services, request.auth, present)
 
 
 @get(
     "/rooms/{room:str}/count",
-    **operation("count_messages", Access.EITHER, CountResult, statuses=(404,), query=("timeInMS",)),
+    **operation("count_messages", Access.EITHER, schemas.CountResult, statuses=(404,), query=("timeInMS",)),
 )
 async def count_messages(
     request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
@@ -77,19 +59,21 @@ async def count_messages(
     """
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_member(principal, present)
-    after = known_since(principal, present)
+    access.check_member(principal, present)
+    after = access.known_since(principal, present)
     if time_in_ms or after:
         request.charge(costs.of_count(present.seq - after))
     return ok(
-        CountResult(
+        schemas.CountResult(
             await services.messages.count_messages(app=principal.app, room=room, since_ms=time_in_ms, after=after)
         )
     )
 
 
-@post("/rooms", **operation("create_room", Access.BACKEND, CreatedRoomResult, optional_body=True, cost=costs.JOIN))
-async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
+@post(
+    "/rooms", **operation("create_room", Access.BACKEND, schemas.CreatedRoomResult, optional_body=True, cost=costs.JOIN)
+)
+async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRoom | None] = None) -> Reply:
     """Create a room; only `members` are in it.
 
     One that exists is returned unchanged, with `members` added.
@@ -98,7 +82,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
     leaves. `created` says whether the room is new.
     """
     _check_fields(body, {"invitee": "members", "invitees": "members"})
-    principal, services, wanted = request.auth, request.services, data or NewRoom()
+    principal, services, wanted = request.auth, request.services, data or schemas.NewRoom()
     members = check_members("members", wanted.members or ())
     actor = Principal(
         principal.app, principal.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None
@@ -122,9 +106,11 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[NewRoom | Non
 
 @post(
     "/rooms/createAndJoin",
-    **operation("create_and_join", Access.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
+    **operation(
+        "create_and_join", Access.CLIENT, schemas.RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN
+    ),
 )
-async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom | None] = None) -> Reply:
+async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it.
 
     One that exists is joined as it is, as by `join`.
@@ -133,13 +119,13 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
     only when they join.
     """
     _check_fields(body, {"invitees": "invitee"})
-    principal, services, wanted = request.auth, request.services, data or NewRoom()
+    principal, services, wanted = request.auth, request.services, data or schemas.NewRoom()
     given = _id(wanted)
     profile = merged("a room", {"owner": encode(principal.user)}, room_profile(body))
     others = [user for user in check_members("invitee", [principal.user, *_invitees(wanted)]) if user != principal.user]
     tags = check_tags("roomTags", wanted.room_tags or ())
-    check_people_limit(services, principal, "invitee", others)
-    check_tag_limit(services, principal, tags)
+    access.check_people_limit(services, principal, "invitee", others)
+    access.check_tag_limit(services, principal, tags)
     before = await find_room(services.rooms, app=principal.app, room=given, user=principal.user) if given else None
     if before is not None:
         return await enter(
@@ -149,8 +135,8 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
         raise RoomUnknown(given)
     direct = is_direct(given or "", tags, profile)
     if direct:
-        check_direct_members(principal, given or "", others)
-    await check_known(services, principal, "invitee", others)
+        access.check_direct_members(principal, given or "", others)
+    await access.check_known(services, principal, "invitee", others)
     asked = not direct and must_accept(services, principal, wanted.invitation_required)
     room, members = given or new_id(), [principal.user] if asked else [principal.user, *others]
     created = await services.rooms.create_room(
@@ -171,26 +157,29 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[NewRoom |
         brought = members[1:]
         await announce(services, principal, room, added(brought) if brought else "joinRoom", brought or members)
         present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_member(principal, present)  # the backend may have taken the room over since
+    access.check_member(principal, present)  # the backend may have taken the room over since
     return await shown(services, principal, present)
 
 
-@put("/rooms/{room:str}", **operation("update_room", Access.EITHER, RoomResult, statuses=(404,), cost=costs.CHANGE))
-async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[RoomChange]) -> Reply:
+@put(
+    "/rooms/{room:str}",
+    **operation("update_room", Access.EITHER, schemas.RoomResult, statuses=(404,), cost=costs.CHANGE),
+)
+async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[schemas.RoomChange]) -> Reply:
     """Change tags, status and profile fields. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
     profile = room_profile(body)
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
-    check_tag_limit(services, principal, tags or ())
+    access.check_tag_limit(services, principal, tags or ())
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_superuser(principal, present)
+    access.check_superuser(principal, present)
     if tags is not None or data.status is not None:
         request.charge(costs.of_change(present, tags or ()))
     wanted = replace(
         present, profile=merged("a room", present.profile, profile), tags=present.tags if tags is None else tags
     )
-    check_stays_direct(principal, present, wanted)
-    made = seen(principal, present)
+    access.check_stays_direct(principal, present, wanted)
+    made = access.seen(principal, present)
     if tags is not None:
         await services.rooms.set_tags(
             app=principal.app,
@@ -210,16 +199,16 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
 
 @delete(
     "/rooms/{room:str}",
-    **operation("delete_room", Access.EITHER, RoomDeletedResult, statuses=(404,), cost=costs.CHANGE),
+    **operation("delete_room", Access.EITHER, schemas.RoomDeletedResult, statuses=(404,), cost=costs.CHANGE),
 )
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
     present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    check_superuser(principal, present)
-    if not await services.rooms.delete_room(app=principal.app, room=room, made=seen(principal, present)):
+    access.check_superuser(principal, present)
+    if not await services.rooms.delete_room(app=principal.app, room=room, made=access.seen(principal, present)):
         raise RoomUnknown(room)
-    return ok(RoomDeletedResult(1, 1))
+    return ok(schemas.RoomDeletedResult(1, 1))
 
 
 def check_may_enter(services: Services, principal: Principal, room: Room) -> None:
@@ -243,13 +232,13 @@ async def enter(
             room=room.room,
             members=check_members("members", coming),
             by_client=not principal.backend,
-            made=seen(principal, room),
+            made=access.seen(principal, room),
         )
         if joined and announced:
             brought = [user for user in joined if user != principal.user]
             await announce(services, principal, room.room, added(brought) if brought else "joinRoom", brought or joined)
         room = await services.rooms.room(app=principal.app, room=room.room, user=principal.user)
-        check_member(principal, room)  # as above
+        access.check_member(principal, room)  # as above
     return await shown(services, principal, room)
 
 
@@ -285,13 +274,13 @@ def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
             raise Invalid(name, f"{name} is no field of this call; did you mean {meant}?")
 
 
-def _id(wanted: NewRoom) -> Id | None:
+def _id(wanted: schemas.NewRoom) -> Id | None:
     """The id asked for; None: a new one is made. Raises Invalid."""
     if wanted.id in PATH_WORDS:
         raise Invalid("_id", f"_id must not be {wanted.id}: /rooms/{wanted.id} is another call")
     return check_id("_id", wanted.id) if wanted.id is not None else None
 
 
-def _invitees(wanted: NewRoom) -> list[str]:
+def _invitees(wanted: schemas.NewRoom) -> list[str]:
     invitee = [wanted.invitee] if isinstance(wanted.invitee, str) else wanted.invitee or []
     return [*invitee, *(wanted.members or ())]

@@ -17,18 +17,7 @@ from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
 from readstate.dialects.imkit.operation import BY_TOKEN, operation
 from readstate.dialects.imkit.profiles import merged, user_profile
 from readstate.dialects.imkit.reply import Problems, ok
-from readstate.dialects.imkit.schemas.users import (
-    Empty,
-    NewUser,
-    NewUsers,
-    RevokedToken,
-    RevokedTokensResult,
-    TokenBinding,
-    TokenResult,
-    TokenRevoking,
-    UserResult,
-    UsersResult,
-)
+from readstate.dialects.imkit.schemas import users as schemas
 from readstate.dialects.imkit.views import View, user_view
 from readstate.dialects.services import Services
 from readstate.domain.identity import IssuedToken, User
@@ -45,14 +34,14 @@ _BINDING_OPTIONS = by_plain_name(["expirationDate"])
     **operation(
         "upsert_user",
         Access.BACKEND,
-        UserResult,
+        schemas.UserResult,
         cost=costs.PROFILE,
         problems=_PROBLEMS,
         bad_body=INVALID_REQUEST,
         statuses=(409,),
     ),
 )
-async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> Reply:
+async def upsert_user(request: Call, body: RawBody, data: JSONBody[schemas.NewUser]) -> Reply:
     """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own
     (`token`, `expirationDate`).
 
@@ -75,10 +64,15 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[NewUser]) -> 
 @post(
     "/admin/clients/list",
     **operation(
-        "upsert_users", Access.BACKEND, UsersResult, cost=costs.LIST, problems=_PROBLEMS, bad_body=INVALID_REQUEST
+        "upsert_users",
+        Access.BACKEND,
+        schemas.UsersResult,
+        cost=costs.LIST,
+        problems=_PROBLEMS,
+        bad_body=INVALID_REQUEST,
     ),
 )
-async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -> Reply:
+async def upsert_users(request: Call, body: RawBody, data: JSONBody[schemas.NewUsers]) -> Reply:
     """Create or update up to 500 users, in a body of up to 64 KiB.
 
     All of them are checked before the first is written.
@@ -100,21 +94,21 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[NewUsers]) -
     **operation(
         "bind_token",
         Access.BACKEND,
-        TokenResult,
+        schemas.TokenResult,
         cost=costs.PROFILE,
         problems=_PROBLEMS,
         bad_body=INVALID_REQUEST,
         statuses=(404, 409),
     ),
 )
-async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[TokenBinding]) -> Reply:
+async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[schemas.TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""
     check_options(body, _BINDING_OPTIONS)
     expires_s = expiry(request.services, data.expiration_date)
     token = await request.services.tokens.bind(
         app=request.auth.app, user=user, token=data.token, expires_s=expires_s, replaces=True
     )
-    return ok(TokenResult(token.token, user, iso(token.expires_s * 1000), token.expires_s * 1000))
+    return ok(schemas.TokenResult(token.token, user, iso(token.expires_s * 1000), token.expires_s * 1000))
 
 
 @delete(
@@ -122,18 +116,20 @@ async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JS
     **operation(
         "revoke_tokens",
         Access.BACKEND,
-        RevokedTokensResult,
+        schemas.RevokedTokensResult,
         problems=_PROBLEMS,
         bad_body=INVALID_REQUEST,
         statuses=(404,),
         optional_body=True,
     ),
 )
-async def revoke_tokens(request: Call, user: FromPath[str], data: JSONBody[TokenRevoking | None] = None) -> Reply:
+async def revoke_tokens(
+    request: Call, user: FromPath[str], data: JSONBody[schemas.TokenRevoking | None] = None
+) -> Reply:
     """Revoke one token of the user, or all of them, for good."""
     token = (data.token if data else None) or None
     revoked = await request.services.tokens.revoke(app=request.auth.app, user=user, token=token)
-    return ok(RevokedTokensResult([_revoked(one) for one in revoked]))
+    return ok(schemas.RevokedTokensResult([_revoked(one) for one in revoked]))
 
 
 def expiry(services: Services, text: str | None) -> int:
@@ -160,9 +156,9 @@ def _with_token(token: IssuedToken) -> View:
     return {"token": token.token, "expirationDate": iso(token.expires_s * 1000)}
 
 
-def _revoked(token: IssuedToken) -> RevokedToken:
+def _revoked(token: IssuedToken) -> schemas.RevokedToken:
     created = iso(token.created_ms)
-    return RevokedToken(token.token, created, created, iso(token.expires_s * 1000), token.expires_s * 1000)
+    return schemas.RevokedToken(token.token, created, created, iso(token.expires_s * 1000), token.expires_s * 1000)
 
 
 class _RawList(msgspec.Struct, frozen=True):
@@ -175,14 +171,14 @@ _decode_list = msgspec.json.Decoder(_RawList).decode
 # The caller
 
 
-@get("/me", **operation("me", Access.CLIENT, UserResult, statuses=(404,)))
+@get("/me", **operation("me", Access.CLIENT, schemas.UserResult, statuses=(404,)))
 async def me(request: Call) -> Reply:
     """The caller's profile."""
     principal = request.auth
     return ok(user_view(principal.app, await request.services.directory.user(app=principal.app, user=principal.user)))
 
 
-@post("/me/logout", **(operation("logout", Access.CLIENT, Empty, cost=costs.PROFILE) | {"security": BY_TOKEN}))
+@post("/me/logout", **(operation("logout", Access.CLIENT, schemas.Empty, cost=costs.PROFILE) | {"security": BY_TOKEN}))
 async def logout(request: Call) -> Reply:
     """Revoke the token this call was made with; its connections are closed.
 
@@ -192,4 +188,4 @@ async def logout(request: Call) -> Reply:
     if session is None:
         raise ProblemError(NO_TOKEN_TO_END)
     await request.services.tokens.end(session)
-    return ok(Empty())
+    return ok(schemas.Empty())

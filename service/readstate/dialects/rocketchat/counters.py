@@ -9,17 +9,11 @@ from litestar import HttpMethod
 
 from readstate.dialects.access.rooms import is_open
 from readstate.dialects.base import ProblemError
+from readstate.dialects.rocketchat import schemas
 from readstate.dialects.rocketchat.errors import FORBIDDEN
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.reply import Problem
 from readstate.dialects.rocketchat.rooms import find_by_name, find_room
-from readstate.dialects.rocketchat.schemas import (
-    ChannelCounters,
-    CountersAnswer,
-    DirectCounters,
-    GroupCounters,
-    NamedGroupCounters,
-)
 from readstate.dialects.rocketchat.validation import NOT_ONE_OF
 from readstate.dialects.rocketchat.views import Kind, kind, last_seen_ms, own_name
 from readstate.domain.identity import Session
@@ -35,8 +29,10 @@ NO_DIRECT = Problem.coded(_UNKNOWN, 'The required "roomId" param provided does n
 NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "roomId" or "roomName" is required')
 
 
-@operation(HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", CountersAnswer, ChannelCounters)
-async def channel_counters(request: Call, given: ChannelCounters) -> CountersAnswer:
+@operation(
+    HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", schemas.CountersAnswer, schemas.ChannelCounters
+)
+async def channel_counters(request: Call, given: schemas.ChannelCounters) -> schemas.CountersAnswer:
     """The caller's counts in a channel, found by id, or by name among the caller's own."""
     room = await _room(request, "c", NO_CHANNEL, room=given.room or "", name=given.name or "", user=given.user)
     return _room_counters(room, "channel")
@@ -46,27 +42,29 @@ async def channel_counters(request: Call, given: ChannelCounters) -> CountersAns
     HttpMethod.GET,
     "/groups.counters",
     "rocketchat_group_counters",
-    CountersAnswer,
-    GroupCounters,
-    NamedGroupCounters,
+    schemas.CountersAnswer,
+    schemas.GroupCounters,
+    schemas.NamedGroupCounters,
     unmatched=NOT_ONE_OF,
 )
-async def group_counters(request: Call, given: GroupCounters | NamedGroupCounters) -> CountersAnswer:
+async def group_counters(
+    request: Call, given: schemas.GroupCounters | schemas.NamedGroupCounters
+) -> schemas.CountersAnswer:
     """The caller's counts in a private group, found by id, or by name among the caller's own."""
-    room, name = (given.room, "") if isinstance(given, GroupCounters) else ("", given.name)
+    room, name = (given.room, "") if isinstance(given, schemas.GroupCounters) else ("", given.name)
     if not room and not name:
         raise ProblemError(NO_PARAMETER)
     return _room_counters(await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user), "private group")
 
 
-@operation(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", CountersAnswer, DirectCounters)
-async def im_counters(request: Call, given: DirectCounters) -> CountersAnswer:
+@operation(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", schemas.CountersAnswer, schemas.DirectCounters)
+async def im_counters(request: Call, given: schemas.DirectCounters) -> schemas.CountersAnswer:
     """The caller's counts in a direct room."""
     return await _direct_counters(request, given)
 
 
-@operation(HttpMethod.GET, "/dm.counters", "rocketchat_dm_counters", CountersAnswer, DirectCounters)
-async def dm_counters(request: Call, given: DirectCounters) -> CountersAnswer:
+@operation(HttpMethod.GET, "/dm.counters", "rocketchat_dm_counters", schemas.CountersAnswer, schemas.DirectCounters)
+async def dm_counters(request: Call, given: schemas.DirectCounters) -> schemas.CountersAnswer:
     """The same as im.counters."""
     return await _direct_counters(request, given)
 
@@ -88,7 +86,7 @@ async def _room(request: Call, wanted: Kind, unknown: Problem, *, room: str, nam
     return found
 
 
-async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnswer:
+async def _direct_counters(request: Call, given: schemas.DirectCounters) -> schemas.CountersAnswer:
     session = request.auth
     _check_user(session, given.user)
     room = await find_room(request.services, session, given.room)
@@ -98,21 +96,21 @@ async def _direct_counters(request: Call, given: DirectCounters) -> CountersAnsw
     return _counters(room, room.me, seen_ms)
 
 
-def _room_counters(room: Room, what: str) -> CountersAnswer:
+def _room_counters(room: Room, what: str) -> schemas.CountersAnswer:
     """The counts of a room. For a caller that is not a member, only that.
 
     A frozen room is an archived one here; only its members learn its name. Raises ProblemError.
     """
     if room.me is None:
-        return CountersAnswer(joined=False)
+        return schemas.CountersAnswer(joined=False)
     if room.status is Status.FROZEN:
         raise ProblemError(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))
     return _counters(room, room.me, last_seen_ms(room.me) or room.me.moved_ms)
 
 
-def _counters(room: Room, me: MemberState, from_ms: int) -> CountersAnswer:
+def _counters(room: Room, me: MemberState, from_ms: int) -> schemas.CountersAnswer:
     """`from_ms`: from when on messages are unread; 0 for none."""
-    return CountersAnswer(
+    return schemas.CountersAnswer(
         joined=True,
         members=room.member_count,
         unreads=me.unread,

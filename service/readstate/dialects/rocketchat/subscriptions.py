@@ -8,17 +8,10 @@ from litestar import HttpMethod
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
+from readstate.dialects.rocketchat import schemas
 from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import find_summaries, names
-from readstate.dialects.rocketchat.schemas import (
-    ManySubscriptions,
-    OneSubscription,
-    RemovedSubscription,
-    Subscription,
-    SubscriptionAnswer,
-    SubscriptionsAnswer,
-)
 from readstate.dialects.rocketchat.views import changed_ms, person, subscription, subscription_id
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
@@ -33,25 +26,25 @@ REMOVED_KNOWN_MS = 50 * 60 * 1000
     HttpMethod.GET,
     "/subscriptions.getOne",
     "rocketchat_subscription",
-    SubscriptionAnswer,
-    OneSubscription,
+    schemas.SubscriptionAnswer,
+    schemas.OneSubscription,
     empty={"roomId": ROOM_REQUIRED},
 )
-async def get_one(request: Call, given: OneSubscription) -> SubscriptionAnswer:
+async def get_one(request: Call, given: schemas.OneSubscription) -> schemas.SubscriptionAnswer:
     """One room of the caller; null for a room that is not there or not the caller's."""
     services, session = request.services, request.auth
-    return SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
+    return schemas.SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
 
 
 @operation(
     HttpMethod.GET,
     "/subscriptions.get",
     "rocketchat_subscriptions",
-    SubscriptionsAnswer,
-    ManySubscriptions,
+    schemas.SubscriptionsAnswer,
+    schemas.ManySubscriptions,
     cost=costs.LIST,
 )
-async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnswer:
+async def get_many(request: Call, given: schemas.ManySubscriptions) -> schemas.SubscriptionsAnswer:
     """The caller's rooms that changed after `updatedSince`, and those left since; without it all
     rooms.
     """
@@ -64,21 +57,22 @@ async def get_many(request: Call, given: ManySubscriptions) -> SubscriptionsAnsw
     changed = dict(found.changed)
     request.charge(costs.of_list(len(changed)))
     removed = [(room, at_ms) for room, at_ms in found.removed if given.since and at_ms > since_ms]
-    return SubscriptionsAnswer(
+    return schemas.SubscriptionsAnswer(
         update=[
             one
             for batch in in_batches(sorted(changed))
             for one in await _subscriptions(services, session, batch, changed)
         ],
         remove=[
-            RemovedSubscription(subscription_id(room, session.user), iso(at_ms)) for room, at_ms in sorted(removed)
+            schemas.RemovedSubscription(subscription_id(room, session.user), iso(at_ms))
+            for room, at_ms in sorted(removed)
         ],
     )
 
 
 async def _subscriptions(
     services: Services, session: Session, asked: Sequence[str], changed: dict[str, int]
-) -> list[Subscription]:
+) -> list[schemas.Subscription]:
     """The caller's view of those of the rooms `asked` that the caller is in.
 
     `changed` has when they changed, where that is known.

@@ -12,17 +12,9 @@ from litestar import HttpMethod
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.client_address import client_address
+from readstate.dialects.rocketchat import schemas
 from readstate.dialects.rocketchat.errors import LOGIN_FAILED
 from readstate.dialects.rocketchat.operation import Call, operation
-from readstate.dialects.rocketchat.schemas import (
-    LoggedIn,
-    LoggedOut,
-    Login,
-    LoginAnswer,
-    LoginName,
-    LogoutAnswer,
-    Nothing,
-)
 from readstate.dialects.rocketchat.views import person, text
 from readstate.domain.identity import Session, User
 
@@ -31,13 +23,13 @@ from readstate.domain.identity import Session, User
     HttpMethod.POST,
     "/login",
     "rocketchat_login",
-    LoginAnswer,
-    Login,
+    schemas.LoginAnswer,
+    schemas.Login,
     signed_in=False,
     mismatch=LOGIN_FAILED,
     cost=costs.PROFILE,
 )
-async def login(request: Call, given: Login) -> LoginAnswer:
+async def login(request: Call, given: schemas.Login) -> schemas.LoginAnswer:
     """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or
     `email`. Answers whose it is.
     """
@@ -50,20 +42,22 @@ async def login(request: Call, given: Login) -> LoginAnswer:
         # Not from the cache: a name that was given a moment ago must do.
         known = (await services.directory.users(app=session.app, users=[session.user])).get(session.user)
         if given.resume or _is_named(given, session, known):
-            return LoginAnswer(data=LoggedIn(session.user, token, person(session.user, known)))
+            return schemas.LoginAnswer(data=schemas.LoggedIn(session.user, token, person(session.user, known)))
     if found:  # a valid token with the wrong user
         services.credentials.missed(address)
     raise ProblemError(LOGIN_FAILED)
 
 
-@operation(HttpMethod.POST, "/logout", "rocketchat_logout", LogoutAnswer, Nothing, cost=costs.PROFILE)
-async def logout(request: Call, _: Nothing) -> LogoutAnswer:
+@operation(HttpMethod.POST, "/logout", "rocketchat_logout", schemas.LogoutAnswer, schemas.Nothing, cost=costs.PROFILE)
+async def logout(request: Call, _: schemas.Nothing) -> schemas.LogoutAnswer:
     """Revoke the token that this call was made with; the user's other tokens stay."""
     return await _end(request)
 
 
-@operation(HttpMethod.GET, "/logout", "rocketchat_logout_by_get", LogoutAnswer, Nothing, cost=costs.PROFILE)
-async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
+@operation(
+    HttpMethod.GET, "/logout", "rocketchat_logout_by_get", schemas.LogoutAnswer, schemas.Nothing, cost=costs.PROFILE
+)
+async def logout_by_get(request: Call, _: schemas.Nothing) -> schemas.LogoutAnswer:
     """The same as POST, for clients that log out by GET.
 
     A browser does not send the two headers by itself.
@@ -71,18 +65,18 @@ async def logout_by_get(request: Call, _: Nothing) -> LogoutAnswer:
     return await _end(request)
 
 
-async def _end(request: Call) -> LogoutAnswer:
+async def _end(request: Call) -> schemas.LogoutAnswer:
     await request.services.tokens.end(request.auth)
-    return LogoutAnswer(data=LoggedOut())
+    return schemas.LogoutAnswer(data=schemas.LoggedOut())
 
 
-def _is_named(given: Login, session: Session, known: User | None) -> bool:
+def _is_named(given: schemas.Login, session: Session, known: User | None) -> bool:
     """Whether the login names the user whose token it gives."""
     profile = known.profile if known else {}
     username, email = text(profile, "username"), text(profile, "email")
     if isinstance(given.user, str) and _is_one_of(given.user, (session.user, username, email)):
         return True
-    named: list[Login | LoginName] = [given] if isinstance(given.user, str) else [given, given.user]
+    named: list[schemas.Login | schemas.LoginName] = [given] if isinstance(given.user, str) else [given, given.user]
     return any(_is_one_of(one.username, (session.user, username)) or _is_one_of(one.email, (email,)) for one in named)
 
 

@@ -16,18 +16,7 @@ from readstate.dialects.base import operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.services import Services
-from readstate.dialects.tencent import alerts
-from readstate.dialects.tencent.errors import (
-    APP_MISSING,
-    APP_UNKNOWN,
-    NOT_ADMIN,
-    SIGNATURE_ABSENT,
-    TOO_OFTEN,
-    UNREADABLE_REQUEST,
-    WRONG_SIGNATURES,
-    ProblemError,
-    TooManyFailures,
-)
+from readstate.dialects.tencent import alerts, errors
 from readstate.dialects.tencent.operation import Operation
 from readstate.dialects.tencent.usersig import UserSigs
 from readstate.domain.read_state import ReadState
@@ -71,10 +60,10 @@ class Authenticator:
         usersigs = self._usersigs_of(query)
         identifier, usersig = query.get("identifier"), query.get("usersig")
         if not identifier or usersig is None:
-            raise ProblemError(SIGNATURE_ABSENT)
+            raise errors.ProblemError(errors.SIGNATURE_ABSENT)
         usersigs.check(usersig, identifier)
         if identifier not in self._tencent_app.admins:
-            raise ProblemError(NOT_ADMIN)
+            raise errors.ProblemError(errors.NOT_ADMIN)
 
     async def count(self, read_state: ReadState, command: str) -> None:
         """Count a call of `command`.
@@ -87,19 +76,19 @@ class Authenticator:
                 app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS
             )
             if not hit.allowed:
-                raise ProblemError(TOO_OFTEN)
+                raise errors.ProblemError(errors.TOO_OFTEN)
             if limit - hit.left == alerts.nearly(limit):
                 await alerts.note(read_state, self.app, command)
 
     def _usersigs_of(self, query: Mapping[str, str]) -> UserSigs:
         """What checks the signatures of the app that `query` names."""
         if query.get("contenttype", "json").lower() != "json":
-            raise ProblemError(UNREADABLE_REQUEST, "contenttype must be json")
+            raise errors.ProblemError(errors.UNREADABLE_REQUEST, "contenttype must be json")
         sdkappid = query.get("sdkappid", "")
         if not (sdkappid.isascii() and sdkappid.isdecimal()):
-            raise ProblemError(APP_MISSING)
+            raise errors.ProblemError(errors.APP_MISSING)
         if self._usersigs is None or sdkappid.lstrip("0") != str(self._tencent_app.sdkappid):
-            raise ProblemError(APP_UNKNOWN)
+            raise errors.ProblemError(errors.APP_UNKNOWN)
         return self._usersigs
 
 
@@ -124,8 +113,8 @@ class AuthMiddleware:
     def _check(self, services: Services, scope: Any) -> None:
         try:
             self._authenticator.authenticate(parameters(scope["query_string"]))
-        except ProblemError as error:
-            if error.problem not in WRONG_SIGNATURES:
+        except errors.ProblemError as error:
+            if error.problem not in errors.WRONG_SIGNATURES:
                 services.credentials.absent(client_address(scope))
                 raise
             # Only bad signatures count: a good one passes, however many bad ones came from its
@@ -133,7 +122,7 @@ class AuthMiddleware:
             try:
                 services.credentials.missed(client_address(scope))
             except TooManyRequests as refusal:
-                raise TooManyFailures(refusal.retry_after_s) from None
+                raise errors.TooManyFailures(refusal.retry_after_s) from None
             raise
 
 

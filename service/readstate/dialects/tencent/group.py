@@ -6,32 +6,11 @@ A group is the room with its id.
 from typing import Literal
 
 from readstate.dialects.access import costs
-from readstate.dialects.tencent.errors import (
-    GROUP,
-    GROUP_TOO_LARGE,
-    ILLEGAL_GROUP,
-    ILLEGAL_PARAMETER,
-    NO_RECEIPT,
-    NO_SUCH_GROUP,
-    NOT_IN_GROUP,
-    ProblemError,
-)
+from readstate.dialects.tencent import errors, schemas
 from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts, has_unread
 from readstate.dialects.tencent.naming import is_group, message_of_seq, room_of_group
 from readstate.dialects.tencent.operation import Call, operation
 from readstate.dialects.tencent.reply import Ok
-from readstate.dialects.tencent.schemas import (
-    GetReceiptDetail,
-    GetReceipts,
-    GroupReceiptCounts,
-    NonReader,
-    Reader,
-    ReadPage,
-    ReceiptCounts,
-    SendReceipts,
-    SetUnread,
-    UnreadPage,
-)
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.read_state import ReadState
 from readstate.domain.receipts import Filter, ReceiptCount
@@ -42,8 +21,8 @@ _LAST_PAGE = "0"
 _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 
 
-@operation("set_unread_msg_num", GROUP, SetUnread)
-async def set_unread_msg_num(request: Call, given: SetUnread) -> Ok:
+@operation("set_unread_msg_num", errors.GROUP, schemas.SetUnread)
+async def set_unread_msg_num(request: Call, given: schemas.SetUnread) -> Ok:
     """Set a member's unread messages of a group, at most as many as it has; for migrations.
 
     What the member has read stays read.
@@ -55,12 +34,14 @@ async def set_unread_msg_num(request: Call, given: SetUnread) -> Ok:
                 app=request.auth, room=room.room, user=given.member, count=given.count
             )
         except NotMember:
-            raise ProblemError(ILLEGAL_PARAMETER, "Member_Account must be a member of the group") from None
+            raise errors.ProblemError(
+                errors.ILLEGAL_PARAMETER, "Member_Account must be a member of the group"
+            ) from None
     return Ok()
 
 
-@operation("get_group_msg_receipt", GROUP, GetReceipts, GroupReceiptCounts, cost=costs.RECEIPTS)
-async def get_group_msg_receipt(request: Call, given: GetReceipts) -> Ok:
+@operation("get_group_msg_receipt", errors.GROUP, schemas.GetReceipts, schemas.GroupReceiptCounts, cost=costs.RECEIPTS)
+async def get_group_msg_receipt(request: Call, given: schemas.GetReceipts) -> Ok:
     """How many members have read each of up to 50 messages of a group, and how many have not; the
     sender is in neither number.
     """
@@ -73,18 +54,25 @@ async def get_group_msg_receipt(request: Call, given: GetReceipts) -> Ok:
             app=request.auth, room=room.room, messages=[message_of_seq(seq) for seq in distinct]
         )
         counts = dict(zip(distinct, found, strict=True))
-    return GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs])
+    return schemas.GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs])
 
 
-@operation("get_group_msg_receipt_detail", GROUP, GetReceiptDetail, ReadPage, UnreadPage, cost=costs.RECEIPTS)
-async def get_group_msg_receipt_detail(request: Call, given: GetReceiptDetail) -> Ok:
+@operation(
+    "get_group_msg_receipt_detail",
+    errors.GROUP,
+    schemas.GetReceiptDetail,
+    schemas.ReadPage,
+    schemas.UnreadPage,
+    cost=costs.RECEIPTS,
+)
+async def get_group_msg_receipt_detail(request: Call, given: schemas.GetReceiptDetail) -> Ok:
     """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names,
     up to 200 at once.
     """
     after = _read_cursor(given.cursor)
     room = await _room(request, given.group)
     if not _has_receipts(room):
-        raise ProblemError(NO_RECEIPT)
+        raise errors.ProblemError(errors.NO_RECEIPT)
     which = Filter.UNREAD if given.unread else Filter.READ
     members = await _members(request.read_state, request.auth, room.room, message_of_seq(given.seq), which)
     rest = sorted(member for member in members if member > after)
@@ -92,14 +80,16 @@ async def get_group_msg_receipt_detail(request: Call, given: GetReceiptDetail) -
     is_last: Literal[0, 1] = 1 if len(rest) == len(page) else 0
     cursor = _LAST_PAGE if is_last else _make_cursor(page[-1])
     if given.unread:
-        unread = [NonReader(member) for member in page]
-        return UnreadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, UnreadList=unread)
-    read = [Reader(member) for member in page]
-    return ReadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, ReadList=read)
+        unread = [schemas.NonReader(member) for member in page]
+        return schemas.UnreadPage(
+            IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, UnreadList=unread
+        )
+    read = [schemas.Reader(member) for member in page]
+    return schemas.ReadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, ReadList=read)
 
 
-@operation("group_msg_receipt", GROUP, SendReceipts)
-async def group_msg_receipt(request: Call, given: SendReceipts) -> Ok:
+@operation("group_msg_receipt", errors.GROUP, schemas.SendReceipts)
+async def group_msg_receipt(request: Call, given: schemas.SendReceipts) -> Ok:
     """Record that a member has read up to 50 messages of a group. What is unread does not change.
 
     Passed over are the member's own messages, those read already, those that are unknown or have no
@@ -107,7 +97,7 @@ async def group_msg_receipt(request: Call, given: SendReceipts) -> Ok:
     """
     room = await _room(request, given.group, given.member)
     if room.me is None:
-        raise ProblemError(NOT_IN_GROUP)
+        raise errors.ProblemError(errors.NOT_IN_GROUP)
     if _has_receipts(room):
         messages = [message_of_seq(message.seq) for message in given.messages]
         await request.read_state.reading.acknowledge(
@@ -119,11 +109,13 @@ async def group_msg_receipt(request: Call, given: SendReceipts) -> Ok:
 async def _room(request: Call, group: str, member: str = "") -> Room:
     """The room of a group. Raises ProblemError."""
     if not is_group(group):
-        raise ProblemError(ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or ..")
+        raise errors.ProblemError(
+            errors.ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or .."
+        )
     try:
         return await request.read_state.rooms.room(app=request.auth, room=room_of_group(group), user=member)
     except RoomUnknown:
-        raise ProblemError(NO_SUCH_GROUP) from None
+        raise errors.ProblemError(errors.NO_SUCH_GROUP) from None
 
 
 def _has_receipts(room: Room) -> bool:
@@ -134,14 +126,14 @@ def _has_receipts(room: Room) -> bool:
     if not has_receipts(given_type(room.profile)):
         return False
     if room.member_count > MAX_RECEIPT_MEMBERS:
-        raise ProblemError(GROUP_TOO_LARGE)
+        raise errors.ProblemError(errors.GROUP_TOO_LARGE)
     return True
 
 
-def _counts(seq: int, counts: ReceiptCount | None) -> ReceiptCounts:
+def _counts(seq: int, counts: ReceiptCount | None) -> schemas.ReceiptCounts:
     if counts is None:
-        return ReceiptCounts(NO_RECEIPT.code, seq, 0, 0)
-    return ReceiptCounts(0, seq, counts.read, counts.unread)
+        return schemas.ReceiptCounts(errors.NO_RECEIPT.code, seq, 0, 0)
+    return schemas.ReceiptCounts(0, seq, counts.read, counts.unread)
 
 
 async def _members(read_state: ReadState, app: str, room: str, message: str, which: Filter) -> set[str]:
@@ -154,7 +146,7 @@ async def _members(read_state: ReadState, app: str, room: str, message: str, whi
                 app=app, room=room, message=message, which=which, limit=MAX_RECEIPTS_PER_PAGE, page=page
             )
         except MessageUnknown:
-            raise ProblemError(NO_RECEIPT) from None
+            raise errors.ProblemError(errors.NO_RECEIPT) from None
         found.update(receipts.non_readers, (receipt.member for receipt in receipts.readers if not receipt.left))
         page = receipts.next
         # After the present members come former ones, perhaps many.
@@ -178,4 +170,6 @@ def _read_cursor(cursor: str | None) -> str:
             raise ValueError
         return packed[1:].decode()
     except ValueError:
-        raise ProblemError(ILLEGAL_PARAMETER, "Cursor must be empty or the one answered with the page before") from None
+        raise errors.ProblemError(
+            errors.ILLEGAL_PARAMETER, "Cursor must be empty or the one answered with the page before"
+        ) from None

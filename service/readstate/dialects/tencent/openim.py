@@ -13,30 +13,10 @@ from msgspec import UNSET
 
 from readstate.dialects.http.body import decode
 from readstate.dialects.http.hints import nearest, unknown
-from readstate.dialects.tencent.errors import (
-    FROM_ACCOUNT_MISSING,
-    ILLEGAL_REQUEST,
-    MESSAGE_KEY_ILLEGAL,
-    NO_SUCH_ACCOUNT,
-    OPENIM,
-    PARTNER_MISSING,
-    TO_ACCOUNT_MISSING,
-    TOO_MANY_ACCOUNTS,
-    ProblemError,
-)
+from readstate.dialects.tencent import errors, schemas
 from readstate.dialects.tencent.naming import is_account, is_message_key, message_key, time_ms
 from readstate.dialects.tencent.operation import Call, operation
 from readstate.dialects.tencent.reply import Ok
-from readstate.dialects.tencent.schemas import (
-    GetUnread,
-    PeerFailure,
-    PeerUnread,
-    ReadMessage,
-    ReceiptMessages,
-    SetMsgRead,
-    UnreadOfPeers,
-    UnreadTotal,
-)
 from readstate.domain.direct import DIRECT_TAGS, direct_room
 from readstate.domain.read_state import ReadState
 from readstate.domain.rooms import Status
@@ -51,11 +31,11 @@ _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
 
 @operation(
     "admin_set_msg_read",
-    OPENIM,
-    SetMsgRead,
-    field_problems={"Report_Account": FROM_ACCOUNT_MISSING, "Peer_Account": TO_ACCOUNT_MISSING},
+    errors.OPENIM,
+    schemas.SetMsgRead,
+    field_problems={"Report_Account": errors.FROM_ACCOUNT_MISSING, "Peer_Account": errors.TO_ACCOUNT_MISSING},
 )
-async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
+async def admin_set_msg_read(request: Call, given: schemas.SetMsgRead) -> Ok:
     """Mark a conversation read for one of its two accounts, up to and including a second; without
     one altogether.
     """
@@ -73,13 +53,13 @@ async def admin_set_msg_read(request: Call, given: SetMsgRead) -> Ok:
 
 @operation(
     "get_c2c_unread_msg_num",
-    OPENIM,
-    GetUnread,
-    UnreadTotal,
-    UnreadOfPeers,
-    field_problems={"To_Account": TO_ACCOUNT_MISSING, "Peer_Account": TOO_MANY_ACCOUNTS},
+    errors.OPENIM,
+    schemas.GetUnread,
+    schemas.UnreadTotal,
+    schemas.UnreadOfPeers,
+    field_problems={"To_Account": errors.TO_ACCOUNT_MISSING, "Peer_Account": errors.TOO_MANY_ACCOUNTS},
 )
-async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
+async def get_c2c_unread_msg_num(request: Call, given: schemas.GetUnread) -> Ok:
     """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one
     conversations.
     """
@@ -87,35 +67,35 @@ async def get_c2c_unread_msg_num(request: Call, given: GetUnread) -> Ok:
     peers = list(dict.fromkeys([given.peers] if isinstance(given.peers, str) else given.peers or ()))
     if not peers:
         _check_no_peers_meant(await request.body())
-        return UnreadTotal(
+        return schemas.UnreadTotal(
             AllC2CUnreadMsgNum=await read_state.badges.badge(app=app, user=given.account, tags=DIRECT_TAGS)
         )
     known = [peer for peer in peers if is_account(peer)]
     counts = await asyncio.gather(*(_unread(read_state, app, given.account, peer) for peer in known))
-    unread = [PeerUnread(peer, count) for peer, count in zip(known, counts, strict=True)]
-    failures = [PeerFailure(peer, NO_SUCH_ACCOUNT.code) for peer in peers if peer not in known]
-    return UnreadOfPeers(C2CUnreadMsgNumList=unread, ErrorList=failures or UNSET)
+    unread = [schemas.PeerUnread(peer, count) for peer, count in zip(known, counts, strict=True)]
+    failures = [schemas.PeerFailure(peer, errors.NO_SUCH_ACCOUNT.code) for peer in peers if peer not in known]
+    return schemas.UnreadOfPeers(C2CUnreadMsgNumList=unread, ErrorList=failures or UNSET)
 
 
 @operation(
     "c2c_msg_read_receipt",
-    OPENIM,
-    ReceiptMessages,
+    errors.OPENIM,
+    schemas.ReceiptMessages,
     field_problems={
-        "Operator_Account": PARTNER_MISSING,
-        "Peer_Account": PARTNER_MISSING,
-        **dict.fromkeys(("MsgKey", "MsgSeq", "MsgRandom", "MsgTime"), MESSAGE_KEY_ILLEGAL),
+        "Operator_Account": errors.PARTNER_MISSING,
+        "Peer_Account": errors.PARTNER_MISSING,
+        **dict.fromkeys(("MsgKey", "MsgSeq", "MsgRandom", "MsgTime"), errors.MESSAGE_KEY_ILLEGAL),
     },
 )
-async def c2c_msg_read_receipt(request: Call, given: ReceiptMessages) -> Ok:
+async def c2c_msg_read_receipt(request: Call, given: schemas.ReceiptMessages) -> Ok:
     """Record that an account has read single messages of its peer.
 
     What is unread does not change; unknown messages are passed over.
     """
     for message in given.messages:
         if (message.sender, message.receiver) != (given.peer, given.reader):
-            raise ProblemError(
-                ILLEGAL_REQUEST, "From_Account must be the Peer_Account, and To_Account the Operator_Account"
+            raise errors.ProblemError(
+                errors.ILLEGAL_REQUEST, "From_Account must be the Peer_Account, and To_Account the Operator_Account"
             )
     keys = [_key(message) for message in given.messages]
     try:
@@ -134,9 +114,11 @@ def read_until_ms(given: float | str | None) -> int | None:
     """
     seconds = float(given or 0) if not isinstance(given, str) or _DECIMAL.fullmatch(given) else -1.0
     if seconds < 0 or not seconds.is_integer():
-        raise ProblemError(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in whole seconds")
+        raise errors.ProblemError(errors.ILLEGAL_REQUEST, "MsgReadTime must be Unix time in whole seconds")
     if seconds > MAX_TIME_S:
-        raise ProblemError(ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds")
+        raise errors.ProblemError(
+            errors.ILLEGAL_REQUEST, "MsgReadTime must be Unix time in seconds, not in milliseconds"
+        )
     until_ms = time_ms(int(seconds))
     return until_ms if seconds and until_ms < time_ns() // 1_000_000 else None
 
@@ -148,7 +130,7 @@ def _check_no_peers_meant(body: bytes) -> None:
     """
     for name in decode(_fields, body):
         if name not in _UNREAD_FIELDS and nearest(name, _UNREAD_FIELDS) == "Peer_Account":
-            raise ProblemError(ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
+            raise errors.ProblemError(errors.ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
 
 
 async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> int:
@@ -159,7 +141,7 @@ async def _unread(read_state: ReadState, app: str, account: str, peer: str) -> i
     return room.me.unread if room.me and room.status is Status.ACTIVE else 0
 
 
-def _key(message: ReadMessage) -> str:
+def _key(message: schemas.ReadMessage) -> str:
     """The id of a message, from its key or from the three numbers that older clients send.
 
     Raises ProblemError.
@@ -169,4 +151,4 @@ def _key(message: ReadMessage) -> str:
             return message.key
     elif message.seq is not None and message.random is not None and message.time_s is not None:
         return message_key(message.seq, message.random, message.time_s)
-    raise ProblemError(MESSAGE_KEY_ILLEGAL, "MsgKey must be {MsgSeq}_{MsgRandom}_{MsgTime}")
+    raise errors.ProblemError(errors.MESSAGE_KEY_ILLEGAL, "MsgKey must be {MsgSeq}_{MsgRandom}_{MsgTime}")

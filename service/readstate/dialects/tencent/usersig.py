@@ -20,15 +20,7 @@ import msgspec
 from cachetools import FIFOCache
 from msgspec import UNSET, Meta, Struct, field
 
-from readstate.dialects.tencent.errors import (
-    SIGNATURE_EMPTY,
-    SIGNATURE_EXPIRED,
-    SIGNATURE_MALFORMED,
-    SIGNATURE_OF_ANOTHER,
-    SIGNATURE_OF_ANOTHER_APP,
-    SIGNATURE_WRONG,
-    ProblemError,
-)
+from readstate.dialects.tencent import errors
 
 MAX_TEXT_BYTES: Final = 2 * 1024
 MAX_CLAIMS_BYTES: Final = 4 * 1024  # inflated
@@ -88,7 +80,7 @@ class UserSigs:
         signature. Raises ProblemError.
         """
         if not usersig:
-            raise ProblemError(SIGNATURE_EMPTY)
+            raise errors.ProblemError(errors.SIGNATURE_EMPTY)
         # By digest, so that the time of a look-up tells nothing about the known signatures.
         digest = hashlib.sha256(usersig.encode("utf-8", "surrogatepass")).digest()
         if (known := self._known.get(digest)) and known[0] == identifier and self._now() < known[1]:
@@ -99,14 +91,14 @@ class UserSigs:
 
     def _check_claims(self, claims: _Claims, identifier: str) -> None:
         if int(claims.sdkappid) != self._sdkappid:
-            raise ProblemError(SIGNATURE_OF_ANOTHER_APP)
+            raise errors.ProblemError(errors.SIGNATURE_OF_ANOTHER_APP)
         if claims.identifier != identifier:
-            raise ProblemError(SIGNATURE_OF_ANOTHER)
+            raise errors.ProblemError(errors.SIGNATURE_OF_ANOTHER)
         if self._now() >= claims.ends_s:
-            raise ProblemError(SIGNATURE_EXPIRED)
+            raise errors.ProblemError(errors.SIGNATURE_EXPIRED)
         signature = claims.signature.encode()
         if not any(hmac.compare_digest(claims.expected(key), signature) for key in self._keys):
-            raise ProblemError(SIGNATURE_WRONG)
+            raise errors.ProblemError(errors.SIGNATURE_WRONG)
 
 
 def unpack(usersig: str) -> _Claims:
@@ -115,13 +107,13 @@ def unpack(usersig: str) -> _Claims:
     Raises ProblemError when it is malformed or too large.
     """
     if len(usersig) > MAX_TEXT_BYTES or not _ALPHABET.fullmatch(usersig):
-        raise ProblemError(SIGNATURE_MALFORMED)
+        raise errors.ProblemError(errors.SIGNATURE_MALFORMED)
     try:
         claims = _decode_claims(_inflate(base64.b64decode(usersig.translate(_TO_BASE64), validate=True)))
     except (binascii.Error, zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ProblemError(SIGNATURE_MALFORMED) from None
+        raise errors.ProblemError(errors.SIGNATURE_MALFORMED) from None
     if claims.userbuf is not UNSET or int(claims.life_s) == 0:
-        raise ProblemError(SIGNATURE_MALFORMED)
+        raise errors.ProblemError(errors.SIGNATURE_MALFORMED)
     return claims
 
 

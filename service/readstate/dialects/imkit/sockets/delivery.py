@@ -21,17 +21,7 @@ from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.packets import ServerEvent
 from readstate.dialects.imkit.sockets.timers import Throttle
-from readstate.domain.notices import (
-    CursorMoved,
-    Joined,
-    Left,
-    MessageDeleted,
-    MessagePosted,
-    Notice,
-    RoomChanged,
-    RoomDeleted,
-    TokensRevoked,
-)
+from readstate.domain import notices
 from readstate.errors import Fault, Refusal
 
 logger = logging.getLogger(__name__)
@@ -45,7 +35,7 @@ ROOM_EVERY_S = 1.0  # between two `room` events of one room
 class Payloads(Protocol):
     """Fetches payloads as JSON. May raise ReadStateError."""
 
-    async def message(self, app: str, posted: MessagePosted) -> bytes: ...
+    async def message(self, app: str, posted: notices.MessagePosted) -> bytes: ...
     async def room(self, app: str, room: str) -> bytes: ...
     async def left(self, app: str, room: str, users: Sequence[str], deleted: bool) -> Mapping[str, bytes]:
         """One payload for each of `users`, who are out of the room. `deleted`: the room is gone."""
@@ -57,7 +47,7 @@ class _RoomQueue:
     __slots__ = ("fetch", "notices")
 
     def __init__(self) -> None:
-        self.notices: deque[Notice] = deque()
+        self.notices: deque[notices.Notice] = deque()
         self.fetch: asyncio.Future[Any] | None = None
 
 
@@ -65,7 +55,7 @@ class Delivery:
     """Sends each notice to the connections that `hub` names. Revocations go to `on_revoked`."""
 
     def __init__(
-        self, hub: Hub[Connection], payloads: Payloads, *, on_revoked: Callable[[str, TokensRevoked], None]
+        self, hub: Hub[Connection], payloads: Payloads, *, on_revoked: Callable[[str, notices.TokensRevoked], None]
     ) -> None:
         self._hub = hub
         self._payloads = payloads
@@ -73,12 +63,12 @@ class Delivery:
         self._queues: dict[tuple[str, str], _RoomQueue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._throttle: Throttle[tuple[str, str]] = Throttle(
-            ROOM_EVERY_S, lambda key: self.deliver(key[0], RoomChanged(key[1]))
+            ROOM_EVERY_S, lambda key: self.deliver(key[0], notices.RoomChanged(key[1]))
         )
 
-    def deliver(self, app: str, notice: Notice) -> None:
+    def deliver(self, app: str, notice: notices.Notice) -> None:
         """Send a notice, or queue it. Does not wait."""
-        if isinstance(notice, TokensRevoked):
+        if isinstance(notice, notices.TokensRevoked):
             self._on_revoked(app, notice)
             return
         queue = self._queues.get((app, notice.room))
@@ -100,28 +90,28 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _send_now(self, app: str, notice: Notice) -> bool:
+    def _send_now(self, app: str, notice: notices.Notice) -> bool:
         """Process a notice without a fetch. Returns False when it needs one."""
         match notice:
-            case CursorMoved(room, member, message):
+            case notices.CursorMoved(room, member, message):
                 payload = encode_json({"roomID": room, "memberID": member, "messageID": message})
                 self._send_to_room(app, room, ServerEvent("lastRead", payload, (room, member)))
-            case MessageDeleted(room, message, first):
+            case notices.MessageDeleted(room, message, first):
                 deleted = {"room": room, "messageID": message} | ({"before": first} if first else {})
                 self._send_to_room(app, room, ServerEvent("messageDeleted", encode_json(deleted)))
-            case Joined(room, members):
+            case notices.Joined(room, members):
                 self._hub.on_joined(app, room, members)
-            case Left(room, members):
+            case notices.Left(room, members):
                 if self._hub.local_users(app, members):
                     return False
                 self._hub.on_left(app, room, members)
-            case RoomDeleted(room):
+            case notices.RoomDeleted(room):
                 if self._hub.local_members(app, room):
                     return False
                 self._hub.on_room_deleted(app, room)
-            case MessagePosted(room):
+            case notices.MessagePosted(room):
                 return not self._hub.has_subscribers(app, room)
-            case RoomChanged(room):
+            case notices.RoomChanged(room):
                 return not self._hub.has_subscribers(app, room) or self._throttle.defers((app, room))
         return True
 
@@ -137,22 +127,22 @@ class Delivery:
             if queue.fetch is not None:
                 queue.fetch.cancel()  # in case this task was cancelled during the fetch
 
-    async def _fetch_and_send(self, app: str, notice: Notice, queue: _RoomQueue) -> None:
+    async def _fetch_and_send(self, app: str, notice: notices.Notice, queue: _RoomQueue) -> None:
         match notice:
-            case MessagePosted(room):
+            case notices.MessagePosted(room):
                 if payload := await self._fetch(queue, "chat message", self._payloads.message(app, notice)):
                     self._send_to_room(app, room, ServerEvent("chat message", payload))
-            case RoomChanged(room):
-                if any(isinstance(later, RoomChanged) for later in queue.notices):
+            case notices.RoomChanged(room):
+                if any(isinstance(later, notices.RoomChanged) for later in queue.notices):
                     return  # the room is fetched again for the later notice, with this change in it
                 if payload := await self._fetch(queue, "room", self._payloads.room(app, room)):
                     self._send_to_room(app, room, ServerEvent("room", payload))
                     self._throttle.restart((app, room))
-            case Left(room, members):
+            case notices.Left(room, members):
                 users = self._hub.local_users(app, members)
                 self._hub.on_left(app, room, members)
                 await self._send_left(app, room, users, queue, deleted=False)
-            case RoomDeleted(room):
+            case notices.RoomDeleted(room):
                 users = self._hub.local_members(app, room)
                 self._hub.on_room_deleted(app, room)
                 await self._send_left(app, room, users, queue, deleted=True)

@@ -14,16 +14,10 @@ import msgspec
 from msgspec import Struct, field
 
 from readstate.batches import gather_batched
+from readstate.dialects.tencent.callbacks import schemas
 from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.groups import is_over, open_group
 from readstate.dialects.tencent.callbacks.order import begins, has_ended, membership
-from readstate.dialects.tencent.callbacks.schemas import (
-    DirectRecalled,
-    DirectSent,
-    GroupRecalled,
-    GroupSent,
-    believable,
-)
 from readstate.dialects.tencent.group_types import has_unread
 from readstate.dialects.tencent.naming import message_of_seq, time_ms
 from readstate.domain.client_rules import Made
@@ -35,7 +29,7 @@ MAX_TEXT_CHARS = 16_384  # pushed of a message; Tencent's have at most 12 KB
 _RECALLED = '{"message":"","messageType":"recall"}'
 
 
-async def direct_sent(context: CallbackContext, body: DirectSent) -> None:
+async def direct_sent(context: CallbackContext, body: schemas.DirectSent) -> None:
     """A message of two. It is read at once if its receiver has read up to a later time."""
     if not body.counts:
         return
@@ -57,7 +51,7 @@ async def direct_sent(context: CallbackContext, body: DirectSent) -> None:
         await post()
 
 
-async def group_sent(context: CallbackContext, body: GroupSent) -> None:
+async def group_sent(context: CallbackContext, body: schemas.GroupSent) -> None:
     """A message in a group or topic. Its sender is a member, known or not, or the app's server."""
     if body.online_only_flag == 1:
         return
@@ -87,7 +81,7 @@ async def group_sent(context: CallbackContext, body: GroupSent) -> None:
         await post()
 
 
-async def _was_in(context: CallbackContext, body: GroupSent, sender: str) -> bool:
+async def _was_in(context: CallbackContext, body: schemas.GroupSent, sender: str) -> bool:
     """Whether the sender of a message may still be in the group, as they were when they sent it."""
     what = membership(body.group, sender)
     if await has_ended(context, what, body.at_ms):
@@ -96,14 +90,14 @@ async def _was_in(context: CallbackContext, body: GroupSent, sender: str) -> boo
     return True
 
 
-async def direct_recalled(context: CallbackContext, body: DirectRecalled) -> None:
+async def direct_recalled(context: CallbackContext, body: schemas.DirectRecalled) -> None:
     """A message of two was recalled: it is unread for neither of them any more."""
     await _recall(
         context, body.room, body.msg_key, lambda: context.open_conversation(body.from_account, body.to_account)
     )
 
 
-async def group_recalled(context: CallbackContext, body: GroupRecalled) -> None:
+async def group_recalled(context: CallbackContext, body: schemas.GroupRecalled) -> None:
     """The same for messages of a group or topic, unless it has ended."""
     if await is_over(context, body):
         return
@@ -133,7 +127,7 @@ async def _recall(context: CallbackContext, room: str, message: str, open_room: 
 
 def _sent_ms(time_s: int) -> int | None:
     """`MsgTime` for `post`; None when there is none."""
-    return believable(time_ms(time_s)) if time_s else None
+    return schemas.believable(time_ms(time_s)) if time_s else None
 
 
 class _Content(Struct, frozen=True):

@@ -9,22 +9,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from readstate.batches import gather_batched, in_batches
+from readstate.dialects.tencent.callbacks import schemas
 from readstate.dialects.tencent.callbacks.context import CallbackContext
-from readstate.dialects.tencent.callbacks.schemas import (
-    AllRead,
-    DirectRead,
-    DirectReceipts,
-    GroupReadTo,
-    GroupReceipts,
-    believable,
-)
 from readstate.dialects.tencent.naming import message_of_seq, time_ms
 from readstate.domain.direct import direct_pair, direct_room
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
 
 
-async def direct_read(context: CallbackContext, body: DirectRead) -> None:
+async def direct_read(context: CallbackContext, body: schemas.DirectRead) -> None:
     """A conversation was read up to a second, messages that have yet to come included."""
     room = direct_room(body.report_account, body.peer_account)
     try:
@@ -34,13 +27,13 @@ async def direct_read(context: CallbackContext, body: DirectRead) -> None:
         await _read_until(context, room, body.report_account, time_ms(body.last_read_time))
 
 
-async def direct_receipts(context: CallbackContext, body: DirectReceipts) -> None:
+async def direct_receipts(context: CallbackContext, body: schemas.DirectReceipts) -> None:
     """Single messages of two were read."""
     room = direct_room(body.operator_account, body.peer_account)
     await _acknowledge(context, room, body.operator_account, [message.msg_key for message in body.c2c_msg_info])
 
 
-async def all_read(context: CallbackContext, body: AllRead) -> None:
+async def all_read(context: CallbackContext, body: schemas.AllRead) -> None:
     """Every conversation of two was read, and the groups named up to a message."""
     user = body.report_account
     until_ms = time_ms(body.at_ms // 1000)
@@ -49,7 +42,7 @@ async def all_read(context: CallbackContext, body: AllRead) -> None:
     await gather_batched(lambda group: _group_read(context, user, group, until_ms), body.group_read_info)
 
 
-async def group_receipts(context: CallbackContext, body: GroupReceipts) -> None:
+async def group_receipts(context: CallbackContext, body: schemas.GroupReceipts) -> None:
     """Single messages of a group were read."""
     read: defaultdict[str, list[str]] = defaultdict(list)
     for receipt in body.group_msg_receipt_list:
@@ -58,7 +51,7 @@ async def group_receipts(context: CallbackContext, body: GroupReceipts) -> None:
     await gather_batched(lambda user: _acknowledge(context, body.room, user, read[user]), list(read))
 
 
-async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, until_ms: int) -> None:
+async def _group_read(context: CallbackContext, user: str, group: schemas.GroupReadTo, until_ms: int) -> None:
     message = message_of_seq(group.msg_seq)
     try:
         await context.read_state.reading.mark_read(
@@ -74,7 +67,12 @@ async def _group_read(context: CallbackContext, user: str, group: GroupReadTo, u
 async def _read_until(context: CallbackContext, room: str, user: str, until_ms: int) -> None:
     # A message that is not sent yet has not been read.
     await context.read_state.reading.mark_read_until(
-        app=context.app, room=room, user=user, until_ms=believable(until_ms), notify_backend=False, with_badge=False
+        app=context.app,
+        room=room,
+        user=user,
+        until_ms=schemas.believable(until_ms),
+        notify_backend=False,
+        with_badge=False,
     )
 
 

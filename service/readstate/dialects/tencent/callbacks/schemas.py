@@ -8,15 +8,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
+from readstate.dialects.tencent import naming
 from readstate.dialects.tencent.group_types import group_profile
-from readstate.dialects.tencent.naming import (
-    ACCOUNT_PATTERN,
-    MAX_SEQ,
-    is_group,
-    is_message_key,
-    message_of_seq,
-    room_of_group,
-)
 from readstate.domain.direct import direct_room
 
 MAX_ITEMS = 10_000  # members, messages or groups in one callback
@@ -26,10 +19,10 @@ AHEAD_MS = 60_000  # how far the sender's clock may be ahead of ours
 
 Milliseconds = Annotated[int, Meta(ge=0, lt=10**14)]
 Seconds = Annotated[int, Meta(ge=0, lt=10**11)]  # a larger number is in milliseconds by mistake
-Seq = Annotated[int, Meta(ge=1, le=MAX_SEQ)]
+Seq = Annotated[int, Meta(ge=1, le=naming.MAX_SEQ)]
 Flag = int | None
-Account = Annotated[str, Meta(pattern=ACCOUNT_PATTERN)]
-AccountOrNone = Annotated[str, Meta(pattern=rf"\A\Z|{ACCOUNT_PATTERN}")]
+Account = Annotated[str, Meta(pattern=naming.ACCOUNT_PATTERN)]
+AccountOrNone = Annotated[str, Meta(pattern=rf"\A\Z|{naming.ACCOUNT_PATTERN}")]
 
 
 def tencents_name(name: str) -> str:
@@ -65,7 +58,7 @@ class Message(Body, frozen=True):
 
     @property
     def id(self) -> str:
-        return message_of_seq(self.msg_seq)
+        return naming.message_of_seq(self.msg_seq)
 
 
 # One-to-one
@@ -163,7 +156,7 @@ class InGroup(Callback, frozen=True, kw_only=True):
 
     @property
     def room(self) -> str:
-        return room_of_group(self.group, self.topic_id or "")
+        return naming.room_of_group(self.group, self.topic_id or "")
 
     @property
     def profile(self) -> dict[str, bytes]:
@@ -248,12 +241,12 @@ def believable(at_ms: int | None) -> int:
 
 
 def _check_group(group: str) -> None:
-    if not is_group(group):
+    if not naming.is_group(group):
         raise ValueError(
             "GroupId must have 1 to 95 printable ASCII characters, TopicId up to 96; they must not be . or .."
         )
 
 
 def _check_message_key(key: str) -> None:
-    if not is_message_key(key):
+    if not naming.is_message_key(key):
         raise ValueError("MsgKey must be MsgSeq_MsgRandom_MsgTime")
