@@ -50,7 +50,7 @@ def add_facts(report: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def _version(url: str) -> str:
-    """Of the running service, which does not tell how many workers it has, nor on what machine."""
+    """Of the running service, which does not say how many workers it has, nor on what machine."""
     try:
         return str(httpx.get(f"{url}/schema", timeout=10).json()["info"]["version"])
     except (httpx.HTTPError, ValueError, KeyError):

@@ -43,7 +43,7 @@ class SocketListener:
         """Receive until closed."""
         try:
             while True:
-                self._take(str(self._socket.recv()), perf_counter())
+                self._on_frame(str(self._socket.recv()), perf_counter())
         except (websocket.WebSocketException, OSError):
             self.lost = not self._closing
 
@@ -62,7 +62,7 @@ class SocketListener:
             elif not frame.startswith("42"):
                 raise ListenerFailed(f"waited for a frame that begins with {start}, got {frame[:100]!r}")
 
-    def _take(self, frame: str, now: float) -> None:
+    def _on_frame(self, frame: str, now: float) -> None:
         if frame == "2":
             self._socket.send("3")
         elif frame == "":

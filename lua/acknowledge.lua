@@ -5,7 +5,7 @@
 -- Key        room
 -- Args       user, ...messages
 --
--- Reply      [message]   those that were news: not read already, as one's own are, and not deleted
+-- Reply      [message]   those that are new: not read already, as one's own are, and not deleted
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, ROOM_TOO_LARGE    nothing was written
 -- Cost       commands <= 5 + 3 * messages, turns <= messages * (2 + acknowledged)
 --            acknowledged: those who have acknowledged one of them

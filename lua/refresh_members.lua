@@ -4,7 +4,7 @@
 -- Key        room
 -- Args       app, at_least int, ...users
 --            at_least: the revision to reach, so that a copy with a wrong stamp is overtaken
---            users: members or not: strangers are told that they are not in the room
+--            users: members or not: the side of a stranger learns that they are not in the room
 --
 -- Reply      done int   1
 -- Cost       commands <= 6 + members * 25,

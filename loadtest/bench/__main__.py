@@ -18,7 +18,7 @@ from loadtest.bench.bench import Bench
 from loadtest.bench.check import ROWS as CHECKED_ROWS
 from loadtest.bench.check import check
 from loadtest.bench.drive import LOCUST_ONLY
-from loadtest.bench.figures import MEASURES, NAMES, Outcome, not_measured, say
+from loadtest.bench.figures import MEASURES, NAMES, RowResult, not_measured, say
 from loadtest.bench.lengths import FULL, QUICK, Lengths
 from loadtest.bench.machine import BenchError
 from loadtest.bench.population import PopulationSize
@@ -81,7 +81,7 @@ def _rows(text: str) -> tuple[str, ...]:
 
 def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
     account = machine.CpuAccount()
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, RowResult] = {}
     with Bench(lengths) as bench:
         for row in rows:
             print(f"{MEASURES[row].letter}  {row}: {MEASURES[row].what}", flush=True)
@@ -106,7 +106,7 @@ def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
     return 2 if all(outcome.reached is None for outcome in outcomes.values()) else 0
 
 
-def _try(measure: Callable[[], Outcome]) -> Outcome:
+def _try(measure: Callable[[], RowResult]) -> RowResult:
     """A row that cannot be measured does not stop the others."""
     try:
         return measure()

@@ -18,7 +18,7 @@ from readstate.process.listener import listen
 from readstate.process.parent_watch import die_with_parent
 from readstate.process.workers import Workers
 from readstate.settings import Settings
-from readstate.worker_app import calm_collector
+from readstate.worker_app import tune_garbage_collector
 
 ANSWER = b'{"RC":0,"RM":"OK","result":{"client":"%s","lastRead":"%s","badge":50,"unread":1}}' % (b"0" * 24, b"0" * 24)
 _START: Any = {
@@ -56,7 +56,7 @@ async def _live(receive: Receive, send: Send) -> None:
 def noop() -> Any:
     """The application of a worker."""
     die_with_parent(os.getppid(), signal.SIGKILL)
-    calm_collector()
+    tune_garbage_collector()
     return no_operation
 
 
@@ -65,7 +65,7 @@ def pooled() -> ASGIApp:
     die_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
     service = Service(lambda: open_parts(settings, connect=pool_executor.connect), settings)
-    calm_collector()
+    tune_garbage_collector()
     return service
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.ratios import Kept, allowed_loss
 
 # open_latency and dearest_calls have times only. many_states takes long, and a short run does not
@@ -12,7 +12,7 @@ ROWS = tuple(name for name in MEASURES if name not in LEFT_OUT)
 TRIES = 3  # a busy moment is no loss: a row has lost only when every try has
 
 
-def check(rows: Mapping[str, Callable[[], Outcome]], kept: Mapping[str, Kept]) -> list[str]:
+def check(rows: Mapping[str, Callable[[], RowResult]], kept: Mapping[str, Kept]) -> list[str]:
     """Measure each of `rows` that has a kept ratio. Returns a sentence for each lost one."""
     lost = []
     for row, measure in rows.items():
@@ -25,7 +25,7 @@ def check(rows: Mapping[str, Callable[[], Outcome]], kept: Mapping[str, Kept]) -
     return lost
 
 
-def _compare(row: str, measure: Callable[[], Outcome], kept: Kept) -> str:
+def _compare(row: str, measure: Callable[[], RowResult], kept: Kept) -> str:
     """A sentence about the loss, or "" when the ratio holds at one of the tries."""
     sentence = ""
     for _ in range(TRIES):

@@ -124,7 +124,7 @@ NAMES = {measure.letter: measure.name for measure in MEASURES.values()}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RowResult:
     """What a row found."""
 
     measured: str
@@ -143,8 +143,8 @@ class Plots:
     memory: list[tuple[str, float]] = field(default_factory=list)  # rooms of a user, bytes per read state
 
 
-def not_measured(why: str) -> Outcome:
-    return Outcome(f"not measured: {why}", None)
+def not_measured(why: str) -> RowResult:
+    return RowResult(f"not measured: {why}", None)
 
 
 def say(sentence: str) -> None:

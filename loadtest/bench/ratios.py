@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.bench.figures import MEASURES, Better, Outcome
+from loadtest.bench.figures import MEASURES, Better, RowResult
 from loadtest.bench.machine import BenchError
 
 FILE = "ratios.json"
@@ -31,7 +31,7 @@ def allowed_loss(row: str) -> float:
     return STEADY_LOSS if row in STEADY else ALLOWED_LOSS
 
 
-def write(path: Path, outcomes: Mapping[str, Outcome]) -> None:
+def write(path: Path, outcomes: Mapping[str, RowResult]) -> None:
     """Keep the ratios of the rows that have one."""
     kept = {
         row: {"measure": MEASURES[row].what, "ratio": round(outcome.ratio, 4), "better": MEASURES[row].better.value}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.bench import pictures, ratios
-from loadtest.bench.figures import MEASURES, Outcome, Plots
+from loadtest.bench.figures import MEASURES, Plots, RowResult
 
 PAGE = "benchmarks.md"
 PICTURES = "benchmarks"
@@ -70,7 +70,7 @@ class Conditions:
         return self.others_share + self.stolen_share < QUIET_SHARE
 
 
-def table(outcomes: Mapping[str, Outcome]) -> str:
+def table(outcomes: Mapping[str, RowResult]) -> str:
     """The figures for a terminal."""
     lines = [HEADER]
     lines += [
@@ -83,7 +83,7 @@ def table(outcomes: Mapping[str, Outcome]) -> str:
     )
 
 
-def write(directory: Path, outcomes: Mapping[str, Outcome], plots: Plots, conditions: Conditions) -> None:
+def write(directory: Path, outcomes: Mapping[str, RowResult], plots: Plots, conditions: Conditions) -> None:
     """Write the page into `directory`, and beside it the plots and the ratios."""
     beside = directory / PICTURES
     beside.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _draw(plots: Plots) -> dict[str, tuple[str, str]]:
     return drawn
 
 
-def _page(outcomes: Mapping[str, Outcome], conditions: Conditions, titles: Mapping[str, str]) -> str:
+def _page(outcomes: Mapping[str, RowResult], conditions: Conditions, titles: Mapping[str, str]) -> str:
     figures = [
         (
             MEASURES[row].letter,
@@ -143,7 +143,7 @@ def _page(outcomes: Mapping[str, Outcome], conditions: Conditions, titles: Mappi
     return "\n\n".join(parts) + "\n"
 
 
-def _details(row: str, outcome: Outcome) -> str:
+def _details(row: str, outcome: RowResult) -> str:
     parts = [f"**{MEASURES[row].letter}. {MEASURES[row].what}: {outcome.measured}**"]
     if outcome.table:
         parts.append(_markdown(outcome.table[0], outcome.table[1:]))
@@ -157,5 +157,5 @@ def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
 
 
-def _reached(outcome: Outcome) -> str:
+def _reached(outcome: RowResult) -> str:
     return {True: "yes", False: "no", None: "-"}[outcome.reached]

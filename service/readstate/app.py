@@ -184,7 +184,7 @@ class Service:
     def _note_untaken(self, scope: Any, send: Any) -> None:
         """Remember a connection that has much left to send to a user.
 
-        ASGI does not tell it, but uvicorn's `send` knows its transport.
+        ASGI does not say it, but uvicorn's `send` knows its transport.
         """
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         if (

@@ -5,7 +5,7 @@ import hashlib
 
 from readstate.dialects.tencent.webhooks import webhook_form
 from readstate.domain.read_state import ReadState
-from readstate.process.stopping import heeded
+from readstate.process.stopping import stop_signals
 from readstate.settings import Settings, SettingsError
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
@@ -33,7 +33,7 @@ async def deliver(executor: Executor, settings: Settings) -> None:
     """
     assert settings.webhook_url is not None
     stop = asyncio.Event()
-    for signum in heeded():
+    for signum in stop_signals():
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with Sender(
         settings.webhook_url,

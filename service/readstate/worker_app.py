@@ -11,8 +11,8 @@ from readstate import logs
 from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
 
-# New objects until garbage is looked for. Calls in flight make and drop some thousands of objects
-# at a time, which are no garbage.
+# Garbage is collected after so many new objects. Calls in flight make and drop some thousands at a
+# time, which are no garbage.
 COLLECT_AFTER = 5_000
 
 
@@ -30,15 +30,15 @@ def worker() -> ASGIApp:
 
     app = create_app(settings)
     app.make_document()
-    calm_collector()
+    tune_garbage_collector()
     return app
 
 
-def calm_collector() -> None:
-    """Have garbage looked for seldom, and never among the objects that exist now: they stay.
+def tune_garbage_collector() -> None:
+    """Collect garbage seldom, and never look at the objects that exist now: they stay.
 
-    To go through all of them took a worker 28 ms, several times a minute when calm and twice a
-    second when busy.
+    A look at all of them took a worker 28 ms, several times a minute when idle and twice a second
+    when busy.
     """
     gc.collect()
     gc.freeze()

@@ -111,7 +111,7 @@ async def test_nobody_is_subscribed_longer_than_somebody_listens(ear: Ear, app: 
     assert ear.gaps == []
 
 
-async def test_whoever_comes_and_goes_at_once_still_hears(ear: Ear, app: str) -> None:
+async def test_a_listener_that_comes_and_goes_at_once_still_hears(ear: Ear, app: str) -> None:
     """Of the confirmations that come back only the last one counts."""
     for number in range(50):
         await ear.notices.subscribe(app)

@@ -1,12 +1,12 @@
-"""ack.lua: what was told is struck out, unless newer news is owed by now."""
+"""ack.lua: members whose updates were pushed are pending no more, unless a newer one is."""
 
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from tests.lua.conftest import Run
 
 
-async def test_only_what_was_told_is_struck_out(run: Run, executor: Executor, app: str) -> None:
-    """An operation that came later owes its own news."""
+async def test_only_what_was_pushed_is_acknowledged(run: Run, executor: Executor, app: str) -> None:
+    """An operation that came later has an update of its own pending."""
     key = Keys.room(app, "r")
     await executor.command("HSET", f"{key}:o", "ann", 100, "bob", 101, "cid", 99, key=key)
     assert await run("ack", key, revision=100, members=["ann", "bob", "zoe"]) == 2

@@ -125,7 +125,7 @@ async def test_a_room_created_anew_has_none(store: RedisStore, app: str) -> None
 
 
 async def test_repeating_changes_nothing(store: RedisStore, app: str) -> None:
-    """Not a byte, and nothing is news."""
+    """Not a byte, and nothing is new."""
     await a_room_with(store, app, "m1")
     await acknowledge(store, app, "bob", "m1")
     before = await contents(store, app)

@@ -1,4 +1,4 @@
-"""apply.lua: a copy is replaced by newer news only, and every counter moves by the difference."""
+"""apply.lua: only a newer update replaces a copy, and every counter moves by the difference."""
 
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -32,7 +32,7 @@ async def test_the_first_news_counts_under_total_tags_and_tag_set(run: Run, exec
 
 
 async def test_older_and_equal_stamps_change_nothing(run: Run, store: RedisStore, app: str) -> None:
-    """So retries and late news are harmless."""
+    """So retries and late updates are harmless."""
     key = Keys.user(app, "ann")
     await run("apply", key, **update("r", 100, 1, TAGS, 4, 3, State.ACTIVE))
     before = await contents(store, app)

@@ -63,7 +63,7 @@ async def test_damage_is_found_and_mended(
     await executor.command(*(part.replace("{}", key) if isinstance(part, str) else part for part in damage), key=key)
     assert name in {drift.what for drift in await audit(store, app, repair=False)}
     assert name in {drift.what for drift in await audit(store, app, repair=True)}
-    # A copy that had to be told anew moves counters, which are looked at again
+    # A copy that had to be updated moves counters, which are looked at again
     await audit(store, app, repair=True)
     assert await audit(store, app, repair=False) == []
     assert await store.badges.badge(app=app, user="ann", tags=["a", "b"]) == 1

@@ -139,8 +139,8 @@ async def is_taken_over_by(store: RedisStore, app: str, members: Sequence[str], 
 
 
 async def first_script(store: RedisStore, executor: Executor, app: str, members: Sequence[str]) -> object:
-    """The script of `taken_over` alone, after which the service dies: on the split plan its news is
-    told to no member.
+    """The script of `taken_over` alone, after which the service dies: on the split plan its
+    updates reach no member.
     """
     call = lua.create_room(
         app=app,

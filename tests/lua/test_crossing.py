@@ -123,7 +123,7 @@ async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str)
 async def test_a_post_crosses_when_the_limit_itself_was_changed(
     store: RedisStore, executor: Executor, app: str, countable: bool
 ) -> None:
-    """The service was started again with other settings; every member is told, the silent
+    """The service was started again with other settings; every member is updated, the silent
     ones too.
     """
     await a_room(store, app, tags=["a"])

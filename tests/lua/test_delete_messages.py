@@ -172,7 +172,7 @@ async def test_messages_beyond_the_history_go_with_the_others(store: RedisStore,
 
 @pytest.mark.parametrize("fanout_limit", [2])
 async def test_a_large_room_is_done_in_few_commands(executor: Executor, app: str, fanout_limit: int) -> None:
-    """Above the fan-out limit no member is told: whatever asks next counts from the room."""
+    """Above the fan-out limit no member is updated: the next question counts from the room."""
     store = redis_store(executor, fanout_limit=fanout_limit, message_history=100)
     users = [f"u{number}" for number in range(40)]
     await a_room(store, app, members=users)

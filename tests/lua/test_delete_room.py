@@ -1,5 +1,5 @@
-"""delete_room.lua: room, messages and members' states go; the head stays a day so that late news is
-known as old.
+"""delete_room.lua: room, messages and members' states go; the head stays a day, so that a late
+update is known as old.
 """
 
 import pytest
@@ -76,7 +76,7 @@ SEVEN = ("ann", "bob", "cid", "dan", "eve", "fay", "gus")
 async def test_the_members_of_a_large_room_lose_it_without_asking(
     large: RedisStore, executor: Executor, app: str
 ) -> None:
-    """Nothing of theirs speaks of it but the stamp that keeps late news out, and nothing of the
+    """Nothing of theirs speaks of it but the stamp that keeps late updates out, and nothing of the
     members stays with the room.
     """
     await a_room(large, app, members=SEVEN, tags=["a"])

@@ -80,7 +80,7 @@ async def test_pairs_do_not_stand_for_each_other(events: RedisEvents, executor: 
 async def test_what_is_handed_out_is_not_handed_out_again_for_a_while(
     events: RedisEvents, executor: Executor, app: str
 ) -> None:
-    """Then it is: whoever had it died."""
+    """Then it is: the deliverer that had it died."""
     event = an_event(app)
     await written(executor, event)
     assert await taken(events, shard_of(event)) == [event]

@@ -28,7 +28,7 @@ class Half:
 
 
 async def test_a_message_is_found_by_members_only(store: RedisStore, app: str) -> None:
-    """Others are told what they are told of one that is not there."""
+    """Others get the answer of a message that does not exist."""
     await a_room(store, app)
     message = (await posted(store, app)).message
     assert await store.messages.find_message(app=app, user="ann", message=message) == "r"
@@ -100,7 +100,7 @@ async def test_a_message_goes_with_its_room(store: RedisStore, app: str, user: s
 
 
 async def test_a_post_is_a_post_although_its_room_cannot_be_noted(executor: Executor, app: str) -> None:
-    """It has happened, and whoever is told otherwise would post it again.
+    """It has happened. A poster who heard otherwise would post it again.
 
     Members find it all the same.
     """

@@ -51,7 +51,7 @@ async def test_an_invitation_ends_when_it_is_followed(store: RedisStore, app: st
 
 
 async def test_an_invitation_is_taken_back(store: RedisStore, app: str) -> None:
-    """By removing who is no member yet. Nothing else changes, and nobody is told."""
+    """By removing a user who is no member yet. Nothing else changes, and no notice is sent."""
     await a_room(store, app, members=["ann"])
     before = await contents(store, app)
     await store.rooms.invite(app=app, room="r", users=["bob"])

@@ -1,6 +1,6 @@
-"""pending.lua: what a crash left owing is told from the room's present state.
+"""pending.lua: updates that a crash left pending are pushed from the room's present state.
 
-Only on a cluster is anything ever owed.
+Only on a cluster are updates ever pending.
 """
 
 import time
@@ -61,7 +61,7 @@ async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(
 
 
 async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, executor: Executor, app: str) -> None:
-    """The fan-out limit may be set so that a room owes more members than are told at once."""
+    """The fan-out limit may be set so that more members are pending than one script updates."""
     store, users = redis_store(executor, fanout_limit=1000), [f"u{number}" for number in range(600)]
     await a_room(store, app, members=users)
     await posted(store, app)
@@ -71,7 +71,7 @@ async def test_a_badge_after_a_notice_is_right_for_each_of_many(run: Run, execut
     await store.outbox.idle()
 
 
-async def test_a_repeated_call_pays_as_well(executor: Executor, store: RedisStore, app: str) -> None:
+async def test_a_repeated_call_pushes_as_well(executor: Executor, store: RedisStore, app: str) -> None:
     """The client of the dead worker asks again, and finds everything done when it is answered."""
     await a_room(store, app)
     await post_alone(executor, app, "r")
@@ -79,26 +79,26 @@ async def test_a_repeated_call_pays_as_well(executor: Executor, store: RedisStor
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
 
 
-async def test_a_room_that_owes_nothing_says_so(run: Run, store: RedisStore, app: str) -> None:
-    """Zero, and no news."""
+async def test_a_room_without_pending_members_says_so(run: Run, store: RedisStore, app: str) -> None:
+    """Zero, and no updates."""
     await a_room(store, app)
     await store.outbox.idle()
-    owed, *_, news, _ = await run("pending", Keys.room(app, "r"), app=app, members=[])
-    assert (owed, news) == (0, [])
+    left, *_, updates, _ = await run("pending", Keys.room(app, "r"), app=app, members=[])
+    assert (left, updates) == (0, [])
 
 
-async def test_whoever_is_owed_by_a_room_that_is_gone_hears_that_it_is_gone(
+async def test_a_pending_member_of_a_room_that_is_gone_hears_that_it_is_gone(
     run: Run, executor: Executor, app: str
 ) -> None:
     """Its head has expired; the stamp is the present time."""
     key = Keys.room(app, "r")
     await executor.command("HSET", f"{key}:o", "ann", 100, key=key)
-    owed, revision, _, _, news, _ = await run("pending", key, app=app, members=[])
-    assert (owed, news) == (1, [b"ann", 0, 0, State.GONE])
+    left, revision, _, _, updates, _ = await run("pending", key, app=app, members=[])
+    assert (left, updates) == (1, [b"ann", 0, 0, State.GONE])
     assert revision > 100
 
 
-async def test_a_room_that_owes_nothing_leaves_the_list_of_those_that_may(
+async def test_a_room_without_pending_members_leaves_the_list(
     store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often the list is walked in the meantime; else it would hold every room there ever

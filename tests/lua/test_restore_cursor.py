@@ -77,10 +77,10 @@ async def test_nothing_to_restore_changes_nothing(
     """An older cursor, or one of somebody who is not a member."""
     await a_room(store, app)
     await posted(store, app)
-    reply, _, _, _, news, _ = await run(
+    reply, _, _, _, updates, _ = await run(
         "restore_cursor", Keys.room(app, "r"), app=app, user=user, cursor=cursor, **JOURNAL
     )
-    assert (reply, news) == (0, [])
+    assert (reply, updates) == (0, [])
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
@@ -106,6 +106,8 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
 
 async def test_a_room_that_does_not_exist_has_nothing_to_restore(run: Run, executor: Executor, app: str) -> None:
     """Nothing is written."""
-    reply, _, _, _, news, _ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, **JOURNAL)
-    assert (reply, news) == (0, [])
+    reply, _, _, _, updates, _ = await run(
+        "restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, **JOURNAL
+    )
+    assert (reply, updates) == (0, [])
     assert await room_keys(executor, app) == {}

@@ -21,7 +21,7 @@ async def test_a_user_is_in_the_rooms_that_they_joined_and_did_not_leave(store: 
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_a_large_room_that_was_deleted_is_not_listed(store: RedisStore, executor: Executor, app: str) -> None:
-    """Its members were not told; the stale entry goes when it is found."""
+    """Its members were not updated; the stale entry goes when it is found."""
     await a_room(store, app)
     await store.rooms.delete_room(app=app, room="r")
     assert await store.rooms.rooms_of(app=app, user="ann") == []

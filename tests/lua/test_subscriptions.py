@@ -139,7 +139,7 @@ async def test_a_room_above_the_fan_out_limit_is_always_among_the_changed(store:
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_a_large_room_that_was_deleted_is_not_among_the_changed(store: RedisStore, app: str) -> None:
-    """Its members were not told; whoever asks hears of it."""
+    """Its members were not updated; one who asks hears of it."""
     await a_room(store, app)
     await store.rooms.delete_room(app=app, room="r")
     changed, _ = await asked(store, app)

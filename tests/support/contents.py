@@ -10,8 +10,8 @@ from readstate.store.redis_store import RedisStore
 
 
 async def contents(store: RedisStore, app: str) -> dict[bytes, bytes]:
-    """Every key of the app's rooms and users with its serialised value, when everything that was
-    told is struck out.
+    """Every key of the app's rooms and users with its serialised value, when all updates are
+    acknowledged.
     """
     await store.outbox.idle()
     executor = store.rooms._executor

@@ -14,7 +14,7 @@ from readstate.errors import MessageUnknown, NotMember
 from tests.support.model_room import Message, ref
 from tests.support.model_world import World
 
-LATE_MS = 60_000  # a message that was sent longer ago is told late
+LATE_MS = 60_000  # a message that was sent longer ago is reported late
 
 
 class ModelMessages:

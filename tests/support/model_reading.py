@@ -85,10 +85,10 @@ class ModelReading:
         there, stay = self._world.stay(app, room, user)
         if len(there.members) > MAX_ACKNOWLEDGING:
             raise Invalid("room", "too large")
-        news = [known for known in there.messages if known.id in messages and known.whole and known.sender != user]
-        news = [known for known in news if stay.concerned(known) and stay.read_ms(known) is None]
-        stay.acknowledged.update({known.seq: self._world.now_ms() for known in news})
-        return sorted((known.id for known in news), key=list(messages).index)
+        fresh = [known for known in there.messages if known.id in messages and known.whole and known.sender != user]
+        fresh = [known for known in fresh if stay.concerned(known) and stay.read_ms(known) is None]
+        stay.acknowledged.update({known.seq: self._world.now_ms() for known in fresh})
+        return sorted((known.id for known in fresh), key=list(messages).index)
 
     async def _read(self, app: str, room: str, user: str, wanted: Message) -> MarkedRead:
         there, stay = self._world.stay(app, room, user)

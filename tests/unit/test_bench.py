@@ -19,7 +19,7 @@ from loadtest.bench.bench import Bench
 from loadtest.bench.calls import Calls, message_id, percentiles
 from loadtest.bench.check import TRIES, check
 from loadtest.bench.drive import drive
-from loadtest.bench.figures import MEASURES, NAMES, Better, Limit, Outcome, Plots, not_measured
+from loadtest.bench.figures import MEASURES, NAMES, Better, Limit, Plots, RowResult, not_measured
 from loadtest.bench.lengths import QUICK
 from loadtest.bench.machine import BenchError, CpuAccount, cores
 from loadtest.bench.pool_executor import PoolExecutor
@@ -213,7 +213,7 @@ def test_a_loss_is_a_loss_in_either_direction(kept: Kept, ratio: float, loss: fl
 def test_a_loss_that_stays_is_reported_and_a_passing_one_is_not() -> None:
     kept = {"a": Kept(0.5, Better.HIGHER), "b": Kept(2.0, Better.HIGHER), "c": Kept(1.0, Better.HIGHER)}
     measured = {"a": [0.3] * TRIES, "b": [1.0, 1.9], "c": [0.86]}
-    rows = {row: (lambda values=values: Outcome("", True, values.pop(0))) for row, values in measured.items()}
+    rows = {row: (lambda values=values: RowResult("", True, values.pop(0))) for row, values in measured.items()}
     lost = check(rows, kept)
     assert len(lost) == 1
     assert "row a" in lost[0]
@@ -223,22 +223,25 @@ def test_a_loss_that_stays_is_reported_and_a_passing_one_is_not() -> None:
 
 def test_what_has_no_clock_in_it_may_lose_less() -> None:
     """Memory is the same in every run; times are not."""
-    rows = {"memory_per_state": lambda: Outcome("", True, 214.0), "post_by_room_size": lambda: Outcome("", True, 214.0)}
+    rows = {
+        "memory_per_state": lambda: RowResult("", True, 214.0),
+        "post_by_room_size": lambda: RowResult("", True, 214.0),
+    }
     lost = check(rows, dict.fromkeys(rows, Kept(200.0, Better.LOWER)))
     assert [sentence.split(":")[0] for sentence in lost] == ["row memory_per_state"]
 
 
 def test_a_row_that_cannot_be_measured_any_more_is_lost_and_a_new_one_is_not() -> None:
-    rows = {"a": lambda: not_measured("there is no server"), "b": lambda: Outcome("", True, 1.0)}
+    rows = {"a": lambda: not_measured("there is no server"), "b": lambda: RowResult("", True, 1.0)}
     lost = check(rows, {"a": Kept(0.5, Better.HIGHER)})
     assert lost == ["row a: not measured: there is no server"]
 
 
 def test_ratios_are_kept_and_read_again(tmp_path: Path) -> None:
     outcomes = {
-        "put_ceiling": Outcome("0.5", True, 0.5),
-        "open_latency": Outcome("4 ms", True),
-        "worker_cpu": Outcome("1.0", True, 1.0),
+        "put_ceiling": RowResult("0.5", True, 0.5),
+        "open_latency": RowResult("4 ms", True),
+        "worker_cpu": RowResult("1.0", True, 1.0),
     }
     ratios.write(tmp_path / "ratios.json", outcomes)
     assert ratios.read(tmp_path / "ratios.json") == {
@@ -261,7 +264,9 @@ def test_without_ratios_to_compare_with_it_says_so(tmp_path: Path, text: str | N
 
 def test_the_page_has_every_row_and_says_what_was_not_measured(tmp_path: Path) -> None:
     plots = Plots([("x | y", 10.0)], [(2.0, dict.fromkeys(("50", "90", "99", "99.9"), 1.5))], [("50", 190.0)])
-    outcomes = {row: Outcome("0.61", True, 0.61, notes=("a | b",), table=(("", "n"), ("one", "1"))) for row in MEASURES}
+    outcomes = {
+        row: RowResult("0.61", True, 0.61, notes=("a | b",), table=(("", "n"), ("one", "1"))) for row in MEASURES
+    }
     outcomes["bulk_ratio"] = not_measured("no such call")
     report.write(tmp_path, outcomes, plots, CONDITIONS)
     page = (tmp_path / report.PAGE).read_text(encoding="utf-8")

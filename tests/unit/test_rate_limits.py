@@ -4,7 +4,7 @@ import pytest
 
 from readstate.dialects.access import costs
 from readstate.dialects.access.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_EXPENSIVE_CALLS, Buckets, RateLimits
-from readstate.dialects.http.client_address import Held, network_of
+from readstate.dialects.http.client_address import AddressCounts, network_of
 from readstate.dialects.http.untaken import LARGE_BYTES, MAX_BYTES, Untaken
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.imkit.reading import FAST_ROUTES
@@ -212,19 +212,19 @@ def test_an_address_is_counted_as_what_one_household_has(address: str, network: 
 
 
 def test_an_address_holds_so_many_and_a_line_a_minute_says_so(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    held = Held("sockets", 2, clock)
+    held = AddressCounts("sockets", 2, clock)
     for _ in range(2):
-        assert held.has_room("192.0.2.1")
+        assert held.may_hold_more("192.0.2.1")
         held.hold("192.0.2.1")
-    assert not any(held.has_room("192.0.2.1") for _ in range(10))
-    assert held.has_room("192.0.2.2")
+    assert not any(held.may_hold_more("192.0.2.1") for _ in range(10))
+    assert held.may_hold_more("192.0.2.2")
     assert [record.getMessage().partition(",")[0] for record in caplog.records] == ["192.0.2.1 holds 2 sockets"]
     assert "READSTATE_TRUSTED_PROXIES" in caplog.text
     clock.now_s += 61
-    assert not held.has_room("192.0.2.1")
+    assert not held.may_hold_more("192.0.2.1")
     assert len(caplog.records) == 2
     held.release("192.0.2.1")
-    assert held.has_room("192.0.2.1")
+    assert held.may_hold_more("192.0.2.1")
     held.release("192.0.2.1")
     assert not held._held
 

@@ -1,12 +1,12 @@
-"""The rows of the table, by name. Each function takes the Bench and returns an Outcome."""
+"""The rows of the table, by name. Each function takes the Bench and returns an RowResult."""
 
 from collections.abc import Callable
 
 from loadtest.bench.bench import Bench
-from loadtest.bench.figures import Outcome
+from loadtest.bench.figures import RowResult
 from loadtest.bench.rows import dearest, http, latency, memory, posts, receipts, script, size
 
-ROWS: dict[str, Callable[[Bench], Outcome]] = {
+ROWS: dict[str, Callable[[Bench], RowResult]] = {
     row.__name__: row
     for row in (
         http.put_ceiling,

@@ -12,7 +12,7 @@ from statistics import median
 from urllib.parse import urlencode
 
 from loadtest.bench.bench import Bench, run
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, cpu_seconds
 from loadtest.bench.population import APP, Secrets, all_of, issued, post, store_at
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
@@ -55,7 +55,7 @@ class CallCost:
     held: list[float] = field(default_factory=list)  # how long another caller waited for the worker at most
 
 
-def dearest_calls(bench: Bench) -> Outcome:
+def dearest_calls(bench: Bench) -> RowResult:
     """Each call for some rounds, alone and while another caller asks for `/healthz`."""
     keys = Secrets(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
     with valkey(DRIVER_CORE) as server:
@@ -68,7 +68,7 @@ def dearest_calls(bench: Bench) -> Outcome:
             }
     longest, held = max(cost.script for cost in costs.values()), max(median(cost.held) for cost in costs.values())
     measure = MEASURES["dearest_calls"]
-    return Outcome(
+    return RowResult(
         f"{longest:.1f} ms, {held:.1f} ms",
         measure.reached(longest, held),
         longest / measure.limits[0].number,

@@ -4,7 +4,7 @@ from statistics import median
 
 from loadtest.bench.bench import FASTEST, FASTEST_BULK, MOVED_SHARE, RATES, Bench, in_turn, median_ratio, rates
 from loadtest.bench.drive import LOCUST_ONLY, Sample, drive
-from loadtest.bench.figures import MEASURES, Outcome, not_measured, say
+from loadtest.bench.figures import MEASURES, RowResult, not_measured, say
 from loadtest.bench.machine import BenchError, tool
 from loadtest.bench.population import CallFile, Population, PopulationSize, badges, bulk_reads, single_reads
 from loadtest.bench.processes import HttpServer, ask
@@ -12,7 +12,7 @@ from loadtest.bench.processes import HttpServer, ask
 BULK = 100  # items
 
 
-def put_ceiling(bench: Bench) -> Outcome:
+def put_ceiling(bench: Bench) -> RowResult:
     """Row a: the service beside an application that does nothing."""
     lengths, service = bench.lengths, bench.service
     with bench.serve("noop") as noop:
@@ -32,7 +32,7 @@ def put_ceiling(bench: Bench) -> Outcome:
     return _rates("put_ceiling", pairs, ("PUT lastRead", "no-op application"))
 
 
-def pool_ratio(bench: Bench) -> Outcome:
+def pool_ratio(bench: Bench) -> RowResult:
     """Row b: the service beside itself on redis-py's connection pool."""
     lengths, service = bench.lengths, bench.service
     with bench.serve("pooled") as pooled:
@@ -45,7 +45,7 @@ def pool_ratio(bench: Bench) -> Outcome:
     return _rates("pool_ratio", pairs, ("over one pipelined connection", "over redis-py's pool"))
 
 
-def badge_ratio(bench: Bench) -> Outcome:
+def badge_ratio(bench: Bench) -> RowResult:
     """Row c: asking for a badge beside reading."""
     lengths, service = bench.lengths, bench.service
     asked = bench.call_file("badge", badges(bench.tokens))
@@ -58,7 +58,7 @@ def badge_ratio(bench: Bench) -> Outcome:
     return _rates("badge_ratio", pairs, ("GET /me/badge", "PUT lastRead"))
 
 
-def bulk_ratio(bench: Bench) -> Outcome:
+def bulk_ratio(bench: Bench) -> RowResult:
     """Row d: reads in bulk beside single ones.
 
     All users are in 100 rooms: a call of 100 items names 100.
@@ -95,7 +95,7 @@ def bulk_ratio(bench: Bench) -> Outcome:
     ratio = median_ratio((single.cpu_us, many.cpu_us) for many, single in pairs)
     by_clock = median_ratio((many.rate, single.rate) for many, single in pairs)
     first, second = _split(pairs)
-    return Outcome(
+    return RowResult(
         f"{ratio:.1f}",
         MEASURES["bulk_ratio"].reached(ratio),
         ratio,
@@ -107,7 +107,7 @@ def bulk_ratio(bench: Bench) -> Outcome:
     )
 
 
-def worker_cpu(bench: Bench) -> Outcome:
+def worker_cpu(bench: Bench) -> RowResult:
     """Row j: four workers beside one.
 
     The supervisor does next to nothing, so its CPU is not counted.
@@ -124,7 +124,7 @@ def worker_cpu(bench: Bench) -> Outcome:
         )
     ratio = median_ratio((many.cpu_us, single.cpu_us) for many, single in pairs)
     first, second = _split(pairs)
-    return Outcome(
+    return RowResult(
         f"{ratio:.2f}",
         MEASURES["worker_cpu"].reached(ratio),
         ratio,
@@ -133,11 +133,11 @@ def worker_cpu(bench: Bench) -> Outcome:
     )
 
 
-def _rates(row: str, pairs: list[tuple[Sample, Sample]], names: tuple[str, str]) -> Outcome:
+def _rates(row: str, pairs: list[tuple[Sample, Sample]], names: tuple[str, str]) -> RowResult:
     ratio = median_ratio((one.rate, other.rate) for one, other in pairs)
     first, second = _split(pairs)
     by_cpu = median_ratio((other.cpu_us, one.cpu_us) for one, other in pairs)
-    return Outcome(
+    return RowResult(
         f"{ratio:.2f}",
         MEASURES[row].reached(ratio),
         ratio,

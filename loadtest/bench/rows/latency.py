@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from loadtest.bench.bench import Bench
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.locust_run import LocustResult
 
 HALF = 0.5
@@ -24,7 +24,7 @@ HEADER = (
 )
 
 
-def open_latency(bench: Bench) -> Outcome:
+def open_latency(bench: Bench) -> RowResult:
     """The figure is at half of the capacity, or at the most that the driver can keep.
 
     Other loads are for the picture.
@@ -43,7 +43,7 @@ def open_latency(bench: Bench) -> Outcome:
     shown = {rate: one for rate, one in sorted(found.items()) if one.core_busy <= FULL_SHARE or rate == half}
     bench.plots.latency += [(one.rate, one.latency_ms) for one in shown.values()]
     p99, p999 = figure.latency_ms["99"], figure.latency_ms["99.9"]
-    return Outcome(
+    return RowResult(
         f"{p99:.1f} ms, {p999:.1f} ms at {figure.rate:,.0f} a second",
         MEASURES["open_latency"].reached(p99, p999) and half == HALF * capacity,
         notes=tuple(_notes(capacity, half, figure, len(found) - len(shown), rewrites)),

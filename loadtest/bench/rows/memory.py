@@ -2,7 +2,7 @@
 
 from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
@@ -17,7 +17,7 @@ USER_PARTS = {"": "user: copies and counters", ":s": "user: tag sets"}
 FEW, MANY = 100, 2000  # messages remembered in a room: packed as one list, and as a table
 
 
-def memory_per_state(bench: Bench) -> Outcome:
+def memory_per_state(bench: Bench) -> RowResult:
     """Everybody has read one message in every room."""
     states = bench.lengths.memory_users * ROOMS_EACH
     by_rooms, parts = {}, {}
@@ -32,7 +32,7 @@ def memory_per_state(bench: Bench) -> Outcome:
     )
     few, many = _per_message()
     rooms_line = ", ".join(f"{value:.0f} with {rooms_each}" for rooms_each, value in by_rooms.items())
-    return Outcome(
+    return RowResult(
         f"{bytes_each:.0f} bytes",
         MEASURES["memory_per_state"].reached(bytes_each),
         bytes_each,

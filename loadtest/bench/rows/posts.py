@@ -5,7 +5,7 @@ from statistics import median
 
 from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, TAGS, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
@@ -18,14 +18,14 @@ LARGE = "large"
 WARM_BATCHES = 2
 
 
-def post_by_room_size(bench: Bench) -> Outcome:
+def post_by_room_size(bench: Bench) -> RowResult:
     """The poster is a member. Users are in 50 rooms, but for those of the large room alone."""
     with valkey(SERVER_CORE) as server:
         costs_us = run(_measure(server, bench.lengths.large_room, bench.lengths.post_batches))
     ms = {size: us / 1000 for size, us in costs_us.items()}
     ratio = ms[bench.lengths.large_room] / ms[2]
     large = f"{bench.lengths.large_room:,}"
-    return Outcome(
+    return RowResult(
         f"{ms[20]:.3f} ms, {ms[200]:.3f} ms, {ratio:.2f} times",
         MEASURES["post_by_room_size"].reached(ms[20], ms[200], ratio),
         ratio,

@@ -5,7 +5,7 @@ from statistics import median
 
 from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
@@ -24,14 +24,14 @@ COVERS = 4  # messages that a read covers, on the average of people who look in 
 SMALL = PopulationSize("journal", users=200, rooms_each=10)
 
 
-def receipts_page(bench: Bench) -> Outcome:
+def receipts_page(bench: Bench) -> RowResult:
     """Half of the members have read the message; in the largest room a tenth."""
     sizes = (*SIZES, bench.lengths.large_room)
     with valkey(SERVER_CORE) as server:
         costs_us = run(_page_costs(server, sizes))
     dearest = [max(costs) for costs in costs_us.values()]
     ratio = max(dearest) / min(dearest)
-    return Outcome(
+    return RowResult(
         f"{ratio:.2f} times",
         MEASURES["receipts_page"].reached(ratio),
         ratio,
@@ -100,12 +100,12 @@ async def _page(store: RedisStore, room: str, limit: int, token: str | None = No
     )
 
 
-def journal_memory(_: Bench) -> Outcome:
+def journal_memory(_: Bench) -> RowResult:
     """Every member reads every message, each with a call of its own."""
     with valkey(SERVER_CORE) as server:
         moves, grown = run(_read_all(server, Population(SMALL), step=1))
     bytes_each = grown / moves
-    return Outcome(
+    return RowResult(
         f"{bytes_each:.1f} bytes",
         MEASURES["journal_memory"].reached(bytes_each),
         bytes_each,
@@ -113,7 +113,7 @@ def journal_memory(_: Bench) -> Outcome:
     )
 
 
-def receipts_memory(_: Bench) -> Outcome:
+def receipts_memory(_: Bench) -> RowResult:
     """The same traffic kept the plain way: a hash per message, member -> time."""
     population = Population(SMALL)
     with valkey(SERVER_CORE) as server:
@@ -123,7 +123,7 @@ def receipts_memory(_: Bench) -> Outcome:
         run(_write_rows(server, population))
         theirs = server.used_memory() - before
     rows = SMALL.states * ROUNDS
-    return Outcome(
+    return RowResult(
         f"1/{theirs / ours:.0f}",
         MEASURES["receipts_memory"].reached(ours / theirs),
         ours / theirs,

@@ -14,7 +14,7 @@ from statistics import median
 
 from loadtest.bench.bench import Bench, median_ratio, run
 from loadtest.bench.calls import message_id
-from loadtest.bench.figures import MEASURES, Outcome, not_measured, say
+from loadtest.bench.figures import MEASURES, RowResult, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
 from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
@@ -30,7 +30,7 @@ NOTHING_FACTOR = 3  # `return 1` is faster; runs of about the same length carry 
 CLIENTS = 50
 
 
-def script_ratio(bench: Bench) -> Outcome:
+def script_ratio(bench: Bench) -> RowResult:
     """Runs of both in turn; the median of their ratios."""
     if not tool("redis-benchmark"):
         return not_measured("redis-benchmark is not installed")
@@ -56,7 +56,7 @@ def script_ratio(bench: Bench) -> Outcome:
     names = ("FCALL mark_read, redis-benchmark", "EVALSHA `return 1`, redis-benchmark")
     bench.plots.throughput += [(names[0], median(marks)), (names[1], median(least))]
     ratio = median_ratio(zip(marks, least, strict=True))
-    return Outcome(
+    return RowResult(
         f"{ratio:.2f}",
         MEASURES["script_ratio"].reached(ratio),
         ratio,
@@ -74,7 +74,7 @@ def script_ratio(bench: Bench) -> Outcome:
     )
 
 
-def event_cost(bench: Bench) -> Outcome:
+def event_cost(bench: Bench) -> RowResult:
     """The same calls with and without an event, in turn, each on a server of its own."""
     if not tool("redis-benchmark"):
         return not_measured("redis-benchmark is not installed")
@@ -95,7 +95,7 @@ def event_cost(bench: Bench) -> Outcome:
             rates.append(pair)
     ratio = median_ratio((plain_rate, telling_rate) for plain_rate, telling_rate in rates)
     calls = len(rates) * CALLS
-    return Outcome(
+    return RowResult(
         f"{ratio:.2f}",
         MEASURES["event_cost"].reached(ratio),
         ratio,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from loadtest.bench.bench import Bench, median_ratio
-from loadtest.bench.figures import MEASURES, Outcome, say
+from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.locust_run import LocustResult
 
 FEW_USERS = 200
@@ -22,7 +22,7 @@ class Turn:
     inside_us: dict[str, float]  # percentiles of the server time of FCALL
 
 
-def many_states(bench: Bench) -> Outcome:
+def many_states(bench: Bench) -> RowResult:
     """Two services with a Valkey each get the same arrivals in turn. The other one rests."""
     with ExitStack() as stack:
         many, few = (
@@ -35,7 +35,7 @@ def many_states(bench: Bench) -> Outcome:
         pairs = [(_turn(many, rate), _turn(few, rate)) for _ in range(bench.lengths.pairs)]
         states = (many.people.size.states, few.people.size.states)
     ratio = median_ratio((one.outside.latency_ms["99"], other.outside.latency_ms["99"]) for one, other in pairs)
-    return Outcome(
+    return RowResult(
         f"{ratio:.2f}",
         MEASURES["many_states"].reached(ratio),
         ratio,

@@ -65,13 +65,13 @@ AnyOperation = TypeVar("AnyOperation", bound=Operation)
 
 
 def operation_of(scope: Any) -> Operation:
-    """The operation of the route that a request was brought to."""
+    """The operation of the route that answers a request."""
     handler = scope.get("route_handler")
     return handler.opt.get("operation", OTHER) if handler else UNROUTED
 
 
 def own_operation(scope: Any, default: AnyOperation) -> AnyOperation:
-    """The same where it is of the dialect whose `default` is given, else that."""
+    """The operation of a request, if it is of the type that `default` has; else `default`."""
     operation = operation_of(scope)
     return operation if isinstance(operation, type(default)) else default
 

@@ -35,7 +35,7 @@ class Reading(Protocol):
         """Move the user's cursor forward to `message`. For an older or equal one it succeeds,
         changes nothing and announces nothing.
 
-        `notify_backend`: False: no webhook, because the backend itself told of this read.
+        `notify_backend`: False: no webhook, because the backend itself reported this read.
         `with_badge`: the answer has the user's badge; `derived` is called as by `Badges.badge`.
         Raises RoomUnknown, NotMember, MessageUnknown, in this order. Safe to repeat.
         """
@@ -43,7 +43,7 @@ class Reading(Protocol):
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
     ) -> tuple[list[MarkedRead | ReadStateError], int]:
-        """Mark (room, message) pairs read, each on its own, in one go.
+        """Mark each of several (room, message) as read, on its own, in one call.
 
         Returns what became of each, and the user's badge after all. `derived` is called as by
         `Badges.badge`.

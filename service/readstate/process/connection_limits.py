@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from uvicorn import Config
 
-from readstate.dialects.http.client_address import Held, network_of
+from readstate.dialects.http.client_address import AddressCounts, network_of
 
 
 class ServerConfig(Config):
@@ -33,15 +33,15 @@ class ServerConfig(Config):
 class Place:
     """One connection's part of the number that its address may have."""
 
-    _held: ClassVar[Held | None] = None
+    _held: ClassVar[AddressCounts | None] = None
 
     def __init__(self, config: Config, client: tuple[str, int] | None) -> None:
         self.address = ""
         self.is_free = True
         if isinstance(config, ServerConfig) and client and config.counts(client[0]):
             self.address = network_of(client[0])
-            held = Place._held = Place._held or Held("connections", config.address_connection_limit)
-            self.is_free = held.has_room(self.address)
+            held = Place._held = Place._held or AddressCounts("connections", config.address_connection_limit)
+            self.is_free = held.may_hold_more(self.address)
             held.hold(self.address)
 
     def release(self) -> None:

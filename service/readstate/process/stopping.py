@@ -26,12 +26,12 @@ def stop_by_exception() -> None:
 
     Later signals are ignored: they would cut the stop short.
     """
-    for signum in heeded():
+    for signum in stop_signals():
         signal.signal(signum, _raise)
 
 
-def heeded() -> tuple[signal.Signals, ...]:
-    """SIGNALS, without SIGHUP if it is ignored: `nohup` lets a process outlive the terminal."""
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """SIGNALS, without SIGHUP where it is ignored: `nohup` lets a process outlive the terminal."""
     ignored = signal.SIGHUP if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else None
     return tuple(signum for signum in SIGNALS if signum is not ignored)
 
@@ -55,10 +55,10 @@ def end_by(signum: int) -> NoReturn:
 
 
 @contextmanager
-def held_back(*signums: signal.Signals) -> Iterator[None]:
-    """Deliver these signals only after the block.
+def signals_blocked(*signums: signal.Signals) -> Iterator[None]:
+    """These signals are delivered after the block.
 
-    A process that is started in the block never gets them; its parent tells it to stop.
+    A process that is started in the block never gets them; its parent stops it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signums)
     try:

@@ -16,7 +16,7 @@ from uvicorn.supervisors.multiprocess import Process
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.listener import ask_ready, reachable_address
-from readstate.process.stopping import SIGNALS, heeded, held_back
+from readstate.process.stopping import SIGNALS, signals_blocked, stop_signals
 from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.settings import Settings
 
@@ -70,7 +70,7 @@ class Workers(Multiprocess):
             timeout_graceful_shutdown=DRAIN_S,
             timeout_worker_healthcheck=WORKER_PATIENCE_S,
         )
-        hangups = signal.SIGHUP in heeded()
+        hangups = signal.SIGHUP in stop_signals()
         super().__init__(config, [listener])
         if not hangups:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -84,9 +84,9 @@ class Workers(Multiprocess):
     def init_processes(self) -> None:
         # Ctrl-C at the terminal and its end must not reach the workers: the supervisor stops them.
         # The resource tracker starts with the first process, and would let Ctrl-C through.
-        with held_back(signal.SIGHUP):
+        with signals_blocked(signal.SIGHUP):
             resource_tracker.ensure_running()
-        with held_back(*OF_THE_TERMINAL):
+        with signals_blocked(*OF_THE_TERMINAL):
             super().init_processes()
 
     def handle_signals(self) -> None:
@@ -111,7 +111,7 @@ class Workers(Multiprocess):
                 self.should_exit.set()
                 return
             self.processes[index] = fresh = Process(self.config, self.sockets)
-            with held_back(*OF_THE_TERMINAL):
+            with signals_blocked(*OF_THE_TERMINAL):
                 fresh.start()
             words = "did not answer and was ended" if hung else f"ended with {worker.exitcode}"
             logger.warning("worker %d %s; worker %d takes its place", worker.pid, words, fresh.pid)

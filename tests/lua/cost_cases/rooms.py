@@ -39,7 +39,7 @@ async def _create_room(world: World) -> Sizes:
 
 @case("add_members")
 async def _add_members(world: World) -> Sizes:
-    """Crossing the fan-out limit, so that everybody is told; all of them come back, so that
+    """Crossing the fan-out limit, so that all are updated; all of them come back, so that
     journals go on.
     """
     members, lot, tags, sets = FANOUT_LIMIT, world.of(10, MEMBERS_AT_ONCE), world.of(1, 4), world.of(1, 4)

@@ -14,14 +14,14 @@ from tests.support.events import an_event, cleared, shard_of, written
 
 @case("pending")
 async def _pending(world: World) -> Sizes:
-    owed = world.of(10, 250)
-    await world.room(owed)
+    number = world.of(10, 250)
+    await world.room(number)
     key = Keys.room(world.app, "r")
-    for name in people(owed):
+    for name in people(number):
         await world.executor.command("HSET", key + ":o", name, 1, key=key)
     await world.run(key, app=world.app, members=[])
-    await world.run(key, app=world.app, members=people(owed))
-    return {"pending": owed, "members": owed}
+    await world.run(key, app=world.app, members=people(number))
+    return {"pending": number, "members": number}
 
 
 @case("ack")

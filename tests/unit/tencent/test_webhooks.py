@@ -120,7 +120,9 @@ async def test_what_came_after_the_message_is_not_said_to_be_read(
     assert (await told(tencent, an_event(app, room, "0_5_1700000000", unread=1)))["LastReadTime"] == 1_700_000_000
 
 
-async def test_the_peer_is_the_other_one_whoever_reads(tencent: TencentForm, read_state: RedisStore, app: str) -> None:
+async def test_the_peer_is_the_other_one_for_either_reader(
+    tencent: TencentForm, read_state: RedisStore, app: str
+) -> None:
     room = await conversation(read_state, app, "ann", "bob", 1)
     body = await told(tencent, an_event(app, room, "0_5_1700000000", member="bob"))
     assert (body["Report_Account"], body["Peer_Account"]) == ("bob", "ann")

@@ -40,9 +40,9 @@ def network_of(address: str) -> str:
     return f"{IPv6Address(known.packed[:_V6_NETWORK_BYTES].ljust(16, bytes(1)))}/64"
 
 
-class Held:
-    """How many things of one kind (connections, sockets) each address holds: at most `limit`; 0:
-    any number.
+class AddressCounts:
+    """Counts what each address holds of one kind of things (connections, sockets): at most
+    `limit`; 0: any number.
 
     Above the limit a log line, at most once a minute, names the address and what to change.
     """
@@ -54,7 +54,7 @@ class Held:
         self._held: Counter[str] = Counter()
         self._warn_at = float("-inf")
 
-    def has_room(self, address: str) -> bool:
+    def may_hold_more(self, address: str) -> bool:
         """Whether the address may hold one more."""
         if not self._limit or self._held[address] < self._limit:
             return True

@@ -28,7 +28,7 @@ MAX_AHEAD_MS = 86_400_000  # clocks differ, and time zones are confused
 EARLIEST_MS = 100_000_000_000  # 1973; times in seconds are below, until the year 5138
 
 # Fields of the service and options: they are no part of the message.
-_TAKEN = frozenset(
+_NOT_PART_OF_MESSAGE = frozenset(
     [
         "_id",
         "id",
@@ -76,8 +76,8 @@ _OPTIONS = by_plain_name(
 _backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode
 
 
-class Outcome(Struct, frozen=True):
-    """The result for one message of the backend."""
+class PostResult(Struct, frozen=True):
+    """What became of one message of the backend."""
 
     room: str
     message: str
@@ -93,7 +93,7 @@ def message_body(body: bytes, *, of_backend: bool) -> str:
 
     Raises BadBody, and Invalid for an option that a backend has misspelt.
     """
-    fields = free_fields(body, _TAKEN)
+    fields = free_fields(body, _NOT_PART_OF_MESSAGE)
     if of_backend:
         check_spelling(fields, _OPTIONS)
     if fields.get("messageType", b"null") == b"null":
@@ -125,7 +125,7 @@ def wanted(post: BackendPost) -> dict[str, Any]:
 
 async def post_one(
     services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None
-) -> Outcome:
+) -> PostResult:
     """Post, or recall, one message of the backend.
 
     `find_room` finds the room instead of `data.room`. It is called when the message itself is
@@ -144,7 +144,7 @@ async def post_one(
         room = await find_room(False) if find_room else room
         known = await services.messages.message(app=app, room=room, message=recalled)
         await services.messages.recall_message(app=app, room=room, message=known.message, body=body)
-        return Outcome(room, known.message, known.sender, known.at_ms, False, body)
+        return PostResult(room, known.message, known.sender, known.at_ms, False, body)
     counts, more = is_countable(data), wanted(data)
     room = await find_room(True) if find_room else room
     posted = await services.messages.post(
@@ -157,7 +157,7 @@ async def post_one(
         **more,
     )
     services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
-    return Outcome(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
+    return PostResult(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
 
 
 def _check_no_other_id(raw: bytes) -> None:

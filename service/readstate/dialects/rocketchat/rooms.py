@@ -68,13 +68,16 @@ def _name(room: RoomSummary, other: str | None, known: Mapping[str, User | None]
 
 async def _others(services: Services, session: Session, rooms: Sequence[str]) -> dict[str, str]:
     """The other member of each of these direct rooms; "" when there is no other."""
-    pairs: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
-    asked = [room for room, pair in pairs.items() if pair is None]
+    peers: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
+    asked = [room for room, members in peers.items() if members is None]
     for room, members in zip(
         asked, await services.rooms.members_each(app=session.app, rooms=asked, limit=2), strict=True
     ):
-        pairs[room] = [state.member for state in members]
-    return {room: next((member for member in pair or () if member != session.user), "") for room, pair in pairs.items()}
+        peers[room] = [state.member for state in members]
+    return {
+        room: next((member for member in members or () if member != session.user), "")
+        for room, members in peers.items()
+    }
 
 
 class Visible(NamedTuple):
@@ -95,15 +98,15 @@ def message_problems(method: str) -> Problems:
 
 
 async def room_of_message(services: Services, session: Session, message: str) -> Visible:
-    """The caller's room that a message is in; the caller pays for a search of their rooms.
+    """The caller's room that a message is in; a search of their rooms is charged to the caller.
 
     Raises MessageUnknown, RoomUnknown, NotMember.
     """
 
-    def pay(rooms: int) -> None:
+    def charge(rooms: int) -> None:
         services.rate_limits.charge(session.app, session.user, costs.of_list(rooms))
 
-    name = await services.messages.find_message(app=session.app, user=session.user, message=message, searching=pay)
+    name = await services.messages.find_message(app=session.app, user=session.user, message=message, searching=charge)
     room = await services.rooms.room(app=session.app, room=name, user=session.user)
     if room.me is None:
         raise NotMember(session.user)

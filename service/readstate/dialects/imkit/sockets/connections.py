@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from readstate import metrics
-from readstate.dialects.http.client_address import Held
+from readstate.dialects.http.client_address import AddressCounts
 from readstate.dialects.imkit.reply import Failure
 from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import (
@@ -60,7 +60,7 @@ class Connections:
     """
 
     def __init__(
-        self, handler: ProtocolHandler, addresses: Held, *, ping_interval_s: float, ping_timeout_s: float
+        self, handler: ProtocolHandler, addresses: AddressCounts, *, ping_interval_s: float, ping_timeout_s: float
     ) -> None:
         self._handler = handler
         self._addresses = addresses

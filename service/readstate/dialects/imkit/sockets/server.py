@@ -7,7 +7,7 @@ the same process, so only a service with one worker offers it.
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from readstate.dialects.http.client_address import Held, client_address
+from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES, FrameWriter
 from readstate.dialects.http.reply import Headers
 from readstate.dialects.imkit.sockets import polling, websocket
@@ -46,7 +46,7 @@ class SocketServer:
         cors_origins: str,
         address_socket_limit: int,
     ) -> None:
-        addresses = Held("sockets", address_socket_limit)
+        addresses = AddressCounts("sockets", address_socket_limit)
         self._verifier = Verifier(services.rate_limits, addresses, polling=workers == 1, origins=cors_origins)
         hub: Hub[Connection] = Hub(services.rooms.rooms_of)
         self._authenticator = SocketAuthenticator(services, notices, hub)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from readstate.dialects.access import costs
 from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http import query_limits
-from readstate.dialects.http.client_address import Held, client_address
+from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES
 from readstate.dialects.http.reply import Headers
 from readstate.dialects.imkit.auth import CORS_HEADERS
@@ -33,7 +33,7 @@ class Verifier:
     `addresses` counts the connections of each address. `origins` are comma-separated; `*` is any.
     """
 
-    def __init__(self, rate_limits: RateLimits, addresses: Held, *, polling: bool, origins: str) -> None:
+    def __init__(self, rate_limits: RateLimits, addresses: AddressCounts, *, polling: bool, origins: str) -> None:
         self._rate_limits = rate_limits
         self._addresses = addresses
         self._transports = ("polling", "websocket") if polling else ("websocket",)
@@ -76,7 +76,7 @@ class Verifier:
             self._rate_limits.take_address(address, costs.UNKNOWN if connection else costs.HANDSHAKE)
         except TooManyRequests as error:
             return str(error), 429, ((b"retry-after", b"%d" % error.retry_after_s),)
-        if connection is None and not self._addresses.has_room(address):
+        if connection is None and not self._addresses.may_hold_more(address):
             return "Too many sockets of this address; close some of them first", 429, ((b"retry-after", b"60"),)
         return None
 
