@@ -109,12 +109,15 @@ def is_countable(message: RoomMessage | AdminMessage) -> bool:
 
 
 def options_of(principal: Principal, body: bytes) -> dict[str, Any]:
-    """Arguments for `Messages.post` that only a backend may give. Raises BadBody, Invalid."""
-    return wanted(decode(_backend_post, body)) if principal.backend else {}
+    """The options for `Messages.post` in a backend's body; none for a client, who may give none.
+
+    Raises BadBody, Invalid.
+    """
+    return backend_options(decode(_backend_post, body)) if principal.backend else {}
 
 
-def wanted(post: BackendPost) -> dict[str, Any]:
-    """The same for a message of the backend. Raises Invalid."""
+def backend_options(post: BackendPost) -> dict[str, Any]:
+    """The options for `Messages.post` of a message of the backend. Raises Invalid."""
     return {
         "sent_ms": _sent_ms(post),
         "move_cursor": post.move_cursor,
@@ -145,16 +148,16 @@ async def post_one(
         known = await services.messages.message(app=app, room=room, message=recalled)
         await services.messages.recall_message(app=app, room=room, message=known.message, body=body)
         return PostResult(room, known.message, known.sender, known.at_ms, False, body)
-    counts, more = is_countable(data), wanted(data)
+    countable, options = is_countable(data), backend_options(data)
     room = await find_room(True) if find_room else room
     posted = await services.messages.post(
         app=app,
         room=room,
         message=message,
         sender=check_id("sender", data.sender) if data.sender else None,
-        countable=counts,
+        countable=countable,
         body=body,
-        **more,
+        **options,
     )
     services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
     return PostResult(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
