@@ -20,9 +20,9 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from readstate import metrics
 from readstate.dialects.access import costs
 from readstate.dialects.base import Dialect, SocketServer, dialect_of, operation_of
+from readstate.dialects.health import operating_handlers
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
-from readstate.dialects.http.health import operating_handlers
 from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.http.untaken import LARGE_BYTES
