@@ -20,7 +20,7 @@ from litestar._openapi.plugin import OpenAPIPlugin
 
 from readstate import parts
 from readstate.app import create_app
-from readstate.dialects.http import health as operating
+from readstate.dialects import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
 from readstate.settings import Settings

@@ -15,7 +15,7 @@ import pytest_asyncio
 import redis
 
 from readstate import metrics, parts
-from readstate.dialects.http import health as operating
+from readstate.dialects import health as operating
 from readstate.errors import Invalid, StoreFull
 from readstate.process import machine
 from readstate.process.embedded import socket_path

@@ -13,7 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from readstate.dialects.http import health as operating
+from readstate.dialects import health as operating
 from readstate.errors import Unavailable
 from readstate.settings import Settings
 from readstate.store.connect import connect
