@@ -5,7 +5,7 @@
 -- Args       message, after int
 --            after: seq; messages up to it are unknown
 --
--- Reply      { seq int, sender?, at_ms int }   sender: "" for none
+-- Reply      { message, seq int, sender?, at_ms int }   sender: "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
 -- Cost       commands <= 3, turns <= 0
 --@include lib/room
@@ -20,4 +20,4 @@ if not seq or seq <= after then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local _, sender, at_ms = message_at(room, seq)
-return { seq, sender, at_ms }
+return { message, seq, sender, at_ms }

@@ -5,7 +5,7 @@
 -- Args       after int, ...messages
 --            after: seq; messages up to it are unknown
 --
--- Reply      [{ read int, unread int, left int }?]   none: unknown, deleted or recalled
+-- Reply      [{ message, read int, unread int, left int }?]   none: unknown, deleted or recalled
 -- Errors     ROOM_UNKNOWN
 -- Cost       commands <= 4 + messages * (9 + acknowledged) + acknowledged,
 --            turns <= 4 + members + messages * (3 + 2 * acknowledged)
@@ -22,7 +22,8 @@ local order, reply, known = order_of(room), {}, {}
 for i, message in ipairs(messages) do
     local seq, sender, _, sender_joined = receipted(room, message, after)
     if seq then
-        reply[i] = { count_receipts(room, order, seq, sender, sender_joined, (acknowledgements(room, seq)), known) }
+        local acknowledged = acknowledgements(room, seq)
+        reply[i] = { message, count_receipts(room, order, seq, sender, sender_joined, acknowledged, known) }
     else
         reply[i] = {}
     end

@@ -12,8 +12,8 @@
 --            since: room clock at the first page, -1: this is the first
 --            after: seq; messages up to it are unknown
 --
--- Reply      { seq int, sender?, at_ms int, read int, unread int, left int, created_ms int,
---              revision int, now int, part, place int, last,
+-- Reply      { message { message, seq int, sender?, at_ms int }, read int, unread int, left int,
+--              created_ms int, revision int, now int, part, place int, last,
 --              people [{ member, at int, exact flag, left_at int, trail [int] }] }
 --            now: room clock; part, place, last: where the next page begins, part "" at the end
 --            at, left_at: on the room's clock, left_at -1 for a member; trail: where they stood at
@@ -65,6 +65,6 @@ if page.part == "y" and page.limit > 0 then
     add_leavers(page)
 end
 return {
-    seq, sender, at_ms, read, unread, left, created_ms_of(room), revision, room_clock(room),
-    page.part, page.place, page.last, page.people,
+    { message, seq, sender, at_ms }, read, unread, left, created_ms_of(room), revision, room_clock(room), page.part,
+    page.place, page.last, page.people,
 }

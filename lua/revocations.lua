@@ -4,8 +4,8 @@
 -- Key        revocations
 -- Args       since digits
 --
--- Reply      { now_s int, newest int, revoked [bytes] }   newest: position, 0 for none
---            revoked: packed (user, token id, Unix s of its end)
+-- Reply      { now_s int, newest int, entries [bytes] }   newest: position, 0 for none
+--            entries: packed (user, token id, Unix s of its end)
 -- Cost       commands <= 3, turns <= 0
 --@include lib/clock
 

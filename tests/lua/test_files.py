@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from readstate.domain.messages import MessageRef
 from readstate.store import lua, scripts
 from readstate.store.keys import Keys, OfRoom, OfShard, OfUser
-from readstate.store.lua_replies import CountReply, MessageReply
+from readstate.store.lua_replies import CountReply
 from readstate.store.script_calls import script
 from readstate.store.script_headers import HeaderError, read_header
 
@@ -82,7 +83,7 @@ def test_a_call_whose_names_differ_from_the_header_is_refused(declaration: Calla
 def test_a_call_whose_types_differ_from_the_header_is_refused() -> None:
     """Of an argument, and of the reply."""
 
-    def wrong_argument(*, message: str, after: str) -> MessageReply:
+    def wrong_argument(*, message: str, after: str) -> MessageRef:
         raise NotImplementedError
 
     def wrong_reply(*, message: str, after: int) -> CountReply:

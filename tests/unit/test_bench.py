@@ -27,10 +27,10 @@ from loadtest.bench.population import CallFile, Population, PopulationSize, all_
 from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
+from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store import lua
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import ReadReply
 from readstate.store.redis_store import redis_store
 from tests.support.servers import Server
 
@@ -367,7 +367,7 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
             for room, message in (("r", "m2"), ("none", "m1"))
         ]
         many = await executor.call_each(calls)
-        assert isinstance(many[0], ReadReply)
+        assert isinstance(many[0], MarkedRead)
         assert (many[0].message, many[0].seq, many[0].moved) == ("m2", 2, True)
         assert isinstance(many[1], RoomUnknown)
         with pytest.raises(NotMember):

@@ -59,7 +59,7 @@ class IssuedToken(Struct, frozen=True):
     bound: bool = False  # a custom one
 
 
-class Revocation(Struct, frozen=True):
+class Revocation(Struct, frozen=True, array_like=True):
     """A token that is void before `expires_s`; until then it has to be remembered."""
 
     user: str

@@ -32,7 +32,7 @@ class MemberState(Struct, frozen=True):
     cursor: int  # seq from which unread is counted
     unread: int
     last_read: str | None  # None until a first real read (joining is not reading), or no longer remembered
-    # The rest only in Room.me; lists of members leave it out.
+    # The rest only for the asking user; lists of members leave it out.
     moved_ms: int = 0  # when the cursor last moved, joining included
     has_read: bool = False  # whether there ever was a real read
     marked_ms: int | None = None  # time of the message from which the member has marked the room as unread
@@ -69,7 +69,7 @@ class RoomSummary(Struct, frozen=True):
     last: MessageRef | None  # the newest message that is still there
     tags: tuple[str, ...]  # sorted, distinct; empty unless asked for
     profile: Mapping[str, bytes]  # of the fields asked for those that there are, as JSON text
-    me: MemberState  # without the position: `cursor` is 0; `last_read` is None unless asked for
+    me: MemberState  # `last_read` is None unless asked for
 
     @property
     def last_ms(self) -> int:

@@ -14,23 +14,11 @@ from readstate.domain.audit import Drift
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import CopyReply
+from readstate.store.lua_replies import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
 from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
-
-
-class _Member(Struct, frozen=True):
-    """One member as their room has them."""
-
-    revision: int
-    tags: tuple[str, ...]
-    cursor: int
-    unread: int
-    state: int
-    pending: bool
-    ordered: bool
 
 
 _NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, tags=())
@@ -93,13 +81,17 @@ class RedisAudit:
     ) -> list[Drift]:
         """One user's copy of a room; without `also_as_member` only if they are no member of it."""
         before = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
-        member = await self._ask(app, room, user)
+        snapshot, member = await self._ask(app, room, user)
         after = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
         if member.state != State.GONE and not also_as_member:
             return []
-        if member.pending or before != after or (before.revision > member.revision > 0 and member.state != State.GONE):
+        if (
+            member.pending
+            or before != after
+            or (before.revision > snapshot.revision > 0 and member.state != State.GONE)
+        ):
             return []
-        compared = _compared(before, member)
+        compared = _compared(before, member, snapshot.tags)
         self.compared.values += len(compared)
         wrong = [(what, stored, expected) for what, stored, expected in compared if stored != expected]
         if wrong and repair:
@@ -123,18 +115,10 @@ class RedisAudit:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
         return {copy.room: copy for copy in copies}
 
-    async def _ask(self, app: str, room: str, user: str) -> _Member:
+    async def _ask(self, app: str, room: str, user: str) -> tuple[Snapshot, UserState]:
         snapshot = await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
         (member,) = snapshot.states
-        return _Member(
-            revision=snapshot.revision,
-            tags=snapshot.tags,
-            cursor=member.cursor,
-            unread=member.unread,
-            state=member.state,
-            pending=member.pending,
-            ordered=member.ordered,
-        )
+        return snapshot, member
 
     async def _members(self, app: str, room: str) -> AsyncIterator[str]:
         key = Keys.room(app, room)
@@ -149,7 +133,7 @@ class RedisAudit:
                 return
 
 
-def _compared(copy: CopyReply, member: _Member) -> list[tuple[str, str, str]]:
+def _compared(copy: CopyReply, member: UserState, tags: Sequence[str]) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
     order = ("order", str(member.cursor) if member.ordered else "", str(member.cursor))
     if member.state == State.GONE and copy.state == State.DERIVED:
@@ -163,5 +147,5 @@ def _compared(copy: CopyReply, member: _Member) -> list[tuple[str, str, str]]:
     if member.state != State.DERIVED:
         values.append(("unread", str(copy.unread), str(member.unread)))
     if member.state == State.ACTIVE:
-        values.append(("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(member.tags)))
+        values.append(("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(tags)))
     return states + values

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from readstate.batches import in_batches
-from readstate.domain.events import Batch, Dead, DeadLetter, Delivered, Due, Outcome, ReadEvent
+from readstate.domain.events import Batch, Dead, DeadLetter, Delivered, Outcome, ReadEvent
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
@@ -33,7 +33,6 @@ _DEAD_LETTERS_AT_ONCE = 200
 _HEARD_S = 1.5  # after so long every deliverer has called `share` again (deliverer.SHARE_S)
 
 
-_decode_due = msgspec.msgpack.Decoder(Due).decode
 _decode_dead_letter = msgspec.msgpack.Decoder(DeadLetter).decode
 
 
@@ -57,17 +56,7 @@ class RedisEvents:
             holder=self._holder, lease_ms=self._lease_ms, entries=ENTRIES_AT_ONCE, limit=limit, hold_ms=self._lease_ms
         )
         # A repeated call hands out other events. Those of the lost reply are due again later.
-        reply = await self._executor.call(call, Keys.events(shard))
-        if not reply.held:
-            return Batch(held=False)
-        return Batch(
-            held=True,
-            now_ms=reply.now_ms,
-            waiting=reply.waiting,
-            more=reply.more,
-            broken=reply.broken,
-            due=tuple(map(_decode_due, reply.due)),
-        )
+        return await self._executor.call(call, Keys.events(shard))
 
     async def record_outcomes(self, shard: int, outcomes: Sequence[Outcome]) -> None:
         await self._executor.call(lua.record_outcomes(outcomes=map(_row, outcomes)), Keys.events(shard))

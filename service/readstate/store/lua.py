@@ -10,32 +10,29 @@ each declaration is compared when this module is imported.
 from collections.abc import Iterable, Sequence
 
 from readstate.domain.client_rules import Made
-from readstate.domain.messages import Posted
+from readstate.domain.events import Batch
+from readstate.domain.identity import Revocations
+from readstate.domain.messages import MessageRef, Posted
+from readstate.domain.reading import MarkedRead
+from readstate.domain.receipts import ReceiptCount
+from readstate.domain.rooms import MemberState, Room, RoomSummary
 from readstate.store.lua_replies import (
     Applied,
     BadgeReply,
     BadgesByTagsReply,
-    Claimed,
     Compared,
     CopyReply,
-    Counted,
     CountReply,
     DeletedMessages,
     DeletedRoom,
     Deliverers,
     DerivedUnread,
     Hits,
-    MemberReply,
-    MessageReply,
     OutcomeRow,
-    ReadReply,
     ReceiptsReply,
-    Revocations,
-    RoomReply,
     RoomsReply,
     Snapshot,
     SubscriptionsReply,
-    Summary,
     UserLoad,
 )
 from readstate.store.script_calls import script
@@ -80,11 +77,13 @@ def delete_room(*, app: str, made: Made) -> DeletedRoom: ...
 @script
 def sweep_room(*, app: str, limit: int) -> int: ...
 @script
-def room(*, user: str) -> RoomReply: ...
+def room(*, app: str, user: str) -> Room: ...
 @script
-def room_summary(*, user: str, with_tags: bool, with_last_read: bool, fields: Sequence[str]) -> Summary | None: ...
+def room_summary(
+    *, app: str, user: str, with_tags: bool, with_last_read: bool, fields: Sequence[str]
+) -> RoomSummary | None: ...
 @script
-def members(*, limit: int) -> list[MemberReply]: ...
+def members(*, limit: int) -> list[MemberState]: ...
 @script
 def rooms() -> RoomsReply: ...
 @script
@@ -123,7 +122,7 @@ def recall_message(*, app: str, message: str, body: str) -> int: ...
 @script
 def delete_messages(*, app: str, before: str, before_ms: int) -> DeletedMessages: ...
 @script
-def message(*, message: str, after: int) -> MessageReply: ...
+def message(*, message: str, after: int) -> MessageRef: ...
 @script
 def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> CountReply: ...
 
@@ -134,11 +133,11 @@ def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> Coun
 @script
 def mark_read(
     *, app: str, user: str, message: str, journal_moves: int, journal_ms: int, shard: int | str
-) -> ReadReply: ...
+) -> MarkedRead: ...
 @script
 def mark_read_until(
     *, app: str, user: str, until_ms: int, journal_moves: int, journal_ms: int, shard: int | str
-) -> ReadReply: ...
+) -> MarkedRead: ...
 @script
 def mark_unread(*, app: str, user: str, message: str) -> int: ...
 @script
@@ -150,7 +149,7 @@ def receipts(
     *, message: str, which: str, limit: int, part: str, place: int, last: str, since: int, after: int
 ) -> ReceiptsReply: ...
 @script
-def receipt_counts(*, after: int, messages: Sequence[str]) -> list[Counted | None]: ...
+def receipt_counts(*, after: int, messages: Sequence[str]) -> list[ReceiptCount | None]: ...
 
 
 # Badges
@@ -204,7 +203,7 @@ def snapshot(*, users: Sequence[str]) -> Snapshot: ...
 @script
 def join_deliverers(*, holder: str, lease_ms: int) -> Deliverers: ...
 @script
-def claim_shard(*, holder: str, lease_ms: int, entries: int, limit: int, hold_ms: int) -> Claimed: ...
+def claim_shard(*, holder: str, lease_ms: int, entries: int, limit: int, hold_ms: int) -> Batch: ...
 @script
 def record_outcomes(*, outcomes: Iterable[OutcomeRow]) -> int: ...
 @script

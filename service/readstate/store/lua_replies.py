@@ -1,4 +1,4 @@
-"""What scripts answer: values of store/lua.py. What the fields mean is in the header of
+"""What scripts answer, where it is no type of the domain. What the fields mean is in the header of
 the script.
 """
 
@@ -12,49 +12,6 @@ from readstate.domain.messages import MessageRef
 class DeletedRoom(Struct, frozen=True):
     deleted: bool
     left: int
-
-
-class Me(Struct, frozen=True):
-    cursor: int
-    unread: int
-    last_read: str | None
-    moved_ms: int
-    has_read: bool
-    marked_ms: int
-    joined: int
-
-
-class RoomReply(Struct, frozen=True):
-    active: bool
-    tags: tuple[str, ...]
-    created_ms: int
-    seq: int
-    member_count: int
-    profile: dict[str, bytes]
-    last: MessageRef | None
-    me: Me | None
-    invited: bool
-    by_client: bool
-
-
-class Summary(Struct, frozen=True):
-    active: bool
-    created_ms: int
-    last: MessageRef | None
-    unread: int
-    moved_ms: int
-    has_read: bool
-    marked_ms: int
-    tags: tuple[str, ...]
-    profile: list[bytes | None]
-    last_read: str | None
-
-
-class MemberReply(Struct, frozen=True):
-    member: str
-    cursor: int
-    unread: int
-    last_read: str | None
 
 
 class RoomsReply(Struct, frozen=True):
@@ -74,23 +31,9 @@ class DeletedMessages(Struct, frozen=True):
     first: str | None
 
 
-class MessageReply(Struct, frozen=True):
-    seq: int
-    sender: str | None
-    at_ms: int
-
-
 class CountReply(Struct, frozen=True):
     count: int
     below: int
-
-
-class ReadReply(Struct, frozen=True):
-    message: str
-    seq: int
-    moved: bool
-    unread: int
-    badge: int | None
 
 
 class Person(Struct, frozen=True):
@@ -102,9 +45,7 @@ class Person(Struct, frozen=True):
 
 
 class ReceiptsReply(Struct, frozen=True):
-    seq: int
-    sender: str | None
-    at_ms: int
+    message: MessageRef
     read: int
     unread: int
     left: int
@@ -115,12 +56,6 @@ class ReceiptsReply(Struct, frozen=True):
     place: int
     last: str
     people: list[Person]
-
-
-class Counted(Struct, frozen=True):
-    read: int
-    unread: int
-    left: int
 
 
 class BadgeReply(Struct, frozen=True):
@@ -193,15 +128,6 @@ class Deliverers(Struct, frozen=True):
     refusing_target: str
 
 
-class Claimed(Struct, frozen=True):
-    held: bool
-    now_ms: int
-    waiting: int
-    more: bool
-    broken: int
-    due: list[bytes]
-
-
 class OutcomeRow(NamedTuple):
     membership: str
     revision: int
@@ -209,12 +135,6 @@ class OutcomeRow(NamedTuple):
     verdict: str
     sent: int
     detail: str
-
-
-class Revocations(Struct, frozen=True):
-    now_s: int
-    newest: int
-    revoked: list[bytes]
 
 
 class Hits(Struct, frozen=True):

@@ -105,8 +105,7 @@ class RedisMessages(Operations):
                 return Deleted(deleted, reply.first)
 
     async def message(self, *, app: str, room: str, message: str, after: int = 0) -> MessageRef:
-        reply = await self._executor.call(lua.message(message=message, after=after), Keys.room(app, room))
-        return MessageRef(message, reply.seq, reply.sender, reply.at_ms)
+        return await self._executor.call(lua.message(message=message, after=after), Keys.room(app, room))
 
     async def count_messages(self, *, app: str, room: str, since_ms: int = 0, after: int = 0) -> int:
         count = below = 0

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from readstate.domain.limits import check_many
 from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, ReadStateError
@@ -9,7 +11,6 @@ from readstate.store import lua
 from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import ReadReply
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.states import Journal
@@ -47,7 +48,7 @@ class RedisReading(Operations):
             shard=self._event_shard(app, room) if notify_backend else "",
         )
         reply = await self._change(call, app, room)
-        return await self._with_badge(app, user, reply, derived) if with_badge else _marked(reply)
+        return await self._with_badge(app, user, reply, derived) if with_badge else replace(reply, badge=None)
 
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
@@ -68,7 +69,7 @@ class RedisReading(Operations):
             for room, message in items
         ]
         replies = await self._outbox.change_each(app, changes)
-        outcomes = [reply if isinstance(reply, ReadStateError) else _marked(reply) for reply in replies]
+        outcomes = [reply if isinstance(reply, ReadStateError) else replace(reply, badge=None) for reply in replies]
         return outcomes, await self._badges.badge(app=app, user=user, derived=derived)
 
     async def mark_read_until(
@@ -92,7 +93,7 @@ class RedisReading(Operations):
         reply = await self._change(call, app, room)
         if not reply.message:
             return None
-        return await self._with_badge(app, user, reply) if with_badge else _marked(reply)
+        return await self._with_badge(app, user, reply) if with_badge else replace(reply, badge=None)
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str | None = None) -> None:
         await self._change(lua.mark_unread(app=app, user=user, message=message or ""), app, room)
@@ -110,14 +111,9 @@ class RedisReading(Operations):
         return Keys.event_shard(Keys.room(app, room)) if self._events else ""
 
     async def _with_badge(
-        self, app: str, user: str, reply: ReadReply, derived: Callable[[int], None] = lambda _: None
+        self, app: str, user: str, reply: MarkedRead, derived: Callable[[int], None] = lambda _: None
     ) -> MarkedRead:
         """The answer with the badge, which a script lacks beside derived rooms and when split."""
-        badge = reply.badge
-        if badge is None:
-            badge = await self._badges.badge(app=app, user=user, derived=derived)
-        return MarkedRead(reply.message, reply.seq, reply.moved, reply.unread, badge)
-
-
-def _marked(reply: ReadReply) -> MarkedRead:
-    return MarkedRead(reply.message, reply.seq, reply.moved, reply.unread, None)
+        if reply.badge is not None:
+            return reply
+        return replace(reply, badge=await self._badges.badge(app=app, user=user, derived=derived))

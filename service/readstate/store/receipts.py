@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from readstate.batches import in_batches
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE, check_many
-from readstate.domain.messages import MessageRef
 from readstate.domain.receipts import Filter, Receipt, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid
 from readstate.store import lua
@@ -90,11 +89,7 @@ class RedisReceipts:
         key = Keys.room(app, room)
         batches = in_batches(messages, RECEIPTS_COUNTED_AT_ONCE) if messages else [()]
         calls = [(key, lua.receipt_counts(after=after, messages=batch)) for batch in batches]
-        counts = itertools.chain.from_iterable(all_or_raise(await self._executor.call_each(calls)))
-        return [
-            ReceiptCount(message, count.read, count.unread, count.left) if count else None
-            for message, count in zip(messages, counts, strict=True)
-        ]
+        return list(itertools.chain.from_iterable(all_or_raise(await self._executor.call_each(calls))))
 
 
 async def _page(
@@ -120,14 +115,14 @@ async def _page(
     )
     reply = await executor.call(call, room_key)
     next_token = PageToken(reply.part, reply.place, reply.last, reply.revision, token.positions)
-    first = reply.seq if which is Filter.READ else 0
+    first = reply.message.seq if which is Filter.READ else 0
     shown = [one for one in reply.people if not _was_shown(one, token.positions, first)]
     readers = [Receipt(one.member, reply.created_ms + one.at, one.exact, one.left_at >= 0) for one in shown]
     if reply.part and token.part != "y":
         next_token = replace(next_token, positions=_positions_after(token, reply.now, next_token))
         await asyncio.sleep(SURELY_LATER_S)
     return ReceiptsPage(
-        message=MessageRef(message, reply.seq, reply.sender, reply.at_ms),
+        message=reply.message,
         read=reply.read,
         unread=reply.unread,
         left=reply.left,

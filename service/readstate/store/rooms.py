@@ -11,7 +11,6 @@ from readstate.errors import Fault, RoomUnknown
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import MemberReply, RoomReply, Summary
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.states import Journal
@@ -111,11 +110,10 @@ class RedisRooms(Operations):
         return reply.deleted
 
     async def room(self, *, app: str, room: str, user: str | None = None) -> Room:
-        return _room(room, user, await self._executor.call(lua.room(user=user or ""), Keys.room(app, room)))
+        return await self._executor.call(lua.room(app=app, user=user or ""), Keys.room(app, room))
 
     async def room_each(self, *, app: str, rooms: Sequence[str], user: str) -> list[Room | None]:
-        replies = await self._ask_each(lua.room(user=user), app, rooms)
-        return [_room(room, user, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)]
+        return await self._ask_each(lua.room(app=app, user=user), app, rooms)
 
     async def room_summary_each(
         self,
@@ -127,17 +125,15 @@ class RedisRooms(Operations):
         fields: Sequence[str] = (),
         last_read: bool = False,
     ) -> list[RoomSummary | None]:
-        call = lua.room_summary(user=user, with_tags=tags or last_read, with_last_read=last_read, fields=fields)
-        replies = await self._ask_each(call, app, rooms)
-        return [
-            _summary(room, user, fields, reply) if reply else None for room, reply in zip(rooms, replies, strict=True)
-        ]
+        with_tags = tags or last_read
+        call = lua.room_summary(app=app, user=user, with_tags=with_tags, with_last_read=last_read, fields=fields)
+        return await self._ask_each(call, app, rooms)
 
     async def members(self, *, app: str, room: str, limit: int = MAX_MEMBERS_SHOWN) -> list[MemberState]:
-        return _members(await self._executor.call(lua.members(limit=limit), Keys.room(app, room)))
+        return await self._executor.call(lua.members(limit=limit), Keys.room(app, room))
 
     async def members_each(self, *, app: str, rooms: Sequence[str], limit: int) -> list[list[MemberState]]:
-        return [_members(reply or ()) for reply in await self._ask_each(lua.members(limit=limit), app, rooms)]
+        return [found or [] for found in await self._ask_each(lua.members(limit=limit), app, rooms)]
 
     async def rooms_of(self, *, app: str, user: str) -> list[str]:
         reply = await self._executor.call(lua.rooms(), Keys.user(app, user))
@@ -177,43 +173,5 @@ class RedisRooms(Operations):
 
     async def among(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
         """Those of the rooms that the user is a member of."""
-        found = await self.room_summary_each(app=app, rooms=rooms, user=user, tags=False, fields=())
+        found = await self.room_summary_each(app=app, rooms=rooms, user=user)
         return [room.room for room in found if room is not None]
-
-
-def _room(room: str, user: str | None, reply: RoomReply) -> Room:
-    me = reply.me
-    return Room(
-        room=room,
-        status=Status(reply.active),
-        tags=reply.tags,
-        profile=reply.profile,
-        created_ms=reply.created_ms,
-        seq=reply.seq,
-        member_count=reply.member_count,
-        last=reply.last,
-        me=MemberState(
-            user or "", me.cursor, me.unread, me.last_read, me.moved_ms, me.has_read, me.marked_ms or None, me.joined
-        )
-        if me
-        else None,
-        invited=reply.invited,
-        by_client=reply.by_client,
-    )
-
-
-def _summary(room: str, user: str, fields: Sequence[str], reply: Summary) -> RoomSummary:
-    marked_ms = reply.marked_ms or None
-    return RoomSummary(
-        room=room,
-        status=Status(reply.active),
-        created_ms=reply.created_ms,
-        last=reply.last,
-        tags=reply.tags,
-        profile={name: value for name, value in zip(fields, reply.profile, strict=True) if value is not None},
-        me=MemberState(user, 0, reply.unread, reply.last_read, reply.moved_ms, reply.has_read, marked_ms),
-    )
-
-
-def _members(replies: Sequence[MemberReply]) -> list[MemberState]:
-    return [MemberState(one.member, one.cursor, one.unread, one.last_read) for one in replies]

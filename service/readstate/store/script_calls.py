@@ -15,6 +15,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 from msgspec import Struct
 
 from readstate.store.script_headers import Argument, Header, HeaderError, Shape, read_header
@@ -136,6 +137,8 @@ def _read(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
     as_it_is = {("text", bytes), ("bytes", bytes), ("int", int)}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"{_known(hint, scope)}({value})"
+    if shape.kind == "bytes" and isinstance(hint, type) and issubclass(hint, Struct):
+        return f"{_known(msgspec.msgpack.Decoder(hint).decode, scope)}({value})"
     if (shape.kind, hint) in as_it_is:
         return value
     if (shape.kind, hint) not in scalar:
@@ -155,28 +158,30 @@ def _read_record(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> 
 
 def _read_list(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
     origin = get_origin(hint)
+    is_dict = origin in (dict, Mapping)
     if len(shape.fields) == 1:
         items = f"[{_read(shape.fields[0][1], _item_of(hint), 'item', scope)} for item in {value}]"
         return items if origin is list else f"tuple({items})"
-    row = _item_of(hint) if origin is not dict else tuple
-    hints = get_args(hint) if origin is dict else _field_types(row, shape)
+    row = _item_of(hint)
+    hints = get_args(hint) if is_dict else _field_types(row, shape)
     names = [f"item{n}" for n in range(len(shape.fields))]
     parts = [_read(field, one, name, scope) for (_, field), one, name in zip(shape.fields, hints, names, strict=True)]
     loop = f"for {', '.join(names)} in zip(*[iter({value})] * {len(names)})"
-    if origin is dict:
+    if is_dict:
         return f"{{{parts[0]}: {parts[1]} {loop}}}"
     made = f"({', '.join(parts)})" if get_origin(row) is tuple else f"{_known(row, scope)}({', '.join(parts)})"
     return f"[{made} {loop}]" if origin is list else f"tuple([{made} {loop}])"
 
 
 def _field_types(hint: Any, shape: Shape) -> Sequence[Any]:
-    """The types of a struct's or tuple's fields, which must be those of `shape`."""
+    """The types of the fields of `shape` in a struct or tuple. Others must have defaults."""
     if get_origin(hint) is tuple:
         return get_args(hint)
     hints, names = get_type_hints(hint), [name for name, _ in shape.fields]
-    if list(hints) != names:
+    required = len(hints) - len(getattr(hint, "__struct_defaults__", ()))
+    if list(hints)[: len(names)] != names or len(names) < required:
         raise ValueError(f"{hint.__name__} has the fields {', '.join(hints)} instead of {', '.join(names)}")
-    return list(hints.values())
+    return list(hints.values())[: len(names)]
 
 
 def _known(thing: Any, scope: dict[str, Any]) -> str:

@@ -44,18 +44,9 @@ class _Bound(Struct, frozen=True, array_like=True):
     generation: int | None = None
 
 
-class _Revoked(Struct, frozen=True, array_like=True):
-    """A member of the revocations."""
-
-    user: str
-    token_id: str
-    expires_s: int
-
-
 _pack = msgspec.msgpack.Encoder().encode
 _issued = msgspec.msgpack.Decoder(_Issued).decode
 _bound = msgspec.msgpack.Decoder(_Bound).decode
-_revoked = msgspec.msgpack.Decoder(_Revoked).decode
 
 
 class RedisTokens:
@@ -121,11 +112,7 @@ class RedisTokens:
         return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in live.items()]
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
-        reply = await self._executor.call(lua.revocations(since=since), Keys.revocations(app))
-        revoked = map(_revoked, reply.revoked)
-        return Revocations(
-            reply.now_s, reply.newest, [Revocation(one.user, one.token_id, one.expires_s) for one in revoked]
-        )
+        return await self._executor.call(lua.revocations(since=since), Keys.revocations(app))
 
     async def _now_s(self, key: str) -> int:
         """The clock of the store, at `key`.
@@ -183,7 +170,7 @@ class RedisTokens:
             known: min(one.expires_s, now_s + SOCKET_LIFE_S) if one.digest else one.expires_s
             for known, one in tokens.items()
         }
-        revoked = [_pack(_Revoked(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
+        revoked = [_pack(Revocation(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
         await self._executor.call(lua.revoke(margin_s=MARGIN_S, revoked=revoked), key)
         for token_id in tokens:
             notice = encode_notice(TokensRevoked(user, token_id, now_s))
