@@ -2,8 +2,8 @@
 -- add_members: let users into a room; each starts at the head.
 --
 -- Key        room
--- Args       app, limit int, journal_moves digits, journal_ms digits, made, ...members
---            limit: fan-out limit in members; journal_moves, journal_ms: what is kept of journals
+-- Args       app, limit int, journal, made, ...members
+--            limit: fan-out limit in members; journal: "moves ms" that a journal keeps
 --            made: "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      [member]   those who were not members before
@@ -20,6 +20,6 @@ local room = existing_room(key, made)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local joined = add_members(room, members, limit, journal_moves, journal_ms)
+local joined = add_members(room, members, limit, journal)
 announce_joined(room, joined)
 return finish(room, joined)

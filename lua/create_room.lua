@@ -3,10 +3,10 @@
 -- makes it takes over.
 --
 -- Key        room
--- Args       app, tags tagset, limit int, journal_moves digits, journal_ms digits, by_client flag,
+-- Args       app, tags tagset, limit int, journal, by_client flag,
 --            ...profile (name, value), ...joining, ...others
 --            limit: fan-out limit in members
---            journal_moves, journal_ms: what is kept of journals
+--            journal: "moves ms" that a journal keeps
 --            by_client: a room that exists stays as it is, and no member is added
 --            joining: who join in this script; others: who are named too, and join later
 --
@@ -49,9 +49,9 @@ elseif by_client then
     return finish(room, 0)
 elseif room.by_client then
     set_profile()
-    local again = take_over(room, tags, joining, others, limit, journal_moves, journal_ms)
+    local again = take_over(room, tags, joining, others, limit, journal)
     return finish(room, again and 2 or 0)
 end
-local joined = add_members(room, joining, limit, journal_moves, journal_ms)
+local joined = add_members(room, joining, limit, journal)
 announce_joined(room, joined)
 return finish(room, created and 1 or 0)

@@ -2,8 +2,8 @@
 -- mark_read: move one member's cursor forward to a message.
 --
 -- Key        room
--- Args       app, user, message, journal_moves digits, journal_ms digits, shard
---            journal_moves, journal_ms: what is kept of journals
+-- Args       app, user, message, journal, shard
+--            journal: "moves ms" that a journal keeps
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
@@ -25,4 +25,4 @@ local seq, ordinal = place_of(room, message)
 if not (seq and record) then
     return redis.error_reply(record and MESSAGE_UNKNOWN or NOT_MEMBER)
 end
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal_moves, journal_ms, shard))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard))

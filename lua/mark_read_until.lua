@@ -2,9 +2,9 @@
 -- mark_read_until: move one member's cursor forward to the newest message of a time or earlier.
 --
 -- Key        room
--- Args       app, user, until_ms int, journal_moves digits, journal_ms digits, shard
+-- Args       app, user, until_ms int, journal, shard
 --            until_ms: 0: now, and so the newest message of all
---            journal_moves, journal_ms: what is kept of journals
+--            journal: "moves ms" that a journal keeps
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
@@ -39,4 +39,4 @@ if not message then
     return finish(room, { "", 0, 0, unread_after(room, ordinal), pushed_badge() })
 end
 local _, ordinal = place_of(room, message)
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal_moves, journal_ms, shard))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard))

@@ -4,13 +4,13 @@
 --
 -- Key        room
 -- Args       app, sender, message, countable int, must_be_member flag, body, limit int,
---            history int, journal_moves digits, journal_ms digits, sent_ms int, made, by_time flag,
+--            history int, journal, sent_ms int, made, by_time flag,
 --            sender_reads flag, as_last flag, notify flag
 --            sender: "" for none; message: the backend's id, or "" to make one
 --            countable: 1 or 0; must_be_member: refuse a sender who is not a member
 --            body: JSON object, published as given, not kept
 --            limit: fan-out limit in members; history: messages remembered
---            journal_moves, journal_ms: what is kept of journals
+--            journal: "moves ms" that a journal keeps
 --            sent_ms: when it was sent by the sender's clock, 0: now
 --            made: "1": only into a room that a client made, "0": another, "": any
 --            by_time: in a room of two it does not count when it was sent before the other one had
@@ -89,7 +89,7 @@ if not reads then
     save_head(room)
 else
     local late = sent_ms > 0 and sent_ms < posted_ms - LATE_MS
-    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, journal_moves, journal_ms, late)
+    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, journal, late)
     if marked == 1 then
         clear_mark(room, sender)
     end

@@ -3,8 +3,8 @@
 -- advance the room again.
 --
 -- Key        room
--- Args       app, user, cursor int, journal_moves digits, journal_ms digits
---            cursor: seq; journal_moves, journal_ms: what is kept of journals
+-- Args       app, user, cursor int, journal
+--            cursor: seq; journal: "moves ms" that a journal keeps
 --
 -- Reply      moved flag   false also when the room was deleted meanwhile
 -- Cost       commands <= 14, turns <= 8 + tags
@@ -29,7 +29,7 @@ if message then
     member.ordinal = math.max(member.ordinal, ordinal)
 end
 raise_revision(room)
-move_cursor(room, member, wanted, journal_moves, journal_ms)
+move_cursor(room, member, wanted, journal)
 member.read = math.max(member.read, wanted)
 save_member(room, member)
 push_to_member(room, user, wanted, member.ordinal)

@@ -23,14 +23,15 @@ local function newest_chunk(moves)
     return math.floor(moves / CHUNK) - 1
 end
 
--- Put the newest moves away as a chunk, and forget chunks beyond `journal_moves` and `journal_ms`.
-local function put_away(room, member, cursor, at, moves, tail, journal_moves, journal_ms)
+-- Put the newest moves away as a chunk, and forget chunks beyond `journal`: moves and ms in a text.
+local function put_away(room, member, cursor, at, moves, tail, journal)
     local number, oldest = newest_chunk(moves), 0
     local before = load_chunk(room, member, number - 1)
     if before then
         local _
         _, _, _, oldest = cmsgpack.unpack_limit(before, 3)
     end
+    local journal_moves, journal_ms = string.match(journal, "(%d+) (%d+)")
     -- Two at most, so that shorter settings take effect step by step.
     for _ = 1, 2 do
         local chunk = oldest < number and load_chunk(room, member, oldest)
@@ -44,29 +45,26 @@ local function put_away(room, member, cursor, at, moves, tail, journal_moves, jo
         redis.call("HDEL", room.key .. JOURNALS, chunk_field(member, oldest))
         oldest = oldest + 1
     end
-    redis.call(
-        "HSET", room.key .. JOURNALS, chunk_field(member, number), cmsgpack.pack(cursor, at, oldest) .. tail
-    )
+    redis.call("HSET", room.key .. JOURNALS, chunk_field(member, number), cmsgpack.pack(cursor, at, oldest) .. tail)
 end
 
 -- Note that a member's cursor moved `from` -> `to` now, or at the latest now when it is noted
 -- `late`. Returns at, moves and tail for the record.
-local function note_move(room, member, from, to, at, moves, tail, journal_moves, journal_ms, late)
+local function note_move(room, member, from, to, at, moves, tail, journal, late)
     local now = room_clock(room)
     tail = tail .. cmsgpack.pack(to - from, late and at - now - 1 or now - at)
     moves = moves + 1
     if moves % CHUNK == 0 then
-        put_away(room, member, to, now, moves, tail, journal_moves, journal_ms)
+        put_away(room, member, to, now, moves, tail, journal)
         tail = ""
     end
     return now, moves, tail
 end
 
 -- Move the cursor of a member's record, and note that.
-local function move_cursor(room, member, to, journal_moves, journal_ms)
-    member.at, member.moves, member.tail = note_move(
-        room, member.name, member.cursor, to, member.at, member.moves, member.tail, journal_moves, journal_ms
-    )
+local function move_cursor(room, member, to, journal)
+    member.at, member.moves, member.tail =
+        note_move(room, member.name, member.cursor, to, member.at, member.moves, member.tail, journal)
     member.cursor = to
 end
 

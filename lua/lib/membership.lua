@@ -8,11 +8,11 @@
 
 -- Begin a stay at the head, with nothing unread, for each of `members`. Returns those who were not
 -- members before.
-local function begin_stays(room, members, journal_moves, journal_ms)
+local function begin_stays(room, members, journal)
     local joined = {}
     local returning = redis.call("EXISTS", room.key .. LEAVERS) == 1
     for _, member in ipairs(members) do
-        if begin_stay(room, member, returning, journal_moves, journal_ms) then
+        if begin_stay(room, member, returning, journal) then
             joined[#joined + 1] = member
         end
     end
@@ -22,10 +22,10 @@ local function begin_stays(room, members, journal_moves, journal_ms)
 end
 
 -- Add members. Returns those who were not members before.
-local function add_members(room, members, limit, journal_moves, journal_ms)
+local function add_members(room, members, limit, journal)
     local before = room.revision
     raise_revision(room)
-    local joined = begin_stays(room, members, journal_moves, journal_ms)
+    local joined = begin_stays(room, members, journal)
     if #joined == 0 then
         room.revision = before
         push_pending(room)

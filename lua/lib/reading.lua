@@ -11,7 +11,7 @@
 -- Move the member's cursor and count to the message at `seq` / `message_ordinal`, as far as that is
 -- forward, and announce it. `record`: the member's, as it is stored; `shard`: of the events, "" for
 -- none. Returns the reply of mark_read.
-local function read_up_to(room, user, record, message, seq, message_ordinal, journal_moves, journal_ms, shard)
+local function read_up_to(room, user, record, message, seq, message_ordinal, journal, shard)
     local cursor, ordinal, read, joined, at, moves, marked, tail = read_record(record)
     if seq <= read and message_ordinal <= ordinal and marked == 0 then
         -- A retry or an older device: the later position stands, and that is no error. Its message
@@ -24,7 +24,7 @@ local function read_up_to(room, user, record, message, seq, message_ordinal, jou
     local before = cursor
     local counts = seq > cursor or message_ordinal > ordinal
     if seq > cursor then
-        at, moves, tail = note_move(room, user, cursor, seq, at, moves, tail, journal_moves, journal_ms)
+        at, moves, tail = note_move(room, user, cursor, seq, at, moves, tail, journal)
         cursor = seq
     end
     if seq < read then

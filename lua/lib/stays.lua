@@ -46,7 +46,7 @@ end
 
 -- Begin a membership at the head; true unless they are a member already. `returning`: the room
 -- remembers members who have left.
-local function begin_stay(room, name, returning, journal_moves, journal_ms)
+local function begin_stay(room, name, returning, journal)
     local before = returning and redis.call("HGET", room.key .. LEAVERS, name)
     local record = pack_record(room.seq, room.ordinal, 0, room.seq, room_clock(room), 0, 0, "")
     if redis.call("HSETNX", room.key, name, record) == 0 then
@@ -61,7 +61,7 @@ local function begin_stay(room, name, returning, journal_moves, journal_ms)
     if before then
         -- The journal goes on, so that the earlier stays can still be read from it.
         local member = read_member(name, before)
-        move_cursor(room, member, room.seq, journal_moves, journal_ms)
+        move_cursor(room, member, room.seq, journal)
         member.ordinal, member.read, member.joined, member.marked = room.ordinal, 0, room.seq, 0
         save_member(room, member)
         redis.call("HDEL", room.key .. LEAVERS, name)

@@ -44,14 +44,14 @@ end
 -- messages, stay.
 -- True when it has to be called again: the mark of the client goes last, so that a repeat goes on
 -- after a crash.
-local function take_over(room, tags, joining, others, limit, journal_moves, journal_ms)
+local function take_over(room, tags, joining, others, limit, journal)
     raise_revision(room)
     local left = remove_unnamed(room, joining, others)
     room.by_client = #left == LEAVE_AT_ONCE
     redis.call("UNLINK", room.key .. INVITED)
     local changed = room.tags ~= tags or not room.active
     room.tags, room.active = tags, true
-    local joined = begin_stays(room, joining, journal_moves, journal_ms)
+    local joined = begin_stays(room, joining, journal)
     local crossed = cross_if_due(room, limit)
     save_head(room)
     push_present_state(room, left)

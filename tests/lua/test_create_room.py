@@ -146,8 +146,7 @@ async def first_script(store: RedisStore, executor: Executor, app: str, members:
         app=app,
         tags=("a", "b"),
         limit=store.rooms._limit,
-        journal_moves=store.rooms._journal.moves,
-        journal_ms=store.rooms._journal.ms,
+        journal=store.rooms._journal,
         by_client=False,
         profile=[("owner", b'"ann"')],
         joining=members[:MEMBERS_AT_ONCE],
@@ -203,9 +202,8 @@ async def test_members_beyond_the_first_lot_come_in_after_a_crash(
     await made_by_a_client(store, app, "ann", "eve")
     await posted(store, app)
     assert await first_script(store, executor, app, named) == 0
-    moves, ms = store.rooms._journal
     call = lua.add_members(
-        app=app, limit=fanout_limit, journal_moves=moves, journal_ms=ms, made=Made.ANYHOW, members=named[100:200]
+        app=app, limit=fanout_limit, journal=store.rooms._journal, made=Made.ANYHOW, members=named[100:200]
     )
     await executor.call(plain_call(call.script, *call.args), Keys.room(app, "r"))
     assert not await taken_over(store, app, *named)

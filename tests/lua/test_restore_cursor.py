@@ -12,7 +12,7 @@ from readstate.store.redis_store import RedisStore
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 
-JOURNAL = {"journal_moves": 1024, "journal_ms": 7_776_000_000}
+JOURNAL = {"journal": "1024 7776000000"}
 
 
 @pytest.fixture

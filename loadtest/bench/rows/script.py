@@ -22,6 +22,7 @@ from readstate.store import lua
 from readstate.store.keys import Keys
 from readstate.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
 from readstate.store.script_calls import Part
+from readstate.store.states import journal_kept
 
 EVERYBODY = 64  # users, and rooms that each is in
 CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
@@ -139,8 +140,7 @@ def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
         app=APP,
         user="user__rand_int__",
         message=message_id(number),
-        journal_moves=JOURNAL_MOVES,
-        journal_ms=JOURNAL_DAYS * 86_400_000,
+        journal=journal_kept(JOURNAL_MOVES, JOURNAL_DAYS),
         shard=shard,
     )
     return 1, Keys.room(APP, "room__rand_int__"), *call.args

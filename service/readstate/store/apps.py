@@ -159,7 +159,7 @@ class AppRegistry:
             )
         known = await self._stored(app)
         # So that the name is known as used, whichever version has added the app.
-        await self._set(Keys.generations, app, known.generation, how="HSETNX")
+        await self._set(Keys.generations, app, b"%d" % known.generation, how="HSETNX")
         await self._executor.command("HDEL", Keys.apps, app, key=Keys.apps)
         await self._forget_old_key(app)
 
@@ -189,10 +189,10 @@ class AppRegistry:
     async def _begin_generation(self, app: str) -> int:
         """Store and return a new generation, which no token of the app has."""
         generation = 1 + secrets.randbelow(_GENERATIONS - 1)
-        await self._set(Keys.generations, app, generation)
+        await self._set(Keys.generations, app, b"%d" % generation)
         return generation
 
-    async def _set(self, key: str, app: str, value: bytes | int, how: str = "HSET") -> None:
+    async def _set(self, key: str, app: str, value: bytes, how: str = "HSET") -> None:
         """Set a field, also when the store is full: an app that fills it must be locked out."""
         await self._executor.call(lua.set_hash_field(field=app, value=value, command=how), key)
 

@@ -51,17 +51,14 @@ def create_room(
     app: str,
     tags: Sequence[str],
     limit: int,
-    journal_moves: int,
-    journal_ms: int,
+    journal: str,
     by_client: bool,
     profile: Sequence[tuple[str, bytes]],
     joining: Sequence[str],
     others: Sequence[str],
 ) -> int: ...
 @script
-def add_members(
-    *, app: str, limit: int, journal_moves: int, journal_ms: int, made: Made, members: Sequence[str]
-) -> list[str]: ...
+def add_members(*, app: str, limit: int, journal: str, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
 def remove_members(*, app: str, limit: int, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
@@ -104,8 +101,7 @@ def post(
     body: str,
     limit: int,
     history: int,
-    journal_moves: int,
-    journal_ms: int,
+    journal: str,
     sent_ms: int,
     made: Made,
     by_time: bool,
@@ -131,13 +127,9 @@ def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> Coun
 
 
 @script
-def mark_read(
-    *, app: str, user: str, message: str, journal_moves: int, journal_ms: int, shard: int | str
-) -> MarkedRead: ...
+def mark_read(*, app: str, user: str, message: str, journal: str, shard: str) -> MarkedRead: ...
 @script
-def mark_read_until(
-    *, app: str, user: str, until_ms: int, journal_moves: int, journal_ms: int, shard: int | str
-) -> MarkedRead: ...
+def mark_read_until(*, app: str, user: str, until_ms: int, journal: str, shard: str) -> MarkedRead: ...
 @script
 def mark_unread(*, app: str, user: str, message: str) -> int: ...
 @script
@@ -177,7 +169,7 @@ def ack(*, revision: int, members: Names) -> int: ...
 @script
 def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
 @script
-def restore_cursor(*, app: str, user: str, cursor: int, journal_moves: int, journal_ms: int) -> bool: ...
+def restore_cursor(*, app: str, user: str, cursor: int, journal: str) -> bool: ...
 @script
 def user_load(*, room: str, tags: Sequence[str]) -> UserLoad: ...
 @script
@@ -220,7 +212,7 @@ def revoke(*, margin_s: int, revoked: Sequence[bytes]) -> int: ...
 @script
 def revocations(*, since: int) -> Revocations: ...
 @script
-def set_hash_field(*, field: str, value: bytes | int, command: str) -> bool: ...
+def set_hash_field(*, field: str, value: bytes, command: str) -> bool: ...
 @script
 def note_worker(*, life_ms: int, note: bytes) -> list[bytes]: ...
 @script

@@ -2,7 +2,7 @@
 the script.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -52,7 +52,7 @@ class ReceiptsReply(Struct, frozen=True):
     created_ms: int
     revision: int
     now: int
-    part: Literal["q", "c", "y", ""]
+    part: str
     place: int
     last: str
     people: list[Person]

@@ -14,7 +14,6 @@ from readstate.store.keys import Keys
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.rooms import RedisRooms
-from readstate.store.states import Journal
 
 MESSAGES_COUNTED_AT_ONCE = 500  # messages in one script
 MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without searching
@@ -31,7 +30,7 @@ class RedisMessages(Operations):
         *,
         fanout_limit: int,
         history: int,
-        journal: Journal,
+        journal: str,
     ) -> None:
         super().__init__(executor, outbox)
         self._rooms = rooms
@@ -65,8 +64,7 @@ class RedisMessages(Operations):
             body=body,
             limit=self._limit,
             history=self._history,
-            journal_moves=self._journal.moves,
-            journal_ms=self._journal.ms,
+            journal=self._journal,
             sent_ms=sent_ms or 0,
             made=made,
             by_time=by_time,

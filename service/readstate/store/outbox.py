@@ -8,7 +8,6 @@ from readstate.store.executor import Executor, Reply
 from readstate.store.plan_atomic import AtomicPlan
 from readstate.store.plan_split import SplitPlan
 from readstate.store.script_calls import Call
-from readstate.store.states import Journal
 
 
 class Outbox(Protocol):
@@ -43,6 +42,6 @@ class Outbox(Protocol):
     async def close(self) -> None: ...
 
 
-def outbox_for(executor: Executor, journal: Journal) -> Outbox:
+def outbox_for(executor: Executor, journal: str) -> Outbox:
     """The outbox of the plan that `executor` runs."""
     return SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)

@@ -19,13 +19,12 @@ from readstate.store.executor import Executor, Reply, gather_outcomes
 from readstate.store.keys import Keys, OfRoom
 from readstate.store.recovery import Recovery
 from readstate.store.script_calls import Call
-from readstate.store.states import Journal
 
 
 class SplitPlan:
     """Implements Outbox."""
 
-    def __init__(self, executor: Executor, journal: Journal) -> None:
+    def __init__(self, executor: Executor, journal: str) -> None:
         self._executor = executor
         self._journal = journal
         self.recovery = Recovery(executor, self.drain)
@@ -106,8 +105,7 @@ class SplitPlan:
         ack.add_done_callback(self._acks.discard)
         for member, one in zip(members, applied, strict=True):
             if one.ahead:
-                moves, ms = self._journal
-                call = lua.restore_cursor(app=app, user=member, cursor=one.ahead, journal_moves=moves, journal_ms=ms)
+                call = lua.restore_cursor(app=app, user=member, cursor=one.ahead, journal=self._journal)
                 await self.change(call, app, room)
 
     async def _ack(self, key: str, revision: int, members: Sequence[str]) -> None:

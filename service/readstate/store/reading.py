@@ -13,15 +13,12 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
-from readstate.store.states import Journal
 
 
 class RedisReading(Operations):
     """Implements domain.reading.Reading."""
 
-    def __init__(
-        self, executor: Executor, outbox: Outbox, badges: RedisBadges, *, journal: Journal, events: bool
-    ) -> None:
+    def __init__(self, executor: Executor, outbox: Outbox, badges: RedisBadges, *, journal: str, events: bool) -> None:
         super().__init__(executor, outbox)
         self._outbox = outbox
         self._badges = badges
@@ -43,8 +40,7 @@ class RedisReading(Operations):
             app=app,
             user=user,
             message=message,
-            journal_moves=self._journal.moves,
-            journal_ms=self._journal.ms,
+            journal=self._journal,
             shard=self._event_shard(app, room) if notify_backend else "",
         )
         reply = await self._change(call, app, room)
@@ -53,7 +49,6 @@ class RedisReading(Operations):
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
     ) -> tuple[list[MarkedRead | ReadStateError], int]:
-        moves, ms = self._journal
         changes = [
             (
                 room,
@@ -61,8 +56,7 @@ class RedisReading(Operations):
                     app=app,
                     user=user,
                     message=message,
-                    journal_moves=moves,
-                    journal_ms=ms,
+                    journal=self._journal,
                     shard=self._event_shard(app, room),
                 ),
             )
@@ -86,8 +80,7 @@ class RedisReading(Operations):
             app=app,
             user=user,
             until_ms=until_ms or 0,
-            journal_moves=self._journal.moves,
-            journal_ms=self._journal.ms,
+            journal=self._journal,
             shard=self._event_shard(app, room) if notify_backend else "",
         )
         reply = await self._change(call, app, room)
@@ -107,8 +100,8 @@ class RedisReading(Operations):
         check_many("messages", messages)
         return await self._executor.call(lua.acknowledge(user=user, messages=messages), Keys.room(app, room))
 
-    def _event_shard(self, app: str, room: str) -> int | str:
-        return Keys.event_shard(Keys.room(app, room)) if self._events else ""
+    def _event_shard(self, app: str, room: str) -> str:
+        return str(Keys.event_shard(Keys.room(app, room))) if self._events else ""
 
     async def _with_badge(
         self, app: str, user: str, reply: MarkedRead, derived: Callable[[int], None] = lambda _: None

@@ -11,7 +11,7 @@ import asyncio
 import base64
 import itertools
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -50,7 +50,7 @@ class PagePosition(Struct, frozen=True, array_like=True):
 class PageToken(Struct, frozen=True, array_like=True):
     """Where the next page begins, and what the pages before have shown."""
 
-    part: Literal["q", "c", "y", ""]
+    part: Annotated[str, Meta(pattern=r"\A[qcy]?\Z")]
     place: Place
     last: Name
     revision: Annotated[int, Meta(ge=0, le=_END)]  # of the room at the last page

@@ -10,7 +10,7 @@ from readstate.store.outbox import Outbox, outbox_for
 from readstate.store.reading import RedisReading
 from readstate.store.receipts import RedisReceipts
 from readstate.store.rooms import RedisRooms
-from readstate.store.states import Journal
+from readstate.store.states import journal_kept
 from readstate.store.throttle import RedisThrottle
 from readstate.store.user_limits import UserLimits
 
@@ -48,7 +48,7 @@ def redis_store(
     events: bool = False,
 ) -> RedisStore:
     """The operations, one value for each noun. `events`: reads become events for webhooks."""
-    journal = Journal(moves=journal_moves, ms=journal_days * 86_400_000)
+    journal = journal_kept(journal_moves, journal_days)
     outbox = outbox_for(executor, journal)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
     rooms = RedisRooms(executor, outbox, limits=limits, fanout_limit=fanout_limit, journal=journal)

@@ -13,7 +13,6 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
-from readstate.store.states import Journal
 from readstate.store.user_limits import UserLimits
 
 MEMBERS_AT_ONCE = 100  # who come or go in one script
@@ -25,7 +24,7 @@ class RedisRooms(Operations):
     """Implements domain.rooms.Rooms."""
 
     def __init__(
-        self, executor: Executor, outbox: Outbox, *, limits: UserLimits, fanout_limit: int, journal: Journal
+        self, executor: Executor, outbox: Outbox, *, limits: UserLimits, fanout_limit: int, journal: str
     ) -> None:
         super().__init__(executor, outbox)
         self._user_limits = limits
@@ -48,8 +47,7 @@ class RedisRooms(Operations):
             app=app,
             tags=tags,
             limit=self._limit,
-            journal_moves=self._journal.moves,
-            journal_ms=self._journal.ms,
+            journal=self._journal,
             by_client=by_client,
             profile=tuple((profile or {}).items()),
             joining=first,
@@ -149,12 +147,9 @@ class RedisRooms(Operations):
         """Add members, some after the others, so that no script keeps the store busy for long.
         Returns the new ones.
         """
-        moves, ms = self._journal
         added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
-            call = lua.add_members(
-                app=app, limit=self._limit, journal_moves=moves, journal_ms=ms, made=made, members=batch
-            )
+            call = lua.add_members(app=app, limit=self._limit, journal=self._journal, made=made, members=batch)
             added += await self._change(call, app, room)
         return added
 

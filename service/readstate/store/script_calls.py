@@ -9,11 +9,10 @@ shape. `mark_read(app=..., user=...)` is then a Call, which an executor runs.
 """
 
 import inspect
-import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -85,22 +84,12 @@ def _sent(arguments: Sequence[Argument], hints: Mapping[str, Any]) -> Iterable[s
 
 
 def _one_sent(argument: Argument, hint: Any) -> str:
-    fits: Mapping[str, tuple[type, ...]] = {
-        "text": (str, bytes),
-        "bytes": (bytes,),
-        "int": (int,),
-        "digits": (int,),
-        "flag": (bool,),
-    }
-    alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if all(isinstance(one, type) and issubclass(one, Enum) for one in alternatives):
+    fits = {"text": (str, bytes), "bytes": (bytes,), "int": (int,), "digits": (int,), "flag": (bool,)}
+    if isinstance(hint, type) and issubclass(hint, Enum):
         return f"{argument.name}.value"
     if argument.type == "tagset":
         return f"{SEPARATOR!r}.join({argument.name})"
-    if not all(
-        one in fits[argument.type] or (argument.type == "text" and one is int and len(alternatives) > 1)
-        for one in alternatives
-    ):
+    if hint not in fits[argument.type]:
         raise ValueError(f"{argument.name} is {argument.type} and not {hint}")
     return f"int({argument.name})" if argument.type == "flag" else argument.name
 
@@ -132,8 +121,6 @@ def _read(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
     if shape.kind == "tagset":
         return f"tuple({value}.decode().split({SEPARATOR!r}) if {value} else ())"
     scalar = {("text", str): f"{value}.decode()", ("flag", bool): f"({value} == 1)"}
-    if get_origin(hint) is Literal:
-        hint = str
     as_it_is = {("text", bytes), ("bytes", bytes), ("int", int)}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"{_known(hint, scope)}({value})"

@@ -1,7 +1,7 @@
 """The headers of scripts: what a script is called with and what it answers, declared in one place.
 
     -- Key        room
-    -- Args       app, user, message, journal_moves digits, ...tags
+    -- Args       app, user, message, lease_ms digits, ...tags
     -- Reply      { message, seq int, moved flag, badge int? }
 
 Every script has one key, which is `key` in its body; the word behind `Key` says of what. The

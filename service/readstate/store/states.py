@@ -1,16 +1,13 @@
 """What the scripts and the store agree on besides keys; the other half is lua/lib/states.lua."""
 
 from enum import IntEnum
-from typing import NamedTuple
 
 SEPARATOR = "\x1f"  # joins a sorted tag set to one string
 
 
-class Journal(NamedTuple):
-    """How much of each member's journal is kept."""
-
-    moves: int
-    ms: int
+def journal_kept(moves: int, days: int) -> str:
+    """How much of each member's journal is kept, as the scripts take it."""
+    return f"{moves} {days * 86_400_000}"
 
 
 class State(IntEnum):

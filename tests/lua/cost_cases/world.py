@@ -18,7 +18,7 @@ NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 FANOUT_LIMIT = 256
 
 
-JOURNAL = {"journal_moves": 1024, "journal_ms": 7_776_000_000}
+JOURNAL = {"journal": "1024 7776000000"}
 
 
 LEAVE_AT_ONCE = 100  # of a room that is taken over
