@@ -34,10 +34,10 @@ for _, message in ipairs(messages) do
     local seq, sender = receipted(room, message, member.cursor)
     if seq and sender ~= user and not known[seq] then
         known[seq] = true
-        local packed, found = find_acknowledgement(room, seq, user)
+        local _, by_member, packed = acknowledgements(room, seq)
         -- A member who left and came back joined behind what they had acknowledged, so this is of
         -- the present membership.
-        if not found then
+        if not by_member[user] then
             fields[#fields + 1], fields[#fields + 2] = seq, packed .. entry
             done[#done + 1] = message
         end

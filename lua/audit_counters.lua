@@ -8,6 +8,7 @@
 --            compared, and those that differ, values as digits, "" for absent
 -- Cost       commands <= 8 + rooms * (2 + 2 * tags), turns <= 24 + rooms * (18 + 17 * tags)
 --@include lib/user
+--@include lib/arrays
 --@include lib/expected_counters
 
 local found = expected_counters(key)
@@ -16,9 +17,7 @@ local compared, differences = 0, {}
 local function compare_one(name, stored, wanted, write)
     compared = compared + 1
     if stored ~= wanted then
-        for _, item in ipairs({ name, stored, wanted }) do
-            differences[#differences + 1] = item
-        end
+        append(differences, name, stored, wanted)
         if repair then
             write(wanted)
         end

@@ -8,6 +8,7 @@
 --            (0 for a room that does not exist), and those that differ, values as digits
 -- Cost       commands <= 4, turns <= 8
 --@include lib/room
+--@include lib/arrays
 
 local room = existing_room(key)
 if not room then
@@ -19,9 +20,7 @@ local function compare(name, field, expected)
     compared = compared + 1
     local stored = room[field]
     if stored ~= expected then
-        for _, item in ipairs({ name, string.format("%.0f", stored), string.format("%.0f", expected) }) do
-            differences[#differences + 1] = item
-        end
+        append(differences, name, string.format("%.0f", stored), string.format("%.0f", expected))
         if repair then
             room[field] = expected
             save_head(room)

@@ -9,14 +9,13 @@
 --            only those that exist
 -- Cost       commands <= 1 + rooms, turns <= 8 + rooms * 8 + tags * 2
 --@include lib/copies
+--@include lib/arrays
 
 local reply = {}
 
 local function add(room, packed)
     local revision, cursor, unread, state, _, tags = read_copy(packed)
-    for _, value in ipairs({ room, revision, cursor, unread, state, tags }) do
-        reply[#reply + 1] = value
-    end
+    append(reply, room, revision, cursor, unread, state, tags)
 end
 
 for _, room in ipairs(rooms) do

@@ -5,8 +5,8 @@
 -- Args       app, user
 --            user: "" for none
 --
--- Reply      { room, status flag, tags tagset, profile [name, value bytes], created_ms int, seq int,
---              member_count int, last { message, seq int, sender?, at_ms int }?,
+-- Reply      { room, status flag, tags tagset, profile [name, value bytes], created_ms int,
+--              seq int, member_count int, last { message, seq int, sender?, at_ms int }?,
 --              me { member, cursor int, unread int, last_read?, moved_ms int, has_read flag,
 --              marked_ms int?, joined int }?, invited flag, by_client flag }
 --            profile: values in JSON; last_read: message id, or "" without a real read

@@ -3,15 +3,14 @@
 -- crash leaves pending is pushed from the room's present state.
 --@include lib/keys
 --@include lib/batches
+--@include lib/arrays
 
 local PENDING_AT_ONCE = 500
 
 local updates, pending, events = {}, {}, {}
 
 local function push_update(room, member, cursor, unread, state)
-    for _, item in ipairs({ member, cursor, unread, state }) do
-        updates[#updates + 1] = item
-    end
+    append(updates, member, cursor, unread, state)
     pending[#pending + 1] = member
     pending[#pending + 1] = room.revision
 end

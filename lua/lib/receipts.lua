@@ -14,36 +14,18 @@ local function receipted(room, message, after)
     return seq, sender, at_ms, joined
 end
 
--- The acknowledgements of the message at `seq`: as they are stored, and as a list
--- { member, joined, at, ... }.
-local function load_acknowledgements(room, seq)
-    local packed = redis.call("HGET", room.key .. ACKNOWLEDGEMENTS, seq) or ""
-    return packed, packed == "" and {} or { cmsgpack.unpack(packed) }
-end
-
--- The acknowledgements of the message at `seq`: { {member, joined, at}, ... }, and the same
--- by member.
+-- The acknowledgements of the message at `seq`: { {member, joined, at}, ... }, the same by member,
+-- and as they are stored, one behind the other.
 local function acknowledgements(room, seq)
-    local _, flat = load_acknowledgements(room, seq)
+    local packed = redis.call("HGET", room.key .. ACKNOWLEDGEMENTS, seq) or ""
+    local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
     local found, by_member = {}, {}
     for i = 1, #flat, 3 do
         local entry = { member = flat[i], joined = flat[i + 1], at = flat[i + 2] }
         found[#found + 1] = entry
         by_member[entry.member] = entry
     end
-    return found, by_member
-end
-
--- The acknowledgements of the message at `seq` as they are stored, and whether that of `user` is
--- among them.
-local function find_acknowledgement(room, seq, user)
-    local packed, flat = load_acknowledgements(room, seq)
-    for i = 1, #flat, 3 do
-        if flat[i] == user then
-            return packed, true
-        end
-    end
-    return packed, false
+    return found, by_member, packed
 end
 
 -- Cursor of a member and where they joined, false for a stranger; `known` remembers them by member

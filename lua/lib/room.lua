@@ -40,28 +40,6 @@ local function read_head(key, packed)
     }
 end
 
--- The head of a room that is not there.
-local function new_head(key)
-    return {
-        key = key,
-        newest = "",
-        seq = 0,
-        ordinal = 0,
-        revision = 0,
-        created_revision = 0,
-        active = true,
-        deleted = true,
-        derived = false,
-        by_client = false,
-        member_count = 0,
-        floor = 0,
-        floor_seq = 0,
-        deleted_count = 0,
-        top_hole = 0,
-        tags = "",
-    }
-end
-
 local function pack_head(room)
     local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0)
         + (room.derived and DERIVED_FLAG or 0) + (room.by_client and BY_CLIENT_FLAG or 0)
@@ -69,6 +47,11 @@ local function pack_head(room)
         HEAD_LAYOUT, room.revision, room.created_revision, room.seq, room.ordinal, room.member_count, room.floor,
         room.floor_seq, room.deleted_count, room.top_hole, flags, #room.newest, room.newest
     ) .. room.tags
+end
+
+-- The head of a room that is not there, which is as one that was deleted.
+local function new_head(key)
+    return read_head(key, struct.pack(HEAD_LAYOUT, 0, 0, 0, 0, 0, 0, 0, 0, 0, DELETED_FLAG, 0, ""))
 end
 
 -- The room's head, or nil when there is none. Of a deleted room, `deleted` is true.

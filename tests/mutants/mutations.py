@@ -183,7 +183,7 @@ MUTATIONS = [
         "room.floor, room.floor_seq, room.deleted_count, room.top_hole = room.ordinal, room.seq, 0, 0",
         "room.floor, room.floor_seq, room.deleted_count, room.top_hole = 0, 0, 0, 0",
     ),
-    Mutation("lib/room.lua", "        ordinal = 0,\n", "        ordinal = 1,\n"),
+    Mutation("lib/room.lua", "HEAD_LAYOUT, 0, 0, 0, 0,", "HEAD_LAYOUT, 0, 0, 0, 1,"),
     Mutation("lib/keys.lua", "SET_BY_HAND, MESSAGE_PLACES, ", "SET_BY_HAND, "),
     Mutation("delete_room.lua", "push_present_state(room, members)\n", ""),
     Mutation("delete_room.lua", 'publish("gone", room_id(room.key))\n', ""),
