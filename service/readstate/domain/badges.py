@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from readstate.domain.limits import NO_TAGS, Tags
+from readstate.domain.limits import NO_TAGS, Charge, Tags, free
 
 
 class TagBadges(Struct, frozen=True):
@@ -22,9 +22,7 @@ class Badges(Protocol):
     has to be asked for its unread, which costs.
     """
 
-    async def badge(
-        self, *, app: str, user: str, tags: Tags = NO_TAGS, derived: Callable[[int], None] = lambda _: None
-    ) -> int:
+    async def badge(self, *, app: str, user: str, tags: Tags = NO_TAGS, derived: Charge = free) -> int:
         """Unread over the user's rooms that carry *every* one of `tags`; without tags, over all."""
 
     async def badge_each(
@@ -35,7 +33,5 @@ class Badges(Protocol):
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
         """The badges of `users`, with every change of `room` that a notice has announced."""
 
-    async def badges_by_tags(
-        self, *, app: str, user: str, tags: Tags = NO_TAGS, derived: Callable[[int], None] = lambda _: None
-    ) -> TagBadges:
+    async def badges_by_tags(self, *, app: str, user: str, tags: Tags = NO_TAGS, derived: Charge = free) -> TagBadges:
         """Unread per tag; without `tags`, for every tag on the user's active rooms."""

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NewType
 
 from readstate.errors import Invalid
@@ -27,6 +27,13 @@ MAX_MEMBERS_SHOWN = 1000  # in the view of a room
 MAX_PROFILE_FIELDS = 32  # of a room or a user
 MAX_PROFILE_FIELD_BYTES = 4 * 1024  # of one field's JSON text
 MAX_PROFILE_NAME_BYTES = 64
+
+Charge = Callable[[int], None]  # is told how many rooms a question asks: each costs
+
+
+def free(_rooms: int) -> None:
+    """Charge nothing."""
+
 
 # Checked values. Operations that may create something take nothing else, so mypy finds a missing
 # check.

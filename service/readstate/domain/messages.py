@@ -1,13 +1,12 @@
 """Messages: where they stand in their rooms, and what is remembered of them."""
 
-from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
 from msgspec import Struct
 
 from readstate.domain.client_rules import Made
-from readstate.domain.limits import Id
+from readstate.domain.limits import Charge, Id, free
 
 
 class MessageRef(Struct, frozen=True):
@@ -130,9 +129,7 @@ class Messages(Protocol):
         are counted, as far as the room remembers them; without either all. Raises RoomUnknown.
         """
 
-    async def find_message(
-        self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
-    ) -> str:
+    async def find_message(self, *, app: str, user: str, message: str, searching: Charge = free) -> str:
         """The room of `user` that a message is in, for dialects that name messages alone. If
         several rooms have the same id, any of them.
 

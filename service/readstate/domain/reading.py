@@ -1,10 +1,11 @@
 """Reading: the cursors, how far each member has read each room."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from readstate.domain.limits import Charge, free
 from readstate.errors import ReadStateError
 
 
@@ -30,7 +31,7 @@ class Reading(Protocol):
         message: str,
         notify_backend: bool = True,
         with_badge: bool = True,
-        derived: Callable[[int], None] = lambda _: None,
+        derived: Charge = free,
     ) -> MarkedRead:
         """Move the user's cursor forward to `message`. For an older or equal one it succeeds,
         changes nothing and announces nothing.
@@ -41,7 +42,7 @@ class Reading(Protocol):
         """
 
     async def mark_read_many(
-        self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
+        self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Charge = free
     ) -> tuple[list[MarkedRead | ReadStateError], int]:
         """Mark each of several (room, message) as read, on its own, in one call.
 

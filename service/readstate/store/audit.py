@@ -5,14 +5,13 @@ room's answer, and if no update of it is pending. So an audit can run while user
 change that is under way is no drift.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from readstate.domain.audit import Drift
 from readstate.store import lua
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import Keys
 from readstate.store.lua_replies import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
@@ -49,12 +48,10 @@ class RedisAudit:
         head = await self._executor.call(lua.audit_head(repair=repair), Keys.room(app, room))
         self.compared.rooms += head.compared > 0
         self.compared.values += head.compared
-        drifts = [
-            Drift(app=app, user="", room=room, what=name, stored=stored, expected=expected)
-            for name, stored, expected in head.differences
-        ]
-        async for member in self._members(app, room):
-            drifts += await self._membership(app, member, room, repair)
+        drifts = [Drift(app, "", room, *difference) for difference in head.differences]
+        async for member, _ in scan_hash(self._executor, Keys.room(app, room), _MEMBERS_AT_ONCE):
+            if member:  # "" is the head
+                drifts += await self._membership(app, member.decode(), room, repair)
         return drifts
 
     async def audit_all(self, *, repair: bool = False, app: str | None = None) -> list[Drift]:
@@ -74,7 +71,10 @@ class RedisAudit:
         drifts = []
         for room in await self._copies(app, user, ()):
             drifts += await self._membership(app, user, room, repair, also_as_member=also_as_member)
-        return drifts + await self._counters(app, user, repair)
+        counters = await self._executor.call(lua.audit_counters(repair=repair), Keys.user(app, user))
+        self.compared.users += 1
+        self.compared.values += counters.compared
+        return drifts + [Drift(app, user, "", *difference) for difference in counters.differences]
 
     async def _membership(
         self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True
@@ -93,23 +93,11 @@ class RedisAudit:
             return []
         compared = _compared(before, member, snapshot.tags)
         self.compared.values += len(compared)
-        wrong = [(what, stored, expected) for what, stored, expected in compared if stored != expected]
+        wrong = [one for one in compared if one[1] != one[2]]
         if wrong and repair:
             call = lua.refresh_members(app=app, at_least=before.revision + 1, users=[user])
             await self._outbox.change(call, app, room)
-        return [
-            Drift(app=app, user=user, room=room, what=what, stored=stored, expected=expected)
-            for what, stored, expected in wrong
-        ]
-
-    async def _counters(self, app: str, user: str, repair: bool = False) -> list[Drift]:
-        counters = await self._executor.call(lua.audit_counters(repair=repair), Keys.user(app, user))
-        self.compared.users += 1
-        self.compared.values += counters.compared
-        return [
-            Drift(app=app, user=user, room="", what=what, stored=stored, expected=expected)
-            for what, stored, expected in counters.differences
-        ]
+        return [Drift(app, user, room, *difference) for difference in wrong]
 
     async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, CopyReply]:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
@@ -119,18 +107,6 @@ class RedisAudit:
         snapshot = await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
         (member,) = snapshot.states
         return snapshot, member
-
-    async def _members(self, app: str, room: str) -> AsyncIterator[str]:
-        key = Keys.room(app, room)
-        scan_cursor: Any = 0
-        while True:
-            scan_cursor, flat = await self._executor.command(
-                "HSCAN", key, scan_cursor, "COUNT", _MEMBERS_AT_ONCE, key=key
-            )
-            for member in filter(None, flat[::2]):  # one field is the head
-                yield member.decode()
-            if scan_cursor == b"0":
-                return
 
 
 def _compared(copy: CopyReply, member: UserState, tags: Sequence[str]) -> list[tuple[str, str, str]]:

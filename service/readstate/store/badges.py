@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from readstate.batches import gather_batched, in_batches
 from readstate.domain.badges import TagBadges
+from readstate.domain.limits import Charge, free
 from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
@@ -23,9 +24,7 @@ class RedisBadges(Operations):
         super().__init__(executor, outbox)
         self._outbox = outbox
 
-    async def badge(
-        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
-    ) -> int:
+    async def badge(self, *, app: str, user: str, tags: Sequence[str] = (), derived: Charge = free) -> int:
         reply = await self._executor.call(lua.badge(app=app, user=user, tags=tags), Keys.user(app, user))
         derived(reply.derived)
         unread = reply.unread
@@ -52,7 +51,7 @@ class RedisBadges(Operations):
         return dict(zip(users, await self.badge_each(app=app, users=users), strict=True))
 
     async def badges_by_tags(
-        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Callable[[int], None] = lambda _: None
+        self, *, app: str, user: str, tags: Sequence[str] = (), derived: Charge = free
     ) -> TagBadges:
         reply = await self._executor.call(lua.badges_by_tags(app=app, user=user, tags=tags), Keys.user(app, user))
         derived(reply.derived)

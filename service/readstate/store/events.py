@@ -15,14 +15,13 @@ handed out is over.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import msgspec
 
 from readstate.batches import in_batches
 from readstate.domain.events import Batch, Dead, DeadLetter, Delivered, Outcome, ReadEvent
 from readstate.store import lua
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import EVENT_SHARDS, Keys
 from readstate.store.lua_replies import OutcomeRow
 from readstate.store.states import SEPARATOR
@@ -97,16 +96,8 @@ class RedisEvents:
         return int(self.lease_s * 1000)
 
     async def _dead_letters(self, shard: int) -> AsyncIterator[DeadLetter]:
-        key = Keys.dead_letters(shard)
-        scan_cursor: Any = 0
-        while True:
-            scan_cursor, flat = await self._executor.command(
-                "HSCAN", key, scan_cursor, "COUNT", _DEAD_LETTERS_AT_ONCE, key=key
-            )
-            for packed in flat[1::2]:
-                yield _decode_dead_letter(packed)
-            if scan_cursor == b"0":
-                return
+        async for _, packed in scan_hash(self._executor, Keys.dead_letters(shard), _DEAD_LETTERS_AT_ONCE):
+            yield _decode_dead_letter(packed)
 
 
 def _membership(event: ReadEvent) -> str:

@@ -68,6 +68,15 @@ async def gather_outcomes(calls: Iterable[Awaitable[Reply]]) -> list[Reply | Rea
     return outcomes  # type: ignore[return-value]  # no other exception is left
 
 
+async def scan_hash(executor: Executor, key: str, at_once: int) -> AsyncIterator[tuple[bytes, bytes]]:
+    """Every field of a hash with its value; one may come twice."""
+    scan_cursor: Any = 0
+    while scan_cursor != b"0":
+        scan_cursor, flat = await executor.command("HSCAN", key, scan_cursor, "COUNT", at_once, key=key)
+        for field in zip(flat[::2], flat[1::2], strict=True):
+            yield field
+
+
 def by_field(flat: Sequence[Any]) -> dict[Any, Any]:
     """The reply to a plain command, a flat list of names and values in turn, as a dict."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,11 +1,11 @@
 """Messages: what is remembered of them, and where."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from readstate.batches import in_batches
 from readstate.domain.client_rules import Made
-from readstate.domain.limits import MESSAGES_COUNTED
+from readstate.domain.limits import MESSAGES_COUNTED, Charge, free
 from readstate.domain.messages import Deleted, MessageRef, Posted
 from readstate.errors import Fault, MessageUnknown, RoomUnknown
 from readstate.store import lua
@@ -115,9 +115,7 @@ class RedisMessages(Operations):
                 break
         return count
 
-    async def find_message(
-        self, *, app: str, user: str, message: str, searching: Callable[[int], None] = lambda _: None
-    ) -> str:
+    async def find_message(self, *, app: str, user: str, message: str, searching: Charge = free) -> str:
         key = Keys.message(app, message)
         noted = (await self._executor.command("GET", key, key=key) or b"").decode()
         # Asked even when nothing is noted, so that a message of other users costs as much as one

@@ -1,12 +1,10 @@
-"""How the change of a room reaches its members: the plans have this face in common."""
+"""How the change of a room reaches its members: what the plans have in common."""
 
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from readstate.errors import ReadStateError
-from readstate.store.executor import Executor, Reply
-from readstate.store.plan_atomic import AtomicPlan
-from readstate.store.plan_split import SplitPlan
+from readstate.store.executor import Reply
 from readstate.store.script_calls import Call
 
 
@@ -40,8 +38,3 @@ class Outbox(Protocol):
         """Wait until everything that was pushed is acknowledged."""
 
     async def close(self) -> None: ...
-
-
-def outbox_for(executor: Executor, journal: str) -> Outbox:
-    """The outbox of the plan that `executor` runs."""
-    return SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)

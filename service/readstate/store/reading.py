@@ -1,10 +1,10 @@
 """Cursors: how far each member has read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from readstate.domain.limits import check_many
+from readstate.domain.limits import Charge, check_many, free
 from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, ReadStateError
 from readstate.store import lua
@@ -34,7 +34,7 @@ class RedisReading(Operations):
         message: str,
         notify_backend: bool = True,
         with_badge: bool = True,
-        derived: Callable[[int], None] = lambda _: None,
+        derived: Charge = free,
     ) -> MarkedRead:
         call = lua.mark_read(
             app=app,
@@ -47,7 +47,7 @@ class RedisReading(Operations):
         return await self._with_badge(app, user, reply, derived) if with_badge else replace(reply, badge=None)
 
     async def mark_read_many(
-        self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Callable[[int], None] = lambda _: None
+        self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Charge = free
     ) -> tuple[list[MarkedRead | ReadStateError], int]:
         changes = [
             (
@@ -103,9 +103,7 @@ class RedisReading(Operations):
     def _event_shard(self, app: str, room: str) -> str:
         return str(Keys.event_shard(Keys.room(app, room))) if self._events else ""
 
-    async def _with_badge(
-        self, app: str, user: str, reply: MarkedRead, derived: Callable[[int], None] = lambda _: None
-    ) -> MarkedRead:
+    async def _with_badge(self, app: str, user: str, reply: MarkedRead, derived: Charge = free) -> MarkedRead:
         """The answer with the badge, which a script lacks beside derived rooms and when split."""
         if reply.badge is not None:
             return reply

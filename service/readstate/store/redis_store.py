@@ -6,7 +6,9 @@ from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
 from readstate.store.latest import RedisLatest
 from readstate.store.messages import RedisMessages
-from readstate.store.outbox import Outbox, outbox_for
+from readstate.store.outbox import Outbox
+from readstate.store.plan_atomic import AtomicPlan
+from readstate.store.plan_split import SplitPlan
 from readstate.store.reading import RedisReading
 from readstate.store.receipts import RedisReceipts
 from readstate.store.rooms import RedisRooms
@@ -49,7 +51,7 @@ def redis_store(
 ) -> RedisStore:
     """The operations, one value for each noun. `events`: reads become events for webhooks."""
     journal = journal_kept(journal_moves, journal_days)
-    outbox = outbox_for(executor, journal)
+    outbox: Outbox = SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
     rooms = RedisRooms(executor, outbox, limits=limits, fanout_limit=fanout_limit, journal=journal)
     badges = RedisBadges(executor, outbox)
