@@ -9,7 +9,7 @@ from readstate.errors import RoomUnknown
 from readstate.store import lua, rooms
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import DeletedRoom
+from readstate.store.lua import DeletedRoom
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.contents import contents
 from tests.support.rooms import a_room, posted

@@ -9,7 +9,7 @@ import pytest
 from readstate.domain.messages import MessageRef
 from readstate.store import lua, scripts
 from readstate.store.keys import Keys, OfRoom, OfShard, OfUser
-from readstate.store.lua_replies import CountReply
+from readstate.store.lua import CountReply
 from readstate.store.script_calls import script
 from readstate.store.script_headers import HeaderError, read_header
 

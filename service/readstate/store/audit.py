@@ -13,7 +13,7 @@ from readstate.domain.audit import Drift
 from readstate.store import lua
 from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import CopyReply, Snapshot, UserState
+from readstate.store.lua import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
 from readstate.store.states import SEPARATOR, State
 

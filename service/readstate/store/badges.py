@@ -8,7 +8,7 @@ from readstate.domain.limits import Charge, free
 from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import Snapshot
+from readstate.store.lua import DerivedUnread, Snapshot
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.states import State
@@ -28,9 +28,9 @@ class RedisBadges(Operations):
         reply = await self._executor.call(lua.badge(app=app, user=user, tags=tags), Keys.user(app, user))
         derived(reply.derived)
         unread = reply.unread
-        for count, room_tags in await self._ask_derived(app, user, reply.elsewhere):
-            if room_tags.issuperset(tags):
-                unread += count
+        for room in await self._ask_derived(app, user, reply.elsewhere):
+            if set(room.tags).issuperset(tags):
+                unread += room.unread
         return unread
 
     async def badge_each(
@@ -43,7 +43,7 @@ class RedisBadges(Operations):
             for user, reply in zip(batch, replies, strict=True):
                 derived(user, reply.derived)
                 asked = await self._ask_derived(app, user, reply.elsewhere)
-                badges.append(reply.unread + sum(count for count, _ in asked))
+                badges.append(reply.unread + sum(room.unread for room in asked))
         return badges
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
@@ -56,33 +56,27 @@ class RedisBadges(Operations):
         reply = await self._executor.call(lua.badges_by_tags(app=app, user=user, tags=tags), Keys.user(app, user))
         derived(reply.derived)
         total, counts = reply.total, reply.by_tag
-        for count, room_tags in await self._ask_derived(app, user, reply.elsewhere):
-            asked = room_tags.intersection(tags) if tags else room_tags
+        for room in await self._ask_derived(app, user, reply.elsewhere):
+            asked = set(room.tags).intersection(tags) if tags else room.tags
             for tag in asked:
-                counts[tag] = counts.get(tag, 0) + count
-            total += count if asked else 0
+                counts[tag] = counts.get(tag, 0) + room.unread
+            total += room.unread if asked else 0
         return TagBadges(total=total, counts=counts)
 
-    async def _ask_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[tuple[int, frozenset[str]]]:
+    async def _ask_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[DerivedUnread]:
         """Unread and tags of each active room among `rooms` that the user is a member of."""
+        found: list[DerivedUnread] = []
         if self._executor.plan == "atomic":
-            return await self._ask_derived_here(app, user, rooms)
+            for batch in in_batches(rooms, DERIVED_AT_ONCE):
+                call = lua.derived_unread(app=app, user=user, rooms=batch)
+                found += await self._executor.call(call, Keys.user(app, user))
+            return found
 
         async def ask(room: str) -> Snapshot:
             return await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
 
-        found = []
         for snapshot in await gather_batched(ask, rooms):
             (here,) = snapshot.states
             if snapshot.active and here.state != State.GONE:
-                found.append((here.unread, frozenset(snapshot.tags)))
-        return found
-
-    async def _ask_derived_here(self, app: str, user: str, rooms: Sequence[str]) -> list[tuple[int, frozenset[str]]]:
-        """The same on one server, where one script asks DERIVED_AT_ONCE rooms."""
-        found: list[tuple[int, frozenset[str]]] = []
-        for batch in in_batches(rooms, DERIVED_AT_ONCE):
-            call = lua.derived_unread(app=app, user=user, rooms=batch)
-            replies = await self._executor.call(call, Keys.user(app, user))
-            found += [(reply.unread, frozenset(reply.tags)) for reply in replies]
+                found.append(DerivedUnread(here.unread, snapshot.tags))
         return found

@@ -23,7 +23,7 @@ from readstate.domain.events import Batch, Dead, DeadLetter, Delivered, Outcome,
 from readstate.store import lua
 from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import EVENT_SHARDS, Keys
-from readstate.store.lua_replies import OutcomeRow
+from readstate.store.lua import OutcomeRow
 from readstate.store.states import SEPARATOR
 
 LEASE_S = 4.0  # above the time limit of a request; as long does a shard stay untended when its holder dies

@@ -1,13 +1,16 @@
 # mypy: disable-error-code="empty-body"
-"""Every script as Python calls it.
+"""Every script as Python calls it, and what it answers where that is no type of the domain.
 
 `lua.badge(app=..., user=..., tags=...)` is a call for an executor.
 
-What the arguments mean and when a script refuses is in its header, in `lua/<name>.lua`, with which
-each declaration is compared when this module is imported.
+What arguments and replies mean and when a script refuses is in its header, in `lua/<name>.lua`,
+with which each declaration is compared when this module is imported.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
 
 from readstate.domain.client_rules import Made
 from readstate.domain.events import Batch
@@ -16,33 +19,9 @@ from readstate.domain.messages import MessageRef, Posted
 from readstate.domain.reading import MarkedRead
 from readstate.domain.receipts import ReceiptCount
 from readstate.domain.rooms import MemberState, Room, RoomSummary
-from readstate.store.lua_replies import (
-    Applied,
-    BadgeReply,
-    BadgesByTagsReply,
-    Compared,
-    CopyReply,
-    CountReply,
-    DeletedMessages,
-    DeletedRoom,
-    Deliverers,
-    DerivedUnread,
-    Hits,
-    OutcomeRow,
-    ReceiptsReply,
-    RoomsReply,
-    Snapshot,
-    SubscriptionsReply,
-    UserLoad,
-)
 from readstate.store.script_calls import script
 
-Names = Sequence[str] | Sequence[bytes]
-
 # Rooms and members
-
-
-ProfileFields = Iterable[tuple[str, bytes]]
 
 
 @script
@@ -68,7 +47,14 @@ def set_tags(*, app: str, tags: Sequence[str], limit: int, made: Made) -> bool: 
 @script
 def set_status(*, app: str, active: bool, made: Made) -> bool: ...
 @script
-def set_profile(*, app: str, made: Made, profile: ProfileFields) -> int: ...
+def set_profile(*, app: str, made: Made, profile: Iterable[tuple[str, bytes]]) -> int: ...
+
+
+class DeletedRoom(Struct, frozen=True):
+    deleted: bool
+    left: int
+
+
 @script
 def delete_room(*, app: str, made: Made) -> DeletedRoom: ...
 @script
@@ -81,8 +67,23 @@ def room_summary(
 ) -> RoomSummary | None: ...
 @script
 def members(*, limit: int) -> list[MemberState]: ...
+
+
+class RoomsReply(Struct, frozen=True):
+    rooms: list[str]
+    derived: list[str]
+
+
 @script
 def rooms() -> RoomsReply: ...
+
+
+class SubscriptionsReply(Struct, frozen=True):
+    changed: list[tuple[str, int]]
+    derived: list[tuple[str, int]]
+    removed: list[tuple[str, int]]
+
+
 @script
 def subscriptions(*, since_ms: int) -> SubscriptionsReply: ...
 
@@ -115,10 +116,25 @@ def edit_message(*, app: str, message: str, body: str) -> Posted: ...
 def delete_message(*, app: str, message: str) -> int: ...
 @script
 def recall_message(*, app: str, message: str, body: str) -> int: ...
+
+
+class DeletedMessages(Struct, frozen=True):
+    count: int
+    more: bool
+    first: str | None
+
+
 @script
 def delete_messages(*, app: str, before: str, before_ms: int) -> DeletedMessages: ...
 @script
 def message(*, message: str, after: int) -> MessageRef: ...
+
+
+class CountReply(Struct, frozen=True):
+    count: int
+    below: int
+
+
 @script
 def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> CountReply: ...
 
@@ -136,6 +152,30 @@ def mark_unread(*, app: str, user: str, message: str) -> int: ...
 def set_unread(*, app: str, user: str, count: int) -> int: ...
 @script
 def acknowledge(*, user: str, messages: Sequence[str]) -> list[str]: ...
+
+
+class Person(Struct, frozen=True):
+    member: str
+    at: int
+    exact: bool
+    left_at: int
+    trail: list[int]
+
+
+class ReceiptsReply(Struct, frozen=True):
+    message: MessageRef
+    read: int
+    unread: int
+    left: int
+    created_ms: int
+    revision: int
+    now: int
+    part: str
+    place: int
+    last: str
+    people: list[Person]
+
+
 @script
 def receipts(
     *, message: str, which: str, limit: int, part: str, place: int, last: str, since: int, after: int
@@ -147,15 +187,43 @@ def receipt_counts(*, after: int, messages: Sequence[str]) -> list[ReceiptCount 
 # Badges
 
 
+class BadgeReply(Struct, frozen=True):
+    unread: int
+    derived: int
+    elsewhere: list[str]
+
+
 @script
 def badge(*, app: str, user: str, tags: Sequence[str]) -> BadgeReply: ...
+
+
+class BadgesByTagsReply(Struct, frozen=True):
+    total: int
+    by_tag: dict[str, int]
+    derived: int
+    elsewhere: list[str]
+
+
 @script
 def badges_by_tags(*, app: str, user: str, tags: Sequence[str]) -> BadgesByTagsReply: ...
+
+
+class DerivedUnread(Struct, frozen=True):
+    unread: int
+    tags: tuple[str, ...]
+
+
 @script
 def derived_unread(*, app: str, user: str, rooms: Sequence[str]) -> list[DerivedUnread]: ...
 
 
 # The user's side, and what is pushed to it
+
+
+class Applied(Struct, frozen=True):
+    total: int
+    derived: int
+    ahead: int
 
 
 @script
@@ -165,11 +233,22 @@ def apply(
 @script
 def pending(*, app: str, members: Sequence[str]) -> int: ...
 @script
-def ack(*, revision: int, members: Names) -> int: ...
+def ack(*, revision: int, members: Sequence[str]) -> int: ...
 @script
 def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
 @script
 def restore_cursor(*, app: str, user: str, cursor: int, journal: str) -> bool: ...
+
+
+class UserLoad(Struct, frozen=True):
+    is_in: bool
+    rooms: int
+    tags: int
+    weight: int
+    new_tags: int
+    new_weight: int
+
+
 @script
 def user_load(*, room: str, tags: Sequence[str]) -> UserLoad: ...
 @script
@@ -179,12 +258,48 @@ def add_to_sorted_set(*, entries: Iterable[tuple[int, str]]) -> int: ...
 # Audit
 
 
+class Compared(Struct, frozen=True):
+    """How many values were compared, and (name, stored, expected) of those that differ."""
+
+    compared: int
+    differences: list[tuple[str, str, str]]
+
+
 @script
 def audit_head(*, repair: bool) -> Compared: ...
 @script
 def audit_counters(*, repair: bool) -> Compared: ...
+
+
+class CopyReply(Struct, frozen=True):
+    room: str
+    revision: int
+    cursor: int
+    unread: int
+    state: int
+    tags: tuple[str, ...]
+
+
 @script
 def copies(*, rooms: Sequence[str]) -> list[CopyReply]: ...
+
+
+class UserState(Struct, frozen=True):
+    member: str
+    cursor: int
+    unread: int
+    state: int
+    pending: bool
+    ordered: bool
+
+
+class Snapshot(Struct, frozen=True):
+    revision: int
+    tags: tuple[str, ...]
+    active: bool
+    states: list[UserState]
+
+
 @script
 def snapshot(*, users: Sequence[str]) -> Snapshot: ...
 
@@ -192,10 +307,26 @@ def snapshot(*, users: Sequence[str]) -> Snapshot: ...
 # Events for webhooks
 
 
+class Deliverers(Struct, frozen=True):
+    deliverers: int
+    refusing_target: str
+
+
 @script
 def join_deliverers(*, holder: str, lease_ms: int) -> Deliverers: ...
 @script
 def claim_shard(*, holder: str, lease_ms: int, entries: int, limit: int, hold_ms: int) -> Batch: ...
+
+
+class OutcomeRow(NamedTuple):
+    membership: str
+    revision: int
+    seq: int
+    verdict: str
+    sent: int
+    detail: str
+
+
 @script
 def record_outcomes(*, outcomes: Iterable[OutcomeRow]) -> int: ...
 @script
@@ -217,5 +348,12 @@ def set_hash_field(*, field: str, value: bytes, command: str) -> bool: ...
 def note_worker(*, life_ms: int, note: bytes) -> list[bytes]: ...
 @script
 def note_newest(*, at_ms: int, kept_ms: int) -> int: ...
+
+
+class Hits(Struct, frozen=True):
+    calls: int
+    left_ms: int
+
+
 @script
 def hit_rate_limit(*, window_ms: int) -> Hits: ...

@@ -24,7 +24,7 @@ from readstate.errors import Invalid
 from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import Person
+from readstate.store.lua import Person
 
 # Pages of a walk between which something happened in the room. In a longer walk a member who reads
 # on may come twice; so may a member who has moved more often since than their journal remembers.
@@ -80,7 +80,40 @@ class RedisReceipts:
     ) -> ReceiptsPage:
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
             raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
-        return await _page(self._executor, Keys.room(app, room), message, which, limit, page, after)
+        token = _read_token(page) if page else PageToken("q" if which is Filter.READ else "c", -1, "", 0, [])
+        if which is Filter.UNREAD and token.part != "c":
+            raise Invalid("page", "page belongs to the other list")
+        since = -1
+        if token.positions:
+            since = token.positions[0].at_ms
+            await asyncio.sleep(SURELY_LATER_S)
+        call = lua.receipts(
+            message=message,
+            which=which.value,
+            limit=limit,
+            part=token.part,
+            place=token.place,
+            last=token.last,
+            since=since,
+            after=after,
+        )
+        reply = await self._executor.call(call, Keys.room(app, room))
+        next_token = PageToken(reply.part, reply.place, reply.last, reply.revision, token.positions)
+        first = reply.message.seq if which is Filter.READ else 0
+        shown = [one for one in reply.people if not _was_shown(one, token.positions, first)]
+        readers = [Receipt(one.member, reply.created_ms + one.at, one.exact, one.left_at >= 0) for one in shown]
+        if reply.part and token.part != "y":
+            next_token = replace(next_token, positions=_positions_after(token, reply.now, next_token))
+            await asyncio.sleep(SURELY_LATER_S)
+        return ReceiptsPage(
+            message=reply.message,
+            read=reply.read,
+            unread=reply.unread,
+            left=reply.left,
+            readers=tuple(readers) if which is Filter.READ else (),
+            non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
+            next=_make_token(next_token) if reply.part else None,
+        )
 
     async def receipt_counts(
         self, *, app: str, room: str, messages: Sequence[str], after: int = 0
@@ -90,46 +123,6 @@ class RedisReceipts:
         batches = in_batches(messages, RECEIPTS_COUNTED_AT_ONCE) if messages else [()]
         calls = [(key, lua.receipt_counts(after=after, messages=batch)) for batch in batches]
         return list(itertools.chain.from_iterable(all_or_raise(await self._executor.call_each(calls))))
-
-
-async def _page(
-    executor: Executor, room_key: str, message: str, which: Filter, limit: int, page: str | None, after: int
-) -> ReceiptsPage:
-    """See domain.receipts.Receipts.page."""
-    token = _read_token(page) if page else PageToken("q" if which is Filter.READ else "c", -1, "", 0, [])
-    if which is Filter.UNREAD and token.part != "c":
-        raise Invalid("page", "page belongs to the other list")
-    since = -1
-    if token.positions:
-        since = token.positions[0].at_ms
-        await asyncio.sleep(SURELY_LATER_S)
-    call = lua.receipts(
-        message=message,
-        which=which.value,
-        limit=limit,
-        part=token.part,
-        place=token.place,
-        last=token.last,
-        since=since,
-        after=after,
-    )
-    reply = await executor.call(call, room_key)
-    next_token = PageToken(reply.part, reply.place, reply.last, reply.revision, token.positions)
-    first = reply.message.seq if which is Filter.READ else 0
-    shown = [one for one in reply.people if not _was_shown(one, token.positions, first)]
-    readers = [Receipt(one.member, reply.created_ms + one.at, one.exact, one.left_at >= 0) for one in shown]
-    if reply.part and token.part != "y":
-        next_token = replace(next_token, positions=_positions_after(token, reply.now, next_token))
-        await asyncio.sleep(SURELY_LATER_S)
-    return ReceiptsPage(
-        message=reply.message,
-        read=reply.read,
-        unread=reply.unread,
-        left=reply.left,
-        readers=tuple(readers) if which is Filter.READ else (),
-        non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-        next=_make_token(next_token) if reply.part else None,
-    )
 
 
 def _was_shown(one: Person, positions: Sequence[PagePosition], first: int) -> bool:

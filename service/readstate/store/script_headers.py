@@ -66,13 +66,9 @@ def read_header(name: str, text: str) -> Header:
         raise HeaderError(f"{name}.lua: the header has no line {', '.join(sorted(missing))}")
     try:
         arguments = () if sections["Args"] == "none" else tuple(_arguments(_Words(sections["Args"])))
-        header = Header(arguments, _reply(_Words(sections["Reply"])))
+        return Header(arguments, _field(_Words(sections["Reply"]))[1])
     except ValueError as error:
         raise HeaderError(f"{name}.lua: the header cannot be read: {error}") from None
-    names = [argument.name for argument in arguments]
-    if len(set(names)) < len(names):
-        raise HeaderError(f"{name}.lua: an argument is declared twice")
-    return header
 
 
 class _Words:
@@ -115,10 +111,6 @@ def _arguments(words: _Words) -> Iterator[Argument]:
         yield Argument(name, type_, many, tuple(row))
         if not words.skip(","):
             return
-
-
-def _reply(words: _Words) -> Shape:
-    return _field(words)[1]
 
 
 def _field(words: _Words) -> tuple[str, Shape]:

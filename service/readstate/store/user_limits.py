@@ -15,7 +15,7 @@ from readstate.errors import LimitReached
 from readstate.store import lua
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import UserLoad
+from readstate.store.lua import UserLoad
 
 ASKED_AT_ONCE = 250  # users
 WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 more for each tag

@@ -6,7 +6,7 @@ from readstate.domain.identity import FIRST_APP
 from readstate.store import lua
 from readstate.store.apps import AppRegistry
 from readstate.store.keys import Keys
-from readstate.store.lua_replies import OutcomeRow
+from readstate.store.lua import OutcomeRow
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, people
 from tests.support.events import an_event, cleared, shard_of, written
