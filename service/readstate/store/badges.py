@@ -6,11 +6,10 @@ from readstate.batches import gather_batched, in_batches
 from readstate.domain.badges import TagBadges
 from readstate.domain.limits import Charge, free
 from readstate.store import lua
-from readstate.store.executor import Executor, all_or_raise
+from readstate.store.executor import all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.lua import DerivedUnread, Snapshot
 from readstate.store.operations import Operations
-from readstate.store.outbox import Outbox
 from readstate.store.states import State
 
 DERIVED_AT_ONCE = 256  # rooms that one script asks for their unread; as in lua/lib/plan_atomic.lua
@@ -19,10 +18,6 @@ BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms above th
 
 class RedisBadges(Operations):
     """Implements domain.badges.Badges."""
-
-    def __init__(self, executor: Executor, outbox: Outbox) -> None:
-        super().__init__(executor, outbox)
-        self._outbox = outbox
 
     async def badge(self, *, app: str, user: str, tags: Sequence[str] = (), derived: Charge = free) -> int:
         reply = await self._executor.call(lua.badge(app=app, user=user, tags=tags), Keys.user(app, user))

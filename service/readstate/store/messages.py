@@ -11,7 +11,7 @@ from readstate.errors import Fault, MessageUnknown, RoomUnknown
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Operations
+from readstate.store.operations import Bounds, Operations
 from readstate.store.outbox import Outbox
 from readstate.store.rooms import RedisRooms
 
@@ -22,21 +22,9 @@ MESSAGE_FOUND_S = 86_400  # for so long the room of a message is found without s
 class RedisMessages(Operations):
     """Implements domain.messages.Messages."""
 
-    def __init__(
-        self,
-        executor: Executor,
-        outbox: Outbox,
-        rooms: RedisRooms,
-        *,
-        fanout_limit: int,
-        history: int,
-        journal: str,
-    ) -> None:
-        super().__init__(executor, outbox)
+    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds, *, rooms: RedisRooms) -> None:
+        super().__init__(executor, outbox, bounds)
         self._rooms = rooms
-        self._limit = fanout_limit
-        self._history = history
-        self._journal = journal
 
     async def post(
         self,

@@ -11,18 +11,18 @@ from readstate.store import lua
 from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Operations
+from readstate.store.operations import Bounds, Operations
 from readstate.store.outbox import Outbox
 
 
 class RedisReading(Operations):
     """Implements domain.reading.Reading."""
 
-    def __init__(self, executor: Executor, outbox: Outbox, badges: RedisBadges, *, journal: str, events: bool) -> None:
-        super().__init__(executor, outbox)
-        self._outbox = outbox
+    def __init__(
+        self, executor: Executor, outbox: Outbox, bounds: Bounds, *, badges: RedisBadges, events: bool
+    ) -> None:
+        super().__init__(executor, outbox, bounds)
         self._badges = badges
-        self._journal = journal
         self._events = events
 
     async def mark_read(
@@ -36,32 +36,19 @@ class RedisReading(Operations):
         with_badge: bool = True,
         derived: Charge = free,
     ) -> MarkedRead:
-        call = lua.mark_read(
-            app=app,
-            user=user,
-            message=message,
-            journal=self._journal,
-            shard=self._event_shard(app, room) if notify_backend else "",
-        )
+        shard = self._event_shard(app, room) if notify_backend else ""
+        call = lua.mark_read(app=app, user=user, message=message, journal=self._journal, shard=shard)
         reply = await self._change(call, app, room)
         return await self._with_badge(app, user, reply, derived) if with_badge else replace(reply, badge=None)
 
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Charge = free
     ) -> tuple[list[MarkedRead | ReadStateError], int]:
-        changes = [
-            (
-                room,
-                lua.mark_read(
-                    app=app,
-                    user=user,
-                    message=message,
-                    journal=self._journal,
-                    shard=self._event_shard(app, room),
-                ),
-            )
-            for room, message in items
-        ]
+        changes = []
+        for room, message in items:
+            shard = self._event_shard(app, room)
+            call = lua.mark_read(app=app, user=user, message=message, journal=self._journal, shard=shard)
+            changes.append((room, call))
         replies = await self._outbox.change_each(app, changes)
         outcomes = [reply if isinstance(reply, ReadStateError) else replace(reply, badge=None) for reply in replies]
         return outcomes, await self._badges.badge(app=app, user=user, derived=derived)
@@ -76,13 +63,8 @@ class RedisReading(Operations):
         notify_backend: bool = True,
         with_badge: bool = True,
     ) -> MarkedRead | None:
-        call = lua.mark_read_until(
-            app=app,
-            user=user,
-            until_ms=until_ms or 0,
-            journal=self._journal,
-            shard=self._event_shard(app, room) if notify_backend else "",
-        )
+        shard = self._event_shard(app, room) if notify_backend else ""
+        call = lua.mark_read_until(app=app, user=user, until_ms=until_ms or 0, journal=self._journal, shard=shard)
         reply = await self._change(call, app, room)
         if not reply.message:
             return None

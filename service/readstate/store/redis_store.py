@@ -6,6 +6,7 @@ from readstate.store.badges import RedisBadges
 from readstate.store.executor import Executor
 from readstate.store.latest import RedisLatest
 from readstate.store.messages import RedisMessages
+from readstate.store.operations import Bounds
 from readstate.store.outbox import Outbox
 from readstate.store.plan_atomic import AtomicPlan
 from readstate.store.plan_split import SplitPlan
@@ -53,14 +54,13 @@ def redis_store(
     journal = journal_kept(journal_moves, journal_days)
     outbox: Outbox = SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
-    rooms = RedisRooms(executor, outbox, limits=limits, fanout_limit=fanout_limit, journal=journal)
-    badges = RedisBadges(executor, outbox)
+    bounds = Bounds(fanout_limit, message_history, journal)
+    rooms = RedisRooms(executor, outbox, bounds, limits=limits)
+    badges = RedisBadges(executor, outbox, bounds)
     return RedisStore(
         rooms=rooms,
-        messages=RedisMessages(
-            executor, outbox, rooms, fanout_limit=fanout_limit, history=message_history, journal=journal
-        ),
-        reading=RedisReading(executor, outbox, badges, journal=journal, events=events),
+        messages=RedisMessages(executor, outbox, bounds, rooms=rooms),
+        reading=RedisReading(executor, outbox, bounds, badges=badges, events=events),
         receipts=RedisReceipts(executor),
         badges=badges,
         audit=RedisAudit(executor, outbox),

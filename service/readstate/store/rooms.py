@@ -11,7 +11,7 @@ from readstate.errors import Fault, RoomUnknown
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Operations
+from readstate.store.operations import Bounds, Operations
 from readstate.store.outbox import Outbox
 from readstate.store.user_limits import UserLimits
 
@@ -23,13 +23,9 @@ _TAKING_OVER = 2  # what create_room.lua answers when it has to be called again
 class RedisRooms(Operations):
     """Implements domain.rooms.Rooms."""
 
-    def __init__(
-        self, executor: Executor, outbox: Outbox, *, limits: UserLimits, fanout_limit: int, journal: str
-    ) -> None:
-        super().__init__(executor, outbox)
+    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds, *, limits: UserLimits) -> None:
+        super().__init__(executor, outbox, bounds)
         self._user_limits = limits
-        self._limit = fanout_limit
-        self._journal = journal
 
     async def create_room(
         self,
