@@ -11,7 +11,7 @@
 --            none when there is no such room, or the user is no member of it
 --            last: the newest message that is still there; profile: values in JSON;
 --            last_read: message id, or "" without a real read
--- Cost       commands <= 11, turns <= 4 + fields
+-- Cost       commands <= 11, turns <= 4 + 2 * fields
 --@include lib/reach
 --@include lib/room
 --@include lib/hidden
