@@ -51,7 +51,8 @@ def script(declaration: Callable[P, Reply]) -> Callable[P, Call[Reply]]:
         raise HeaderError(f"{name}.lua declares ({', '.join(declared)}), its caller ({', '.join(parameters)})")
     try:
         parts = ", ".join(_sent(header.arguments, hints))
-        scope: dict[str, Any] = {"Call": Call, "read": _reader(header.reply, hints["return"]), "name": name}
+        scope: dict[str, Any] = {"Call": Call, "name": name}
+        scope["read"] = eval(f"lambda reply: {_read(header.reply, hints['return'], 'reply', scope)}", scope)
     except ValueError as error:
         raise HeaderError(f"{name}.lua and its caller: {error}") from None
     names = f"*, {', '.join(declared)}" if declared else ""
@@ -98,11 +99,14 @@ def _item_of(hint: Any) -> Any:
     return (get_args(hint) or (None,))[0]
 
 
-def _reader(shape: Shape, hint: Any) -> Callable[[Any], Any]:
-    """What makes a reply of this shape a value of this type."""
-    scope: dict[str, Any] = {}
-    made: Callable[[Any], Any] = eval(f"lambda reply: {_read(shape, hint, 'reply', scope)}", scope)
-    return made
+# How a reply of a type is read as a type of Python.
+_SCALARS = {
+    ("text", str): "{}.decode()",
+    ("text", bytes): "{}",
+    ("bytes", bytes): "{}",
+    ("int", int): "{}",
+    ("flag", bool): "({} == 1)",
+}
 
 
 def _read(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
@@ -120,26 +124,20 @@ def _read(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
         return _read_list(shape, hint, value, scope)
     if shape.kind == "tagset":
         return f"tuple({value}.decode().split({SEPARATOR!r}) if {value} else ())"
-    scalar = {("text", str): f"{value}.decode()", ("flag", bool): f"({value} == 1)"}
-    as_it_is = {("text", bytes), ("bytes", bytes), ("int", int)}
+    if (shape.kind, hint) in _SCALARS:
+        return _SCALARS[shape.kind, hint].format(value)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"{_known(hint, scope)}({value})"
     if shape.kind == "bytes" and isinstance(hint, type) and issubclass(hint, Struct):
         return f"{_known(msgspec.msgpack.Decoder(hint).decode, scope)}({value})"
-    if (shape.kind, hint) in as_it_is:
-        return value
-    if (shape.kind, hint) not in scalar:
-        raise ValueError(f"{shape.kind} of a reply is not read as {hint}")
-    return scalar[shape.kind, hint]
+    raise ValueError(f"{shape.kind} of a reply is not read as {hint}")
 
 
 def _read_record(shape: Shape, hint: Any, value: str, scope: dict[str, Any]) -> str:
     hints = _field_types(hint, shape)
-    inner: dict[str, Any] = {}
-    parts = [
-        _read(field, one, f"r[{n}]", inner) for n, ((_, field), one) in enumerate(zip(shape.fields, hints, strict=True))
-    ]
-    function = eval(f"lambda r: {_known(hint, inner)}({', '.join(parts)})", inner)
+    fields = enumerate(zip(shape.fields, hints, strict=True))
+    parts = [_read(field, one, f"r[{n}]", scope) for n, ((_, field), one) in fields]
+    function = eval(f"lambda r: {_known(hint, scope)}({', '.join(parts)})", scope)
     return f"{_known(function, scope)}({value})"
 
 
