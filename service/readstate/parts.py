@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 
+import msgspec
 from msgspec import Struct
 
 from readstate import metrics
@@ -112,22 +113,17 @@ def _services(
         several_apps=apps.several,
     )
     return Services(
-        store.rooms,
-        store.messages,
-        store.reading,
-        store.receipts,
-        store.badges,
-        store.audit,
-        store.throttle,
-        store.latest,
-        directory,
-        apps,
-        tokens,
-        People(directory),
-        rate_limits,
-        Credentials(tokens, rate_limits),
-        _client_rules(settings),
-        settings.lastread_badge_scope,
+        **msgspec.structs.asdict(store),
+        directory=directory,
+        apps=apps,
+        tokens=tokens,
+        people=People(directory),
+        rate_limits=rate_limits,
+        credentials=Credentials(tokens, rate_limits),
+        client_rules=ClientRules(
+            settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
+        ),
+        lastread_badge_scope=settings.lastread_badge_scope,
     )
 
 
@@ -210,9 +206,3 @@ async def keep_refreshing(
         except Exception:
             # Better another attempt than a worker that never hears of a revocation again.
             logger.exception("apps, revocations and memory could not be looked at")
-
-
-def _client_rules(settings: Settings) -> ClientRules:
-    return ClientRules(
-        settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
-    )

@@ -17,7 +17,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from litestar import HttpMethod, route
 from litestar.handlers import HTTPRouteHandler
@@ -126,6 +126,11 @@ class Dialect(Struct, frozen=True, kw_only=True):
     fast_routes: FastRoutes | None = None
     socket_path: str = ""  # without a slash at the end; "" for no sockets
     open_sockets: Callable[[Services, Notices], SocketServer] | None = None
+
+
+def api_key(where: Literal["header", "query"], name: str, description: str) -> SecurityScheme:
+    """How callers prove who they are, for the OpenAPI document: by a header or a parameter."""
+    return SecurityScheme(type="apiKey", security_scheme_in=where, name=name, description=description)
 
 
 def dialect_of(path: str, dialects: Sequence[Dialect]) -> Dialect:

@@ -3,28 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from readstate.replay.api import Api, path
 from readstate.replay.count import room_tags
-from readstate.replay.report import Difference
+from readstate.replay.report import Difference, Report
 from readstate.replay.steps import Step, by_room, plan
 from readstate.replay.traffic import TrafficEvent
 
 USERS_PER_CALL = 100
 Item = TypeVar("Item")
-
-
-@dataclass
-class Fed:
-    """What the feeding did, and which answers of the service were wrong."""
-
-    joins: int = 0
-    leaves: int = 0
-    posts: int = 0
-    reads: int = 0
-    differences: list[Difference] = field(default_factory=list)
 
 
 async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[None]], concurrency: int) -> None:
@@ -64,23 +52,24 @@ async def create_users(api: Api, users: Sequence[str], *, concurrency: int) -> N
         await in_parallel(users, issue, concurrency)
 
 
-async def feed(api: Api, events: Iterable[TrafficEvent], *, concurrency: int, advance: Callable[[int], Any]) -> Fed:
+async def feed(api: Api, events: Iterable[TrafficEvent], *, concurrency: int, advance: Callable[[int], Any]) -> Report:
     """Carry out all events; `advance(n)` is called after each n of them.
 
-    The longest rooms come first, so that none of them is left for the end.
+    The report says what was done, and which answers of the service were wrong. The longest rooms
+    come first, so that none of them is left for the end.
     """
-    fed = Fed()
+    report = Report()
     rooms = sorted(by_room(events).values(), key=len, reverse=True)
 
     async def feed_room(events: list[TrafficEvent]) -> None:
-        room = _RoomFeed(api, events[0].room, fed)
+        room = _RoomFeed(api, events[0].room, report)
         await room.create(room_tags(events[0]))
         for step in plan(events):
             await room.carry_out(step)
             advance(step.events)
 
     await in_parallel(rooms, feed_room, concurrency)
-    return fed
+    return report
 
 
 def message_id(position: int) -> str:
@@ -94,10 +83,10 @@ def message_id(position: int) -> str:
 class _RoomFeed:
     """One room while it is being fed. `posted` is the position of its newest message."""
 
-    def __init__(self, api: Api, room: str, fed: Fed) -> None:
+    def __init__(self, api: Api, room: str, report: Report) -> None:
         self._api = api
         self._room = room
-        self._fed = fed
+        self._report = report
         self._posted = 0
 
     async def create(self, tags: Sequence[str]) -> None:
@@ -108,10 +97,10 @@ class _RoomFeed:
     async def carry_out(self, step: Step) -> None:
         if step.act == "join":
             await self._api.backend("POST", path("rooms", self._room, "members"), {"invitees": step.users})
-            self._fed.joins += len(step.users)
+            self._report.joins += len(step.users)
         elif step.act == "leave":
             await self._api.backend("POST", path("rooms", self._room, "delete", "members"), {"members": step.users})
-            self._fed.leaves += len(step.users)
+            self._report.leaves += len(step.users)
         else:
             [user] = step.users
             await self._read_newest(user)
@@ -122,13 +111,13 @@ class _RoomFeed:
             return
         newest = message_id(self._posted)
         answer = await self._api.user(user, "PUT", path("rooms", self._room, "lastRead"), {"message": newest})
-        self._fed.reads += 1
+        self._report.reads += 1
         self._check(f"client, lastRead, unread after {user!r} read the newest message", (user, newest, 0), answer)
 
     def _check(self, what: str, expected: tuple[str, str, int], answer: dict[str, Any]) -> None:
         got = tuple(answer.get(name) for name in ("client", "lastRead", "unread"))
         if got != expected:
-            self._fed.differences.append(Difference(f"room {self._room!r}: {what}", expected, got))
+            self._report.differences.append(Difference(f"room {self._room!r}: {what}", expected, got))
 
     async def _post(self, user: str, texts: Sequence[str]) -> None:
         given = {"room": self._room, "sender": user, "messageType": "text", "push": False}
@@ -140,4 +129,4 @@ class _RoomFeed:
         else:
             await self._api.post_batch(messages)
         self._posted += len(messages)
-        self._fed.posts += len(messages)
+        self._report.posts += len(messages)

@@ -1,7 +1,6 @@
 """What a replay found, and how it is printed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,24 +21,24 @@ class Difference:
         return f"{self.what}: expected {self.expected!r}, got {self.got!r}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
-    """The figures of one replay. Durations in seconds."""
+    """The figures of one replay, as they come. Durations in seconds."""
 
-    events: int
-    skipped: int
-    rooms: int
-    users: int
-    posts: int
-    reads: int
-    joins: int
-    leaves: int
-    feeding_s: float
-    comparing_s: float
-    calls: int
-    repeats: int
-    values: int
-    differences: Sequence[Difference]
+    events: int = 0
+    skipped: int = 0
+    rooms: int = 0
+    users: int = 0
+    posts: int = 0
+    reads: int = 0
+    joins: int = 0
+    leaves: int = 0
+    feeding_s: float = 0.0
+    comparing_s: float = 0.0
+    calls: int = 0
+    repeats: int = 0
+    values: int = 0
+    differences: list[Difference] = field(default_factory=list)
 
 
 def print_report(report: Report, console: Console) -> None:

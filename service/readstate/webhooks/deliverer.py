@@ -55,7 +55,7 @@ class Deliverer:
     """
 
     def __init__(self, events: Events, choose: Choice, sender: Sender, *, target: str, retry_s: float) -> None:
-        self._events = events
+        self.events = events
         self._choose = choose
         self._sender = sender
         self._target = target
@@ -80,32 +80,28 @@ class Deliverer:
                 await sleep_unless(stop, SHARE_S)
         finally:
             await asyncio.gather(*self._releasing.values(), *(shard.stop() for shard in self._held.values()))
-            await _ignoring_faults(self._events.depart())
+            await _ignoring_faults(self.events.depart())
 
     async def _claim_share(self) -> None:
         """Release the shards beyond this deliverer's share, and try to claim those it lacks."""
-        deliverers, refusing = await self._events.share()
+        deliverers, refusing = await self.events.share()
         self.is_refused = refusing == self._target
         self._held = {number: shard for number, shard in self._held.items() if shard.is_held}
-        share = -(-self._events.shards // deliverers)
+        share = -(-self.events.shards // deliverers)
         for number in list(self._held)[share:]:
             # In the background: what is in flight may take a while, and `share` must be called
             # meanwhile.
             self._releasing[number] = asyncio.create_task(self._held.pop(number).stop())
         self._releasing = {number: task for number, task in self._releasing.items() if not task.done()}
         ours = {*self._held, *self._releasing}
-        others = [number for number in range(self._events.shards) if number not in ours]
+        others = [number for number in range(self.events.shards) if number not in ours]
         for number in random.sample(others, len(others)):
             if len(self._held) >= share:
                 return
-            if (await self._events.claim_shard(number, limit=0)).held:
+            if (await self.events.claim_shard(number, limit=0)).held:
                 self._held[number] = _Shard(number, self)
 
     # Shared by the shards
-
-    @property
-    def events(self) -> Events:
-        return self._events
 
     @property
     def is_paused(self) -> bool:
@@ -180,7 +176,7 @@ class Deliverer:
                 "they become dead letters until `readstate webhooks replay`"
             )
         self.is_refused = True
-        await self._events.refuse(self._target)
+        await self.events.refuse(self._target)
 
     def _give_up(self, event: ReadEvent, reason: str) -> Dead:
         metrics.WEBHOOKS_DEAD.inc()

@@ -42,13 +42,8 @@ def of_list(rooms: int) -> int:
 
 
 def of_reads(reads: int) -> int:
-    """The cost of the reads in one call beside READ."""
+    """The cost of the reads in one call, or of the badges of several users, beside READ."""
     return reads // _READS_PER_UNIT
-
-
-def of_badges(users: int) -> int:
-    """The cost of the badges of several users beside READ."""
-    return users // _READS_PER_UNIT
 
 
 def of_derived(rooms: int) -> int:

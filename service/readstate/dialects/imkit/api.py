@@ -5,9 +5,8 @@ from functools import partial
 
 from litestar import Router
 from litestar.middleware import DefineMiddleware
-from litestar.openapi.spec import SecurityScheme
 
-from readstate.dialects.base import Dialect, with_options
+from readstate.dialects.base import Dialect, api_key, with_options
 from readstate.dialects.imkit import badges, batch, members, messages, reading, receipts, room_list, rooms, users
 from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator
 from readstate.dialects.imkit.errors import FAILURES, answer
@@ -53,20 +52,13 @@ HANDLERS = (
 )
 
 SECURITY = {
-    "clientKey": SecurityScheme(
-        type="apiKey", security_scheme_in="header", name="IM-CLIENT-KEY", description="Names the app"
-    ),
-    "userToken": SecurityScheme(
-        type="apiKey", security_scheme_in="header", name="IM-Authorization", description="A user's token"
-    ),
-    "apiKey": SecurityScheme(
-        type="apiKey", security_scheme_in="header", name="IM-API-KEY", description="The backend's key"
-    ),
-    "clientId": SecurityScheme(
-        type="apiKey",
-        security_scheme_in="header",
-        name="IM-CLIENT-ID",
-        description="The user the backend acts for, percent-encoded. Calls that can do without take it, too",
+    "clientKey": api_key("header", "IM-CLIENT-KEY", "Names the app"),
+    "userToken": api_key("header", "IM-Authorization", "A user's token"),
+    "apiKey": api_key("header", "IM-API-KEY", "The backend's key"),
+    "clientId": api_key(
+        "header",
+        "IM-CLIENT-ID",
+        "The user the backend acts for, percent-encoded. Calls that can do without take it, too",
     ),
 }
 

@@ -39,7 +39,7 @@ async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
         users = await _users_of(request, data.tokens)
     elif principal.backend:
         users = list(dict.fromkeys(check_id("clients", user) for user in data.clients or ()))
-        request.charge(costs.of_badges(len(users)))
+        request.charge(costs.of_reads(len(users)))
     else:
         raise ProblemError(errors.NO_API_KEY_FOR_CLIENTS)
 

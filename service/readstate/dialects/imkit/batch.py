@@ -69,12 +69,7 @@ _decode_anything = msgspec.json.Decoder().decode
 @post(
     "/messages/batch",
     **operation(
-        "post_batch",
-        Access.BACKEND,
-        BatchResult,
-        statuses=(404,),
-        max_body_bytes=MAX_BATCH_BODY_BYTES,
-        cost=costs.POST,
+        "post_batch", Access.BACKEND, BatchResult, statuses=(404,), max_body_bytes=MAX_BATCH_BODY_BYTES, cost=costs.POST
     ),
 )
 async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Reply:

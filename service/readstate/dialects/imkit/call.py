@@ -13,6 +13,7 @@ from readstate.dialects.imkit.reply import Problem, Problems
 from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_BODY_BYTES
+from readstate.domain.rooms import Room
 
 
 class Access(Enum):
@@ -62,6 +63,10 @@ class Charging:
     """What handlers use of a call, beside `auth` and `services`."""
 
     __slots__ = ()
+
+    async def room(self: _Charged, room: str) -> Room:
+        """The room, with the caller's state in it. Raises RoomUnknown."""
+        return await self.services.rooms.room(app=self.auth.app, room=room, user=self.auth.user)
 
     def charge(self: _Charged, cost: float) -> None:
         """Charge the call for its further cost, beside what its caller paid."""

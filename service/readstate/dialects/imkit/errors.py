@@ -19,87 +19,68 @@ from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.call import NO_OPERATION, Operation
 from readstate.dialects.imkit.reply import Problem, Problems, failure
 
-INVALID_TOKEN = Problem(401, "Unauthorized", "INVALID_TOKEN", "Invalid or expired token")
+INVALID_TOKEN = Problem(401, "INVALID_TOKEN", "Invalid or expired token")
 NO_TOKEN = Problem(
     401,
-    "Unauthorized",
     "INVALID_TOKEN",
     "No token was sent: clients send IM-CLIENT-KEY and IM-Authorization with the user's token, backends IM-API-KEY",
 )
 NO_TOKEN_TO_END = Problem(
-    401,
-    "Unauthorized",
-    "INVALID_TOKEN",
-    "A token ends by the call that carries it: send it in IM-Authorization, without IM-API-KEY",
+    401, "INVALID_TOKEN", "A token ends by the call that carries it: send it in IM-Authorization, without IM-API-KEY"
 )
-INVALID_API_KEY = Problem(401, "Unauthorized", "INVALID_API_KEY", "Invalid or missing API key")
-NO_API_KEY = Problem(
-    401, "Unauthorized", "INVALID_API_KEY", "This call is for backends: send the API key in IM-API-KEY"
-)
-NO_API_KEY_FOR_CLIENTS = Problem(
-    401, "Unauthorized", "INVALID_API_KEY", "clients is for backends: send IM-API-KEY, or give tokens"
-)
-INVALID_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "Invalid or missing client key")
-NO_CLIENT_KEY = Problem(403, "Forbidden", "INVALID_CLIENT_KEY", "No client key was sent: send it in IM-CLIENT-KEY")
-INVALID_USER_ID = Problem(400, "Bad Request", "INVALID_USER_ID")
-MISSING_PARAMETER = Problem(400, "Bad Request", "MISSING_PARAMETER")
-INVALID_BODY = Problem(400, "Bad Request", "INVALID_BODY")
-INVALID_QUERY = Problem(400, "Bad Request", "INVALID_QUERY")
-INVALID_REQUEST = Problem(400, "Bad Request", "INVALID_REQUEST")
-INVALID_PATH = Problem(
-    400, "Bad Request", "INVALID_PATH", "The path must be percent-encoded UTF-8 without control characters"
-)  # ours
-INVALID_ROOM_TAGS = Problem(400, "Invalid parameters", "INVALID_ROOM_TAGS", "Room tags must be valid strings")
+INVALID_API_KEY = Problem(401, "INVALID_API_KEY", "Invalid or missing API key")
+NO_API_KEY = Problem(401, "INVALID_API_KEY", "This call is for backends: send the API key in IM-API-KEY")
+NO_API_KEY_FOR_CLIENTS = Problem(401, "INVALID_API_KEY", "clients is for backends: send IM-API-KEY, or give tokens")
+INVALID_CLIENT_KEY = Problem(403, "INVALID_CLIENT_KEY", "Invalid or missing client key")
+NO_CLIENT_KEY = Problem(403, "INVALID_CLIENT_KEY", "No client key was sent: send it in IM-CLIENT-KEY")
+INVALID_USER_ID = Problem(400, "INVALID_USER_ID")
+MISSING_PARAMETER = Problem(400, "MISSING_PARAMETER")
+INVALID_BODY = Problem(400, "INVALID_BODY")
+INVALID_QUERY = Problem(400, "INVALID_QUERY")
+INVALID_REQUEST = Problem(400, "INVALID_REQUEST")
+INVALID_PATH = Problem(400, "INVALID_PATH", "The path must be percent-encoded UTF-8 without control characters")  # ours
+INVALID_ROOM_TAGS = Problem(400, "INVALID_ROOM_TAGS", "Room tags must be valid strings", words="Invalid parameters")
 SEVERAL_ROOM_TAGS = Problem(
     400,
-    "Invalid parameters",
     "INVALID_ROOM_TAGS",
     "roomTags holds one tag: for several repeat it (roomTags=a&roomTags=b). "
     "A tag with a comma or in brackets is sent as roomTags[]",
+    words="Invalid parameters",
 )
-INVALID_TAGS = Problem(400, "Invalid parameters", "INVALID_TAGS", "Tags must be an array of strings")
-NOT_ROOM_MEMBER = Problem(403, "Forbidden", "NOT_ROOM_MEMBER", "You are not a member of this room")
-INSUFFICIENT_PERMISSIONS = Problem(
-    403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this"
-)
+INVALID_TAGS = Problem(400, "INVALID_TAGS", "Tags must be an array of strings", words="Invalid parameters")
+NOT_ROOM_MEMBER = Problem(403, "NOT_ROOM_MEMBER", "You are not a member of this room")
+INSUFFICIENT_PERMISSIONS = Problem(403, "INSUFFICIENT_PERMISSIONS", "Only the owner or a manager may do this")
 INSUFFICIENT_PERMISSION = Problem(
-    403, "Permission denied", "INSUFFICIENT_PERMISSION", "Only the owner or a manager may do this"
+    403, "INSUFFICIENT_PERMISSION", "Only the owner or a manager may do this", words="Permission denied"
 )
-ROOM_NOT_FOUND = Problem(404, "Room not found", "ROOM_NOT_FOUND", "Room not found")
+ROOM_NOT_FOUND = Problem(404, "ROOM_NOT_FOUND", "Room not found", words="Room not found")
 ROOM_TO_READ_NOT_FOUND = Problem(
-    404, "Not Found", "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"
+    404, "ROOM_NOT_FOUND", "Room or message not found: there is no such room, or you are not in it"
 )
 MESSAGE_TO_READ_NOT_FOUND = Problem(
-    404,
-    "Not Found",
-    "ROOM_NOT_FOUND",
-    "Room or message not found: the room has no such message, or no longer remembers it",
+    404, "ROOM_NOT_FOUND", "Room or message not found: the room has no such message, or no longer remembers it"
 )
-MESSAGE_NOT_FOUND = Problem(404, "Not Found", "MESSAGE_NOT_FOUND", "Message not found")
-NO_SUCH_POINT = Problem(  # ours
+MESSAGE_NOT_FOUND = Problem(404, "MESSAGE_NOT_FOUND", "Message not found")
+NO_SUCH_POINT = Problem(
     404,
-    "Not Found",
     "MESSAGE_NOT_FOUND",
     "before must be the id of a message that is remembered, an ISO-8601 time or 13 digits of Unix milliseconds",
-)
-ROOM_TOO_LARGE = Problem(400, "Bad Request", "ROOM_TOO_LARGE")  # ours
-LIMIT_REACHED = Problem(400, "Bad Request", "LIMIT_REACHED")  # ours
-MEMBER_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "The room has no such member")
-CLIENT_NOT_FOUND = Problem(404, "Not Found", "CLIENT_NOT_FOUND", "Client not found")
-TOKEN_NOT_FOUND = Problem(404, "Not Found", "TOKEN_NOT_FOUND", "Token not found")
-TOKEN_CONFLICT = Problem(409, "Conflict", "TOKEN_CONFLICT", "The token belongs to another client")
-PAYLOAD_TOO_LARGE = Problem(413, "Request Entity Too Large", "PAYLOAD_TOO_LARGE")  # ours
-RATE_LIMIT_EXCEEDED = Problem(429, "Too Many Requests", "RATE_LIMIT_EXCEEDED")
-NOT_FOUND = Problem(404, "Not Found", "NOT_FOUND", "No such path")  # ours
-INTERNAL_ERROR = Problem(500, "Internal Server Error", "INTERNAL_ERROR", "Something went wrong on our side")  # ours
-SERVICE_UNAVAILABLE = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
-STORE_FULL = Problem(503, "Service Unavailable", "SERVICE_UNAVAILABLE")  # ours
-UNKNOWN_OUTCOME = Problem(  # ours
-    503,
-    "Service Unavailable",
-    "SERVICE_UNAVAILABLE",
-    "It is unknown whether this was done; ask for the present state before you repeat it",
-)
+)  # ours
+ROOM_TOO_LARGE = Problem(400, "ROOM_TOO_LARGE")  # ours
+LIMIT_REACHED = Problem(400, "LIMIT_REACHED")  # ours
+MEMBER_NOT_FOUND = Problem(404, "CLIENT_NOT_FOUND", "The room has no such member")
+CLIENT_NOT_FOUND = Problem(404, "CLIENT_NOT_FOUND", "Client not found")
+TOKEN_NOT_FOUND = Problem(404, "TOKEN_NOT_FOUND", "Token not found")
+TOKEN_CONFLICT = Problem(409, "TOKEN_CONFLICT", "The token belongs to another client")
+PAYLOAD_TOO_LARGE = Problem(413, "PAYLOAD_TOO_LARGE", words="Request Entity Too Large")  # ours
+RATE_LIMIT_EXCEEDED = Problem(429, "RATE_LIMIT_EXCEEDED")
+NOT_FOUND = Problem(404, "NOT_FOUND", "No such path")  # ours
+INTERNAL_ERROR = Problem(500, "INTERNAL_ERROR", "Something went wrong on our side")  # ours
+SERVICE_UNAVAILABLE = Problem(503, "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
+STORE_FULL = Problem(503, "SERVICE_UNAVAILABLE")  # ours
+UNKNOWN_OUTCOME = Problem(
+    503, "SERVICE_UNAVAILABLE", "It is unknown whether this was done; ask for the present state before you repeat it"
+)  # ours
 
 FAILURES = frozenset({INTERNAL_ERROR.code, SERVICE_UNAVAILABLE.code})  # faults of the service, not of the caller
 

@@ -35,7 +35,7 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     """
     check_options(body, _OPTIONS)
     principal, services = request.auth, request.services
-    before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    before = await request.room(room)
     check_may_enter(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     return await enter(services, principal, before, (), announced=data is not None and data.system_message is True)
@@ -72,7 +72,7 @@ async def _add(request: Call, room: str, members: Members, options: AddMember) -
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
     access.check_people_limit(services, principal, "invitees", members)
-    before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    before = await request.room(room)
     access.check_may_add(services, principal, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
@@ -90,9 +90,7 @@ async def _add(request: Call, room: str, members: Members, options: AddMember) -
         )
         if joined and options.system_message:
             await announce(services, principal, room, added(joined), joined)
-    return await shown(
-        services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    )
+    return await shown(services, principal, await request.room(room))
 
 
 @post(
@@ -125,7 +123,7 @@ async def _remove(request: Call, room: str, members: Members, *, system_message:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
     access.check_people_limit(services, principal, "members", members)
-    before = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    before = await request.room(room)
     access.check_member(principal, before)
     if members != [principal.user]:
         access.check_superuser(principal, before)
@@ -135,9 +133,7 @@ async def _remove(request: Call, room: str, members: Members, *, system_message:
     )
     if left and system_message:
         await announce(services, principal, room, removed(principal, left), left)
-    return await shown(
-        services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    )
+    return await shown(services, principal, await request.room(room))
 
 
 @get("/rooms/{room:str}/members/{user:str}", **operation("member", Access.EITHER, MemberResult, statuses=(404,)))
@@ -147,7 +143,7 @@ async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Rep
     For members and the backend.
     """
     principal, services = request.auth, request.services
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     access.check_member(principal, present)
     if user != principal.user:
         present = await services.rooms.room(app=principal.app, room=room, user=user)

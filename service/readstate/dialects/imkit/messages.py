@@ -16,13 +16,12 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import errors, posting
 from readstate.dialects.imkit.access import check_superuser
-from readstate.dialects.imkit.call import Access, Call, Principal
+from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.operation import operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import messages as schemas
 from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
-from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.domain.messages import MessageRef
 from readstate.errors import MessageUnknown, RoomUnknown
@@ -58,11 +57,14 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
         )
     if data.id is not None:
         known = await _check_may_change(request, room, data.id)
-        await _change(services, principal, room, data.id, text, recall=data.message_type == posting.RECALL)
+        recalls = data.message_type == posting.RECALL
+        change = services.messages.recall_message if recalls else services.messages.edit_message
+        await change(app=principal.app, room=room, message=data.id, body=text)
         message, at_ms = known.message, known.at_ms
         sender = known.sender
     else:
-        _check_new(data)
+        if data.message_type == posting.RECALL:
+            posting.recallable(data)
         more = posting.options_of(principal, body)
         posted = await services.messages.post(
             app=principal.app,
@@ -107,7 +109,7 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     For the owner, the managers and the backend.
     """
     principal, services = request.auth, request.services
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     check_superuser(principal, present, errors.INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == posting.ALL:
@@ -174,11 +176,6 @@ def _time(text: str) -> int | None:
     return at_ms if 0 < at_ms <= posting.latest_ms() else None
 
 
-def _check_new(message: schemas.RoomMessage) -> None:
-    if message.message_type == posting.RECALL:
-        posting.recallable(message)
-
-
 async def _check_may_change(request: Call, room: str, message: str) -> MessageRef:
     """The message that the caller wants to change: their own, or any message if they manage the
     room.
@@ -186,7 +183,7 @@ async def _check_may_change(request: Call, room: str, message: str) -> MessageRe
     Raises ProblemError.
     """
     principal, services = request.auth, request.services
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     if present.me is None:
         raise ProblemError(errors.NOT_ROOM_MEMBER)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
@@ -196,11 +193,3 @@ async def _check_may_change(request: Call, room: str, message: str) -> MessageRe
     # Messages from before they joined do not exist for them.
     await services.messages.message(app=principal.app, room=room, message=message, after=present.me.joined)
     raise ProblemError(errors.INSUFFICIENT_PERMISSIONS)
-
-
-async def _change(
-    services: Services, principal: Principal, room: str, message: str, body: str, *, recall: bool
-) -> None:
-    """Recall or edit a message."""
-    change = services.messages.recall_message if recall else services.messages.edit_message
-    await change(app=principal.app, room=room, message=message, body=body)

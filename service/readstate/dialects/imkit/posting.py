@@ -29,27 +29,11 @@ EARLIEST_MS = 100_000_000_000  # 1973; times in seconds are below, until the yea
 
 # Fields of the service and options: they are no part of the message.
 _NOT_PART_OF_MESSAGE = frozenset(
-    [
-        "_id",
-        "id",
-        "appID",
-        "room",
-        "sender",
-        "messageTime",
-        "messageTimeMS",
-        "createdAt",
-        "createdAtMS",
-        "updatedAt",
-        "updatedAtMS",
-        "countable",
-        "silent",
-        "push",
-        "skipTotalBadge",
-        "receiver",
-        "notify",
-        "moveCursor",
-        "asLastMessage",
-    ]
+    (
+        *("_id", "id", "appID", "room", "sender", "receiver"),
+        *("messageTime", "messageTimeMS", "createdAt", "createdAtMS", "updatedAt", "updatedAtMS"),
+        *("countable", "silent", "push", "skipTotalBadge", "notify", "moveCursor", "asLastMessage"),
+    )
 )
 
 FindRoom = Callable[
@@ -58,19 +42,10 @@ FindRoom = Callable[
 
 # Options for backends only. Misspelt, an option would become a part of the message and do nothing.
 _OPTIONS = by_plain_name(
-    [
-        "_id",
-        "sender",
-        "messageType",
-        "messageTime",
-        "messageTimeMS",
-        "createdAtMS",
-        "countable",
-        "silent",
-        "notify",
-        "moveCursor",
-        "asLastMessage",
-    ]
+    (
+        *("_id", "sender", "messageType", "messageTime", "messageTimeMS", "createdAtMS"),
+        *("countable", "silent", "notify", "moveCursor", "asLastMessage"),
+    )
 )
 
 _backend_post: Callable[[bytes], BackendPost] = msgspec.json.Decoder(BackendPost).decode

@@ -9,46 +9,20 @@ from readstate.errors import Invalid
 
 # Fields of the service, and options: never kept as given.
 ROOM_FIELDS = frozenset(
-    [
-        "_id",
-        "id",
-        "appID",
-        "members",
-        "memberProperties",
-        "partial",
-        "unread",
-        "status",
-        "roomTags",
-        "lastMessage",
-        "createdTime",
-        "createdTimeMS",
-        "isSuperuser",
-        "muted",
-        "isMentioned",
-        "pref",
-        "lastRead",
-        "invitee",
-        "invitees",
-        "systemMessage",
-        "invitationRequired",
-    ]
+    (
+        *("_id", "id", "appID", "status", "roomTags", "lastMessage", "createdTime", "createdTimeMS"),
+        *("members", "memberProperties", "partial", "invitee", "invitees", "systemMessage", "invitationRequired"),
+        *("unread", "isSuperuser", "muted", "isMentioned", "pref", "lastRead"),  # of one user
+    )
 )
 # Options. Misspelt, an option would be kept in the profile and do nothing.
 _ROOM_OPTIONS = by_plain_name(["members", "roomTags", "status", "invitee", "systemMessage", "invitationRequired"])
 _USER_OPTIONS = by_plain_name(["issueAccessToken", "expirationDate"])
 USER_FIELDS = frozenset(
-    [
-        "_id",
-        "id",
-        "appID",
-        "mute",
-        "updatedAt",
-        "token",
-        "issueAccessToken",
-        "expirationDate",
-        "expirationDateMS",
-        "lastLoginTimeMS",
-    ]
+    (
+        *("_id", "id", "appID", "mute", "updatedAt", "lastLoginTimeMS"),
+        *("token", "issueAccessToken", "expirationDate", "expirationDateMS"),
+    )
 )
 
 

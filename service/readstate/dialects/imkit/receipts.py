@@ -4,6 +4,7 @@ IMKit has no such calls. These are ours, in its envelope.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -17,7 +18,7 @@ from readstate.dialects.imkit.access import check_member, known_since
 from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
 from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.reply import Problems, ok
+from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import receipts as schemas
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
 from readstate.domain.receipts import Filter, Receipt
@@ -27,20 +28,12 @@ from readstate.times import iso
 
 PAGE = 50
 _FILTERS = frozenset(choice.value for choice in Filter)
-_PROBLEMS: Problems = {Invalid: INVALID_QUERY}
+_operation = partial(operation, problems={Invalid: INVALID_QUERY}, statuses=(404,), cost=costs.RECEIPTS)
 
 
 @get(
     "/rooms/{room:str}/messages/{message:str}/receipts",
-    **operation(
-        "receipts",
-        Access.EITHER,
-        schemas.ReceiptsResult,
-        problems=_PROBLEMS,
-        statuses=(404,),
-        cost=costs.RECEIPTS,
-        query=("filter", "limit", "page"),
-    ),
+    **_operation("receipts", Access.EITHER, schemas.ReceiptsResult, query=("filter", "limit", "page")),
 )
 async def receipts(
     request: Call,
@@ -60,7 +53,7 @@ async def receipts(
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
     principal, services = request.auth, request.services
-    after = _after(principal, await services.rooms.room(app=principal.app, room=room, user=principal.user))
+    after = _after(principal, await request.room(room))
     found = await services.receipts.page(
         app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page or None, after=after
     )
@@ -76,22 +69,11 @@ async def receipts(
 
 @get(
     "/rooms/{room:str}/receipts",
-    **operation(
-        "receipt_counts",
-        Access.EITHER,
-        schemas.ReceiptCountsResult,
-        problems=_PROBLEMS,
-        statuses=(404,),
-        needed=("messages",),
-        cost=costs.RECEIPTS,
-        query=("messages",),
+    **_operation(
+        "receipt_counts", Access.EITHER, schemas.ReceiptCountsResult, needed=("messages",), query=("messages",)
     ),
 )
-async def receipt_counts(
-    request: Call,
-    room: FromPath[str],
-    messages: FromQuery[Sequence[str]] = (),
-) -> Reply:
+async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery[Sequence[str]] = ()) -> Reply:
     """How many have read each of several messages.
 
     For the backend, and for members since they joined.
@@ -102,7 +84,7 @@ async def receipt_counts(
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
         raise ProblemError(MISSING_PARAMETER, "messages is required")
-    after = _after(principal, await services.rooms.room(app=principal.app, room=room, user=principal.user))
+    after = _after(principal, await request.room(room))
     counts = await services.receipts.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [
         schemas.MessageReceipts(count.message, count.read, count.unread, count.left)

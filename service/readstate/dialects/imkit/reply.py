@@ -1,12 +1,13 @@
 """The IMKit envelope (docs.imkit.io, Response Format)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from readstate import errors
-from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.http.reply import Headers, Reply, encode
 
 
 class Ok(Struct, frozen=True, kw_only=True):
@@ -43,12 +44,7 @@ def ok(result: Any) -> Reply:
 
 
 def failure(
-    status: int,
-    rm: str,
-    code: str,
-    message: str,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
-    retry_after_s: int | UnsetType = UNSET,
+    status: int, rm: str, code: str, message: str, headers: Headers = (), retry_after_s: int | UnsetType = UNSET
 ) -> Reply:
     """An error; `RC` is the HTTP status."""
     return Reply(encode(Failure(status, rm, Error(code, message), retry_after_s)), status, code, headers)
@@ -58,11 +54,15 @@ class Problem(Struct, frozen=True):
     """One documented error. An empty `message` is filled with the text of the refusal."""
 
     status: int
-    rm: str
     code: str
     message: str = ""
+    words: str = ""  # as RM; "": those of the status
 
-    def reply(self, message: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+    @property
+    def rm(self) -> str:
+        return self.words or HTTPStatus(self.status).phrase
+
+    def reply(self, message: str = "", headers: Headers = ()) -> Reply:
         """The answer. `message` is used when the problem has no text of its own."""
         return failure(self.status, self.rm, self.code, self.message or message, headers)
 

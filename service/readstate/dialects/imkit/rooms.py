@@ -36,7 +36,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     if room in NOT_OFFERED_OF_ROOMS:
         raise NotFoundException
-    present = await request.services.rooms.room(app=request.auth.app, room=room, user=request.auth.user)
+    present = await request.room(room)
     access.check_may_view(request.auth, present)
     request.charge(costs.of_members(present.member_count))
     return await shown(request.services, request.auth, present)
@@ -58,7 +58,7 @@ async def count_messages(
     kept.
     """
     principal, services = request.auth, request.services
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     access.check_member(principal, present)
     after = access.known_since(principal, present)
     if time_in_ms or after:
@@ -98,7 +98,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRo
     )
     if wanted.system_message and created and members:
         await announce(services, actor, room, added(members), members)
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     states = await services.rooms.members(app=principal.app, room=room)
     view = await _view(services, principal, present, states)
     return ok({**view, "members": [state.member for state in states], "created": created})
@@ -147,7 +147,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
         members=check_members("members", members),
         by_client=not principal.backend,
     )
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     if not created:  # another call created it first
         return await enter(services, principal, present, (), announced=wanted.system_message is True)
     if asked and others:
@@ -156,7 +156,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
     if wanted.system_message:
         brought = members[1:]
         await announce(services, principal, room, added(brought) if brought else "joinRoom", brought or members)
-        present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+        present = await request.room(room)
     access.check_member(principal, present)  # the backend may have taken the room over since
     return await shown(services, principal, present)
 
@@ -171,7 +171,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     profile = room_profile(body)
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
     access.check_tag_limit(services, principal, tags or ())
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     access.check_superuser(principal, present)
     if tags is not None or data.status is not None:
         request.charge(costs.of_change(present, tags or ()))
@@ -192,9 +192,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
         await services.rooms.set_profile(app=principal.app, room=room, profile=profile, made=made)
     if data.status is not None:
         await services.rooms.set_status(app=principal.app, room=room, status=Status(data.status), made=made)
-    return await shown(
-        services, principal, await services.rooms.room(app=principal.app, room=room, user=principal.user)
-    )
+    return await shown(services, principal, await request.room(room))
 
 
 @delete(
@@ -204,7 +202,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
-    present = await services.rooms.room(app=principal.app, room=room, user=principal.user)
+    present = await request.room(room)
     access.check_superuser(principal, present)
     if not await services.rooms.delete_room(app=principal.app, room=room, made=access.seen(principal, present)):
         raise RoomUnknown(room)

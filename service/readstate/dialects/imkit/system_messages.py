@@ -14,16 +14,10 @@ from readstate.domain.limits import check_id
 
 # Only the service posts messages of these types.
 SYSTEM_TYPES = frozenset(
-    {
-        "joinRoom",
-        "leaveRoom",
-        "addMember",
-        "addMembers",
-        "deleteMember",
-        "deleteMembers",
-        "cancelInvitations",
-        "assignAdmin",
-    }
+    (
+        *("joinRoom", "leaveRoom", "cancelInvitations", "assignAdmin"),
+        *("addMember", "addMembers", "deleteMember", "deleteMembers"),
+    )
 )
 
 

@@ -3,6 +3,7 @@ Management and User Token).
 """
 
 import asyncio
+from functools import partial
 
 import msgspec
 from litestar import delete, get, post, put
@@ -16,7 +17,7 @@ from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
 from readstate.dialects.imkit.operation import BY_TOKEN, operation
 from readstate.dialects.imkit.profiles import merged, user_profile
-from readstate.dialects.imkit.reply import Problems, ok
+from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import users as schemas
 from readstate.dialects.imkit.views import View, user_view
 from readstate.dialects.services import Services
@@ -25,21 +26,13 @@ from readstate.domain.limits import check_id
 from readstate.errors import Invalid
 from readstate.times import iso, unix_ms
 
-_PROBLEMS: Problems = {Invalid: INVALID_REQUEST}
+_operation = partial(operation, problems={Invalid: INVALID_REQUEST}, bad_body=INVALID_REQUEST)
 _BINDING_OPTIONS = by_plain_name(["expirationDate"])
 
 
 @post(
     "/admin/clients",
-    **operation(
-        "upsert_user",
-        Access.BACKEND,
-        schemas.UserResult,
-        cost=costs.PROFILE,
-        problems=_PROBLEMS,
-        bad_body=INVALID_REQUEST,
-        statuses=(409,),
-    ),
+    **_operation("upsert_user", Access.BACKEND, schemas.UserResult, cost=costs.PROFILE, statuses=(409,)),
 )
 async def upsert_user(request: Call, body: RawBody, data: JSONBody[schemas.NewUser]) -> Reply:
     """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own
@@ -61,17 +54,7 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[schemas.NewUs
     return ok(view)
 
 
-@post(
-    "/admin/clients/list",
-    **operation(
-        "upsert_users",
-        Access.BACKEND,
-        schemas.UsersResult,
-        cost=costs.LIST,
-        problems=_PROBLEMS,
-        bad_body=INVALID_REQUEST,
-    ),
-)
+@post("/admin/clients/list", **_operation("upsert_users", Access.BACKEND, schemas.UsersResult, cost=costs.LIST))
 async def upsert_users(request: Call, body: RawBody, data: JSONBody[schemas.NewUsers]) -> Reply:
     """Create or update up to 500 users, in a body of up to 64 KiB.
 
@@ -91,15 +74,7 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[schemas.NewU
 
 @put(
     "/admin/clients/{user:str}/token",
-    **operation(
-        "bind_token",
-        Access.BACKEND,
-        schemas.TokenResult,
-        cost=costs.PROFILE,
-        problems=_PROBLEMS,
-        bad_body=INVALID_REQUEST,
-        statuses=(404, 409),
-    ),
+    **_operation("bind_token", Access.BACKEND, schemas.TokenResult, cost=costs.PROFILE, statuses=(404, 409)),
 )
 async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[schemas.TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""
@@ -113,15 +88,7 @@ async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JS
 
 @delete(
     "/admin/clients/{user:str}/token",
-    **operation(
-        "revoke_tokens",
-        Access.BACKEND,
-        schemas.RevokedTokensResult,
-        problems=_PROBLEMS,
-        bad_body=INVALID_REQUEST,
-        statuses=(404,),
-        optional_body=True,
-    ),
+    **_operation("revoke_tokens", Access.BACKEND, schemas.RevokedTokensResult, statuses=(404,), optional_body=True),
 )
 async def revoke_tokens(
     request: Call, user: FromPath[str], data: JSONBody[schemas.TokenRevoking | None] = None

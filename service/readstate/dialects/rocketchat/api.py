@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from litestar import Router
 from litestar.middleware import DefineMiddleware
-from litestar.openapi.spec import SecurityScheme
 
-from readstate.dialects.base import Dialect, with_options
+from readstate.dialects.base import Dialect, api_key, with_options
 from readstate.dialects.rocketchat import counters, reading, receipts, subscriptions, users
 from readstate.dialects.rocketchat.auth import Authenticator, TokenAppCache
 from readstate.dialects.rocketchat.errors import FAILURES, answer, owns
@@ -38,15 +37,8 @@ CORS_HEADERS = ("X-Auth-Token", "X-User-Id")
 CORS_EXPOSED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 SECURITY = {
-    "authToken": SecurityScheme(
-        type="apiKey", security_scheme_in="header", name="X-Auth-Token", description="A user's token"
-    ),
-    "userId": SecurityScheme(
-        type="apiKey",
-        security_scheme_in="header",
-        name="X-User-Id",
-        description="That user's id, as UTF-8 or percent-encoded",
-    ),
+    "authToken": api_key("header", "X-Auth-Token", "A user's token"),
+    "userId": api_key("header", "X-User-Id", "That user's id, as UTF-8 or percent-encoded"),
 }
 
 

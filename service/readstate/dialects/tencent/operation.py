@@ -11,12 +11,12 @@ from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation as DocumentedOperation
-from litestar.openapi.spec import SecurityScheme
 from litestar.params import JSONBody
 from msgspec import Struct
 
 from readstate.dialects import base
 from readstate.dialects.access import costs
+from readstate.dialects.base import api_key
 from readstate.dialects.http.body import StrictJson
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.tencent.reply import Fail, Ok, Problem, ok
@@ -25,13 +25,9 @@ from readstate.domain.read_state import ReadState
 MAX_BODY_BYTES: Final = 12 * 1024
 
 SECURITY = {
-    "sdkappid": SecurityScheme(type="apiKey", security_scheme_in="query", name="sdkappid", description="Names the app"),
-    "identifier": SecurityScheme(
-        type="apiKey", security_scheme_in="query", name="identifier", description="An administrator of the app"
-    ),
-    "usersig": SecurityScheme(
-        type="apiKey", security_scheme_in="query", name="usersig", description="The administrator's UserSig"
-    ),
+    "sdkappid": api_key("query", "sdkappid", "Names the app"),
+    "identifier": api_key("query", "identifier", "An administrator of the app"),
+    "usersig": api_key("query", "usersig", "The administrator's UserSig"),
 }
 
 

@@ -6,9 +6,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from readstate.dialects.imkit.schemas import NonEmpty
 from readstate.dialects.imkit.schemas.rooms import UserRef
-from readstate.domain.limits import (
-    MAX_POSTS_PER_BATCH,
-)
+from readstate.domain.limits import MAX_POSTS_PER_BATCH
 
 
 class RoomMessage(Struct, frozen=True):

@@ -5,11 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from readstate.dialects.imkit.schemas import NonEmpty, Tag
-from readstate.domain.limits import (
-    MAX_BADGES_PER_CALL,
-    MAX_READS_PER_CALL,
-    MAX_TOKENS_PER_CALL,
-)
+from readstate.domain.limits import MAX_BADGES_PER_CALL, MAX_READS_PER_CALL, MAX_TOKENS_PER_CALL
 
 
 class MarkRead(Struct, frozen=True):

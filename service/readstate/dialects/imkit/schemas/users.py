@@ -5,9 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from readstate.dialects.imkit.schemas import NonEmpty
-from readstate.domain.limits import (
-    MAX_POSTS_PER_BATCH,
-)
+from readstate.domain.limits import MAX_POSTS_PER_BATCH
 
 
 class NewUser(Struct, frozen=True):

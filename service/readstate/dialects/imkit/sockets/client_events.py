@@ -34,9 +34,9 @@ MAX_HELD_BYTES = 64 * 1024  # of them together
 
 # Ours. Not a 401: clients would take it for the end of their token.
 NOT_AUTHENTICATED = Problem(
-    425, "Too Early", "NOT_AUTHENTICATED", "Not authenticated yet: send auth2 first, or the token in the handshake"
+    425, "NOT_AUTHENTICATED", "Not authenticated yet: send auth2 first, or the token in the handshake"
 )
-UNSUPPORTED_ENCODING = Problem(400, "Bad Request", "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
+UNSUPPORTED_ENCODING = Problem(400, "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
 
 
 class ClientEvents:
