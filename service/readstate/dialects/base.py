@@ -17,6 +17,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar
 
 from litestar import HttpMethod, route
@@ -142,6 +143,11 @@ def log_failure(scope: Any, error: Exception, **extra: str) -> None:
     """Log an error that no table of the dialect has: a defect of the service."""
     fields = {"method": scope["method"], "operation": operation_of(scope).name, **extra}
     logger.error("unexpected failure", exc_info=error, extra=fields)
+
+
+def handlers_in(*modules: ModuleType) -> list[HTTPRouteHandler]:
+    """The handlers that stand in some modules, in their order."""
+    return [one for module in modules for one in vars(module).values() if isinstance(one, HTTPRouteHandler)]
 
 
 def with_options(

@@ -35,15 +35,13 @@ class ReadMessage(Struct, frozen=True):
     data: ReadData
 
 
-class Standard:
+class Standard(Struct):
     """Puts every event into `{"type":"read","timestamp":...,"data":{...}}`."""
 
-    name = "standard"
-
-    def __init__(self, sign_headers: SignHeaders) -> None:
-        self._sign_headers = sign_headers
+    sign_headers: SignHeaders
+    name: str = "standard"
 
     async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest:
         data = msgspec.convert(event, ReadData, from_attributes=True)
         body = msgspec.json.encode(ReadMessage("read", iso(event.at_ms), data))
-        return WebhookRequest(body, self._sign_headers(event.id, body, now_s))
+        return WebhookRequest(body, self.sign_headers(event.id, body, now_s))

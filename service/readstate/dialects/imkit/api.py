@@ -6,7 +6,7 @@ from functools import partial
 from litestar import Router
 from litestar.middleware import DefineMiddleware
 
-from readstate.dialects.base import Dialect, api_key, with_options
+from readstate.dialects.base import Dialect, api_key, handlers_in, with_options
 from readstate.dialects.imkit import badges, batch, members, messages, reading, receipts, room_list, rooms, users
 from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator
 from readstate.dialects.imkit.errors import FAILURES, answer
@@ -16,40 +16,7 @@ from readstate.dialects.imkit.vocabulary import VOCABULARY
 from readstate.dialects.services import Services
 from readstate.settings import Settings
 
-HANDLERS = (
-    reading.mark_read,
-    reading.mark_read_many,
-    reading.badge,
-    reading.badges_by_tags,
-    badges.badges,
-    room_list.rooms,
-    room_list.room_ids,
-    rooms.room,
-    rooms.count_messages,
-    rooms.create_room,
-    rooms.create_and_join,
-    rooms.update_room,
-    rooms.delete_room,
-    members.join,
-    members.add_members,
-    members.remove_members,
-    members.add_member,
-    members.remove_member,
-    members.member,
-    receipts.receipts,
-    receipts.receipt_counts,
-    messages.send,
-    messages.post_message,
-    batch.post_batch,
-    messages.delete_message,
-    messages.delete_messages,
-    users.me,
-    users.logout,
-    users.upsert_user,
-    users.upsert_users,
-    users.bind_token,
-    users.revoke_tokens,
-)
+HANDLERS = handlers_in(reading, badges, room_list, rooms, members, receipts, messages, batch, users)
 
 SECURITY = {
     "clientKey": api_key("header", "IM-CLIENT-KEY", "Names the app"),

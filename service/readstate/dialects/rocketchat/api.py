@@ -5,7 +5,7 @@ from collections.abc import Callable
 from litestar import Router
 from litestar.middleware import DefineMiddleware
 
-from readstate.dialects.base import Dialect, api_key, with_options
+from readstate.dialects.base import Dialect, api_key, handlers_in, with_options
 from readstate.dialects.rocketchat import counters, reading, receipts, subscriptions, users
 from readstate.dialects.rocketchat.auth import Authenticator, TokenAppCache
 from readstate.dialects.rocketchat.errors import FAILURES, answer, owns
@@ -16,21 +16,7 @@ from readstate.settings import Settings
 
 PATH = "/api/v1"
 
-HANDLERS = (
-    receipts.get_receipts,
-    reading.read,
-    subscriptions.get_one,
-    subscriptions.get_many,
-    reading.unread,
-    counters.channel_counters,
-    counters.group_counters,
-    counters.im_counters,
-    counters.dm_counters,
-    users.login,
-    users.logout,
-    users.logout_by_get,
-    reading.read_thread,
-)
+HANDLERS = handlers_in(receipts, subscriptions, reading, counters, users)
 
 # What browsers may send and see.
 CORS_HEADERS = ("X-Auth-Token", "X-User-Id")

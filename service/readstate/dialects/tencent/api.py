@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Router
 from litestar.middleware import DefineMiddleware
 
-from readstate.dialects.base import Dialect, options_handler
+from readstate.dialects.base import Dialect, handlers_in, options_handler
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.services import Services
 from readstate.dialects.tencent import errors, group, openim
@@ -20,15 +20,7 @@ from readstate.dialects.tencent.vocabulary import VOCABULARY
 from readstate.domain.identity import FIRST_APP
 from readstate.settings import Settings
 
-HANDLERS = (
-    openim.admin_set_msg_read,
-    openim.get_c2c_unread_msg_num,
-    openim.c2c_msg_read_receipt,
-    group.set_unread_msg_num,
-    group.get_group_msg_receipt,
-    group.get_group_msg_receipt_detail,
-    group.group_msg_receipt,
-)
+HANDLERS = handlers_in(openim, group)
 
 
 def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:

@@ -78,34 +78,23 @@ class RequestOverLimit(Struct, frozen=True):
     Limit: int
 
 
-class TencentForm:
+class TencentForm(Struct):
     """Puts events of `app`, Tencent's app, into Tencent's webhooks; it has none for other events.
 
     `rate_limit` is how often a command may be called in a second (0: any number). `token` makes
     `Sign`; `sign_headers` makes the headers that cover the body.
     """
 
-    name = "tencent"
-
-    def __init__(
-        self,
-        read_state: ReadState,
-        *,
-        app: str,
-        sdkappid: int,
-        token: str,
-        sign_headers: SignHeaders,
-        rate_limit: int = 0,
-    ) -> None:
-        self._read_state = read_state
-        self._app = app
-        self._sdkappid = sdkappid
-        self._token = token
-        self._sign_headers = sign_headers
-        self._rate_limit = rate_limit
+    read_state: ReadState
+    app: str
+    sdkappid: int
+    token: str
+    sign_headers: SignHeaders
+    rate_limit: int = 0
+    name: str = "tencent"
 
     async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
-        if event.app != self._app:
+        if event.app != self.app:
             return None
         peers = _peers_of(event)
         try:
@@ -116,12 +105,12 @@ class TencentForm:
             return None
         body = msgspec.json.encode(content)
         # An id of its own: a receiver of both forms must not take one for a repeat of the other.
-        headers = self._sign_headers(f"{event.id}_{self.name}", body, now_s)
+        headers = self.sign_headers(f"{event.id}_{self.name}", body, now_s)
         return WebhookRequest(body, headers, self._query(content.CallbackCommand, now_s), wants_json=True)
 
     async def covers(self, event: ReadEvent) -> bool:
         """Whether the event is of a one-to-one conversation or a group with receipts."""
-        if event.app != self._app:
+        if event.app != self.app:
             return False
         try:
             return _peers_of(event) is not None or await self._group_type(event) != ""
@@ -134,7 +123,7 @@ class TencentForm:
             Report_Account=event.member,
             Peer_Account=peers[1] if event.member == peers[0] else peers[0],
             LastReadTime=await self._read_until_ms(event) // 1000,
-            UnreadMsgNum=await self._read_state.badges.badge(app=event.app, user=event.member, tags=DIRECT_TAGS),
+            UnreadMsgNum=await self.read_state.badges.badge(app=event.app, user=event.member, tags=DIRECT_TAGS),
             EventTime=event.at_ms,
         )
 
@@ -146,7 +135,7 @@ class TencentForm:
         if not event.unread:
             return event.at_ms
         try:
-            receipts = await self._read_state.receipts.page(
+            receipts = await self.read_state.receipts.page(
                 app=event.app, room=event.room, message=event.message, limit=1
             )
         except MessageUnknown:
@@ -166,7 +155,7 @@ class TencentForm:
         """The type of a group whose messages have receipts; "" for other rooms."""
         if not _is_msg_seq(event.message):
             return ""
-        room = await self._read_state.rooms.room(app=event.app, room=event.room)
+        room = await self.read_state.rooms.room(app=event.app, room=event.room)
         given = given_type(room.profile)
         return given if has_receipts(given) and room.member_count <= MAX_RECEIPT_MEMBERS else ""
 
@@ -177,7 +166,7 @@ class TencentForm:
         """
         newest, covered = int(event.message), min(event.seq - event.before, MAX_MESSAGES)
         asked = [str(number) for number in range(newest, max(newest - MAX_RECEIPT_MESSAGES, 0), -1)]
-        found = await self._read_state.receipts.receipt_counts(app=event.app, room=event.room, messages=asked)
+        found = await self.read_state.receipts.receipt_counts(app=event.app, room=event.room, messages=asked)
         known = [count for count in found if count is not None][:covered]
         if None in found[:covered]:
             # Deleted messages and gaps look alike here, so a look-up finds the end of the event's
@@ -199,32 +188,32 @@ class TencentForm:
     async def _seq_of(self, event: ReadEvent, message: str) -> int:
         try:
             return (
-                await self._read_state.receipts.page(app=event.app, room=event.room, message=message, limit=1)
+                await self.read_state.receipts.page(app=event.app, room=event.room, message=message, limit=1)
             ).message.seq
         except MessageUnknown:
             return 0  # deleted just now
 
     async def run(self, send: Send, may_send: Callable[[], bool], stop: asyncio.Event) -> None:
         """Send alerts until `stop` is set."""
-        if self._rate_limit:
-            await Alerts(self._read_state, self._app, self._alert, send, may_send).run(stop)
+        if self.rate_limit:
+            await Alerts(self.read_state, self.app, self._alert, send, may_send).run(stop)
 
     def _alert(self, command: str, now_s: int) -> WebhookRequest:
         """The warning that a command is called nearly too often."""
-        limit = self._rate_limit
+        limit = self.rate_limit
         body = msgspec.json.encode(RequestOverLimit(OVER_LIMIT, SERVICES[command], command, nearly(limit), limit))
-        headers = self._sign_headers(f"alert_{command}_{now_s}", body, now_s)
+        headers = self.sign_headers(f"alert_{command}_{now_s}", body, now_s)
         return WebhookRequest(body, headers, self._query(OVER_LIMIT, now_s), wants_json=True)
 
     def _query(self, command: str, now_s: int) -> str:
         """The query of the URL, in Tencent's order. The device that read is not known here."""
         parts = {
-            "SdkAppid": str(self._sdkappid),
+            "SdkAppid": str(self.sdkappid),
             "CallbackCommand": command,
             "contenttype": "json",
             **({} if command == OVER_LIMIT else {"ClientIP": "Unknown"}),
             "OptPlatform": "Unknown",
-            "Sign": sign(self._token, str(now_s)),
+            "Sign": sign(self.token, str(now_s)),
             "RequestTime": str(now_s),
         }
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items())

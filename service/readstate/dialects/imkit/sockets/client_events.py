@@ -17,6 +17,8 @@ they tell their program that they are connected.
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from readstate.dialects.access import costs
 from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import INVALID_TOKEN, RATE_LIMIT_EXCEEDED
@@ -39,22 +41,19 @@ NOT_AUTHENTICATED = Problem(
 UNSUPPORTED_ENCODING = Problem(400, "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
 
 
-class ClientEvents:
+class ClientEvents(Struct, frozen=True):
     """`connections.ProtocolHandler`: acts on the events of a client in their order.
 
     `http_calls` are the events that stand for a call of the HTTP API.
     """
 
-    def __init__(
-        self, services: Services, authenticator: SocketAuthenticator, http_calls: Mapping[str, HttpCall]
-    ) -> None:
-        self._services = services
-        self._authenticator = authenticator
-        self._http_calls = http_calls
+    services: Services
+    authenticator: SocketAuthenticator
+    http_calls: Mapping[str, HttpCall]
 
     async def on_connect(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, CloseReason | None]:
         """Authenticate by the handshake's `auth`: the token, and perhaps a client key."""
-        return await self._authenticator.authenticate(connection, auth["token"], auth)
+        return await self.authenticator.authenticate(connection, auth["token"], auth)
 
     async def on_client_event(self, connection: Connection, packet: ClientPacket) -> None:
         """Act on one event. What a client sends never makes it raise."""
@@ -63,13 +62,13 @@ class ClientEvents:
             _send_ack(connection, packet.ack_id, self._configure(connection, first))
         elif event in ("auth2", "auth"):
             extra = packet.data[2] if len(packet.data) > 2 else None
-            answer, reason = await self._authenticator.authenticate(connection, first, extra)
+            answer, reason = await self.authenticator.authenticate(connection, first, extra)
             _send_ack(connection, packet.ack_id, answer)
             if reason is None:
                 await self._process_held(connection)
             else:
                 connection.close(reason)
-        elif (call := self._http_calls.get(event)) is None:
+        elif (call := self.http_calls.get(event)) is None:
             return
         elif connection.session is None:
             self._hold(connection, packet)
@@ -82,7 +81,7 @@ class ClientEvents:
         held, connection.held_events = connection.held_events, []
         for text in held:
             _refuse_early(connection, decode_packet(text.decode()))
-        self._authenticator.sign_out(connection)
+        self.authenticator.sign_out(connection)
 
     # Events before auth2
 
@@ -104,7 +103,7 @@ class ClientEvents:
 
     def _configure(self, connection: Connection, options: Any) -> bytes:
         try:
-            self._authenticator.check_rate_limit(connection, costs.READ)
+            self.authenticator.check_rate_limit(connection, costs.READ)
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         encoding = options.get("encoding") if isinstance(options, dict) else None
@@ -115,14 +114,14 @@ class ClientEvents:
 
     async def _call(self, connection: Connection, call: HttpCall, content: Any) -> bytes:
         session = connection.session
-        if session is None or not self._services.tokens.still_valid(session):
+        if session is None or not self.services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
         try:
-            self._authenticator.check_rate_limit(connection, call.cost)
+            self.authenticator.check_rate_limit(connection, call.cost)
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
-        return await call.answer(self._services, principal, content)
+        return await call.answer(self.services, principal, content)
 
 
 def _refuse_early(connection: Connection, packet: ClientPacket) -> None:

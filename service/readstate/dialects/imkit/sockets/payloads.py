@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from msgspec import Struct
+
 from readstate.dialects.imkit import views
 from readstate.dialects.imkit.room_event import left_event, room_event
 from readstate.dialects.imkit.sockets.encoding import encode_json
@@ -12,12 +14,11 @@ from readstate.domain.read_state import ReadState
 from readstate.errors import Fault
 
 
-class StorePayloads:
+class StorePayloads(Struct, frozen=True):
     """`delivery.Payloads`, fetched from the store."""
 
-    def __init__(self, read_state: ReadState, people: People) -> None:
-        self._read_state = read_state
-        self._people = people
+    read_state: ReadState
+    people: People
 
     async def message(self, app: str, posted: MessagePosted) -> bytes:
         """A message as HTTP answers it."""
@@ -25,7 +26,7 @@ class StorePayloads:
         async def fetch() -> bytes:
             return encode_json(
                 await views.message_for_everybody(
-                    self._people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
+                    self.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
                 )
             )
 
@@ -38,13 +39,13 @@ class StorePayloads:
 
     async def room(self, app: str, room: str) -> bytes:
         """A room as it is now."""
-        return await _with_retry(lambda: room_event(self._read_state.rooms, self._people, app, room))
+        return await _with_retry(lambda: room_event(self.read_state.rooms, self.people, app, room))
 
     async def left(self, app: str, room: str, users: Sequence[str], deleted: bool) -> Mapping[str, bytes]:
         """The last event of a room, for each of `users`, who are no longer in it."""
         badges: Mapping[str, int] = {}
         with contextlib.suppress(Fault):  # the event is useful without the badge too
-            badges = await self._read_state.badges.badges_after(app=app, room=room, users=users)
+            badges = await self.read_state.badges.badges_after(app=app, room=room, users=users)
         return {user: left_event(app, room, badges.get(user), deleted=deleted) for user in users}
 
 

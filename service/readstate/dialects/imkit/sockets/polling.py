@@ -15,16 +15,9 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from readstate.dialects.http.body import ClientGone, read_body
 from readstate.dialects.http.reply import Headers, Reply
+from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
-from readstate.dialects.imkit.sockets.packets import (
-    NOOP,
-    POLICY_VIOLATION,
-    SEPARATOR,
-    Packet,
-    ProtocolError,
-    split_packets,
-)
 from readstate.domain.limits import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
@@ -33,7 +26,7 @@ Message = MutableMapping[str, Any]  # of ASGI
 Receive = Callable[[], Awaitable[Message]]
 
 _TEXT = b"text/plain; charset=utf-8"
-_NOOP = Packet(NOOP)
+_NOOP = packets.Packet(packets.NOOP)
 _GET_WAITS = "a request for packets waits already"
 _POST_RUNS = "another request with packets is being dealt with"
 
@@ -48,12 +41,12 @@ class PollingTransport:
 
     def __init__(self) -> None:
         self.on_closed: Callable[[], None] = lambda: None
-        self._waiting: asyncio.Future[Sequence[Packet]] | None = None
+        self._waiting: asyncio.Future[Sequence[packets.Packet]] | None = None
         self.is_posting = False  # a POST is being processed
         self.is_upgrading = False  # a websocket is open that the connection may move to
         self.is_probed = False  # ... and the client has probed it
 
-    def wait(self) -> "asyncio.Future[Sequence[Packet]]":
+    def wait(self) -> "asyncio.Future[Sequence[packets.Packet]]":
         """A GET has come. The result is what to answer."""
         self._waiting = asyncio.get_running_loop().create_future()
         return self._waiting
@@ -61,7 +54,7 @@ class PollingTransport:
     def is_writable(self) -> bool:
         return self._waiting is not None and not self._waiting.done()
 
-    def send(self, packets: Sequence[Packet]) -> None:
+    def send(self, packets: Sequence[packets.Packet]) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(packets)
 
@@ -128,27 +121,27 @@ async def _poll(
     connections: Connections, connection: Connection, transport: PollingTransport, receive: Receive, response: Response
 ) -> None:
     if transport.is_writable():
-        connections.close_now(connection, CloseReason(POLICY_VIOLATION, _GET_WAITS))
+        connections.close_now(connection, CloseReason(packets.POLICY_VIOLATION, _GET_WAITS))
         await response.refuse(_GET_WAITS)
         return
-    packets = transport.wait()
+    batch = transport.wait()
     connection.flush()
     if transport.is_probed:
         transport.release()  # the client waits for the end of this request before it upgrades
-    if not packets.done() and not await _wait_for(packets, receive):
+    if not batch.done() and not await _wait_for(batch, receive):
         connections.remove(connection)  # the packets that come next would be lost with the response
         return
-    await response.send(SEPARATOR.encode().join([packet.text for packet in packets.result()]))
+    await response.send(packets.SEPARATOR.encode().join([packet.text for packet in batch.result()]))
 
 
-async def _wait_for(packets: "asyncio.Future[Sequence[Packet]]", receive: Receive) -> bool:
+async def _wait_for(batch: "asyncio.Future[Sequence[packets.Packet]]", receive: Receive) -> bool:
     """Wait for the packets that answer a GET. Returns False when the client disconnects first."""
     disconnect: asyncio.Future[Any] = asyncio.ensure_future(_until_disconnect(receive))
     try:
-        await asyncio.wait([packets, disconnect], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([batch, disconnect], return_when=asyncio.FIRST_COMPLETED)
     finally:
         disconnect.cancel()
-    return packets.done()
+    return batch.done()
 
 
 async def _until_disconnect(receive: Receive) -> None:
@@ -164,14 +157,14 @@ async def _post(
         return
     try:
         if transport.is_posting:
-            raise ProtocolError(_POST_RUNS)
+            raise packets.ProtocolError(_POST_RUNS)
         transport.is_posting = True
         try:
             stays_open = await _receive_all(connections, connection, receive)
         finally:
             transport.is_posting = False
-    except ProtocolError as error:
-        connections.close_now(connection, CloseReason(POLICY_VIOLATION, str(error)))
+    except packets.ProtocolError as error:
+        connections.close_now(connection, CloseReason(packets.POLICY_VIOLATION, str(error)))
         await response.refuse(str(error))
         return
     if not stays_open:
@@ -187,8 +180,8 @@ async def _receive_all(connections: Connections, connection: Connection, receive
     try:
         body = await read_body(receive)
     except RequestEntityTooLarge:
-        raise ProtocolError(f"longer than {MAX_BODY_BYTES} bytes") from None
-    for text in split_packets(body):
+        raise packets.ProtocolError(f"longer than {MAX_BODY_BYTES} bytes") from None
+    for text in packets.split_packets(body):
         if not await connections.receive(connection, text):
             return False
     return True

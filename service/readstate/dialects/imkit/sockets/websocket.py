@@ -11,23 +11,16 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from readstate.dialects.http.frame_writer import FrameWriter
+from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
-from readstate.dialects.imkit.sockets.packets import (
-    POLICY_VIOLATION,
-    PROBE,
-    PROBE_REPLY,
-    UPGRADE,
-    Packet,
-    ProtocolError,
-)
 from readstate.dialects.imkit.sockets.polling import PollingTransport, Receive
 
 logger = logging.getLogger(__name__)
 
 UPGRADE_WITHIN_S = 10.0
 
-_PROBE_REPLY = Packet(PROBE_REPLY)
+_PROBE_REPLY = packets.Packet(packets.PROBE_REPLY)
 
 
 class WebSocketTransport:
@@ -42,7 +35,7 @@ class WebSocketTransport:
     def is_writable(self) -> bool:
         return self._writer.is_writable()
 
-    def send(self, packets: Sequence[Packet]) -> None:
+    def send(self, packets: Sequence[packets.Packet]) -> None:
         frames = [packet.frame for packet in packets]
         self._writer.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
 
@@ -75,11 +68,11 @@ async def _receive_all(connections: Connections, receive: Receive, connection: C
         try:
             text = message.get("text")
             if text is None and not connection.is_closing:
-                raise ProtocolError("binary frames are not spoken here")
+                raise packets.ProtocolError("binary frames are not spoken here")
             if not await connections.receive(connection, text or ""):
                 connection.close(CLIENT_LEFT)
-        except ProtocolError as error:
-            connection.close(CloseReason(POLICY_VIOLATION, str(error)))
+        except packets.ProtocolError as error:
+            connection.close(CloseReason(packets.POLICY_VIOLATION, str(error)))
 
 
 async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection) -> bool:
@@ -92,7 +85,7 @@ async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection)
     """
     polling, websocket = connection.transport, WebSocketTransport(writer)
     if not isinstance(polling, PollingTransport) or polling.is_upgrading:
-        writer.start_close(POLICY_VIOLATION, "the session has a websocket")
+        writer.start_close(packets.POLICY_VIOLATION, "the session has a websocket")
         return False
     polling.is_upgrading = True
     try:
@@ -100,7 +93,7 @@ async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection)
     finally:
         polling.is_upgrading = polling.is_probed = False
     if not completes or connection.is_closing or polling.is_posting:
-        writer.start_close(POLICY_VIOLATION, "no upgrade")
+        writer.start_close(packets.POLICY_VIOLATION, "no upgrade")
         return False
     connection.transport = websocket
     polling.release()
@@ -112,12 +105,12 @@ async def _probe(polling: PollingTransport, websocket: WebSocketTransport, recei
     """Whether the client probes the websocket and then asks for the upgrade, in time."""
     try:
         async with asyncio.timeout(UPGRADE_WITHIN_S):
-            if (await receive()).get("text") != PROBE:
+            if (await receive()).get("text") != packets.PROBE:
                 return False
             websocket.send([_PROBE_REPLY])
             polling.is_probed = True
             polling.release()
-            return (await receive()).get("text") == UPGRADE
+            return (await receive()).get("text") == packets.UPGRADE
     except TimeoutError:
         return False
 

@@ -33,17 +33,7 @@ async def direct_sent(context: CallbackContext, body: schemas.DirectSent) -> Non
     """A message of two. It is read at once if its receiver has read up to a later time."""
     if not body.counts:
         return
-    post = partial(
-        context.read_state.messages.post,
-        app=context.app,
-        room=body.room,
-        message=check_id("message", body.msg_key),
-        sender=check_id("sender", body.from_account) if body.from_account else None,
-        body=pushed(body.msg_body),
-        sent_ms=_sent_ms(body.msg_time),
-        by_time=True,
-        made=Made.NOT_BY_CLIENT,
-    )
+    post = _post_of(context, body, body.msg_key)
     try:
         await post(sender_must_be_member=True)
     except (RoomUnknown, NotMember):
@@ -56,20 +46,10 @@ async def group_sent(context: CallbackContext, body: schemas.GroupSent) -> None:
     if body.online_only_flag == 1:
         return
     sender = body.from_account
+    counts = has_unread(body.kind or "")
+    # The cursor moves, and it is the last message, in a group without unread counts too.
     post = partial(
-        context.read_state.messages.post,
-        app=context.app,
-        room=body.room,
-        message=check_id("message", message_of_seq(body.msg_seq)),
-        sender=check_id("sender", sender) if sender else None,
-        countable=has_unread(body.kind or ""),
-        body=pushed(body.msg_body),
-        sent_ms=_sent_ms(body.msg_time),
-        by_time=True,
-        # In a group without unread counts too.
-        move_cursor=True,
-        as_last=True,
-        made=Made.NOT_BY_CLIENT,
+        _post_of(context, body, message_of_seq(body.msg_seq)), countable=counts, move_cursor=True, as_last=True
     )
     is_person = bool(sender) and sender not in context.admins
     try:
@@ -79,6 +59,23 @@ async def group_sent(context: CallbackContext, body: schemas.GroupSent) -> None:
             return
         await open_group(context, body, [sender] if is_person and await _was_in(context, body, sender) else [])
         await post()
+
+
+def _post_of(
+    context: CallbackContext, body: schemas.DirectSent | schemas.GroupSent, message: str
+) -> Callable[..., Awaitable[Any]]:
+    """`Messages.post` with all that a callback says of a message with this id."""
+    return partial(
+        context.read_state.messages.post,
+        app=context.app,
+        room=body.room,
+        message=check_id("message", message),
+        sender=check_id("sender", body.from_account) if body.from_account else None,
+        body=pushed(body.msg_body),
+        sent_ms=_sent_ms(body.msg_time),
+        by_time=True,
+        made=Made.NOT_BY_CLIENT,
+    )
 
 
 async def _was_in(context: CallbackContext, body: schemas.GroupSent, sender: str) -> bool:
