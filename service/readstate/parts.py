@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 
-import msgspec
 from msgspec import Struct
 
 from readstate import metrics
@@ -113,7 +112,7 @@ def _services(
         several_apps=apps.several,
     )
     return Services(
-        **msgspec.structs.asdict(store),
+        **{name: getattr(store, name) for name in ReadState.__struct_fields__},
         directory=directory,
         apps=apps,
         tokens=tokens,
