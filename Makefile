@@ -1,4 +1,4 @@
-# Everything anybody needs to do here. `make` alone lists the targets.
+# Everything a contributor needs. `make` alone lists the targets.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -22,7 +22,7 @@ def direct_room(one: str, other: str) -> str:
     return PREFIX + hashlib.sha256(room.encode()).hexdigest()
 
 
-def direct_pair(room: str) -> tuple[str, str] | None:
+def peers_of(room: str) -> tuple[str, str] | None:
     """The two users of such an id; None for any other id, and if long ids had to be hashed."""
     # Any text may come as an id: it is measured before its digits are read as a number.
     if not room.startswith(PREFIX) or len(room.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:

@@ -70,7 +70,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "bind_token": ("PUT", "/admin/clients/al/token", {"token": "the-custom-token", "expirationDate": "2099-01-01"}),
     "revoke_tokens": ("DELETE", "/admin/clients/al/token", None),
 }
-WHO: dict[str, Access] = {handler.opt["operation"].name: handler.opt["operation"].who for handler in HANDLERS}
+WHO: dict[str, Access] = {handler.opt["operation"].name: handler.opt["operation"].access for handler in HANDLERS}
 BACKEND_ONLY = [name for name, who in WHO.items() if who is Access.BACKEND]
 FOR_USERS = [name for name, who in WHO.items() if who in (Access.CLIENT, Access.EITHER)]
 

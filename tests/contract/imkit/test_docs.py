@@ -41,7 +41,7 @@ def test_the_page_has_every_call_and_says_who_may_make_it() -> None:
     there = {}
     for handler in HANDLERS:
         ((method, path),) = ((method, path) for method in handler.http_methods for path in handler.paths)
-        there[str(method), in_words(path)] = handler.opt["operation"].who
+        there[str(method), in_words(path)] = handler.opt["operation"].access
     assert offered == there
 
 

@@ -1,7 +1,7 @@
 """Rules for entering rooms, the same in every dialect."""
 
 from readstate.domain.client_rules import ClientRules
-from readstate.domain.direct import PREFIX, direct_pair, is_direct
+from readstate.domain.direct import PREFIX, is_direct, peers_of
 from readstate.domain.profiles import is_foreign_group, profile_value
 from readstate.domain.rooms import Room, Rooms, RoomSummary
 from readstate.errors import RoomUnknown
@@ -20,7 +20,7 @@ def may_claim_id(room: str, user: str) -> bool:
     guessed, and a user who took one first would be in the room before its real members.
     """
     if room.startswith(PREFIX):
-        return user in (direct_pair(room) or ())
+        return user in (peers_of(room) or ())
     return not room.startswith(RESERVED)
 
 

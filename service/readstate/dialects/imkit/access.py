@@ -14,7 +14,7 @@ from readstate.dialects.imkit.reply import Problem
 from readstate.dialects.imkit.views import is_superuser
 from readstate.dialects.services import Services
 from readstate.domain.client_rules import Made
-from readstate.domain.direct import direct_pair, is_direct
+from readstate.domain.direct import is_direct, peers_of
 from readstate.domain.rooms import Room
 from readstate.errors import Invalid, LimitReached, RoomUnknown
 
@@ -91,8 +91,8 @@ def check_direct_members(principal: Principal, room: str, people: Sequence[str])
 
     Raises Invalid.
     """
-    pair = direct_pair(room)
-    if not principal.backend and not (set(people) <= set(pair) if pair else len({principal.user, *people}) == 2):
+    peers = peers_of(room)
+    if not principal.backend and not (set(people) <= set(peers) if peers else len({principal.user, *people}) == 2):
         raise Invalid("members", "a direct room is for two: name exactly one other person")
 
 

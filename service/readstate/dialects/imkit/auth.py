@@ -84,10 +84,10 @@ async def authenticate(services: Services, operation: Operation, scope: Any) -> 
             given[_HEADERS[name]] = value
         elif name in _OLD_HEADERS:
             given.setdefault(_OLD_HEADERS[name], value)
-    who = operation.who
-    if who is Access.BACKEND or given.get(_API_KEY):
-        principal = _backend(services, who, given, scope)
-    elif who is Access.TOKENS:
+    access = operation.access
+    if access is Access.BACKEND or given.get(_API_KEY):
+        principal = _backend(services, access, given, scope)
+    elif access is Access.TOKENS:
         return _token_holders(services, given, scope, operation.cost)
     else:
         principal = await _client(services, given, scope)
@@ -126,7 +126,7 @@ def check_query(operation: Operation, given: Iterable[str]) -> None:
             )
 
 
-def _backend(services: Services, who: Access, given: dict[str, bytes], scope: Any) -> Principal:
+def _backend(services: Services, access: Access, given: dict[str, bytes], scope: Any) -> Principal:
     key = given.get(_API_KEY, b"")
     app = services.apps.by_api_key(key)
     if app is None:
@@ -135,7 +135,7 @@ def _backend(services: Services, who: Access, given: dict[str, bytes], scope: An
     if given.get(_CLIENT_KEY) and services.apps.by_client_key(given[_CLIENT_KEY]) != app:
         raise ProblemError(errors.INVALID_CLIENT_KEY)
     user = _client_id(given.get(_CLIENT_ID, b""))
-    if who is Access.CLIENT and not user:
+    if access is Access.CLIENT and not user:
         raise ProblemError(errors.MISSING_PARAMETER, "IM-CLIENT-ID is required with IM-API-KEY")
     return Principal(app.app, user, True, None)
 

@@ -28,14 +28,14 @@ class Access(Enum):
 class Operation(base.Operation, frozen=True, kw_only=True):
     """A call of this dialect."""
 
-    who: Access
+    access: Access
     problems: Problems = field(default_factory=dict)  # the call's own problems for refusals
     bad_body: Problem | None = None  # its own problem for a body that cannot be decoded
     query: Sequence[str] | None = None  # the parameters it takes; None: unknown ones are ignored
     max_body_bytes: int = MAX_BODY_BYTES
 
 
-NO_OPERATION = Operation(name="", who=Access.BACKEND)  # for errors outside the calls
+NO_OPERATION = Operation(name="", access=Access.BACKEND)  # for errors outside the calls
 
 
 class Principal(Struct, frozen=True):

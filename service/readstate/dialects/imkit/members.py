@@ -15,7 +15,7 @@ from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.rooms import check_may_enter, enter, must_accept, shown
 from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
 from readstate.dialects.imkit.system_messages import added, announce, removed
-from readstate.domain.direct import direct_pair, is_direct
+from readstate.domain.direct import is_direct, peers_of
 from readstate.domain.limits import Members, check_members
 from readstate.times import iso
 
@@ -78,7 +78,7 @@ async def _add(request: Call, room: str, members: Members, options: AddMember) -
     direct = is_direct(room, before.tags, before.profile)
     if direct and not principal.backend:
         # A direct room without two users in its id is for the members that it has.
-        states = () if direct_pair(room) else await services.rooms.members(app=principal.app, room=room)
+        states = () if peers_of(room) else await services.rooms.members(app=principal.app, room=room)
         access.check_direct_members(principal, room, [*members, *(state.member for state in states)])
     await access.check_known(services, principal, "invitees", members)
     made = access.seen(principal, before)

@@ -37,7 +37,7 @@ _MEANINGS = {
 
 def operation(
     name: str,
-    who: Access,
+    access: Access,
     result: type[msgspec.Struct],
     *,
     problems: Problems | None = None,
@@ -68,7 +68,7 @@ def operation(
             "operation": Operation(
                 name=name,
                 cost=cost,
-                who=who,
+                access=access,
                 problems=problems or {},
                 bad_body=bad_body,
                 query=query,
@@ -78,7 +78,7 @@ def operation(
         "operation_id": name,
         "operation_class": _operation(needed, optional_body=optional_body),
         "responses": responses,
-        "security": _SECURITY[who],
+        "security": _SECURITY[access],
         "status_code": 200,
         "dto": StrictJson,
         "return_dto": None,

@@ -68,7 +68,7 @@ def _name(room: RoomSummary, other: str | None, known: Mapping[str, User | None]
 
 async def _others(services: Services, session: Session, rooms: Sequence[str]) -> dict[str, str]:
     """The other member of each of these direct rooms; "" when there is no other."""
-    peers: dict[str, Sequence[str] | None] = {room: direct.direct_pair(room) for room in rooms}
+    peers: dict[str, Sequence[str] | None] = {room: direct.peers_of(room) for room in rooms}
     asked = [room for room, members in peers.items() if members is None]
     for room, members in zip(
         asked, await services.rooms.members_each(app=session.app, rooms=asked, limit=2), strict=True

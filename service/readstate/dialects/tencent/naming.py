@@ -7,7 +7,7 @@ room with its id, a topic of a community the room with the topic's id. The id of
 
 import re
 
-from readstate.domain.direct import direct_pair
+from readstate.domain.direct import peers_of
 from readstate.domain.limits import FOLDED_IDS
 
 MAX_ACCOUNT_BYTES = 32
@@ -38,7 +38,7 @@ def is_group(value: str) -> bool:
     return (
         len(value) <= most
         and _GROUP.fullmatch(value) is not None
-        and direct_pair(value) is None
+        and peers_of(value) is None
         and value not in FOLDED_IDS
     )
 

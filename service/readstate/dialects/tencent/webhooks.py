@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from readstate.dialects.tencent.alerts import SERVICES, Alerts, nearly
 from readstate.dialects.tencent.group_types import MAX_RECEIPT_MEMBERS, given_type, has_receipts
-from readstate.domain.direct import DIRECT_TAGS, direct_pair
+from readstate.domain.direct import DIRECT_TAGS, peers_of
 from readstate.domain.events import ReadEvent
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
@@ -221,7 +221,7 @@ class TencentForm(Struct):
 
 def _peers_of(event: ReadEvent) -> tuple[str, str] | None:
     """The two users of a conversation of which one has read; None for other events."""
-    peers = direct_pair(event.room)
+    peers = peers_of(event.room)
     return peers if peers and event.member in peers else None
 
 

@@ -12,7 +12,7 @@ from readstate.batches import gather_batched, in_batches
 from readstate.dialects.tencent.callbacks import schemas
 from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.naming import message_of_seq, time_ms
-from readstate.domain.direct import direct_pair, direct_room
+from readstate.domain.direct import direct_room, peers_of
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.errors import MessageUnknown, NotMember, RoomTooLarge, RoomUnknown
 
@@ -37,7 +37,7 @@ async def all_read(context: CallbackContext, body: schemas.AllRead) -> None:
     """Every conversation of two was read, and the groups named up to a message."""
     user = body.report_account
     until_ms = time_ms(body.at_ms // 1000)
-    rooms = [room for room in await context.read_state.rooms.rooms_of(app=context.app, user=user) if direct_pair(room)]
+    rooms = [room for room in await context.read_state.rooms.rooms_of(app=context.app, user=user) if peers_of(room)]
     await gather_batched(lambda room: _read_until(context, room, user, until_ms), rooms)
     await gather_batched(lambda group: _group_read(context, user, group, until_ms), body.group_read_info)
 
