@@ -67,6 +67,23 @@ def every_object() -> Iterator[tuple[str, dict[str, Any]]]:
         yield from objects({key: operation[key] for key in ("requestBody", "responses") if key in operation}, name)
 
 
+def descriptions(node: Any) -> Iterator[str]:
+    """Every description in a node."""
+    if isinstance(node, dict):
+        if isinstance(text := node.get("description"), str):
+            yield text
+        node = list(node.values())
+    for one in node if isinstance(node, list) else ():
+        yield from descriptions(one)
+
+
+def test_no_description_is_indented() -> None:
+    """A docstring of several lines loses the indentation that it has in the code."""
+    found = list(descriptions(DOCUMENT))
+    assert len(found) > 100
+    assert [text for text in found if any(line != line.strip() for line in text.splitlines())] == []
+
+
 def test_every_operation_says_what_it_does() -> None:
     """By a sentence, which is its summary, and the tag of its dialect."""
     for name, operation in OPERATIONS.items():

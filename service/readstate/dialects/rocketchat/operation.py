@@ -6,6 +6,7 @@ The session first (auth), then the schema of the request, then the rate, then th
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -176,5 +177,8 @@ def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
     if isinstance(schema, dict):
         if "$ref" in schema:
             return _inlined(parts[schema["$ref"]], parts)
-        return {name: _inlined(value, parts) for name, value in schema.items()}
+        inlined = {name: _inlined(value, parts) for name, value in schema.items()}
+        if isinstance(text := inlined.get("description"), str):
+            inlined["description"] = cleandoc(text)
+        return inlined
     return [_inlined(value, parts) for value in schema] if isinstance(schema, list) else schema
