@@ -14,16 +14,6 @@
 local found = expected_counters(key)
 local compared, differences = 0, {}
 
-local function compare_one(name, stored, wanted, write)
-    compared = compared + 1
-    if stored ~= wanted then
-        append(differences, name, stored, wanted)
-        if repair then
-            write(wanted)
-        end
-    end
-end
-
 -- Compare two tables of name -> value; `write(name, value)` mends one, "" for absent.
 local function compare(kind, stored, expected, write)
     local names = {}
@@ -34,10 +24,14 @@ local function compare(kind, stored, expected, write)
         names[name] = true
     end
     for name in pairs(names) do
-        local wanted = expected[name] and string.format("%.0f", expected[name]) or ""
-        compare_one(kind .. name, stored[name] or "", wanted, function(value)
-            write(name, value)
-        end)
+        local have, wanted = stored[name] or "", expected[name] and string.format("%.0f", expected[name]) or ""
+        compared = compared + 1
+        if have ~= wanted then
+            append(differences, kind .. name, have, wanted)
+            if repair then
+                write(name, wanted)
+            end
+        end
     end
 end
 
@@ -53,10 +47,8 @@ end
 
 compare("", found.stored, found.counters, write_hash(key))
 local version, total, derived = read_sums(found.sums)
-compare("", { total = string.format("%.0f", total), derived = string.format("%.0f", derived) }, {
-    total = found.total,
-    derived = found.derived_count,
-}, function()
+local sums = { total = string.format("%.0f", total), derived = string.format("%.0f", derived) }
+compare("", sums, { total = found.total, derived = found.derived_count }, function()
     redis.call("HSET", key, SUMS, pack_sums(version, found.total, found.derived_count))
 end)
 compare("set:", load_hash(key .. TAG_SETS), found.sets, write_hash(key .. TAG_SETS))

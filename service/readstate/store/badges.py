@@ -8,7 +8,7 @@ from readstate.domain.limits import Charge, free
 from readstate.store import lua
 from readstate.store.executor import all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.lua import DerivedUnread, Snapshot
+from readstate.store.lua import DerivedUnread
 from readstate.store.operations import Operations
 from readstate.store.states import State
 
@@ -66,11 +66,8 @@ class RedisBadges(Operations):
                 call = lua.derived_unread(app=app, user=user, rooms=batch)
                 found += await self._executor.call(call, Keys.user(app, user))
             return found
-
-        async def ask(room: str) -> Snapshot:
-            return await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
-
-        for snapshot in await gather_batched(ask, rooms):
+        asking = lua.snapshot(users=[user])
+        for snapshot in await gather_batched(lambda room: self._executor.call(asking, Keys.room(app, room)), rooms):
             (here,) = snapshot.states
             if snapshot.active and here.state != State.GONE:
                 found.append(DerivedUnread(here.unread, snapshot.tags))

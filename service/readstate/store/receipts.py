@@ -112,7 +112,7 @@ class RedisReceipts:
             left=reply.left,
             readers=tuple(readers) if which is Filter.READ else (),
             non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-            next=_make_token(next_token) if reply.part else None,
+            next=base64.urlsafe_b64encode(_encode(next_token)).decode().rstrip("=") if reply.part else None,
         )
 
     async def receipt_counts(
@@ -165,11 +165,6 @@ def _read_token(page: str) -> PageToken:
     try:
         if len(page) > MAX_TOKEN_BYTES:
             raise ValueError
-        token = _decode(base64.b64decode(page + "=" * (-len(page) % 4), altchars=b"-_", validate=True))
+        return _decode(base64.b64decode(page + "=" * (-len(page) % 4), altchars=b"-_", validate=True))
     except (ValueError, msgspec.DecodeError, RecursionError):
         raise Invalid("page", "page must be empty or the `next` of an answer before") from None
-    return token
-
-
-def _make_token(token: PageToken) -> str:
-    return base64.urlsafe_b64encode(_encode(token)).decode().rstrip("=")
