@@ -222,7 +222,7 @@ def test_a_loss_that_stays_is_reported_and_a_passing_one_is_not() -> None:
 
 
 def test_what_has_no_clock_in_it_may_lose_less() -> None:
-    """Memory is the same in every run; times are not."""
+    """Memory per read state is the same in every run; times are not."""
     rows = {
         "memory_per_state": lambda: RowResult("", True, 214.0),
         "post_by_room_size": lambda: RowResult("", True, 214.0),
