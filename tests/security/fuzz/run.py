@@ -253,10 +253,18 @@ async def fuzzing(seed: str, **settings: Any) -> AsyncIterator[Fuzz]:
 
 
 async def _warm_up(service: ServiceProcess) -> None:
-    async with Line(service.url) as line:
-        for _ in range(50):
-            await line.ask(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            await line.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    """Ask until each worker has answered: all have as many descriptors then, or will never have."""
+
+    async def ask(_: int) -> None:
+        async with Line(service.url) as line:
+            for path in (b"/readyz", b"/metrics") * 5:
+                await line.ask(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    for _ in range(20):
+        await asyncio.gather(*map(ask, range(8)))
+        await asyncio.sleep(0.2)  # until connections that were closed are gone
+        if len(set(descriptors(service).values())) == 1:
+            return
 
 
 def descriptors(service: ServiceProcess) -> dict[int, int]:
