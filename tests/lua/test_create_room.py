@@ -44,7 +44,7 @@ async def test_creating_a_room_again_adds_members_and_changes_nothing_else(store
 
 
 async def test_a_room_created_again_after_deletion_starts_empty_but_counts_on(store: RedisStore, app: str) -> None:
-    """Its position goes on from where it was, so nobody's cursor goes back; its old messages are
+    """Its position goes on from where it was, so no cursor goes back; its old messages are
     unknown.
     """
     await a_room(store, app, tags=["a"])

@@ -150,7 +150,7 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(
 
 
 async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, app: str) -> None:
-    """A stored number would be wrong from the next post on, and somebody might come to
+    """A stored number would be wrong from the next post on, and a caller might come to
     believe it.
     """
     await a_room(store, app, members=["ann", "bob"])

@@ -259,8 +259,8 @@ async def test_an_entry_that_is_no_event_is_counted_and_holds_nothing_up(
 
 
 async def test_nothing_is_ever_pending_in_the_group(events: RedisEvents, executor: Executor, app: str) -> None:
-    """Entries are read, acknowledged and deleted in one step, so nobody has to take over another
-    one's.
+    """Entries are read, acknowledged and deleted in one step, so none is left for another
+    process to take over.
     """
     event = an_event(app)
     await written(executor, event)

@@ -84,10 +84,10 @@ def test_a_call_whose_types_differ_from_the_header_is_refused() -> None:
     """Of an argument, and of the reply."""
 
     def wrong_argument(*, message: str, after: str) -> MessageRef:
-        raise NotImplementedError
+        raise NotImplementedError  # only its signature is read
 
     def wrong_reply(*, message: str, after: int) -> CountReply:
-        raise NotImplementedError
+        raise NotImplementedError  # only its signature is read
 
     for declaration, text in ((wrong_argument, "after is int"), (wrong_reply, "fields count, below instead")):
         declaration.__name__ = "message"

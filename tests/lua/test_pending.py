@@ -35,7 +35,7 @@ def split(store: RedisStore) -> SplitPlan:
 async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(
     executor: Executor, store: RedisStore, app: str
 ) -> None:
-    """A worker died after the room's script: nobody's badge knows of the message yet."""
+    """A worker died after the room's script: no badge knows of the message yet."""
     await a_room(store, app)
     await store.outbox.idle()
     await post_alone(executor, app, "r")

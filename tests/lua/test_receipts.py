@@ -113,7 +113,7 @@ async def test_who_left_stays_among_the_readers_and_goes_from_the_others(store: 
 async def test_who_came_back_is_one_who_left_for_what_was_read_before(store: RedisStore, app: str) -> None:
     """What came while they were away does not concern them; what comes then does.
 
-    Nobody comes twice.
+    No reader comes twice.
     """
     first = await a_message(store, app, readers=["bob"])
     await store.rooms.remove_members(app=app, room="r", members=["bob", "cid"])

@@ -1,4 +1,4 @@
-"""set_status.lua: a frozen room is in nobody's badge, and comes back as if it had never
+"""set_status.lua: a frozen room is in no badge, and comes back as if it had never
 been away.
 """
 

@@ -82,7 +82,7 @@ class ReceiptsMachine(ReadStateMachine):
         remembered = {user for user in USERS if moves[user] <= JOURNAL_MOVES}
         assert first & last <= set(seen) <= first | last
         assert not [member for member, times in seen.items() if times > 1 and member in remembered], (
-            "somebody comes twice"
+            "a reader comes twice"
         )
 
     def has_receipts(self, room: str, message: str) -> bool:

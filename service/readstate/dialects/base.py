@@ -198,6 +198,6 @@ def _head_handler(path: str, handler: HTTPRouteHandler) -> HTTPRouteHandler:
 
     @route(path, http_method=HttpMethod.HEAD, opt=handler.opt, status_code=200, include_in_schema=False)
     async def head() -> Reply:
-        raise NotImplementedError("HEAD is answered by the handler of GET")
+        raise NotImplementedError("HEAD is answered by the handler of GET")  # a stub, for the header Allow
 
     return head

@@ -16,7 +16,7 @@ class RoomMessage(Struct, frozen=True):
 
     id: str | None = field(name="_id", default=None)
     message_type: NonEmpty | None = field(name="messageType", default=None)
-    countable: bool | None = None  # ours: false, and nobody's unread count rises
+    countable: bool | None = None  # ours: false, and no unread count rises
     silent: bool | None = None  # ours: the same as `countable: false`
 
 
