@@ -48,7 +48,7 @@ local room, record = load_head_and_record(key, sender)
 if not room or room.deleted or made_otherwise(room, made) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local cursor, _, _, joined, at, moves, marked, tail = read_record(record)
+local cursor, _, told_to, _, joined, at, moves, marked, tail = read_record(record)
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
@@ -93,7 +93,7 @@ else
     if marked == 1 then
         clear_mark(room, sender)
     end
-    save_record(room, sender, room.seq, room.ordinal, room.seq, joined, at, moves, 0, tail)
+    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)
 end
 
 -- 4. The members and the world hear of it.

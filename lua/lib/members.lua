@@ -1,13 +1,15 @@
 -- members: the record of one member, and who the members are.
 --@include lib/room
 
-local RECORD_LAYOUT = ">I5I5I5I5I6I4B"
-local COUNTS_LAYOUT = ">I5I5" -- of the first two
+local RECORD_LAYOUT = ">BI5I5I5I5I5I6I4"
+local COUNTS_LAYOUT = ">BI5I5I5" -- of the first four
+local RECORD_BEGINS = 128 -- the first byte: this, and 1 when marked; the first byte of layout 1 is below
 
 -- A member's record is one string: what follows, and behind it the newest moves of the journal
 -- (lib/journal.lua). Nil for a stranger. Returns
 --   cursor   seq
 --   ordinal  after which unread is counted: the cursor's, unless the count was set otherwise
+--   told_to  ordinal up to which they are told of posts (lib/attention.lua)
 --   read     seq last really read, 0: never; joining is not reading
 --   joined   seq at which they joined; what came before does not concern them
 --   at       when the cursor last moved, joining included, on the room's clock
@@ -19,22 +21,23 @@ local function read_record(packed)
     if not packed then
         return nil
     end
-    local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(RECORD_LAYOUT, packed)
-    return cursor, ordinal, read, joined, at, moves, marked, string.sub(packed, behind)
+    local begins, cursor, ordinal, told_to, read, joined, at, moves, behind = struct.unpack(RECORD_LAYOUT, packed)
+    return cursor, ordinal, told_to, read, joined, at, moves, begins - RECORD_BEGINS, string.sub(packed, behind)
 end
 
-local function pack_record(cursor, ordinal, read, joined, at, moves, marked, tail)
-    return struct.pack(RECORD_LAYOUT, cursor, ordinal, read, joined, at, moves, marked) .. tail
+local function pack_record(cursor, ordinal, told_to, read, joined, at, moves, marked, tail)
+    return struct.pack(RECORD_LAYOUT, RECORD_BEGINS + marked, cursor, ordinal, told_to, read, joined, at, moves) .. tail
 end
 
 -- A record as a table, with the member's name. Nil for a stranger.
 local function read_member(name, packed)
     if packed then
-        local cursor, ordinal, read, joined, at, moves, marked, tail = read_record(packed)
+        local cursor, ordinal, told_to, read, joined, at, moves, marked, tail = read_record(packed)
         return {
             name = name,
             cursor = cursor,
             ordinal = ordinal,
+            told_to = told_to,
             read = read,
             joined = joined,
             at = at,
@@ -53,11 +56,17 @@ local function load_member(room, name)
     return read_member(name, load_record(room, name))
 end
 
--- Cursor and ordinal of a member; nil for a stranger.
+-- Cursor, ordinal, and ordinal up to which they are told, of a member's record.
+local function read_counts(packed)
+    local _, cursor, ordinal, told_to = struct.unpack(COUNTS_LAYOUT, packed)
+    return cursor, ordinal, told_to
+end
+
+-- The same of a member; nil for a stranger.
 local function load_counts(room, name)
     local packed = load_record(room, name)
     if packed then
-        return struct.unpack(COUNTS_LAYOUT, packed)
+        return read_counts(packed)
     end
 end
 
@@ -72,8 +81,8 @@ local function member_names(room)
 end
 
 -- Save a member's record, and the head of the room with it.
-local function save_record(room, name, cursor, ordinal, read, joined, at, moves, marked, tail)
-    local record = pack_record(cursor, ordinal, read, joined, at, moves, marked, tail)
+local function save_record(room, name, cursor, ordinal, told_to, read, joined, at, moves, marked, tail)
+    local record = pack_record(cursor, ordinal, told_to, read, joined, at, moves, marked, tail)
     redis.call("HSET", room.key, HEAD, pack_head(room), name, record)
     if room.derived then
         redis.call("ZADD", room.key .. BY_CURSOR, cursor, name)
@@ -82,7 +91,7 @@ end
 
 local function save_member(room, member)
     save_record(
-        room, member.name, member.cursor, member.ordinal, member.read, member.joined, member.at, member.moves,
-        member.marked, member.tail
+        room, member.name, member.cursor, member.ordinal, member.told_to, member.read, member.joined, member.at,
+        member.moves, member.marked, member.tail
     )
 end

@@ -12,7 +12,7 @@
 -- forward, and announce it. `record`: the member's, as it is stored; `shard`: of the events, "" for
 -- none. Returns the reply of mark_read.
 local function read_up_to(room, user, record, message, seq, message_ordinal, journal, shard)
-    local cursor, ordinal, read, joined, at, moves, marked, tail = read_record(record)
+    local cursor, ordinal, told_to, read, joined, at, moves, marked, tail = read_record(record)
     if seq <= read and message_ordinal <= ordinal and marked == 0 then
         -- A retry or an older device: the later position stands, and that is no error. Its message
         -- may be forgotten; then the asked one is named.
@@ -34,7 +34,7 @@ local function read_up_to(room, user, record, message, seq, message_ordinal, jou
         clear_mark(room, user)
     end
     ordinal = math.max(ordinal, message_ordinal)
-    save_record(room, user, cursor, ordinal, seq, joined, at, moves, 0, tail)
+    save_record(room, user, cursor, ordinal, told_to, seq, joined, at, moves, 0, tail)
     local unread = unread_after(room, ordinal)
     push_to_member(room, user, cursor, ordinal)
     local reply = { message, seq, 1, unread, pushed_badge() }

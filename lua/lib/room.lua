@@ -8,18 +8,20 @@ local NOT_MEMBER = "NOT_MEMBER not a member of this room"
 
 -- Head and members are one hash, so that a read finds and leaves both with one command each. What
 -- every read writes anew has a fixed layout: it takes a third of the time of msgpack.
-local HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
+local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5I5I5I5I3BBc0" -- behind it the tag set
+local HEAD_BEGINS = 130 -- 128 and the number of the layout; the first byte of layout 1 is below 128
 local FROZEN_FLAG = 1
 local DELETED_FLAG = 2
 local DERIVED_FLAG = 4
 local BY_CLIENT_FLAG = 8
+local LARGE_FLAG = 16
 
 local function read_head(key, packed)
     if not packed then
         return nil
     end
-    local revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole, flags, newest, behind =
-        struct.unpack(HEAD_LAYOUT, packed)
+    local _, revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole, oldest, buckets, flags,
+        newest, behind = struct.unpack(HEAD_LAYOUT, packed)
     return {
         key = key,
         newest = newest, -- message, "" before the first
@@ -30,12 +32,15 @@ local function read_head(key, packed)
         active = flags % 2 == 0, -- false: frozen
         deleted = flags % 4 >= DELETED_FLAG,
         derived = flags % 8 >= DERIVED_FLAG, -- above the fan-out limit: the members' copies count nothing
-        by_client = flags >= BY_CLIENT_FLAG, -- made by a client: a backend that makes this room takes it over
+        large = flags >= LARGE_FLAG, -- has indexes of its members (lib/order.lua, lib/attention.lua)
+        by_client = flags % 16 >= BY_CLIENT_FLAG, -- made by a client: a backend that makes this room takes it over
         member_count = member_count,
         floor = floor, -- ordinals up to here were deleted together
         floor_seq = floor_seq, -- and so were the messages up to this seq
         deleted_count = deleted, -- messages deleted one by one above floor_seq
         top_hole = top_hole, -- highest hole, 0 without any
+        oldest = oldest, -- seq of the oldest message that is remembered, behind the head when there is none
+        buckets = buckets, -- of the index of message ids (lib/messages.lua)
         tags = string.sub(packed, behind), -- canonical tag set
     }
 end
@@ -43,15 +48,17 @@ end
 local function pack_head(room)
     local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0)
         + (room.derived and DERIVED_FLAG or 0) + (room.by_client and BY_CLIENT_FLAG or 0)
+        + (room.large and LARGE_FLAG or 0)
     return struct.pack(
-        HEAD_LAYOUT, room.revision, room.created_revision, room.seq, room.ordinal, room.member_count, room.floor,
-        room.floor_seq, room.deleted_count, room.top_hole, flags, #room.newest, room.newest
+        HEAD_LAYOUT, HEAD_BEGINS, room.revision, room.created_revision, room.seq, room.ordinal, room.member_count,
+        room.floor, room.floor_seq, room.deleted_count, room.top_hole, room.oldest, room.buckets, flags, #room.newest,
+        room.newest
     ) .. room.tags
 end
 
 -- The head of a room that is not there, which is as one that was deleted.
 local function new_head(key)
-    return read_head(key, struct.pack(HEAD_LAYOUT, 0, 0, 0, 0, 0, 0, 0, 0, 0, DELETED_FLAG, 0, ""))
+    return read_head(key, struct.pack(HEAD_LAYOUT, HEAD_BEGINS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, DELETED_FLAG, 0, ""))
 end
 
 -- The room's head, or nil when there is none. Of a deleted room, `deleted` is true.

@@ -14,7 +14,7 @@ local function push_to_members(room, before)
     local flat = redis.call("HGETALL", room.key)
     for i = 1, #flat, 2 do
         if flat[i] ~= HEAD then
-            local cursor, ordinal = struct.unpack(COUNTS_LAYOUT, flat[i + 1])
+            local cursor, ordinal = read_counts(flat[i + 1])
             if not before or ordinal < before then
                 push_to_member(room, flat[i], cursor, ordinal)
             end

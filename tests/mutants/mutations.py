@@ -39,8 +39,8 @@ MUTATIONS = [
     ),
     Mutation(
         "lib/reading.lua",
-        "save_record(room, user, cursor, ordinal, seq, joined",
-        "save_record(room, user, cursor, ordinal, read, joined",
+        "save_record(room, user, cursor, ordinal, told_to, seq, joined",
+        "save_record(room, user, cursor, ordinal, told_to, read, joined",
     ),
     Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal)\n", ""),
     Mutation("lib/reading.lua", "    publish_packed(notice)\n", ""),
@@ -71,13 +71,13 @@ MUTATIONS = [
     Mutation("lib/stays.lua", "    if room.seq > 0 then\n", "    if false then\n"),
     Mutation(
         "lib/stays.lua",
-        "pack_record(room.seq, room.ordinal, 0, room.seq, room_clock(room), 0, 0,",
-        "pack_record(0, 0, 0, 0, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, 0, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(0, 0, 0, 0, 0, room_clock(room), 0, 0,",
     ),
     Mutation(
         "lib/stays.lua",
-        "pack_record(room.seq, room.ordinal, 0, room.seq, room_clock(room), 0, 0,",
-        "pack_record(room.seq, room.ordinal, room.seq, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, 0, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, 0, room.seq, room.seq, room_clock(room), 0, 0,",
     ),
     Mutation("lib/stays.lua", '"HSETNX"', '"HSET"'),
     # Rooms that change hands, and invitations
@@ -132,7 +132,7 @@ MUTATIONS = [
     # Posting
     Mutation("post.lua", "room.ordinal = room.ordinal + countable", "room.ordinal = room.ordinal + 1"),
     Mutation(
-        "post.lua", "    save_record(room, sender, room.seq, room.ordinal, room.seq, joined, at, moves, 0, tail)\n", ""
+        "post.lua", "    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)\n", ""
     ),
     Mutation(
         "post.lua",
@@ -183,7 +183,7 @@ MUTATIONS = [
         "room.floor, room.floor_seq, room.deleted_count, room.top_hole = room.ordinal, room.seq, 0, 0",
         "room.floor, room.floor_seq, room.deleted_count, room.top_hole = 0, 0, 0, 0",
     ),
-    Mutation("lib/room.lua", "HEAD_LAYOUT, 0, 0, 0, 0,", "HEAD_LAYOUT, 0, 0, 0, 1,"),
+    Mutation("lib/room.lua", "HEAD_BEGINS, 0, 0, 0, 0,", "HEAD_BEGINS, 0, 0, 0, 1,"),
     Mutation("lib/keys.lua", "SET_BY_HAND, MESSAGE_PLACES, ", "SET_BY_HAND, "),
     Mutation("delete_room.lua", "push_present_state(room, members)\n", ""),
     Mutation("delete_room.lua", 'publish("gone", room_id(room.key))\n', ""),
