@@ -132,12 +132,14 @@ MUTATIONS = [
     # Posting
     Mutation("post.lua", "room.ordinal = room.ordinal + countable", "room.ordinal = room.ordinal + 1"),
     Mutation(
-        "post.lua", "    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)\n", ""
+        "post.lua",
+        "    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)\n",
+        "",
     ),
     Mutation(
         "post.lua",
-        "room.ordinal, room.seq, joined, at, moves, 0, tail)",
-        "room.ordinal, 0, joined, at, moves, 0, tail)",
+        "told_to, room.seq, joined, at, moves, 0, tail)",
+        "told_to, 0, joined, at, moves, 0, tail)",
     ),
     Mutation(
         "post.lua",
