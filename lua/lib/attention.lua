@@ -1,7 +1,7 @@
 -- attention: who is told of what happens in a room. A member is attentive until a number of
 -- countable posts has come since they last paid attention: read, posted, joined or asked. Their
--- record has the ordinal before which they are told. The others have the room on their list of rooms
--- with news, or as a derived one, and are told nothing until they ask.
+-- record has the ordinal before which they are told. The others have the room on their list of
+-- rooms with news, or as a derived one, and are told nothing until they ask.
 -- Of a large room, ATTENTIVE has every attentive member, and perhaps some who no longer are: a post
 -- takes them out. So no read has to write there, unless it begins a time of attention.
 --@include lib/members
@@ -18,8 +18,8 @@ local function admit(room, member, limit)
     return true
 end
 
--- A member who was told before ordinal `told_until` pays attention. Returns before which they are told
--- now: as before when too many are told already.
+-- A member who was told before ordinal `told_until` pays attention. Returns the ordinal before
+-- which they are told now: the same when too many are told already.
 local function attend(room, member, told_until, attention, limit)
     if room.large and room.ordinal >= told_until and not admit(room, member, limit) then
         return told_until

@@ -3,7 +3,8 @@
 --@include lib/attention
 --@plan
 
--- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before `told_until`.
+-- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before ordinal
+-- `told_until`.
 local function push_to_member(room, member, cursor, ordinal, told_until)
     local state = copy_state(room, told_until)
     push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
@@ -49,7 +50,7 @@ local function push_present_state(room, users)
         if not cursor then
             push_update(room, user, 0, 0, GONE)
         elseif not room.derived and room.ordinal >= told_until then
-            push_update(room, user, 0, 0, NEWS_ONLY)
+            push_update(room, user, cursor, 0, NEWS_ONLY)
         else
             push_to_member(room, user, cursor, ordinal, told_until)
         end

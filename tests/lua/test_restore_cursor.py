@@ -8,7 +8,7 @@ from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.plan_split import SplitPlan, as_change
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 
@@ -46,10 +46,9 @@ async def a_room_that_lost_a_read(store: RedisStore, executor: Executor, app: st
     await set_back(executor, before)
 
 
-async def test_the_next_news_brings_the_cursor_back_into_the_room(
-    store: RedisStore, executor: Executor, app: str
-) -> None:
+async def test_the_next_news_brings_the_cursor_back_into_the_room(executor: Executor, app: str) -> None:
     """No cursor goes back, and what was read stays read."""
+    store = redis_store(executor, attention_posts=9)
     await a_room_that_lost_a_read(store, executor, app)
     await posted(store, app, sender="bob")
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
@@ -79,7 +78,7 @@ async def test_nothing_to_restore_changes_nothing(
     await a_room(store, app)
     await posted(store, app)
     reply, _, _, _, updates, _ = await run(
-        "restore_cursor", Keys.room(app, "r"), app=app, user=user, cursor=cursor, **JOURNAL
+        "restore_cursor", Keys.room(app, "r"), app=app, user=user, cursor=cursor, **JOURNAL, **ATTENTION
     )
     assert (reply, updates) == (0, [])
 
@@ -110,7 +109,7 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
 async def test_a_room_that_does_not_exist_has_nothing_to_restore(run: Run, executor: Executor, app: str) -> None:
     """Nothing is written."""
     reply, _, _, _, updates, _ = await run(
-        "restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, **JOURNAL
+        "restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, **JOURNAL, **ATTENTION
     )
     assert (reply, updates) == (0, [])
     assert await room_keys(executor, app) == {}
