@@ -59,6 +59,22 @@ async def test_the_next_news_brings_the_cursor_back_into_the_room(executor: Exec
     assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
 
 
+async def test_a_member_who_is_not_told_gets_the_cursor_back_by_an_audit(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """The room has lost that they pay attention, so no post finds out what it lost."""
+    await a_room_that_lost_a_read(store, executor, app)
+    await posted(store, app, sender="bob")
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
+    assert {drift.what for drift in await store.audit.audit_user(app=app, user="ann", repair=True)} >= {"cursor"}
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
+    assert me is not None
+    assert (me.cursor, me.unread, me.last_read) == (2, 1, "n")
+    await store.outbox.idle()
+    assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
+
+
 async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: str) -> None:
     """The room may have lost the message too; what comes then must not be swallowed."""
     await a_room(store, app)

@@ -5,7 +5,7 @@ from typing import Any
 from readstate.domain.receipts import Filter
 from readstate.store.keys import Keys
 from readstate.store.redis_store import redis_store
-from tests.lua.cost_cases.world import FANOUT_LIMIT, JOURNAL, Sizes, World, case
+from tests.lua.cost_cases.world import ATTENTION, FANOUT_LIMIT, JOURNAL, Sizes, World, case
 from tests.support.rooms import posted
 
 
@@ -71,7 +71,7 @@ async def _restore_cursor(world: World) -> Sizes:
     names = await world.room(2, tags=(tags := world.of(1, 4)))
     await world.messages(world.of(20, 100))
     for seq in range(1, world.of(20, 100)):
-        await world.run(Keys.room(world.app, "r"), app=world.app, user=names[0], cursor=seq, **JOURNAL)
+        await world.run(Keys.room(world.app, "r"), app=world.app, user=names[0], cursor=seq, **JOURNAL, **ATTENTION)
     return {"tags": tags}
 
 

@@ -21,6 +21,9 @@ FANOUT_LIMIT = 256
 JOURNAL = {"journal": "1024 7776000000"}
 
 
+ATTENTION = {"attention": 2, "limit": FANOUT_LIMIT}
+
+
 LEAVE_AT_ONCE = 100  # of a room that is taken over
 
 
