@@ -38,8 +38,8 @@ local DERIVED_AT_ONCE = 256 -- rooms
 
 -- Visit one room, and bring the copy up to date unless it was and stays derived. `visited` as in
 -- apply. Returns the room, unread and state.
-local function visit_room(key, user, id, attention, limit, was_derived, visited)
-    local room, cursor, unread, state = visit(room_key(id), user, attention, limit)
+local function visit_room(key, user, id, settings, was_derived, visited)
+    local room, cursor, unread, state = visit(room_key(id), user, settings)
     if not (was_derived and state == DERIVED) then
         local update = make_update(id, room.revision, room.created_revision, room.tags)
         apply(key, update, cursor, state == DERIVED and 0 or unread, state, visited)
@@ -48,14 +48,14 @@ local function visit_room(key, user, id, attention, limit, was_derived, visited)
 end
 
 -- Visit the rooms with news, the oldest first, as many as one script may. Returns those that stay.
-local function visit_news(key, user, attention, limit)
+local function visit_news(key, user, settings)
     local rooms, cells, visited = redis.call("ZRANGE", key .. NEWS, 0, NEWS_AT_ONCE), 0, 0
     if #rooms == 0 then
         return rooms
     end
     while visited < #rooms and visited < NEWS_AT_ONCE and cells < NEWS_CELLS_AT_ONCE do
         visited = visited + 1
-        local room = visit_room(key, user, rooms[visited], attention, limit, false, true)
+        local room = visit_room(key, user, rooms[visited], settings, false, true)
         cells = cells + 2 + count_tags(room.tags)
     end
     redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)
@@ -69,14 +69,14 @@ end
 -- Visit the rooms with news and then the derived rooms of a user, as many as one script may.
 -- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; and the
 -- rooms with news, and the derived rooms, that the caller must visit.
-local function visit_rooms(key, user, attention, limit)
+local function visit_rooms(key, user, settings)
     local found, elsewhere = {}, {}
-    local news = visit_news(key, user, attention, limit)
+    local news = visit_news(key, user, settings)
     for i, id in ipairs(redis.call("SMEMBERS", key .. DERIVED_ROOMS)) do
         if i > DERIVED_AT_ONCE then
             elsewhere[#elsewhere + 1] = id
         else
-            local room, unread, state = visit_room(key, user, id, attention, limit, true)
+            local room, unread, state = visit_room(key, user, id, settings, true)
             if state == DERIVED and room.active then
                 found[#found + 1] = { unread, room.tags }
             end
@@ -87,10 +87,10 @@ end
 
 -- The badge of the last member to whom an update was pushed; false when there was none, when
 -- derived rooms must be asked for the rest, or when there is too much news for one script.
-local function pushed_badge(user, attention, limit)
+local function pushed_badge(user, settings)
     if pushed_derived == 0 and pushed_news == 1 then
         local key = user_key(user)
-        local left = visit_news(key, user, attention, limit)
+        local left = visit_news(key, user, settings)
         local _
         _, pushed_total, pushed_news, pushed_derived = load_sums(key)
         return #left == 0 and pushed_derived == 0 and pushed_total

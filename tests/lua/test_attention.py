@@ -470,9 +470,7 @@ async def test_an_entry_that_was_lost_alone_is_named_by_the_sums(
     assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 5
 
 
-# ---------------------------------------------------------------------------------------------
-# Large rooms, here those of more than four members
-
+# Members of a room that is large when at most four may be told.
 SIX = ("ann", "bob", "cid", "dan", "eve", "fay")
 
 
@@ -562,24 +560,22 @@ async def test_a_room_that_is_derived_and_has_news_is_counted_once(executor: Exe
     await is_sound(long, app, *SIX, "more5")
 
 
-async def test_reading_in_a_derived_room_is_noted_and_trimmed_again(executor: Executor, app: str) -> None:
-    """So the number of those who read decides when the room comes back."""
-    store = limited(executor, attention=1)
+async def test_who_reads_in_a_derived_room_is_noted_and_goes_out_again(executor: Executor, app: str) -> None:
+    """So the number of those who pay attention decides when the room comes back."""
+    store = limited(executor)
     names = [f"m{number:03}" for number in range(300)]
-    await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=names[:100])
-    await store.rooms.add_members(app=app, room="r", members=names[100:])
-    wide = redis_store(executor, fanout_limit=4, attention_posts=2)
-    for name in names[:6]:
-        await wide.badges.badge(app=app, user=name, tags=[])
-        await wide.reading.mark_unread(app=app, room="r", user=name) if False else None
-    assert len(await attentive(executor, app)) > 4
+    await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=names)
     message = (await posted(store, app)).message
     for name in names:
         assert (await store.reading.mark_read(app=app, room="r", user=name, message=message)).badge == 0
+        assert await is_derived(executor, app, name)
     await posted(store, app)
+    assert await attentive(executor, app) == {name.encode() for name in names}
     await posted(store, app)
+    assert await attentive(executor, app) == set()
     for name in (names[0], names[150], names[299]):
         assert await store.badges.badge(app=app, user=name, tags=[]) == 2
+        assert not await is_derived(executor, app, name)
     await is_sound(store, app, names[0], names[299])
 
 

@@ -5,11 +5,12 @@ hold.
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from readstate.domain.rooms import Status
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import DEFAULTS, RedisStore
 from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.contents import contents
@@ -18,7 +19,11 @@ from tests.support.rooms import a_room, posted
 
 async def visited(run: Run, app: str, user: str = "ann", attention: int = 2, limit: int = 256) -> list[Any]:
     reply: list[Any] = await run(
-        "visit", Keys.room(app, "r"), app=app, user=user, attention=attention, limit=limit
+        "visit",
+        Keys.room(app, "r"),
+        app=app,
+        user=user,
+        settings=replace(DEFAULTS, attention_posts=attention, fanout_limit=limit).as_settings(),
     )
     return reply
 
