@@ -26,7 +26,8 @@ local function read_record(packed)
 end
 
 local function pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
-    return struct.pack(RECORD_LAYOUT, RECORD_BEGINS + marked, cursor, ordinal, told_until, read, joined, at, moves) .. tail
+    local begins = RECORD_BEGINS + marked
+    return struct.pack(RECORD_LAYOUT, begins, cursor, ordinal, told_until, read, joined, at, moves) .. tail
 end
 
 -- A record as a table, with the member's name. Nil for a stranger.

@@ -25,8 +25,8 @@ local function expire_if_roomless(key)
     end
 end
 
--- A room is up to date as of a revision: earlier news of it is none. Returns whether there are other
--- rooms with news, 1 or 0.
+-- A room is up to date as of a revision: earlier news of it is none. Returns whether there are
+-- other rooms with news, 1 or 0.
 local function drop_news(key, id, revision)
     local noted = redis.call("ZSCORE", key .. NEWS, id)
     if noted and tonumber(noted) <= revision then
