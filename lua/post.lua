@@ -64,6 +64,7 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
+index_if_due(room, settings) -- before the ordinal rises, so that all whose attention ends now are noted
 room.seq = room.seq + 1
 room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)

@@ -19,8 +19,8 @@ local function admit(room, member, settings)
     return true
 end
 
--- A member who was told before ordinal `told_until` pays attention. Returns what it is now: the same
--- when too many are told already.
+-- A member who was told before ordinal `told_until` pays attention. Returns the ordinal before
+-- which they are told now: the same when too many are told already.
 local function attend(room, member, told_until, settings)
     if room.large and room.ordinal >= told_until and not admit(room, member, settings) then
         return told_until

@@ -3,7 +3,7 @@
 --@include lib/attention
 --@plan
 
--- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before
+-- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before ordinal
 -- `told_until`.
 local function push_to_member(room, member, cursor, ordinal, told_until)
     local state = copy_state(room, told_until)
@@ -44,7 +44,7 @@ local function push_post(room)
                 gone[#gone + 1] = member
                 if room.ordinal == told_until then
                     ended = ended + 1
-                    push_update(room, member, 0, 0, NEWS_ONLY)
+                    push_update(room, member, cursor, 0, NEWS_ONLY)
                 end
             end
         end
@@ -65,7 +65,7 @@ local function push_present_state(room, users)
         if not cursor then
             push_update(room, user, 0, 0, GONE)
         elseif not room.derived and room.ordinal >= told_until then
-            push_update(room, user, 0, 0, NEWS_ONLY)
+            push_update(room, user, cursor, 0, NEWS_ONLY)
         else
             push_to_member(room, user, cursor, ordinal, told_until)
         end
