@@ -50,11 +50,12 @@ local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(re
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
+local slot
 if message ~= "" then
-    local seq, ordinal = load_message(room, message)
+    slot = slot_of(room, message)
+    local seq, ordinal, _, stored, at_ms = message_in(room, slot, message)
     if seq then
         push_pending(room)
-        local _, stored, at_ms = message_at(room, seq)
         return finish(room, { message, seq, ordinal, at_ms, 0, 0, stored })
     end
 end
@@ -70,30 +71,24 @@ room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
 local at_ms = sent_ms > 0 and sent_ms or posted_ms
 if message == "" then
-    message = make_message_id(room, posted_ms)
+    message, slot = make_message_id(room, posted_ms)
 end
 room.newest = message
-remember(room, message, sender, at_ms, countable, joined or -1)
+append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, message, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, history_of(settings))
+    trim_history(room, take_apart(settings).messages)
 end
 if not as_last then
     hide(room, room.seq)
 end
-
--- 3. Whom it concerns.
-local reads = cursor and sender_reads
-local told, ended = {}, {}
+local crossed = false
 if countable == 1 then
-    if room.derived then
-        cross_back_if_due(room, settings)
-    else
-        told, ended = audience(room, reads and sender or HEAD)
-        room.derived = is_beyond(room, #told / 3, settings, 1)
-    end
+    cross_back_if_due(room, settings)
+    crossed = cross_if_due(room, settings)
 end
 
--- 4. Its sender has read up to it.
+-- 3. Its sender has read up to it.
+local reads = cursor and sender_reads
 if not reads then
     save_head(room)
 else
@@ -104,11 +99,18 @@ else
     end
     told_until = attend(room, sender, told_until, settings)
     save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
-    push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end
 
--- 5. The members and the world hear of it.
-push_to_audience(room, told, ended)
+-- 4. The members and the world hear of it.
+local moved, is_told = 0, false
+if crossed or (countable == 1 and not room.derived) then
+    local told, ended = push_post(room)
+    moved = told * (2 + count_tags(room.tags)) + ended
+    is_told = reads and room.ordinal < told_until
+end
+if reads and not is_told then
+    push_to_member(room, sender, room.seq, room.ordinal, told_until)
+end
 if notify then
     local id = room_id(room.key)
     publish("message", id, message, sender, at_ms, room.seq, "new", body)
@@ -116,5 +118,4 @@ if notify then
         publish_packed(read_notice(id, sender, message, room.seq))
     end
 end
-local moved = (#told / 3 + (reads and 1 or 0)) * (2 + count_tags(room.tags)) + #ended
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

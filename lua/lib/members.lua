@@ -57,7 +57,7 @@ local function load_member(room, name)
     return read_member(name, load_record(room, name))
 end
 
--- Cursor, ordinal, and ordinal up to which they are told, of a member's record.
+-- Cursor, ordinal, and the ordinal before which they are told, of a member's record.
 local function read_counts(packed)
     local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, packed)
     return cursor, ordinal, told_until

@@ -69,7 +69,7 @@ _LIBRARY = re.compile(
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
-FEW = 5  # scripts; a library that more of them use stands before all of them
+FEW = 3  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
 
 
@@ -201,17 +201,17 @@ def _assemble(
     parameters = ", ".join(f"{match['argument']}_given" for match in taken)
     shared = _shared(libraries, used)
     parts = [
-        *(_declared(libraries[name]) for name in libraries if name in shared),
+        *(_in_block(libraries[name], _words_beside(name, libraries, bodies)) for name in libraries if name in shared),
         _TAKE_LIST,
         "\n".join([f"local function begin({parameters})", _BINDING, *given, *reset, "end"]),
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
-        parts += [";(function()", *(_declared(libraries[name]) for name in libraries if name in own)]
+        parts += ["do", *(_declared(libraries[name]) for name in libraries if name in own)]
         parts += [
             _registered(name, bodies[name], headers[name], [match["argument"] for match in taken]) for name in group
         ]
-        parts.append("end)()")
+        parts.append("end")
     code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
     return _bind(code)
 
@@ -331,6 +331,29 @@ def _declared(library: _Library) -> str:
         for one in library.definitions
         if not _constant(one)
     )
+
+
+def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[str, str]) -> frozenset[str]:
+    """What stands in all scripts and in the libraries but this one."""
+    texts = [one.text for other, library in libraries.items() if other != name for one in library.definitions]
+    return frozenset(word for text in (*bodies.values(), *texts) for word in _WORDS_AND_OTHERS.findall(text))
+
+
+def _in_block(library: _Library, used: frozenset[str]) -> str:
+    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200 local
+    variables in one place.
+    """
+    kept = [one for one in library.definitions if not _constant(one)]
+    shown = [one for one in kept if _is_variable(one) or one.names & used]
+    if len(shown) == len(kept):
+        return _declared(library)
+    names = ", ".join(name for one in shown for name in sorted(one.names))
+    inside = "\n".join(
+        f"-- {one.place}\n{one.text.removeprefix('local ') if one in shown else one.text}"
+        for one in kept
+        if not _is_variable(one)
+    )
+    return f"local {names}\ndo\n{inside}\nend" if names else f"do\n{inside}\nend"
 
 
 def _set_anew(definition: _Definition) -> str:
