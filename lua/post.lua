@@ -21,11 +21,13 @@
 --            moved: counters of members that it moved, two and one for each tag, and lists
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
--- Cost       commands <= 20 + 3 * members + 7 * left + forgotten,
---            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten
---            members: up to the fan-out limit, above it none is updated; left, forgotten: stays of
---            former members and messages beyond what is remembered, every 64 posts. The first post
---            after the limit was set otherwise may update all members of it: 13 commands for each
+-- Cost       commands <= 20 + 3 * members + 7 * left + forgotten + sampled / 20,
+--            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + 2 * sampled
+--            members: those who were attentive, of a small room all; above the fan-out limit none is
+--            updated; left, forgotten: stays of former members and messages beyond what is
+--            remembered, every 64 posts; sampled: of a derived room, members looked at whether they
+--            are still attentive, 1,024 at most. The post with which a room becomes derived updates
+--            all attentive members, with 13 commands for each
 --@include lib/room
 --@include lib/updates
 --@include lib/notices
