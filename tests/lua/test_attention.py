@@ -569,6 +569,19 @@ async def test_a_room_that_is_derived_and_has_news_is_counted_once(executor: Exe
             assert await with_news(executor, app) == []
 
 
+async def test_a_takeover_that_makes_the_room_derived_tells_those_who_stay(executor: Executor, app: str) -> None:
+    """Also when it changes no tags: the next post tells nobody."""
+    store = limited(executor, attention=9)
+    room: dict[str, Any] = {"app": app, "room": "r", "tags": ["a"], "profile": {}}
+    await store.rooms.create_room(**room, members=SIX[:4], by_client=True)
+    await posted(store, app)
+    await store.rooms.create_room(**room, members=SIX)
+    assert [await is_derived(executor, app, user) for user in SIX] == [True] * 6
+    await posted(store, app)
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in SIX] == [2] * 4 + [1] * 2
+    await is_sound(store, app, *SIX)
+
+
 async def test_who_reads_in_a_derived_room_is_noted_and_goes_out_again(executor: Executor, app: str) -> None:
     """So the number of those who pay attention decides when the room comes back."""
     store = limited(executor)

@@ -42,7 +42,7 @@ MUTATIONS = [
         "save_record(room, user, cursor, ordinal, told_until, seq, joined",
         "save_record(room, user, cursor, ordinal, told_until, read, joined",
     ),
-    Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal)\n", ""),
+    Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal, told_until)\n", ""),
     Mutation("lib/reading.lua", "    publish_packed(notice)\n", ""),
     Mutation("lib/reading.lua", "if counts and shard", "if shard"),
     # The journal
@@ -51,10 +51,10 @@ MUTATIONS = [
     Mutation("lib/journal.lua", "        if ends >= seq then\n", "        if ends > seq then\n"),
     Mutation(
         "lib/journal.lua",
-        "(number - oldest) * CHUNK < tonumber(journal_moves)",
-        "(number - oldest + 2) * CHUNK < tonumber(journal_moves)",
+        "(number - oldest) * CHUNK < kept.moves",
+        "(number - oldest + 2) * CHUNK < kept.moves",
     ),
-    Mutation("lib/journal.lua", " and ended >= at - journal_ms then", " then"),
+    Mutation("lib/journal.lua", " and ended >= at - kept.ms then", " then"),
     Mutation("lib/journal.lua", '        redis.call("HDEL", room.key .. JOURNALS, chunk_field(member, oldest))\n', ""),
     Mutation(
         "lib/journal.lua",
@@ -71,13 +71,13 @@ MUTATIONS = [
     Mutation("lib/stays.lua", "    if room.seq > 0 then\n", "    if false then\n"),
     Mutation(
         "lib/stays.lua",
-        "pack_record(room.seq, room.ordinal, 0, 0, room.seq, room_clock(room), 0, 0,",
-        "pack_record(0, 0, 0, 0, 0, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, told_until, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(0, 0, told_until, 0, 0, room_clock(room), 0, 0,",
     ),
     Mutation(
         "lib/stays.lua",
-        "pack_record(room.seq, room.ordinal, 0, 0, room.seq, room_clock(room), 0, 0,",
-        "pack_record(room.seq, room.ordinal, 0, room.seq, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, told_until, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, told_until, room.seq, room.seq, room_clock(room), 0, 0,",
     ),
     Mutation("lib/stays.lua", '"HSETNX"', '"HSET"'),
     # Rooms that change hands, and invitations
@@ -124,11 +124,11 @@ MUTATIONS = [
     Mutation("lib/hidden.lua", "other_end(seq + 1) or seq", "seq"),
     Mutation("lib/hidden.lua", "seq = math.min(row, seq) - 1", "seq = math.min(row, seq) - 2"),
     Mutation("lib/receipts_page.lua", "            return true\n", "            return false\n"),
-    Mutation("set_unread.lua", "push_to_member(room, user, member.cursor, low)\n", ""),
+    Mutation("set_unread.lua", "push_to_member(room, user, member.cursor, low, member.told_until)\n", ""),
     Mutation("lib/set_counts.lua", "math.min(from, to)", "to"),
     Mutation("mark_unread.lua", "if not seq or is_deleted(room, seq, kind) then", "if not seq then"),
     Mutation("lib/until.lua", "read_until <= sent_ms", "read_until < sent_ms"),
-    Mutation("mark_read_until.lua", "at_ms > until_ms do", "at_ms >= until_ms do"),
+    Mutation("lib/until.lua", "if times[i] <= until_ms then", "if times[i] < until_ms then"),
     # Posting
     Mutation("post.lua", "room.ordinal = room.ordinal + countable", "room.ordinal = room.ordinal + 1"),
     Mutation(
@@ -147,38 +147,32 @@ MUTATIONS = [
         "if countable == 1 and not room.derived then",
     ),
     Mutation("post.lua", "(countable == 1 and not room.derived)", "countable == 1"),
-    Mutation("post.lua", "    push_to_member(room, sender, room.seq, room.ordinal)\n", ""),
+    Mutation("post.lua", "    push_to_member(room, sender, room.seq, room.ordinal, told_until)\n", ""),
     Mutation("post.lua", "    publish_packed(read_notice(id, sender, message, room.seq))\n", ""),
     Mutation("post.lua", "if not cursor and must_be_member then", "if false then"),
     Mutation("post.lua", "    if seq then\n", "    if false then\n"),
     # Members
     Mutation("lib/membership.lua", "    room.member_count = room.member_count + #joined\n", ""),
     Mutation("remove_members.lua", "    push_present_state(room, left)\n", ""),
-    Mutation("remove_members.lua", "    if crossed then\n        push_to_members(room)\n    end\n", ""),
+    Mutation("remove_members.lua", "    index_if_due(room, settings)\n", ""),
     # Crossing the fan-out limit
+    Mutation("lib/limit.lua", "members > math.floor(limit * share)", "members >= math.floor(limit * share)"),
+    Mutation("lib/crossing.lua", "ATTENTIVE), settings, 0.75)", "ATTENTIVE), settings, 1)"),
+    Mutation("lib/limit.lua", " or cells > limit * share * CELLS_FOR_EACH", ""),
+    Mutation("lib/limit.lua", " or cells > limit * share", " or cells > limit"),
     Mutation(
-        "lib/crossing.lua",
-        "room.member_count > math.floor(limit * share)",
-        "room.member_count >= math.floor(limit * share)",
+        "lib/limit.lua",
+        "cells = members * (2 + count_tags(room.tags))",
+        "cells = members * (3 + count_tags(room.tags))",
     ),
+    Mutation("set_tags.lua", "announce_change(room, crossed)", "announce_change(room)"),
     Mutation(
-        "lib/crossing.lua",
-        "elseif derived and not is_beyond(room, limit, 0.75) then",
-        "elseif derived and room.member_count == 0 then",
+        "lib/updates.lua",
+        "state == DERIVED and 0 or unread_after(room, ordinal), state)\nend",
+        "unread_after(room, ordinal), state)\nend",
     ),
-    Mutation("lib/crossing.lua", " or cells > limit * share * CELLS_FOR_EACH", ""),
-    Mutation("lib/crossing.lua", " or cells > limit * share", " or cells > limit"),
-    Mutation(
-        "lib/crossing.lua",
-        "cells = room.member_count * (2 + count_tags(room.tags))",
-        "cells = room.member_count * (3 + count_tags(room.tags))",
-    ),
-    Mutation("set_tags.lua", "crossed or not room.derived", "not room.derived"),
-    Mutation("lib/updates.lua", "room.derived and 0 or unread_after(room, ordinal)", "unread_after(room, ordinal)"),
     Mutation("lib/states.lua", "    return room.active and ACTIVE or FROZEN\n", "    return ACTIVE\n"),
-    Mutation(
-        "lib/plan_atomic.lua", "if room and room.active and not room.deleted then", "if room and not room.deleted then"
-    ),
+    Mutation("lib/plan_atomic.lua", "if state == DERIVED and room.active then", "if state == DERIVED then"),
     # Rooms
     Mutation(
         "create_room.lua",
@@ -189,11 +183,11 @@ MUTATIONS = [
     Mutation("lib/keys.lua", "SET_BY_HAND, MESSAGE_PLACES, ", "SET_BY_HAND, "),
     Mutation("delete_room.lua", "push_present_state(room, members)\n", ""),
     Mutation("delete_room.lua", 'publish("gone", room_id(room.key))\n', ""),
-    Mutation("lib/changing.lua", "        push_to_members(room)\n", ""),
+    Mutation("lib/changing.lua", "    push_to_attentive(room, nil, crossed)\n", ""),
     Mutation("set_status.lua", "room.active = active", "room.active = not active"),
     # Deleting
     Mutation("lib/deleting.lua", "kind % 2 == COUNTABLE and kind < DELETED", "kind < DELETED"),
-    Mutation("lib/deleting.lua", "push_to_members(room, ordinal)", "push_to_members(room, ordinal - 1)"),
+    Mutation("lib/deleting.lua", "push_to_attentive(room, ordinal)", "push_to_attentive(room, ordinal - 1)"),
     Mutation("lib/deleting.lua", "raise_revision(room)", "room.revision = room.revision"),
     Mutation("lib/holes.lua", "room.top_hole = math.max(room.top_hole, ordinal)", "room.top_hole = ordinal"),
     Mutation("lib/deleting.lua", "        room.deleted_count = room.deleted_count + 1\n", ""),
@@ -204,7 +198,7 @@ MUTATIONS = [
         "room.floor_seq - (room.deleted_count - deleted_count)",
         "room.floor_seq - room.deleted_count",
     ),
-    Mutation("delete_messages.lua", "ordinal - kind % 2)", "ordinal)"),
+    Mutation("delete_messages.lua", "ordinal - kind % 2 or", "ordinal or"),
     Mutation("delete_messages.lua", "= seq - 1, deleted_count", "= seq - 1, room.deleted_count"),
     Mutation("delete_messages.lua", "= seq - 1, deleted_count", "= seq, deleted_count"),
     Mutation("lib/holes.lua", "    trim_holes(room, room.floor)\n", ""),
@@ -213,10 +207,10 @@ MUTATIONS = [
         "lib/history.lua", "math.max(room.floor, math.min(ordinal, lowest, ordinal_before_history(room)))", "room.floor"
     ),
     Mutation("lib/holes.lua", "if room.top_hole <= room.floor then", "if true then"),
-    Mutation("delete_messages.lua", "push_to_members(room, room.floor)", "push_to_members(room, room.floor - 1)"),
+    Mutation("delete_messages.lua", "push_to_attentive(room, room.floor)", "push_to_attentive(room, room.floor - 1)"),
     Mutation("delete_messages.lua", "if count > 0 then", "if true then"),
-    Mutation("lib/history.lua", "if at_ms >= before_ms then", "if at_ms > before_ms then"),
-    Mutation("lib/history.lua", "seqs[i] > oldest and seqs[i] or room.floor_seq + 1", "seqs[i]"),
+    Mutation("lib/history.lua", "if times[i + 2] >= before_ms then", "if times[i + 2] > before_ms then"),
+    Mutation("lib/history.lua", "times[i] > oldest and times[i] or room.floor_seq + 1", "times[i]"),
     # What a post leaves alone
     Mutation("post.lua", "cursor and sender_reads", "cursor"),
     Mutation("post.lua", "if not as_last then", "if false then"),
@@ -231,8 +225,8 @@ MUTATIONS = [
     Mutation("acknowledge.lua", "sender ~= user and", ""),
     Mutation(
         "delete_message.lua",
-        "take_out(room, message, seq, ordinal, kind, DELETED)",
-        "take_out(room, message, seq, ordinal, kind, RECALLED)",
+        "take_out(room, seq, ordinal, kind, DELETED)",
+        "take_out(room, seq, ordinal, kind, RECALLED)",
     ),
     # Counting
     Mutation("lib/room.lua", "local from = math.max(ordinal, room.floor)", "local from = ordinal"),
@@ -245,8 +239,12 @@ MUTATIONS = [
     ),
     Mutation("lib/messages.lua", "seq <= room.floor_seq or", "seq < room.floor_seq or"),
     # The user's side
-    Mutation("lib/user.lua", "if old_revision >= update.revision then", "if old_revision > update.revision then"),
-    Mutation("lib/user.lua", "if old_revision >= update.revision then", "if false then"),
+    Mutation(
+        "lib/user.lua",
+        "if old_revision >= update.revision and not ends_derived then",
+        "if old_revision > update.revision then",
+    ),
+    Mutation("lib/user.lua", "if old_revision >= update.revision and not ends_derived then", "if false then"),
     Mutation("lib/user.lua", "local more = unread - old_unread", "local more = old_unread - unread"),
     Mutation("lib/counters.lua", "old_tags, -1, 0 - old_unread)", "old_tags, -1, 0 - unread)"),
     Mutation("lib/counters.lua", "        forget_set(key, tags)\n", ""),
@@ -281,20 +279,18 @@ MUTATIONS = [
     ),
     # The order by cursors, and the head among the members
     Mutation(
-        "lib/order.lua", "    if not room.derived then\n        index(room)", "    if false then\n        index(room)"
+        "lib/order.lua", "    if not room.large then\n        index(room)", "    if false then\n        index(room)"
     ),
     Mutation("lib/order.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
     Mutation("lib/crossing.lua", "        index(room)\n", ""),
-    Mutation("lib/crossing.lua", '        redis.call("UNLINK", room.key .. BY_CURSOR)\n', ""),
-    Mutation(
-        "lib/members.lua", "    if room.derived then\n        redis.call", "    if false then\n        redis.call"
-    ),
-    Mutation("lib/stays.lua", "    if room.derived then\n        redis.call", "    if false then\n        redis.call"),
+    Mutation("lib/crossing.lua", '    redis.call("UNLINK", room.key .. BY_CURSOR, room.key .. ATTENTIVE)\n', ""),
+    Mutation("lib/members.lua", "    if room.large then\n        redis.call", "    if false then\n        redis.call"),
+    Mutation("lib/stays.lua", "    if room.large then\n        redis.call", "    if false then\n        redis.call"),
     Mutation(
         "lib/messages.lua", "        return room.seq, room.ordinal\n", "        return room.seq, room.ordinal - 1\n"
     ),
     Mutation("post.lua", "room.newest = message\n", ""),
-    Mutation("lib/updates.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
+    Mutation("lib/updates.lua", "        if flat[i] ~= HEAD and flat[i + 1] then\n", "        if flat[i + 1] then\n"),
     Mutation("lib/members.lua", "    return member ~= HEAD and redis.call(", "    return redis.call("),
     Mutation("lib/room.lua", "member ~= HEAD and have[2]", "have[2]"),
     Mutation("lib/messages.lua", ' and message ~= "" then', " then"),
@@ -304,10 +300,10 @@ MUTATIONS = [
     Mutation("lib/sweeping.lua", '    redis.call("HDEL", room.key, HEAD)\n', ""),
     Mutation("lib/sweeping.lua", '        redis.call("EXPIRE", room.key .. DELETED_MEMBERS, HEAD_KEPT_S)\n', ""),
     Mutation("lib/sweeping.lua", "        raise_revision(room)\n", ""),
-    Mutation("delete_room.lua", "if room.derived then\n    put_aside(room)", "if false then\n    put_aside(room)"),
+    Mutation("delete_room.lua", "    put_aside(room)\n", ""),
     Mutation("sweep_room.lua", "    push_present_state(room, members)\n", ""),
     Mutation("create_room.lua", '    redis.call("UNLINK", room.key)\n', ""),
-    Mutation("snapshot.lua", "cursor and not room.derived or ", ""),
+    Mutation("snapshot.lua", "cursor and not room.large or ", ""),
     Mutation("lib/user.lua", "        cursor, ahead = old_cursor, old_cursor\n", "        ahead = old_cursor\n"),
     Mutation("lib/user.lua", "and old_revision >= update.created_revision then", "then"),
     Mutation("lib/user.lua", "        version = version + 1\n", ""),
@@ -322,7 +318,7 @@ MUTATIONS = [
     Mutation("badges_by_tags.lua", "            count(tag, unread)\n", ""),
     Mutation("rooms.lua", "if state ~= GONE then", "if state ~= FROZEN then"),
     # Memory of messages
-    Mutation("lib/history.lua", "room.seq - oldest + 1 - history", "room.seq - oldest - history"),
+    Mutation("lib/history.lua", "room.seq - room.oldest + 1 - history", "room.seq - room.oldest - history"),
     Mutation(
         "lib/history.lua",
         "math.min(ordinal, lowest, ordinal_before_history(room))",
@@ -334,7 +330,7 @@ MUTATIONS = [
         "math.floor(at_ms / 1000) .. string.sub(redis.sha1hex(room.key), 1, 14)",
     ),
     Mutation("lib/history.lua", '    redis.call("HDEL", room.key .. ACKNOWLEDGEMENTS, unpack(seqs))\n', ""),
-    Mutation("lib/history.lua", "    forget_stays(room, oldest + count)\n", ""),
+    Mutation("lib/history.lua", "    forget_stays(room, oldest)\n", ""),
     Mutation("lib/stays.lua", "if member and member.joined == joined then", "if member then"),
     # Owing
     Mutation("ack.lua", "tonumber(noted) <= revision", "tonumber(noted) < revision"),
@@ -390,4 +386,46 @@ MUTATIONS = [
     ),
     Mutation("release_shard.lua", "~= holder then", '== "" then'),
     Mutation("join_deliverers.lua", 'redis.call("ZREMRANGEBYSCORE", key, "-inf", now)\n', ""),
+    # Attention
+    Mutation(
+        "lib/attention.lua", "room.ordinal >= told_until and not admit", "room.ordinal > told_until and not admit"
+    ),
+    Mutation("lib/attention.lua", '"SCARD", attentive), settings, 1)', '"SCARD", attentive), settings, 2)'),
+    Mutation("lib/attention.lua", "            if told_until <= room.ordinal then", "            if false then"),
+    Mutation("lib/attention.lua", "if #gone <= #names / 2 then", "if true then"),
+    Mutation("lib/attention.lua", "return room.ordinal + ", "return "),
+    Mutation("lib/crossing.lua", "        index_attentive(room)\n", ""),
+    Mutation("lib/crossing.lua", "room.member_count <= WALKED * 0.75 and", ""),
+    Mutation("lib/crossing.lua", "        room.derived = false\n", ""),
+    Mutation("lib/visiting.lua", "    if not room.derived then\n", "    do\n"),
+    Mutation("lib/visiting.lua", "            save_told_until(room, user, record, now)\n", ""),
+    Mutation("lib/stays.lua", '    redis.call("SREM", room.key .. ATTENTIVE, name)\n', ""),
+    Mutation("lib/stays.lua", "            told_until = 0\n", ""),
+    Mutation("lib/takeover.lua", "if changed or crossed then", "if changed then"),
+    Mutation("post.lua", "    crossed = cross_if_due(room, settings)\n", ""),
+    Mutation("post.lua", "    cross_back_if_due(room, settings)\n", ""),
+    Mutation("lib/updates.lua", "if room.ordinal == told_until then", "if false then"),
+    Mutation(
+        "lib/updates.lua",
+        "            if room.ordinal < told_until then",
+        "            if room.ordinal <= told_until then",
+    ),
+    Mutation("lib/updates.lua", "if room.ordinal < told_until and (not before", "if (not before"),
+    Mutation("lib/updates.lua", "if room.derived and not crossed then", "if room.derived then"),
+    Mutation("lib/updates.lua", 'call_in_batches("SREM", room.key .. ATTENTIVE, gone)', ""),
+    Mutation("lib/user.lua", "tonumber(noted) <= revision then", "tonumber(noted) < revision then"),
+    Mutation("lib/user.lua", "tonumber(noted) <= revision then", "true then"),
+    Mutation("lib/user.lua", 'key .. NEWS, "GT", ', "key .. NEWS, "),
+    Mutation("lib/user.lua", "    if revision >= update.revision then\n", "    if false then\n"),
+    Mutation("lib/user.lua", "    elseif state == GONE then\n", "    elseif false then\n"),
+    Mutation("lib/user.lua", " and not ends_derived then", " then"),
+    Mutation("lib/user.lua", "pack_sums(version, total, 1, derived)", "pack_sums(version, total, 0, derived)"),
+    Mutation("lib/plan_atomic.lua", "NEWS, 0, visited - 1)", "NEWS, 0, visited)"),
+    Mutation("lib/plan_atomic.lua", "return { unpack(rooms, visited + 1) }", "return {}"),
+    Mutation("lib/plan_atomic.lua", "#left == 0 and pushed_derived == 0", "pushed_derived == 0"),
+    Mutation("lib/plan_atomic.lua", "    if visited == #rooms then", "    do"),
+    Mutation("lib/plan_atomic.lua", "if not (was_derived and state == DERIVED) then", "if not was_derived then"),
+    Mutation("badge.lua", "if with_news == 1 or derived > 0 then", "if derived > 0 then"),
+    Mutation("badges_by_tags.lua", "if with_news == 1 or derived > 0 then", "if derived > 0 then"),
+    Mutation("audit_counters.lua", 'redis.call("EXISTS", key .. NEWS)', "news"),
 ]
