@@ -428,4 +428,5 @@ MUTATIONS = [
     Mutation("badge.lua", "if with_news == 1 or derived > 0 then", "if derived > 0 then"),
     Mutation("badges_by_tags.lua", "if with_news == 1 or derived > 0 then", "if derived > 0 then"),
     Mutation("audit_counters.lua", 'redis.call("EXISTS", key .. NEWS)', "news"),
+    Mutation("refresh_members.lua", '            redis.call("SADD", room.key .. ATTENTIVE, user)\n', ""),
 ]
