@@ -13,8 +13,8 @@
 --            turns <= 8 + 6 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
 --            + visited * (10 + 12 * tags)
 --            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
---            visited: rooms with news, of which 512 are visited here, fewer when they have many tags
---            or other tags than before; on the split plan none is asked or visited here
+--            visited: rooms with news, of which 512 are visited here, fewer when they have many
+--            tags or other tags than before; on the split plan none is asked or visited here
 --@include lib/copies
 --@include lib/sets
 --@plan

@@ -23,8 +23,8 @@
 -- Publishes  message, then read when the sender's cursor moved
 -- Cost       commands <= 20 + 3 * members + 7 * left + forgotten + sampled / 20,
 --            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + 2 * sampled
---            members: those who were attentive, of a small room all; above the fan-out limit none is
---            updated; left, forgotten: stays of former members and messages beyond what is
+--            members: those who were attentive, of a small room all; above the fan-out limit none
+--            is updated; left, forgotten: stays of former members and messages beyond what is
 --            remembered, every 64 posts; sampled: of a derived room, members looked at whether they
 --            are still attentive, 1,024 at most. The post with which a room becomes derived updates
 --            all attentive members, with 13 commands for each
