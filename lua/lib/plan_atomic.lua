@@ -47,9 +47,9 @@ local function visit_room(key, user, id, settings, was_derived, visited)
     end
     local update = make_update(id, room.revision, room.created_revision, room.tags)
     local counted = state == DERIVED and 0 or unread
-    local _, _, _, _, old_tags = apply(key, update, cursor, counted, state, visited)
+    local _, _, _, _, now, old_tags = apply(key, update, cursor, counted, state, visited)
     local tags = count_tags(room.tags)
-    return room, unread, state, old_tags and 48 + 2 * (tags + count_tags(old_tags)) or 8 + tags
+    return room, unread, now, old_tags and 48 + 2 * (tags + count_tags(old_tags)) or 8 + tags
 end
 
 -- Visit the rooms with news, the oldest first, as many as one script may. Returns those that stay,
