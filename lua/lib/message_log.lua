@@ -17,7 +17,7 @@
 --@include lib/keys
 --@include lib/packed_ids
 
-local LOG_CHUNK = 32 -- messages
+local LOG_CHUNK = 64 -- messages
 local ROW_NOTED = 8
 local CHUNK_HEADER = ">I5BI2"
 local HEADER_BYTES = 8
@@ -58,6 +58,19 @@ local function find_entry(chunk, seq)
     return senders_at + senders + from, senders_at + senders + to - 1, base, senders_at
 end
 
+-- Ordinal and kind of the message at `seq`, and the chunk; nil when its id is not this packed one.
+local function match_entry(chunk, seq, form, id)
+    local from, to, base = find_entry(chunk, seq)
+    if not from or string.sub(chunk, to - #id + 1, to) ~= id then
+        return nil
+    end
+    local kind, above = string.byte(chunk, from, from + 1)
+    local id_at = from + LOGGED_BYTES + (kind % 16 >= ROW_NOTED and 5 or 0)
+    if id_at + #id - 1 == to and math.floor(kind / 16) == form then
+        return base + above, kind % ROW_NOTED, chunk
+    end
+end
+
 -- id, sender, Unix ms, where the sender had joined (-1: was no member), row or nil, ordinal and
 -- kind of the message at `seq` in its chunk; nil when there is none.
 local function read_entry(chunk, seq)
@@ -75,34 +88,58 @@ local function read_entry(chunk, seq)
     return message, sender, at_ms, joined - 1, row, base + above, kind % ROW_NOTED
 end
 
--- The chunk, nil for none, with a message at `seq` behind all others of it.
-local function append_entry(chunk, seq, ordinal, kind, message, sender, at_ms, joined)
-    local base, places, ends, senders, entries = ordinal, 0, "", "", ""
-    if chunk then
-        local bytes
-        base, places, bytes = struct.unpack(CHUNK_HEADER, chunk)
-        local ends_to = HEADER_BYTES + 2 * places
-        ends = string.sub(chunk, HEADER_BYTES + 1, ends_to)
-        senders = string.sub(chunk, ends_to + 1, ends_to + bytes)
-        entries = string.sub(chunk, ends_to + bytes + 1)
+-- seq, ordinal and kind of the message with this packed id, and its chunk again; nil when the chunk,
+-- which has this number, has no such message.
+local function find_packed(chunk, number, form, id)
+    local _, places, bytes = struct.unpack(CHUNK_HEADER, chunk)
+    local before_entries = HEADER_BYTES + 2 * places + bytes
+    local at = string.find(chunk, id, before_entries + 1, true)
+    while at do
+        -- The first place that ends with these bytes or later.
+        local to = at + #id - 1
+        local low, high = 0, places - 1
+        while low < high do
+            local middle = math.floor((low + high) / 2)
+            if struct.unpack(">I2", chunk, HEADER_BYTES + 2 * middle + 1) >= to - before_entries then
+                high = middle
+            else
+                low = middle + 1
+            end
+        end
+        local seq = number * LOG_CHUNK + low + 1
+        local ordinal, kind = match_entry(chunk, seq, form, id)
+        if ordinal then
+            return seq, ordinal, kind, chunk
+        end
+        at = string.find(chunk, id, at + 1, true)
     end
+end
+
+-- The chunk, nil for none, with a message at `seq` behind all others of it.
+local function append_entry(chunk, seq, ordinal, kind, form, id, sender, at_ms, joined)
+    chunk = chunk or struct.pack(CHUNK_HEADER, ordinal, 0, 0)
+    local base, places, bytes = struct.unpack(CHUNK_HEADER, chunk)
+    local ends_to = HEADER_BYTES + 2 * places
+    local ends, rest = string.sub(chunk, HEADER_BYTES + 1, ends_to), string.sub(chunk, ends_to + 1)
+    local length = #rest - bytes
     -- Wherever these bytes are found, they are read as this pair.
     local pair = struct.pack(SENDER_LAYOUT, joined + 1, #sender, sender)
-    local found = string.find(senders, pair, 1, true)
-    local sender_at = found and found - 1 or #senders
-    if not found then
-        senders = senders .. pair
+    local sender_at = string.find(rest, pair, 1, true)
+    if sender_at and sender_at + #pair <= bytes + 1 then
+        sender_at = sender_at - 1
+    else
+        sender_at = bytes
+        rest = string.sub(rest, 1, bytes) .. pair .. string.sub(rest, bytes + 1)
+        bytes = bytes + #pair
     end
     local place = (seq - 1) % LOG_CHUNK
     if place > places then
-        ends = ends .. string.rep(struct.pack(">I2", #entries), place - places)
+        ends = ends .. string.rep(struct.pack(">I2", length), place - places)
     end
-    local form, id = pack_id(message)
-    return struct.pack(CHUNK_HEADER, base, place + 1, #senders)
+    return struct.pack(CHUNK_HEADER, base, place + 1, bytes)
         .. ends
-        .. struct.pack(">I2", #entries + LOGGED_BYTES + #id)
-        .. senders
-        .. entries
+        .. struct.pack(">I2", length + LOGGED_BYTES + #id)
+        .. rest
         .. struct.pack(LOGGED_LAYOUT, kind + 16 * form, ordinal - base, sender_at, at_ms)
         .. id
 end
@@ -161,6 +198,20 @@ local function forget_log(room, oldest, kept)
     if chunk then
         save_log_chunk(room, last, cut_entries(chunk, kept))
     end
+end
+
+-- The seqs of the messages in a chunk, of which there is at least one.
+local function seqs_in(chunk, number)
+    local _, places = struct.unpack(CHUNK_HEADER, chunk)
+    local seqs, from = {}, 0
+    for place = 0, places - 1 do
+        local to = struct.unpack(">I2", chunk, HEADER_BYTES + 2 * place + 1)
+        if to > from then
+            seqs[#seqs + 1] = number * LOG_CHUNK + place + 1
+        end
+        from = to
+    end
+    return seqs
 end
 
 -- What is remembered of the messages from seq `first` to `last`: { seq, kind, Unix ms, ... }.
