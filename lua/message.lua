@@ -19,5 +19,5 @@ local seq, _, _, chunk = load_message(room, message)
 if not seq or seq <= after then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
-local _, sender, at_ms = read_entry(chunk, seq)
+local _, sender, at_ms = read_entry(room, chunk, seq)
 return { message, seq, sender, at_ms }

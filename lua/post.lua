@@ -55,10 +55,10 @@ end
 local open, form, packed = open_chunk(room), 0, ""
 if message ~= "" then
     form, packed = pack_id(message)
-    local seq, ordinal, _, chunk = find_message(room, open, message, form, packed)
+    local seq, ordinal, _, chunk = find_message(room, open, form, packed)
     if seq then
         push_pending(room)
-        local _, stored, at_ms = read_entry(chunk, seq)
+        local _, stored, at_ms = read_entry(room, chunk, seq)
         return finish(room, { message, seq, ordinal, at_ms, 0, 0, stored })
     end
 end

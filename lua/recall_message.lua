@@ -28,6 +28,6 @@ if is_deleted(room, seq, kind) or kind >= RECALLED then
     return finish(room, 0)
 end
 take_out(room, seq, ordinal, kind, RECALLED)
-local _, sender, at_ms = read_entry(chunk, seq)
+local _, sender, at_ms = read_entry(room, chunk, seq)
 publish("message", room_id(room.key), message, sender, at_ms, seq, "recall", body)
 return finish(room, 1)

@@ -13,7 +13,7 @@ local READ_AT_ONCE = 1000
 local function make_message_id(room, open, at_ms)
     local room_digits = string.sub(redis.sha1hex(room.key), 1, 7)
     local message = string.format("%08x%s%09x", math.floor(at_ms / 1000), room_digits, room.seq)
-    if find_message(room, open, message, pack_id(message)) then
+    if find_message(room, open, pack_id(message)) then
         -- The backend has used this very string for a message of its own.
         message = string.sub(redis.sha1hex(message), 1, 24)
     end

@@ -13,8 +13,8 @@ local BUCKET_LOAD = 48 -- messages
 local INDEXED_BYTES = 7
 local SEQS_APART = 4294967296 -- no two messages that are remembered are so far apart
 
-local function hash_of(message)
-    return tonumber(string.sub(redis.sha1hex(message), 1, 6), 16)
+local function hash_of(packed)
+    return tonumber(string.sub(redis.sha1hex(packed), 1, 6), 16)
 end
 
 -- The largest power of two that is at most `buckets`.
@@ -46,8 +46,8 @@ end
 
 -- seq, ordinal and kind of the message with this id, which is packed in this form, and its chunk;
 -- nil when it is not in the index.
-local function find_indexed(room, message, form, id)
-    local hash = hash_of(message)
+local function find_indexed(room, form, id)
+    local hash = hash_of(id)
     local bucket = redis.call("HGET", room.key .. MESSAGE_PLACES, bucket_of(hash, room.buckets))
     hash = bucket and struct.pack(">I3", hash)
     local at = bucket and string.find(bucket, hash, 1, true)
@@ -84,9 +84,11 @@ end
 -- Put the messages of a chunk of the log into the index.
 local function index_chunk(room, number, chunk)
     local numbers, added = {}, {}
-    for _, seq in ipairs(seqs_in(chunk, number)) do
-        local hash = hash_of((read_entry(chunk, seq)))
-        local bucket, entry = bucket_of(hash, room.buckets), struct.pack(">I3I4", hash, seq % SEQS_APART)
+    local entries = entries_of(chunk, number)
+    for i = 1, #entries, 2 do
+        local _, id = packed_at(chunk, entries[i])
+        local hash = hash_of(id)
+        local bucket, entry = bucket_of(hash, room.buckets), struct.pack(">I3I4", hash, entries[i] % SEQS_APART)
         if not added[bucket] then
             numbers[#numbers + 1] = bucket
         end

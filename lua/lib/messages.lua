@@ -13,8 +13,18 @@ local RECALLED = 4
 local function message_at(room, seq)
     local chunk = load_log_chunk(room, chunk_of(seq))
     if chunk then
-        return read_entry(chunk, seq)
+        return read_entry(room, chunk, seq)
     end
+end
+
+-- The id of the message at `seq`; nil when it is not remembered.
+local function message_id_at(room, seq)
+    local chunk = load_log_chunk(room, chunk_of(seq))
+    local form, id
+    if chunk then
+        form, id = packed_at(chunk, seq)
+    end
+    return form and unpack_id(form, id)
 end
 
 -- The newest chunk of the log: { number, chunk: false when nothing is remembered }.
@@ -28,9 +38,9 @@ local function open_chunk(room)
     return { number = number, chunk = chunk }
 end
 
--- seq, ordinal and kind of the message with this id, which is packed in this form, and its chunk
--- (for read_entry); nil when it is unknown. `open`: the newest chunk.
-local function find_message(room, open, message, form, id)
+-- seq, ordinal and kind of the message whose id is packed in this form, and its chunk (for
+-- read_entry); nil when it is unknown. `open`: the newest chunk.
+local function find_message(room, open, form, id)
     if not open.chunk then
         return nil
     end
@@ -38,12 +48,12 @@ local function find_message(room, open, message, form, id)
     if seq then
         return seq, ordinal, kind, open.chunk
     end
-    return find_indexed(room, message, form, id)
+    return find_indexed(room, form, id)
 end
 
 -- The same of a message by its id.
 local function load_message(room, message)
-    return find_message(room, open_chunk(room), message, pack_id(message))
+    return find_message(room, open_chunk(room), pack_id(message))
 end
 
 -- seq and ordinal of a message; nil when it is unknown. Most members read up to the newest one,
@@ -64,7 +74,8 @@ local function append_message(room, open, seq, ordinal, kind, form, id, sender, 
         end
         open.number, open.chunk = number, nil
     end
-    open.chunk = append_entry(open.chunk, seq, ordinal, kind, form, id, sender, at_ms, joined)
+    local sender_at = note_sender(room, seq, sender, joined)
+    open.chunk = append_entry(open.chunk, seq, ordinal, kind, form, id, sender_at, at_ms)
     save_log_chunk(room, number, open.chunk)
 end
 

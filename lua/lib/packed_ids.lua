@@ -1,6 +1,6 @@
 -- packed_ids: message ids as they are stored. Two forms take less room than their text: 24
 -- hexadecimal digits and UUIDs, both in lower case. Any other id stands as it is behind its length,
--- so that an id that another one begins with is not found there (find_packed in message_log).
+-- so that an id that another one begins with is not found there.
 
 local AS_TEXT = 0
 local AS_DIGITS = 1 -- 12 bytes

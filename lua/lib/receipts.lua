@@ -10,7 +10,7 @@ local function receipted(room, message, after)
     if not seq or seq <= after or is_deleted(room, seq, kind) or kind >= RECALLED then
         return nil
     end
-    local _, sender, at_ms, joined = read_entry(chunk, seq)
+    local _, sender, at_ms, joined = read_entry(room, chunk, seq)
     return seq, sender, at_ms, joined
 end
 
