@@ -19,10 +19,12 @@ from loadtest.bench.machine import BenchError, on_core
 from readstate.process import parent_watch
 from readstate.process.embedded import EmbeddedServer
 from readstate.replay.temporary import ServiceFailed, free_port, stop, wait_until_ready
+from readstate.store.scripts import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {f"READSTATE_{name}_RATE_LIMIT": "0" for name in ("USER", "APP", "BACKEND", "ADDRESS")}
 QUIET_S = 120.0
+NOTED_CALLS = 1_000_000
 
 
 class Valkey:
@@ -60,6 +62,28 @@ class Valkey:
         if counted["failed_calls"]:
             raise BenchError(f"{counted['failed_calls']} of {counted['calls']} calls of {command} failed")
         return int(counted["calls"]), float(counted["usec"])
+
+    def note_each_call(self) -> None:
+        """Have the server keep what each call of a script takes; `script_costs` reads it."""
+        self.ask("CONFIG", "SET", "slowlog-max-len", NOTED_CALLS)
+        self.ask("CONFIG", "SET", "slowlog-log-slower-than", 0)
+        self.ask("SLOWLOG", "RESET")
+
+    def script_costs(self) -> dict[str, list[int]]:
+        """Microseconds of each call of each script, by its name, since `note_each_call`."""
+        self.ask("CONFIG", "SET", "slowlog-log-slower-than", -1)
+        costs: dict[str, list[int]] = {}
+        for _, _, took_us, parts, *_ in reversed(self.ask("SLOWLOG", "GET", -1)):
+            if parts[0] == b"FCALL":
+                name = parts[1].decode().removeprefix(PREFIX).rpartition("_")[0]
+                costs.setdefault(name, []).append(took_us)
+        self.ask("SLOWLOG", "RESET")
+        return costs
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the server has used so far."""
+        used = self.info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
     def used_memory(self) -> int:
         """Bytes in use, once they have stopped changing."""

@@ -7,7 +7,7 @@ from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, TAGS, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import APP, EVERYBODY, TAGS, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.store.redis_store import RedisStore
@@ -19,7 +19,10 @@ WARM_BATCHES = 2
 
 
 def post_by_room_size(bench: Bench) -> RowResult:
-    """The poster is a member. Users are in 50 rooms, but for those of the large room alone."""
+    """All members are attentive, and the poster is one of them.
+
+    Users are in 50 rooms, but for those of the large room alone.
+    """
     with valkey(SERVER_CORE) as server:
         costs_us = run(_measure(server, bench.lengths.large_room, bench.lengths.post_batches))
     ms = {size: us / 1000 for size, us in costs_us.items()}
@@ -41,7 +44,7 @@ def post_by_room_size(bench: Bench) -> RowResult:
 
 async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, float]:
     """Median server time of a post in microseconds, by size of the room."""
-    async with store_at(server.url) as (store, _):
+    async with store_at(server.url, attention=EVERYBODY) as (store, _):
         people = {size: Population(PopulationSize(f"posts {size}", users=size, room_size=size)) for size in SIZES}
         for population in people.values():
             await population.make(store)
