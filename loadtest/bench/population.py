@@ -9,13 +9,12 @@ the same id in every room.
 
 import asyncio
 import hashlib
-import inspect
 import random
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from loadtest.bench.calls import message_id
 from readstate.domain.identity import FIRST_APP
@@ -24,7 +23,7 @@ from readstate.domain.tokens import Tokens
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.redis_store import ATTENTION_POSTS, RedisStore, redis_store
 from readstate.store.tokens import RedisTokens
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
@@ -34,12 +33,6 @@ APP = FIRST_APP
 EVERYBODY = 1_000_000_000  # posts that attention lasts: all members are attentive for good
 
 _Result = TypeVar("_Result")
-ATTENTION_POSTS = 4
-
-
-def attention_option(attention: int) -> dict[str, Any]:
-    has = "attention_posts" in inspect.signature(redis_store).parameters
-    return {"attention_posts": attention} if has else {}
 
 
 @dataclass(frozen=True)
@@ -168,7 +161,7 @@ async def store_at(url: str, *, attention: int = ATTENTION_POSTS) -> AsyncIterat
     """The store of the service, over a connection of its own."""
     executor = await connect(url)
     try:
-        yield redis_store(executor, **attention_option(attention)), executor
+        yield redis_store(executor, attention_posts=attention), executor
     finally:
         await executor.close()
 

@@ -7,7 +7,8 @@ from loadtest.bench.bench import Bench
 from loadtest.bench.day import POST_S, READ_S, SESSION_S, Day, DaySize, Kind
 from loadtest.bench.feed import DayCost, attention_name, day_cost
 from loadtest.bench.figures import MEASURES, RowResult, say
-from loadtest.bench.population import ATTENTION_POSTS, EVERYBODY
+from loadtest.bench.population import EVERYBODY
+from readstate.store.redis_store import ATTENTION_POSTS
 
 PLACES = ((250, 26), (20, 7))  # members of the largest room, rooms of a user
 ONLINE = (0.07, 0.22)

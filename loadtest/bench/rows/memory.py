@@ -6,9 +6,10 @@ from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, ATTENTION_POSTS, Population, PopulationSize, all_of, store_at
+from loadtest.bench.population import APP, Population, PopulationSize, all_of, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store.keys import Keys
+from readstate.store.redis_store import ATTENTION_POSTS
 
 ROOMS_EACH = 50
 SHORT_ID_CHARS = 8

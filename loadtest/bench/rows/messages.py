@@ -8,8 +8,9 @@ from collections.abc import Callable
 from loadtest.bench.bench import Bench, run
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import ATTENTION_POSTS, EVERYBODY, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import EVERYBODY, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
+from readstate.store.redis_store import ATTENTION_POSTS
 
 SENDERS = 20  # members of a room
 FEW, MANY = 100, 2000  # messages remembered in a room

@@ -13,7 +13,6 @@ from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import (
     APP,
-    ATTENTION_POSTS,
     EVERYBODY,
     TAGS,
     Population,
@@ -23,7 +22,7 @@ from loadtest.bench.population import (
     store_at,
 )
 from loadtest.bench.processes import Valkey, valkey
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import ATTENTION_POSTS, RedisStore
 
 HEADER = ("mix", "attention, posts", "store, s", "ratio", "a post, us", "a badge, us", "CPU, s", "ratio")
 EACH = 20  # members of a room of the pollers
