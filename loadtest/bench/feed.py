@@ -1,5 +1,6 @@
 """Calls of a day fed to the store, and what each took there."""
 
+from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +18,9 @@ from readstate.store.redis_store import RedisStore
 class DayCost:
     """What a day cost the store."""
 
-    us: dict[str, list[int]]  # of each call, by the name of the script
+    seconds: float  # in scripts
     cpu_s: float  # of the server, with its network and its file
-
-    @property
-    def seconds(self) -> float:
-        return sum(map(sum, self.us.values())) / 1e6
-
-    def mean_us(self, kind: Kind) -> float:
-        costs = self.us.get(kind.value, [0])
-        return sum(costs) / len(costs)
+    us: dict[Kind, float]  # of a call, on the average
 
 
 def day_cost(rooms: Sequence[Room], warm_up: Sequence[DayCall], calls: Sequence[DayCall], attention: int) -> DayCost:
@@ -44,15 +38,22 @@ def day_cost(rooms: Sequence[Room], warm_up: Sequence[DayCall], calls: Sequence[
     with valkey(SERVER_CORE) as server:
         run(begin())
         server.wait_until_quiet()
-        return measured(server, go_on())
+        return _measured(server, go_on(), Counter(call.kind for call in calls))
 
 
-def measured(server: Valkey, work: Coroutine[Any, Any, None]) -> DayCost:
+def _measured(server: Valkey, work: Coroutine[Any, Any, None], calls: Counter[Kind]) -> DayCost:
     """What some work costs the server."""
-    server.note_each_call()
+    server.forget_counts()
+    server.note_calls()
     before = server.cpu_s()
     run(work)
-    return DayCost(server.script_costs(), server.cpu_s() - before)
+    cpu_s = server.cpu_s() - before
+    _, us = server.counts("fcall")
+    noted = server.noted_calls()
+    costs = {kind: float(sum(noted.get(kind.value, ()))) for kind in (Kind.POST, Kind.READ)}
+    # The rest are badges, of which the short ones are not noted.
+    costs[Kind.ASK] = us - sum(costs.values())
+    return DayCost(us / 1e6, cpu_s, {kind: total / max(1, calls[kind]) for kind, total in costs.items()})
 
 
 async def make_rooms(store: RedisStore, rooms: Iterable[Room]) -> None:

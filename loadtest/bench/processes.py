@@ -24,6 +24,7 @@ from readstate.store.scripts import PREFIX
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {f"READSTATE_{name}_RATE_LIMIT": "0" for name in ("USER", "APP", "BACKEND", "ADDRESS")}
 QUIET_S = 120.0
+NOTED_US = 10  # no post and no forward move takes less
 NOTED_CALLS = 1_000_000
 
 
@@ -63,22 +64,26 @@ class Valkey:
             raise BenchError(f"{counted['failed_calls']} of {counted['calls']} calls of {command} failed")
         return int(counted["calls"]), float(counted["usec"])
 
-    def note_each_call(self) -> None:
-        """Have the server keep what each call of a script takes; `script_costs` reads it."""
+    def note_calls(self) -> None:
+        """Have the server keep what longer calls take; `noted_calls` reads it.
+
+        Shorter ones are not kept: the commands of a script would be among them, and keeping so many
+        takes longer than many a script.
+        """
         self.ask("CONFIG", "SET", "slowlog-max-len", NOTED_CALLS)
-        self.ask("CONFIG", "SET", "slowlog-log-slower-than", 0)
+        self.ask("CONFIG", "SET", "slowlog-log-slower-than", NOTED_US)
         self.ask("SLOWLOG", "RESET")
 
-    def script_costs(self) -> dict[str, list[int]]:
-        """Microseconds of each call of each script, by its name, since `note_each_call`."""
+    def noted_calls(self) -> dict[str, list[int]]:
+        """Microseconds of each longer call of each script, by its name, since `note_calls`."""
         self.ask("CONFIG", "SET", "slowlog-log-slower-than", -1)
-        costs: dict[str, list[int]] = {}
-        for _, _, took_us, parts, *_ in reversed(self.ask("SLOWLOG", "GET", -1)):
+        noted: dict[str, list[int]] = {}
+        for _, _, took_us, parts, *_ in self.ask("SLOWLOG", "GET", -1):
             if parts[0] == b"FCALL":
                 name = parts[1].decode().removeprefix(PREFIX).rpartition("_")[0]
-                costs.setdefault(name, []).append(took_us)
+                noted.setdefault(name, []).append(took_us)
         self.ask("SLOWLOG", "RESET")
-        return costs
+        return noted
 
     def cpu_s(self) -> float:
         """Seconds of CPU that the server has used so far."""

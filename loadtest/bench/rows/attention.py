@@ -86,27 +86,28 @@ async def _costs(
     server: Valkey, store: RedisStore, rooms: Sequence[tuple[str, Sequence[str]]], forgetting: int, rounds: int
 ) -> PostCost:
     """`rooms`: each with those who pay attention, as soon as `forgetting` posts have come."""
-    for number in range(forgetting):
-        await _post_into_each(store, [room for room, _ in rooms], number)
-    server.note_each_call()
-    for number in range(forgetting, forgetting + rounds):
-        await _post_into_each(store, [room for room, _ in rooms], number)
-    quiet = server.script_costs()["post"]
+    quiet: list[float] = []
+    for number in range(forgetting + rounds):
+        server.forget_counts()
+        await all_of(post(store, room, message_id(number + 1)) for room, _ in rooms)  # renews no attention
+        if number >= forgetting:
+            quiet.append(_post_us(server))
+    costs: list[float] = []
     told: list[Posted] = []
-    server.note_each_call()
     for number in range(forgetting + rounds, forgetting + 2 * rounds):
         await all_of(
             store.reading.mark_read(app=APP, room=room, user=user, message=message_id(number))
             for room, attentive in rooms
             for user in attentive
         )
+        server.forget_counts()
         told += await all_of(
             post(store, room, message_id(number + 1), attentive[number % len(attentive)]) for room, attentive in rooms
         )
-    moved = mean(posted.moved for posted in told) / COUNTERS
-    return PostCost(median(quiet), median(server.script_costs()["post"]), moved)
+        costs.append(_post_us(server))
+    return PostCost(median(quiet), median(costs), mean(posted.moved for posted in told) / COUNTERS)
 
 
-async def _post_into_each(store: RedisStore, rooms: Sequence[str], number: int) -> None:
-    """A post without a sender, so that it renews no member's attention."""
-    await all_of(post(store, room, message_id(number + 1)) for room in rooms)
+def _post_us(server: Valkey) -> float:
+    calls, us = server.counts("fcall")
+    return us / calls

@@ -55,9 +55,9 @@ def _line(day: Day, posts: int, costs: dict[int, DayCost]) -> tuple[str, ...]:
         attention_name(posts),
         f"{cost.seconds:.2f}",
         f"{cost.seconds / most.seconds:.2f}",
-        f"{cost.mean_us(Kind.POST):.0f}",
-        f"{cost.mean_us(Kind.ASK):.1f}",
-        f"{cost.mean_us(Kind.READ):.1f}",
+        f"{cost.us[Kind.POST]:.0f}",
+        f"{cost.us[Kind.ASK]:.1f}",
+        f"{cost.us[Kind.READ]:.1f}",
         f"{cost.cpu_s:.2f}",
         f"{cost.cpu_s / most.cpu_s:.2f}",
     )

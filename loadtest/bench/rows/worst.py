@@ -112,8 +112,8 @@ def _line(mix: Mix, posts: int, costs: dict[int, DayCost]) -> tuple[str, ...]:
         attention_name(posts),
         f"{cost.seconds:.2f}",
         f"{cost.seconds / most.seconds:.2f}",
-        f"{cost.mean_us(Kind.POST):.0f}",
-        f"{cost.mean_us(Kind.ASK):.1f}",
+        f"{cost.us[Kind.POST]:.0f}",
+        f"{cost.us[Kind.ASK]:.1f}",
         f"{cost.cpu_s:.2f}",
         f"{cost.cpu_s / most.cpu_s:.2f}",
     )
@@ -134,6 +134,6 @@ async def _badges(server: Valkey, rooms: int) -> tuple[float, float, float]:
 
 async def _badge_us(server: Valkey, store: RedisStore, user: str) -> float:
     """Of one badge: all its scripts."""
-    server.note_each_call()
+    server.forget_counts()
     await store.badges.badge(app=APP, user=user)
-    return sum(map(sum, server.script_costs().values()))
+    return server.counts("fcall")[1]
