@@ -9,7 +9,7 @@ from loadtest.bench.bench import run
 from loadtest.bench.calls import message_id
 from loadtest.bench.day import DayCall, Kind, Room
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, EVERYBODY, all_of, post, store_at
+from loadtest.bench.population import APP, ALL_ATTENTIVE, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store.redis_store import RedisStore
 
@@ -78,4 +78,4 @@ def _call(store: RedisStore, call: DayCall) -> Awaitable[object]:
 
 def attention_name(posts: int) -> str:
     """How a table says for how many posts attention lasts."""
-    return "everybody" if posts == EVERYBODY else f"{posts:,}"
+    return "for good" if posts == ALL_ATTENTIVE else f"{posts:,}"

@@ -79,7 +79,7 @@ MEASURES = {
         _measure(
             "g",
             "post_by_room_size",
-            "server time of a post into a room of 20 / of 200 / of 1,000,000 members, all attentive",
+            "server time of a post into a room of 20 / of 200 / of 1,000,000 members; all attentive, of the last one few",
             "<= 0.12 ms",
             "<= 1.0 ms",
             "<= 2 times a room of 2",
@@ -115,7 +115,7 @@ MEASURES = {
         _measure(
             "o",
             "mixed_day",
-            "store time of a day / with everybody attentive: rooms of 2 to 250, 7 % and 22 % online; of 2 to 20",
+            "store time of a day / with all attentive: rooms of 2 to 250, 7 % and 22 % online; of 2 to 20",
             "<= 0.25",
             "<= 0.40",
             "<= 0.70",
@@ -131,7 +131,7 @@ MEASURES = {
         _measure(
             "q",
             "worst_mix",
-            "store time of the worst mix / with everybody attentive; a badge with 500 rooms on the list; the next one "
+            "store time of the worst mix / with all attentive; a badge with 500 rooms on the list; the next one "
             "/ later ones",
             "<= 1.2",
             "<= 5 ms",

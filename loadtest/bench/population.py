@@ -30,7 +30,7 @@ TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news"
 TAGS_EACH = 2
 AT_ONCE = 64  # calls in flight while a population is made
 APP = FIRST_APP
-EVERYBODY = 1_000_000_000  # posts that attention lasts: all members are attentive for good
+ALL_ATTENTIVE = 1_000_000_000  # posts that attention lasts: all members are attentive for good
 
 _Result = TypeVar("_Result")
 

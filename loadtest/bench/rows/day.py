@@ -7,7 +7,7 @@ from loadtest.bench.bench import Bench
 from loadtest.bench.day import POST_S, READ_S, SESSION_S, Day, DaySize, Kind
 from loadtest.bench.feed import DayCost, attention_name, day_cost
 from loadtest.bench.figures import MEASURES, RowResult, say
-from loadtest.bench.population import EVERYBODY
+from loadtest.bench.population import ALL_ATTENTIVE
 from readstate.store.redis_store import ATTENTION_POSTS
 
 PLACES = ((250, 26), (20, 7))  # members of the largest room, rooms of a user
@@ -16,10 +16,10 @@ HEADER = ("day", "attention, posts", "store, s", "share", "a post, us", "a badge
 
 
 def mixed_day(bench: Bench) -> RowResult:
-    """The same days with attention of several lengths, and with everybody attentive."""
+    """The same days with attention of several lengths, and with all members attentive."""
     lengths, lines, shares = bench.lengths, [], []
     size = DaySize(lengths.day_users, posts=lengths.day_posts, warm=lengths.day_posts // 2)
-    attentions = sorted({*lengths.day_attention, ATTENTION_POSTS, EVERYBODY})
+    attentions = sorted({*lengths.day_attention, ATTENTION_POSTS, ALL_ATTENTIVE})
     for largest, rooms_each in PLACES:
         for online in ONLINE:
             found = []
@@ -27,7 +27,7 @@ def mixed_day(bench: Bench) -> RowResult:
                 day = Day(replace(size, largest=largest, rooms_each=rooms_each, online=online, ask_s=ask_s))
                 say(str(day.size))
                 costs = {posts: day_cost(day.rooms, day.warm_up, day.calls, posts) for posts in attentions}
-                found.append(costs[ATTENTION_POSTS].seconds / costs[EVERYBODY].seconds)
+                found.append(costs[ATTENTION_POSTS].seconds / costs[ALL_ATTENTIVE].seconds)
                 lines += [_line(day, posts, costs) for posts in attentions]
             shares.append(max(found))
     return RowResult(
@@ -42,14 +42,14 @@ def mixed_day(bench: Bench) -> RowResult:
             f"Each figure is that of the dearer pace of asking, with attention of {ATTENTION_POSTS} posts. `make "
             "bench-check` compares their mean.",
             "Store: time in scripts, by the server's clock. CPU: of the server in all, with its network and its file. "
-            "Shares are of those with everybody attentive.",
+            "Shares are of what it is when attention lasts for good.",
         ),
         table=(HEADER, *lines),
     )
 
 
 def _line(day: Day, posts: int, costs: dict[int, DayCost]) -> tuple[str, ...]:
-    cost, most = costs[posts], costs[EVERYBODY]
+    cost, most = costs[posts], costs[ALL_ATTENTIVE]
     return (
         str(day.size),
         attention_name(posts),

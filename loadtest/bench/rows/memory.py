@@ -24,7 +24,7 @@ USER_PARTS = {"": "user: copies and counters", ":s": "user: tag sets", ":n": "us
 
 
 def memory_per_state(bench: Bench) -> RowResult:
-    """Everybody has read one message in every room; then so many come that nobody is attentive."""
+    """All members have read one message in every room; then so many come that none is attentive."""
     states = bench.lengths.memory_users * ROOMS_EACH
     found = {}
     for rooms_each in bench.lengths.memory_rooms_each:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from loadtest.bench.bench import Bench, run
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import EVERYBODY, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import ALL_ATTENTIVE, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store.redis_store import ATTENTION_POSTS
 
@@ -101,9 +101,9 @@ def _measure(count: int, rooms: int, make_id: Callable[[int], str]) -> float:
     """
     size = PopulationSize("messages", users=SENDERS, rooms_each=rooms)
     with valkey(SERVER_CORE) as server:
-        run(_post_all(server, size, 1, make_id, EVERYBODY))
+        run(_post_all(server, size, 1, make_id, ALL_ATTENTIVE))
         before = _used(server)
-        run(_post_all(server, size, count + 1, make_id, EVERYBODY))
+        run(_post_all(server, size, count + 1, make_id, ALL_ATTENTIVE))
         return (_used(server) - before) / (count * rooms)
 
 

@@ -7,7 +7,7 @@ from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, EVERYBODY, TAGS, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import APP, ALL_ATTENTIVE, TAGS, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.store.redis_store import RedisStore
@@ -44,7 +44,7 @@ def post_by_room_size(bench: Bench) -> RowResult:
 
 async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, float]:
     """Median server time of a post in microseconds, by size of the room."""
-    async with store_at(server.url, attention=EVERYBODY) as (store, _):
+    async with store_at(server.url, attention=ALL_ATTENTIVE) as (store, _):
         people = {size: Population(PopulationSize(f"posts {size}", users=size, room_size=size)) for size in SIZES}
         for population in people.values():
             await population.make(store)

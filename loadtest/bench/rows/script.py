@@ -16,7 +16,7 @@ from loadtest.bench.bench import Bench, median_ratio, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
-from loadtest.bench.population import APP, EVERYBODY, TAGS, TAGS_EACH, all_of, post, store_at
+from loadtest.bench.population import APP, ALL_ATTENTIVE, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store import lua
 from readstate.store.keys import Keys
@@ -113,7 +113,7 @@ def _numbered(kind: str) -> list[str]:
 
 
 async def _prepare(server: Valkey) -> str:
-    async with store_at(server.url, attention=EVERYBODY) as (store, executor):
+    async with store_at(server.url, attention=ALL_ATTENTIVE) as (store, executor):
         users = _numbered("user")
         await all_of(
             store.rooms.create_room(
@@ -129,7 +129,7 @@ async def _prepare(server: Valkey) -> str:
 
 
 async def _post(server: Valkey, number: int) -> None:
-    async with store_at(server.url, attention=EVERYBODY) as (store, _):
+    async with store_at(server.url, attention=ALL_ATTENTIVE) as (store, _):
         await all_of(post(store, room, message_id(number)) for room in _numbered("room"))
 
 

@@ -13,7 +13,7 @@ from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import (
     APP,
-    EVERYBODY,
+    ALL_ATTENTIVE,
     TAGS,
     Population,
     PopulationSize,
@@ -44,16 +44,16 @@ class Mix:
 
 
 def worst_mix(bench: Bench) -> RowResult:
-    """Each mix with attention of several lengths, and with everybody attentive."""
+    """Each mix with attention of several lengths, and with all members attentive."""
     lengths, lines, ratios = bench.lengths, [], []
-    attentions = sorted({*lengths.day_attention, ATTENTION_POSTS, EVERYBODY})
+    attentions = sorted({*lengths.day_attention, ATTENTION_POSTS, ALL_ATTENTIVE})
     for mix in _mixes(lengths.noisy_rooms):
         say(mix.name)
         turns = _turns(mix, lengths.mix_states)
         warm = len(turns) // FEWEST_TURNS
         warm_up, calls = (list(chain(*part)) for part in (turns[:warm], turns[warm:]))
         costs = {posts: day_cost(_rooms(mix), warm_up, calls, posts) for posts in attentions}
-        ratios.append(costs[ATTENTION_POSTS].seconds / costs[EVERYBODY].seconds)
+        ratios.append(costs[ATTENTION_POSTS].seconds / costs[ALL_ATTENTIVE].seconds)
         lines += [_line(mix, posts, costs) for posts in attentions]
     with valkey(SERVER_CORE) as server:
         full, following, later = run(_badges(server, lengths.noisy_rooms))
@@ -63,7 +63,7 @@ def worst_mix(bench: Bench) -> RowResult:
         measure.reached(max(ratios), full / 1000, following / later),
         max(ratios),
         notes=(
-            f"Attention of {ATTENTION_POSTS} posts / everybody attentive; the dearest of the mixes. `make bench-check` "
+            f"Attention of {ATTENTION_POSTS} posts / for good; the dearest of the mixes. `make bench-check` "
             "compares this one only.",
             f"A badge with {lengths.noisy_rooms} rooms on the list takes {full:,.0f} us in all its scripts, the next "
             f"one {following:.1f} us, later ones {later:.1f} us.",
@@ -106,7 +106,7 @@ def _turns(mix: Mix, states: int) -> list[list[DayCall]]:
 
 
 def _line(mix: Mix, posts: int, costs: dict[int, DayCost]) -> tuple[str, ...]:
-    cost, most = costs[posts], costs[EVERYBODY]
+    cost, most = costs[posts], costs[ALL_ATTENTIVE]
     return (
         mix.name,
         attention_name(posts),
