@@ -19,7 +19,15 @@ from loadtest.bench.figures import Plots, say
 from loadtest.bench.lengths import Lengths
 from loadtest.bench.locust_run import LocustResult
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
-from loadtest.bench.population import ALL_ATTENTIVE, CallFile, Population, PopulationSize, Secrets, single_reads, store_at
+from loadtest.bench.population import (
+    ALL_ATTENTIVE,
+    CallFile,
+    Population,
+    PopulationSize,
+    Secrets,
+    single_reads,
+    store_at,
+)
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from readstate.replay.temporary import NO_RATE_LIMITS
 

@@ -9,7 +9,7 @@ from loadtest.bench.bench import run
 from loadtest.bench.calls import message_id
 from loadtest.bench.day import DayCall, Kind, Room
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, ALL_ATTENTIVE, all_of, post, store_at
+from loadtest.bench.population import ALL_ATTENTIVE, APP, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store.redis_store import RedisStore
 

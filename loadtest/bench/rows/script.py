@@ -12,11 +12,13 @@ import csv
 import subprocess
 from statistics import median
 
+from msgspec.structs import replace
+
 from loadtest.bench.bench import Bench, median_ratio, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
-from loadtest.bench.population import APP, ALL_ATTENTIVE, TAGS, TAGS_EACH, all_of, post, store_at
+from loadtest.bench.population import ALL_ATTENTIVE, APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store import lua
 from readstate.store.keys import Keys
@@ -139,7 +141,7 @@ def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
         app=APP,
         user="user__rand_int__",
         message=message_id(number),
-        settings=DEFAULTS.as_settings(),
+        settings=replace(DEFAULTS, attention_posts=ALL_ATTENTIVE).as_settings(),
         shard=shard,
         with_badge=True,
     )

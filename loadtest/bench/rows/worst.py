@@ -12,8 +12,8 @@ from loadtest.bench.feed import DayCost, attention_name, day_cost, make_rooms
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import (
-    APP,
     ALL_ATTENTIVE,
+    APP,
     TAGS,
     Population,
     PopulationSize,
