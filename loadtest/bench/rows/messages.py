@@ -39,8 +39,8 @@ def message_memory(_: Bench) -> RowResult:
         MEASURES["message_memory"].reached(*most.values()),
         most[HEX],
         notes=(
-            f"Growth of all keys (MEMORY USAGE) for each message, with its sender (of {SENDERS}), its time and all indexes, and "
-            "the sender's own move in their journal. The more of the two is compared, by `make bench-check` of the "
+            f"Growth of all keys (MEMORY USAGE) for each message, with its sender (of {SENDERS}), its time and all "
+            "indexes, and the sender's own move in their journal. The more of the two is compared, by `make bench-check` of the "
             "first form only.",
             "Without the keys that say for a day in which room a message is.",
         ),
@@ -125,7 +125,10 @@ async def _post_all(
 
 
 def _in_keys(server: Valkey) -> int:
-    """Bytes in all keys but those of the rooms of messages. So few messages are less than buffers."""
+    """Bytes in all keys but those of the rooms of messages.
+
+    So few messages take less than buffers change.
+    """
     _used(server)
     return sum(int(server.ask("MEMORY", "USAGE", key, "SAMPLES", 0)) for key in server.ask("KEYS", "*"))
 
