@@ -40,8 +40,8 @@ def message_memory(_: Bench) -> RowResult:
         most[HEX],
         notes=(
             f"Growth of all keys (MEMORY USAGE) for each message, with its sender (of {SENDERS}), its time and all "
-            "indexes, and the sender's own move in their journal. The more of the two is compared, by `make bench-check` of the "
-            "first form only.",
+            "indexes, and the sender's own move in their journal. The more of the two is compared, by `make "
+            "bench-check` of the first form only.",
             "Without the keys that say for a day in which room a message is.",
         ),
         table=(
