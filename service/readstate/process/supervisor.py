@@ -29,6 +29,8 @@ from readstate.process.listener import listen, reachable_address
 from readstate.process.stopping import Stopped
 from readstate.process.workers import Workers, count_replaced
 from readstate.settings import PREFIX, Settings
+from readstate.store.connect import connect
+from readstate.store.layout import StoreLayout
 from readstate.store.server_check import ServerFacts, check_server
 
 logger = logging.getLogger("readstate")
@@ -49,6 +51,7 @@ def serve(settings: Settings) -> int:
         if embedded:
             settings = _start_store(stack, settings)
         facts = asyncio.run(check_server(str(settings.redis_url)))
+        layout = asyncio.run(_begin_layout(str(settings.redis_url), alone=embedded))
         for warning in facts.warnings:
             logger.warning(warning)
         if os.geteuid() == 0:
@@ -65,7 +68,7 @@ def serve(settings: Settings) -> int:
             stack.callback(deliverer.stop)
             deliverer.start()
         workers = Workers(settings, listener)
-        announcement = _announcement(settings, listener, facts, made, embedded)
+        announcement = _announcement(settings, listener, facts, layout, made, embedded)
         threading.Thread(target=workers.announce_when_ready, args=(announcement,), daemon=True).start()
         workers.run()
     if workers.failed_to_start:
@@ -86,6 +89,20 @@ def _start_store(stack: ExitStack, settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, redis_url=server.url, embedded_memory_mb=None)
 
 
+async def _begin_layout(url: str, *, alone: bool) -> str:
+    """Begin to work on the data, before the workers do.
+
+    Returns which layout they have. Raises ServerRefused, and what `connect` does.
+    """
+    executor = await connect(url)
+    try:
+        layout = StoreLayout(executor)
+        await layout.begin(alone=alone)
+        return layout.describe()
+    finally:
+        await executor.close()
+
+
 def _pass_on(settings: Settings) -> None:
     """Put the settings into the environment, from which workers, as new processes, read them."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
@@ -94,14 +111,14 @@ def _pass_on(settings: Settings) -> None:
 
 
 def _announcement(
-    settings: Settings, listener: socket.socket, facts: ServerFacts, made: list[str], embedded: bool
+    settings: Settings, listener: socket.socket, facts: ServerFacts, layout: str, made: list[str], embedded: bool
 ) -> str:
     host, port = reachable_address(listener)
     keeper = f"cluster of {facts.primaries} primaries, {facts.product}" if facts.clustered else facts.product
     where = f", embedded, in {settings.data_dir}" if embedded else ""
     lines = [
         f"readstate {version('readstate')} listens on http://{f'[{host}]' if ':' in host else host}:{port}",
-        f"  state       {keeper}{where}; {settings.workers} worker(s)",
+        f"  state       {keeper}{where}; layout {layout}; {settings.workers} worker(s)",
     ]
     # A key that was given as a variable is known to its operator, and need not be in a log as well.
     for name, label in {"client_key": "client key", "api_key": "API key   "}.items():

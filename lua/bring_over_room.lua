@@ -1,0 +1,17 @@
+#!lua flags=allow-oom
+-- bring_over_room: one step of bringing a room of an earlier layout over to the present one. To be
+-- called until nothing is left, by one process or by several at once.
+--
+-- Key        room
+-- Args       most int
+--            most: values that are looked at
+--
+-- Reply      left flag   whether more is to be done
+-- Cost       commands <= 20 + most / 100, turns <= 12 + 3 * most
+--@include lib/bringing_over
+
+local packed = redis.call("HGET", key, HEAD)
+if not packed or layout_of(packed) ~= 1 then
+    return 0
+end
+return bring_room_over(head_of_1(key, packed), most) and 0 or 1

@@ -1,0 +1,124 @@
+-- bringing_over: a room of layout 1 becomes one of this layout, in steps. After each of them any
+-- process can go on. While the head is of layout 1 no other script works on the room, and the head
+-- is written last.
+-- No step keeps the cursor of a scan: after a failover another server would take it for another
+-- place. A large hash is renamed to ASIDE instead, and its values are taken from there.
+--@include lib/batches
+--@include lib/layouts
+--@include lib/members
+
+local HEAD_OF_1 = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
+local RECORD_OF_1 = ">I5I5I5I5I6I4B" -- behind it the journal's newest moves
+local WALKED_IN_1 = 128 -- members; a larger room has indexes from now on
+
+-- The head, as read_head returns it.
+local function head_of_1(key, packed)
+    local revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole, flags, newest, behind =
+        struct.unpack(HEAD_OF_1, packed)
+    local oldest = seq - redis.call("HLEN", key .. MESSAGE_LOG) + 1
+    local room = read_head(key, struct.pack(
+        HEAD_LAYOUT, HEAD_BEGINS, revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole,
+        oldest, 0, flags, #newest, newest
+    ) .. string.sub(packed, behind))
+    room.large = room.derived or member_count > WALKED_IN_1
+    return room
+end
+
+-- A record of layout 1 in this layout, and its cursor. `told_to`: up to where the member is told.
+local function bring_record_over(packed, told_to)
+    local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(RECORD_OF_1, packed)
+    return pack_record(cursor, ordinal, told_to, read, joined, at, moves, marked, string.sub(packed, behind)), cursor
+end
+
+-- The records of members who are away. The other fields, of stays, are as they were.
+local function bring_leavers_over(room, flat)
+    local changed = {}
+    for i = 1, #flat, 2 do
+        local record = flat[i + 1]
+        if not string.find(flat[i], SEPARATOR, 1, true) then
+            record = bring_record_over(record, 0)
+        end
+        changed[i], changed[i + 1] = flat[i], record
+    end
+    call_in_batches("HSET", room.key .. LEAVERS, changed)
+end
+
+-- The records of members. Their copies were told everything, unless the room is derived: so they
+-- are attentive until the next post.
+local function bring_members_over(room, flat)
+    local changed, scores, names = {}, {}, {}
+    for i = 1, #flat, 2 do
+        if flat[i] ~= HEAD then
+            local record, cursor = bring_record_over(flat[i + 1], room.derived and 0 or room.ordinal)
+            local n = #changed
+            changed[n + 1], changed[n + 2] = flat[i], record
+            scores[n + 1], scores[n + 2] = cursor, flat[i]
+            names[#names + 1] = flat[i]
+        end
+    end
+    call_in_batches("HSET", room.key, changed)
+    if room.large then
+        call_in_batches("ZADD", room.key .. BY_CURSOR, scores)
+    end
+    if room.large and not room.derived then
+        call_in_batches("SADD", room.key .. ATTENTIVE, names)
+    end
+end
+
+-- Set the values of a hash aside, without the head of the room.
+local function set_aside(room, suffix)
+    local head = suffix == "" and redis.call("HGET", room.key, HEAD)
+    if head then
+        redis.call("HDEL", room.key, HEAD)
+    end
+    redis.call("RENAME", room.key .. suffix, room.key .. ASIDE)
+    if head then
+        redis.call("HSET", room.key, HEAD, head)
+    end
+end
+
+-- Bring at most `most` values of a hash over. Returns how many that were, and true when it is done.
+local function bring_hash_over(room, suffix, most, bring)
+    local aside = room.key .. ASIDE
+    if redis.call("EXISTS", aside) == 0 then
+        local size = redis.call("HLEN", room.key .. suffix)
+        if size <= most then
+            bring(room, redis.call("HGETALL", room.key .. suffix))
+            return size, true
+        end
+        set_aside(room, suffix)
+    end
+    local flat, fields = redis.call("HRANDFIELD", aside, most, "WITHVALUES"), {}
+    bring(room, flat)
+    for i = 1, #flat, 2 do
+        fields[#fields + 1] = flat[i]
+    end
+    call_in_batches("HDEL", aside, fields)
+    return #fields, redis.call("EXISTS", aside) == 0
+end
+
+-- In each phase one hash is brought over.
+local PHASES = {
+    { LEAVERS, bring_leavers_over },
+    { "", bring_members_over },
+} -- kept
+
+-- One step of bringing a room over: at most `most` values. True when it is done.
+local function bring_room_over(room, most)
+    local phase = tonumber(redis.call("GET", room.key .. PHASE) or 1)
+    if phase == 1 and room.large and not room.derived then
+        redis.call("UNLINK", room.key .. BY_CURSOR) -- as it was when last asked for
+    end
+    while phase <= #PHASES do
+        local looked, done = bring_hash_over(room, PHASES[phase][1], most, PHASES[phase][2])
+        most = most - looked
+        phase = done and phase + 1 or phase
+        if not done then
+            redis.call("SET", room.key .. PHASE, phase)
+            return false
+        end
+    end
+    save_head(room)
+    redis.call("UNLINK", room.key .. PHASE)
+    return true
+end
