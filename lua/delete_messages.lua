@@ -63,9 +63,7 @@ room.floor = math.max(room.floor, ordinal - kind % 2)
 forget_up_to(room.key .. DELETED_SEQS, room.floor_seq)
 drop_holes_below_floor(room)
 save_head(room)
-if not room.derived then
-    push_to_members(room, room.floor)
-end
+push_to_attentive(room, room.floor)
 if count > 0 then
     publish("deleted", room_id(room.key), first == "" and "_all" or "_before", first)
 end

@@ -2,7 +2,8 @@
 -- mark_read_until: move one member's cursor forward to the newest message of a time or earlier.
 --
 -- Key        room
--- Args       app, user, until_ms int, journal, shard
+-- Args       app, user, until_ms int, journal, shard, attention int, limit digits, with_badge flag
+--            attention: countable posts until a member is no longer told; limit: fan-out limit
 --            until_ms: 0: now, and so the newest message of all
 --            journal: "moves ms" that a journal keeps
 --            shard: of the events, "" when none are wanted
@@ -36,7 +37,7 @@ end
 if not message then
     push_pending(room)
     local _, ordinal = read_record(record)
-    return finish(room, { "", 0, 0, unread_after(room, ordinal), pushed_badge() })
+    return finish(room, { "", 0, 0, unread_after(room, ordinal), false })
 end
 local _, ordinal = place_of(room, message)
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard, attention, limit, with_badge))

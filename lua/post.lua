@@ -4,13 +4,14 @@
 --
 -- Key        room
 -- Args       app, sender, message, countable int, must_be_member flag, body, limit int,
---            history int, journal, sent_ms int, made, by_time flag,
+--            history int, journal, attention int, sent_ms int, made, by_time flag,
 --            sender_reads flag, as_last flag, notify flag
 --            sender: "" for none; message: the backend's id, or "" to make one
 --            countable: 1 or 0; must_be_member: refuse a sender who is not a member
 --            body: JSON object, published as given, not kept
 --            limit: fan-out limit in members; history: messages remembered
 --            journal: "moves ms" that a journal keeps
+--            attention: countable posts until a member is no longer told
 --            sent_ms: when it was sent by the sender's clock, 0: now
 --            made: "1": only into a room that a client made, "0": another, "": any
 --            by_time: in a room of two it does not count when it was sent before the other one had
@@ -20,7 +21,7 @@
 --
 -- Reply      { message, seq int, ordinal int, at_ms int, created flag, moved int, sender? }
 --            of a message that was there: what is stored
---            moved: counters of members that it moved, two and one for each tag
+--            moved: counters of members that it moved, two and one for each tag, and lists
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
 -- Cost       commands <= 20 + 3 * members + 7 * left + forgotten,
@@ -48,7 +49,7 @@ local room, record = load_head_and_record(key, sender)
 if not room or room.deleted or made_otherwise(room, made) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local cursor, _, told_to, _, joined, at, moves, marked, tail = read_record(record)
+local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(record)
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
@@ -81,10 +82,21 @@ end
 if not as_last then
     hide(room, room.seq)
 end
-local crossed = cross_if_due(room, limit)
+index_if_due(room, limit)
 
--- 3. Its sender has read up to it.
+-- 3. Whom it concerns.
 local reads = cursor and sender_reads
+local told, ended = {}, {}
+if countable == 1 then
+    if room.derived then
+        cross_back_if_due(room, limit)
+    else
+        told, ended = audience(room, reads and sender or HEAD)
+        room.derived = is_beyond(room, #told / 3, limit, 1)
+    end
+end
+
+-- 4. Its sender has read up to it.
 if not reads then
     save_head(room)
 else
@@ -93,17 +105,13 @@ else
     if marked == 1 then
         clear_mark(room, sender)
     end
-    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)
+    told_until = attend(room, sender, told_until, attention, limit)
+    save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
+    push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end
 
--- 4. The members and the world hear of it.
-local moved = 0
-if crossed or (countable == 1 and not room.derived) then
-    push_to_members(room)
-    moved = room.member_count * (2 + count_tags(room.tags))
-elseif reads then
-    push_to_member(room, sender, room.seq, room.ordinal)
-end
+-- 5. The members and the world hear of it.
+push_to_audience(room, told, ended)
 if notify then
     local id = room_id(room.key)
     publish("message", id, message, sender, at_ms, room.seq, "new", body)
@@ -111,4 +119,5 @@ if notify then
         publish_packed(read_notice(id, sender, message, room.seq))
     end
 end
+local moved = (#told / 3 + (reads and 1 or 0)) * (2 + count_tags(room.tags)) + #ended
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

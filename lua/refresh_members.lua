@@ -22,7 +22,7 @@ if known then
 end
 for _, user in ipairs(users) do
     local cursor = not room.deleted and load_counts(room, user)
-    if cursor and room.derived then
+    if cursor and room.large then
         redis.call("ZADD", room.key .. BY_CURSOR, cursor, user)
     end
 end

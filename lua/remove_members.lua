@@ -38,12 +38,9 @@ for _, member in ipairs(members) do
 end
 if #left > 0 then
     room.member_count = room.member_count - #left
-    local crossed = cross_if_due(room, limit)
+    index_if_due(room, limit)
     save_head(room)
     push_present_state(room, left)
-    if crossed then
-        push_to_members(room)
-    end
     local id = room_id(room.key)
     publish("left", id, left)
     publish("room", id)

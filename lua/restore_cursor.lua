@@ -3,7 +3,8 @@
 -- advance the room again.
 --
 -- Key        room
--- Args       app, user, cursor int, journal
+-- Args       app, user, cursor int, journal, attention int, limit digits
+--            attention: countable posts until a member is no longer told; limit: fan-out limit
 --            cursor: seq; journal: "moves ms" that a journal keeps
 --
 -- Reply      moved flag   false also when the room was deleted meanwhile
@@ -31,6 +32,7 @@ end
 raise_revision(room)
 move_cursor(room, member, wanted, journal)
 member.read = math.max(member.read, wanted)
+member.told_until = attend(room, user, member.told_until, attention, limit)
 save_member(room, member)
-push_to_member(room, user, wanted, member.ordinal)
+push_to_member(room, user, wanted, member.ordinal, member.told_until)
 return finish(room, 1)

@@ -22,6 +22,6 @@ local changed = room.active ~= active
 if changed then
     raise_revision(room)
     room.active = active
-    announce_change(room, not room.derived)
+    announce_change(room)
 end
 return finish_change(room, changed)

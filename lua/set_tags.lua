@@ -25,6 +25,6 @@ if changed then
     raise_revision(room)
     room.tags = tags
     local crossed = cross_if_due(room, limit)
-    announce_change(room, crossed or not room.derived)
+    announce_change(room, crossed)
 end
 return finish_change(room, changed)

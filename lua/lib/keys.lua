@@ -33,6 +33,7 @@ local ROOM_CONTENTS = {
 local TAG_SETS = ":s"
 local TAG_USES = ":k"
 local DERIVED_ROOMS = ":d"
+local NEWS = ":n"
 local LEFT_ROOMS = ":g"
 
 -- Of a shard of events, and of the deliverers.

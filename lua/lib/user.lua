@@ -25,11 +25,35 @@ local function expire_if_roomless(key)
     end
 end
 
--- The one way in which a user's side changes: replace the copy of a room by a newer update and move
--- every counter by the difference. An older or equal stamp changes nothing.
--- Returns the user's total, how many derived rooms there are, and the copy's cursor when it is
--- ahead of its room's (else 0).
-local function apply(key, update, cursor, unread, state)
+-- A room is up to date as of a revision: earlier news of it is none. Returns whether there are other
+-- rooms with news, 1 or 0.
+local function drop_news(key, id, revision)
+    local noted = redis.call("ZSCORE", key .. NEWS, id)
+    if noted and tonumber(noted) <= revision then
+        redis.call("ZREM", key .. NEWS, id)
+    end
+    return redis.call("EXISTS", key .. NEWS)
+end
+
+-- Put a room on the list of rooms with news. The copy and the counters stay as they are.
+local function note_news(key, update)
+    local have = redis.call("HMGET", key, update.fields[1], SUMS)
+    if have[1] and struct.unpack(">I7", have[1]) >= update.revision then
+        return
+    end
+    redis.call("ZADD", key .. NEWS, string.format("%.0f", update.revision), update.id)
+    local version, total, news, derived = read_sums(have[2])
+    if news == 0 then
+        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
+    end
+end
+
+-- The one way in which a copy changes: replace it by a newer update and move every counter by the
+-- difference. An older or equal stamp changes nothing. `visited`: the caller takes the room off the
+-- list of rooms with news.
+-- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
+-- or 0), and the copy's cursor when it is ahead of its room's (else 0).
+local function apply(key, update, cursor, unread, state, visited)
     local fields = update.fields
     local have
     if state == ACTIVE then
@@ -37,13 +61,16 @@ local function apply(key, update, cursor, unread, state)
     else
         have = redis.call("HMGET", key, fields[1], SUMS)
     end
-    local version, total, derived = read_sums(have[2])
+    local version, total, news, derived = read_sums(have[2])
     local old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
         old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
         if old_revision >= update.revision then
-            return total, derived, 0
+            return total, derived, news, 0
         end
+    end
+    if news == 1 and not visited then
+        news = drop_news(key, update.id, update.revision)
     end
     local ahead = 0
     if old_cursor > cursor and old_state ~= GONE and state ~= GONE and old_revision >= update.created_revision then
@@ -62,17 +89,17 @@ local function apply(key, update, cursor, unread, state)
         recount(key, update, old_state, old_tags, old_unread, state, unread)
         total = total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0)
         derived = derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0)
-        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, derived))
+        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, news, derived))
         if state == GONE then
             expire_if_roomless(key)
         end
-        return total, derived, ahead
+        return total, derived, news, ahead
     end
     total = total + more
-    local sums = pack_sums(version, total, derived)
+    local sums = pack_sums(version, total, news, derived)
     if more == 0 then
         redis.call("HSET", key, fields[1], copy, SUMS, sums)
-        return total, derived, ahead
+        return total, derived, news, ahead
     end
     local write = update.write
     write[2], write[4] = copy, sums
@@ -80,5 +107,5 @@ local function apply(key, update, cursor, unread, state)
         write[2 * i] = (have[i] or 0) + more
     end
     redis.call("HSET", key, unpack(write))
-    return total, derived, ahead
+    return total, derived, news, ahead
 end

@@ -174,7 +174,7 @@ async def why_not_ready(executor: Executor, writes: WriteHealth, layout: StoreLa
             refusal = await writes.check()
             if refusal and not writes.is_full():
                 return f"the store refuses writes: {refusal}"
-            # A restarted server, or a new node of a cluster, may not know the scripts, or the number.
+            # A restarted server, or a new node of a cluster, may know neither scripts nor layout.
             await load_functions(executor)
             await layout.begin(alone=True)
     except ServerRefused as error:

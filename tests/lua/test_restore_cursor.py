@@ -13,6 +13,7 @@ from tests.lua.conftest import Run
 from tests.support.rooms import a_room, posted
 
 JOURNAL = {"journal": "1024 7776000000"}
+ATTENTION = {"attention": 2, "limit": 256}
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: 
     """The room may have lost the message too; what comes then must not be swallowed."""
     await a_room(store, app)
     await posted(store, app)
-    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=50, **JOURNAL)
+    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=50, **JOURNAL, **ATTENTION)
     assert reply == 1
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -91,7 +92,9 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
     other rooms.
     """
     await a_room_that_lost_a_read(store, executor, app)
-    call = lua.mark_read(app=app, user="ann", message="m", shard="", **JOURNAL)
+    call = lua.mark_read(
+        app=app, user="ann", message="m", shard="", journal="1024 7776000000", attention=2, limit=1, with_badge=True
+    )
     change = await executor.call(as_change(call), Keys.room(app, "r"))
     # Large as it is, its members' copies stay as they are.
     await store.rooms.delete_room(app=app, room="r")

@@ -39,8 +39,8 @@ MUTATIONS = [
     ),
     Mutation(
         "lib/reading.lua",
-        "save_record(room, user, cursor, ordinal, told_to, seq, joined",
-        "save_record(room, user, cursor, ordinal, told_to, read, joined",
+        "save_record(room, user, cursor, ordinal, told_until, seq, joined",
+        "save_record(room, user, cursor, ordinal, told_until, read, joined",
     ),
     Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal)\n", ""),
     Mutation("lib/reading.lua", "    publish_packed(notice)\n", ""),
@@ -133,13 +133,13 @@ MUTATIONS = [
     Mutation("post.lua", "room.ordinal = room.ordinal + countable", "room.ordinal = room.ordinal + 1"),
     Mutation(
         "post.lua",
-        "    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)\n",
+        "    save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)\n",
         "",
     ),
     Mutation(
         "post.lua",
-        "told_to, room.seq, joined, at, moves, 0, tail)",
-        "told_to, 0, joined, at, moves, 0, tail)",
+        "told_until, room.seq, joined, at, moves, 0, tail)",
+        "told_until, 0, joined, at, moves, 0, tail)",
     ),
     Mutation(
         "post.lua",

@@ -30,6 +30,7 @@ async def post_alone(executor: Executor, app: str, room: str) -> None:
         limit=256,
         history=100,
         journal="1024 7776000000",
+        attention=2,
         sent_ms=0,
         made=Made.ANYHOW,
         by_time=False,

@@ -362,7 +362,16 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         calls = [
             (
                 Keys.room(app, room),
-                lua.mark_read(app=app, user="ben", message=message, journal="1024 1000000000", shard=""),
+                lua.mark_read(
+                    app=app,
+                    user="ben",
+                    message=message,
+                    journal="1024 1000000000",
+                    shard="",
+                    attention=2,
+                    limit=256,
+                    with_badge=True,
+                ),
             )
             for room, message in (("r", "m2"), ("none", "m1"))
         ]

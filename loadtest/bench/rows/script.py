@@ -20,7 +20,7 @@ from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store import lua
 from readstate.store.keys import Keys
-from readstate.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
+from readstate.store.redis_store import ATTENTION_POSTS, FANOUT_LIMIT, JOURNAL_DAYS, JOURNAL_MOVES
 from readstate.store.script_calls import Part
 from readstate.store.states import journal_kept
 
@@ -142,6 +142,9 @@ def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
         message=message_id(number),
         journal=journal_kept(JOURNAL_MOVES, JOURNAL_DAYS),
         shard=shard,
+        attention=ATTENTION_POSTS,
+        limit=FANOUT_LIMIT,
+        with_badge=True,
     )
     return 1, Keys.room(APP, "room__rand_int__"), *call.args
 

@@ -8,14 +8,15 @@ A room's slot, `{r:<app>:<room>}` (the truth):
 
     (bare)  hash    "" -> the head: revision, revision at which the room was created, seq, ordinal,
                     number of members, floor, seq of the floor, messages deleted one by one, highest
-                    hole, flags, newest message, tag set;
-                    member -> their record: (cursor, ordinal counted from, seq last really read, seq
-                    at which they joined, time of the last move, number of moves, marked) and the
-                    newest moves of their journal
+                    hole, oldest message remembered, buckets, flags, newest message,
+                    tag set; its first byte is 128 and the number of the layout;
+                    member -> their record: (marked, cursor, ordinal counted from, ordinal before
+                    which they are told of posts, seq last really read, seq at which they joined,
+                    time of the last move, number of moves) and the newest moves of their journal
     :a      set     of a large room: the attentive members, and perhaps some who no longer are
                     (lua/lib/attention.lua)
-    :c      zset    member by cursor: who has read how far; of a room up to the fan-out limit as it
-                    was when last asked for, for an hour
+    :c      zset    member by cursor: who has read how far; of a room that is not large as it was
+                    when last asked for, for an hour
     :b      zset    member by the seq at which they joined, of those who joined after the first
                     message that is remembered
     :j      hash    member<US>number -> a chunk of older moves of the member's journal
@@ -48,13 +49,15 @@ A room's slot, `{r:<app>:<room>}` (the truth):
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
-    (bare)  hash    "" -> the sums: version, total unread, number of derived rooms;
+    (bare)  hash    "" -> the sums: version, total unread, whether there are rooms with news,
+                    number of derived rooms;
                     r<room> -> (revision, cursor, unread, state, version, tag set);
                     t<tag>, s<tag set> -> unread
     :s      hash    tag set -> how many counted rooms carry exactly this set
     :k      hash    tag -> how many of these sets it is in; "" -> the weight of the sets
                     (lua/lib/tag_sets.lua)
-    :d      set     derived rooms: above the fan-out limit, unread is asked of the room
+    :d      set     derived rooms: unread is asked of the room, always
+    :n      zset    rooms with news, by the revision of the news: the copy lags until the user asks
     :g      zset    rooms that were left, by revision; their stamps go after an hour
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
@@ -142,6 +145,7 @@ class OfUser(StrEnum):
     TAG_SETS = ":s"
     TAG_USES = ":k"
     DERIVED_ROOMS = ":d"
+    NEWS = ":n"
     LEFT_ROOMS = ":g"
     USER_PROFILE = ":p"
     TOKENS = ":t"

@@ -31,13 +31,16 @@ def create_room(
     tags: Sequence[str],
     limit: int,
     journal: str,
+    attention: int,
     by_client: bool,
     profile: Sequence[tuple[str, bytes]],
     joining: Sequence[str],
     others: Sequence[str],
 ) -> int: ...
 @script
-def add_members(*, app: str, limit: int, journal: str, made: Made, members: Sequence[str]) -> list[str]: ...
+def add_members(
+    *, app: str, limit: int, journal: str, attention: int, made: Made, members: Sequence[str]
+) -> list[str]: ...
 @script
 def remove_members(*, app: str, limit: int, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
@@ -82,6 +85,7 @@ class SubscriptionsReply(Struct, frozen=True):
     changed: list[tuple[str, int]]
     derived: list[tuple[str, int]]
     removed: list[tuple[str, int]]
+    news: bool
 
 
 @script
@@ -103,6 +107,7 @@ def post(
     limit: int,
     history: int,
     journal: str,
+    attention: int,
     sent_ms: int,
     made: Made,
     by_time: bool,
@@ -143,13 +148,33 @@ def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> Coun
 
 
 @script
-def mark_read(*, app: str, user: str, message: str, journal: str, shard: str) -> MarkedRead: ...
+def mark_read(
+    *,
+    app: str,
+    user: str,
+    message: str,
+    journal: str,
+    shard: str,
+    attention: int,
+    limit: int,
+    with_badge: bool,
+) -> MarkedRead: ...
 @script
-def mark_read_until(*, app: str, user: str, until_ms: int, journal: str, shard: str) -> MarkedRead: ...
+def mark_read_until(
+    *,
+    app: str,
+    user: str,
+    until_ms: int,
+    journal: str,
+    shard: str,
+    attention: int,
+    limit: int,
+    with_badge: bool,
+) -> MarkedRead: ...
 @script
-def mark_unread(*, app: str, user: str, message: str) -> int: ...
+def mark_unread(*, app: str, user: str, message: str, attention: int, limit: int) -> int: ...
 @script
-def set_unread(*, app: str, user: str, count: int) -> int: ...
+def set_unread(*, app: str, user: str, count: int, attention: int, limit: int) -> int: ...
 @script
 def acknowledge(*, user: str, messages: Sequence[str]) -> list[str]: ...
 
@@ -190,46 +215,45 @@ def receipt_counts(*, after: int, messages: Sequence[str]) -> list[ReceiptCount 
 class BadgeReply(Struct, frozen=True):
     unread: int
     derived: int
+    news: list[str]
     elsewhere: list[str]
 
 
 @script
-def badge(*, app: str, user: str, tags: Sequence[str]) -> BadgeReply: ...
+def badge(*, app: str, user: str, attention: int, limit: int, tags: Sequence[str]) -> BadgeReply: ...
 
 
 class BadgesByTagsReply(Struct, frozen=True):
     total: int
     by_tag: dict[str, int]
     derived: int
+    news: list[str]
     elsewhere: list[str]
 
 
 @script
-def badges_by_tags(*, app: str, user: str, tags: Sequence[str]) -> BadgesByTagsReply: ...
-
-
-class DerivedUnread(Struct, frozen=True):
-    unread: int
-    tags: tuple[str, ...]
-
-
-@script
-def derived_unread(*, app: str, user: str, rooms: Sequence[str]) -> list[DerivedUnread]: ...
+def badges_by_tags(*, app: str, user: str, attention: int, limit: int, tags: Sequence[str]) -> BadgesByTagsReply: ...
 
 
 # The user's side, and what is pushed to it
 
 
-class Applied(Struct, frozen=True):
-    total: int
-    derived: int
-    ahead: int
+class Visited(Struct, frozen=True):
+    revision: int
+    created_revision: int
+    tags: tuple[str, ...]
+    cursor: int
+    unread: int
+    state: int
+    active: bool
 
 
 @script
+def visit(*, app: str, user: str, attention: int, limit: int) -> Visited: ...
+@script
 def apply(
     *, room: str, revision: int, created_revision: int, tags: bytes, cursor: int, unread: int, state: int
-) -> Applied: ...
+) -> int: ...
 @script
 def pending(*, app: str, members: Sequence[str]) -> int: ...
 @script
@@ -237,7 +261,7 @@ def ack(*, revision: int, members: Sequence[str]) -> int: ...
 @script
 def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
 @script
-def restore_cursor(*, app: str, user: str, cursor: int, journal: str) -> bool: ...
+def restore_cursor(*, app: str, user: str, cursor: int, journal: str, attention: int, limit: int) -> bool: ...
 
 
 class UserLoad(Struct, frozen=True):
@@ -278,6 +302,7 @@ class CopyReply(Struct, frozen=True):
     unread: int
     state: int
     tags: tuple[str, ...]
+    news: bool
 
 
 @script
@@ -291,6 +316,7 @@ class UserState(Struct, frozen=True):
     state: int
     pending: bool
     ordered: bool
+    attentive: bool
 
 
 class Snapshot(Struct, frozen=True):

@@ -9,9 +9,11 @@ from readstate.domain.limits import MAX_MEMBERS_SHOWN
 from readstate.domain.rooms import MemberState, Room, RoomSummary, Status, Subscriptions
 from readstate.errors import Fault, RoomUnknown
 from readstate.store import lua
+from readstate.store.badges import RedisBadges
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Bounds, Operations
+from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.user_limits import UserLimits
 
@@ -23,9 +25,12 @@ _TAKING_OVER = 2  # what create_room.lua answers when it has to be called again
 class RedisRooms(Operations):
     """Implements domain.rooms.Rooms."""
 
-    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds, *, limits: UserLimits) -> None:
+    def __init__(
+        self, executor: Executor, outbox: Outbox, bounds: Bounds, *, limits: UserLimits, badges: RedisBadges
+    ) -> None:
         super().__init__(executor, outbox, bounds)
         self._user_limits = limits
+        self._badges = badges
 
     async def create_room(
         self,
@@ -44,6 +49,7 @@ class RedisRooms(Operations):
             tags=tags,
             limit=self._limit,
             journal=self._journal,
+            attention=self._attention,
             by_client=by_client,
             profile=tuple((profile or {}).items()),
             joining=first,
@@ -134,7 +140,11 @@ class RedisRooms(Operations):
         return [*reply.rooms, *await self._in_derived(app, user, reply.derived)]
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
-        reply = await self._executor.call(lua.subscriptions(since_ms=since_ms), Keys.user(app, user))
+        call, key = lua.subscriptions(since_ms=since_ms), Keys.user(app, user)
+        reply = await self._executor.call(call, key)
+        if reply.news:
+            await self._badges.visit_news(app=app, user=user)
+            reply = await self._executor.call(call, key)
         large = dict(reply.derived)
         there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
         return Subscriptions((*reply.changed, *there), tuple(reply.removed))
@@ -145,7 +155,14 @@ class RedisRooms(Operations):
         """
         added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
-            call = lua.add_members(app=app, limit=self._limit, journal=self._journal, made=made, members=batch)
+            call = lua.add_members(
+                app=app,
+                limit=self._limit,
+                journal=self._journal,
+                attention=self._attention,
+                made=made,
+                members=batch,
+            )
             added += await self._change(call, app, room)
         return added
 

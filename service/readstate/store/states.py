@@ -17,3 +17,4 @@ class State(IntEnum):
     ACTIVE = 1
     DERIVED = 2
     GONE = 3
+    NEWS_ONLY = 4

@@ -1,6 +1,5 @@
 """Costs of scripts at a user's side."""
 
-from readstate.store.badges import DERIVED_AT_ONCE
 from readstate.store.keys import Keys
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, many
@@ -44,15 +43,6 @@ async def _badges_by_tags(world: World) -> Sizes:
     await world.count(world.store.badges.badges_by_tags(app=world.app, user="ann", tags=[]))
     await world.count(world.store.badges.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
     return {"sets": sets, "tags": tags, "derived": derived, "asked": asked}
-
-
-@case("derived_unread")
-async def _derived_unread(world: World) -> Sizes:
-    derived = world.of(2, DERIVED_AT_ONCE // 4)
-    await world.rooms(derived, tags=2, derived=True)
-    names = await world.store.rooms.rooms_of(app=world.app, user="ann")
-    await world.run(Keys.user(world.app, "ann"), app=world.app, user="ann", rooms=names)
-    return {"derived": derived}
 
 
 @case("user_load")
