@@ -24,10 +24,12 @@ local function head_of_1(key, packed)
     return room
 end
 
--- A record of layout 1 in this layout, and its cursor. `told_to`: up to where the member is told.
-local function bring_record_over(packed, told_to)
+-- A record of layout 1 in this layout, and its cursor. `told_until`: before
+-- which ordinal the member is told.
+local function bring_record_over(packed, told_until)
     local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(RECORD_OF_1, packed)
-    return pack_record(cursor, ordinal, told_to, read, joined, at, moves, marked, string.sub(packed, behind)), cursor
+    local tail = string.sub(packed, behind)
+    return pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail), cursor
 end
 
 -- The records of members who are away. The other fields, of stays, are as they were.
@@ -47,9 +49,10 @@ end
 -- are attentive until the next post.
 local function bring_members_over(room, flat)
     local changed, scores, names = {}, {}, {}
+    local told_until = room.derived and 0 or room.ordinal + 1
     for i = 1, #flat, 2 do
         if flat[i] ~= HEAD then
-            local record, cursor = bring_record_over(flat[i + 1], room.derived and 0 or room.ordinal)
+            local record, cursor = bring_record_over(flat[i + 1], told_until)
             local n = #changed
             changed[n + 1], changed[n + 2] = flat[i], record
             scores[n + 1], scores[n + 2] = cursor, flat[i]
