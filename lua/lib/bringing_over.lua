@@ -4,30 +4,30 @@
 -- No step keeps the cursor of a scan: after a failover another server would take it for another
 -- place. A large hash is renamed to ASIDE instead, and its values are taken from there.
 --@include lib/batches
+--@include lib/crossing
 --@include lib/layouts
 --@include lib/members
 
-local HEAD_OF_1 = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
-local RECORD_OF_1 = ">I5I5I5I5I6I4B" -- behind it the journal's newest moves
-local WALKED_IN_1 = 128 -- members; a larger room has indexes from now on
+local FIRST_HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
+local FIRST_RECORD_LAYOUT = ">I5I5I5I5I6I4B" -- behind it the journal's newest moves
 
 -- The head, as read_head returns it.
 local function head_of_1(key, packed)
     local revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole, flags, newest, behind =
-        struct.unpack(HEAD_OF_1, packed)
+        struct.unpack(FIRST_HEAD_LAYOUT, packed)
     local oldest = seq - redis.call("HLEN", key .. MESSAGE_LOG) + 1
     local room = read_head(key, struct.pack(
         HEAD_LAYOUT, HEAD_BEGINS, revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole,
         oldest, 0, flags, #newest, newest
     ) .. string.sub(packed, behind))
-    room.large = room.derived or member_count > WALKED_IN_1
+    room.large = room.derived or member_count > WALKED
     return room
 end
 
 -- A record of layout 1 in this layout, and its cursor. `told_until`: before
 -- which ordinal the member is told.
 local function bring_record_over(packed, told_until)
-    local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(RECORD_OF_1, packed)
+    local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(FIRST_RECORD_LAYOUT, packed)
     local tail = string.sub(packed, behind)
     return pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail), cursor
 end

@@ -53,10 +53,9 @@ _REFUSE = """\
 local function refuse()
     return redis.error_reply("{refusal}")
 end
-for _, name in ipairs({{ {names} }}) do
-    redis.register_function{{ function_name = name, callback = refuse, flags = {{ "no-writes", "allow-stale" }} }}
-end
+{functions}
 """
+_FUNCTION = 'redis.register_function{{ function_name = "{name}", callback = refuse, flags = {{ "no-writes" }} }}'
 
 
 def shutting_out(plan: Plan) -> set[str]:
@@ -86,5 +85,5 @@ def _refusing(release: Release, plan: Plan, mark: str) -> str:
     return _REFUSE.format(
         library=f"{PREFIX}{plan}_{digest}",
         refusal=_REFUSAL.format(version=release.version),
-        names=", ".join(f'"{name}"' for name in names),
+        functions="\n".join(_FUNCTION.format(name=name) for name in names),
     )
