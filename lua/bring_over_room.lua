@@ -14,4 +14,5 @@ local packed = redis.call("HGET", key, HEAD)
 if not packed or layout_of(packed) ~= 1 then
     return 0
 end
-return bring_room_over(head_of_1(key, packed), most) and 0 or 1
+local room, phase = load_first_head(key, packed)
+return bring_room_over(room, phase, most) and 0 or 1

@@ -37,7 +37,7 @@ if created then
     -- The head of a deleted room goes on counting, so that late updates are recognised as old.
     room = room or new_head(key)
     raise_revision(room)
-    room.newest = ""
+    room.newest, room.oldest, room.buckets = "", room.seq + 1, 1
     room.created_revision, room.tags = room.revision, tags
     room.active, room.deleted, room.derived, room.large, room.member_count = true, false, false, false, 0
     room.floor, room.floor_seq, room.deleted_count, room.top_hole = room.ordinal, room.seq, 0, 0

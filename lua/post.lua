@@ -53,11 +53,12 @@ local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(re
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
+local slot
 if message ~= "" then
-    local seq, ordinal = load_message(room, message)
+    slot = slot_of(room, message)
+    local seq, ordinal, _, stored, at_ms = message_in(room, slot, message)
     if seq then
         push_pending(room)
-        local _, stored, at_ms = message_at(room, seq)
         return finish(room, { message, seq, ordinal, at_ms, 0, 0, stored })
     end
 end
@@ -72,10 +73,10 @@ room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
 local at_ms = sent_ms > 0 and sent_ms or posted_ms
 if message == "" then
-    message = make_message_id(room, posted_ms)
+    message, slot = make_message_id(room, posted_ms)
 end
 room.newest = message
-remember(room, message, sender, at_ms, countable, joined or -1)
+append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, message, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
     trim_history(room, history)
 end

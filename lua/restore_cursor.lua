@@ -24,9 +24,8 @@ local wanted = math.min(cursor, room.seq)
 if not member or wanted <= member.cursor then
     return finish(room, 0)
 end
-local message = message_at(room, wanted)
+local message, _, _, _, _, ordinal = message_at(room, wanted)
 if message then
-    local _, ordinal = load_message(room, message)
     member.ordinal = math.max(member.ordinal, ordinal)
 end
 raise_revision(room)

@@ -7,21 +7,66 @@
 --@include lib/crossing
 --@include lib/layouts
 --@include lib/members
+--@include lib/messages
 
 local FIRST_HEAD_LAYOUT = ">I7I7I5I5I4I5I5I5I5BBc0" -- behind it the tag set
 local FIRST_RECORD_LAYOUT = ">I5I5I5I5I6I4B" -- behind it the journal's newest moves
 
--- The head, as read_head returns it.
-local function head_of_1(key, packed)
+-- The head, as read_head returns it, and the phase that the room is in.
+local function load_first_head(key, packed)
     local revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole, flags, newest, behind =
         struct.unpack(FIRST_HEAD_LAYOUT, packed)
-    local oldest = seq - redis.call("HLEN", key .. MESSAGE_LOG) + 1
+    local phase, oldest, buckets = string.match(redis.call("GET", key .. PHASE) or "", "(%d+) (%d+) (%d+)")
+    if not phase then
+        phase, oldest, buckets = 1, seq - redis.call("HLEN", key .. MESSAGE_LOG) + 1, 1
+    end
     local room = read_head(key, struct.pack(
         HEAD_LAYOUT, HEAD_BEGINS, revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole,
-        oldest, 0, flags, #newest, newest
+        oldest, buckets, flags, #newest, newest
     ) .. string.sub(packed, behind))
     room.large = room.derived or member_count > WALKED
-    return room
+    return room, tonumber(phase)
+end
+
+local function save_phase(room, phase)
+    redis.call("SET", room.key .. PHASE, string.format("%d %.0f %d", phase, room.oldest, room.buckets))
+end
+
+-- Bring at most `most` messages over, the oldest first. Returns how many that were, and true when
+-- it is done.
+local function bring_messages_over(room, most)
+    local log, places = room.key .. ASIDE, room.key .. ASIDE_PLACES
+    if redis.call("EXISTS", log) == 0 then
+        if room.oldest > room.seq then
+            return 0, true
+        end
+        redis.call("RENAME", room.key .. MESSAGE_LOG, log)
+        redis.call("RENAME", room.key .. MESSAGE_PLACES, places)
+    end
+    local first, seqs, messages = room.seq - redis.call("HLEN", log) + 1, {}, {}
+    for seq = first, math.min(room.seq, first + most - 1) do
+        seqs[#seqs + 1] = seq
+    end
+    local entries = #seqs > 0 and redis.call("HMGET", log, unpack(seqs)) or {}
+    for i, entry in ipairs(entries) do
+        messages[i] = (cmsgpack.unpack(entry))
+    end
+    local kinds = #seqs > 0 and redis.call("HMGET", places, unpack(messages)) or {}
+    for i, seq in ipairs(seqs) do
+        local message, sender, at_ms, joined, row = cmsgpack.unpack(entries[i])
+        local _, ordinal, kind = cmsgpack.unpack(kinds[i])
+        append_message(room, slot_of(room, message), seq, ordinal, kind, message, sender, at_ms, joined)
+        if row then
+            change_message(room, seq, kind, row)
+        end
+    end
+    if first + #seqs > room.seq then
+        redis.call("UNLINK", log, places)
+        return #seqs, true
+    end
+    call_in_batches("HDEL", log, seqs)
+    call_in_batches("HDEL", places, messages)
+    return #seqs, false
 end
 
 -- A record of layout 1 in this layout, and its cursor. `told_until`: before
@@ -100,28 +145,28 @@ local function bring_hash_over(room, suffix, most, bring)
     return #fields, redis.call("EXISTS", aside) == 0
 end
 
--- In each phase one hash is brought over.
-local PHASES = {
-    { LEAVERS, bring_leavers_over },
-    { "", bring_members_over },
-} -- kept
-
 -- One step of bringing a room over: at most `most` values. True when it is done.
-local function bring_room_over(room, most)
-    local phase = tonumber(redis.call("GET", room.key .. PHASE) or 1)
-    if phase == 1 and room.large and not room.derived then
-        redis.call("UNLINK", room.key .. BY_CURSOR) -- as it was when last asked for
+local function bring_room_over(room, phase, most)
+    local looked, done = 0, true
+    if phase == 1 then
+        looked, done = bring_messages_over(room, most)
     end
-    while phase <= #PHASES do
-        local looked, done = bring_hash_over(room, PHASES[phase][1], most, PHASES[phase][2])
-        most = most - looked
-        phase = done and phase + 1 or phase
-        if not done then
-            redis.call("SET", room.key .. PHASE, phase)
-            return false
+    if done and phase <= 2 then
+        phase, most = 2, most - looked
+        looked, done = bring_hash_over(room, LEAVERS, most, bring_leavers_over)
+        if done and room.large and not room.derived then
+            redis.call("UNLINK", room.key .. BY_CURSOR) -- as it was when last asked for
         end
     end
-    save_head(room)
-    redis.call("UNLINK", room.key .. PHASE)
-    return true
+    if done then
+        phase, most = 3, most - looked
+        looked, done = bring_hash_over(room, "", most, bring_members_over)
+    end
+    if done then
+        save_head(room)
+        redis.call("UNLINK", room.key .. PHASE)
+    else
+        save_phase(room, phase)
+    end
+    return done
 end

@@ -22,6 +22,7 @@ local PENDING = ":o"
 local PENDING_EVENTS = ":w"
 local PHASE = ":v"
 local ASIDE = ":r"
+local ASIDE_PLACES = ":k"
 
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {

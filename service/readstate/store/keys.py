@@ -44,8 +44,9 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     at rest)
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
-    :v      string  how far the room has been brought over from an earlier layout; with :r, a hash
-                    of which the values are still to be brought over (lua/lib/bringing_over.lua)
+    :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
+                    hashes of which the values are still to be brought over
+                    (lua/lib/bringing_over.lua)
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
@@ -137,6 +138,7 @@ class OfRoom(StrEnum):
     PENDING_EVENTS = ":w"
     PHASE = ":v"
     ASIDE = ":r"
+    ASIDE_PLACES = ":k"
 
 
 class OfUser(StrEnum):
