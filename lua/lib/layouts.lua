@@ -1,6 +1,6 @@
--- layouts: which layout a value was written in, and how to read values of earlier ones. A value says
--- it by its first byte: 128 and the number; in layout 1 it is below 128.
--- A script that meets another layout is refused before it writes, and the caller brings the key over
+-- layouts: in which layout a value was written. It says so by its first byte: 128 and the number;
+-- in layout 1 the first byte is below 128. A script that meets another layout is refused before it
+-- writes. Then the caller brings the key over and calls again
 -- (service/readstate/store/bringing_over.py).
 
 local function layout_of(packed)

@@ -29,8 +29,6 @@ from readstate.process.listener import listen, reachable_address
 from readstate.process.stopping import Stopped
 from readstate.process.workers import Workers, count_replaced
 from readstate.settings import PREFIX, Settings
-from readstate.store.connect import connect
-from readstate.store.layout import StoreLayout
 from readstate.store.server_check import ServerFacts, check_server
 
 logger = logging.getLogger("readstate")
@@ -51,13 +49,13 @@ def serve(settings: Settings) -> int:
         if embedded:
             settings = _start_store(stack, settings)
         facts = asyncio.run(check_server(str(settings.redis_url)))
-        layout = asyncio.run(_begin_layout(str(settings.redis_url), alone=embedded))
         for warning in facts.warnings:
             logger.warning(warning)
         if os.geteuid() == 0:
             logger.warning("running as root, with more rights than readstate needs; start it as a user of its own")
         # Each worker keeps its numbers in a file there, so that any of them can give the sum.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
+        layout = asyncio.run(_begin_layout(str(settings.redis_url), alone=embedded))
         _pass_on(settings)
         count_replaced("worker", 0)
         if embedded:
@@ -90,10 +88,14 @@ def _start_store(stack: ExitStack, settings: Settings) -> Settings:
 
 
 async def _begin_layout(url: str, *, alone: bool) -> str:
-    """Begin to work on the data, before the workers do.
+    """Begin to work on the data, so that the workers need not be refused, each with a traceback.
 
-    Returns which layout they have. Raises ServerRefused, and what `connect` does.
+    Returns which layout the data have. Raises ServerRefused, and what `connect` does.
     """
+    # Not earlier: they import the metrics, which need the directory for them.
+    from readstate.store.connect import connect
+    from readstate.store.layout import StoreLayout
+
     executor = await connect(url)
     try:
         layout = StoreLayout(executor)
