@@ -2,10 +2,9 @@
 -- mark_read_until: move one member's cursor forward to the newest message of a time or earlier.
 --
 -- Key        room
--- Args       app, user, until_ms int, journal, shard, attention int, limit digits, with_badge flag
---            attention: countable posts until a member is no longer told; limit: fan-out limit
+-- Args       app, user, until_ms int, settings, shard, with_badge flag
 --            until_ms: 0: now, and so the newest message of all
---            journal: "moves ms" that a journal keeps
+--            settings: as in lib/settings.lua
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
@@ -39,4 +38,4 @@ if not message then
     local _, counted_from = read_record(record)
     return finish(room, { "", 0, 0, unread_after(room, counted_from), false })
 end
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard, attention, limit, with_badge))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, settings, shard, with_badge))

@@ -3,15 +3,12 @@
 -- countable.
 --
 -- Key        room
--- Args       app, sender, message, countable int, must_be_member flag, body, limit int,
---            history int, journal, attention int, sent_ms int, made, by_time flag,
---            sender_reads flag, as_last flag, notify flag
+-- Args       app, sender, message, countable int, must_be_member flag, body, settings,
+--            sent_ms int, made, by_time flag, sender_reads flag, as_last flag, notify flag
 --            sender: "" for none; message: the backend's id, or "" to make one
 --            countable: 1 or 0; must_be_member: refuse a sender who is not a member
 --            body: JSON object, published as given, not kept
---            limit: fan-out limit in members; history: messages remembered
---            journal: "moves ms" that a journal keeps
---            attention: countable posts until a member is no longer told
+--            settings: as in lib/settings.lua
 --            sent_ms: when it was sent by the sender's clock, 0: now
 --            made: "1": only into a room that a client made, "0": another, "": any
 --            by_time: in a room of two it does not count when it was sent before the other one had
@@ -78,22 +75,22 @@ end
 room.newest = message
 append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, message, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, history)
+    trim_history(room, history_of(settings))
 end
 if not as_last then
     hide(room, room.seq)
 end
-index_if_due(room, limit)
+index_if_due(room, settings)
 
 -- 3. Whom it concerns.
 local reads = cursor and sender_reads
 local told, ended = {}, {}
 if countable == 1 then
     if room.derived then
-        cross_back_if_due(room, limit)
+        cross_back_if_due(room, settings)
     else
         told, ended = audience(room, reads and sender or HEAD)
-        room.derived = is_beyond(room, #told / 3, limit, 1)
+        room.derived = is_beyond(room, #told / 3, settings, 1)
     end
 end
 
@@ -102,11 +99,11 @@ if not reads then
     save_head(room)
 else
     local late = sent_ms > 0 and sent_ms < posted_ms - LATE_MS
-    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, journal, late)
+    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, settings, late)
     if marked == 1 then
         clear_mark(room, sender)
     end
-    told_until = attend(room, sender, told_until, attention, limit)
+    told_until = attend(room, sender, told_until, settings)
     save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
     push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end

@@ -6,12 +6,13 @@
 -- takes them out. So no read has to write there, unless it begins a time of attention.
 --@include lib/members
 --@include lib/limit
+--@include lib/batches
 
 -- A room beyond the limit tells nobody. One more than may be told is let in, so that the next post
 -- sees that the room is beyond it.
-local function admit(room, member, limit)
+local function admit(room, member, settings)
     local attentive = room.key .. ATTENTIVE
-    if not room.derived and is_beyond(room, redis.call("SCARD", attentive), limit, 1) then
+    if not room.derived and is_beyond(room, redis.call("SCARD", attentive), settings, 1) then
         return false
     end
     redis.call("SADD", attentive, member)
@@ -20,11 +21,11 @@ end
 
 -- A member who was told before ordinal `told_until` pays attention. Returns before which they are told
 -- now: as before when too many are told already.
-local function attend(room, member, told_until, attention, limit)
-    if room.large and room.ordinal >= told_until and not admit(room, member, limit) then
+local function attend(room, member, told_until, settings)
+    if room.large and room.ordinal >= told_until and not admit(room, member, settings) then
         return told_until
     end
-    return room.ordinal + attention
+    return room.ordinal + posts_of(settings)
 end
 
 -- The head and the records of those who may be attentive: { field, value, ... }.

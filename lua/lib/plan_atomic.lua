@@ -38,8 +38,8 @@ local DERIVED_AT_ONCE = 256 -- rooms
 
 -- Visit one room and bring the copy up to date, if that is needed. Adds unread and tag set to
 -- `found` when the room stays derived. Returns how many cells that took.
-local function visit_room(key, user, id, found, attention, limit, was_derived)
-    local room, cursor, unread, state = visit(room_key(id), user, attention, limit)
+local function visit_room(key, user, id, found, settings, was_derived)
+    local room, cursor, unread, state = visit(room_key(id), user, settings)
     if state == DERIVED then
         if room.active then
             found[#found + 1] = { unread, room.tags }
@@ -53,11 +53,11 @@ local function visit_room(key, user, id, found, attention, limit, was_derived)
 end
 
 -- Visit the rooms with news, the oldest first, as many as one script may. Returns those that stay.
-local function visit_news(key, user, found, attention, limit)
+local function visit_news(key, user, found, settings)
     local rooms, cells, visited = redis.call("ZRANGE", key .. NEWS, 0, NEWS_AT_ONCE), 0, 0
     while visited < #rooms and visited < NEWS_AT_ONCE and cells < NEWS_CELLS_AT_ONCE do
         visited = visited + 1
-        cells = cells + visit_room(key, user, rooms[visited], found, attention, limit, false)
+        cells = cells + visit_room(key, user, rooms[visited], found, settings, false)
     end
     redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)
     if visited == #rooms then
@@ -70,24 +70,24 @@ end
 -- Visit the rooms with news and the derived rooms of a user, as many as one script may. Returns
 -- unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; and the rooms with
 -- news, and the derived rooms, that the caller must visit.
-local function visit_rooms(key, user, attention, limit)
+local function visit_rooms(key, user, settings)
     local found, elsewhere = {}, {}
     for i, id in ipairs(redis.call("SMEMBERS", key .. DERIVED_ROOMS)) do
         if i > DERIVED_AT_ONCE then
             elsewhere[#elsewhere + 1] = id
         else
-            visit_room(key, user, id, found, attention, limit, true)
+            visit_room(key, user, id, found, settings, true)
         end
     end
-    return found, visit_news(key, user, found, attention, limit), elsewhere
+    return found, visit_news(key, user, found, settings), elsewhere
 end
 
 -- The badge of the last member to whom an update was pushed; false when there was none, when
 -- derived rooms must be asked for the rest, or when there is too much news for one script.
-local function pushed_badge(user, attention, limit)
+local function pushed_badge(user, settings)
     if pushed_derived == 0 and pushed_news == 1 then
         local key = user_key(user)
-        local left = visit_news(key, user, {}, attention, limit)
+        local left = visit_news(key, user, {}, settings)
         local _
         _, pushed_total, pushed_news, pushed_derived = load_sums(key)
         return #left == 0 and pushed_derived == 0 and pushed_total

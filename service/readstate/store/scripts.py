@@ -69,7 +69,7 @@ _LIBRARY = re.compile(
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
-FEW = 3  # scripts; a library that more of them use stands before all of them
+FEW = 5  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
 
 
@@ -207,11 +207,11 @@ def _assemble(
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
-        parts += ["do", *(_declared(libraries[name]) for name in libraries if name in own)]
+        parts += [";(function()", *(_declared(libraries[name]) for name in libraries if name in own)]
         parts += [
             _registered(name, bodies[name], headers[name], [match["argument"] for match in taken]) for name in group
         ]
-        parts.append("end")
+        parts.append("end)()")
     code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
     return _bind(code)
 
