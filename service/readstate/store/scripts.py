@@ -207,11 +207,11 @@ def _assemble(
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
-        parts += [";(function()", *(_declared(libraries[name]) for name in libraries if name in own)]
+        parts += ["do", *(_declared(libraries[name]) for name in libraries if name in own)]
         parts += [
             _registered(name, bodies[name], headers[name], [match["argument"] for match in taken]) for name in group
         ]
-        parts.append("end)()")
+        parts.append("end")
     code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
     return _bind(code)
 
@@ -340,8 +340,8 @@ def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[
 
 
 def _in_block(library: _Library, used: frozenset[str]) -> str:
-    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200 local
-    variables in one place.
+    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200
+    local variables in one place.
     """
     kept = [one for one in library.definitions if not _constant(one)]
     shown = [one for one in kept if _is_variable(one) or one.names & used]
