@@ -65,6 +65,7 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
+index_if_due(room, settings) -- before the ordinal rises, so that all whose attention ends now are noted
 room.seq = room.seq + 1
 room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
@@ -75,26 +76,19 @@ end
 room.newest = message
 append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, message, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, history_of(settings))
+    trim_history(room, take_apart(settings).messages)
 end
 if not as_last then
     hide(room, room.seq)
 end
-index_if_due(room, settings)
-
--- 3. Whom it concerns.
-local reads = cursor and sender_reads
-local told, ended = {}, {}
+local crossed = false
 if countable == 1 then
-    if room.derived then
-        cross_back_if_due(room, settings)
-    else
-        told, ended = audience(room, reads and sender or HEAD)
-        room.derived = is_beyond(room, #told / 3, settings, 1)
-    end
+    cross_back_if_due(room, settings)
+    crossed = cross_if_due(room, settings)
 end
 
--- 4. Its sender has read up to it.
+-- 3. Its sender has read up to it.
+local reads = cursor and sender_reads
 if not reads then
     save_head(room)
 else
@@ -105,11 +99,18 @@ else
     end
     told_until = attend(room, sender, told_until, settings)
     save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
-    push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end
 
--- 5. The members and the world hear of it.
-push_to_audience(room, told, ended)
+-- 4. The members and the world hear of it.
+local moved, is_told = 0, false
+if crossed or (countable == 1 and not room.derived) then
+    local told, ended = push_post(room)
+    moved = told * (2 + count_tags(room.tags)) + ended
+    is_told = reads and room.ordinal < told_until
+end
+if reads and not is_told then
+    push_to_member(room, sender, room.seq, room.ordinal, told_until)
+end
 if notify then
     local id = room_id(room.key)
     publish("message", id, message, sender, at_ms, room.seq, "new", body)
@@ -117,5 +118,4 @@ if notify then
         publish_packed(read_notice(id, sender, message, room.seq))
     end
 end
-local moved = (#told / 3 + (reads and 1 or 0)) * (2 + count_tags(room.tags)) + #ended
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

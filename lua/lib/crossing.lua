@@ -28,19 +28,21 @@ local function index_if_due(room, settings)
     end
 end
 
--- The room has other tags: it becomes derived when telling its attentive members takes too long
--- now. True when it did.
+-- The room becomes derived when telling its attentive members takes too long. True when it did.
 local function cross_if_due(room, settings)
     index_if_due(room, settings)
     local crossed = room.large and not room.derived
         and is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 1)
+        and is_beyond(room, count_attentive(room), settings, 1)
     room.derived = room.derived or crossed
     return crossed
 end
 
--- A derived room is no longer derived when few members pay attention. Nobody has to be told: all
--- of them ask.
+-- A derived room is no longer derived when few members pay attention. No member has to be
+-- told: all of them ask.
 local function cross_back_if_due(room, settings)
-    trim_attentive(room)
-    room.derived = is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 0.75)
+    if room.derived then
+        trim_attentive(room)
+        room.derived = is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 0.75)
+    end
 end

@@ -32,7 +32,7 @@ local function put_away(room, member, cursor, at, moves, tail, settings)
         local _
         _, _, _, oldest = cmsgpack.unpack_limit(before, 3)
     end
-    local most_moves, most_ms = journal_of(settings)
+    local kept = take_apart(settings)
     -- Two at most, so that shorter settings take effect step by step.
     for _ = 1, 2 do
         local chunk = oldest < number and load_chunk(room, member, oldest)
@@ -40,7 +40,7 @@ local function put_away(room, member, cursor, at, moves, tail, settings)
             break
         end
         local _, _, ended = cmsgpack.unpack_limit(chunk, 2)
-        if (number - oldest) * CHUNK < most_moves and ended >= at - most_ms then
+        if (number - oldest) * CHUNK < kept.moves and ended >= at - kept.ms then
             break
         end
         redis.call("HDEL", room.key .. JOURNALS, chunk_field(member, oldest))

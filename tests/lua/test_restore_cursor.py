@@ -8,7 +8,7 @@ from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.plan_split import SplitPlan, as_change
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.lua.conftest import Run
 from tests.support.calls import SETTINGS
 from tests.support.rooms import a_room, posted
@@ -44,16 +44,31 @@ async def a_room_that_lost_a_read(store: RedisStore, executor: Executor, app: st
     await set_back(executor, before)
 
 
-async def test_the_next_news_brings_the_cursor_back_into_the_room(
-    store: RedisStore, executor: Executor, app: str
-) -> None:
+async def test_the_next_news_brings_the_cursor_back_into_the_room(executor: Executor, app: str) -> None:
     """No cursor goes back, and what was read stays read."""
+    store = redis_store(executor, attention_posts=9)
     await a_room_that_lost_a_read(store, executor, app)
     await posted(store, app, sender="bob")
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
     assert (me.cursor, me.unread, me.last_read) == (2, 1, "n")
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
+    await store.outbox.idle()
+    assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
+
+
+async def test_a_member_who_is_not_told_gets_the_cursor_back_by_an_audit(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """The room has lost that they pay attention, so no post finds out what it lost."""
+    await a_room_that_lost_a_read(store, executor, app)
+    await posted(store, app, sender="bob")
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
+    assert {drift.what for drift in await store.audit.audit_user(app=app, user="ann", repair=True)} >= {"cursor"}
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
+    assert me is not None
+    assert (me.cursor, me.unread, me.last_read) == (2, 1, "n")
     await store.outbox.idle()
     assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
 

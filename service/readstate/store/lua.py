@@ -70,7 +70,7 @@ def members(*, limit: int) -> list[MemberState]: ...
 
 class RoomsReply(Struct, frozen=True):
     rooms: list[str]
-    derived: list[str]
+    asked: list[str]
 
 
 @script

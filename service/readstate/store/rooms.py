@@ -133,7 +133,7 @@ class RedisRooms(Operations):
 
     async def rooms_of(self, *, app: str, user: str) -> list[str]:
         reply = await self._executor.call(lua.rooms(), Keys.user(app, user))
-        return [*reply.rooms, *await self._in_derived(app, user, reply.derived)]
+        return [*reply.rooms, *await self._still_in(app, user, reply.asked)]
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
         call, key = lua.subscriptions(since_ms=since_ms), Keys.user(app, user)
@@ -142,7 +142,7 @@ class RedisRooms(Operations):
             await self._badges.visit_news(app=app, user=user)
             reply = await self._executor.call(call, key)
         large = dict(reply.derived)
-        there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
+        there = [(room, large[room]) for room in await self._still_in(app, user, tuple(large))]
         return Subscriptions((*reply.changed, *there), tuple(reply.removed))
 
     async def _told_members(self, app: str, room: str, size: int) -> list[str]:
@@ -171,8 +171,8 @@ class RedisRooms(Operations):
             added += await self._change(call, app, room)
         return added
 
-    async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
-        """Those of `rooms`, which the user's side lists as derived, that still exist.
+    async def _still_in(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
+        """Those of `rooms`, of which the user's side may not know the end, that still exist.
 
         A room that was deleted meanwhile is taken off the list.
         """

@@ -69,7 +69,7 @@ _LIBRARY = re.compile(
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
-FEW = 5  # scripts; a library that more of them use stands before all of them
+FEW = 3  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
 
 
