@@ -14,7 +14,7 @@
 
 local update = make_update(room, revision, created_revision, tags)
 if state == NEWS_ONLY then
-    note_news(key, update)
+    note_news(key, update, cursor)
     return 0
 end
 return select(4, apply(key, update, cursor, unread, state))

@@ -67,6 +67,7 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
+index_if_due(room, limit) -- by those who were attentive before
 room.seq = room.seq + 1
 room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
@@ -82,7 +83,6 @@ end
 if not as_last then
     hide(room, room.seq)
 end
-index_if_due(room, limit)
 
 -- 3. Whom it concerns.
 local reads = cursor and sender_reads
@@ -119,5 +119,5 @@ if notify then
         publish_packed(read_notice(id, sender, message, room.seq))
     end
 end
-local moved = (#told / 3 + (reads and 1 or 0)) * (2 + count_tags(room.tags)) + #ended
+local moved = (#told / 3 + (reads and 1 or 0)) * (2 + count_tags(room.tags)) + #ended / 2
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

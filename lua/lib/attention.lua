@@ -43,7 +43,8 @@ local function candidates(room)
 end
 
 -- Whom a countable post at the head concerns, apart from its sender: those who are told of it, each
--- with cursor and ordinal, { member, cursor, ordinal, ... }, and those whose attention it ends.
+-- with cursor and ordinal, { member, cursor, ordinal, ... }, and those whose attention it ends,
+-- { member, cursor, ... }.
 local function audience(room, sender)
     local told, ended, gone = {}, {}, {}
     local flat = candidates(room)
@@ -57,7 +58,8 @@ local function audience(room, sender)
             else
                 gone[#gone + 1] = name
                 if told_until == room.ordinal then
-                    ended[#ended + 1] = name
+                    local n = #ended
+                    ended[n + 1], ended[n + 2] = name, cursor
                 end
             end
         end

@@ -12,7 +12,7 @@ local function push_update(room, member, cursor, unread, state)
     pushed_update = pushed_update
         or make_update(room_id(room.key), room.revision, room.created_revision, room.tags)
     if state == NEWS_ONLY then
-        note_news(user_key(member), pushed_update)
+        note_news(user_key(member), pushed_update, cursor)
     else
         pushed_total, pushed_derived, pushed_news = apply(user_key(member), pushed_update, cursor, unread, state)
     end

@@ -56,7 +56,7 @@ local function take_over(room, tags, joining, others, limit, journal, attention)
     save_head(room)
     push_present_state(room, left)
     push_present_state(room, joined)
-    if changed then
+    if changed or crossed then
         push_to_attentive(room, nil, crossed)
     end
     push_pending(room)

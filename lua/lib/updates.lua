@@ -34,8 +34,8 @@ local function push_to_audience(room, told, ended)
         local unread = state == DERIVED and 0 or unread_after(room, told[i + 2])
         push_update(room, told[i], told[i + 1], unread, state)
     end
-    for _, member in ipairs(ended) do
-        push_update(room, member, 0, 0, NEWS_ONLY)
+    for i = 1, #ended, 2 do
+        push_update(room, ended[i], ended[i + 1], 0, NEWS_ONLY)
     end
 end
 
@@ -49,7 +49,7 @@ local function push_present_state(room, users)
         if not cursor then
             push_update(room, user, 0, 0, GONE)
         elseif not room.derived and room.ordinal >= told_until then
-            push_update(room, user, 0, 0, NEWS_ONLY)
+            push_update(room, user, cursor, 0, NEWS_ONLY)
         else
             push_to_member(room, user, cursor, ordinal, told_until)
         end

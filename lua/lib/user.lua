@@ -35,19 +35,6 @@ local function drop_news(key, id, revision)
     return redis.call("EXISTS", key .. NEWS)
 end
 
--- Put a room on the list of rooms with news. The copy and the counters stay as they are.
-local function note_news(key, update)
-    local have = redis.call("HMGET", key, update.fields[1], SUMS)
-    if have[1] and struct.unpack(">I7", have[1]) >= update.revision then
-        return
-    end
-    redis.call("ZADD", key .. NEWS, string.format("%.0f", update.revision), update.id)
-    local version, total, news, derived = read_sums(have[2])
-    if news == 0 then
-        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
-    end
-end
-
 -- The one way in which a copy changes: replace it by a newer update and move every counter by the
 -- difference. An older or equal stamp changes nothing. `visited`: the caller takes the room off the
 -- list of rooms with news.
@@ -65,7 +52,9 @@ local function apply(key, update, cursor, unread, state, visited)
     local old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
         old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
-        if old_revision >= update.revision then
+        -- Asking can begin a time of attention, which changes no revision.
+        local attends = old_revision == update.revision and old_state == DERIVED and state ~= DERIVED
+        if old_revision >= update.revision and not attends then
             return total, derived, news, 0
         end
     end
@@ -108,4 +97,27 @@ local function apply(key, update, cursor, unread, state, visited)
     end
     redis.call("HSET", key, unpack(write))
     return total, derived, news, ahead
+end
+
+-- Put a room on the list of rooms with news. The copy and the counters stay as they are; a member
+-- who has no copy gets a derived one, so that their rooms are known.
+local function note_news(key, update, cursor)
+    local have = redis.call("HMGET", key, update.fields[1], SUMS)
+    local revision, state = 0, GONE
+    if have[1] then
+        local _
+        revision, _, _, state = read_copy(have[1])
+    end
+    if revision >= update.revision then
+        return
+    end
+    if state == GONE then
+        apply(key, update, cursor, 0, DERIVED)
+        return
+    end
+    redis.call("ZADD", key .. NEWS, string.format("%.0f", update.revision), update.id)
+    local version, total, news, derived = read_sums(have[2])
+    if news == 0 then
+        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
+    end
 end
