@@ -2,9 +2,8 @@
 -- add_members: let users into a room; each starts at the head.
 --
 -- Key        room
--- Args       app, limit int, journal, attention int, made, ...members
---            limit: fan-out limit in members; journal: "moves ms" that a journal keeps
---            attention: countable posts until a member is no longer told
+-- Args       app, settings, made, ...members
+--            settings: as in lib/settings.lua
 --            made: "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      [member]   those who were not members before
@@ -21,6 +20,6 @@ local room = existing_room(key, made)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local joined = add_members(room, members, limit, journal, attention)
+local joined = add_members(room, members, settings)
 announce_joined(room, joined)
 return finish(room, joined)

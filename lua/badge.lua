@@ -2,8 +2,7 @@
 -- badge: unread over the user's rooms that carry every one of the tags; without tags, over all.
 --
 -- Key        user
--- Args       app, user, attention int, limit int, ...tags
---            attention: countable posts until a member is no longer told; limit: fan-out limit
+-- Args       app, user, settings, ...tags
 --
 -- Reply      { unread int, derived int, news [room], elsewhere [room] }   derived: how many such
 --            rooms the user is in; news, elsewhere: rooms with news, and derived ones, that the
@@ -14,6 +13,7 @@
 --            visited: rooms with news, of which 512 are visited here; none is on the split plan
 --@include lib/copies
 --@include lib/sets
+--@include lib/arrays
 --@plan
 
 local asked, number = asked_tags(tags)
@@ -22,16 +22,13 @@ local function has_all(set)
     return number == 0 or count_asked(set, asked) == number
 end
 
-local function load()
-    return redis.call("HMGET", key, SUMS, number == 1 and UNREAD_OF_TAG .. next(asked) or SUMS)
-end
-
-local have = load()
+local tag = number == 1 and UNREAD_OF_TAG .. next(asked) or SUMS
+local have = redis.call("HMGET", key, SUMS, tag)
 local _, unread, with_news, derived = read_sums(have[1])
-local found, news, elsewhere = {}, {}, {}
+local found, news, elsewhere = NONE, NONE, NONE
 if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, attention, limit)
-    have = load()
+    found, news, elsewhere = visit_rooms(key, user, settings)
+    have = redis.call("HMGET", key, SUMS, tag)
     _, unread, _, derived = read_sums(have[1])
 end
 if number == 1 then

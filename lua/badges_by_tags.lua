@@ -3,8 +3,7 @@
 -- every tag of the user's rooms.
 --
 -- Key        user
--- Args       app, user, attention int, limit int, ...tags
---            attention: countable posts until a member is no longer told; limit: fan-out limit
+-- Args       app, user, settings, ...tags
 --
 -- Reply      { total int, by_tag [tag, unread int], derived int, news [room], elsewhere [room] }
 --            derived: how many such rooms the user is in; news, elsewhere: rooms with news, and
@@ -40,7 +39,7 @@ end
 local _, _, with_news, derived = load_sums(key)
 local found, news, elsewhere = {}, {}, {}
 if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, attention, limit)
+    found, news, elsewhere = visit_rooms(key, user, settings)
     _, _, _, derived = load_sums(key)
 end
 

@@ -23,28 +23,15 @@ if since_ms == 0 and after <= room.floor_seq then
     return { room.seq - room.floor_seq - room.deleted_count, 0 }
 end
 local newest = below > 0 and below - 1 or room.seq
-local oldest = math.max(after, room.floor_seq, newest - limit) + 1
+local before = math.max(after, room.floor_seq, room.oldest - 1) -- seq before the first that is known
+local oldest = math.max(before, newest - limit) + 1
 if newest < oldest then
     return { 0, 0 }
 end
-local seqs, messages, later, count = {}, {}, {}, 0
-for seq = oldest, newest do
-    seqs[#seqs + 1] = seq
-end
-local log = redis.call("HMGET", room.key .. MESSAGE_LOG, unpack(seqs))
-for i, packed in ipairs(log) do
-    if packed then
-        local message, _, at_ms = cmsgpack.unpack(packed)
-        if at_ms > since_ms then
-            messages[#messages + 1], later[#later + 1] = message, seqs[i]
-        end
+local times, count = read_times(room, oldest, newest), 0
+for i = 1, #times, 3 do
+    if times[i + 2] > since_ms and not is_deleted(room, times[i], times[i + 1]) then
+        count = count + 1
     end
 end
-if #messages > 0 then
-    for i, packed in ipairs(redis.call("HMGET", room.key .. MESSAGE_PLACES, unpack(messages))) do
-        local _, _, kind = cmsgpack.unpack(packed)
-        count = count + (is_deleted(room, later[i], kind) and 0 or 1)
-    end
-end
-local is_first = oldest == math.max(after, room.floor_seq) + 1
-return { count, log[1] and not is_first and oldest or 0 }
+return { count, oldest > before + 1 and oldest or 0 }

@@ -3,11 +3,9 @@
 -- makes it takes over.
 --
 -- Key        room
--- Args       app, tags tagset, limit int, journal, attention int, by_client flag,
+-- Args       app, tags tagset, settings, by_client flag,
 --            ...profile (name, value), ...joining, ...others
---            limit: fan-out limit in members
---            attention: countable posts until a member is no longer told
---            journal: "moves ms" that a journal keeps
+--            settings: as in lib/settings.lua
 --            by_client: a room that exists stays as it is, and no member is added
 --            joining: who join in this script; others: who are named too, and join later
 --
@@ -37,7 +35,7 @@ if created then
     -- The head of a deleted room goes on counting, so that late updates are recognised as old.
     room = room or new_head(key)
     raise_revision(room)
-    room.newest = ""
+    room.newest, room.oldest, room.buckets = "", room.seq + 1, 1
     room.created_revision, room.tags = room.revision, tags
     room.active, room.deleted, room.derived, room.large, room.member_count = true, false, false, false, 0
     room.floor, room.floor_seq, room.deleted_count, room.top_hole = room.ordinal, room.seq, 0, 0
@@ -50,9 +48,9 @@ elseif by_client then
     return finish(room, 0)
 elseif room.by_client then
     set_profile()
-    local again = take_over(room, tags, joining, others, limit, journal, attention)
+    local again = take_over(room, tags, joining, others, settings)
     return finish(room, again and 2 or 0)
 end
-local joined = add_members(room, joining, limit, journal, attention)
+local joined = add_members(room, joining, settings)
 announce_joined(room, joined)
 return finish(room, created and 1 or 0)

@@ -27,6 +27,6 @@ if is_deleted(room, seq, kind) then
     push_pending(room)
     return finish(room, 0)
 end
-take_out(room, message, seq, ordinal, kind, DELETED)
+take_out(room, seq, ordinal, kind, DELETED)
 publish("deleted", room_id(room.key), message)
 return finish(room, 1)

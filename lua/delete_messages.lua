@@ -45,21 +45,17 @@ local seq, more = first_to_stay()
 if not seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
-local first = message_at(room, seq) or ""
+local first, _, _, _, _, ordinal, kind = message_at(room, seq)
+first = first or ""
 if seq <= room.floor_seq + 1 then
     push_pending(room)
     return finish(room, { 0, 0, first })
-end
-local ordinal, kind = room.ordinal, 0
-if first ~= "" then
-    local _
-    _, ordinal, kind = load_message(room, first)
 end
 local deleted_count = redis.call("ZCOUNT", room.key .. DELETED_SEQS, seq, "+inf")
 local count = math.max(seq - 1 - room.floor_seq - (room.deleted_count - deleted_count), 0)
 raise_revision(room)
 room.floor_seq, room.deleted_count = seq - 1, deleted_count
-room.floor = math.max(room.floor, ordinal - kind % 2)
+room.floor = math.max(room.floor, first ~= "" and ordinal - kind % 2 or room.ordinal)
 forget_up_to(room.key .. DELETED_SEQS, room.floor_seq)
 drop_holes_below_floor(room)
 save_head(room)

@@ -18,10 +18,9 @@ local room = existing_room(key)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq, ordinal, kind = load_message(room, message)
+local seq, ordinal, kind, sender, at_ms = load_message(room, message)
 if not seq or kind >= DELETED or seq <= room.floor_seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
-local _, sender, at_ms = message_at(room, seq)
 publish("message", room_id(room.key), message, sender, at_ms, seq, "edit", body)
 return { message, seq, ordinal, at_ms, 0, 0, sender }

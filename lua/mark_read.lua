@@ -2,9 +2,8 @@
 -- mark_read: move one member's cursor forward to a message.
 --
 -- Key        room
--- Args       app, user, message, journal, shard, attention int, limit digits, with_badge flag
---            attention: countable posts until a member is no longer told; limit: fan-out limit
---            journal: "moves ms" that a journal keeps
+-- Args       app, user, message, settings, shard, with_badge flag
+--            settings: as in lib/settings.lua
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
@@ -26,4 +25,4 @@ local seq, ordinal = place_of(room, message)
 if not (seq and record) then
     return redis.error_reply(record and MESSAGE_UNKNOWN or NOT_MEMBER)
 end
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard, attention, limit, with_badge))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, settings, shard, with_badge))

@@ -2,10 +2,9 @@
 -- mark_read_until: move one member's cursor forward to the newest message of a time or earlier.
 --
 -- Key        room
--- Args       app, user, until_ms int, journal, shard, attention int, limit digits, with_badge flag
---            attention: countable posts until a member is no longer told; limit: fan-out limit
+-- Args       app, user, until_ms int, settings, shard, with_badge flag
 --            until_ms: 0: now, and so the newest message of all
---            journal: "moves ms" that a journal keeps
+--            settings: as in lib/settings.lua
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
@@ -29,15 +28,14 @@ if not record then
 end
 note_until(room, user, until_ms > 0 and until_ms or now_ms())
 local seq = room.seq
-local message, _, at_ms = message_at(room, seq)
-while message and until_ms > 0 and at_ms > until_ms do
-    seq = seq - 1
-    message, _, at_ms = message_at(room, seq)
+local message, _, at_ms, _, _, ordinal = message_at(room, seq)
+if message and until_ms > 0 and at_ms > until_ms then
+    seq = newest_until(room, until_ms)
+    message, _, _, _, _, ordinal = message_at(room, seq)
 end
 if not message then
     push_pending(room)
-    local _, ordinal = read_record(record)
-    return finish(room, { "", 0, 0, unread_after(room, ordinal), false })
+    local _, counted_from = read_record(record)
+    return finish(room, { "", 0, 0, unread_after(room, counted_from), false })
 end
-local _, ordinal = place_of(room, message)
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard, attention, limit, with_badge))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, settings, shard, with_badge))

@@ -15,9 +15,8 @@ local room = existing_room(key)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq = load_message(room, message)
+local seq, _, _, sender, at_ms = load_message(room, message)
 if not seq or seq <= after then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
-local _, sender, at_ms = message_at(room, seq)
 return { message, seq, sender, at_ms }

@@ -3,15 +3,12 @@
 -- countable.
 --
 -- Key        room
--- Args       app, sender, message, countable int, must_be_member flag, body, limit int,
---            history int, journal, attention int, sent_ms int, made, by_time flag,
---            sender_reads flag, as_last flag, notify flag
+-- Args       app, sender, message, countable int, must_be_member flag, body, settings,
+--            sent_ms int, made, by_time flag, sender_reads flag, as_last flag, notify flag
 --            sender: "" for none; message: the backend's id, or "" to make one
 --            countable: 1 or 0; must_be_member: refuse a sender who is not a member
 --            body: JSON object, published as given, not kept
---            limit: fan-out limit in members; history: messages remembered
---            journal: "moves ms" that a journal keeps
---            attention: countable posts until a member is no longer told
+--            settings: as in lib/settings.lua
 --            sent_ms: when it was sent by the sender's clock, 0: now
 --            made: "1": only into a room that a client made, "0": another, "": any
 --            by_time: in a room of two it does not count when it was sent before the other one had
@@ -53,11 +50,12 @@ local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(re
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
+local slot
 if message ~= "" then
-    local seq, ordinal = load_message(room, message)
+    slot = slot_of(room, message)
+    local seq, ordinal, _, stored, at_ms = message_in(room, slot, message)
     if seq then
         push_pending(room)
-        local _, stored, at_ms = message_at(room, seq)
         return finish(room, { message, seq, ordinal, at_ms, 0, 0, stored })
     end
 end
@@ -67,51 +65,52 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
-index_if_due(room, limit) -- by those who were attentive before
+index_if_due(room, settings) -- before the ordinal rises, so that all whose attention ends now are noted
 room.seq = room.seq + 1
 room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
 local at_ms = sent_ms > 0 and sent_ms or posted_ms
 if message == "" then
-    message = make_message_id(room, posted_ms)
+    message, slot = make_message_id(room, posted_ms)
 end
 room.newest = message
-remember(room, message, sender, at_ms, countable, joined or -1)
+append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, message, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, history)
+    trim_history(room, take_apart(settings).messages)
 end
 if not as_last then
     hide(room, room.seq)
 end
-
--- 3. Whom it concerns.
-local reads = cursor and sender_reads
-local told, ended = {}, {}
+local crossed = false
 if countable == 1 then
-    if room.derived then
-        cross_back_if_due(room, limit)
-    else
-        told, ended = audience(room, reads and sender or HEAD)
-        room.derived = is_beyond(room, #told / 3, limit, 1)
-    end
+    cross_back_if_due(room, settings)
+    crossed = cross_if_due(room, settings)
 end
 
--- 4. Its sender has read up to it.
+-- 3. Its sender has read up to it.
+local reads = cursor and sender_reads
 if not reads then
     save_head(room)
 else
     local late = sent_ms > 0 and sent_ms < posted_ms - LATE_MS
-    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, journal, late)
+    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, settings, late)
     if marked == 1 then
         clear_mark(room, sender)
     end
-    told_until = attend(room, sender, told_until, attention, limit)
+    told_until = attend(room, sender, told_until, settings)
     save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
-    push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end
 
--- 5. The members and the world hear of it.
-push_to_audience(room, told, ended)
+-- 4. The members and the world hear of it.
+local moved, is_told = 0, false
+if crossed or (countable == 1 and not room.derived) then
+    local told, ended = push_post(room)
+    moved = told * (2 + count_tags(room.tags)) + ended
+    is_told = reads and room.ordinal < told_until
+end
+if reads and not is_told then
+    push_to_member(room, sender, room.seq, room.ordinal, told_until)
+end
 if notify then
     local id = room_id(room.key)
     publish("message", id, message, sender, at_ms, room.seq, "new", body)
@@ -119,5 +118,4 @@ if notify then
         publish_packed(read_notice(id, sender, message, room.seq))
     end
 end
-local moved = (#told / 3 + (reads and 1 or 0)) * (2 + count_tags(room.tags)) + #ended / 2
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

@@ -2,8 +2,7 @@
 -- remove_members: let users out of a room; it leaves their badges in the same step.
 --
 -- Key        room
--- Args       app, limit int, made, ...members
---            limit: fan-out limit in members
+-- Args       app, settings, made, ...members
 --            made: "1": only a room that a client made, "0": only another, "": any
 --            members: of those who were only invited, the invitation ends
 --
@@ -38,7 +37,7 @@ for _, member in ipairs(members) do
 end
 if #left > 0 then
     room.member_count = room.member_count - #left
-    index_if_due(room, limit)
+    index_if_due(room, settings)
     save_head(room)
     push_present_state(room, left)
     local id = room_id(room.key)

@@ -3,9 +3,8 @@
 -- advance the room again.
 --
 -- Key        room
--- Args       app, user, cursor int, journal, attention int, limit digits
---            attention: countable posts until a member is no longer told; limit: fan-out limit
---            cursor: seq; journal: "moves ms" that a journal keeps
+-- Args       app, user, cursor int, settings
+--            cursor: seq; settings: as in lib/settings.lua
 --
 -- Reply      moved flag   false also when the room was deleted meanwhile
 -- Cost       commands <= 14, turns <= 8 + tags
@@ -24,15 +23,14 @@ local wanted = math.min(cursor, room.seq)
 if not member or wanted <= member.cursor then
     return finish(room, 0)
 end
-local message = message_at(room, wanted)
+local message, _, _, _, _, ordinal = message_at(room, wanted)
 if message then
-    local _, ordinal = load_message(room, message)
     member.ordinal = math.max(member.ordinal, ordinal)
 end
 raise_revision(room)
-move_cursor(room, member, wanted, journal)
+move_cursor(room, member, wanted, settings)
 member.read = math.max(member.read, wanted)
-member.told_until = attend(room, user, member.told_until, attention, limit)
+member.told_until = attend(room, user, member.told_until, settings)
 save_member(room, member)
 push_to_member(room, user, wanted, member.ordinal, member.told_until)
 return finish(room, 1)

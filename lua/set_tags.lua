@@ -2,8 +2,7 @@
 -- set_tags: replace a room's tags; every member's per-tag counters follow.
 --
 -- Key        room
--- Args       app, tags tagset, limit int, made
---            limit: fan-out limit in members; a room with more tags passes it sooner
+-- Args       app, tags tagset, settings, made
 --            made: "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      changed flag
@@ -24,7 +23,7 @@ local changed = room.tags ~= tags
 if changed then
     raise_revision(room)
     room.tags = tags
-    local crossed = cross_if_due(room, limit)
+    local crossed = cross_if_due(room, settings)
     announce_change(room, crossed)
 end
 return finish_change(room, changed)

@@ -3,8 +3,7 @@
 -- The cursor stays, and so do receipts.
 --
 -- Key        room
--- Args       app, user, count int, attention int, limit digits
---            attention: countable posts until a member is no longer told; limit: fan-out limit
+-- Args       app, user, count int, settings
 --
 -- Reply      unread int   what it is now
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
@@ -42,7 +41,7 @@ while low < high do
 end
 raise_revision(room)
 member.ordinal = low
-member.told_until = attend(room, user, member.told_until, attention, limit)
+member.told_until = attend(room, user, member.told_until, settings)
 save_member(room, member)
 note_set_count(room, before, low)
 push_to_member(room, user, member.cursor, low, member.told_until)

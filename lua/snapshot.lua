@@ -9,8 +9,8 @@
 --              states [member, cursor int, unread int, state int, pending flag, ordered flag,
 --              attentive flag] }
 --            unread: as the room counts it, whatever the state; pending: an update is under way;
---            ordered: the order by cursors and the set of attentive members, as far as they are kept,
---            agree; attentive: they are told of what happens
+--            ordered: the order by cursors and the set of attentive members, as far as they are
+--            kept, agree; attentive: they are told of what happens
 -- Cost       commands <= 1 + 5 * members, turns <= members
 --@include lib/room
 --@include lib/members

@@ -3,8 +3,7 @@
 -- reply to it.
 --
 -- Key        room
--- Args       app, user, attention int, limit int
---            attention: countable posts until a member is no longer told; limit: fan-out limit
+-- Args       app, user, settings
 --
 -- Reply      { revision int, created_revision int, tags tagset, cursor int, unread int, state int,
 --              active flag }
@@ -13,5 +12,5 @@
 --@include lib/reach
 --@include lib/visiting
 
-local room, cursor, unread, state = visit(key, user, attention, limit)
+local room, cursor, unread, state = visit(key, user, settings)
 return { room.revision, room.created_revision, room.tags, cursor, unread, state, room.active and 1 or 0 }

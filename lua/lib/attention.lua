@@ -1,30 +1,31 @@
 -- attention: who is told of what happens in a room. A member is attentive until a number of
 -- countable posts has come since they last paid attention: read, posted, joined or asked. Their
--- record has the ordinal before which they are told. The others have the room on their list of rooms
--- with news, or as a derived one, and are told nothing until they ask.
+-- record has the ordinal before which they are told. The others have the room on their list of
+-- rooms with news, or as a derived one, and are told nothing until they ask.
 -- Of a large room, ATTENTIVE has every attentive member, and perhaps some who no longer are: a post
 -- takes them out. So no read has to write there, unless it begins a time of attention.
 --@include lib/members
 --@include lib/limit
+--@include lib/batches
 
 -- A room beyond the limit tells nobody. One more than may be told is let in, so that the next post
 -- sees that the room is beyond it.
-local function admit(room, member, limit)
+local function admit(room, member, settings)
     local attentive = room.key .. ATTENTIVE
-    if not room.derived and is_beyond(room, redis.call("SCARD", attentive), limit, 1) then
+    if not room.derived and is_beyond(room, redis.call("SCARD", attentive), settings, 1) then
         return false
     end
     redis.call("SADD", attentive, member)
     return true
 end
 
--- A member who was told before ordinal `told_until` pays attention. Returns before which they are told
--- now: as before when too many are told already.
-local function attend(room, member, told_until, attention, limit)
-    if room.large and room.ordinal >= told_until and not admit(room, member, limit) then
+-- A member who was told before ordinal `told_until` pays attention. Returns the ordinal before
+-- which they are told now: the same when too many are told already.
+local function attend(room, member, told_until, settings)
+    if room.large and room.ordinal >= told_until and not admit(room, member, settings) then
         return told_until
     end
-    return room.ordinal + attention
+    return room.ordinal + take_apart(settings).posts
 end
 
 -- The head and the records of those who may be attentive: { field, value, ... }.
@@ -42,32 +43,16 @@ local function candidates(room)
     return flat
 end
 
--- Whom a countable post at the head concerns, apart from its sender: those who are told of it, each
--- with cursor and ordinal, { member, cursor, ordinal, ... }, and those whose attention it ends,
--- { member, cursor, ... }.
-local function audience(room, sender)
-    local told, ended, gone = {}, {}, {}
-    local flat = candidates(room)
+-- How many members are told of what happens at the head.
+local function count_attentive(room)
+    local flat, count = candidates(room), 0
     for i = 1, #flat, 2 do
-        local name, record = flat[i], flat[i + 1]
-        if name ~= HEAD and name ~= sender and record then
-            local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, record)
-            if told_until > room.ordinal then
-                local n = #told
-                told[n + 1], told[n + 2], told[n + 3] = name, cursor, ordinal
-            else
-                gone[#gone + 1] = name
-                if told_until == room.ordinal then
-                    local n = #ended
-                    ended[n + 1], ended[n + 2] = name, cursor
-                end
-            end
+        if flat[i] ~= HEAD and flat[i + 1] then
+            local _, _, told_until = read_counts(flat[i + 1])
+            count = count + (room.ordinal < told_until and 1 or 0)
         end
     end
-    if room.large then
-        call_in_batches("SREM", room.key .. ATTENTIVE, gone)
-    end
-    return told, ended
+    return count
 end
 
 local SAMPLED = 64 -- members

@@ -8,11 +8,11 @@ local WALKED = 128 -- members; those of a larger room are found by indexes
 
 -- Decide anew whether the room is large: whether it has so many members that walking over them, or
 -- telling all of them, would take too long.
-local function index_if_due(room, limit)
+local function index_if_due(room, settings)
     local large = room.large
-    if room.member_count > WALKED or is_beyond(room, room.member_count, limit, 1) then
+    if room.member_count > WALKED or is_beyond(room, room.member_count, settings, 1) then
         large = true
-    elseif room.member_count <= WALKED * 0.75 and not is_beyond(room, room.member_count, limit, 0.75) then
+    elseif room.member_count <= WALKED * 0.75 and not is_beyond(room, room.member_count, settings, 0.75) then
         large = false
     end
     if large == room.large then
@@ -28,19 +28,21 @@ local function index_if_due(room, limit)
     end
 end
 
--- The room has other tags: it becomes derived when telling its attentive members takes too long
--- now. True when it did.
-local function cross_if_due(room, limit)
-    index_if_due(room, limit)
+-- The room becomes derived when telling its attentive members takes too long. True when it did.
+local function cross_if_due(room, settings)
+    index_if_due(room, settings)
     local crossed = room.large and not room.derived
-        and is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), limit, 1)
+        and is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 1)
+        and is_beyond(room, count_attentive(room), settings, 1)
     room.derived = room.derived or crossed
     return crossed
 end
 
--- A derived room is no longer derived when few members pay attention. Nobody has to be told: all
--- of them ask.
-local function cross_back_if_due(room, limit)
-    trim_attentive(room)
-    room.derived = is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), limit, 0.75)
+-- A derived room is no longer derived when few members pay attention. No member has to be
+-- told: all of them ask.
+local function cross_back_if_due(room, settings)
+    if room.derived then
+        trim_attentive(room)
+        room.derived = is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 0.75)
+    end
 end

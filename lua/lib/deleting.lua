@@ -4,10 +4,10 @@
 --@include lib/updates
 --@include lib/hidden
 
--- Flag the message as DELETED or RECALLED, and lower the unread of all who have not passed it.
-local function take_out(room, message, seq, ordinal, kind, flag)
+-- Flag the message at `seq` as DELETED or RECALLED, and lower the unread of all who have not passed it.
+local function take_out(room, seq, ordinal, kind, flag)
     raise_revision(room)
-    save_message(room, message, seq, ordinal, kind + flag)
+    flag_message(room, seq, flag)
     local counted = kind % 2 == COUNTABLE and kind < DELETED
     if counted then
         add_hole(room, ordinal)

@@ -15,9 +15,9 @@ local function hide(room, seq)
     end
     local first, last = other_end(seq - 1) or seq, other_end(seq + 1) or seq
     local function note(at, other)
-        local message, sender, at_ms, joined = message_at(room, at)
-        if message then
-            log_message(room, at, message, sender, at_ms, joined, other)
+        local _, _, _, _, _, _, kind = message_at(room, at)
+        if kind then
+            change_message(room, at, kind, other)
         end
     end
 

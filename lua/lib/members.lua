@@ -26,7 +26,8 @@ local function read_record(packed)
 end
 
 local function pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
-    return struct.pack(RECORD_LAYOUT, RECORD_BEGINS + marked, cursor, ordinal, told_until, read, joined, at, moves) .. tail
+    local begins = RECORD_BEGINS + marked
+    return struct.pack(RECORD_LAYOUT, begins, cursor, ordinal, told_until, read, joined, at, moves) .. tail
 end
 
 -- A record as a table, with the member's name. Nil for a stranger.
@@ -56,7 +57,7 @@ local function load_member(room, name)
     return read_member(name, load_record(room, name))
 end
 
--- Cursor, ordinal, and ordinal up to which they are told, of a member's record.
+-- Cursor, ordinal, and the ordinal before which they are told, of a member's record.
 local function read_counts(packed)
     local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, packed)
     return cursor, ordinal, told_until

@@ -8,11 +8,11 @@
 
 -- Begin a stay at the head, with nothing unread, for each of `members`. Returns those who were not
 -- members before.
-local function begin_stays(room, members, limit, journal, attention)
+local function begin_stays(room, members, settings)
     local joined = {}
     local returning = redis.call("EXISTS", room.key .. LEAVERS) == 1
     for _, member in ipairs(members) do
-        if begin_stay(room, member, returning, limit, journal, attention) then
+        if begin_stay(room, member, returning, settings) then
             joined[#joined + 1] = member
         end
     end
@@ -22,16 +22,16 @@ local function begin_stays(room, members, limit, journal, attention)
 end
 
 -- Add members. Returns those who were not members before.
-local function add_members(room, members, limit, journal, attention)
+local function add_members(room, members, settings)
     local before = room.revision
     raise_revision(room)
-    local joined = begin_stays(room, members, limit, journal, attention)
+    local joined = begin_stays(room, members, settings)
     if #joined == 0 then
         room.revision = before
         push_pending(room)
         return joined
     end
-    index_if_due(room, limit)
+    index_if_due(room, settings)
     save_head(room)
     push_present_state(room, joined)
     return joined

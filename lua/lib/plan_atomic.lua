@@ -36,28 +36,27 @@ local NEWS_AT_ONCE = 512 -- rooms
 local NEWS_CELLS_AT_ONCE = 4096 -- two for each room and one for each of its tags
 local DERIVED_AT_ONCE = 256 -- rooms
 
--- Visit one room and bring the copy up to date, if that is needed. Adds unread and tag set to
--- `found` when the room stays derived. Returns how many cells that took.
-local function visit_room(key, user, id, found, attention, limit, was_derived)
-    local room, cursor, unread, state = visit(room_key(id), user, attention, limit)
-    if state == DERIVED then
-        if room.active then
-            found[#found + 1] = { unread, room.tags }
-        end
-        unread = 0
-    end
+-- Visit one room, and bring the copy up to date unless it was and stays derived. `visited` as in
+-- apply. Returns the room, unread and state.
+local function visit_room(key, user, id, settings, was_derived, visited)
+    local room, cursor, unread, state = visit(room_key(id), user, settings)
     if not (was_derived and state == DERIVED) then
-        apply(key, make_update(id, room.revision, room.created_revision, room.tags), cursor, unread, state, true)
+        local update = make_update(id, room.revision, room.created_revision, room.tags)
+        apply(key, update, cursor, state == DERIVED and 0 or unread, state, visited)
     end
-    return 2 + count_tags(room.tags)
+    return room, unread, state
 end
 
 -- Visit the rooms with news, the oldest first, as many as one script may. Returns those that stay.
-local function visit_news(key, user, found, attention, limit)
+local function visit_news(key, user, settings)
     local rooms, cells, visited = redis.call("ZRANGE", key .. NEWS, 0, NEWS_AT_ONCE), 0, 0
+    if #rooms == 0 then
+        return rooms
+    end
     while visited < #rooms and visited < NEWS_AT_ONCE and cells < NEWS_CELLS_AT_ONCE do
         visited = visited + 1
-        cells = cells + visit_room(key, user, rooms[visited], found, attention, limit, false)
+        local room = visit_room(key, user, rooms[visited], settings, false, true)
+        cells = cells + 2 + count_tags(room.tags)
     end
     redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)
     if visited == #rooms then
@@ -67,27 +66,31 @@ local function visit_news(key, user, found, attention, limit)
     return { unpack(rooms, visited + 1) }
 end
 
--- Visit the rooms with news and the derived rooms of a user, as many as one script may. Returns
--- unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; and the rooms with
--- news, and the derived rooms, that the caller must visit.
-local function visit_rooms(key, user, attention, limit)
+-- Visit the rooms with news and then the derived rooms of a user, as many as one script may.
+-- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; and the
+-- rooms with news, and the derived rooms, that the caller must visit.
+local function visit_rooms(key, user, settings)
     local found, elsewhere = {}, {}
+    local news = visit_news(key, user, settings)
     for i, id in ipairs(redis.call("SMEMBERS", key .. DERIVED_ROOMS)) do
         if i > DERIVED_AT_ONCE then
             elsewhere[#elsewhere + 1] = id
         else
-            visit_room(key, user, id, found, attention, limit, true)
+            local room, unread, state = visit_room(key, user, id, settings, true)
+            if state == DERIVED and room.active then
+                found[#found + 1] = { unread, room.tags }
+            end
         end
     end
-    return found, visit_news(key, user, found, attention, limit), elsewhere
+    return found, news, elsewhere
 end
 
 -- The badge of the last member to whom an update was pushed; false when there was none, when
 -- derived rooms must be asked for the rest, or when there is too much news for one script.
-local function pushed_badge(user, attention, limit)
+local function pushed_badge(user, settings)
     if pushed_derived == 0 and pushed_news == 1 then
         local key = user_key(user)
-        local left = visit_news(key, user, {}, attention, limit)
+        local left = visit_news(key, user, settings)
         local _
         _, pushed_total, pushed_news, pushed_derived = load_sums(key)
         return #left == 0 and pushed_derived == 0 and pushed_total

@@ -12,7 +12,7 @@
 -- forward, and announce it. `record`: the member's, as it is stored; `shard`: of the events, "" for
 -- none. Returns the reply of mark_read.
 local function read_up_to(
-    room, user, record, message, seq, message_ordinal, journal, shard, attention, limit, with_badge
+    room, user, record, message, seq, message_ordinal, settings, shard, with_badge
 )
     local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(record)
     if seq <= read and message_ordinal <= ordinal and marked == 0 then
@@ -26,7 +26,7 @@ local function read_up_to(
     local before = cursor
     local counts = seq > cursor or message_ordinal > ordinal
     if seq > cursor then
-        at, moves, tail = note_move(room, user, cursor, seq, at, moves, tail, journal)
+        at, moves, tail = note_move(room, user, cursor, seq, at, moves, tail, settings)
         cursor = seq
     end
     if seq < read then
@@ -36,11 +36,11 @@ local function read_up_to(
         clear_mark(room, user)
     end
     ordinal = math.max(ordinal, message_ordinal)
-    told_until = attend(room, user, told_until, attention, limit)
+    told_until = attend(room, user, told_until, settings)
     save_record(room, user, cursor, ordinal, told_until, seq, joined, at, moves, 0, tail)
     local unread = unread_after(room, ordinal)
     push_to_member(room, user, cursor, ordinal, told_until)
-    local reply = { message, seq, 1, unread, with_badge and pushed_badge(user, attention, limit) }
+    local reply = { message, seq, 1, unread, with_badge and pushed_badge(user, settings) }
     local notice = read_notice(room_id(room.key), user, message, seq)
     if counts and shard ~= "" then
         emit(room, shard, pack_entry(notice, before, unread, room.revision))

@@ -4,8 +4,8 @@ local FROZEN = 0 -- a member; the room is frozen, so it is neither counted nor l
 local ACTIVE = 1 -- a member; unread is in the counters
 local DERIVED = 2 -- a member who is not told; unread is asked of the room, always
 local GONE = 3 -- no longer a member; the stamp stays so that late updates are recognised as old
--- An update only, never the state of a copy: the room is on the list of rooms with news, and its
--- copy stays as it is.
+-- An update only, never the state of a copy: the room is put on the list of rooms with news, and
+-- its copy stays as it is.
 local NEWS_ONLY = 4
 
 -- The state of the copy of a member who is told of posts before ordinal `told_until`.

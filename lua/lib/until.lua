@@ -1,6 +1,7 @@
 -- until: up to which time members have read. Some dialects order one-to-one messages by their
 -- senders' clocks only.
 --@include lib/members
+--@include lib/messages
 
 -- Unix ms, nil when none is noted.
 local function read_until_of(room, member)
@@ -21,6 +22,23 @@ local function was_read_before(room, sender, sent_ms)
         end
     end
     return others > 0
+end
+
+-- seq of the newest message that is remembered and was sent at a time or earlier; 0 when there is
+-- none. Chunk by chunk, as times need not rise.
+local function newest_until(room, until_ms)
+    local last = room.seq
+    while last >= room.oldest do
+        local first = math.max(room.oldest, chunk_of(last) * LOG_CHUNK + 1)
+        local times = read_times(room, first, last)
+        for i = #times, 3, -3 do
+            if times[i] <= until_ms then
+                return times[i - 2]
+            end
+        end
+        last = first - 1
+    end
+    return 0
 end
 
 -- Remember it where it can matter: was_read_before is asked in rooms of two.

@@ -3,7 +3,8 @@
 --@include lib/attention
 --@plan
 
--- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before `told_until`.
+-- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before ordinal
+-- `told_until`.
 local function push_to_member(room, member, cursor, ordinal, told_until)
     local state = copy_state(room, told_until)
     push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
@@ -27,16 +28,31 @@ local function push_to_attentive(room, before, crossed)
     end
 end
 
--- Update those whom a post concerns; `told` and `ended` as audience returns them.
-local function push_to_audience(room, told, ended)
+-- A countable post is at the head: tell the attentive members, and put the room on the lists of
+-- those whose attention it ends. Returns how many they are, of each.
+local function push_post(room)
     local state = copy_state(room, room.ordinal + 1)
-    for i = 1, #told, 3 do
-        local unread = state == DERIVED and 0 or unread_after(room, told[i + 2])
-        push_update(room, told[i], told[i + 1], unread, state)
+    local flat, told, ended, gone = candidates(room), 0, 0, {}
+    for i = 1, #flat, 2 do
+        local member, record = flat[i], flat[i + 1]
+        if member ~= HEAD and record then
+            local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, record)
+            if room.ordinal < told_until then
+                told = told + 1
+                push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
+            else
+                gone[#gone + 1] = member
+                if room.ordinal == told_until then
+                    ended = ended + 1
+                    push_update(room, member, cursor, 0, NEWS_ONLY)
+                end
+            end
+        end
     end
-    for i = 1, #ended, 2 do
-        push_update(room, ended[i], ended[i + 1], 0, NEWS_ONLY)
+    if room.large then
+        call_in_batches("SREM", room.key .. ATTENTIVE, gone)
     end
+    return told, ended
 end
 
 -- Update these users with what the room now says of them, members or not.

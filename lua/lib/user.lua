@@ -25,8 +25,8 @@ local function expire_if_roomless(key)
     end
 end
 
--- A room is up to date as of a revision: earlier news of it is none. Returns whether there are other
--- rooms with news, 1 or 0.
+-- A room is up to date as of a revision: earlier news of it is none. Returns whether there are
+-- other rooms with news, 1 or 0.
 local function drop_news(key, id, revision)
     local noted = redis.call("ZSCORE", key .. NEWS, id)
     if noted and tonumber(noted) <= revision then
@@ -36,7 +36,8 @@ local function drop_news(key, id, revision)
 end
 
 -- The one way in which a copy changes: replace it by a newer update and move every counter by the
--- difference. An older or equal stamp changes nothing. `visited`: the caller takes the room off the
+-- difference. An older or equal stamp changes nothing; but a visit raises no revision, and one that
+-- finds room for the member again ends a derived copy. `visited`: the caller takes the room off the
 -- list of rooms with news.
 -- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
 -- or 0), and the copy's cursor when it is ahead of its room's (else 0).
@@ -52,9 +53,8 @@ local function apply(key, update, cursor, unread, state, visited)
     local old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
         old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
-        -- Asking can begin a time of attention, which changes no revision.
-        local attends = old_revision == update.revision and old_state == DERIVED and state ~= DERIVED
-        if old_revision >= update.revision and not attends then
+        local ends_derived = old_revision == update.revision and old_state == DERIVED and state ~= DERIVED
+        if old_revision >= update.revision and not ends_derived then
             return total, derived, news, 0
         end
     end
@@ -99,23 +99,21 @@ local function apply(key, update, cursor, unread, state, visited)
     return total, derived, news, ahead
 end
 
--- Put a room on the list of rooms with news. The copy and the counters stay as they are; a member
--- who has no copy gets a derived one, so that their rooms are known.
+-- Put a room on the list of rooms with news. The copy and the counters stay as they are. A user who
+-- has not been told yet that they are a member gets a copy that makes them ask.
 local function note_news(key, update, cursor)
     local have = redis.call("HMGET", key, update.fields[1], SUMS)
-    local revision, state = 0, GONE
+    local revision, _, _, state = 0, 0, 0, GONE
     if have[1] then
-        local _
         revision, _, _, state = read_copy(have[1])
     end
     if revision >= update.revision then
         return
-    end
-    if state == GONE then
+    elseif state == GONE then
         apply(key, update, cursor, 0, DERIVED)
         return
     end
-    redis.call("ZADD", key .. NEWS, string.format("%.0f", update.revision), update.id)
+    redis.call("ZADD", key .. NEWS, "GT", string.format("%.0f", update.revision), update.id)
     local version, total, news, derived = read_sums(have[2])
     if news == 0 then
         redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))

@@ -71,24 +71,23 @@ class Attention:
             self.derived = self.derived and self.large
 
     def cross(self, room: ModelRoom, limit: int) -> bool:
-        """Whether the room has become derived by other tags or more members."""
+        """Whether the room has become derived: too many members are attentive."""
         self.become_large_or_small(room, limit)
-        crossed = self.large and not self.derived and _is_beyond(len(self.indexed), room, limit, 1)
+        crossed = self.large and not self.derived and _is_beyond(len(self.attentive(room)), room, limit, 1)
         self.derived = self.derived or crossed
         return crossed
 
-    def post(self, room: ModelRoom, reader: str, limit: int) -> tuple[list[str], list[str]]:
-        """A countable message has come. Returns whom it is told, apart from the sender who reads
-        it, and whose attention it ends.
-        """
+    def cross_back(self, room: ModelRoom, limit: int) -> None:
         if self.derived:
             self.indexed.intersection_update(self.attentive(room))
             self.derived = _is_beyond(len(self.indexed), room, limit, 0.75)
-            return [], []
-        told = [member for member in self.attentive(room) if member != reader]
-        ended = [member for member, until in self.told_until.items() if until == room.ordinal and member != reader]
-        self.indexed.intersection_update({*told, reader})
-        self.derived = _is_beyond(len(told), room, limit, 1)
+
+    def audience(self, room: ModelRoom) -> tuple[list[str], list[str]]:
+        """Whom a countable message at the head is told, and whose attention it ends."""
+        heard = self.indexed if self.large else set(self.told_until)
+        ended = [member for member in heard if self.told_until[member] == room.ordinal]
+        told = self.attentive(room)
+        self.indexed.intersection_update(told)
         return told, ended
 
     def _admit(self, room: ModelRoom, member: str, bounds: Bounds) -> bool:

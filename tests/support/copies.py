@@ -150,15 +150,17 @@ class Copies:
         room.ordinal -= countable  # the room is large or small by those who were attentive before
         known.become_large_or_small(room, bounds.limit)
         room.ordinal += countable
-        reader = arguments["sender"] if reads else ""
-        told, ended = known.post(room, reader, bounds.limit) if countable else ([], [])
+        crossed = False
+        if countable:
+            known.cross_back(room, bounds.limit)
+            crossed = known.cross(room, bounds.limit)
         if reads:
-            known.attend(room, reader, bounds)
-            self._tell(name, room, known, [reader])
-        self._tell(name, room, known, told)
+            known.attend(room, arguments["sender"], bounds)
+        told, ended = known.audience(room) if crossed or (countable and not known.derived) else ([], [])
         for member in ended:
             self.news.setdefault(member, set()).add(name)
-        return (len(told) + bool(reads)) * (2 + len(room.tags)) + len(ended)
+        self._tell(name, room, known, [*told, *([arguments["sender"]] if reads else [])])
+        return len(told) * (2 + len(room.tags)) + len(ended)
 
     def _members(self, name: str, room: ModelRoom, known: Attention, bounds: Bounds) -> None:
         """Members have come or gone; a room that is taken over may have other tags, too."""

@@ -18,7 +18,10 @@ from readstate.store.script_calls import Call
 from readstate.store.scripts import Script
 from tests.support.calls import plain_call
 
-FORMULA = re.compile(r"^-- Cost +commands <= (?P<commands>.+),(?:\n-- +| )turns <= (?P<turns>.+)$", re.MULTILINE)
+_SUM = r".+(?:\n-- +\+.+)*"  # may go on with a plus on the next line
+FORMULA = re.compile(
+    rf"^-- Cost +commands <= (?P<commands>{_SUM}),(?:\n-- +| )turns <= (?P<turns>{_SUM})$", re.MULTILINE
+)
 FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "log": lambda count: math.ceil(math.log2(count + 1))}
 _OWN = {"fcall", "info", "config|resetstat", "function|load"}  # what the counting itself runs
 _TOKENS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|\b(?:for|while|do|repeat)\b")
@@ -42,6 +45,7 @@ def allowed(header: str, sizes: Mapping[str, int]) -> Cost:
 
 
 def _evaluated(formula: str, sizes: Mapping[str, int]) -> int:
+    formula = formula.replace("\n--", "")
     unknown = set(re.findall(r"[a-z_]+", formula)) - sizes.keys() - FUNCTIONS.keys()
     assert not unknown, f"{formula!r} names {', '.join(sorted(unknown))}; known are {', '.join(sorted(sizes))}"
     most: float = eval(formula, {"__builtins__": {}}, {**FUNCTIONS, **sizes})

@@ -31,7 +31,7 @@ from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store import lua
 from readstate.store.keys import Keys
-from readstate.store.redis_store import redis_store
+from readstate.store.redis_store import DEFAULTS, redis_store
 from tests.support.servers import Server
 
 SMALL = PopulationSize("small", users=40, rooms_each=5, room_size=20)
@@ -366,10 +366,8 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
                     app=app,
                     user="ben",
                     message=message,
-                    journal="1024 1000000000",
+                    settings=DEFAULTS.as_settings(),
                     shard="",
-                    attention=2,
-                    limit=256,
                     with_badge=True,
                 ),
             )

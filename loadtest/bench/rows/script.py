@@ -20,9 +20,8 @@ from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store import lua
 from readstate.store.keys import Keys
-from readstate.store.redis_store import ATTENTION_POSTS, FANOUT_LIMIT, JOURNAL_DAYS, JOURNAL_MOVES
+from readstate.store.redis_store import DEFAULTS
 from readstate.store.script_calls import Part
-from readstate.store.states import journal_kept
 
 EVERYBODY = 64  # users, and rooms that each is in
 CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
@@ -140,10 +139,8 @@ def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
         app=APP,
         user="user__rand_int__",
         message=message_id(number),
-        journal=journal_kept(JOURNAL_MOVES, JOURNAL_DAYS),
+        settings=DEFAULTS.as_settings(),
         shard=shard,
-        attention=ATTENTION_POSTS,
-        limit=FANOUT_LIMIT,
         with_badge=True,
     )
     return 1, Keys.room(APP, "room__rand_int__"), *call.args

@@ -53,7 +53,7 @@ class RedisBadges(Operations):
         self, *, app: str, user: str, tags: Sequence[str] = (), derived: Charge = free
     ) -> TagBadges:
         def ask() -> Awaitable[BadgesByTagsReply]:
-            call = lua.badges_by_tags(app=app, user=user, attention=self._attention, limit=self._limit, tags=tags)
+            call = lua.badges_by_tags(app=app, user=user, settings=self._settings, tags=tags)
             return self._executor.call(call, Keys.user(app, user))
 
         reply = await ask()
@@ -72,7 +72,7 @@ class RedisBadges(Operations):
         await self.badge(app=app, user=user)
 
     def _badge_call(self, app: str, user: str, tags: Sequence[str]) -> Call[BadgeReply]:
-        return lua.badge(app=app, user=user, attention=self._attention, limit=self._limit, tags=tags)
+        return lua.badge(app=app, user=user, settings=self._settings, tags=tags)
 
     def _ask(self, app: str, user: str, tags: Sequence[str]) -> Awaitable[BadgeReply]:
         return self._executor.call(self._badge_call(app, user, tags), Keys.user(app, user))

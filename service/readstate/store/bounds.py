@@ -1,27 +1,22 @@
-"""How much is kept, and to how many members a room tells what happens."""
+"""How much is kept of a room, and how much a member is told."""
 
 from msgspec import Struct
 
-from readstate.store import lua
-from readstate.store.script_calls import Call
+DAY_MS = 86_400_000
 
 
 class Bounds(Struct, frozen=True):
-    """How much is kept, and how large a room may be."""
+    """The settings that scripts are given."""
 
     fanout_limit: int  # attentive members; a room of more is derived
-    attention: int  # countable posts until a member is no longer told
-    history: int  # messages
-    journal: str  # as journal_kept says it
+    attention_posts: int  # countable posts of which a member is told after they last paid attention
+    message_history: int  # messages remembered of a room
+    journal_moves: int  # of one member in one room
+    journal_days: int
 
-
-def restore_cursor(bounds: Bounds, app: str, user: str, cursor: int) -> Call[bool]:
-    """For a member whose copy knows a higher cursor than the room, which a failover set back."""
-    return lua.restore_cursor(
-        app=app,
-        user=user,
-        cursor=cursor,
-        journal=bounds.journal,
-        attention=bounds.attention,
-        limit=bounds.fanout_limit,
-    )
+    def as_settings(self) -> str:
+        """As lua/lib/settings.lua takes them."""
+        return (
+            f"{self.journal_moves} {self.journal_days * DAY_MS} {self.attention_posts} {self.fanout_limit}"
+            f" {self.message_history}"
+        )

@@ -29,24 +29,20 @@ def create_room(
     *,
     app: str,
     tags: Sequence[str],
-    limit: int,
-    journal: str,
-    attention: int,
+    settings: str,
     by_client: bool,
     profile: Sequence[tuple[str, bytes]],
     joining: Sequence[str],
     others: Sequence[str],
 ) -> int: ...
 @script
-def add_members(
-    *, app: str, limit: int, journal: str, attention: int, made: Made, members: Sequence[str]
-) -> list[str]: ...
+def add_members(*, app: str, settings: str, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
-def remove_members(*, app: str, limit: int, made: Made, members: Sequence[str]) -> list[str]: ...
+def remove_members(*, app: str, settings: str, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
 def invite(*, most: int, made: Made, users: Sequence[str]) -> list[str]: ...
 @script
-def set_tags(*, app: str, tags: Sequence[str], limit: int, made: Made) -> bool: ...
+def set_tags(*, app: str, tags: Sequence[str], settings: str, made: Made) -> bool: ...
 @script
 def set_status(*, app: str, active: bool, made: Made) -> bool: ...
 @script
@@ -74,7 +70,7 @@ def members(*, limit: int) -> list[MemberState]: ...
 
 class RoomsReply(Struct, frozen=True):
     rooms: list[str]
-    derived: list[str]
+    asked: list[str]
 
 
 @script
@@ -104,10 +100,7 @@ def post(
     countable: int,
     must_be_member: bool,
     body: str,
-    limit: int,
-    history: int,
-    journal: str,
-    attention: int,
+    settings: str,
     sent_ms: int,
     made: Made,
     by_time: bool,
@@ -153,10 +146,8 @@ def mark_read(
     app: str,
     user: str,
     message: str,
-    journal: str,
+    settings: str,
     shard: str,
-    attention: int,
-    limit: int,
     with_badge: bool,
 ) -> MarkedRead: ...
 @script
@@ -165,16 +156,14 @@ def mark_read_until(
     app: str,
     user: str,
     until_ms: int,
-    journal: str,
+    settings: str,
     shard: str,
-    attention: int,
-    limit: int,
     with_badge: bool,
 ) -> MarkedRead: ...
 @script
-def mark_unread(*, app: str, user: str, message: str, attention: int, limit: int) -> int: ...
+def mark_unread(*, app: str, user: str, message: str, settings: str) -> int: ...
 @script
-def set_unread(*, app: str, user: str, count: int, attention: int, limit: int) -> int: ...
+def set_unread(*, app: str, user: str, count: int, settings: str) -> int: ...
 @script
 def acknowledge(*, user: str, messages: Sequence[str]) -> list[str]: ...
 
@@ -220,7 +209,7 @@ class BadgeReply(Struct, frozen=True):
 
 
 @script
-def badge(*, app: str, user: str, attention: int, limit: int, tags: Sequence[str]) -> BadgeReply: ...
+def badge(*, app: str, user: str, settings: str, tags: Sequence[str]) -> BadgeReply: ...
 
 
 class BadgesByTagsReply(Struct, frozen=True):
@@ -232,7 +221,7 @@ class BadgesByTagsReply(Struct, frozen=True):
 
 
 @script
-def badges_by_tags(*, app: str, user: str, attention: int, limit: int, tags: Sequence[str]) -> BadgesByTagsReply: ...
+def badges_by_tags(*, app: str, user: str, settings: str, tags: Sequence[str]) -> BadgesByTagsReply: ...
 
 
 # The user's side, and what is pushed to it
@@ -249,7 +238,7 @@ class Visited(Struct, frozen=True):
 
 
 @script
-def visit(*, app: str, user: str, attention: int, limit: int) -> Visited: ...
+def visit(*, app: str, user: str, settings: str) -> Visited: ...
 @script
 def apply(
     *, room: str, revision: int, created_revision: int, tags: bytes, cursor: int, unread: int, state: int
@@ -261,7 +250,7 @@ def ack(*, revision: int, members: Sequence[str]) -> int: ...
 @script
 def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
 @script
-def restore_cursor(*, app: str, user: str, cursor: int, journal: str, attention: int, limit: int) -> bool: ...
+def restore_cursor(*, app: str, user: str, cursor: int, settings: str) -> bool: ...
 
 
 class UserLoad(Struct, frozen=True):

@@ -16,10 +16,8 @@ class Operations:
 
     def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds) -> None:
         self._executor = executor
-        self._bounds = bounds
+        self._limit, self._settings = bounds.fanout_limit, bounds.as_settings()
         self._outbox = outbox
-        self._limit, self._attention = bounds.fanout_limit, bounds.attention
-        self._history, self._journal = bounds.history, bounds.journal
         self._change = outbox.change  # an attribute, so that hot calls have no frame between
 
     async def _ask_each(

@@ -15,7 +15,7 @@ from msgspec import Struct
 from readstate.batches import in_batches
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store import lua
-from readstate.store.bounds import Bounds, restore_cursor
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, Reply, gather_outcomes
 from readstate.store.keys import Keys, OfRoom
 from readstate.store.recovery import Recovery
@@ -27,7 +27,7 @@ class SplitPlan:
 
     def __init__(self, executor: Executor, bounds: Bounds) -> None:
         self._executor = executor
-        self._bounds = bounds
+        self._settings = bounds.as_settings()
         self.recovery = Recovery(executor, self.drain)
         self._acks: set[asyncio.Task[None]] = set()
 
@@ -106,7 +106,8 @@ class SplitPlan:
         ack.add_done_callback(self._acks.discard)
         for member, ahead in zip(members, applied, strict=True):
             if ahead:
-                await self.change(restore_cursor(self._bounds, app, member, ahead), app, room)
+                restore = lua.restore_cursor(app=app, user=member, cursor=ahead, settings=self._settings)
+                await self.change(restore, app, room)
 
     async def _ack(self, key: str, revision: int, members: Sequence[str]) -> None:
         # A failure leaves the members pending, and recovery pushes to them again.

@@ -42,10 +42,8 @@ class RedisReading(Operations):
             app=app,
             user=user,
             message=message,
-            journal=self._journal,
             shard=shard,
-            attention=self._attention,
-            limit=self._limit,
+            settings=self._settings,
             with_badge=with_badge,
         )
         reply = await self._change(call, app, room)
@@ -61,10 +59,8 @@ class RedisReading(Operations):
                 app=app,
                 user=user,
                 message=message,
-                journal=self._journal,
                 shard=shard,
-                attention=self._attention,
-                limit=self._limit,
+                settings=self._settings,
                 with_badge=False,
             )
             changes.append((room, call))
@@ -86,10 +82,8 @@ class RedisReading(Operations):
             app=app,
             user=user,
             until_ms=until_ms or 0,
-            journal=self._journal,
             shard=shard,
-            attention=self._attention,
-            limit=self._limit,
+            settings=self._settings,
             with_badge=with_badge,
         )
         reply = await self._change(call, app, room)
@@ -98,13 +92,13 @@ class RedisReading(Operations):
         return await self._with_badge(app, user, reply) if with_badge else reply
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str | None = None) -> None:
-        call = lua.mark_unread(app=app, user=user, message=message or "", attention=self._attention, limit=self._limit)
+        call = lua.mark_unread(app=app, user=user, message=message or "", settings=self._settings)
         await self._change(call, app, room)
 
     async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
         if count < 0:
             raise Invalid("count", "count must be 0 or more")
-        call = lua.set_unread(app=app, user=user, count=count, attention=self._attention, limit=self._limit)
+        call = lua.set_unread(app=app, user=user, count=count, settings=self._settings)
         return await self._change(call, app, room)
 
     async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:

@@ -13,7 +13,6 @@ from readstate.store.plan_split import SplitPlan
 from readstate.store.reading import RedisReading
 from readstate.store.receipts import RedisReceipts
 from readstate.store.rooms import RedisRooms
-from readstate.store.states import journal_kept
 from readstate.store.throttle import RedisThrottle
 from readstate.store.user_limits import UserLimits
 
@@ -22,6 +21,7 @@ ATTENTION_POSTS = 2  # countable posts until a member is no longer told
 MESSAGE_HISTORY = 10_000  # messages
 JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
+DEFAULTS = Bounds(FANOUT_LIMIT, ATTENTION_POSTS, MESSAGE_HISTORY, JOURNAL_MOVES, JOURNAL_DAYS)
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 
@@ -53,8 +53,7 @@ def redis_store(
     events: bool = False,
 ) -> RedisStore:
     """The operations, one value for each noun. `events`: reads become events for webhooks."""
-    journal = journal_kept(journal_moves, journal_days)
-    bounds = Bounds(fanout_limit, attention_posts, message_history, journal)
+    bounds = Bounds(fanout_limit, attention_posts, message_history, journal_moves, journal_days)
     outbox: Outbox = SplitPlan(executor, bounds) if executor.plan == "split" else AtomicPlan(executor)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
     badges = RedisBadges(executor, outbox, bounds)

@@ -201,7 +201,7 @@ def _assemble(
     parameters = ", ".join(f"{match['argument']}_given" for match in taken)
     shared = _shared(libraries, used)
     parts = [
-        *(_declared(libraries[name]) for name in libraries if name in shared),
+        *(_in_block(libraries[name], _words_beside(name, libraries, bodies)) for name in libraries if name in shared),
         _TAKE_LIST,
         "\n".join([f"local function begin({parameters})", _BINDING, *given, *reset, "end"]),
     ]
@@ -331,6 +331,29 @@ def _declared(library: _Library) -> str:
         for one in library.definitions
         if not _constant(one)
     )
+
+
+def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[str, str]) -> frozenset[str]:
+    """What stands in all scripts and in the libraries but this one."""
+    texts = [one.text for other, library in libraries.items() if other != name for one in library.definitions]
+    return frozenset(word for text in (*bodies.values(), *texts) for word in _WORDS_AND_OTHERS.findall(text))
+
+
+def _in_block(library: _Library, used: frozenset[str]) -> str:
+    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200 local
+    variables in one place.
+    """
+    kept = [one for one in library.definitions if not _constant(one)]
+    shown = [one for one in kept if _is_variable(one) or one.names & used]
+    if len(shown) == len(kept):
+        return _declared(library)
+    names = ", ".join(name for one in shown for name in sorted(one.names))
+    inside = "\n".join(
+        f"-- {one.place}\n{one.text.removeprefix('local ') if one in shown else one.text}"
+        for one in kept
+        if not _is_variable(one)
+    )
+    return f"local {names}\ndo\n{inside}\nend" if names else f"do\n{inside}\nend"
 
 
 def _set_anew(definition: _Definition) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from readstate.batches import in_batches
 from readstate.store import lua
-from readstate.store.bounds import restore_cursor
 from readstate.store.executor import all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.lua import Visited
@@ -29,7 +28,7 @@ class Visits(Operations):
         Unavailable, UnknownOutcome.
         """
         found: dict[str, Visited] = {}
-        call = lua.visit(app=app, user=user, attention=self._attention, limit=self._limit)
+        call = lua.visit(app=app, user=user, settings=self._settings)
         for batch in in_batches([*news, *derived], VISITED_AT_ONCE):
             replies = await self._executor.call_each([(Keys.room(app, room), call) for room in batch])
             found.update(zip(batch, all_or_raise(replies), strict=True))
@@ -46,7 +45,8 @@ class Visits(Operations):
         )
         for room, ahead in zip(visited, applied, strict=True):
             if ahead:
-                await self._change(restore_cursor(self._bounds, app, user, ahead), app, room)
+                restore = lua.restore_cursor(app=app, user=user, cursor=ahead, settings=self._settings)
+                await self._change(restore, app, room)
 
 
 def _update(room: str, visited: Visited) -> Call[int]:

@@ -9,6 +9,7 @@ from readstate.store.keys import Keys
 from readstate.store.lua import OutcomeRow
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, people
+from tests.support.rooms import posted
 from tests.support.events import an_event, cleared, shard_of, written
 
 
@@ -40,6 +41,22 @@ async def _snapshot(world: World) -> Sizes:
     await world.store.messages.delete_message(app=world.app, room="r", message="m00002")
     await world.run(Keys.room(world.app, "r"), users=names)
     return {"members": len(names)}
+
+
+@case("visit")
+async def _visit(world: World) -> Sizes:
+    """Of a large room with holes, which admits the user; then of one that is not there."""
+    names = await world.room(world.of(130, 250), tags=world.of(1, 4))
+    short = world.store_with(attention_posts=1)
+    for message in await world.messages(3):
+        await world.store.messages.delete_message(app=world.app, room="r", message=message)
+    await short.rooms.add_members(app=world.app, room="r", members=["ann"])
+    await posted(short, world.app)
+    settings = short.badges._settings
+    for user in ("ann", names[0], "stranger"):
+        await world.run(Keys.room(world.app, "r"), app=world.app, user=user, settings=settings)
+    await world.run(Keys.room(world.app, "nowhere"), app=world.app, user="ann", settings=settings)
+    return {}
 
 
 @case("refresh_members")
