@@ -202,10 +202,7 @@ async def recall(store: RedisStore, app: str) -> None:
 # over all, when she asks. Of these changes she is told nothing.
 UNTOLD: dict[str, tuple[Callable[[RedisStore, str], Awaitable[Any]], tuple[int, int, int]]] = {
     "nothing": (lambda store, app: store.outbox.idle(), (5, 0, 5)),
-    "a deleted message": (
-        lambda store, app: store.messages.delete_message(app=app, room="r", message="r-0"),
-        (4, 0, 4),
-    ),
+    "a deleted message": (lambda store, app: store.messages.delete_message(app=app, room="r", message="r-0"), (4, 0, 4)),
     "a recalled message": (recall, (4, 0, 4)),
     "deleted messages": (
         lambda store, app: store.messages.delete_messages(app=app, room="r", before="r-3"),
@@ -295,7 +292,9 @@ async def test_what_concerns_the_user_takes_the_room_off_the_list(
 
 async def test_a_takeover_is_found_by_asking(store: RedisStore, app: str) -> None:
     """By a member who stays."""
-    await store.rooms.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=True)
+    await store.rooms.create_room(
+        app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=True
+    )
     for _ in range(5):
         await posted(store, app)
     await take_over(store, app, "ann", "zoe")

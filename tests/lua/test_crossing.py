@@ -179,7 +179,9 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 2
 
 
-async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
+async def test_a_copy_of_a_large_room_holds_no_count(
+    run: Run, store: RedisStore, executor: Executor, app: str
+) -> None:
     """A stored number would be wrong from the next post on, and a caller might come to
     believe it.
     """
