@@ -19,7 +19,9 @@ from readstate.store.scripts import Script
 from tests.support.calls import plain_call
 
 _SUM = r".+(?:\n-- +\+.+)*"  # may go on with a plus on the next line
-FORMULA = re.compile(rf"^-- Cost +commands <= (?P<commands>{_SUM}),(?:\n-- +| )turns <= (?P<turns>{_SUM})$", re.MULTILINE)
+FORMULA = re.compile(
+    rf"^-- Cost +commands <= (?P<commands>{_SUM}),(?:\n-- +| )turns <= (?P<turns>{_SUM})$", re.MULTILINE
+)
 FUNCTIONS: Mapping[str, Any] = {"min": min, "max": max, "log": lambda count: math.ceil(math.log2(count + 1))}
 _OWN = {"fcall", "info", "config|resetstat", "function|load"}  # what the counting itself runs
 _TOKENS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|\b(?:for|while|do|repeat)\b")
