@@ -158,4 +158,4 @@ def test_a_members_attention_ends_meanwhile(
                 played += 1
         runner.run(executor.close())
     print(f"{played} orders")
-    assert played >= 100
+    assert played >= 50
