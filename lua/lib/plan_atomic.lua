@@ -42,7 +42,8 @@ local function visit_room(key, user, id, settings, was_derived, visited)
     local room, cursor, unread, state = visit(room_key(id), user, settings)
     if not (was_derived and state == DERIVED) then
         local update = make_update(id, room.revision, room.created_revision, room.tags)
-        apply(key, update, cursor, state == DERIVED and 0 or unread, state, visited)
+        local _
+        _, _, _, _, state = apply(key, update, cursor, state == DERIVED and 0 or unread, state, visited)
     end
     return room, unread, state
 end

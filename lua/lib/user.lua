@@ -40,7 +40,7 @@ end
 -- finds room for the member again ends a derived copy. `visited`: the caller takes the room off the
 -- list of rooms with news.
 -- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
--- or 0), and the copy's cursor when it is ahead of its room's (else 0).
+-- or 0), the copy's cursor when it is ahead of its room's (else 0), and the copy's state.
 local function apply(key, update, cursor, unread, state, visited)
     local fields = update.fields
     local have
@@ -55,7 +55,7 @@ local function apply(key, update, cursor, unread, state, visited)
         old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
         local ends_derived = old_revision == update.revision and old_state == DERIVED and state ~= DERIVED
         if old_revision >= update.revision and not ends_derived then
-            return total, derived, news, 0
+            return total, derived, news, 0, old_state
         end
     end
     if news == 1 and not visited then
@@ -66,6 +66,9 @@ local function apply(key, update, cursor, unread, state, visited)
         -- The room lost this cursor in a failover. It must not go back: keep it and let the caller
         -- restore it in the room.
         cursor, ahead = old_cursor, old_cursor
+    end
+    if state == ACTIVE and old_tags ~= update.tags and not may_count(key, update.tags) then
+        state, unread = DERIVED, 0
     end
     local tags = state == ACTIVE and update.tags or ""
     local more = unread - old_unread
@@ -82,13 +85,13 @@ local function apply(key, update, cursor, unread, state, visited)
         if state == GONE then
             expire_if_roomless(key)
         end
-        return total, derived, news, ahead
+        return total, derived, news, ahead, state
     end
     total = total + more
     local sums = pack_sums(version, total, news, derived)
     if more == 0 then
         redis.call("HSET", key, fields[1], copy, SUMS, sums)
-        return total, derived, news, ahead
+        return total, derived, news, ahead, state
     end
     local write = update.write
     write[2], write[4] = copy, sums
@@ -96,7 +99,7 @@ local function apply(key, update, cursor, unread, state, visited)
         write[2 * i] = (have[i] or 0) + more
     end
     redis.call("HSET", key, unpack(write))
-    return total, derived, news, ahead
+    return total, derived, news, ahead, state
 end
 
 -- Put a room on the list of rooms with news. The copy and the counters stay as they are. A user who
