@@ -7,7 +7,7 @@
 --            most: values that are looked at
 --
 -- Reply      left flag   whether more is to be done
--- Cost       commands <= 20 + most / 100, turns <= 12 + 3 * most
+-- Cost       commands <= 30 + 6 * most, turns <= 12 + 6 * most
 --@include lib/bringing_over
 
 local packed = redis.call("HGET", key, HEAD)

@@ -252,7 +252,18 @@ def questions() -> list[Asked]:
     def ask(dialect: str, user: str, method: str, path: str, body: Any = None, app: str = "default") -> None:
         found.append(Asked(app, dialect, user, method, path, body))
 
-    rooms: tuple[str, ...] = ("garden", "shed", "cleared", "empty", "frozen", "porch", "crowd", "shrunk", "gone crowd", "gone")
+    rooms: tuple[str, ...] = (
+        "garden",
+        "shed",
+        "cleared",
+        "empty",
+        "frozen",
+        "porch",
+        "crowd",
+        "shrunk",
+        "gone crowd",
+        "gone",
+    )
     rooms += ("gone and made again", "client room", "group", "no such room")
     users = ("ann", "ben", "cat", "dan", "eve", "fay", "c00", "c05", "c09", "c13")
     for user in users:

@@ -71,7 +71,13 @@ async def answer_to(asked: Asked, imkit: Imkit, api_keys: dict[str, str]) -> tup
         headers |= {"IM-CLIENT-ID": asked.user} if asked.user else {}
     elif asked.dialect == "rocketchat":
         headers = {"X-Auth-Token": await _token(asked.user, imkit, headers), "X-User-Id": asked.user}
-    query: dict[str, str | int] = {"sdkappid": SDKAPPID, "identifier": ADMIN, "usersig": usersig(), "random": 1, "contenttype": "json"}
+    query: dict[str, str | int] = {
+        "sdkappid": SDKAPPID,
+        "identifier": ADMIN,
+        "usersig": usersig(),
+        "random": 1,
+        "contenttype": "json",
+    }
     url = httpx.URL(asked.path)
     if asked.dialect == "tencent":
         url = url.copy_merge_params(query)
