@@ -54,11 +54,16 @@ async def check(executor: Executor, app: str, *, derived: bool) -> None:
 async def test_nothing_is_lost_in_steps_of_any_size(executor: Executor, app: str, key: str, derived: bool) -> None:
     chance = random.Random(7)
     await write_room(executor, app, "r", members=MEMBERS, away=AWAY, messages=MESSAGES, derived=derived)
+    # The order of a small room went after an hour.
+    await executor.command("ZADD", key + ":c", 3, "p0001", key=key)
+    if not derived:
+        await executor.command("EXPIRE", key + ":c", 3600, key=key)
     steps = 0
     while await executor.call(lua.bring_over_room(most=chance.choice((1, 7, 100, 499))), key):
         steps += 1
     assert steps > 5
     await check(executor, app, derived=derived)
+    assert await executor.command("TTL", key + ":c", key=key) == -1
 
 
 async def test_several_processes_help_each_other(executor: Executor, app: str, key: str) -> None:
