@@ -19,7 +19,7 @@ from readstate.store.noted_layout import LAYOUT, later_layout
 from readstate.store.replies import other_layout
 from readstate.store.script_calls import Call
 
-VALUES_AT_ONCE = 500  # in one step; some milliseconds
+VALUES_AT_ONCE = 250  # in one step; some milliseconds
 
 _STEPS = {"r": lua.bring_over_room}  # by the kind of the key; a step answers whether more is to be done
 
