@@ -23,8 +23,8 @@
 --            moved: counters of members that it moved, two and one for each tag
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
--- Cost       commands <= 20 + 3 * members + 7 * left + forgotten,
---            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten
+-- Cost       commands <= 32 + 3 * members + 7 * left + forgotten,
+--            turns <= 300 + tags + members * max(6, 3 + tags) + 3 * left + forgotten
 --            members: up to the fan-out limit, above it none is updated; left, forgotten: stays of
 --            former members and messages beyond what is remembered, every 64 posts. The first post
 --            after the limit was set otherwise may update all members of it: 13 commands for each
