@@ -17,4 +17,5 @@ if state == NEWS_ONLY then
     note_news(key, update, cursor)
     return 0
 end
-return select(4, apply(key, update, cursor, unread, state))
+local _, _, _, ahead = apply(key, update, cursor, unread, state)
+return ahead

@@ -9,11 +9,12 @@
 --            derived: how many such rooms the user is in; news, elsewhere: rooms with news, and
 --            derived ones, that the caller must visit
 -- Cost       commands <= 12 + (sets + tags * (sets + derived) + asked) / 1000 + 5 * derived
---            + 30 * visited,
+--            + 24 * visited,
 --            turns <= 8 + 6 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
---            + visited * 20
+--            + visited * (10 + 12 * tags)
 --            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
---            visited: rooms with news, of which 512 are visited here; none is on the split plan
+--            visited: rooms with news, of which 512 are visited here, fewer when they have many
+--            tags or other tags than before; on the split plan none is asked or visited here
 --@include lib/copies
 --@include lib/sets
 --@plan

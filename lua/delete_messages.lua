@@ -13,9 +13,8 @@
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted "_all" or "_before" with `first`, when count > 0
 -- Cost       commands <= 14 + 3 * members + looked / 1000,
---            turns <= 4 + tags + members * max(5, 2 + tags) + 2 * looked
---            members: up to the fan-out limit, above it none is updated; looked: messages before a
---            time, 10,000 at once
+--            turns <= 8 + tags + members * max(6, 3 + tags) + 2 * looked + looked / 10
+--            members: as in post; looked: messages before a time, 10,000 at once
 --@include lib/room
 --@include lib/history
 --@include lib/updates

@@ -9,7 +9,8 @@
 --            sweep_room has yet to update
 -- Publishes  gone, when deleted
 -- Cost       commands <= 26 + members * 23, turns <= 16 + 4 * tags + members * (19 + 4 * tags)
---            members: of a large room the attentive ones; sweep_room updates the others
+--            members: of a large room the attentive ones, of a derived one none; sweep_room updates
+--            the others
 --@include lib/room
 --@include lib/sweeping
 --@include lib/updates

@@ -11,8 +11,9 @@
 --            as mark_read; message "" and seq 0 when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       commands <= 16 + newer, turns <= 6 + newer + tags
---            newer: messages of a later time; none without a time
+-- Cost       commands <= 20 + newer + 24 * visited,
+--            turns <= 6 + 2 * newer + newer / 10 + tags + visited * (10 + 12 * tags)
+--            newer: messages of a later time; none without a time; visited: as in mark_read
 --@include lib/room
 --@include lib/reading
 --@include lib/until

@@ -8,8 +8,8 @@
 -- Reply      count int   1, or 0 when it was recalled or deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  message (recall), when count = 1
--- Cost       commands <= 12 + 3 * members, turns <= 4 + tags + members * max(5, 2 + tags)
---            members: up to the fan-out limit, above it none is updated
+-- Cost       commands <= 12 + 3 * members, turns <= 8 + tags + members * max(6, 3 + tags)
+--            members: as in post
 --@include lib/room
 --@include lib/deleting
 --@include lib/notices
@@ -19,7 +19,7 @@ local room = existing_room(key)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq, ordinal, kind, sender, at_ms = load_message(room, message)
+local seq, ordinal, kind, chunk = load_message(room, message)
 if not seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
@@ -28,5 +28,6 @@ if is_deleted(room, seq, kind) or kind >= RECALLED then
     return finish(room, 0)
 end
 take_out(room, seq, ordinal, kind, RECALLED)
+local _, sender, at_ms = read_entry(room, chunk, seq)
 publish("message", room_id(room.key), message, sender, at_ms, seq, "recall", body)
 return finish(room, 1)

@@ -9,7 +9,7 @@
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
 -- Cost       commands <= 10 + members * 20, turns <= 10 + 6 * tags + members * (6 + 7 * tags)
---            members: up to the fan-out limit, above it none is updated
+--            members: as in post
 --@include lib/room
 --@include lib/crossing
 --@include lib/changing

@@ -4,7 +4,8 @@
 --@include lib/updates
 --@include lib/hidden
 
--- Flag the message at `seq` as DELETED or RECALLED, and lower the unread of all who have not passed it.
+-- Flag the message at `seq` as DELETED or RECALLED, and lower the unread of all who have not passed
+-- it.
 local function take_out(room, seq, ordinal, kind, flag)
     raise_revision(room)
     flag_message(room, seq, flag)

@@ -42,7 +42,8 @@ end
 -- finds room for the member again ends a derived copy. `visited`: the caller takes the room off the
 -- list of rooms with news.
 -- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
--- or 0), the copy's cursor when it is ahead of its room's (else 0), and the copy's state.
+-- or 0), the copy's cursor when it is ahead of its room's (else 0), the copy's state, and the tags
+-- that it had when that changed what is counted under which tags (else nil).
 local function apply(key, update, cursor, unread, state, visited)
     local fields = update.fields
     local have
@@ -92,7 +93,7 @@ local function apply(key, update, cursor, unread, state, visited)
         if state == GONE then
             expire_if_roomless(key)
         end
-        return total, derived, news, ahead, state
+        return total, derived, news, ahead, state, old_tags
     end
     total = total + more
     local sums = pack_sums(version, total, news, derived)

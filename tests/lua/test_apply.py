@@ -129,7 +129,9 @@ async def test_a_derived_room_is_listed_and_not_counted(run: Run, executor: Exec
 async def test_at_one_revision_a_derived_copy_gives_way_and_comes_not_back(
     run: Run, executor: Executor, app: str
 ) -> None:
-    """A visit raises no revision. It ends a derived copy when more members may be told than before."""
+    """A visit raises no revision. It ends a derived copy when more members may be told than
+    before.
+    """
     key = Keys.user(app, "ann")
     for state in (State.DERIVED, State.ACTIVE, State.DERIVED):
         unread = 0 if state == State.DERIVED else 3

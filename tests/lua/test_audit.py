@@ -71,8 +71,8 @@ async def test_damage_is_found_and_mended(
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
-@pytest.mark.parametrize("damage", [("ZADD", "{}:c", 9, "ann"), ("ZREM", "{}:c", "ann")])
-async def test_a_wrong_order_in_a_large_room_is_found_and_mended(
+@pytest.mark.parametrize("damage", [("ZADD", "{}:c", 9, "ann"), ("ZREM", "{}:c", "ann"), ("SREM", "{}:a", "ann")])
+async def test_a_wrong_index_of_a_large_room_is_found_and_mended(
     store: RedisStore, executor: Executor, app: str, damage: Sequence[str | int]
 ) -> None:
     """A small room has none that could be wrong: it is brought up to the records whenever it is

@@ -57,8 +57,8 @@ async def test_members_who_pay_no_attention_do_not_make_a_room_derived(
 async def test_a_room_that_shrinks_comes_back_at_three_quarters(
     store: RedisStore, executor: Executor, app: str
 ) -> None:
-    """So one that stays about the limit does not swing. Members who are not told of it find out when
-    they ask.
+    """So one that stays about the limit does not swing. Members who are not told of it find out
+    when they ask.
     """
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
     await posted(store, app)
@@ -179,9 +179,7 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 2
 
 
-async def test_a_copy_of_a_large_room_holds_no_count(
-    run: Run, store: RedisStore, executor: Executor, app: str
-) -> None:
+async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
     """A stored number would be wrong from the next post on, and a caller might come to
     believe it.
     """

@@ -42,7 +42,7 @@ async def test_a_visit_says_what_the_side_must_hold_and_begins_attention(
     for number in range(5):
         await posted(store, app, message=f"m{number}")
     await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
-    for number in range(3):
+    for _ in range(3):
         await posted(store, app)
     snapshot = await run("snapshot", Keys.room(app, "r"), users=[])
     reply = await visited(run, app, attention=attention)

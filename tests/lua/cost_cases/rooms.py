@@ -7,7 +7,6 @@ from readstate.store.rooms import MEMBERS_AT_ONCE
 from tests.lua.cost_cases.world import FANOUT_LIMIT, LEAVE_AT_ONCE, Sizes, World, case, many, people
 from tests.support.rooms import posted
 
-
 WALKED = 128  # members of a room that is not large
 
 

@@ -9,8 +9,8 @@ from readstate.store.keys import Keys
 from readstate.store.lua import OutcomeRow
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, people
-from tests.support.rooms import posted
 from tests.support.events import an_event, cleared, shard_of, written
+from tests.support.rooms import posted
 
 
 @case("pending")
