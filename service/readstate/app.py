@@ -67,7 +67,7 @@ class Service:
         self._http = Litestar(
             route_handlers=[
                 *(handler for dialect in self.dialects for handler in dialect.handlers),
-                *operating_handlers(self._why_not_ready, self._warnings, _version()),
+                *operating_handlers(self._why_not_ready, self._warnings, self._layout, _version()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -234,6 +234,9 @@ class Service:
             if self._parts
             else []
         )
+
+    def _layout(self) -> str:
+        return self.parts.layout.describe()
 
 
 def _without_body(send: Send) -> Send:

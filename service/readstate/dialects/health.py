@@ -48,11 +48,14 @@ class Reused(Generic[_Answer]):
             self._until_s = self._now() + REUSED_S
 
 
-def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -> list[HTTPRouteHandler]:
+def operating_handlers(
+    why_not_ready: Ready, warnings: Warnings, layout: Callable[[], str], version: str
+) -> list[HTTPRouteHandler]:
     """The handlers of /, /healthz, /readyz and /metrics.
 
     `why_not_ready` returns a reason, or "" when requests can be served. `warnings` returns
-    sentences about what an operator should look at while requests are served.
+    sentences about what an operator should look at while requests are served. `layout` says which
+    layout the data have.
     """
     readiness = Reused(why_not_ready)
     # In a thread: adding up the numbers of all workers would block the event loop for too long.
@@ -74,7 +77,7 @@ def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -
         reason = await readiness.get()
         if reason:
             return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
-        lines = ["ready", *(f"warning: {sentence}" for sentence in warnings()), ""]
+        lines = ["ready", f"layout: {layout()}", *(f"warning: {sentence}" for sentence in warnings()), ""]
         return Reply("\n".join(lines).encode(), media_type=_TEXT)
 
     @get("/metrics", opt={"operation": Operation(name="metrics")}, include_in_schema=False)
