@@ -7,7 +7,7 @@ The session first (auth), then the schema of the request, then the rate, then th
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from litestar import HttpMethod, Request, route
@@ -58,9 +58,7 @@ class Call(Request[Any, Session, Any]):
 def operation(
     method: HttpMethod,
     path: str,
-    name: str,
-    answer: type[Struct],
-    *schemas: type[Struct],
+    *,
     signed_in: bool = True,
     problems: Problems | None = None,
     mismatch: Problem | None = None,
@@ -68,16 +66,22 @@ def operation(
     unmatched: str = NOT_ANY_OF,
     cost: int = costs.READ,
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """Make a route of a function that takes one of `schemas` and returns the body of the answer.
+    """Make a route of a function that takes one of several schemas and returns the body of the
+    answer.
 
-    `name` is the name in metrics, logs and OpenAPI. `mismatch` answers a request that fits none of
-    them, instead of the validator's words; `empty` answers a field that is ""; `unmatched` stands
-    after the validator's words when there are several schemas. `problems` are the call's own words
-    for refusals of the domain. `cost` is what the caller pays (see costs).
+    Both are read off its annotations, and its name, behind `rocketchat_`, is the name in metrics,
+    logs and OpenAPI. `mismatch` answers a request that fits none of the schemas, instead of the
+    validator's words; `empty` answers a field that is ""; `unmatched` stands after the validator's
+    words when there are several schemas. `problems` are the call's own words for refusals of the
+    domain. `cost` is what the caller pays (see costs).
     """
     wrong = mismatch or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
 
     def decorate(function: Handler) -> HTTPRouteHandler:
+        name = f"rocketchat_{function.__name__}"
+        _, taken, answer = get_type_hints(function).values()
+        schemas: Sequence[type[Struct]] = get_args(taken) or (taken,)
+
         async def handle(request: Call) -> Reply:
             given, strict = await _given(request)
             try:

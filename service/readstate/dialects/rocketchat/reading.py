@@ -35,10 +35,6 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
 @operation(
     HttpMethod.POST,
     "/subscriptions.read",
-    "rocketchat_read",
-    Done,
-    ReadRid,
-    ReadRoomId,
     problems={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
 )
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
@@ -53,14 +49,7 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     return Done()
 
 
-@operation(
-    HttpMethod.POST,
-    "/chat.readThread",
-    "rocketchat_read_thread",
-    Done,
-    ReadThread,
-    problems=message_problems("readThreads"),
-)
+@operation(HttpMethod.POST, "/chat.readThread", problems=message_problems("readThreads"))
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with
     their room.
@@ -75,10 +64,6 @@ async def read_thread(request: Call, given: ReadThread) -> Done:
 @operation(
     HttpMethod.POST,
     "/subscriptions.unread",
-    "rocketchat_unread",
-    Done,
-    UnreadRoom,
-    UnreadFrom,
     problems=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:

@@ -32,14 +32,11 @@ Read = tuple[str, int]  # a reader, and since when (Unix ms)
 @operation(
     HttpMethod.GET,
     "/chat.getMessageReadReceipts",
-    "rocketchat_receipts",
-    MessageReceiptsAnswer,
-    MessageReceipts,
     problems=message_problems("getReadReceipts"),
     empty={"messageId": MESSAGE_REQUIRED},
     cost=costs.RECEIPTS,
 )
-async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
+async def receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
     """Who has read a message that came into a room of the caller since they joined, and since when.
 
     With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means
