@@ -20,8 +20,9 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar
 
-from litestar import HttpMethod, route
+from litestar import HttpMethod, Request, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import SecurityScheme
 from litestar.types import ControllerRouterHandler, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
@@ -33,6 +34,8 @@ from readstate.domain.notices import Notices
 
 logger = logging.getLogger(__name__)
 
+Caller = TypeVar("Caller")
+
 
 class Operation(Struct, frozen=True, kw_only=True):
     """What a call is beside its handler, kept in the route's `opt["operation"]`.
@@ -42,6 +45,22 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     name: str  # in metrics, logs and the OpenAPI document
     cost: int = 0  # what its caller pays, see access/costs.py
+
+
+class Call(Request[Any, Caller, Any]):
+    """A request that was let in; `auth` is its caller in the dialect's form."""
+
+    @property
+    def services(self) -> Services:
+        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
+
+
+def responses(answers: Mapping[int, tuple[Any, str]]) -> dict[int, ResponseSpec]:
+    """What a call answers, for the OpenAPI document: by status, the type and when it comes."""
+    return {
+        status: ResponseSpec(data_container=answer, description=meaning, generate_examples=False)
+        for status, (answer, meaning) in answers.items()
+    }
 
 
 class ProblemError(Exception):

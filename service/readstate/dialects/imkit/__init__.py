@@ -3,8 +3,7 @@
 api            the dialect as one value: all calls as one Litestar router
 auth           the caller, by IM-CLIENT-KEY, IM-Authorization, IM-API-KEY
 access         who may see and change a room, and whom a client may name
-operation      what a call is: its OpenAPI entry, its cost, its own problems
-call           one call: the caller, and what is charged to them
+operation      what a call is: its OpenAPI entry, its cost, its own problems; one call: the caller
 fast_path      hot calls, answered without the framework
 path           ids with a slash in the path
 rooms, room_list, members, messages, batch, reading, receipts, badges, users    the calls

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from readstate.dialects.access.rooms import is_open
 from readstate.dialects.base import ProblemError
-from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import INSUFFICIENT_PERMISSIONS, NOT_ROOM_MEMBER
+from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.imkit.reply import Problem
 from readstate.dialects.imkit.views import is_superuser
 from readstate.dialects.services import Services

@@ -16,7 +16,7 @@ from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.hints import unknown
 from readstate.dialects.imkit import errors
-from readstate.dialects.imkit.call import Access, Call, Operation, Principal
+from readstate.dialects.imkit.operation import Access, Call, Operation, Principal
 from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.errors import Invalid

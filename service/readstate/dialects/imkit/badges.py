@@ -7,7 +7,6 @@ users instead, to send badges with push messages.
 
 from collections.abc import Sequence
 
-from litestar import post
 from litestar.params import JSONBody
 
 from readstate.dialects.access import costs
@@ -15,15 +14,14 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import errors
-from readstate.dialects.imkit.call import Access, Call
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas.reading import BadgesAsked, BadgesResult, UserBadge
 from readstate.domain.identity import Session
 from readstate.domain.limits import check_id
 
 
-@post("/badges", **operation("badges", Access.TOKENS, BadgesResult, query=()))
+@operation("POST /badges", Access.TOKENS, BadgesResult, query=())
 async def badges(request: Call, data: JSONBody[BadgesAsked]) -> Reply:
     """The unread messages of several users, each one's total over all rooms.
 

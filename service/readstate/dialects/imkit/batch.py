@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from litestar import post
 from litestar.params import JSONBody, RawBody
 from msgspec import Raw, Struct
 
@@ -21,9 +20,8 @@ from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.direct import clients_room, room_of_two
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
 from readstate.dialects.imkit.schemas.messages import AdminMessage, Batch, BatchPosted, BatchResult
@@ -66,11 +64,13 @@ _fields: Callable[[bytes], Fields] = msgspec.json.Decoder(Fields).decode
 _decode_anything = msgspec.json.Decoder().decode
 
 
-@post(
-    "/messages/batch",
-    **operation(
-        "post_batch", Access.BACKEND, BatchResult, statuses=(404,), max_body_bytes=MAX_BATCH_BODY_BYTES, cost=costs.POST
-    ),
+@operation(
+    "POST /messages/batch",
+    Access.BACKEND,
+    BatchResult,
+    statuses=(404,),
+    max_body_bytes=MAX_BATCH_BODY_BYTES,
+    cost=costs.POST,
 )
 async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Reply:
     """Post up to 500 messages.

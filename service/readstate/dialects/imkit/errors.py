@@ -16,7 +16,7 @@ from readstate import errors
 from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import NO_OPERATION, Operation
+from readstate.dialects.imkit.operation import NO_OPERATION, Operation
 from readstate.dialects.imkit.reply import Problem, Problems, failure
 
 INVALID_TOKEN = Problem(401, "INVALID_TOKEN", "Invalid or expired token")
@@ -129,7 +129,7 @@ def answer(scope: Any, error: Exception) -> Reply:
 def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem | None = None) -> tuple[Problem, str]:
     """The problem for an error, and the message to send.
 
-    `problems` and `bad_body` are the call's own (see call.Operation).
+    `problems` and `bad_body` are the call's own (see Operation).
     """
     if isinstance(error, ProblemError):
         raised: Problem = error.problem

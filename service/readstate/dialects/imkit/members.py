@@ -1,6 +1,5 @@
 """Membership: join, add and remove members (docs.imkit.io, Room Members)."""
 
-from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
@@ -8,9 +7,8 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import access
 from readstate.dialects.imkit.body import by_plain_name, check_options
-from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.rooms import check_may_enter, enter, must_accept, shown
 from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
@@ -22,10 +20,7 @@ from readstate.times import iso
 _OPTIONS = by_plain_name(["systemMessage", "invitationRequired"])
 
 
-@post(
-    "/rooms/{room:str}/join",
-    **operation("join", Access.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
-)
+@operation("POST /rooms/{room:str}/join", Access.CLIENT, RoomResult, cost=costs.JOIN)
 async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread.
 
@@ -41,9 +36,7 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     return await enter(services, principal, before, (), announced=data is not None and data.system_message is True)
 
 
-@post(
-    "/rooms/{room:str}/members", **operation("add_members", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN)
-)
+@operation("POST /rooms/{room:str}/members", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
     """Bring people into the room: users that the backend has created.
 
@@ -56,10 +49,7 @@ async def add_members(request: Call, room: FromPath[str], body: RawBody, data: J
     return await _add(request, room, check_members("invitees", data.invitees), options)
 
 
-@post(
-    "/rooms/{room:str}/members/{user:str}",
-    **operation("add_member", Access.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
-)
+@operation("POST /rooms/{room:str}/members/{user:str}", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def add_member(
     request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
 ) -> Reply:
@@ -93,10 +83,7 @@ async def _add(request: Call, room: str, members: Members, options: AddMember) -
     return await shown(services, principal, await request.room(room))
 
 
-@post(
-    "/rooms/{room:str}/delete/members",
-    **operation("remove_members", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
-)
+@operation("POST /rooms/{room:str}/delete/members", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
     """Take people out of the room, or take back their invitations.
 
@@ -110,10 +97,7 @@ async def remove_members(request: Call, room: FromPath[str], body: RawBody, data
     )
 
 
-@delete(
-    "/rooms/{room:str}/members/{user:str}",
-    **operation("remove_member", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
-)
+@operation("DELETE /rooms/{room:str}/members/{user:str}", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
     return await _remove(request, room, check_members("members", [user]), system_message=False)
@@ -136,7 +120,7 @@ async def _remove(request: Call, room: str, members: Members, *, system_message:
     return await shown(services, principal, await request.room(room))
 
 
-@get("/rooms/{room:str}/members/{user:str}", **operation("member", Access.EITHER, MemberResult, statuses=(404,)))
+@operation("GET /rooms/{room:str}/members/{user:str}", Access.EITHER, MemberResult)
 async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """How far one member has read, also in a room that shows only some of its members.
 

@@ -11,8 +11,8 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import decode
 from readstate.dialects.imkit.body import by_plain_name, check_spelling, free_fields
-from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import MISSING_PARAMETER
+from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.imkit.schemas.messages import AdminMessage, BackendPost, RoomMessage
 from readstate.dialects.services import Services
 from readstate.domain.limits import check_id

@@ -4,16 +4,14 @@ Badge).
 
 from typing import Annotated
 
-from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import errors
-from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.fast_path import FastRoutes
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
 from readstate.dialects.imkit.schemas import reading as schemas
 from readstate.domain.limits import check_tags
@@ -28,16 +26,12 @@ READ_PROBLEMS: Problems = {
 }
 
 
-@put(
-    "/rooms/{room:str}/lastRead",
-    **operation(
-        "mark_read",
-        Access.CLIENT,
-        schemas.ReadResult,
-        problems=READ_PROBLEMS,
-        bad_body=errors.MISSING_PARAMETER,
-        statuses=(404,),
-    ),
+@operation(
+    "PUT /rooms/{room:str}/lastRead",
+    Access.CLIENT,
+    schemas.ReadResult,
+    problems=READ_PROBLEMS,
+    bad_body=errors.MISSING_PARAMETER,
 )
 async def mark_read(request: Call, room: FromPath[str], data: JSONBody[schemas.MarkRead]) -> Reply:
     """Move the caller's cursor forward to a message of the room.
@@ -58,7 +52,7 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[schemas.M
     return ok(schemas.ReadResult(principal.user, reading.message, badge, reading.unread))
 
 
-@put("/me/lastReads", **operation("mark_read_many", Access.CLIENT, schemas.ReadManyResult, cost=costs.READ))
+@operation("PUT /me/lastReads", Access.CLIENT, schemas.ReadManyResult)
 async def mark_read_many(request: Call, data: JSONBody[schemas.MarkReadMany]) -> Reply:
     """Move the caller's cursors in up to 200 rooms.
 
@@ -81,15 +75,12 @@ def _item_read(room: str, outcome: MarkedRead | ReadStateError) -> Ok | Failure:
     return problem.envelope(message)
 
 
-@get(
-    "/me/badge",
-    **operation(
-        "badge",
-        Access.CLIENT,
-        schemas.BadgeResult,
-        problems={Invalid: errors.INVALID_ROOM_TAGS},
-        query=("roomTags", "roomTags[]"),
-    ),
+@operation(
+    "GET /me/badge",
+    Access.CLIENT,
+    schemas.BadgeResult,
+    problems={Invalid: errors.INVALID_ROOM_TAGS},
+    query=("roomTags", "roomTags[]"),
 )
 async def badge(
     request: Call,
@@ -114,18 +105,14 @@ def _looks_like_several(tag: str) -> bool:
     return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
 
 
-@post(
-    "/badges/byRoomTags",
-    **operation(
-        "badges_by_tags",
-        Access.CLIENT,
-        schemas.TagBadgesResult,
-        problems={Invalid: errors.INVALID_TAGS},
-        bad_body=errors.INVALID_TAGS,
-        optional_body=True,
-        cost=costs.TAGS,
-        query=(),
-    ),
+@operation(
+    "POST /badges/byRoomTags",
+    Access.CLIENT,
+    schemas.TagBadgesResult,
+    problems={Invalid: errors.INVALID_TAGS},
+    bad_body=errors.INVALID_TAGS,
+    cost=costs.TAGS,
+    query=(),
 )
 async def badges_by_tags(request: Call, data: JSONBody[schemas.TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""

@@ -8,16 +8,14 @@ from functools import partial
 from typing import Annotated
 from urllib.parse import unquote_plus
 
-from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_member, known_since
-from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import receipts as schemas
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
@@ -28,12 +26,14 @@ from readstate.times import iso
 
 PAGE = 50
 _FILTERS = frozenset(choice.value for choice in Filter)
-_operation = partial(operation, problems={Invalid: INVALID_QUERY}, statuses=(404,), cost=costs.RECEIPTS)
+_operation = partial(operation, problems={Invalid: INVALID_QUERY}, cost=costs.RECEIPTS)
 
 
-@get(
-    "/rooms/{room:str}/messages/{message:str}/receipts",
-    **_operation("receipts", Access.EITHER, schemas.ReceiptsResult, query=("filter", "limit", "page")),
+@_operation(
+    "GET /rooms/{room:str}/messages/{message:str}/receipts",
+    Access.EITHER,
+    schemas.ReceiptsResult,
+    query=("filter", "limit", "page"),
 )
 async def receipts(
     request: Call,
@@ -67,11 +67,12 @@ async def receipts(
     return ok(schemas.ReceiptsResult(room, message, posted.sender, iso(posted.at_ms), *counts, people, found.next))
 
 
-@get(
-    "/rooms/{room:str}/receipts",
-    **_operation(
-        "receipt_counts", Access.EITHER, schemas.ReceiptCountsResult, needed=("messages",), query=("messages",)
-    ),
+@_operation(
+    "GET /rooms/{room:str}/receipts",
+    Access.EITHER,
+    schemas.ReceiptCountsResult,
+    needed=("messages",),
+    query=("messages",),
 )
 async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery[Sequence[str]] = ()) -> Reply:
     """How many have read each of several messages.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
@@ -16,9 +15,8 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import Tags
 from readstate.dialects.imkit.schemas import rooms as schemas
@@ -64,16 +62,13 @@ _decode_query: Callable[[bytes], _Query] = msgspec.json.Decoder(_Query).decode
 _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@get(
-    "/rooms",
-    **operation(
-        "rooms",
-        Access.CLIENT,
-        schemas.RoomsResult,
-        or_else=schemas.RoomsUnreadResult,
-        cost=costs.LIST,
-        query=("skip", "limit", "sort", "updatedAfter", "sortUnreadFirst", "q", "pref", "fields"),
-    ),
+@operation(
+    "GET /rooms",
+    Access.CLIENT,
+    schemas.RoomsResult,
+    or_else=schemas.RoomsUnreadResult,
+    cost=costs.LIST,
+    query=("skip", "limit", "sort", "updatedAfter", "sortUnreadFirst", "q", "pref", "fields"),
 )
 async def rooms(
     request: Call,
@@ -133,10 +128,7 @@ async def rooms(
     return ok({"totalCount": len(kept), "data": await _views(services, principal, [room.room for room in page])})
 
 
-@get(
-    "/rooms/ids",
-    **operation("room_ids", Access.CLIENT, schemas.RoomIdsResult, cost=costs.LIST, query=("skip", "limit")),
-)
+@operation("GET /rooms/ids", Access.CLIENT, schemas.RoomIdsResult, cost=costs.LIST, query=("skip", "limit"))
 async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     """The ids of the active rooms the caller is in, those with the newest messages first.
 

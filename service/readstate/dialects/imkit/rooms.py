@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from litestar import delete, get, post, put
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec.structs import replace
@@ -13,8 +12,7 @@ from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit import access
 from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.call import Access, Call, Principal
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.profiles import merged, room_profile
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import rooms as schemas
@@ -31,7 +29,7 @@ NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms
 PATH_WORDS = NOT_OFFERED_OF_ROOMS | {"ids", "createAndJoin"}  # what follows /rooms/ in another call's path
 
 
-@get("/rooms/{room:str}", **operation("room", Access.EITHER, schemas.RoomResult, statuses=(404,)))
+@operation("GET /rooms/{room:str}", Access.EITHER, schemas.RoomResult)
 async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     if room in NOT_OFFERED_OF_ROOMS:
@@ -42,10 +40,7 @@ async def room(request: Call, room: FromPath[str]) -> Reply:
     return await shown(request.services, request.auth, present)
 
 
-@get(
-    "/rooms/{room:str}/count",
-    **operation("count_messages", Access.EITHER, schemas.CountResult, statuses=(404,), query=("timeInMS",)),
-)
+@operation("GET /rooms/{room:str}/count", Access.EITHER, schemas.CountResult, query=("timeInMS",))
 async def count_messages(
     request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
 ) -> Reply:
@@ -70,9 +65,7 @@ async def count_messages(
     )
 
 
-@post(
-    "/rooms", **operation("create_room", Access.BACKEND, schemas.CreatedRoomResult, optional_body=True, cost=costs.JOIN)
-)
+@operation("POST /rooms", Access.BACKEND, schemas.CreatedRoomResult, cost=costs.JOIN)
 async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRoom | None] = None) -> Reply:
     """Create a room; only `members` are in it.
 
@@ -104,12 +97,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRo
     return ok({**view, "members": [state.member for state in states], "created": created})
 
 
-@post(
-    "/rooms/createAndJoin",
-    **operation(
-        "create_and_join", Access.CLIENT, schemas.RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN
-    ),
-)
+@operation("POST /rooms/createAndJoin", Access.CLIENT, schemas.RoomResult, statuses=(404,), cost=costs.JOIN)
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it.
 
@@ -161,10 +149,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
     return await shown(services, principal, present)
 
 
-@put(
-    "/rooms/{room:str}",
-    **operation("update_room", Access.EITHER, schemas.RoomResult, statuses=(404,), cost=costs.CHANGE),
-)
+@operation("PUT /rooms/{room:str}", Access.EITHER, schemas.RoomResult, cost=costs.CHANGE)
 async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[schemas.RoomChange]) -> Reply:
     """Change tags, status and profile fields. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
@@ -195,10 +180,7 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
     return await shown(services, principal, await request.room(room))
 
 
-@delete(
-    "/rooms/{room:str}",
-    **operation("delete_room", Access.EITHER, schemas.RoomDeletedResult, statuses=(404,), cost=costs.CHANGE),
-)
+@operation("DELETE /rooms/{room:str}", Access.EITHER, schemas.RoomDeletedResult, cost=costs.CHANGE)
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services

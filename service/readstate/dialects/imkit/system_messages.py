@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from readstate.dialects.imkit.call import Principal
+from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.services import Services
 from readstate.domain.limits import check_id
 

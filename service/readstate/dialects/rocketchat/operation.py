@@ -10,13 +10,13 @@ from inspect import cleandoc
 from typing import Any, get_args, get_type_hints
 
 import msgspec
-from litestar import HttpMethod, Request, route
+from litestar import HttpMethod, route
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Parameter, RequestBody
 from litestar.openapi.spec import Operation as DocumentedOperation
 from msgspec import Struct
 
+from readstate.dialects import base
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http import body as wire_body
@@ -27,7 +27,6 @@ from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, Op
 from readstate.dialects.rocketchat.reply import Problem, Problems, reply
 from readstate.dialects.rocketchat.schemas import FailureAnswer, Nothing
 from readstate.dialects.rocketchat.validation import NOT_ANY_OF, SchemaMismatch, fit, read_body, read_query
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 
 _MEANINGS = {
@@ -43,12 +42,8 @@ _FORM = "application/x-www-form-urlencoded"
 Handler = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the schemas
 
 
-class Call(Request[Any, Session, Any]):
+class Call(base.Call[Session]):
     """An authenticated request; `auth` is the caller's session. Login has none."""
-
-    @property
-    def services(self) -> Services:
-        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
     def charge(self, cost: float) -> None:
         """Charge what the call turned out to cost beyond its price."""
@@ -56,8 +51,7 @@ class Call(Request[Any, Session, Any]):
 
 
 def operation(
-    method: HttpMethod,
-    path: str,
+    where: str,
     *,
     signed_in: bool = True,
     problems: Problems | None = None,
@@ -69,13 +63,14 @@ def operation(
     """Make a route of a function that takes one of several schemas and returns the body of the
     answer.
 
-    Both are read off its annotations, and its name, behind `rocketchat_`, is the name in metrics,
-    logs and OpenAPI. `mismatch` answers a request that fits none of the schemas, instead of the
-    validator's words; `empty` answers a field that is ""; `unmatched` stands after the validator's
-    words when there are several schemas. `problems` are the call's own words for refusals of the
-    domain. `cost` is what the caller pays (see costs).
+    `where` is its method and path. Schemas and answer are read off its annotations, and its name,
+    behind `rocketchat_`, is the name in metrics, logs and OpenAPI. `mismatch` answers a request
+    that fits none of the schemas, instead of the validator's words; `empty` answers a field that is
+    ""; `unmatched` stands after the validator's words when there are several schemas. `problems`
+    are the call's own words for refusals of the domain. `cost` is what the caller pays (see costs).
     """
-    wrong = mismatch or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
+    method, _, path = where.partition(" ")
+    wrong = mismatch or (INVALID_QUERY if method == HttpMethod.GET else INVALID_BODY)
 
     def decorate(function: Handler) -> HTTPRouteHandler:
         name = f"rocketchat_{function.__name__}"
@@ -102,7 +97,7 @@ def operation(
         handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
         return route(
             path,
-            http_method=method,
+            http_method=HttpMethod(method),
             opt={"operation": Operation(name=name, cost=cost, signed_in=signed_in, problems=problems or {})},
             request_class=Call,
             **_documented(name, method, answer, schemas, signed_in=signed_in, required=empty or ()),
@@ -121,7 +116,7 @@ async def _given(request: Call) -> tuple[Any, bool]:
 
 def _documented(
     name: str,
-    method: HttpMethod,
+    method: str,
     answer: type[Struct],
     schemas: Sequence[type[Struct]],
     *,
@@ -129,14 +124,12 @@ def _documented(
     required: Collection[str],
 ) -> dict[str, Any]:
     """Arguments for a route. `required` fields are required although their schema has a default."""
-    responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
-    for status, meaning in _MEANINGS.items():
-        responses[status] = ResponseSpec(data_container=FailureAnswer, description=meaning, generate_examples=False)
+    failures = {status: (FailureAnswer, meaning) for status, meaning in _MEANINGS.items()}
     documents = [_document(schema, required) for schema in schemas if schema is not Nothing]
     return {
         "operation_id": name,
-        "operation_class": _asking(documents, in_query=method is HttpMethod.GET, signed_in=signed_in),
-        "responses": responses,
+        "operation_class": _asking(documents, in_query=method == HttpMethod.GET, signed_in=signed_in),
+        "responses": base.responses({200: (answer, "Done"), **failures}),
         "security": [{"authToken": [], "userId": []}] if signed_in else [],
         "status_code": 200,
     }

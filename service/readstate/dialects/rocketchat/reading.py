@@ -10,8 +10,6 @@ So chat.readThread (since 8.8.0) changes nothing. It exists for clients that cal
 thread is opened, and refuses a thread that the caller cannot see.
 """
 
-from litestar import HttpMethod
-
 from readstate.dialects.base import ProblemError
 from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION
 from readstate.dialects.rocketchat.operation import Call, operation
@@ -33,8 +31,7 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
 
 
 @operation(
-    HttpMethod.POST,
-    "/subscriptions.read",
+    "POST /subscriptions.read",
     problems={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
 )
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
@@ -49,7 +46,7 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     return Done()
 
 
-@operation(HttpMethod.POST, "/chat.readThread", problems=message_problems("readThreads"))
+@operation("POST /chat.readThread", problems=message_problems("readThreads"))
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with
     their room.
@@ -62,8 +59,7 @@ async def read_thread(request: Call, given: ReadThread) -> Done:
 
 
 @operation(
-    HttpMethod.POST,
-    "/subscriptions.unread",
+    "POST /subscriptions.unread",
     problems=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:

@@ -6,7 +6,6 @@ joined later has none and sees none. Without `offset` and `count` all receipts c
 up to MAX_RECEIPTS.
 """
 
-from litestar import HttpMethod
 from msgspec import UNSET, UnsetType
 
 from readstate.dialects.access import costs
@@ -30,8 +29,7 @@ Read = tuple[str, int]  # a reader, and since when (Unix ms)
 
 
 @operation(
-    HttpMethod.GET,
-    "/chat.getMessageReadReceipts",
+    "GET /chat.getMessageReadReceipts",
     problems=message_problems("getReadReceipts"),
     empty={"messageId": MESSAGE_REQUIRED},
     cost=costs.RECEIPTS,

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Sequence
 
-from litestar import HttpMethod
-
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
@@ -21,14 +19,14 @@ from readstate.times import iso, unix_ms
 REMOVED_KNOWN_MS = 50 * 60 * 1000
 
 
-@operation(HttpMethod.GET, "/subscriptions.getOne", empty={"roomId": ROOM_REQUIRED})
+@operation("GET /subscriptions.getOne", empty={"roomId": ROOM_REQUIRED})
 async def subscription(request: Call, given: schemas.OneSubscription) -> schemas.SubscriptionAnswer:
     """One room of the caller; null for a room that is not there or not the caller's."""
     services, session = request.services, request.auth
     return schemas.SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
 
 
-@operation(HttpMethod.GET, "/subscriptions.get", cost=costs.LIST)
+@operation("GET /subscriptions.get", cost=costs.LIST)
 async def subscriptions(request: Call, given: schemas.ManySubscriptions) -> schemas.SubscriptionsAnswer:
     """The caller's rooms that changed after `updatedSince`, and those left since; without it all
     rooms.

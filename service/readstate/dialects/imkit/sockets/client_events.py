@@ -20,8 +20,8 @@ from typing import Any
 from msgspec import Struct
 
 from readstate.dialects.access import costs
-from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import INVALID_TOKEN, RATE_LIMIT_EXCEEDED
+from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection

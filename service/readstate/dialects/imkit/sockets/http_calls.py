@@ -16,9 +16,9 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import BareCall, Principal
 from readstate.dialects.imkit.errors import MISSING_PARAMETER, answer
 from readstate.dialects.imkit.messages import send
+from readstate.dialects.imkit.operation import BareCall, Principal
 from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.services import Services

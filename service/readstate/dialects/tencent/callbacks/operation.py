@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Parameter, RequestBody, Schema
 from litestar.openapi.spec import Operation as DocumentedOperation
 
-from readstate.dialects.base import Operation
+from readstate.dialects.base import Operation, responses
 from readstate.dialects.tencent.callbacks.auth import Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.reply import Fail, Ok
@@ -49,9 +48,6 @@ OPERATION: dict[str, Any] = {
     "operation_id": "tencent_callback",
     "operation_class": _TakesCallback,
     "tags": [VOCABULARY.tag],
-    "responses": {
-        status: ResponseSpec(data_container=answer, description=meaning, generate_examples=False)
-        for status, (answer, meaning) in _MEANINGS.items()
-    },
+    "responses": responses(_MEANINGS),
     "status_code": 200,
 }
