@@ -96,12 +96,7 @@ class EmbeddedServer:
         self._why = ""
         self._started = False
         self._respawner = Respawner(
-            "embedded-server",
-            self._launch,
-            self._on_exit,
-            first_pause_s=FIRST_PAUSE_S,
-            longest_pause_s=LONGEST_PAUSE_S,
-            patience_s=STOP_PATIENCE_S,
+            "embedded-server", self._launch, self._on_exit, FIRST_PAUSE_S, LONGEST_PAUSE_S, STOP_PATIENCE_S
         )
 
     @property
