@@ -229,11 +229,8 @@ class Service:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
     def _warnings(self) -> list[str]:
-        return (
-            [*self._parts.workers.warnings(), *self._parts.memory.warnings(), *self._parts.writes.warnings()]
-            if self._parts
-            else []
-        )
+        parts = self._parts
+        return [*parts.workers.warnings(), *parts.memory.warnings(), *parts.writes.warnings()] if parts else []
 
 
 def _without_body(send: Send) -> Send:

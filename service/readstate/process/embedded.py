@@ -184,18 +184,11 @@ class EmbeddedServer:
         return bool(done)
 
     def _launch(self) -> subprocess.Popen[bytes]:
+        watch = [sys.executable, "-I", "-S", parent_watch.__file__, str(os.getpid())]
         # In a process group of its own: after Ctrl-C at the terminal the supervisor stops the
         # server last.
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                parent_watch.__file__,
-                str(os.getpid()),
-                str(self._directory / "server.lock"),
-                *self._command,
-            ],
+            [*watch, str(self._directory / "server.lock"), *self._command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -57,11 +57,7 @@ async def receipts(
     found = await services.receipts.page(
         app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page or None, after=after
     )
-    people = (
-        [_reader(receipt) for receipt in found.readers]
-        if which == "read"
-        else [schemas.Member(name) for name in found.non_readers]
-    )
+    people = [*map(_reader, found.readers), *map(schemas.Member, found.non_readers)]  # one of them is empty
     posted = found.message
     counts = (found.read, found.unread, found.left)
     return ok(schemas.ReceiptsResult(room, message, posted.sender, iso(posted.at_ms), *counts, people, found.next))

@@ -21,7 +21,7 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http import body as wire_body
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.reply import Headers, Reply
 from readstate.dialects.rocketchat.auth import count
 from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, Operation
 from readstate.dialects.rocketchat.reply import Problem, Problems, reply
@@ -29,13 +29,13 @@ from readstate.dialects.rocketchat.schemas import FailureAnswer, Nothing
 from readstate.dialects.rocketchat.validation import NOT_ANY_OF, SchemaMismatch, fit, read_body, read_query
 from readstate.domain.identity import Session
 
-_MEANINGS = {
-    400: "Something is missing, malformed or unknown; nothing was done",
-    401: "The token is not valid, or is not that user's",
-    403: "The caller may not ask this",
-    413: "The body is too large",
-    429: "Too many calls; `Retry-After` says in how many seconds there may be more",
-    503: "The store is out of reach",
+_FAILURES: dict[int, tuple[Any, str]] = {
+    400: (FailureAnswer, "Something is missing, malformed or unknown; nothing was done"),
+    401: (FailureAnswer, "The token is not valid, or is not that user's"),
+    403: (FailureAnswer, "The caller may not ask this"),
+    413: (FailureAnswer, "The body is too large"),
+    429: (FailureAnswer, "Too many calls; `Retry-After` says in how many seconds there may be more"),
+    503: (FailureAnswer, "The store is out of reach"),
 }
 _FORM = "application/x-www-form-urlencoded"
 
@@ -88,19 +88,24 @@ def operation(
             for field, problem in (empty or {}).items():
                 if not given.get(field):
                     raise ProblemError(problem)
+            headers: Headers = ()
             if signed_in:
                 headers = await count(request.services, request.auth, name, request.route_handler.opt["rate_limit"])
                 request.scope["rate_headers"] = headers  # type: ignore[typeddict-unknown-key]
-                return reply(await function(request, content), headers=headers)
-            return reply(await function(request, content))
+            return reply(await function(request, content), headers=headers)
 
         handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
+        documents = [_document(schema, empty or ()) for schema in schemas if schema is not Nothing]
         return route(
             path,
             http_method=HttpMethod(method),
             opt={"operation": Operation(name=name, cost=cost, signed_in=signed_in, problems=problems or {})},
+            operation_id=name,
+            operation_class=_asking(documents, in_query=method == HttpMethod.GET, signed_in=signed_in),
+            responses=base.responses({200: (answer, "Done"), **_FAILURES}),
+            security=[{"authToken": [], "userId": []}] if signed_in else [],
+            status_code=200,
             request_class=Call,
-            **_documented(name, method, answer, schemas, signed_in=signed_in, required=empty or ()),
         )(handle)
 
     return decorate
@@ -112,27 +117,6 @@ async def _given(request: Call) -> tuple[Any, bool]:
         return read_query(request.scope["query_string"]), False
     body = await wire_body.read_body(request.receive)
     return read_body(body, request.headers.get("content-type", "").encode("latin-1", "replace"))
-
-
-def _documented(
-    name: str,
-    method: str,
-    answer: type[Struct],
-    schemas: Sequence[type[Struct]],
-    *,
-    signed_in: bool,
-    required: Collection[str],
-) -> dict[str, Any]:
-    """Arguments for a route. `required` fields are required although their schema has a default."""
-    failures = {status: (FailureAnswer, meaning) for status, meaning in _MEANINGS.items()}
-    documents = [_document(schema, required) for schema in schemas if schema is not Nothing]
-    return {
-        "operation_id": name,
-        "operation_class": _asking(documents, in_query=method == HttpMethod.GET, signed_in=signed_in),
-        "responses": base.responses({200: (answer, "Done"), **failures}),
-        "security": [{"authToken": [], "userId": []}] if signed_in else [],
-        "status_code": 200,
-    }
 
 
 def _asking(documents: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -> type[DocumentedOperation]:
@@ -162,7 +146,9 @@ def _asking(documents: list[dict[str, Any]], *, in_query: bool, signed_in: bool)
 
 
 def _document(schema: type[Struct], required: Collection[str]) -> dict[str, Any]:
-    """A schema as JSON schema, in one piece."""
+    """A schema as JSON schema, in one piece. `required` fields are required although they have a
+    default.
+    """
     (whole,), parts = msgspec.json.schema_components([schema], ref_template="{name}")
     document: dict[str, Any] = _inlined(whole, parts)
     if required:

@@ -156,7 +156,7 @@ class Connection:
         """The transport is closed, by either side."""
         self.close(CLIENT_LEFT)
         self._queue.count_in(None)
-        self._queue.on_overflow = _nothing
+        self._queue.on_overflow = lambda: None
 
     def _push(self, packet: Packet) -> None:
         self._queue.push(packet)
@@ -164,7 +164,3 @@ class Connection:
 
     def _on_overflow(self) -> None:
         self.close(SLOW_CLIENT)
-
-
-def _nothing() -> None:
-    pass

@@ -73,4 +73,4 @@ async def _carry_out(context: CallbackContext, authenticator: CallbackAuthentica
         logger.debug("a callback without a meaning here", extra={"command": name[:64]})
         return
     await authenticator.check_fresh(context.read_state, context.app, url, name, body)
-    await command.carry_out(context, body)
+    await command(context, body)
