@@ -11,9 +11,8 @@ from readstate.dialects.access import costs
 from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit import access
-from readstate.dialects.imkit.body import free_fields
+from readstate.dialects.imkit.body import free_fields, merged, room_profile
 from readstate.dialects.imkit.operation import Access, Call, Principal, operation
-from readstate.dialects.imkit.profiles import merged, room_profile
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import rooms as schemas
 from readstate.dialects.imkit.system_messages import added, announce

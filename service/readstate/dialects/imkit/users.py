@@ -11,10 +11,9 @@ from litestar.params import FromPath, JSONBody, RawBody
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.body import by_plain_name, check_options
+from readstate.dialects.imkit.body import by_plain_name, check_options, merged, user_profile
 from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
 from readstate.dialects.imkit.operation import BY_TOKEN, Access, Call, operation
-from readstate.dialects.imkit.profiles import merged, user_profile
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import users as schemas
 from readstate.dialects.imkit.views import View, user_view

@@ -117,7 +117,7 @@ class ClientEvents(Struct, frozen=True):
         if session is None or not self.services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
         try:
-            self.authenticator.check_rate_limit(connection, call.cost)
+            self.authenticator.check_rate_limit(connection, call.operation.cost)
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)

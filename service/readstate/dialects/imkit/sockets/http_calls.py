@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
-from litestar.handlers import HTTPRouteHandler
-from msgspec import Struct
-
 from readstate import metrics
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody
@@ -24,11 +21,8 @@ from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.services import Services
 
 
-class HttpCall(Struct, frozen=True):
+class HttpCall(HandlerCall, frozen=True):
     """A call that an event stands for."""
-
-    call: HandlerCall
-    cost: float  # as over HTTP
 
     async def answer(self, services: Services, principal: Principal, content: Any) -> bytes:
         """The answer of the handler.
@@ -37,12 +31,12 @@ class HttpCall(Struct, frozen=True):
         """
         started_s = perf_counter()
         try:
-            arguments: dict[str, Any] = {self.call.id_parameter: _room(content)}
-            self.call.add_body(arguments, _body(content))
-            reply: Reply = await self.call.function(BareCall(principal, services), **arguments)
+            arguments: dict[str, Any] = {self.id_parameter: _room(content)}
+            self.add_body(arguments, _body(content))
+            reply: Reply = await self.handler.fn(BareCall(principal, services), **arguments)
         except Exception as error:
-            reply = answer({"route_handler": self.call.handler, "method": "SOCKET"}, error)
-        metrics.observe("socket", self.call.handler.opt["operation"].name, reply.code, started_s)
+            reply = answer({"route_handler": self.handler, "method": "SOCKET"}, error)
+        metrics.observe("socket", self.operation.name, reply.code, started_s)
         return reply.payload
 
 
@@ -60,8 +54,4 @@ def _room(content: Any) -> str:
     return room
 
 
-def _of(handler: HTTPRouteHandler) -> HttpCall:
-    return HttpCall(HandlerCall.of(handler), handler.opt["operation"].cost)
-
-
-HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": _of(send), "lastRead": _of(mark_read)}
+HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": HttpCall.of(send), "lastRead": HttpCall.of(mark_read)}
