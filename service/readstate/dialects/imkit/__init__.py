@@ -1,7 +1,7 @@
 """The IMKit dialect, over HTTP and on sockets (docs.imkit.io).
 
 api            the dialect as one value: all calls as one Litestar router
-auth           the caller, by IM-CLIENT-KEY, IM-Authorization, IM-API-KEY; ids with a slash in the path
+auth           the caller, by the headers IM-CLIENT-KEY ...; ids with a slash in the path
 access         who may see and change a room, and whom a client may name
 operation      what a call is: its OpenAPI entry, its cost, its own problems; one call: the caller
 fast_path      hot calls, answered without the framework
