@@ -21,11 +21,10 @@ from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.direct import clients_room, room_of_two
-from readstate.dialects.imkit.operation import Access, Call, Principal, operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
 from readstate.dialects.imkit.schemas.messages import AdminMessage, Batch, BatchPosted, BatchResult
-from readstate.dialects.services import Services
 from readstate.domain.direct import direct_room
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
 from readstate.errors import Invalid, ReadStateError
@@ -89,7 +88,7 @@ async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Rep
     async def post_room_after_room() -> None:
         for places in rooms:
             for place in places:
-                result = results[place] = await _post_item(request.services, request.auth, items[place])
+                result = results[place] = await _post_item(request, items[place])
                 if isinstance(result, Failure) and result.RC >= 500:
                     break
 
@@ -113,13 +112,13 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
     return Reply(encode(_NonePosted(status, rm, error, answer)), status, code, headers)
 
 
-async def _post_item(services: Services, principal: Principal, item: bytes) -> Ok | Failure:
+async def _post_item(call: Call, item: bytes) -> Ok | Failure:
     """Post one message of a batch. Returns its result as an envelope."""
     try:
-        item, find_room = _addressed(services, principal, _filled_in(item))
+        item, find_room = _addressed(call, _filled_in(item))
         if len(item) > MAX_BODY_BYTES:
             raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
-        done = await post_one(services, principal, decode(_admin_message, item), item, find_room)
+        done = await post_one(call, decode(_admin_message, item), item, find_room)
         return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender, done.at_ms, done.created))
     except (BadBody, ProblemError, ReadStateError) as error:
         problem, message = errors.explain(error)
@@ -220,7 +219,7 @@ def _alike(value: bytes) -> str:
     return encode(decode(_decode_anything, value)).decode()
 
 
-def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
+def _addressed(call: Call, item: bytes) -> tuple[bytes, FindRoom | None]:
     """The message with its room, or with a way to find the room of its receiver.
 
     Raises BadBody, ProblemError.
@@ -235,5 +234,5 @@ def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[b
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
     return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(
-        services, principal.app, one, other, needed=needed
+        call.services, call.auth.app, one, other, needed=needed
     )

@@ -29,11 +29,10 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     Harmless for a member.
     """
     check_options(body, _OPTIONS)
-    principal, services = request.auth, request.services
     before = await request.room(room)
-    check_may_enter(services, principal, before)
+    check_may_enter(request, before)
     request.charge(costs.of_members(before.member_count))
-    return await enter(services, principal, before, (), announced=data is not None and data.system_message is True)
+    return await enter(request, before, (), announced=data is not None and data.system_message is True)
 
 
 @operation("POST /rooms/{room:str}/members", Access.EITHER, RoomResult, cost=costs.JOIN)
@@ -61,26 +60,26 @@ async def add_member(
 async def _add(request: Call, room: str, members: Members, options: AddMember) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
-    access.check_people_limit(services, principal, "invitees", members)
+    access.check_people_limit(request, "invitees", members)
     before = await request.room(room)
-    access.check_may_add(services, principal, before)
+    access.check_may_add(request, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
     if direct and not principal.backend:
         # A direct room without two users in its id is for the members that it has.
         states = () if peers_of(room) else await services.rooms.members(app=principal.app, room=room)
-        access.check_direct_members(principal, room, [*members, *(state.member for state in states)])
-    await access.check_known(services, principal, "invitees", members)
-    made = access.seen(principal, before)
-    if not direct and must_accept(services, principal, options.invitation_required):
+        access.check_direct_members(request, room, [*members, *(state.member for state in states)])
+    await access.check_known(request, "invitees", members)
+    made = access.seen(request, before)
+    if not direct and must_accept(request, options.invitation_required):
         await services.rooms.invite(app=principal.app, room=room, users=members, made=made)
     else:
         joined = await services.rooms.add_members(
             app=principal.app, room=room, members=members, by_client=not principal.backend, made=made
         )
         if joined and options.system_message:
-            await announce(services, principal, room, added(joined), joined)
-    return await shown(services, principal, await request.room(room))
+            await announce(request, room, added(joined), joined)
+    return await shown(request, await request.room(room))
 
 
 @operation("POST /rooms/{room:str}/delete/members", Access.EITHER, RoomResult, cost=costs.JOIN)
@@ -106,18 +105,18 @@ async def remove_member(request: Call, room: FromPath[str], user: FromPath[str])
 async def _remove(request: Call, room: str, members: Members, *, system_message: bool) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
-    access.check_people_limit(services, principal, "members", members)
+    access.check_people_limit(request, "members", members)
     before = await request.room(room)
-    access.check_member(principal, before)
+    access.check_member(request, before)
     if members != [principal.user]:
-        access.check_superuser(principal, before)
+        access.check_superuser(request, before)
     request.charge(costs.of_members(before.member_count))
     left = await services.rooms.remove_members(
-        app=principal.app, room=room, members=members, made=access.seen(principal, before)
+        app=principal.app, room=room, members=members, made=access.seen(request, before)
     )
     if left and system_message:
-        await announce(services, principal, room, removed(principal, left), left)
-    return await shown(services, principal, await request.room(room))
+        await announce(request, room, removed(principal, left), left)
+    return await shown(request, await request.room(room))
 
 
 @operation("GET /rooms/{room:str}/members/{user:str}", Access.EITHER, MemberResult)
@@ -128,7 +127,7 @@ async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Rep
     """
     principal, services = request.auth, request.services
     present = await request.room(room)
-    access.check_member(principal, present)
+    access.check_member(request, present)
     if user != principal.user:
         present = await services.rooms.room(app=principal.app, room=room, user=user)
     state = present.me

@@ -85,7 +85,7 @@ async def post(request: Call, body: RawBody, data: JSONBody[schemas.AdminMessage
     sender and the time that are stored.
     """
     app, room = request.auth.app, data.room
-    done = await posting.post_one(request.services, request.auth, data, body)
+    done = await posting.post_one(request, data, body)
     if done.body:
         view = message_view(app, room, done.message, done.sender, done.at_ms, done.body)
     else:
@@ -103,7 +103,7 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     """
     principal, services = request.auth, request.services
     present = await request.room(room)
-    check_superuser(principal, present, errors.INSUFFICIENT_PERMISSION)
+    check_superuser(request, present, errors.INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == posting.ALL:
         deleted = await services.messages.delete_messages(app=principal.app, room=room)
@@ -145,12 +145,9 @@ async def delete_messages(
     )
     if deleted.first != before:  # it was found by a time
         request.charge(costs.of_count(deleted.count))
-    where = (posting.BEFORE, deleted.first) if deleted.first else (posting.ALL, UNSET)
-    return ok(
-        schemas.MessagesDeletedResult(
-            deleted.count, room, where[0], principal.user, iso(time_ns() // 1_000_000), where[1]
-        )
-    )
+    which, first = (posting.BEFORE, deleted.first) if deleted.first else (posting.ALL, UNSET)
+    now = iso(time_ns() // 1_000_000)
+    return ok(schemas.MessagesDeletedResult(deleted.count, room, which, principal.user, now, first))
 
 
 def _time(text: str) -> int | None:

@@ -15,7 +15,7 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_member, known_since
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
-from readstate.dialects.imkit.operation import Access, Call, Principal, operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import receipts as schemas
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
@@ -53,7 +53,7 @@ async def receipts(
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
     principal, services = request.auth, request.services
-    after = _after(principal, await request.room(room))
+    after = _after(request, await request.room(room))
     found = await services.receipts.page(
         app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page or None, after=after
     )
@@ -81,7 +81,7 @@ async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
         raise ProblemError(MISSING_PARAMETER, "messages is required")
-    after = _after(principal, await request.room(room))
+    after = _after(request, await request.room(room))
     counts = await services.receipts.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [
         schemas.MessageReceipts(count.message, count.read, count.unread, count.left)
@@ -91,13 +91,13 @@ async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery
     return ok(schemas.ReceiptCountsResult(room, data))
 
 
-def _after(principal: Principal, room: Room) -> int:
+def _after(call: Call, room: Room) -> int:
     """The seq at which the member joined. Messages up to it are unknown to them.
 
     Raises RoomUnknown.
     """
-    check_member(principal, room)
-    return known_since(principal, room)
+    check_member(call, room)
+    return known_since(call, room)
 
 
 def _reader(receipt: Receipt) -> schemas.Reader:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from readstate.dialects.imkit.operation import Principal
-from readstate.dialects.services import Services
+from readstate.dialects.imkit.operation import Call, Principal
 from readstate.domain.limits import check_id
 
 # Only the service posts messages of these types.
@@ -21,15 +20,15 @@ SYSTEM_TYPES = frozenset(
 )
 
 
-async def announce(
-    services: Services, principal: Principal, room: str, message_type: str, members: Sequence[str]
-) -> None:
-    """Post a system message about `members` for the caller. The backend without a user posts
-    without a sender.
+async def announce(call: Call, room: str, message_type: str, members: Sequence[str], sender: str = "") -> None:
+    """Post a system message about `members` for the caller, or for `sender`. The backend without a
+    user posts without a sender.
     """
     body = msgspec.json.encode({"messageType": message_type, "message": "", "members": members}).decode()
-    sender = check_id("sender", principal.user) if principal.user else None
-    await services.messages.post(app=principal.app, room=room, sender=sender, body=body)
+    user = sender or call.auth.user
+    await call.services.messages.post(
+        app=call.auth.app, room=room, sender=check_id("sender", user) if user else None, body=body
+    )
 
 
 def added(members: Sequence[str]) -> str:
