@@ -15,12 +15,6 @@ from pathlib import Path
 
 from readstate.process.listener import ask_ready
 
-# For load tests: rates are counted as usual, and no load reaches these limits.
-NO_RATE_LIMITS = {
-    f"READSTATE_{name}": "10000000"
-    for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
-} | {"READSTATE_ADDRESS_SOCKET_LIMIT": "1000000"}
-
 START_S = 60.0
 STOP_S = 30.0
 

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
-from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.http.reply import Reply, encode, retry_after
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
 from readstate.dialects.imkit.direct import clients_room, room_of_two
@@ -108,7 +108,7 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
     )
     code = first.error.code if status == first.RC else errors.INVALID_BODY.code
     error = Error(code, f"None of the messages was taken; the first that was refused: {first.error.message}")
-    headers = ((b"retry-after", b"1"),) if status >= 500 else ()
+    headers = retry_after(1) if status >= 500 else ()
     return Reply(encode(_NonePosted(status, rm, error, answer)), status, code, headers)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from readstate import errors
-from readstate.dialects.http.reply import Headers, Reply, encode
+from readstate.dialects.http.reply import Headers, Reply, encode, retry_after
 
 
 class Ok(Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class Problem(Struct, frozen=True):
         has one.
         """
         retry_after_s: int | None = getattr(error, "retry_after_s", None)
-        headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
+        headers = () if retry_after_s is None else retry_after(retry_after_s)
         in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
         return failure(self.status, self.rm, self.code, message, headers, in_body)
 
