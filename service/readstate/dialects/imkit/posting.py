@@ -35,9 +35,8 @@ _NOT_PART_OF_MESSAGE = frozenset(
     )
 )
 
-FindRoom = Callable[
-    [bool], Awaitable[str]
-]  # (whether to create it if there is none) -> the room's id; may raise ReadStateError
+# (whether to create it if there is none) -> the room's id; may raise ReadStateError
+FindRoom = Callable[[bool], Awaitable[str]]
 
 # Options for backends only. Misspelt, an option would become a part of the message and do nothing.
 _OPTIONS = by_plain_name(

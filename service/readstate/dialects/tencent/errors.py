@@ -100,9 +100,8 @@ GROUP: Final = Family("group_open_http_svc", GROUP_BODY_UNREADABLE, ILLEGAL_PARA
 NO_SERVICE: Final = Family("", UNREADABLE_REQUEST, UNREADABLE_REQUEST, TIMED_OUT, NO_SUCH_PATH)
 
 FAMILIES = {family.service: family for family in (OPENIM, GROUP)}
-FAILURES = frozenset(
-    str(family.failed.code) for family in (*FAMILIES.values(), NO_SERVICE)
-)  # ours, and not the caller's doing
+# Ours, and not the caller's doing.
+FAILURES = frozenset(str(family.failed.code) for family in (*FAMILIES.values(), NO_SERVICE))
 
 NO_OPERATION = Operation(name="", family=NO_SERVICE)  # an error outside the commands
 
