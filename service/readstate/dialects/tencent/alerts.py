@@ -12,8 +12,7 @@ from time import time, time_ns
 from msgspec import Struct
 
 from readstate.domain.read_state import ReadState
-from readstate.errors import Fault
-from readstate.tasks import sleep_unless
+from readstate.tasks import repeat
 from readstate.webhooks.forms import Send, WebhookRequest
 
 logger = logging.getLogger(__name__)
@@ -58,15 +57,7 @@ class Alerts(Struct):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look for new notes until `stop` is set. What was noted before the start is not sent."""
-        while not stop.is_set():
-            try:
-                await self._look()
-            except Fault as fault:
-                logger.warning("webhooks: alerts could not be looked at: %s", fault)
-            except Exception:
-                # A defect. Events must be delivered all the same.
-                logger.exception("webhooks: alerts could not be looked at")
-            await sleep_unless(stop, LOOK_S)
+        await repeat(self._look, LOOK_S, stop, logger, "webhooks: alerts could not be looked at")
 
     async def _look(self) -> None:
         before, known = self.known, await self._noted()
