@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS
+from readstate.dialects.imkit.sockets.payloads import MAX_BYTES, MAX_MEMBERS
 from readstate.dialects.imkit.sockets.send_queue import MAX_BYTES as MAX_QUEUED_BYTES
 from readstate.dialects.imkit.sockets.send_queue import MAX_OWNER_BYTES
 from tests.support.devices import API_KEY, CLIENT_KEY, QUIET_S, Backend, device, faults, fresh

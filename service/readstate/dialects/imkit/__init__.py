@@ -5,10 +5,9 @@ auth           the caller, by the headers IM-CLIENT-KEY ...; ids with a slash in
 access         who may see and change a room, and whom a client may name
 operation      what a call is: its OpenAPI entry, its cost, its own problems; one call: the caller
 fast_path      hot calls, answered without the framework
-rooms, room_list, members, messages, batch, reading, receipts, badges, users    the calls
+rooms, room_list, members, messages, batch, reading, receipts, users    the calls
 posting        what the fields of a message ask for
-direct         the room of two users
-system_messages, room_event    what members are told about a room
+system_messages                what members are told about a room
 body           free fields of a body, and which of them are kept
 views          rooms, users and messages as objects; socket events use them too
 schemas        wire types of requests and results

@@ -6,6 +6,7 @@ have it itself.
 """
 
 import asyncio
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,19 +16,19 @@ from litestar.params import JSONBody, RawBody
 from msgspec import Raw, Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.access.rooms import find_room
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode, retry_after
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.direct import clients_room, room_of_two
 from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
 from readstate.dialects.imkit.schemas.messages import AdminMessage, Batch, BatchPosted, BatchResult
-from readstate.domain.direct import direct_room
-from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
-from readstate.errors import Invalid, ReadStateError
+from readstate.domain.direct import DIRECT_TAGS, direct_room
+from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, check_members, new_id
+from readstate.errors import Invalid, ReadStateError, UserUnknown
 
 Fields = dict[str, Raw]
 
@@ -233,6 +234,51 @@ def _addressed(call: Call, item: bytes) -> tuple[bytes, FindRoom | None]:
         raise ProblemError(errors.MISSING_PARAMETER, "sender is required with receiver")
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
-    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(
-        call.services, call.auth.app, one, other, needed=needed
-    )
+    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(call, one, other, needed=needed)
+
+
+# The room of two users, where a message names its receiver instead of a room
+
+
+async def room_of_two(call: Call, sender: str, receiver: str, *, needed: bool = True) -> str:
+    """The room of two users: the one of IMKit's clients if it exists, else the one of all dialects.
+
+    If neither exists, the latter is created when it is `needed`. Raises Invalid, UserUnknown (the
+    backend has not created the receiver), LimitReached.
+    """
+    app, services = call.auth.app, call.services
+    check_id("sender", sender)
+    if check_id("receiver", receiver) == sender:
+        raise Invalid("receiver", "receiver must be another user than the sender")
+    if receiver not in await services.directory.known(app=app, users=[receiver]):
+        raise UserUnknown(receiver)
+    two = check_members("members", [sender, receiver])
+    there = None
+    for room in (clients_room(sender, receiver), direct_room(sender, receiver)):
+        there = await find_room(services.rooms, app=app, room=room, user=receiver)
+        if there is not None and there.member_count == 2:
+            # Anyone can compute the clients' id, so it proves nothing: look at the members.
+            states = await services.rooms.members(app=app, room=room, limit=2)
+            if {state.member for state in states} == set(two):
+                return room
+    if needed and there is None:
+        await services.rooms.create_room(
+            app=app,
+            room=check_id("room", room),
+            tags=DIRECT_TAGS,
+            profile={"roomType": b'"direct"'},
+            members=two,
+        )
+    elif needed:
+        # Not created anew: that would take the room over from the client that made it.
+        await services.rooms.add_members(app=app, room=room, members=two)
+    return room
+
+
+def clients_room(one: str, other: str) -> str:
+    """The id that IMKit's clients derive from two users (imkit-flutter-sdk).
+
+    It is the MD5 of the lower-cased ids, sorted and joined by `_`.
+    """
+    pair = "_".join(sorted((one.lower(), other.lower())))
+    return hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()
