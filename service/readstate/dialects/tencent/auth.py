@@ -76,7 +76,7 @@ class Authenticator:
                 app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS
             )
             if not hit.allowed:
-                raise errors.ProblemError(errors.TOO_OFTEN)
+                raise errors.ProblemError(errors.TOO_OFTEN, retry_after_s=1)
             if limit - hit.left == alerts.nearly(limit):
                 await alerts.note(read_state, self.app, command)
 
@@ -122,7 +122,7 @@ class AuthMiddleware:
             try:
                 services.credentials.missed(client_address(scope))
             except TooManyRequests as refusal:
-                raise errors.TooManyFailures(refusal.retry_after_s) from None
+                raise errors.ProblemError(errors.TOO_MANY_FAILURES, retry_after_s=refusal.retry_after_s) from None
             raise
 
 
