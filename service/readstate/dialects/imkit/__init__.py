@@ -7,7 +7,6 @@ operation      what a call is: its OpenAPI entry, its cost, its own problems; on
 fast_path      hot calls, answered without the framework
 rooms, room_list, members, messages, batch, reading, receipts, users    the calls
 posting        what the fields of a message ask for
-system_messages                what members are told about a room
 body           free fields of a body, and which of them are kept
 views          rooms, users and messages as objects; socket events use them too
 schemas        wire types of requests and results

@@ -10,9 +10,8 @@ from readstate.dialects.imkit.body import by_plain_name, check_options
 from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
 from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.rooms import check_may_enter, enter, must_accept, shown
+from readstate.dialects.imkit.rooms import added, announce, check_may_enter, enter, must_accept, removed, shown
 from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
-from readstate.dialects.imkit.system_messages import added, announce, removed
 from readstate.domain.direct import is_direct, peers_of
 from readstate.domain.limits import Members, check_members
 from readstate.times import iso

@@ -17,8 +17,8 @@ from readstate.dialects.imkit import errors, posting
 from readstate.dialects.imkit.access import check_superuser
 from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.rooms import SYSTEM_TYPES
 from readstate.dialects.imkit.schemas import messages as schemas
-from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.domain.messages import MessageRef

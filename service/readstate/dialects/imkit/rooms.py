@@ -12,10 +12,9 @@ from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit import access
 from readstate.dialects.imkit.body import free_fields, merged, room_profile
-from readstate.dialects.imkit.operation import Access, Call, operation
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import rooms as schemas
-from readstate.dialects.imkit.system_messages import added, announce
 from readstate.dialects.imkit.views import personal, room_view, users_in, with_me
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import is_direct
@@ -253,3 +252,39 @@ def _id(wanted: schemas.NewRoom) -> Id | None:
 def _invitees(wanted: schemas.NewRoom) -> list[str]:
     invitee = [wanted.invitee] if isinstance(wanted.invitee, str) else wanted.invitee or []
     return [*invitee, *(wanted.members or ())]
+
+
+# System messages (docs.imkit.io, Message Types): a room reports changes of its members when
+# `systemMessage` was asked for. The actor posts them after the change, so they are unread for all
+# other members.
+
+# Only the service posts messages of these types.
+SYSTEM_TYPES = frozenset(
+    (
+        *("joinRoom", "leaveRoom", "cancelInvitations", "assignAdmin"),
+        *("addMember", "addMembers", "deleteMember", "deleteMembers"),
+    )
+)
+
+
+async def announce(call: Call, room: str, message_type: str, members: Sequence[str], sender: str = "") -> None:
+    """Post a system message about `members` for the caller, or for `sender`. The backend without a
+    user posts without a sender.
+    """
+    body = encode({"messageType": message_type, "message": "", "members": members}).decode()
+    user = sender or call.auth.user
+    await call.services.messages.post(
+        app=call.auth.app, room=room, sender=check_id("sender", user) if user else None, body=body
+    )
+
+
+def added(members: Sequence[str]) -> str:
+    """The type of a message about `members` whom the actor has added."""
+    return "addMember" if len(members) == 1 else "addMembers"
+
+
+def removed(principal: Principal, members: Sequence[str]) -> str:
+    """The type of a message about `members` who have left or were removed."""
+    if list(members) == [principal.user]:
+        return "leaveRoom"
+    return "deleteMember" if len(members) == 1 else "deleteMembers"
