@@ -19,7 +19,7 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from readstate import metrics
 from readstate.dialects.access import costs
-from readstate.dialects.base import Dialect, SocketServer, dialect_of, operation_of
+from readstate.dialects.base import Dialect, Services, SocketServer, dialect_of, operation_of
 from readstate.dialects.health import operating_handlers
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
@@ -28,7 +28,6 @@ from readstate.dialects.http.reply import TEXT, Reply, retry_after
 from readstate.dialects.http.untaken import LARGE_BYTES
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.rocketchat import api as rocketchat
-from readstate.dialects.services import Services
 from readstate.dialects.tencent import api as tencent
 from readstate.errors import TooManyRequests
 from readstate.parts import Parts, open_parts

@@ -27,14 +27,33 @@ from litestar.openapi.spec import SecurityScheme
 from litestar.types import ControllerRouterHandler, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
+from readstate.dialects.access.credentials import Credentials
+from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http.openapi.vocabulary import Vocabulary
 from readstate.dialects.http.reply import JSON, Headers, Reply
-from readstate.dialects.services import Services
+from readstate.dialects.people import People
+from readstate.domain.client_rules import ClientRules
+from readstate.domain.identity import Apps, Directory
 from readstate.domain.notices import Notices
+from readstate.domain.read_state import ReadState
+from readstate.domain.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
 Caller = TypeVar("Caller")
+
+
+class Services(ReadState, frozen=True):
+    """The operations on read state, and what else the handlers work with."""
+
+    directory: Directory
+    apps: Apps
+    tokens: Tokens
+    people: People
+    rate_limits: RateLimits
+    credentials: Credentials
+    client_rules: ClientRules
+    lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
 
 
 class Operation(Struct, frozen=True, kw_only=True):

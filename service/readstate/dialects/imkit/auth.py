@@ -11,13 +11,12 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from readstate.dialects.base import ProblemError, operation_of
+from readstate.dialects.base import ProblemError, Services, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.hints import unknown
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.operation import Access, Call, Operation, Principal
-from readstate.dialects.services import Services
 from readstate.domain.limits import MAX_ID_BYTES, check_id, has_control_characters
 from readstate.errors import Invalid
 

@@ -17,13 +17,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Send
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import Services
 from readstate.dialects.http.body import read_body
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.auth import authenticate, check_query
 from readstate.dialects.imkit.errors import answer
 from readstate.dialects.imkit.operation import BareCall, Operation
-from readstate.dialects.services import Services
 
 MAX_FIELDS = 128  # of a query
 

@@ -18,10 +18,10 @@ from msgspec import Struct, field
 
 from readstate.dialects import base
 from readstate.dialects.access import costs
+from readstate.dialects.base import Services
 from readstate.dialects.http.body import StrictJson
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.reply import Failure, Problem, Problems
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_BODY_BYTES
 from readstate.domain.rooms import Room

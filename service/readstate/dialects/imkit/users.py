@@ -9,7 +9,7 @@ import msgspec
 from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.body import by_plain_name, check_options, merged, user_profile
 from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
@@ -17,7 +17,6 @@ from readstate.dialects.imkit.operation import BY_TOKEN, Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import users as schemas
 from readstate.dialects.imkit.views import View, user_view
-from readstate.dialects.services import Services
 from readstate.domain.identity import IssuedToken, User
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid

@@ -18,11 +18,10 @@ from cachetools import FIFOCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from readstate.dialects.access.rate_limits import RateLimits
-from readstate.dialects.base import ProblemError, operation_of
+from readstate.dialects.base import ProblemError, Services, operation_of
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Headers, retry_after
 from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, SLOW_DOWN, TOO_MANY_REQUESTS, Operation
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_ID_BYTES
 

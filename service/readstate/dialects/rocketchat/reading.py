@@ -10,14 +10,13 @@ So chat.readThread (since 8.8.0) changes nothing. It exists for clients that cal
 thread is opened, and refuses a thread that the caller cannot see.
 """
 
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.reply import Problem
 from readstate.dialects.rocketchat.rooms import message_problems, room_of_message
 from readstate.dialects.rocketchat.schemas import Done, ReadRid, ReadRoomId, ReadThread, UnreadFrom, UnreadRoom
 from readstate.dialects.rocketchat.views import last_seen_ms
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.messages import MessageRef
 from readstate.domain.rooms import MemberState

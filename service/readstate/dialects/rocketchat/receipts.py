@@ -9,12 +9,12 @@ up to MAX_RECEIPTS.
 from msgspec import UNSET, UnsetType
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import Services
 from readstate.dialects.rocketchat.errors import MESSAGE_REQUIRED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import message_problems, room_of_message
 from readstate.dialects.rocketchat.schemas import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
 from readstate.dialects.rocketchat.views import person
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.receipts import ReceiptsPage

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.rocketchat import schemas, views
 from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import find_summaries, names
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.times import iso, unix_ms
 

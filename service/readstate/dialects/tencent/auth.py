@@ -12,10 +12,9 @@ from urllib.parse import parse_qsl
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
-from readstate.dialects.base import operation_of
+from readstate.dialects.base import Services, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.services import Services
 from readstate.dialects.tencent import alerts, errors
 from readstate.dialects.tencent.operation import Operation
 from readstate.dialects.tencent.usersig import UserSigs

@@ -20,6 +20,7 @@ from typing import Any
 from msgspec import Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import Services
 from readstate.dialects.imkit.errors import INVALID_TOKEN, RATE_LIMIT_EXCEEDED
 from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.imkit.reply import Problem, ok
@@ -28,7 +29,6 @@ from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
 from readstate.dialects.imkit.sockets.http_calls import HttpCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
-from readstate.dialects.services import Services
 from readstate.errors import TooManyRequests
 
 MAX_HELD = 1_000  # events that wait for auth2

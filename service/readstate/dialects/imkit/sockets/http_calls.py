@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from readstate import metrics
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
@@ -18,7 +18,6 @@ from readstate.dialects.imkit.messages import send
 from readstate.dialects.imkit.operation import BareCall, Principal
 from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.sockets.encoding import encode_json
-from readstate.dialects.services import Services
 
 
 class HttpCall(HandlerCall, frozen=True):

@@ -7,6 +7,7 @@ the same process, so only a service with one worker offers it.
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from readstate.dialects.base import Services
 from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES, FrameWriter
 from readstate.dialects.http.reply import Headers
@@ -23,7 +24,6 @@ from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
-from readstate.dialects.services import Services
 from readstate.domain.notices import Notices
 from readstate.settings import Settings
 

@@ -16,11 +16,10 @@ from litestar.openapi.spec import Operation as DocumentedOperation
 from msgspec import Struct, field
 
 from readstate.dialects.access import costs
-from readstate.dialects.base import Operation, ProblemError, responses
+from readstate.dialects.base import Operation, ProblemError, Services, responses
 from readstate.dialects.http.body import BadBody, ClientGone, decode, read_body
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.services import Services
 from readstate.dialects.tencent.auth import TencentApp
 from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
