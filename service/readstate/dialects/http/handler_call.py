@@ -1,6 +1,6 @@
 """Calling a handler outside the framework, with the arguments that the framework would give it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any, Self, get_args, get_type_hints
 
@@ -20,6 +20,8 @@ class HandlerCall(Struct, frozen=True):
     """
 
     handler: HTTPRouteHandler
+    function: Callable[..., Awaitable[Any]]
+    operation: Any  # what the handler declares: the dialect's Operation
     method: str
     prefix: str  # the path up to the id, or all of it
     suffix: str  # the path behind the id
@@ -45,6 +47,8 @@ class HandlerCall(Struct, frozen=True):
             raise ValueError(f"{path} cannot be called outside the framework: {', '.join(other) or 'several ids'}")
         return cls(
             handler=handler,
+            function=handler.fn,
+            operation=handler.opt["operation"],
             method=str(method),
             prefix=prefix,
             suffix=suffix,
@@ -54,11 +58,6 @@ class HandlerCall(Struct, frozen=True):
             body_optional=data is not None and data.default is not Parameter.empty,
             takes_body_bytes="body" in parameters,
         )
-
-    @property
-    def operation(self) -> Any:
-        """What the handler declares: the dialect's Operation."""
-        return self.handler.opt["operation"]
 
     def add_body(self, arguments: dict[str, Any], body: bytes) -> None:
         """Add the arguments that the handler takes from the body. Raises BadBody."""

@@ -46,7 +46,7 @@ class FastRoute(HandlerCall, frozen=True):
                 arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
             if self.decoder is not None:
                 self.add_body(arguments, await read_body(receive))
-            reply: Reply = await self.handler.fn(BareCall(principal, services), **arguments)
+            reply: Reply = await self.function(BareCall(principal, services), **arguments)
         except Exception as error:
             reply = answer(scope, error)
         await reply(scope, receive, send)

@@ -32,7 +32,7 @@ class HttpCall(HandlerCall, frozen=True):
         try:
             arguments: dict[str, Any] = {self.id_parameter: _room(content)}
             self.add_body(arguments, _body(content))
-            reply: Reply = await self.handler.fn(BareCall(principal, services), **arguments)
+            reply: Reply = await self.function(BareCall(principal, services), **arguments)
         except Exception as error:
             reply = answer({"route_handler": self.handler, "method": "SOCKET"}, error)
         metrics.observe("socket", self.operation.name, reply.code, started_s)
