@@ -9,7 +9,7 @@
 --            as post, of the message as it is stored
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN (also when deleted or recalled)    nothing was written
 -- Publishes  message (edit)
--- Cost       commands <= 4, turns <= 4
+-- Cost       commands <= 6, turns <= 10
 --@include lib/room
 --@include lib/messages
 --@include lib/notices
@@ -18,9 +18,10 @@ local room = existing_room(key)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq, ordinal, kind, sender, at_ms = load_message(room, message)
+local seq, ordinal, kind, chunk = load_message(room, message)
 if not seq or kind >= DELETED or seq <= room.floor_seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
+local _, sender, at_ms = read_entry(room, chunk, seq)
 publish("message", room_id(room.key), message, sender, at_ms, seq, "edit", body)
 return { message, seq, ordinal, at_ms, 0, 0, sender }

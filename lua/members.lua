@@ -23,7 +23,7 @@ local function message_of(read)
         return ""
     end
     if names[read] == nil then
-        names[read] = message_at(room, read) or false
+        names[read] = message_id_at(room, read) or false
     end
     return names[read] or ""
 end

@@ -21,8 +21,8 @@
 --            moved: counters of members that it moved, two and one for each tag, and lists
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
--- Cost       commands <= 20 + 3 * members + 7 * left + forgotten + sampled / 20,
---            turns <= 24 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + 2 * sampled
+-- Cost       commands <= 32 + 3 * members + 7 * left + forgotten + sampled / 20,
+--            turns <= 300 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + 2 * sampled
 --            members: those who were attentive, of a small room all; above the fan-out limit none
 --            is updated; left, forgotten: stays of former members and messages beyond what is
 --            remembered, every 64 posts; sampled: of a derived room, members looked at whether they
@@ -52,12 +52,13 @@ local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(re
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
-local slot
+local open, form, packed = open_chunk(room), 0, ""
 if message ~= "" then
-    slot = slot_of(room, message)
-    local seq, ordinal, _, stored, at_ms = message_in(room, slot, message)
+    form, packed = pack_id(message)
+    local seq, ordinal, _, chunk = find_message(room, open, form, packed)
     if seq then
         push_pending(room)
+        local _, stored, at_ms = read_entry(room, chunk, seq)
         return finish(room, { message, seq, ordinal, at_ms, 0, 0, stored })
     end
 end
@@ -73,10 +74,12 @@ room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
 local at_ms = sent_ms > 0 and sent_ms or posted_ms
 if message == "" then
-    message, slot = make_message_id(room, posted_ms)
+    message, form, packed = make_message_id(room, open, posted_ms)
 end
 room.newest = message
-append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, message, sender, at_ms, joined or -1)
+append_message(
+    room, open, room.seq, room.ordinal, countable * COUNTABLE, form, packed, sender, at_ms, joined or -1
+)
 if room.seq % TRIM_EVERY == 0 then
     trim_history(room, take_apart(settings).messages)
 end

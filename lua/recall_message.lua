@@ -19,7 +19,7 @@ local room = existing_room(key)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local seq, ordinal, kind, sender, at_ms = load_message(room, message)
+local seq, ordinal, kind, chunk = load_message(room, message)
 if not seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
@@ -28,5 +28,6 @@ if is_deleted(room, seq, kind) or kind >= RECALLED then
     return finish(room, 0)
 end
 take_out(room, seq, ordinal, kind, RECALLED)
+local _, sender, at_ms = read_entry(room, chunk, seq)
 publish("message", room_id(room.key), message, sender, at_ms, seq, "recall", body)
 return finish(room, 1)

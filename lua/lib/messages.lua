@@ -13,26 +13,47 @@ local RECALLED = 4
 local function message_at(room, seq)
     local chunk = load_log_chunk(room, chunk_of(seq))
     if chunk then
-        return read_entry(chunk, seq)
+        return read_entry(room, chunk, seq)
     end
 end
 
--- seq, ordinal, kind, sender, time in ms and where the sender had joined, of the message of a slot
--- of the index; nil when it is unknown.
-local function message_in(room, slot, message)
-    local seq, at = next_indexed(slot, 0)
-    while seq do
-        local stored, sender, at_ms, joined, _, ordinal, kind = message_at(room, seq)
-        if stored == message then
-            return seq, ordinal, kind, sender, at_ms, joined
-        end
-        seq, at = next_indexed(slot, at)
+-- The id of the message at `seq`; nil when it is not remembered.
+local function message_id_at(room, seq)
+    local chunk = load_log_chunk(room, chunk_of(seq))
+    local form, id
+    if chunk then
+        form, id = packed_at(chunk, seq)
     end
+    return form and unpack_id(form, id)
+end
+
+-- The newest chunk of the log: { number, chunk: false when nothing is remembered }.
+local function open_chunk(room)
+    local number = chunk_of(room.seq)
+    local chunk = load_log_chunk(room, number)
+    while not chunk and number > chunk_of(room.oldest) do
+        number = number - 1 -- places were left out
+        chunk = load_log_chunk(room, number)
+    end
+    return { number = number, chunk = chunk }
+end
+
+-- seq, ordinal and kind of the message whose id is packed in this form, and its chunk (for
+-- read_entry); nil when it is unknown. `open`: the newest chunk.
+local function find_message(room, open, form, id)
+    if not open.chunk then
+        return nil
+    end
+    local seq, ordinal, kind = find_packed(open.chunk, open.number, form, id)
+    if seq then
+        return seq, ordinal, kind, open.chunk
+    end
+    return find_indexed(room, form, id)
 end
 
 -- The same of a message by its id.
 local function load_message(room, message)
-    return message_in(room, slot_of(room, message), message)
+    return find_message(room, open_chunk(room), pack_id(message))
 end
 
 -- seq and ordinal of a message; nil when it is unknown. Most members read up to the newest one,
@@ -44,12 +65,18 @@ local function place_of(room, message)
     return load_message(room, message)
 end
 
--- Write a message down behind all others; `slot`: its place in the index. Saves no head.
-local function append_message(room, slot, seq, ordinal, kind, message, sender, at_ms, joined)
+-- Write a message down behind all others, in the newest chunk `open` or a next one. Saves no head.
+local function append_message(room, open, seq, ordinal, kind, form, id, sender, at_ms, joined)
     local number = chunk_of(seq)
-    local chunk = load_log_chunk(room, number)
-    save_log_chunk(room, number, append_entry(chunk, seq, ordinal, kind, message, sender, at_ms, joined))
-    index_message(room, slot, seq)
+    if number > open.number then
+        if open.chunk then
+            index_chunk(room, open.number, open.chunk)
+        end
+        open.number, open.chunk = number, nil
+    end
+    local sender_at = note_sender(room, seq, sender, joined)
+    open.chunk = append_entry(open.chunk, seq, ordinal, kind, form, id, sender_at, at_ms)
+    save_log_chunk(room, number, open.chunk)
 end
 
 -- Note another kind of the message at `seq`, which is remembered, and the row that it is at one end

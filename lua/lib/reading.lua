@@ -19,7 +19,7 @@ local function read_up_to(
         -- A retry or an older device: the later position stands, and that is no error. Its message
         -- may be forgotten; then the asked one is named.
         push_pending(room)
-        local kept = message_at(room, read)
+        local kept = message_id_at(room, read)
         return { kept or message, read, 0, unread_after(room, ordinal), false }
     end
     raise_revision(room)
@@ -30,7 +30,7 @@ local function read_up_to(
         cursor = seq
     end
     if seq < read then
-        seq, message = read, message_at(room, read) or message
+        seq, message = read, message_id_at(room, read) or message
     end
     if marked == 1 then
         clear_mark(room, user)

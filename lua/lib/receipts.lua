@@ -6,10 +6,11 @@
 -- seq, sender, time in ms and where the sender had joined, of a message that has receipts; nil when
 -- it is unknown (`after`: messages up to this seq are), deleted or recalled.
 local function receipted(room, message, after)
-    local seq, _, kind, sender, at_ms, joined = load_message(room, message)
+    local seq, _, kind, chunk = load_message(room, message)
     if not seq or seq <= after or is_deleted(room, seq, kind) or kind >= RECALLED then
         return nil
     end
+    local _, sender, at_ms, joined = read_entry(room, chunk, seq)
     return seq, sender, at_ms, joined
 end
 

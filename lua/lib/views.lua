@@ -14,7 +14,7 @@ local function member_view(room, member, with_last_read)
         member.name,
         member.cursor,
         unread_after(room, member.ordinal),
-        with_last_read and message_at(room, member.read) or "",
+        with_last_read and message_id_at(room, member.read) or "",
         created_ms_of(room) + member.at,
         member.read > 0 and 1 or 0,
         marked_ms,
