@@ -53,11 +53,14 @@ class SteppedExecutor:
     async def each_node(self, *parts: Part) -> list[Any]:
         return list(await self._wait(str(parts[0]), lambda: self._executor.each_node(*parts)))
 
-    def scan(self, pattern: str) -> AsyncIterator[str]:
+    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         return self._executor.scan(pattern)
 
     def nodes(self) -> list[str]:
         return self._executor.nodes()
+
+    async def slots(self) -> dict[str, list[tuple[int, int]]]:
+        return await self._executor.slots()
 
     @property
     def round_trips(self) -> int:
