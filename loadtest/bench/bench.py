@@ -29,7 +29,7 @@ from loadtest.bench.population import (
     store_at,
 )
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
-from readstate.replay.temporary import NO_RATE_LIMITS
+from loadtest.target import NO_RATE_LIMITS
 
 FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
 FASTEST_BULK = 1000

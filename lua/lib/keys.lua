@@ -20,6 +20,9 @@ local DELETED_MEMBERS = ":g"
 local INVITED = ":n"
 local PENDING = ":o"
 local PENDING_EVENTS = ":w"
+local PHASE = ":v"
+local ASIDE = ":r"
+local ASIDE_PLACES = ":k"
 
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {

@@ -97,7 +97,8 @@ local function save_member(room, member)
     )
 end
 
-local TOLD_UNTIL_BEGINS, TOLD_UNTIL_ENDS = 12, 16 -- bytes of a record
+local TOLD_UNTIL_BEGINS = 12 -- byte of a record
+local TOLD_UNTIL_ENDS = 16
 local TOLD_UNTIL_LAYOUT = ">I5"
 
 local function save_told_until(room, member, record, told_until)

@@ -1,6 +1,7 @@
 -- room: the head of a room. See service/readstate/store/keys.py for the keys.
 --@include lib/keys
 --@include lib/holes
+--@include lib/layouts
 
 local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
 local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"
@@ -48,6 +49,9 @@ local OPENING = {
 local function read_head(key, packed)
     if not packed then
         return nil
+    end
+    if string.byte(packed) ~= HEAD_BEGINS then
+        refuse_layout(key, packed)
     end
     local _, revision, created, seq, ordinal, member_count, floor, top_hole, rest, flags, newest, behind =
         struct.unpack(HEAD_LAYOUT, packed)

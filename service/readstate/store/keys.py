@@ -30,10 +30,13 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     member<US> -> Unix ms up to which they have read (lua/lib/until.lua);
                     <US> -> the lowest ordinal that a count was set to by hand, or from
                     (lua/lib/set_counts.lua)
-    :i      hash    message id -> (seq, ordinal, kind)
-    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the
-                    newest `message_history`. The first and the last of a row of hidden messages,
-                    deleted or posted so, have the seq at its other end behind that
+    :i      hash    number of a bucket -> (hash of a message id, seq), ... as far as the messages
+                    are remembered, without the newest chunk's (lua/lib/message_index.lua)
+    :l      hash    number of a chunk -> its 16 messages: (kind, ordinal, sender, Unix ms, message
+                    id), ... of the newest `message_history`. The first and the last of a row of
+                    hidden messages, deleted or posted so, have the seq at its other end too;
+                    s<number> -> (where they had joined, sender), ... of 128 messages
+                    (lua/lib/log_chunks.lua)
     :d      zset    seqs that were deleted one by one, as far as their messages are remembered
     :h      zset    holes: ordinals that were deleted or recalled one by one (lua/lib/holes.lua)
     :f      hash    profile field -> JSON text
@@ -44,6 +47,9 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     at rest)
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
+    :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
+                    hashes of which the values are still to be brought over
+                    (lua/lib/bringing_over.lua)
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
@@ -88,6 +94,11 @@ day.
     {o:<shard>}            zset    rooms with pending updates, perhaps, by time in s; with :w, who
                                    walks it (split plan only)
 
+    {readstate:<n>}:layout string  the number of the layout of a node's data, and the slots in which
+                                   nothing of an earlier one is left (store/layout.py); <n> puts it
+                                   into the first slot of the node
+    {readstate}:layout     string  held by the worker that brings the rest over
+
 and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the
 start whether all that is needed may be done on the key `{readstate}:trial`.
 
@@ -97,7 +108,12 @@ Ids stand in keys as they are. An app's name has no colon, so two ids never meet
 import hashlib
 import zlib
 from enum import StrEnum
+from functools import cache
+from itertools import count
 
+from redis.crc import key_slot
+
+SLOTS = 16384  # of a cluster; a single server has all of them
 PENDING_SHARDS = 16
 EVENT_SHARDS = 16
 
@@ -123,6 +139,9 @@ class OfRoom(StrEnum):
     INVITED = ":n"
     PENDING = ":o"
     PENDING_EVENTS = ":w"
+    PHASE = ":v"
+    ASIDE = ":r"
+    ASIDE_PLACES = ":k"
 
 
 class OfUser(StrEnum):
@@ -158,6 +177,8 @@ class Keys:
     every_user = "{u:*}"
     deliverers = "{w:}"
     refusing_target = "{w:}" + OfShard.REFUSING_TARGET
+
+    bringing_over = "{readstate}:layout"
 
     @staticmethod
     def room(app: str, room: str) -> str:
@@ -235,6 +256,17 @@ class Keys:
     def pending_rooms_of(room_key: str) -> str:
         """The list in which a room is entered while it may have pending members."""
         return Keys.pending_rooms(zlib.crc32(room_key.encode()) % PENDING_SHARDS)
+
+    @staticmethod
+    @cache
+    def in_slot(slot: int) -> str:
+        """A key of ours that lies in `slot`."""
+        return next(f"{{readstate:{number}}}" for number in count() if key_slot(f"readstate:{number}".encode()) == slot)
+
+    @staticmethod
+    def layout(slot: int) -> str:
+        """Where the layout is noted of the node whose first slot this is."""
+        return f"{Keys.in_slot(slot)}:layout"
 
     @staticmethod
     def parse(key: str) -> tuple[str, str, str] | None:

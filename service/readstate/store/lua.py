@@ -350,6 +350,15 @@ def release_shard(*, holder: str) -> bool: ...
 def replay_events(*, memberships: Sequence[str]) -> int: ...
 
 
+# Layouts
+
+
+@script
+def bring_over_room(*, most: int) -> bool: ...
+@script
+def note_layout(*, number: int, slots: str) -> int: ...
+
+
 # Tokens, apps, workers, rates
 
 

@@ -341,8 +341,8 @@ def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[
 
 
 def _in_block(library: _Library, used: frozenset[str]) -> str:
-    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200 local
-    variables in one place.
+    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200
+    local variables in one place.
     """
     kept = [one for one in library.definitions if not _constant(one)]
     shown = [one for one in kept if _is_variable(one) or one.names & used]

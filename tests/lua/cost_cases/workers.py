@@ -10,6 +10,7 @@ from readstate.store.lua import OutcomeRow
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, people
 from tests.support.events import an_event, cleared, shard_of, written
+from tests.support.first_layout import write_room
 from tests.support.rooms import posted
 
 
@@ -128,6 +129,31 @@ async def _set_hash_field(world: World) -> Sizes:
 @case("hit_rate_limit")
 async def _hit_rate_limit(world: World) -> Sizes:
     await world.count(world.store.throttle.hit_rate_limit(app=world.app, what="x", limit=1, window_ms=1000))
+    return {}
+
+
+@case("bring_over_room")
+async def _bring_over_room(world: World) -> Sizes:
+    """Each step of a room with many of everything, and one of a room without anything."""
+    most, many_of_each = world.of(3, 500), world.of(10, 1200)
+    await write_room(world.executor, world.app, "empty")
+    await write_room(
+        world.executor,
+        world.app,
+        "r",
+        members=people(many_of_each),
+        away=people(many_of_each),
+        messages=many_of_each,
+    )
+    await world.run(Keys.room(world.app, "empty"), most=most)
+    while await world.run(Keys.room(world.app, "r"), most=most):
+        pass
+    return {"most": most}
+
+
+@case("note_layout")
+async def _note_layout(world: World) -> Sizes:
+    await world.run(Keys.layout(0), number=2, slots="0-16383")
     return {}
 
 
