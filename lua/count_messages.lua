@@ -10,7 +10,7 @@
 --
 -- Reply      { count int, below int }   without deleted ones; below: where to go on, 0 at the end
 -- Errors     ROOM_UNKNOWN
--- Cost       commands <= 3, turns <= 3 * messages
+-- Cost       commands <= 3, turns <= 60 + 4 * messages
 --            messages: those looked at
 --@include lib/room
 --@include lib/messages

@@ -11,8 +11,8 @@
 --            as mark_read; message "" and seq 0 when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       commands <= 20 + newer + 24 * visited,
---            turns <= 6 + 2 * newer + newer / 10 + tags + visited * (10 + 12 * tags)
+-- Cost       commands <= 20 + newer / 16 + 24 * visited,
+--            turns <= 40 + 2 * newer + tags + visited * (10 + 12 * tags)
 --            newer: messages of a later time; none without a time; visited: as in mark_read
 --@include lib/room
 --@include lib/reading

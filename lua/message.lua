@@ -7,7 +7,7 @@
 --
 -- Reply      { message, seq int, sender?, at_ms int }   sender: "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
--- Cost       commands <= 3, turns <= 4
+-- Cost       commands <= 5, turns <= 10
 --@include lib/room
 --@include lib/messages
 

@@ -1,10 +1,10 @@
 -- message_index: where a room's messages stand in the log, by their ids. A bucket is one string,
--- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the id and the
--- low 4 of the seq, in order of their seqs. Both are hints; the log decides.
+-- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the packed id
+-- and the low 4 of the seq, in order of their seqs. Both are hints; the log decides.
 -- The messages of the newest chunk of the log are not in the index: a chunk is indexed as a whole
 -- when the next one begins, with few commands.
--- There are room.buckets of them, numbered from 0. When messages become more than BUCKET_LOAD for
--- each bucket, one bucket is split in two (linear hashing), so no post pays for all.
+-- There are room.buckets buckets, numbered from 0. When messages become more than BUCKET_LOAD for
+-- each, one bucket is split in two (linear hashing), so no post pays for all.
 -- Forgotten messages stand first in their buckets, and go when their bucket is next written.
 --@include lib/keys
 --@include lib/message_log

@@ -26,13 +26,15 @@ local function expire_if_roomless(key)
 end
 
 -- A room is up to date as of a revision: earlier news of it is none. Returns whether there are
--- other rooms with news, 1 or 0.
+-- rooms with news, 1 or 0, and whether there is later news of this one.
 local function drop_news(key, id, revision)
-    local noted = redis.call("ZSCORE", key .. NEWS, id)
-    if noted and tonumber(noted) <= revision then
+    local noted = tonumber(redis.call("ZSCORE", key .. NEWS, id) or 0)
+    if noted > revision then
+        return 1, true
+    elseif noted > 0 then
         redis.call("ZREM", key .. NEWS, id)
     end
-    return redis.call("EXISTS", key .. NEWS)
+    return redis.call("EXISTS", key .. NEWS), false
 end
 
 -- The one way in which a copy changes: replace it by a newer update and move every counter by the
@@ -60,7 +62,12 @@ local function apply(key, update, cursor, unread, state, visited)
         end
     end
     if news == 1 and not visited then
-        news = drop_news(key, update.id, update.revision)
+        local later
+        news, later = drop_news(key, update.id, update.revision)
+        if later and state == GONE then
+            -- They are a member again: what is late is that they have left.
+            return total, derived, news, 0, old_state
+        end
     end
     local ahead = 0
     if old_cursor > cursor and old_state ~= GONE and state ~= GONE and old_revision >= update.created_revision then

@@ -13,8 +13,8 @@ from msgspec import Struct
 from readstate import metrics
 from readstate.dialects.access.credentials import Credentials
 from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.base import Services
 from readstate.dialects.people import People
-from readstate.dialects.services import Services
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.identity import Apps, Directory, TokenStore
 from readstate.domain.notices import Notices

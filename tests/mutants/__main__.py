@@ -29,6 +29,7 @@ TESTS = [
         "tests/stateful/test_read_state.py",
         "tests/layouts/test_bringing_over.py",
         "tests/chaos/test_interleavings.py",
+        "tests/chaos/test_attention_orders.py",
     ),
     "--ignore=tests/lua/test_files.py",
 ]

@@ -52,6 +52,11 @@ TINY = replace(
     memory_users=40,
     memory_rooms_each=(50,),
     many_users=400,
+    day_users=260,
+    day_posts=60,
+    crowd=1000,
+    mix_states=800,
+    noisy_rooms=20,
     dear_rooms=100,
     dear_rounds=1,
 )
@@ -322,7 +327,7 @@ def test_there_is_a_row_for_every_measure() -> None:
 def test_a_row_may_be_asked_for_by_its_letter() -> None:
     """The letters are the labels of the table."""
     assert command._rows("a,bulk_ratio,d") == ("put_ceiling", "bulk_ratio")
-    assert "".join(sorted(NAMES)) == "abcdefghijklmno"
+    assert "".join(sorted(NAMES)) == "abcdefghijklmnopqrst"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from readstate import logs
-from readstate.process.deliverer_process import DelivererProcess
+from readstate.process.deliverer_process import deliverer_process
 from readstate.process.embedded import EmbeddedServer
 from readstate.process.listener import listen, reachable_address
 from readstate.process.stopping import Stopped
@@ -62,7 +62,7 @@ def serve(settings: Settings) -> int:
             count_replaced("store", 0)
         if settings.webhook_url is not None:
             count_replaced("deliverer", 0)
-            deliverer = DelivererProcess(logger.warning, partial(count_replaced, "deliverer"))
+            deliverer = deliverer_process(logger.warning, partial(count_replaced, "deliverer"))
             stack.callback(deliverer.stop)
             deliverer.start()
         workers = Workers(settings, listener)

@@ -1,6 +1,6 @@
 """What an operator may set. The variable of a field is its name in capitals after `READSTATE_`."""
 
-from typing import Annotated, Any, Literal, TypedDict, get_type_hints
+from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -171,15 +171,7 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         It is the same for workers, deliverers and audits, all of which may write.
         """
-        return Bounds(
-            fanout_limit=self.fanout_limit,
-            attention_posts=self.attention_posts,
-            message_history=self.message_history,
-            journal_moves=self.journal_moves,
-            journal_days=self.journal_days,
-            user_room_limit=self.user_room_limit,
-            user_tag_limit=self.user_tag_limit,
-        )
+        return cast("Bounds", {name: getattr(self, name) for name in Bounds.__annotations__})
 
 
 TYPES: dict[str, Any] = get_type_hints(Fields, include_extras=True)

@@ -118,7 +118,9 @@ def _compared(copy: CopyReply, member: UserState, tags: Sequence[str]) -> list[t
         if not (asks and member.state == State.GONE):
             values.append(("state", State(copy.state).name, State(member.state).name))
         return values
-    values.append(("cursor", str(copy.cursor), str(member.cursor)))
+    if not copy.news:
+        # A copy that lags may be of an earlier stay.
+        values.append(("cursor", str(copy.cursor), str(member.cursor)))
     if asks:
         return values
     told = "told" if member.attentive and member.state != State.DERIVED else "not told"

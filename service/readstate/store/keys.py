@@ -30,10 +30,13 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     member<US> -> Unix ms up to which they have read (lua/lib/until.lua);
                     <US> -> the lowest ordinal that a count was set to by hand, or from
                     (lua/lib/set_counts.lua)
-    :i      hash    message id -> (seq, ordinal, kind)
-    :l      hash    seq -> (message id, sender, Unix ms, where the sender had joined or -1); the
-                    newest `message_history`. The first and the last of a row of hidden messages,
-                    deleted or posted so, have the seq at its other end behind that
+    :i      hash    number of a bucket -> (hash of a message id, seq), ... as far as the messages
+                    are remembered, without the newest chunk's (lua/lib/message_index.lua)
+    :l      hash    number of a chunk -> its 16 messages: (kind, ordinal, sender, Unix ms, message
+                    id), ... of the newest `message_history`. The first and the last of a row of
+                    hidden messages, deleted or posted so, have the seq at its other end too;
+                    s<number> -> (where they had joined, sender), ... of 128 messages
+                    (lua/lib/log_chunks.lua)
     :d      zset    seqs that were deleted one by one, as far as their messages are remembered
     :h      zset    holes: ordinals that were deleted or recalled one by one (lua/lib/holes.lua)
     :f      hash    profile field -> JSON text

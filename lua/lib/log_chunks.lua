@@ -1,0 +1,136 @@
+-- log_chunks: a room's messages stand in chunks. A chunk is one string, the field of MESSAGE_LOG
+-- named by its number, for LOG_CHUNK places (seqs) in a row:
+--
+--   header    base ordinal I5, base time (Unix ms) I6, places P so far B
+--   ends      P times I2: where the entry of each place ends, counted from the first entry; a place
+--             without a message ends where the one before it does
+--   entries   in order of their seqs:
+--               kind (lib/messages.lua) + flags + 16 * form of the id (lib/packed_ids.lua) B
+--               ordinal - base ordinal B   less than LOG_CHUNK, as an ordinal needs a seq
+--               where its sender begins among the senders I2
+--               Unix ms - base time + TIME_SHIFT I4
+--               with flag ROW_NOTED: seq at the other end of its row (lib/hidden.lua) I5
+--               with flag FAR_TIME: Unix ms I6   when it does not fit above, which is 0 then
+--               id, to the end
+--
+-- The senders of SENDERS_CHUNK places in a row are a string too, the field "s" and its number: each
+-- pair of a sender and where they had joined once, as joined + 1 (0: was no member) I5, bytes B and
+-- id. So a post reads and writes few bytes, and who sends much is written down once.
+-- All numbers are big-endian.
+--@include lib/packed_ids
+
+local LOG_CHUNK = 16 -- messages
+local ROW_NOTED = 8
+local FAR_TIME = 64
+local TIME_SHIFT = 2147483648
+local CHUNK_HEADER = ">I5I6B"
+local HEADER_BYTES = 12
+local LOGGED_LAYOUT = ">BBI2I4"
+local LOGGED_BYTES = 8 -- without row, far time and id
+
+local function chunk_of(seq)
+    return math.floor((seq - 1) / LOG_CHUNK)
+end
+
+-- Where the entry of `seq` begins and ends in its chunk, and the ordinal and the time that those of
+-- the chunk count from; nil when there is none.
+local function find_entry(chunk, seq)
+    local place = (seq - 1) % LOG_CHUNK
+    local base, base_ms, places = struct.unpack(CHUNK_HEADER, chunk)
+    if place >= places then
+        return nil
+    end
+    local from, to = 0, 0
+    if place == 0 then
+        to = struct.unpack(">I2", chunk, HEADER_BYTES + 1)
+    else
+        from, to = struct.unpack(">I2I2", chunk, HEADER_BYTES + 2 * place - 1)
+    end
+    if from == to then
+        return nil
+    end
+    local before = HEADER_BYTES + 2 * places
+    return before + from + 1, before + to, base, base_ms
+end
+
+-- Kind, row or nil, and where the time, when it is far, or else the id begins, of the entry that
+-- begins at `from`.
+local function read_flags(chunk, from)
+    local flags = string.byte(chunk, from)
+    local row, behind = nil, from + LOGGED_BYTES
+    if flags % (2 * ROW_NOTED) >= ROW_NOTED then
+        row, behind = struct.unpack(">I5", chunk, behind)
+    end
+    return flags % ROW_NOTED, row, behind, flags
+end
+
+-- Form and bytes of the id at `seq`, as they are stored; nil when there is no message.
+local function packed_at(chunk, seq)
+    local from, to = find_entry(chunk, seq)
+    if from then
+        local _, _, at, flags = read_flags(chunk, from)
+        at = flags >= FAR_TIME and at + 6 or at
+        return math.floor(flags % FAR_TIME / 16), string.sub(chunk, at, to)
+    end
+end
+
+-- Unix ms of the entry that begins at `from`.
+local function time_at(chunk, from, base_ms)
+    local flags, _, _, above_ms = struct.unpack(LOGGED_LAYOUT, chunk, from)
+    if flags >= FAR_TIME then
+        local _, _, at = read_flags(chunk, from)
+        return (struct.unpack(">I6", chunk, at))
+    end
+    return base_ms + above_ms - TIME_SHIFT
+end
+
+-- Ordinal and kind of the message at `seq`; nil when its id is not this packed one.
+local function match_entry(chunk, seq, form, id)
+    local found_form, found = packed_at(chunk, seq)
+    if found == id and found_form == form then
+        local from, _, base = find_entry(chunk, seq)
+        return base + string.byte(chunk, from + 1), (read_flags(chunk, from))
+    end
+end
+
+-- seq, ordinal and kind of the message with this packed id in the chunk of this number; nil when it
+-- has no such message.
+local function find_packed(chunk, number, form, id)
+    local _, _, places = struct.unpack(CHUNK_HEADER, chunk)
+    local before = HEADER_BYTES + 2 * places
+    local at = string.find(chunk, id, before + 1, true)
+    while at do
+        -- The first place that ends with these bytes or later.
+        local to = at + #id - 1 - before
+        local low, high = 0, places - 1
+        while low < high do
+            local middle = math.floor((low + high) / 2)
+            if struct.unpack(">I2", chunk, HEADER_BYTES + 2 * middle + 1) >= to then
+                high = middle
+            else
+                low = middle + 1
+            end
+        end
+        local seq = number * LOG_CHUNK + low + 1
+        local ordinal, kind = match_entry(chunk, seq, form, id)
+        if ordinal then
+            return seq, ordinal, kind
+        end
+        at = string.find(chunk, id, at + 1, true)
+    end
+end
+
+-- The places of a chunk that have a message: { seq, where its entry begins, ... }.
+local function entries_of(chunk, number)
+    local _, _, places = struct.unpack(CHUNK_HEADER, chunk)
+    local found, from, before = {}, 0, HEADER_BYTES + 2 * places
+    for place = 0, places - 1 do
+        local to = struct.unpack(">I2", chunk, HEADER_BYTES + 2 * place + 1)
+        if to > from then
+            local count = #found
+            found[count + 1], found[count + 2] = number * LOG_CHUNK + place + 1, before + from + 1
+        end
+        from = to
+    end
+    return found
+end
