@@ -7,7 +7,7 @@
 -- Reply      { unread int, derived int, news [room], elsewhere [room] }   derived: how many such
 --            rooms the user is in; news, elsewhere: rooms with news, and derived ones, that the
 --            caller must visit
--- Cost       commands <= 12 + sets / 1000 + 5 * derived + 24 * visited,
+-- Cost       commands <= 12 + sets / 1000 + 5 * derived + 27 * visited,
 --            turns <= 8 + 2 * asked + sets * (4 + tags) + derived * (2 + tags)
 --            + visited * (10 + 12 * tags)
 --            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
