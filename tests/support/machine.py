@@ -558,6 +558,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert {state.member for state in said.states if state.attentive} == set(attentive)
         derived = {state.member for state in said.states if state.state == State.DERIVED}
         assert derived == (set(known.told_until) if known and known.derived else set())
+        key = Keys.room(self.app, name)
+        noted = await self.bench.executor.command("SMEMBERS", f"{key}:a", key=key)
+        assert {member.decode() for member in noted} == (known.indexed if known else set())
 
     async def _check_ends(self) -> None:
         """The side of a user in a room stays; for a user in no room everything expires."""
