@@ -12,8 +12,8 @@
 --            older that it has to be called again; first: the first message that stays, "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted "_all" or "_before" with `first`, when count > 0
--- Cost       commands <= 14 + 3 * members + looked / 1000,
---            turns <= 4 + tags + members * max(5, 2 + tags) + 2 * looked
+-- Cost       commands <= 18 + 3 * members + looked / 1000,
+--            turns <= 80 + tags + members * max(5, 2 + tags) + 4 * looked
 --            members: up to the fan-out limit, above it none is updated; looked: messages before a
 --            time, 10,000 at once
 --@include lib/room

@@ -11,7 +11,7 @@
 --            moved: the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  read, when moved; and the event
--- Cost       commands <= 16, turns <= 6 + tags
+-- Cost       commands <= 18, turns <= 12 + tags
 --            however many members and messages there are
 --@include lib/room
 --@include lib/reading

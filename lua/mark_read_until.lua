@@ -11,7 +11,7 @@
 --            as mark_read; message "" and seq 0 when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       commands <= 20 + newer / 16, turns <= 40 + 2 * newer + tags
+-- Cost       commands <= 20 + newer / 16, turns <= 60 + 4 * newer + tags
 --            newer: messages of a later time; none without a time
 --@include lib/room
 --@include lib/reading

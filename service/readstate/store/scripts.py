@@ -340,7 +340,7 @@ def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[
 
 
 def _in_block(library: _Library, used: frozenset[str]) -> str:
-    """The definitions of a library; what only it uses in a block: Lua allows 200 local variables."""
+    """A library's definitions, what only it uses in a block: Lua allows 200 local variables."""
     kept = [one for one in library.definitions if not _constant(one)]
     shown = [one for one in kept if _is_variable(one) or one.names & used]
     if len(shown) == len(kept):
