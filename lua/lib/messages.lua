@@ -53,6 +53,9 @@ end
 
 -- The same of a message by its id. Most of those that are asked for are in the index.
 local function load_message(room, message)
+    if message == "" then
+        return nil
+    end
     local form, id = pack_id(message)
     local seq, ordinal, kind, chunk = find_indexed(room, form, id)
     if seq then
