@@ -70,7 +70,7 @@ load-smoke: .venv ## ten seconds of load on a service of its own
 bench: .venv ## measure, with wrk and redis-benchmark where they are installed, and write docs/benchmarks.md
 	$(BIN)/python -m loadtest.bench
 
-bench-check: .venv ## measure shortly and fail when a ratio is over 15 % (memory_per_state 5 %) worse than at the last make bench
+bench-check: .venv ## measure shortly and fail when a ratio is over 15 % (of memory 5 %) worse than at the last make bench
 	$(BIN)/python -m loadtest.bench --check
 
 mutants: .venv ## change the scripts in many small ways and see that the tests notice each

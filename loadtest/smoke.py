@@ -10,7 +10,8 @@ import os
 import sys
 
 from loadtest.run import main
-from readstate.replay.temporary import NO_RATE_LIMITS, ServiceFailed, temporary_service
+from loadtest.target import NO_RATE_LIMITS
+from readstate.replay.temporary import ServiceFailed, temporary_service
 
 SIZE = {
     "LOAD_USERS": "16",

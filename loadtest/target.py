@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
+# For load tests: rates are counted as usual, and no load reaches these limits.
+NO_RATE_LIMITS = {
+    f"READSTATE_{name}": "10000000"
+    for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
+} | {"READSTATE_ADDRESS_SOCKET_LIMIT": "1000000"}
+
 
 class TargetError(Exception):
     """The environment does not name a service. The message says what is missing."""

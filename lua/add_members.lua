@@ -2,16 +2,15 @@
 -- add_members: let users into a room; each starts at the head.
 --
 -- Key        room
--- Args       app, limit int, journal, made, ...members
---            limit: fan-out limit in members; journal: "moves ms" that a journal keeps
+-- Args       app, settings, made, ...members
+--            settings: as in lib/settings.lua
 --            made: "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      [member]   those who were not members before
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  joined, then room, when a user joined
--- Cost       commands <= 20 + members * 13 + lot * 25,
---            turns <= 20 + 6 * tags + members * (6 + 4 * tags) + lot * (8 + 3 * tags)
---            members: those there were, when the room passes the fan-out limit
+-- Cost       commands <= 20 + lot * 25, turns <= 20 + 6 * tags + 3 * members + lot * (8 + 3 * tags)
+--            members: those there were, when the room becomes large
 --@include lib/room
 --@include lib/membership
 --@plan
@@ -20,6 +19,6 @@ local room = existing_room(key, made)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local joined = add_members(room, members, limit, journal)
+local joined = add_members(room, members, settings)
 announce_joined(room, joined)
 return finish(room, joined)

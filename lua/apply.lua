@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- apply: give one user a newer update of one room; the second step of every operation on the split
--- plan.
+-- plan, and of a visit.
 --
 -- Key        user
 -- Args       room, revision int, created_revision int, tags bytes, cursor int, unread int,
@@ -8,9 +8,14 @@
 --            revision, created_revision: of the room, below 2^53; tags: canonical tag set
 --            state: as in lib/states.lua
 --
--- Reply      { total int, derived int, ahead int }   the user's counted total, number of derived
---            rooms, and a cursor that the room has lost (or 0)
--- Cost       commands <= 23, turns <= 24 + 13 * tags
+-- Reply      ahead int   a cursor that the room has lost, or 0
+-- Cost       commands <= 26, turns <= 24 + 13 * tags
 --@include lib/user
 
-return { apply(key, make_update(room, revision, created_revision, tags), cursor, unread, state) }
+local update = make_update(room, revision, created_revision, tags)
+if state == NEWS_ONLY then
+    note_news(key, update, cursor)
+    return 0
+end
+local _, _, _, ahead = apply(key, update, cursor, unread, state)
+return ahead

@@ -11,6 +11,10 @@
 --@include lib/arrays
 --@include lib/expected_counters
 
+local function digits(number)
+    return string.format("%.0f", number)
+end
+
 local found = expected_counters(key)
 local compared, differences = 0, {}
 
@@ -24,7 +28,7 @@ local function compare(kind, stored, expected, write)
         names[name] = true
     end
     for name in pairs(names) do
-        local have, wanted = stored[name] or "", expected[name] and string.format("%.0f", expected[name]) or ""
+        local have, wanted = stored[name] or "", expected[name] and digits(expected[name]) or ""
         compared = compared + 1
         if have ~= wanted then
             append(differences, kind .. name, have, wanted)
@@ -46,10 +50,11 @@ local function write_hash(target)
 end
 
 compare("", found.stored, found.counters, write_hash(key))
-local version, total, derived = read_sums(found.sums)
-local sums = { total = string.format("%.0f", total), derived = string.format("%.0f", derived) }
-compare("", sums, { total = found.total, derived = found.derived_count }, function()
-    redis.call("HSET", key, SUMS, pack_sums(version, found.total, found.derived_count))
+local version, total, news, derived = read_sums(found.sums)
+local with_news = redis.call("EXISTS", key .. NEWS)
+local sums = { total = digits(total), derived = digits(derived), news = digits(news) }
+compare("", sums, { total = found.total, derived = found.derived_count, news = with_news }, function()
+    redis.call("HSET", key, SUMS, pack_sums(version, found.total, with_news, found.derived_count))
 end)
 compare("set:", load_hash(key .. TAG_SETS), found.sets, write_hash(key .. TAG_SETS))
 local uses = load_hash(key .. TAG_USES)

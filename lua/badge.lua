@@ -1,17 +1,21 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- badge: unread over the user's rooms that carry every one of the tags; without tags, over all.
 --
 -- Key        user
--- Args       app, user, ...tags
+-- Args       app, user, settings, ...tags
 --
--- Reply      { unread int, derived int, elsewhere [room] }   derived: how many such rooms the user
---            is in; elsewhere: those that the caller must ask
--- Cost       commands <= 4 + sets / 1000 + 3 * derived,
+-- Reply      { unread int, derived int, news [room], elsewhere [room] }   derived: how many such
+--            rooms the user is in; news, elsewhere: rooms with news, and derived ones, that the
+--            caller must visit
+-- Cost       commands <= 12 + sets / 1000 + 5 * derived + 24 * visited,
 --            turns <= 8 + 2 * asked + sets * (4 + tags) + derived * (2 + tags)
---            sets: tag sets of the user; derived: rooms above the fan-out limit, of which 256 are
---            asked here; none is asked on the split plan
+--            + visited * (10 + 12 * tags)
+--            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
+--            visited: rooms with news, of which 512 are visited here, fewer when they have many
+--            tags or other tags than before; on the split plan none is asked or visited here
 --@include lib/copies
 --@include lib/sets
+--@include lib/arrays
 --@plan
 
 local asked, number = asked_tags(tags)
@@ -20,20 +24,23 @@ local function has_all(set)
     return number == 0 or count_asked(set, asked) == number
 end
 
-local have = redis.call("HMGET", key, SUMS, number == 1 and UNREAD_OF_TAG .. next(asked) or SUMS)
-local _, unread, derived = read_sums(have[1])
+local tag = number == 1 and UNREAD_OF_TAG .. next(asked) or SUMS
+local have = redis.call("HMGET", key, SUMS, tag)
+local _, unread, with_news, derived = read_sums(have[1])
+local found, news, elsewhere = NONE, NONE, NONE
+if with_news == 1 or derived > 0 then
+    found, news, elsewhere = visit_rooms(key, user, settings)
+    have = redis.call("HMGET", key, SUMS, tag)
+    _, unread, _, derived = read_sums(have[1])
+end
 if number == 1 then
     unread = tonumber(have[2] or 0)
 elseif number > 1 then
     unread = sum_sets(key, has_all)
 end
-if derived == 0 then
-    return { unread, 0, {} }
-end
-local found, elsewhere = ask_derived(key, user)
 for _, room in ipairs(found) do
     if has_all(room[2]) then
         unread = unread + room[1]
     end
 end
-return { unread, derived, elsewhere }
+return { unread, derived, news, elsewhere }

@@ -1,16 +1,20 @@
-#!lua flags=no-writes
+#!lua flags=allow-oom
 -- badges_by_tags: unread per tag, and over the rooms that carry any of the tags; without tags, for
 -- every tag of the user's rooms.
 --
 -- Key        user
--- Args       app, user, ...tags
+-- Args       app, user, settings, ...tags
 --
--- Reply      { total int, by_tag [tag, unread int], derived int, elsewhere [room] }
---            derived: how many such rooms the user is in; elsewhere: those that the caller must ask
--- Cost       commands <= 6 + (sets + tags * (sets + derived) + asked) / 1000 + 3 * derived,
+-- Reply      { total int, by_tag [tag, unread int], derived int, news [room], elsewhere [room] }
+--            derived: how many such rooms the user is in; news, elsewhere: rooms with news, and
+--            derived ones, that the caller must visit
+-- Cost       commands <= 12 + (sets + tags * (sets + derived) + asked) / 1000 + 5 * derived
+--            + 24 * visited,
 --            turns <= 8 + 6 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
---            sets: tag sets of the user; derived: rooms above the fan-out limit, of which 256 are
---            asked here; none is asked on the split plan
+--            + visited * (10 + 12 * tags)
+--            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
+--            visited: rooms with news, of which 512 are visited here, fewer when they have many
+--            tags or other tags than before; on the split plan none is asked or visited here
 --@include lib/copies
 --@include lib/sets
 --@plan
@@ -33,6 +37,13 @@ local function name_tags(set)
     end
 end
 
+local _, _, with_news, derived = load_sums(key)
+local found, news, elsewhere = {}, {}, {}
+if with_news == 1 or derived > 0 then
+    found, news, elsewhere = visit_rooms(key, user, settings)
+    _, _, _, derived = load_sums(key)
+end
+
 for _, tag in ipairs(tags) do
     count(tag, 0)
 end
@@ -51,11 +62,6 @@ for i, unread in ipairs(values_of(key, fields)) do
     counts[names[i]] = unread
 end
 
-local _, _, derived = load_sums(key)
-local found, elsewhere = {}, {}
-if derived > 0 then
-    found, elsewhere = ask_derived(key, user)
-end
 for _, room in ipairs(found) do
     local unread, counted = room[1], false
     for tag in each_tag(room[2]) do
@@ -74,4 +80,4 @@ for _, tag in ipairs(names) do
     by_tag[#by_tag + 1] = tag
     by_tag[#by_tag + 1] = counts[tag]
 end
-return { total, by_tag, derived, elsewhere }
+return { total, by_tag, derived, news, elsewhere }

@@ -5,9 +5,10 @@
 -- Args       ...rooms
 --            rooms: none for all
 --
--- Reply      [room, revision int, cursor int, unread int, state int, tags tagset]
---            only those that exist
--- Cost       commands <= 1 + rooms, turns <= 8 + rooms * 8 + tags * 2
+-- Reply      [room, revision int, cursor int, unread int, state int, tags tagset,
+--              news flag]
+--            only those that exist; news: the room is on the list of rooms with news
+-- Cost       commands <= 1 + 2 * rooms, turns <= 8 + rooms * 8 + tags * 2
 --@include lib/copies
 --@include lib/arrays
 
@@ -15,7 +16,8 @@ local reply = {}
 
 local function add(room, packed)
     local revision, cursor, unread, state, _, tags = read_copy(packed)
-    append(reply, room, revision, cursor, unread, state, tags)
+    local news = redis.call("ZSCORE", key .. NEWS, room) and 1 or 0
+    append(reply, room, revision, cursor, unread, state, tags, news)
 end
 
 for _, room in ipairs(rooms) do

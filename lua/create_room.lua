@@ -3,10 +3,9 @@
 -- makes it takes over.
 --
 -- Key        room
--- Args       app, tags tagset, limit int, journal, by_client flag,
+-- Args       app, tags tagset, settings, by_client flag,
 --            ...profile (name, value), ...joining, ...others
---            limit: fan-out limit in members
---            journal: "moves ms" that a journal keeps
+--            settings: as in lib/settings.lua
 --            by_client: a room that exists stays as it is, and no member is added
 --            joining: who join in this script; others: who are named too, and join later
 --
@@ -14,9 +13,9 @@
 -- Publishes  left, joined, then room, when members left or joined, or the room was taken over
 -- Cost       commands <= 26 + fields + 21 * members + 31 * left + 25 * lot,
 --            turns <= 30 + 2 * fields + 2 * named + (1 + members + left + lot) * (19 + 7 * tags)
---            fields: of the profile; members: those there were, when the room passes the fan-out
---            limit or is taken over, who stay; left: who leave, 100 at a time; named: in the call,
---            of whom the lot joins
+--            fields: of the profile; members: those there were, when the room becomes large or is
+--            taken over, who stay; left: who leave, 100 at a time; named: in the call, of whom the
+--            lot joins
 --@include lib/room
 --@include lib/membership
 --@include lib/takeover
@@ -38,7 +37,7 @@ if created then
     raise_revision(room)
     room.newest, room.oldest, room.buckets = "", room.seq + 1, 1
     room.created_revision, room.tags = room.revision, tags
-    room.active, room.deleted, room.derived, room.member_count = true, false, false, 0
+    room.active, room.deleted, room.derived, room.large, room.member_count = true, false, false, false, 0
     room.floor, room.floor_seq, room.deleted_count, room.top_hole = room.ordinal, room.seq, 0, 0
     room.by_client = by_client
     redis.call("UNLINK", room.key)
@@ -49,9 +48,9 @@ elseif by_client then
     return finish(room, 0)
 elseif room.by_client then
     set_profile()
-    local again = take_over(room, tags, joining, others, limit, journal)
+    local again = take_over(room, tags, joining, others, settings)
     return finish(room, again and 2 or 0)
 end
-local joined = add_members(room, joining, limit, journal)
+local joined = add_members(room, joining, settings)
 announce_joined(room, joined)
 return finish(room, created and 1 or 0)

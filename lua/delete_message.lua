@@ -8,8 +8,8 @@
 -- Reply      count int   1, or 0 when it was deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted, when count = 1
--- Cost       commands <= 20 + 3 * members, turns <= 60 + tags + members * max(5, 2 + tags)
---            members: up to the fan-out limit, above it none is updated
+-- Cost       commands <= 22 + 3 * members, turns <= 32 + tags + members * max(6, 3 + tags)
+--            members: as in post
 --@include lib/room
 --@include lib/deleting
 --@include lib/notices

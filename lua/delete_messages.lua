@@ -12,10 +12,9 @@
 --            older that it has to be called again; first: the first message that stays, "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted "_all" or "_before" with `first`, when count > 0
--- Cost       commands <= 18 + 3 * members + looked / 1000,
---            turns <= 80 + tags + members * max(5, 2 + tags) + 4 * looked
---            members: up to the fan-out limit, above it none is updated; looked: messages before a
---            time, 10,000 at once
+-- Cost       commands <= 14 + 3 * members + looked / 1000,
+--            turns <= 8 + tags + members * max(6, 3 + tags) + 2 * looked + looked / 10
+--            members: as in post; looked: messages before a time, 10,000 at once
 --@include lib/room
 --@include lib/history
 --@include lib/updates
@@ -59,9 +58,7 @@ room.floor = math.max(room.floor, first ~= "" and ordinal - kind % 2 or room.ord
 forget_up_to(room.key .. DELETED_SEQS, room.floor_seq)
 drop_holes_below_floor(room)
 save_head(room)
-if not room.derived then
-    push_to_members(room, room.floor)
-end
+push_to_attentive(room, room.floor)
 if count > 0 then
     publish("deleted", room_id(room.key), first == "" and "_all" or "_before", first)
 end

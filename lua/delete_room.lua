@@ -9,7 +9,8 @@
 --            sweep_room has yet to update
 -- Publishes  gone, when deleted
 -- Cost       commands <= 26 + members * 23, turns <= 16 + 4 * tags + members * (19 + 4 * tags)
---            members: up to the fan-out limit, above it sweep_room updates them
+--            members: of a large room the attentive ones, of a derived one none; sweep_room updates
+--            the others
 --@include lib/room
 --@include lib/sweeping
 --@include lib/updates
@@ -25,13 +26,17 @@ if room.deleted or made_otherwise(room, made) then
     return finish(room, { 0, redis.call("HLEN", room.key .. DELETED_MEMBERS) })
 end
 raise_revision(room)
+-- Of a large room those are updated now whose counters have it, the others later.
 local members = {}
-if room.derived then
-    put_aside(room)
-else
+if not room.large then
     members = member_names(room)
+else
+    if not room.derived then
+        members = redis.call("SMEMBERS", room.key .. ATTENTIVE)
+    end
+    put_aside(room)
 end
-room.deleted, room.derived, room.member_count, room.tags, room.newest = true, false, 0, "", ""
+room.deleted, room.derived, room.large, room.member_count, room.tags, room.newest = true, false, false, 0, "", ""
 redis.call("UNLINK", room.key)
 save_head(room)
 redis.call("EXPIRE", room.key, HEAD_KEPT_S)

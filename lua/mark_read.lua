@@ -2,8 +2,8 @@
 -- mark_read: move one member's cursor forward to a message.
 --
 -- Key        room
--- Args       app, user, message, journal, shard
---            journal: "moves ms" that a journal keeps
+-- Args       app, user, message, settings, shard, with_badge flag
+--            settings: as in lib/settings.lua
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
@@ -11,8 +11,9 @@
 --            moved: the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  read, when moved; and the event
--- Cost       commands <= 18, turns <= 12 + tags
---            however many members and messages there are
+-- Cost       commands <= 20 + 24 * visited, turns <= 6 + tags + visited * (10 + 12 * tags)
+--            however many members and messages there are. visited: with_badge, the user's other
+--            rooms with news, as in badge
 --@include lib/room
 --@include lib/reading
 --@plan
@@ -25,4 +26,4 @@ local seq, ordinal = place_of(room, message)
 if not (seq and record) then
     return redis.error_reply(record and MESSAGE_UNKNOWN or NOT_MEMBER)
 end
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, settings, shard, with_badge))

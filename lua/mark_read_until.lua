@@ -2,17 +2,18 @@
 -- mark_read_until: move one member's cursor forward to the newest message of a time or earlier.
 --
 -- Key        room
--- Args       app, user, until_ms int, journal, shard
+-- Args       app, user, until_ms int, settings, shard, with_badge flag
 --            until_ms: 0: now, and so the newest message of all
---            journal: "moves ms" that a journal keeps
+--            settings: as in lib/settings.lua
 --            shard: of the events, "" when none are wanted
 --
 -- Reply      { message, seq int, moved flag, unread int, badge int? }
 --            as mark_read; message "" and seq 0 when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       commands <= 20 + newer / 16, turns <= 60 + 4 * newer + tags
---            newer: messages of a later time; none without a time
+-- Cost       commands <= 20 + newer / 16 + 24 * visited,
+--            turns <= 40 + 2 * newer + tags + visited * (10 + 12 * tags)
+--            newer: messages of a later time; none without a time; visited: as in mark_read
 --@include lib/room
 --@include lib/reading
 --@include lib/until
@@ -36,6 +37,6 @@ end
 if not message then
     push_pending(room)
     local _, counted_from = read_record(record)
-    return finish(room, { "", 0, 0, unread_after(room, counted_from), pushed_badge() })
+    return finish(room, { "", 0, 0, unread_after(room, counted_from), false })
 end
-return finish(room, read_up_to(room, user, record, message, seq, ordinal, journal, shard))
+return finish(room, read_up_to(room, user, record, message, seq, ordinal, settings, shard, with_badge))

@@ -3,7 +3,7 @@
 -- and no count changes.
 --
 -- Key        room
--- Args       app, user, message
+-- Args       app, user, message, settings
 --            message: "" for the newest that is there
 --
 -- Reply      done int   1
@@ -35,6 +35,7 @@ end
 raise_revision(room)
 set_mark(room, user, seq)
 member.marked = 1
+member.told_until = attend(room, user, member.told_until, settings)
 save_member(room, member)
-push_to_member(room, user, member.cursor, member.ordinal)
+push_to_member(room, user, member.cursor, member.ordinal, member.told_until)
 return finish(room, 1)

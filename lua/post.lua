@@ -3,14 +3,12 @@
 -- countable.
 --
 -- Key        room
--- Args       app, sender, message, countable int, must_be_member flag, body, limit int,
---            history int, journal, sent_ms int, made, by_time flag,
---            sender_reads flag, as_last flag, notify flag
+-- Args       app, sender, message, countable int, must_be_member flag, body, settings,
+--            sent_ms int, made, by_time flag, sender_reads flag, as_last flag, notify flag
 --            sender: "" for none; message: the backend's id, or "" to make one
 --            countable: 1 or 0; must_be_member: refuse a sender who is not a member
 --            body: JSON object, published as given, not kept
---            limit: fan-out limit in members; history: messages remembered
---            journal: "moves ms" that a journal keeps
+--            settings: as in lib/settings.lua
 --            sent_ms: when it was sent by the sender's clock, 0: now
 --            made: "1": only into a room that a client made, "0": another, "": any
 --            by_time: in a room of two it does not count when it was sent before the other one had
@@ -20,14 +18,16 @@
 --
 -- Reply      { message, seq int, ordinal int, at_ms int, created flag, moved int, sender? }
 --            of a message that was there: what is stored
---            moved: counters of members that it moved, two and one for each tag
+--            moved: counters of members that it moved, two and one for each tag, and lists
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
--- Cost       commands <= 32 + 3 * members + 7 * left + forgotten,
---            turns <= 300 + tags + members * max(6, 3 + tags) + 3 * left + forgotten
---            members: up to the fan-out limit, above it none is updated; left, forgotten: stays of
---            former members and messages beyond what is remembered, every 64 posts. The first post
---            after the limit was set otherwise may update all members of it: 13 commands for each
+-- Cost       commands <= 32 + 3 * members + 7 * left + forgotten + sampled / 20,
+--            turns <= 300 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + 2 * sampled
+--            members: those who were attentive, of a small room all; above the fan-out limit none
+--            is updated; left, forgotten: stays of former members and messages beyond what is
+--            remembered, every 64 posts; sampled: of a derived room, members looked at whether they
+--            are still attentive, 1,024 at most. The post with which a room becomes derived updates
+--            all attentive members, with 13 commands for each
 --@include lib/room
 --@include lib/updates
 --@include lib/notices
@@ -48,7 +48,7 @@ local room, record = load_head_and_record(key, sender)
 if not room or room.deleted or made_otherwise(room, made) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local cursor, _, told_to, _, joined, at, moves, marked, tail = read_record(record)
+local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(record)
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
@@ -68,6 +68,7 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
+index_if_due(room, settings) -- before the ordinal rises, so that all whose attention ends now are noted
 room.seq = room.seq + 1
 room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
@@ -80,12 +81,16 @@ append_message(
     room, open, room.seq, room.ordinal, countable * COUNTABLE, form, packed, sender, at_ms, joined or -1
 )
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, history)
+    trim_history(room, take_apart(settings).messages)
 end
 if not as_last then
     hide(room, room.seq)
 end
-local crossed = cross_if_due(room, limit)
+local crossed = false
+if countable == 1 then
+    cross_back_if_due(room, settings)
+    crossed = cross_if_due(room, settings)
+end
 
 -- 3. Its sender has read up to it.
 local reads = cursor and sender_reads
@@ -93,20 +98,23 @@ if not reads then
     save_head(room)
 else
     local late = sent_ms > 0 and sent_ms < posted_ms - LATE_MS
-    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, journal, late)
+    at, moves, tail = note_move(room, sender, cursor, room.seq, at, moves, tail, settings, late)
     if marked == 1 then
         clear_mark(room, sender)
     end
-    save_record(room, sender, room.seq, room.ordinal, told_to, room.seq, joined, at, moves, 0, tail)
+    told_until = attend(room, sender, told_until, settings)
+    save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
 end
 
 -- 4. The members and the world hear of it.
-local moved = 0
+local moved, is_told = 0, false
 if crossed or (countable == 1 and not room.derived) then
-    push_to_members(room)
-    moved = room.member_count * (2 + count_tags(room.tags))
-elseif reads then
-    push_to_member(room, sender, room.seq, room.ordinal)
+    local told, ended = push_post(room)
+    moved = told * (2 + count_tags(room.tags)) + ended
+    is_told = reads and room.ordinal < told_until
+end
+if reads and not is_told then
+    push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end
 if notify then
     local id = room_id(room.key)

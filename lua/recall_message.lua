@@ -8,8 +8,8 @@
 -- Reply      count int   1, or 0 when it was recalled or deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  message (recall), when count = 1
--- Cost       commands <= 15 + 3 * members, turns <= 10 + tags + members * max(5, 2 + tags)
---            members: up to the fan-out limit, above it none is updated
+-- Cost       commands <= 12 + 3 * members, turns <= 8 + tags + members * max(6, 3 + tags)
+--            members: as in post
 --@include lib/room
 --@include lib/deleting
 --@include lib/notices

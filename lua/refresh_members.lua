@@ -21,9 +21,15 @@ if known then
     save_head(room)
 end
 for _, user in ipairs(users) do
-    local cursor = not room.deleted and load_counts(room, user)
-    if cursor and room.derived then
+    local cursor, _, told_until
+    if not room.deleted then
+        cursor, _, told_until = load_counts(room, user)
+    end
+    if cursor and room.large then
         redis.call("ZADD", room.key .. BY_CURSOR, cursor, user)
+        if room.ordinal < told_until then
+            redis.call("SADD", room.key .. ATTENTIVE, user)
+        end
     end
 end
 push_present_state(room, users)

@@ -2,17 +2,14 @@
 -- remove_members: let users out of a room; it leaves their badges in the same step.
 --
 -- Key        room
--- Args       app, limit int, made, ...members
---            limit: fan-out limit in members
+-- Args       app, settings, made, ...members
 --            made: "1": only a room that a client made, "0": only another, "": any
 --            members: of those who were only invited, the invitation ends
 --
 -- Reply      [member]   those who were members
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  left, then room, when a member left
--- Cost       commands <= 20 + lot * 32 + members * 13,
---            turns <= 20 + 6 * tags + lot * (20 + 4 * tags) + members * (6 + 4 * tags)
---            members: those who stay, when the room comes back below the fan-out limit
+-- Cost       commands <= 20 + lot * 32, turns <= 20 + 6 * tags + lot * (20 + 4 * tags)
 --@include lib/room
 --@include lib/updates
 --@include lib/crossing
@@ -38,12 +35,9 @@ for _, member in ipairs(members) do
 end
 if #left > 0 then
     room.member_count = room.member_count - #left
-    local crossed = cross_if_due(room, limit)
+    index_if_due(room, settings)
     save_head(room)
     push_present_state(room, left)
-    if crossed then
-        push_to_members(room)
-    end
     local id = room_id(room.key)
     publish("left", id, left)
     publish("room", id)

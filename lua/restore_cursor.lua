@@ -3,8 +3,8 @@
 -- advance the room again.
 --
 -- Key        room
--- Args       app, user, cursor int, journal
---            cursor: seq; journal: "moves ms" that a journal keeps
+-- Args       app, user, cursor int, settings
+--            cursor: seq; settings: as in lib/settings.lua
 --
 -- Reply      moved flag   false also when the room was deleted meanwhile
 -- Cost       commands <= 14, turns <= 8 + tags
@@ -28,8 +28,9 @@ if message then
     member.ordinal = math.max(member.ordinal, ordinal)
 end
 raise_revision(room)
-move_cursor(room, member, wanted, journal)
+move_cursor(room, member, wanted, settings)
 member.read = math.max(member.read, wanted)
+member.told_until = attend(room, user, member.told_until, settings)
 save_member(room, member)
-push_to_member(room, user, wanted, member.ordinal)
+push_to_member(room, user, wanted, member.ordinal, member.told_until)
 return finish(room, 1)

@@ -9,7 +9,7 @@
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
 -- Cost       commands <= 6 + members * 13, turns <= 4 + 6 * tags + members * (5 + 4 * tags)
---            members: up to the fan-out limit, above it none is updated
+--            members: as in post
 --@include lib/room
 --@include lib/changing
 --@plan
@@ -22,6 +22,6 @@ local changed = room.active ~= active
 if changed then
     raise_revision(room)
     room.active = active
-    announce_change(room, not room.derived)
+    announce_change(room)
 end
 return finish_change(room, changed)

@@ -2,15 +2,14 @@
 -- set_tags: replace a room's tags; every member's per-tag counters follow.
 --
 -- Key        room
--- Args       app, tags tagset, limit int, made
---            limit: fan-out limit in members; a room with more tags passes it sooner
+-- Args       app, tags tagset, settings, made
 --            made: "1": only a room that a client made, "0": only another, "": any
 --
 -- Reply      changed flag
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
 -- Cost       commands <= 10 + members * 20, turns <= 10 + 6 * tags + members * (6 + 7 * tags)
---            members: up to the fan-out limit, above it none is updated
+--            members: as in post
 --@include lib/room
 --@include lib/crossing
 --@include lib/changing
@@ -24,7 +23,7 @@ local changed = room.tags ~= tags
 if changed then
     raise_revision(room)
     room.tags = tags
-    local crossed = cross_if_due(room, limit)
-    announce_change(room, crossed or not room.derived)
+    local crossed = cross_if_due(room, settings)
+    announce_change(room, crossed)
 end
 return finish_change(room, changed)

@@ -3,7 +3,7 @@
 -- The cursor stays, and so do receipts.
 --
 -- Key        room
--- Args       app, user, count int
+-- Args       app, user, count int, settings
 --
 -- Reply      unread int   what it is now
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
@@ -41,7 +41,8 @@ while low < high do
 end
 raise_revision(room)
 member.ordinal = low
+member.told_until = attend(room, user, member.told_until, settings)
 save_member(room, member)
 note_set_count(room, before, low)
-push_to_member(room, user, member.cursor, low)
+push_to_member(room, user, member.cursor, low, member.told_until)
 return finish(room, unread_after(room, low))

@@ -6,10 +6,11 @@
 -- Args       since_ms int
 --            since_ms: 0: all
 --
--- Reply      { changed [room, at_ms int], derived [room, at_ms int], removed [room, at_ms int] }
+-- Reply      { changed [room, at_ms int], derived [room, at_ms int], removed [room, at_ms int],
+--              news flag }
 --            derived: rooms above the fan-out limit, all of them, whose membership the room itself
---            confirms
--- Cost       commands <= 1, turns <= 2 + rooms + tags * 2
+--            confirms; news: there are rooms with news, whose copies lag
+-- Cost       commands <= 2, turns <= 2 + rooms + tags * 2
 --@include lib/copies
 
 local since = since_ms * 1000
@@ -27,4 +28,4 @@ for i = 1, #flat, 2 do
         end
     end
 end
-return { changed, derived, removed }
+return { changed, derived, removed, redis.call("EXISTS", key .. NEWS) }

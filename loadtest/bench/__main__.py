@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="compare ratios with those of the last full run; 1 when one is over 15 %% worse (memory_per_state: 5 %%)",
+        help="compare ratios with those of the last full run; 1 when one is over 15 %% worse (of memory: 5 %%)",
     )
     return parser
 

@@ -19,9 +19,17 @@ from loadtest.bench.figures import Plots, say
 from loadtest.bench.lengths import Lengths
 from loadtest.bench.locust_run import LocustResult
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError
-from loadtest.bench.population import CallFile, Population, PopulationSize, Secrets, single_reads, store_at
+from loadtest.bench.population import (
+    ALL_ATTENTIVE,
+    CallFile,
+    Population,
+    PopulationSize,
+    Secrets,
+    single_reads,
+    store_at,
+)
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
-from readstate.replay.temporary import NO_RATE_LIMITS
+from loadtest.target import NO_RATE_LIMITS
 
 FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
 FASTEST_BULK = 1000
@@ -90,6 +98,8 @@ class Bench:
         environ = {
             "READSTATE_REDIS_URL": self.valkey.url,
             "READSTATE_WORKERS": str(workers),
+            # Messages are posted ahead of the calls, faster than any member could pay attention.
+            "READSTATE_ATTENTION_POSTS": str(ALL_ATTENTIVE),
             **self.keys.environ(),
             **NO_RATE_LIMITS,
         }
@@ -101,7 +111,7 @@ class Bench:
         population = Population(size)
 
         async def make() -> dict[str, str]:
-            async with store_at(self.valkey.url) as (store, executor):
+            async with store_at(self.valkey.url, attention=ALL_ATTENTIVE) as (store, executor):
                 await population.make(store)
                 return await population.tokens(executor, self.keys)
 
@@ -114,7 +124,7 @@ class Bench:
         """Post as many messages as `calls` further forward moves need."""
 
         async def post() -> None:
-            async with store_at(self.valkey.url) as (store, _):
+            async with store_at(self.valkey.url, attention=ALL_ATTENTIVE) as (store, _):
                 await population.post_until(store, call_file.rounds_for(int(calls)))
 
         uvloop.run(post())

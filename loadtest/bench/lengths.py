@@ -23,7 +23,15 @@ class Lengths:
     memory_users: int  # with 50 rooms each; fewer with more rooms, so that there are as many read states
     memory_rooms_each: tuple[int, ...]
     many_users: int  # of the large population of row i
-    dear_rooms: int  # of one user, in row o
+    day_users: int  # of row o
+    day_posts: int  # of each of its days
+    day_ask_s: tuple[int, ...]  # between two badges of a person online
+    day_attention: tuple[int, ...]  # posts that attention lasts, besides the default
+    crowd: int  # members of the large room of row p
+    mix_states: int  # read states that the posts of a mix of row q change
+    noisy_rooms: int  # of each poller of row q
+    message_rooms: int  # of row s, with 100 messages each
+    dear_rooms: int  # of one user, in row t
     dear_rounds: int  # of each of its calls
 
 
@@ -42,6 +50,14 @@ FULL = Lengths(
     memory_users=2000,
     memory_rooms_each=(5, 20, 50, 100, 200),
     many_users=20_000,
+    day_users=500,
+    day_posts=3000,
+    day_ask_s=(5, 30),
+    day_attention=(1, 2, 4, 8),
+    crowd=10_000,
+    mix_states=80_000,
+    noisy_rooms=500,
+    message_rooms=10_000,
     dear_rooms=USER_ROOM_LIMIT,
     dear_rounds=20,
 )
@@ -61,6 +77,14 @@ QUICK = Lengths(
     memory_users=2000,  # memory grows in steps: with fewer it is not the same
     memory_rooms_each=(50,),
     many_users=4000,
+    day_users=300,
+    day_posts=1000,
+    day_ask_s=(5,),
+    day_attention=(),
+    crowd=10_000,
+    mix_states=20_000,
+    noisy_rooms=500,
+    message_rooms=500,
     dear_rooms=USER_ROOM_LIMIT,
     dear_rounds=6,
 )

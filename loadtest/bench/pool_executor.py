@@ -12,6 +12,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from readstate.errors import ReadStateError
 from readstate.store.executor import Reply
+from readstate.store.keys import SLOTS
 from readstate.store.replies import Meaning, classify, reply_or_raise
 from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, load_scripts
@@ -71,9 +72,12 @@ class PoolExecutor:
     async def each_node(self, *parts: Part) -> list[Any]:
         return [await self.command(*parts, key="")]
 
-    async def scan(self, pattern: str) -> AsyncIterator[str]:
+    async def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         async for key in self._redis.scan_iter(pattern, count=1000):
             yield key.decode()
+
+    async def slots(self) -> dict[str, list[tuple[int, int]]]:
+        return {node: [(0, SLOTS - 1)] for node in self.nodes()}
 
     def nodes(self) -> list[str]:
         return [self._url]

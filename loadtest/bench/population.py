@@ -18,17 +18,19 @@ from typing import TypeVar
 
 from loadtest.bench.calls import message_id
 from readstate.domain.identity import FIRST_APP
+from readstate.domain.messages import Posted
 from readstate.domain.tokens import Tokens
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.redis_store import ATTENTION_POSTS, RedisStore, redis_store
 from readstate.store.tokens import RedisTokens
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
 TAGS_EACH = 2
 AT_ONCE = 64  # calls in flight while a population is made
 APP = FIRST_APP
+ALL_ATTENTIVE = 1_000_000_000  # posts that attention lasts: all members are attentive for good
 
 _Result = TypeVar("_Result")
 
@@ -137,11 +139,9 @@ async def issued(executor: Executor, keys: Secrets, users: Sequence[str]) -> dic
     return {user: token.token for user, token in zip(users, made, strict=True)}
 
 
-def post(store: RedisStore, room: str, message: str, sender: str = "") -> Awaitable[object]:
+def post(store: RedisStore, room: str, message: str, sender: str = "", sent_ms: int | None = None) -> Awaitable[Posted]:
     """Post one countable message."""
-    return store.messages.post(
-        app=APP, room=room, sender=sender, message=message, countable=True, body="{}", sender_must_be_member=False
-    )
+    return store.messages.post(app=APP, room=room, sender=sender, message=message, countable=True, sent_ms=sent_ms)
 
 
 async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:
@@ -157,11 +157,11 @@ async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:
 
 
 @asynccontextmanager
-async def store_at(url: str) -> AsyncIterator[tuple[RedisStore, Executor]]:
+async def store_at(url: str, *, attention: int = ATTENTION_POSTS) -> AsyncIterator[tuple[RedisStore, Executor]]:
     """The store of the service, over a connection of its own."""
     executor = await connect(url)
     try:
-        yield redis_store(executor), executor
+        yield redis_store(executor, attention_posts=attention), executor
     finally:
         await executor.close()
 

@@ -19,10 +19,13 @@ from loadtest.bench.machine import BenchError, on_core
 from readstate.process import parent_watch
 from readstate.process.embedded import EmbeddedServer
 from readstate.replay.temporary import ServiceFailed, free_port, stop, wait_until_ready
+from readstate.store.scripts import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 UNLIMITED = {f"READSTATE_{name}_RATE_LIMIT": "0" for name in ("USER", "APP", "BACKEND", "ADDRESS")}
 QUIET_S = 120.0
+NOTED_US = 10  # no post and no forward move takes less
+NOTED_CALLS = 1_000_000
 
 
 class Valkey:
@@ -60,6 +63,32 @@ class Valkey:
         if counted["failed_calls"]:
             raise BenchError(f"{counted['failed_calls']} of {counted['calls']} calls of {command} failed")
         return int(counted["calls"]), float(counted["usec"])
+
+    def note_calls(self) -> None:
+        """Have the server keep what longer calls take; `noted_calls` reads it.
+
+        Shorter ones are not kept: the commands of a script would be among them, and keeping so many
+        takes longer than many a script.
+        """
+        self.ask("CONFIG", "SET", "slowlog-max-len", NOTED_CALLS)
+        self.ask("CONFIG", "SET", "slowlog-log-slower-than", NOTED_US)
+        self.ask("SLOWLOG", "RESET")
+
+    def noted_calls(self) -> dict[str, list[int]]:
+        """Microseconds of each longer call of each script, by its name, since `note_calls`."""
+        self.ask("CONFIG", "SET", "slowlog-log-slower-than", -1)
+        noted: dict[str, list[int]] = {}
+        for _, _, took_us, parts, *_ in self.ask("SLOWLOG", "GET", -1):
+            if parts[0] == b"FCALL":
+                name = parts[1].decode().removeprefix(PREFIX).rpartition("_")[0]
+                noted.setdefault(name, []).append(took_us)
+        self.ask("SLOWLOG", "RESET")
+        return noted
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the server has used so far."""
+        used = self.info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
     def used_memory(self) -> int:
         """Bytes in use, once they have stopped changing."""

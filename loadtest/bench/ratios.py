@@ -11,7 +11,8 @@ from loadtest.bench.machine import BenchError
 FILE = "ratios.json"
 ALLOWED_LOSS = 0.15
 STEADY_LOSS = 0.05
-STEADY = ("memory_per_state",)  # no clock is in it, and what it counts is large
+# No clock is in them, and what they count is large.
+STEADY = ("memory_per_state", "message_memory", "all_memory")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ QUIET_SHARE = 0.1  # of the cores' time; interrupts that no process is charged w
 
 METHOD = """\
 Everything ran on one machine with two cores and on temporary directories: the HTTP server on core
-0; Valkey and the driver on core 1 (rows f to h and k to n: Valkey on core 0, the driver on core 1).
+0; Valkey and the driver on core 1 (rows f to h and k to s: Valkey on core 0, the driver on core 1).
 Valkey is the embedded one with the configuration of `make run`, over a unix socket, append-only file
 included. Every "mark read" is a forward move by a distinct (user, room, message); that is checked
 against the number of published notices. Each caller has a token, and it is verified. No client

@@ -4,12 +4,11 @@
 --@include lib/notices
 --@plan
 
--- Save the head, update all members if wanted, and publish that the room has changed.
-local function announce_change(room, update_members)
+-- Save the head, update the attentive members, and publish that the room has changed. `crossed`: by
+-- that it became derived.
+local function announce_change(room, crossed)
     save_head(room)
-    if update_members then
-        push_to_members(room)
-    end
+    push_to_attentive(room, nil, crossed)
     publish("room", room_id(room.key))
 end
 

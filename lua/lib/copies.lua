@@ -19,18 +19,19 @@ local function room_of_field(field)
     return string.sub(field, 1, 1) == COPY_OF and string.sub(field, 2) or nil
 end
 
-local SUMS_LAYOUT = ">I6I6I4"
+local SUMS_LAYOUT = ">I6I6BI3"
 
--- The user's version, their total unread, and how many derived rooms they are in.
+-- The user's version, their total unread, 1 when there are rooms with news and 0 when not, and how
+-- many derived rooms they are in.
 local function read_sums(packed)
     if not packed then
-        return 0, 0, 0
+        return 0, 0, 0, 0
     end
     return struct.unpack(SUMS_LAYOUT, packed)
 end
 
-local function pack_sums(version, total, derived)
-    return struct.pack(SUMS_LAYOUT, version, total, derived)
+local function pack_sums(version, total, news, derived)
+    return struct.pack(SUMS_LAYOUT, version, total, news, derived)
 end
 
 local function load_sums(key)

@@ -1,38 +1,48 @@
--- crossing: a room passes the fan-out limit in one direction or the other.
+-- crossing: a room becomes large or derived, or is no longer. The way back begins at three quarters
+-- of each limit, so that a room at the limit does not swing.
 --@include lib/order
---@include lib/tags
+--@include lib/attention
+--@include lib/limit
 
--- An update takes a cell for the copy, one for the sums and one for each tag. So many cells a
--- member of the fan-out limit may have: a room with many tags passes the limit with fewer members.
-local CELLS_FOR_EACH = 8
+local WALKED = 128 -- members; those of a larger room are found by indexes
 
--- Whether updating all members takes more than a share of what the limit allows.
-local function is_beyond(room, limit, share)
-    local cells = room.member_count * 2
-    -- Most rooms are too small for their tags to matter.
-    if room.member_count * 102 > limit * share * CELLS_FOR_EACH then
-        cells = room.member_count * (2 + count_tags(room.tags))
+-- Decide anew whether the room is large: whether it has so many members that walking over them, or
+-- telling all of them, would take too long.
+local function index_if_due(room, settings)
+    local large = room.large
+    if room.member_count > WALKED or is_beyond(room, room.member_count, settings, 1) then
+        large = true
+    elseif room.member_count <= WALKED * 0.75 and not is_beyond(room, room.member_count, settings, 0.75) then
+        large = false
     end
-    return room.member_count > math.floor(limit * share) or cells > limit * share * CELLS_FOR_EACH
+    if large == room.large then
+        return
+    end
+    room.large = large
+    redis.call("UNLINK", room.key .. BY_CURSOR, room.key .. ATTENTIVE)
+    if large then
+        index(room)
+        index_attentive(room)
+    else
+        room.derived = false
+    end
 end
 
--- Decide anew whether the members' counts are derived. True when that changed: then every member
--- must be updated. A record that is saved later finds its place in the order by itself.
--- The way back begins at three quarters of the limit, so that a room at the limit does not swing.
-local function cross_if_due(room, limit)
-    local derived = room.derived
-    if is_beyond(room, limit, 1) then
-        derived = true
-    elseif derived and not is_beyond(room, limit, 0.75) then
-        derived = false
+-- The room becomes derived when telling its attentive members takes too long. True when it did.
+local function cross_if_due(room, settings)
+    index_if_due(room, settings)
+    local crossed = room.large and not room.derived
+        and is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 1)
+        and is_beyond(room, count_attentive(room), settings, 1)
+    room.derived = room.derived or crossed
+    return crossed
+end
+
+-- A derived room is no longer derived when few members pay attention. No member has to be
+-- told: all of them ask.
+local function cross_back_if_due(room, settings)
+    if room.derived then
+        trim_attentive(room)
+        room.derived = is_beyond(room, redis.call("SCARD", room.key .. ATTENTIVE), settings, 0.75)
     end
-    local changed = derived ~= room.derived
-    room.derived = derived
-    if changed then
-        redis.call("UNLINK", room.key .. BY_CURSOR)
-    end
-    if changed and derived then
-        index(room)
-    end
-    return changed
 end

@@ -20,7 +20,7 @@ local function take_out(room, seq, ordinal, kind, flag)
         hide(room, seq)
     end
     save_head(room)
-    if counted and not room.derived then
-        push_to_members(room, ordinal)
+    if counted then
+        push_to_attentive(room, ordinal)
     end
 end

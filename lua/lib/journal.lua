@@ -7,6 +7,7 @@
 -- chunk kept.
 --@include lib/members
 --@include lib/batches
+--@include lib/settings
 
 local CHUNK = 16 -- moves
 
@@ -23,15 +24,15 @@ local function newest_chunk(moves)
     return math.floor(moves / CHUNK) - 1
 end
 
--- Put the newest moves away as a chunk, and forget chunks beyond `journal`: moves and ms in a text.
-local function put_away(room, member, cursor, at, moves, tail, journal)
+-- Put the newest moves away as a chunk, and forget chunks beyond what the settings keep.
+local function put_away(room, member, cursor, at, moves, tail, settings)
     local number, oldest = newest_chunk(moves), 0
     local before = load_chunk(room, member, number - 1)
     if before then
         local _
         _, _, _, oldest = cmsgpack.unpack_limit(before, 3)
     end
-    local journal_moves, journal_ms = string.match(journal, "(%d+) (%d+)")
+    local kept = take_apart(settings)
     -- Two at most, so that shorter settings take effect step by step.
     for _ = 1, 2 do
         local chunk = oldest < number and load_chunk(room, member, oldest)
@@ -39,7 +40,7 @@ local function put_away(room, member, cursor, at, moves, tail, journal)
             break
         end
         local _, _, ended = cmsgpack.unpack_limit(chunk, 2)
-        if (number - oldest) * CHUNK < tonumber(journal_moves) and ended >= at - journal_ms then
+        if (number - oldest) * CHUNK < kept.moves and ended >= at - kept.ms then
             break
         end
         redis.call("HDEL", room.key .. JOURNALS, chunk_field(member, oldest))
@@ -50,21 +51,21 @@ end
 
 -- Note that a member's cursor moved `from` -> `to` now, or at the latest now when it is noted
 -- `late`. Returns at, moves and tail for the record.
-local function note_move(room, member, from, to, at, moves, tail, journal, late)
+local function note_move(room, member, from, to, at, moves, tail, settings, late)
     local now = room_clock(room)
     tail = tail .. cmsgpack.pack(to - from, late and at - now - 1 or now - at)
     moves = moves + 1
     if moves % CHUNK == 0 then
-        put_away(room, member, to, now, moves, tail, journal)
+        put_away(room, member, to, now, moves, tail, settings)
         tail = ""
     end
     return now, moves, tail
 end
 
 -- Move the cursor of a member's record, and note that.
-local function move_cursor(room, member, to, journal)
+local function move_cursor(room, member, to, settings)
     member.at, member.moves, member.tail =
-        note_move(room, member.name, member.cursor, to, member.at, member.moves, member.tail, journal)
+        note_move(room, member.name, member.cursor, to, member.at, member.moves, member.tail, settings)
     member.cursor = to
 end
 

@@ -2,6 +2,7 @@
 -- are not ids. service/readstate/store/keys.py says what each holds; a test compares the two files.
 
 -- Of a room.
+local ATTENTIVE = ":a"
 local BY_CURSOR = ":c"
 local BY_JOINING = ":b"
 local JOURNALS = ":j"
@@ -19,10 +20,13 @@ local DELETED_MEMBERS = ":g"
 local INVITED = ":n"
 local PENDING = ":o"
 local PENDING_EVENTS = ":w"
+local PHASE = ":v"
+local ASIDE = ":r"
+local ASIDE_PLACES = ":k"
 
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {
-    BY_CURSOR, BY_JOINING, JOURNALS, LEAVERS, STAYS_BY_CURSOR, STAYS_BY_JOINING, ACKNOWLEDGEMENTS,
+    ATTENTIVE, BY_CURSOR, BY_JOINING, JOURNALS, LEAVERS, STAYS_BY_CURSOR, STAYS_BY_JOINING, ACKNOWLEDGEMENTS,
     SET_BY_HAND, MESSAGE_PLACES, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,
 } -- kept
 
@@ -30,6 +34,7 @@ local ROOM_CONTENTS = {
 local TAG_SETS = ":s"
 local TAG_USES = ":k"
 local DERIVED_ROOMS = ":d"
+local NEWS = ":n"
 local LEFT_ROOMS = ":g"
 
 -- Of a shard of events, and of the deliverers.

@@ -9,7 +9,7 @@ local RECORD_BEGINS = 128 -- the first byte: this, and 1 when marked; the first 
 -- (lib/journal.lua). Nil for a stranger. Returns
 --   cursor   seq
 --   ordinal  after which unread is counted: the cursor's, unless the count was set otherwise
---   told_to  ordinal up to which they are told of posts (lib/attention.lua)
+--   told_until  ordinal before which they are told of posts (lib/attention.lua)
 --   read     seq last really read, 0: never; joining is not reading
 --   joined   seq at which they joined; what came before does not concern them
 --   at       when the cursor last moved, joining included, on the room's clock
@@ -21,23 +21,24 @@ local function read_record(packed)
     if not packed then
         return nil
     end
-    local begins, cursor, ordinal, told_to, read, joined, at, moves, behind = struct.unpack(RECORD_LAYOUT, packed)
-    return cursor, ordinal, told_to, read, joined, at, moves, begins - RECORD_BEGINS, string.sub(packed, behind)
+    local begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(RECORD_LAYOUT, packed)
+    return cursor, ordinal, told_until, read, joined, at, moves, begins - RECORD_BEGINS, string.sub(packed, behind)
 end
 
-local function pack_record(cursor, ordinal, told_to, read, joined, at, moves, marked, tail)
-    return struct.pack(RECORD_LAYOUT, RECORD_BEGINS + marked, cursor, ordinal, told_to, read, joined, at, moves) .. tail
+local function pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
+    local begins = RECORD_BEGINS + marked
+    return struct.pack(RECORD_LAYOUT, begins, cursor, ordinal, told_until, read, joined, at, moves) .. tail
 end
 
 -- A record as a table, with the member's name. Nil for a stranger.
 local function read_member(name, packed)
     if packed then
-        local cursor, ordinal, told_to, read, joined, at, moves, marked, tail = read_record(packed)
+        local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(packed)
         return {
             name = name,
             cursor = cursor,
             ordinal = ordinal,
-            told_to = told_to,
+            told_until = told_until,
             read = read,
             joined = joined,
             at = at,
@@ -56,10 +57,10 @@ local function load_member(room, name)
     return read_member(name, load_record(room, name))
 end
 
--- Cursor, ordinal, and ordinal up to which they are told, of a member's record.
+-- Cursor, ordinal, and the ordinal before which they are told, of a member's record.
 local function read_counts(packed)
-    local _, cursor, ordinal, told_to = struct.unpack(COUNTS_LAYOUT, packed)
-    return cursor, ordinal, told_to
+    local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, packed)
+    return cursor, ordinal, told_until
 end
 
 -- The same of a member; nil for a stranger.
@@ -81,17 +82,26 @@ local function member_names(room)
 end
 
 -- Save a member's record, and the head of the room with it.
-local function save_record(room, name, cursor, ordinal, told_to, read, joined, at, moves, marked, tail)
-    local record = pack_record(cursor, ordinal, told_to, read, joined, at, moves, marked, tail)
+local function save_record(room, name, cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
+    local record = pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
     redis.call("HSET", room.key, HEAD, pack_head(room), name, record)
-    if room.derived then
+    if room.large then
         redis.call("ZADD", room.key .. BY_CURSOR, cursor, name)
     end
 end
 
 local function save_member(room, member)
     save_record(
-        room, member.name, member.cursor, member.ordinal, member.told_to, member.read, member.joined, member.at,
+        room, member.name, member.cursor, member.ordinal, member.told_until, member.read, member.joined, member.at,
         member.moves, member.marked, member.tail
     )
+end
+
+local TOLD_UNTIL_BEGINS = 12 -- byte of a record
+local TOLD_UNTIL_ENDS = 16
+local TOLD_UNTIL_LAYOUT = ">I5"
+
+local function save_told_until(room, member, record, told_until)
+    local before, behind = string.sub(record, 1, TOLD_UNTIL_BEGINS - 1), string.sub(record, TOLD_UNTIL_ENDS + 1)
+    redis.call("HSET", room.key, member, before .. struct.pack(TOLD_UNTIL_LAYOUT, told_until) .. behind)
 end

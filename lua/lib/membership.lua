@@ -8,11 +8,11 @@
 
 -- Begin a stay at the head, with nothing unread, for each of `members`. Returns those who were not
 -- members before.
-local function begin_stays(room, members, journal)
+local function begin_stays(room, members, settings)
     local joined = {}
     local returning = redis.call("EXISTS", room.key .. LEAVERS) == 1
     for _, member in ipairs(members) do
-        if begin_stay(room, member, returning, journal) then
+        if begin_stay(room, member, returning, settings) then
             joined[#joined + 1] = member
         end
     end
@@ -22,24 +22,18 @@ local function begin_stays(room, members, journal)
 end
 
 -- Add members. Returns those who were not members before.
-local function add_members(room, members, limit, journal)
+local function add_members(room, members, settings)
     local before = room.revision
     raise_revision(room)
-    local joined = begin_stays(room, members, journal)
+    local joined = begin_stays(room, members, settings)
     if #joined == 0 then
         room.revision = before
         push_pending(room)
         return joined
     end
-    local crossed = cross_if_due(room, limit)
+    index_if_due(room, settings)
     save_head(room)
-    if crossed then
-        push_to_members(room)
-    else
-        for _, member in ipairs(joined) do
-            push_to_member(room, member, room.seq, room.ordinal)
-        end
-    end
+    push_present_state(room, joined)
     return joined
 end
 

@@ -23,7 +23,7 @@ end
 -- The key of the order, brought up to the records as they are now.
 local function order_of(room)
     local order = room.key .. BY_CURSOR
-    if not room.derived then
+    if not room.large then
         index(room)
         redis.call("EXPIRE", order, ORDER_KEPT_S, "NX")
     end

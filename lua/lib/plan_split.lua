@@ -34,12 +34,9 @@ local function finish(room, reply, pending_events)
     return { reply, room.revision, room.created_revision, room.tags, updates, pending_events or events }
 end
 
--- Rooms are asked by the caller, each in its slot.
-local function ask_room() end
-
 -- The rooms are elsewhere: their names are handed to the caller.
-local function ask_derived(key)
-    return {}, redis.call("SMEMBERS", key .. DERIVED_ROOMS)
+local function visit_rooms(key)
+    return {}, redis.call("ZRANGE", key .. NEWS, 0, -1), redis.call("SMEMBERS", key .. DERIVED_ROOMS)
 end
 
 -- The user is elsewhere: the caller asks for the badge.

@@ -11,20 +11,22 @@
 -- Move the member's cursor and count to the message at `seq` / `message_ordinal`, as far as that is
 -- forward, and announce it. `record`: the member's, as it is stored; `shard`: of the events, "" for
 -- none. Returns the reply of mark_read.
-local function read_up_to(room, user, record, message, seq, message_ordinal, journal, shard)
-    local cursor, ordinal, told_to, read, joined, at, moves, marked, tail = read_record(record)
+local function read_up_to(
+    room, user, record, message, seq, message_ordinal, settings, shard, with_badge
+)
+    local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(record)
     if seq <= read and message_ordinal <= ordinal and marked == 0 then
         -- A retry or an older device: the later position stands, and that is no error. Its message
         -- may be forgotten; then the asked one is named.
         push_pending(room)
         local kept = message_id_at(room, read)
-        return { kept or message, read, 0, unread_after(room, ordinal), pushed_badge() }
+        return { kept or message, read, 0, unread_after(room, ordinal), false }
     end
     raise_revision(room)
     local before = cursor
     local counts = seq > cursor or message_ordinal > ordinal
     if seq > cursor then
-        at, moves, tail = note_move(room, user, cursor, seq, at, moves, tail, journal)
+        at, moves, tail = note_move(room, user, cursor, seq, at, moves, tail, settings)
         cursor = seq
     end
     if seq < read then
@@ -34,10 +36,11 @@ local function read_up_to(room, user, record, message, seq, message_ordinal, jou
         clear_mark(room, user)
     end
     ordinal = math.max(ordinal, message_ordinal)
-    save_record(room, user, cursor, ordinal, told_to, seq, joined, at, moves, 0, tail)
+    told_until = attend(room, user, told_until, settings)
+    save_record(room, user, cursor, ordinal, told_until, seq, joined, at, moves, 0, tail)
     local unread = unread_after(room, ordinal)
-    push_to_member(room, user, cursor, ordinal)
-    local reply = { message, seq, 1, unread, pushed_badge() }
+    push_to_member(room, user, cursor, ordinal, told_until)
+    local reply = { message, seq, 1, unread, with_badge and pushed_badge(user, settings) }
     local notice = read_notice(room_id(room.key), user, message, seq)
     if counts and shard ~= "" then
         emit(room, shard, pack_entry(notice, before, unread, room.revision))

@@ -1,6 +1,7 @@
 -- room: the head of a room. See service/readstate/store/keys.py for the keys.
 --@include lib/keys
 --@include lib/holes
+--@include lib/layouts
 
 local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
 local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"
@@ -8,7 +9,8 @@ local NOT_MEMBER = "NOT_MEMBER not a member of this room"
 
 -- Head and members are one hash, so that a read finds and leaves both with one command each. What
 -- every read writes anew has a fixed layout: it takes a third of the time of msgpack.
-local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5I5I5I5I3BBc0" -- behind it the tag set
+local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5c18BBc0" -- behind it the tag set
+local REST_LAYOUT = ">I5I5I5I3" -- of the 18 bytes
 local HEAD_BEGINS = 130 -- 128 and the number of the layout; the first byte of layout 1 is below 128
 local FROZEN_FLAG = 1
 local DELETED_FLAG = 2
@@ -16,13 +18,44 @@ local DERIVED_FLAG = 4
 local BY_CLIENT_FLAG = 8
 local LARGE_FLAG = 16
 
+-- What no read needs is unpacked when it is first asked for or set:
+--   floor_seq      the messages up to this seq were deleted together
+--   deleted_count  messages deleted one by one above floor_seq
+--   oldest         seq of the oldest message that is remembered, behind the head without any
+--   buckets        of the index of message ids (lib/messages.lua)
+local function open_rest(room)
+    local rest = rawget(room, "rest")
+    if rest then
+        rawset(room, "rest", false)
+        local floor_seq, deleted_count, oldest, buckets = struct.unpack(REST_LAYOUT, rest)
+        rawset(room, "floor_seq", floor_seq)
+        rawset(room, "deleted_count", deleted_count)
+        rawset(room, "oldest", oldest)
+        rawset(room, "buckets", buckets)
+    end
+end
+
+local OPENING = {
+    __index = function(room, name)
+        open_rest(room)
+        return rawget(room, name)
+    end,
+    __newindex = function(room, name, value)
+        open_rest(room)
+        rawset(room, name, value)
+    end,
+} -- kept
+
 local function read_head(key, packed)
     if not packed then
         return nil
     end
-    local _, revision, created, seq, ordinal, member_count, floor, floor_seq, deleted, top_hole, oldest, buckets, flags,
-        newest, behind = struct.unpack(HEAD_LAYOUT, packed)
-    return {
+    if string.byte(packed) ~= HEAD_BEGINS then
+        refuse_layout(key, packed)
+    end
+    local _, revision, created, seq, ordinal, member_count, floor, top_hole, rest, flags, newest, behind =
+        struct.unpack(HEAD_LAYOUT, packed)
+    return setmetatable({
         key = key,
         newest = newest, -- message, "" before the first
         seq = seq, -- its place
@@ -36,29 +69,28 @@ local function read_head(key, packed)
         by_client = flags % 16 >= BY_CLIENT_FLAG, -- made by a client: a backend that makes this room takes it over
         member_count = member_count,
         floor = floor, -- ordinals up to here were deleted together
-        floor_seq = floor_seq, -- and so were the messages up to this seq
-        deleted_count = deleted, -- messages deleted one by one above floor_seq
         top_hole = top_hole, -- highest hole, 0 without any
-        oldest = oldest, -- seq of the oldest message that is remembered, behind the head when there is none
-        buckets = buckets, -- of the index of message ids (lib/messages.lua)
+        rest = rest,
         tags = string.sub(packed, behind), -- canonical tag set
-    }
+    }, OPENING)
 end
 
 local function pack_head(room)
     local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0)
         + (room.derived and DERIVED_FLAG or 0) + (room.by_client and BY_CLIENT_FLAG or 0)
         + (room.large and LARGE_FLAG or 0)
+    local rest = room.rest
+        or struct.pack(REST_LAYOUT, room.floor_seq, room.deleted_count, room.oldest, room.buckets)
     return struct.pack(
         HEAD_LAYOUT, HEAD_BEGINS, room.revision, room.created_revision, room.seq, room.ordinal, room.member_count,
-        room.floor, room.floor_seq, room.deleted_count, room.top_hole, room.oldest, room.buckets, flags, #room.newest,
-        room.newest
+        room.floor, room.top_hole, rest, flags, #room.newest, room.newest
     ) .. room.tags
 end
 
 -- The head of a room that is not there, which is as one that was deleted.
 local function new_head(key)
-    return read_head(key, struct.pack(HEAD_LAYOUT, HEAD_BEGINS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, DELETED_FLAG, 0, ""))
+    local rest = struct.pack(REST_LAYOUT, 0, 0, 1, 0)
+    return read_head(key, struct.pack(HEAD_LAYOUT, HEAD_BEGINS, 0, 0, 0, 0, 0, 0, 0, rest, DELETED_FLAG, 0, ""))
 end
 
 -- The room's head, or nil when there is none. Of a deleted room, `deleted` is true.

@@ -2,12 +2,15 @@
 
 local FROZEN = 0 -- a member; the room is frozen, so it is neither counted nor listed
 local ACTIVE = 1 -- a member; unread is in the counters
-local DERIVED = 2 -- a member of a large room; unread is asked of the room
+local DERIVED = 2 -- a member who is not told; unread is asked of the room, always
 local GONE = 3 -- no longer a member; the stamp stays so that late updates are recognised as old
+-- An update only, never the state of a copy: the room is put on the list of rooms with news, and
+-- its copy stays as it is.
+local NEWS_ONLY = 4
 
--- The state that a member's copy of this room has now.
-local function copy_state(room)
-    if room.derived then
+-- The state of the copy of a member who is told of posts before ordinal `told_until`.
+local function copy_state(room, told_until)
+    if room.derived or room.ordinal >= told_until then
         return DERIVED
     end
     return room.active and ACTIVE or FROZEN

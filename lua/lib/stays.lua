@@ -6,6 +6,7 @@
 --@include lib/forgetting
 --@include lib/journal
 --@include lib/marks
+--@include lib/attention
 
 local function stay_of(member, joined)
     return member .. SEPARATOR .. string.format("%.0f", joined)
@@ -30,6 +31,7 @@ end
 local function end_stay(room, name, packed)
     redis.call("HDEL", room.key, name)
     redis.call("ZREM", room.key .. BY_CURSOR, name)
+    redis.call("SREM", room.key .. ATTENTIVE, name)
     redis.call("ZREM", room.key .. BY_JOINING, name)
     local member = read_member(name, packed)
     if member.marked == 1 then
@@ -46,14 +48,19 @@ end
 
 -- Begin a membership at the head; true unless they are a member already. `returning`: the room
 -- remembers members who have left.
-local function begin_stay(room, name, returning, journal)
+local function begin_stay(room, name, returning, settings)
     local before = returning and redis.call("HGET", room.key .. LEAVERS, name)
-    local record = pack_record(room.seq, room.ordinal, 0, 0, room.seq, room_clock(room), 0, 0, "")
+    local told_until = room.ordinal + take_apart(settings).posts
+    local record = pack_record(room.seq, room.ordinal, told_until, 0, room.seq, room_clock(room), 0, 0, "")
     if redis.call("HSETNX", room.key, name, record) == 0 then
         return false
     end
-    if room.derived then
+    if room.large then
         redis.call("ZADD", room.key .. BY_CURSOR, room.seq, name)
+        if not admit(room, name, settings) then
+            told_until = 0
+            save_told_until(room, name, record, told_until)
+        end
     end
     if room.seq > 0 then
         redis.call("ZADD", room.key .. BY_JOINING, room.seq, name)
@@ -61,8 +68,9 @@ local function begin_stay(room, name, returning, journal)
     if before then
         -- The journal goes on, so that the earlier stays can still be read from it.
         local member = read_member(name, before)
-        move_cursor(room, member, room.seq, journal)
-        member.ordinal, member.read, member.joined, member.marked = room.ordinal, 0, room.seq, 0
+        move_cursor(room, member, room.seq, settings)
+        member.ordinal, member.told_until, member.read = room.ordinal, told_until, 0
+        member.joined, member.marked = room.seq, 0
         save_member(room, member)
         redis.call("HDEL", room.key .. LEAVERS, name)
     end

@@ -111,6 +111,20 @@ local function tags_of_user(key)
     return math.max(fields - 1, 0), tonumber(redis.call("HGET", key .. TAG_USES, WEIGHT) or 0)
 end
 
+-- Limits that hold whatever other users do to the rooms of this one: tags of rooms change while a
+-- copy lags, so no check before a change can see all of them.
+local MOST_TAGS = 2000
+local MOST_WEIGHT = 2000000
+
+-- Whether a room with these tags may be counted at the user; otherwise it is asked each time.
+local function may_count(key, tags)
+    if tags == "" or redis.call("HEXISTS", key .. TAG_SETS, tags) == 1 then
+        return true
+    end
+    local known, weight = tags_of_user(key)
+    return known + count_tags(tags) <= MOST_TAGS and weight + weight_of(tags) <= MOST_WEIGHT
+end
+
 -- How many rooms a user is in, frozen and derived ones included: what is in the hash besides the
 -- sums, sets, tags and the rooms that were left.
 local function rooms_of_user(key)

@@ -44,21 +44,20 @@ end
 -- messages, stay.
 -- True when it has to be called again: the mark of the client goes last, so that a repeat goes on
 -- after a crash.
-local function take_over(room, tags, joining, others, limit, journal)
+local function take_over(room, tags, joining, others, settings)
     raise_revision(room)
     local left = remove_unnamed(room, joining, others)
     room.by_client = #left == LEAVE_AT_ONCE
     redis.call("UNLINK", room.key .. INVITED)
     local changed = room.tags ~= tags or not room.active
     room.tags, room.active = tags, true
-    local joined = begin_stays(room, joining, journal)
-    local crossed = cross_if_due(room, limit)
+    local joined = begin_stays(room, joining, settings)
+    local crossed = cross_if_due(room, settings)
     save_head(room)
     push_present_state(room, left)
-    if crossed or (changed and not room.derived) then
-        push_to_members(room)
-    else
-        push_present_state(room, joined)
+    push_present_state(room, joined)
+    if changed or crossed then
+        push_to_attentive(room, nil, crossed)
     end
     push_pending(room)
     if #left > 0 then

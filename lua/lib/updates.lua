@@ -1,38 +1,73 @@
 -- updates: from a changed room to its members' sides. `push_update` is the plan's.
 --@include lib/states
---@include lib/members
+--@include lib/attention
 --@plan
 
--- Update one member, whose cursor stands at `cursor` / `ordinal`. Derived rooms count nothing on
--- the user's side.
-local function push_to_member(room, member, cursor, ordinal)
-    push_update(room, member, cursor, room.derived and 0 or unread_after(room, ordinal), copy_state(room))
+-- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before ordinal
+-- `told_until`.
+local function push_to_member(room, member, cursor, ordinal, told_until)
+    local state = copy_state(room, told_until)
+    push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
 end
 
--- Update every member whose cursor stands before ordinal `before` (nil: every member).
-local function push_to_members(room, before)
-    local flat = redis.call("HGETALL", room.key)
+-- Update every attentive member whose count begins before ordinal `before` (nil: every one). A
+-- derived room tells nobody, apart from the change that made it one (`crossed`).
+local function push_to_attentive(room, before, crossed)
+    if room.derived and not crossed then
+        return
+    end
+    local state = copy_state(room, room.ordinal + 1)
+    local flat = candidates(room)
     for i = 1, #flat, 2 do
-        if flat[i] ~= HEAD then
-            local cursor, ordinal = read_counts(flat[i + 1])
-            if not before or ordinal < before then
-                push_to_member(room, flat[i], cursor, ordinal)
+        if flat[i] ~= HEAD and flat[i + 1] then
+            local cursor, ordinal, told_until = read_counts(flat[i + 1])
+            if room.ordinal < told_until and (not before or ordinal < before) then
+                push_update(room, flat[i], cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
             end
         end
     end
 end
 
+-- A countable post is at the head: tell the attentive members, and put the room on the lists of
+-- those whose attention it ends. Returns how many they are, of each.
+local function push_post(room)
+    local state = copy_state(room, room.ordinal + 1)
+    local flat, told, ended, gone = candidates(room), 0, 0, {}
+    for i = 1, #flat, 2 do
+        local member, record = flat[i], flat[i + 1]
+        if member ~= HEAD and record then
+            local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, record)
+            if room.ordinal < told_until then
+                told = told + 1
+                push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
+            else
+                gone[#gone + 1] = member
+                if room.ordinal == told_until then
+                    ended = ended + 1
+                    push_update(room, member, cursor, 0, NEWS_ONLY)
+                end
+            end
+        end
+    end
+    if room.large then
+        call_in_batches("SREM", room.key .. ATTENTIVE, gone)
+    end
+    return told, ended
+end
+
 -- Update these users with what the room now says of them, members or not.
 local function push_present_state(room, users)
     for _, user in ipairs(users) do
-        local cursor, ordinal
+        local cursor, ordinal, told_until
         if not room.deleted then
-            cursor, ordinal = load_counts(room, user)
+            cursor, ordinal, told_until = load_counts(room, user)
         end
-        if cursor then
-            push_to_member(room, user, cursor, ordinal)
-        else
+        if not cursor then
             push_update(room, user, 0, 0, GONE)
+        elseif not room.derived and room.ordinal >= told_until then
+            push_update(room, user, cursor, 0, NEWS_ONLY)
+        else
+            push_to_member(room, user, cursor, ordinal, told_until)
         end
     end
 end

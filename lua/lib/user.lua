@@ -25,11 +25,26 @@ local function expire_if_roomless(key)
     end
 end
 
--- The one way in which a user's side changes: replace the copy of a room by a newer update and move
--- every counter by the difference. An older or equal stamp changes nothing.
--- Returns the user's total, how many derived rooms there are, and the copy's cursor when it is
--- ahead of its room's (else 0).
-local function apply(key, update, cursor, unread, state)
+-- A room is up to date as of a revision: earlier news of it is none. Returns whether there are
+-- rooms with news, 1 or 0, and whether there is later news of this one.
+local function drop_news(key, id, revision)
+    local noted = tonumber(redis.call("ZSCORE", key .. NEWS, id) or 0)
+    if noted > revision then
+        return 1, true
+    elseif noted > 0 then
+        redis.call("ZREM", key .. NEWS, id)
+    end
+    return redis.call("EXISTS", key .. NEWS), false
+end
+
+-- The one way in which a copy changes: replace it by a newer update and move every counter by the
+-- difference. An older or equal stamp changes nothing; but a visit raises no revision, and one that
+-- finds room for the member again ends a derived copy. `visited`: the caller takes the room off the
+-- list of rooms with news.
+-- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
+-- or 0), the copy's cursor when it is ahead of its room's (else 0), the copy's state, and the tags
+-- that it had when that changed what is counted under which tags (else nil).
+local function apply(key, update, cursor, unread, state, visited)
     local fields = update.fields
     local have
     if state == ACTIVE then
@@ -37,12 +52,21 @@ local function apply(key, update, cursor, unread, state)
     else
         have = redis.call("HMGET", key, fields[1], SUMS)
     end
-    local version, total, derived = read_sums(have[2])
+    local version, total, news, derived = read_sums(have[2])
     local old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
         old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
-        if old_revision >= update.revision then
-            return total, derived, 0
+        local ends_derived = old_revision == update.revision and old_state == DERIVED and state ~= DERIVED
+        if old_revision >= update.revision and not ends_derived then
+            return total, derived, news, 0, old_state
+        end
+    end
+    if news == 1 and not visited then
+        local later
+        news, later = drop_news(key, update.id, update.revision)
+        if later and state == GONE then
+            -- They are a member again: what is late is that they have left.
+            return total, derived, news, 0, old_state
         end
     end
     local ahead = 0
@@ -50,6 +74,9 @@ local function apply(key, update, cursor, unread, state)
         -- The room lost this cursor in a failover. It must not go back: keep it and let the caller
         -- restore it in the room.
         cursor, ahead = old_cursor, old_cursor
+    end
+    if state == ACTIVE and old_tags ~= update.tags and not may_count(key, update.tags) then
+        state, unread = DERIVED, 0
     end
     local tags = state == ACTIVE and update.tags or ""
     local more = unread - old_unread
@@ -62,17 +89,17 @@ local function apply(key, update, cursor, unread, state)
         recount(key, update, old_state, old_tags, old_unread, state, unread)
         total = total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0)
         derived = derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0)
-        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, derived))
+        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, news, derived))
         if state == GONE then
             expire_if_roomless(key)
         end
-        return total, derived, ahead
+        return total, derived, news, ahead, state, old_tags
     end
     total = total + more
-    local sums = pack_sums(version, total, derived)
+    local sums = pack_sums(version, total, news, derived)
     if more == 0 then
         redis.call("HSET", key, fields[1], copy, SUMS, sums)
-        return total, derived, ahead
+        return total, derived, news, ahead, state
     end
     local write = update.write
     write[2], write[4] = copy, sums
@@ -80,5 +107,26 @@ local function apply(key, update, cursor, unread, state)
         write[2 * i] = (have[i] or 0) + more
     end
     redis.call("HSET", key, unpack(write))
-    return total, derived, ahead
+    return total, derived, news, ahead, state
+end
+
+-- Put a room on the list of rooms with news. The copy and the counters stay as they are. A user who
+-- has not been told yet that they are a member gets a copy that makes them ask.
+local function note_news(key, update, cursor)
+    local have = redis.call("HMGET", key, update.fields[1], SUMS)
+    local revision, _, _, state = 0, 0, 0, GONE
+    if have[1] then
+        revision, _, _, state = read_copy(have[1])
+    end
+    if revision >= update.revision then
+        return
+    elseif state == GONE then
+        apply(key, update, cursor, 0, DERIVED)
+        return
+    end
+    redis.call("ZADD", key .. NEWS, "GT", string.format("%.0f", update.revision), update.id)
+    local version, total, news, derived = read_sums(have[2])
+    if news == 0 then
+        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
+    end
 end

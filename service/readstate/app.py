@@ -19,16 +19,15 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from readstate import metrics
 from readstate.dialects.access import costs
-from readstate.dialects.base import Dialect, SocketServer, dialect_of, operation_of
+from readstate.dialects.base import Dialect, Services, SocketServer, dialect_of, operation_of
 from readstate.dialects.health import operating_handlers
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.reply import TEXT, Reply, retry_after
 from readstate.dialects.http.untaken import LARGE_BYTES
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.rocketchat import api as rocketchat
-from readstate.dialects.services import Services
 from readstate.dialects.tencent import api as tencent
 from readstate.errors import TooManyRequests
 from readstate.parts import Parts, open_parts
@@ -67,7 +66,7 @@ class Service:
         self._http = Litestar(
             route_handlers=[
                 *(handler for dialect in self.dialects for handler in dialect.handlers),
-                *operating_handlers(self._why_not_ready, self._warnings, _version()),
+                *operating_handlers(self._why_not_ready, self._warnings, self._layout, _version()),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -159,22 +158,15 @@ class Service:
 
     def _over_limit(self, scope: Any) -> Reply | None:
         """The refusal of an address that asks too often without credentials; None: go on."""
-        cost = (
-            costs.UNKNOWN if scope["method"] == "OPTIONS" else costs.STRANGERS.get(scope["path"][1:].partition("/")[0])
-        )
+        first_word = scope["path"][1:].partition("/")[0]
+        cost = costs.UNKNOWN if scope["method"] == "OPTIONS" else costs.STRANGERS.get(first_word)
         if cost is None:
             return None
         try:
             self._charge_stranger(scope, cost)
         except TooManyRequests as error:
             scope["outcome"] = error.code
-            return Reply(
-                f"{error}\n".encode(),
-                429,
-                error.code,
-                ((b"retry-after", b"%d" % error.retry_after_s),),
-                b"text/plain; charset=utf-8",
-            )
+            return Reply(f"{error}\n".encode(), 429, error.code, retry_after(error.retry_after_s), TEXT)
         return None
 
     def _charge_stranger(self, scope: Any, cost: float = costs.UNKNOWN) -> None:
@@ -187,12 +179,9 @@ class Service:
         ASGI does not say it, but uvicorn's `send` knows its transport.
         """
         transport = getattr(getattr(send, "__self__", None), "transport", None)
-        if (
-            isinstance(transport, GatheringTransport)
-            and transport.has_much_left(LARGE_BYTES)
-            and scope.get("payer", ("", ""))[1]
-        ):
-            self.parts.services.rate_limits.untaken.note(scope["payer"], transport)
+        _, user = payer = scope.get("payer", ("", ""))
+        if user and isinstance(transport, GatheringTransport) and transport.has_much_left(LARGE_BYTES):
+            self.parts.services.rate_limits.untaken.note(payer, transport)
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
         """The answer to an error in the dialect of the path.
@@ -229,11 +218,11 @@ class Service:
         return await self.parts.why_not_ready() if self._parts else "starting"
 
     def _warnings(self) -> list[str]:
-        return (
-            [*self._parts.workers.warnings(), *self._parts.memory.warnings(), *self._parts.writes.warnings()]
-            if self._parts
-            else []
-        )
+        parts = self._parts
+        return [*parts.workers.warnings(), *parts.memory.warnings(), *parts.writes.warnings()] if parts else []
+
+    def _layout(self) -> str:
+        return self.parts.layout.describe()
 
 
 def _without_body(send: Send) -> Send:

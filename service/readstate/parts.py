@@ -13,8 +13,8 @@ from msgspec import Struct
 from readstate import metrics
 from readstate.dialects.access.credentials import Credentials
 from readstate.dialects.access.rate_limits import RateLimits
+from readstate.dialects.base import Services
 from readstate.dialects.people import People
-from readstate.dialects.services import Services
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.identity import Apps, Directory, TokenStore
 from readstate.domain.notices import Notices
@@ -26,8 +26,10 @@ from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect, load_functions
 from readstate.store.executor import Executor
 from readstate.store.health import MemoryHealth, WriteHealth
+from readstate.store.layout import StoreLayout
 from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import redis_store
+from readstate.store.server_check import ServerRefused
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
 from readstate.store.workers import Key, Workers
@@ -50,6 +52,7 @@ class Parts(Struct, frozen=True):
     workers: Workers
     memory: MemoryHealth
     writes: WriteHealth
+    layout: StoreLayout
 
 
 @asynccontextmanager
@@ -67,6 +70,8 @@ async def open_parts(
     async with AsyncExitStack() as stack:
         executor = await connect_with_retry(lambda: connect(str(settings.redis_url)))
         stack.push_async_callback(executor.close)
+        layout = StoreLayout(executor)
+        await layout.begin()
         store = redis_store(executor, **settings.bounds(), events=settings.webhook_url is not None)
         store.outbox.start()
         stack.push_async_callback(store.outbox.close)
@@ -85,13 +90,14 @@ async def open_parts(
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
         await memory.check()
+        stack.push_async_callback(cancel_and_wait, asyncio.create_task(layout.keep_bringing_over()))
         stack.push_async_callback(
             cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, memory, writes))
         )
         notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
-        yield Parts(services, notices, lambda: why_not_ready(executor, writes), workers, memory, writes)
+        yield Parts(services, notices, lambda: why_not_ready(executor, writes, layout), workers, memory, writes, layout)
 
 
 def _services(
@@ -157,19 +163,22 @@ async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Exec
             await asyncio.sleep(CONNECT_EVERY_S)
 
 
-async def why_not_ready(executor: Executor, writes: WriteHealth) -> str:
+async def why_not_ready(executor: Executor, writes: WriteHealth, layout: StoreLayout) -> str:
     """Why requests cannot be served now; "" when they can.
 
-    The store does not answer, or refuses writes or the scripts. A full store is ready: it answers
-    reads and deletes.
+    The store does not answer, refuses writes or the scripts, or has a later layout. A full store is
+    ready: it answers reads and deletes.
     """
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             refusal = await writes.check()
             if refusal and not writes.is_full():
                 return f"the store refuses writes: {refusal}"
-            # A restarted server, or a new node of a cluster, may not know the scripts.
+            # A restarted server, or a new node of a cluster, may know neither scripts nor layout.
             await load_functions(executor)
+            await layout.begin(alone=True)
+    except ServerRefused as error:
+        return str(error)
     except TimeoutError:
         return f"the store did not answer within {READY_WITHIN_S:g} s"
     except ReadStateError as error:

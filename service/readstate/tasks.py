@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 import random
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from readstate.errors import Fault
 
 
 async def cancel_and_wait(task: "asyncio.Task[Any] | None") -> None:
@@ -24,6 +28,24 @@ async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
+
+
+async def repeat(
+    look: Callable[[], Awaitable[None]], every_s: float, stop: asyncio.Event, logger: logging.Logger, failed: str
+) -> None:
+    """Call `look` every `every_s` seconds until `stop` is set.
+
+    A failure is logged with the words `failed` and ends nothing. That holds for a defect too:
+    better another attempt than a process that never looks again.
+    """
+    while not stop.is_set():
+        try:
+            await look()
+        except Fault as fault:
+            logger.warning("%s: %s", failed, fault)
+        except Exception:
+            logger.exception(failed)
+        await sleep_unless(stop, every_s)
 
 
 class Backoff:

@@ -160,7 +160,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
             client.bgsave()
 
     async def is_ready() -> bool:
-        return (await fragile.call("GET", "/readyz")).text == "ready\n"
+        return (await fragile.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
 
     await wait_until(is_ready, "the service to be ready again")
     assert caplog.records[-1].getMessage() == "the store takes writes again"

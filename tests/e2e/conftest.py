@@ -6,17 +6,13 @@ import pytest
 import pytest_asyncio
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service
 
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[ServiceProcess]:
     """`readstate serve` with two workers, on an embedded server of its own."""
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=2, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=2, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         yield process
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from readstate.replay.temporary import NO_RATE_LIMITS, temporary_service
+from loadtest.target import NO_RATE_LIMITS
+from readstate.replay.temporary import temporary_service
 
 ENVIRON_SIZE = {
     "LOAD_ROOMS": "2",

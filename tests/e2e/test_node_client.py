@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, faults
 from tests.support.node import needs_node, npm_ci
-from tests.support.processes import ServiceProcess
+from tests.support.processes import ServiceProcess, own_service
 from tests.support.servers import short_directory
 from tests.support.waiting import wait_until
 
@@ -189,10 +189,7 @@ async def test_a_bad_token_is_answered_before_the_close(backend: Backend, client
 
 async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> None:
     """With one worker; what is pushed before and after the move to a websocket arrives once."""
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         async with Backend(process.url) as backend:
             token = await backend.token("ann")
             room = await backend.room("room", "ann")
@@ -217,10 +214,7 @@ async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> No
 @pytest.fixture(scope="module")
 def polled() -> Iterator[ServiceProcess]:
     """A service that offers long-polling."""
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         yield process
         assert faults(process) == []
 

@@ -21,7 +21,7 @@ import pytest
 from readstate.domain.direct import TAG, direct_room
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend
 from tests.support.node import ABSENT, npm_ci
-from tests.support.processes import ServiceProcess
+from tests.support.processes import own_service
 from tests.support.servers import short_directory
 
 HERE = Path(__file__).parent
@@ -158,10 +158,7 @@ async def one_worker() -> AsyncIterator[World]:
     """The same on a service with one worker: of several, the others hear of a revoked token some
     seconds later.
     """
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         async with Backend(process.url) as backend:
             yield await peopled(backend)
 

@@ -1,8 +1,7 @@
 """No secret of a client is in the log, even if everything is logged."""
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import own_service
 
 TOKEN = "own-token-of-ann"
 WORDS = "what ann says"
@@ -11,7 +10,7 @@ WORDS = "what ann says"
 async def test_at_debug_no_token_and_no_message_is_logged() -> None:
     """Neither of HTTP nor of sockets: headers, queries, bodies and frames."""
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with short_directory() as directory, ServiceProcess(directory / "data", log_level="debug", **keys) as process:
+    with own_service(log_level="debug", **keys) as process:
         async with Backend(process.url) as backend:
             user = {"_id": "ann", "token": TOKEN, "expirationDate": "2099-01-01"}
             assert (await backend.call("POST", "/admin/clients", user))["RC"] == 0

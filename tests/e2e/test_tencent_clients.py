@@ -17,8 +17,7 @@ from tencentcloud_im.tcim_client import TCIMClient
 
 from readstate.domain.direct import direct_room
 from tests.support.devices import API_KEY, CLIENT_KEY
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service
 from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 
 
@@ -26,7 +25,7 @@ from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 def service() -> Iterator[ServiceProcess]:
     """`readstate serve` with two workers and the default limit of 200 calls a second."""
     settings = {"tencent_sdkappid": SDKAPPID, "tencent_key": KEY, "api_key": API_KEY, "client_key": CLIENT_KEY}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=2, **settings) as process:
+    with own_service(workers=2, **settings) as process:
         yield process
 
 

@@ -22,6 +22,7 @@ USER, ROOM = Keys.user, Keys.room
 DAMAGES: list[tuple[str, Sequence[str | int | bytes], str]] = [
     ("user", ("HSET", "{}", "", b"\0\0\0\0\0\1" + b"\0\0\0\0\0\7" + b"\0\0\0\0"), "total"),
     ("user", ("HSET", "{}", "", b"\0\0\0\0\0\1" + b"\0\0\0\0\0\1" + b"\0\0\0\2"), "derived"),
+    ("user", ("HSET", "{}", "", b"\0\0\0\0\0\1" + b"\0\0\0\0\0\1" + b"\1\0\0\0"), "news"),
     ("user", ("HDEL", "{}", ""), "total"),
     ("user", ("HINCRBY", "{}", "ta", -1), "ta"),
     ("user", ("HDEL", "{}", "sa\x1fb"), "sa\x1fb"),
@@ -70,8 +71,8 @@ async def test_damage_is_found_and_mended(
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
-@pytest.mark.parametrize("damage", [("ZADD", "{}:c", 9, "ann"), ("ZREM", "{}:c", "ann")])
-async def test_a_wrong_order_in_a_large_room_is_found_and_mended(
+@pytest.mark.parametrize("damage", [("ZADD", "{}:c", 9, "ann"), ("ZREM", "{}:c", "ann"), ("SREM", "{}:a", "ann")])
+async def test_a_wrong_index_of_a_large_room_is_found_and_mended(
     store: RedisStore, executor: Executor, app: str, damage: Sequence[str | int]
 ) -> None:
     """A small room has none that could be wrong: it is brought up to the records whenever it is
@@ -139,7 +140,7 @@ async def test_a_snapshot_says_what_the_room_knows_of_anybody(run: Run, store: R
     await sound_room(store, app)
     _, tags, active, states = await run("snapshot", ROOM(app, "r"), users=["ann", "zoe"])
     assert (tags, active) == (b"a\x1fb", 1)
-    assert states == [b"ann", 0, 1, State.ACTIVE, 0, 1, b"zoe", 0, 0, State.GONE, 0, 1]
+    assert states == [b"ann", 0, 1, State.ACTIVE, 0, 1, 1, b"zoe", 0, 0, State.GONE, 0, 1, 0]
     assert (await run("snapshot", ROOM(app, "nowhere"), users=["ann"]))[0] == 0
 
 
@@ -147,7 +148,7 @@ async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, a
     """Room, revision, cursor, unread, state, tags."""
     await sound_room(store, app)
     flat = await run("copies", USER(app, "ann"), rooms=[])
-    assert (flat[0], *flat[2:]) == (b"r", 0, 1, State.ACTIVE, b"a\x1fb")
+    assert (flat[0], *flat[2:]) == (b"r", 0, 1, State.ACTIVE, b"a\x1fb", 0)
     assert await run("copies", USER(app, "ann"), rooms=["r"]) == flat
     assert await run("copies", USER(app, "ann"), rooms=["nowhere"]) == []
 

@@ -10,6 +10,7 @@ from tests.support.rooms import a_room, posted
 from tests.support.servers import Server
 
 COUNTING = {"info", "config|resetstat"}  # what the counting itself runs
+WALKED = 128  # members of a room that is not large
 
 
 @pytest.fixture
@@ -36,11 +37,12 @@ async def forget(executor: Executor) -> None:
 @pytest.mark.parametrize("before_the_newest", [0, 1])
 @pytest.mark.parametrize(("members", "messages"), [(2, 2), (200, 2), (2, 300)])
 async def test_marking_read_takes_the_same_few_commands_in_every_room(
-    store: RedisStore, executor: Executor, app: str, members: int, messages: int, before_the_newest: int
+    executor: Executor, app: str, members: int, messages: int, before_the_newest: int
 ) -> None:
-    """Six inside one script up to the newest message, seven up to another, however many members and
-    messages there are.
+    """Six inside one script up to the newest message, eight up to another, however many members and
+    messages there are; one more in a large room, whose order by cursors follows.
     """
+    store = redis_store(executor, attention_posts=1000)
     await a_room(store, app, members=["ann", *(f"m{number}" for number in range(members - 1))], tags=["a", "b"])
     for number in range(messages):
         await posted(store, app, message=f"m{number}")
@@ -48,10 +50,50 @@ async def test_marking_read_takes_the_same_few_commands_in_every_room(
     assert (
         await store.reading.mark_read(app=app, room="r", user="ann", message=f"m{messages - 1 - before_the_newest}")
     ).moved
+    assert await commands(executor) == {"fcall": 1, "hmget": 2, "time": 1, "hset": 2, "publish": 1} | (
+        {"hget": 2} if before_the_newest else {}
+    ) | ({"zadd": 1} if members > WALKED else {})
+
+
+@pytest.mark.parametrize("members", [2, 200])
+async def test_a_read_that_begins_attention_takes_the_room_off_the_list(
+    executor: Executor, app: str, members: int
+) -> None:
+    """Three commands more; and two to be noted in a large room."""
+    store = redis_store(executor, attention_posts=1)
+    await a_room(store, app, members=["ann", *(f"m{number}" for number in range(members - 1))], tags=["a", "b"])
+    for message in ("m1", "m2"):
+        await posted(store, app, message=message)
+    await forget(executor)
+    assert (await store.reading.mark_read(app=app, room="r", user="ann", message="m2")).badge == 0
+    assert await commands(executor) == {
+        "fcall": 1,
+        "hmget": 2,
+        "time": 1,
+        "hset": 2,
+        "publish": 1,
+        "zscore": 1,
+        "zrem": 1,
+        "exists": 1,
+    } | ({"zadd": 1, "scard": 1, "sadd": 1} if members > WALKED else {})
+
+
+@pytest.mark.parametrize("rooms", [1, 100])
+async def test_a_badge_takes_four_commands_for_each_room_with_news(executor: Executor, app: str, rooms: int) -> None:
+    """Two at the room and two at the user's side, when the tags are those that it knows, and none
+    when there is no news.
+    """
+    store = redis_store(executor, attention_posts=1)
+    for number in range(rooms):
+        await a_room(store, app, f"r{number}", tags=["a", "b"])
+        await posted(store, app, f"r{number}")
+    await forget(executor)
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == rooms
     ran = await commands(executor)
-    assert ran == {"fcall": 1, "hmget": 2, "time": 1, "hset": 2, "publish": 1} | (
-        {"hget": 1} if before_the_newest else {}
-    )
+    assert sum(ran.values()) == 8 + 4 * rooms
+    await forget(executor)
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == rooms
+    assert await commands(executor) == {"fcall": 1, "hmget": 1}
 
 
 async def test_a_post_takes_two_commands_a_member(store: RedisStore, executor: Executor, app: str) -> None:
@@ -65,12 +107,31 @@ async def test_a_post_takes_two_commands_a_member(store: RedisStore, executor: E
     assert counts[1] - counts[0] == 2 * 100
 
 
+@pytest.mark.parametrize("sizes", [(2, 102), (150, 1000)], ids=["small", "large"])
+async def test_a_post_takes_no_command_for_members_who_pay_no_attention(
+    executor: Executor, app: str, sizes: tuple[int, int]
+) -> None:
+    """However many they are."""
+    store = redis_store(executor, attention_posts=1)
+    counts = []
+    for size in sizes:
+        room = f"r{size}"
+        await a_room(store, app, room, members=[f"m{number}" for number in range(size)], tags=["a", "b"])
+        await posted(store, app, room)
+        await forget(executor)
+        await posted(store, app, room)
+        counts.append(await commands(executor))
+    assert counts[0] == counts[1]
+    assert sum(counts[0].values()) <= 12
+
+
 async def test_a_post_into_a_room_above_the_limit_touches_no_member(executor: Executor, app: str) -> None:
-    """As many commands with 50 members as with 10."""
-    store = redis_store(executor, fanout_limit=5)
+    """As many commands with 50 members as with 10, once the room is derived."""
+    store = redis_store(executor, fanout_limit=5, attention_posts=9)
     counts = []
     for room, size in (("ten", 10), ("fifty", 50)):
         await a_room(store, app, room, members=[f"m{number}" for number in range(size)])
+        await posted(store, app, room)
         await forget(executor)
         await posted(store, app, room, message="x")
         counts.append(await commands(executor))

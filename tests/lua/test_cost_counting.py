@@ -49,6 +49,11 @@ async def test_the_turns_of_all_loops_are_counted_and_nothing_else(server: Serve
     [
         ("-- Cost       commands <= 2 + members, turns <= 3 * log(tags)", Cost(7, 9)),
         ("-- Cost       commands <= max(members, tags),\n--            turns <= tags / 2", Cost(7, 3)),
+        (
+            "-- Cost       commands <= 2 + members\n--            + 2 * tags,\n--            turns <= tags\n"
+            "--            + members\n--            tags: of the room",
+            Cost(21, 12),
+        ),
     ],
 )
 def test_a_formula_is_read(header: str, cost: Cost) -> None:

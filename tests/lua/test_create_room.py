@@ -145,8 +145,7 @@ async def first_script(store: RedisStore, executor: Executor, app: str, members:
     call = lua.create_room(
         app=app,
         tags=("a", "b"),
-        limit=store.rooms._limit,
-        journal=store.rooms._journal,
+        settings=store.rooms._settings,
         by_client=False,
         profile=[("owner", b'"ann"')],
         joining=members[:MEMBERS_AT_ONCE],
@@ -203,7 +202,10 @@ async def test_members_beyond_the_first_lot_come_in_after_a_crash(
     await posted(store, app)
     assert await first_script(store, executor, app, named) == 0
     call = lua.add_members(
-        app=app, limit=fanout_limit, journal=store.rooms._journal, made=Made.ANYHOW, members=named[100:200]
+        app=app,
+        settings=store.rooms._settings,
+        made=Made.ANYHOW,
+        members=named[100:200],
     )
     await executor.call(plain_call(call.script, *call.args), Keys.room(app, "r"))
     assert not await taken_over(store, app, *named)

@@ -1,5 +1,5 @@
-"""lib/crossing.lua: above the fan-out limit members' counts are asked of the room; nothing that
-anybody sees changes by crossing.
+"""lib/crossing.lua: when more members pay attention than the fan-out limit allows, their counts are
+asked of the room; nothing that a user sees changes by crossing.
 """
 
 import pytest
@@ -25,21 +25,49 @@ async def is_derived(executor: Executor, app: str) -> bool:
 
 
 async def test_a_room_at_the_limit_counts_at_its_members(store: RedisStore, executor: Executor, app: str) -> None:
-    """One more, and it does not."""
+    """One more who is to be told, and from the next countable post on it does not."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan"])
+    await posted(store, app)
     assert not await is_derived(executor, app)
     await store.rooms.add_members(app=app, room="r", members=["eve"])
+    await posted(store, app, countable=False)
+    assert not await is_derived(executor, app)
+    for user in ("ann", "bob", "cid", "dan"):
+        assert await store.badges.badge(app=app, user=user, tags=[]) == 1
+        await store.reading.set_unread(app=app, room="r", user=user, count=0)
+    await posted(store, app)
     assert await is_derived(executor, app)
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "eve")] == [1, 1]
+
+
+async def test_members_who_pay_no_attention_do_not_make_a_room_derived(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """However many they are; the limit is about those who are told."""
+    await a_room(store, app, members=["ann", *(f"m{number}" for number in range(200))])
+    for count in range(4):
+        await posted(store, app)
+        assert await store.badges.badge(app=app, user="ann", tags=[]) == count + 1
+    assert not await is_derived(executor, app)
+    key = Keys.room(app, "r")
+    assert await executor.command("SMEMBERS", f"{key}:a", key=key) == [b"ann"]
+    assert await store.badges.badge(app=app, user="m199", tags=[]) == 4
 
 
 async def test_a_room_that_shrinks_comes_back_at_three_quarters(
     store: RedisStore, executor: Executor, app: str
 ) -> None:
-    """So one that stays about the limit does not swing."""
+    """So one that stays about the limit does not swing. Members who are not told of it find out
+    when they ask.
+    """
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
+    await posted(store, app)
     await store.rooms.remove_members(app=app, room="r", members=["eve"])
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     assert await is_derived(executor, app)
     await store.rooms.remove_members(app=app, room="r", members=["dan"])
+    assert await is_derived(executor, app)
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     assert not await is_derived(executor, app)
 
 
@@ -72,6 +100,7 @@ async def test_a_room_comes_back_at_three_quarters_of_the_cells(
     With seven tags they have 27 cells, with six the 24 of the way back.
     """
     await a_room(store, app, members=["ann", "bob", "cid"], tags=[f"tag {number}" for number in range(10)])
+    await posted(store, app)
     assert await is_derived(executor, app)
     await store.rooms.set_tags(app=app, room="r", tags=[f"tag {number}" for number in range(tags)])
     assert await is_derived(executor, app) is derived
@@ -123,12 +152,12 @@ async def test_badges_stay_exact_in_both_directions(store: RedisStore, app: str)
 async def test_a_post_crosses_when_the_limit_itself_was_changed(
     store: RedisStore, executor: Executor, app: str, countable: bool
 ) -> None:
-    """The service was started again with other settings; every member is updated, the silent
-    ones too.
+    """The service was started again with other settings; every attentive member is updated. A post
+    that does not count tells nobody, and crosses nothing.
     """
-    await a_room(store, app, tags=["a"])
+    await a_room(redis_store(executor, attention_posts=9), app, tags=["a"])
     await posted(store, app)
-    for limit, derived in ((1, True), (256, False)):
+    for limit, derived in ((1, countable), (256, False)):
         changed = redis_store(executor, fanout_limit=limit, message_history=100)
         await posted(changed, app, countable=countable)
         await changed.outbox.idle()
@@ -142,22 +171,24 @@ async def test_a_message_in_a_large_room_costs_its_members_nothing(
 ) -> None:
     """Their side is not touched."""
     await a_room(store, app, members=["ann", "bob", "cid", "dan", "eve"])
+    await posted(store, app)
     await store.outbox.idle()
     before = await run("copies", Keys.user(app, "ann"), rooms=[])
     await posted(store, app)
     assert await run("copies", Keys.user(app, "ann"), rooms=[]) == before
-    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 2
 
 
-async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, app: str) -> None:
+async def test_a_copy_of_a_large_room_holds_no_count(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
     """A stored number would be wrong from the next post on, and a caller might come to
     believe it.
     """
-    await a_room(store, app, members=["ann", "bob"])
+    await a_room(
+        redis_store(executor, fanout_limit=4, attention_posts=9), app, members=["ann", "bob", "cid", "dan", "eve"]
+    )
     await posted(store, app, message="m1")
     await posted(store, app, message="m2")
-    await store.rooms.add_members(app=app, room="r", members=["cid", "dan", "eve"])
     await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
-    room, _, cursor, unread, state, tags = await run("copies", Keys.user(app, "ann"), rooms=[])
-    assert (room, cursor, unread, state, tags) == (b"r", 1, 0, State.DERIVED, b"")
+    room, _, cursor, unread, state, tags, news = await run("copies", Keys.user(app, "ann"), rooms=[])
+    assert (room, cursor, unread, state, tags, news) == (b"r", 1, 0, State.DERIVED, b"", 0)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1

@@ -161,6 +161,8 @@ async def test_rooms_are_listed_although_the_store_is_full_and_one_of_them_is_go
     """It is taken off the list when there is room again."""
     await a_room(large, app, members=SEVEN)
     await a_room(large, app, "other", members=SEVEN)
+    await posted(large, app)
+    await posted(large, app, "other")
     await large.rooms._change(lua.delete_room(app=app, made=Made.ANYHOW), app, "r")
     key = Keys.user(app, "ann")
     await executor.each_node("CONFIG", "SET", "maxmemory", 1)

@@ -3,6 +3,7 @@ remembered is found by its id, with what was said of it, and no other.
 """
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 
@@ -55,7 +56,7 @@ async def test_ids_of_every_form_are_told_apart(store: RedisStore, app: str) -> 
 async def test_all_that_is_remembered_is_found_and_nothing_else(
     executor: Executor,
     app: str,
-    make,  # type: ignore[no-untyped-def]
+    make: Callable[[int], str],
 ) -> None:
     """While the index grows and the oldest messages are forgotten."""
     store = redis_store(executor, message_history=200)

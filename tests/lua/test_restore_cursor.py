@@ -8,11 +8,10 @@ from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.plan_split import SplitPlan, as_change
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.lua.conftest import Run
+from tests.support.calls import SETTINGS
 from tests.support.rooms import a_room, posted
-
-JOURNAL = {"journal": "1024 7776000000"}
 
 
 @pytest.fixture
@@ -45,10 +44,9 @@ async def a_room_that_lost_a_read(store: RedisStore, executor: Executor, app: st
     await set_back(executor, before)
 
 
-async def test_the_next_news_brings_the_cursor_back_into_the_room(
-    store: RedisStore, executor: Executor, app: str
-) -> None:
+async def test_the_next_news_brings_the_cursor_back_into_the_room(executor: Executor, app: str) -> None:
     """No cursor goes back, and what was read stays read."""
+    store = redis_store(executor, attention_posts=9)
     await a_room_that_lost_a_read(store, executor, app)
     await posted(store, app, sender="bob")
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
@@ -59,11 +57,27 @@ async def test_the_next_news_brings_the_cursor_back_into_the_room(
     assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
 
 
+async def test_a_member_who_is_not_told_gets_the_cursor_back_by_an_audit(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """The room has lost that they pay attention, so no post finds out what it lost."""
+    await a_room_that_lost_a_read(store, executor, app)
+    await posted(store, app, sender="bob")
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
+    assert {drift.what for drift in await store.audit.audit_user(app=app, user="ann", repair=True)} >= {"cursor"}
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
+    me = (await store.rooms.room(app=app, room="r", user="ann")).me
+    assert me is not None
+    assert (me.cursor, me.unread, me.last_read) == (2, 1, "n")
+    await store.outbox.idle()
+    assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
+
+
 async def test_a_cursor_never_passes_the_head(run: Run, store: RedisStore, app: str) -> None:
     """The room may have lost the message too; what comes then must not be swallowed."""
     await a_room(store, app)
     await posted(store, app)
-    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=50, **JOURNAL)
+    reply, *_ = await run("restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=50, settings=SETTINGS)
     assert reply == 1
     me = (await store.rooms.room(app=app, room="r", user="ann")).me
     assert me is not None
@@ -78,7 +92,7 @@ async def test_nothing_to_restore_changes_nothing(
     await a_room(store, app)
     await posted(store, app)
     reply, _, _, _, updates, _ = await run(
-        "restore_cursor", Keys.room(app, "r"), app=app, user=user, cursor=cursor, **JOURNAL
+        "restore_cursor", Keys.room(app, "r"), app=app, user=user, cursor=cursor, settings=SETTINGS
     )
     assert (reply, updates) == (0, [])
 
@@ -91,7 +105,7 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
     other rooms.
     """
     await a_room_that_lost_a_read(store, executor, app)
-    call = lua.mark_read(app=app, user="ann", message="m", shard="", **JOURNAL)
+    call = lua.mark_read(app=app, user="ann", message="m", shard="", settings=SETTINGS, with_badge=True)
     change = await executor.call(as_change(call), Keys.room(app, "r"))
     # Large as it is, its members' copies stay as they are.
     await store.rooms.delete_room(app=app, room="r")
@@ -107,7 +121,7 @@ async def test_a_room_that_is_deleted_meanwhile_has_nothing_to_restore(
 async def test_a_room_that_does_not_exist_has_nothing_to_restore(run: Run, executor: Executor, app: str) -> None:
     """Nothing is written."""
     reply, _, _, _, updates, _ = await run(
-        "restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, **JOURNAL
+        "restore_cursor", Keys.room(app, "r"), app=app, user="ann", cursor=1, settings=SETTINGS
     )
     assert (reply, updates) == (0, [])
     assert await room_keys(executor, app) == {}

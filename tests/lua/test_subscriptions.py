@@ -132,8 +132,9 @@ async def test_coming_back_is_a_change_and_no_removal(store: RedisStore, app: st
 
 @pytest.mark.parametrize("fanout_limit", [1])
 async def test_a_room_above_the_fan_out_limit_is_always_among_the_changed(store: RedisStore, app: str) -> None:
-    """Nobody tells its members of each message."""
+    """Its members are not told of each message."""
     await a_room(store, app)
+    await posted(store, app)
     assert list((await asked(store, app, await latest(store, app, "r")))[0]) == ["r"]
 
 

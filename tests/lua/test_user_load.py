@@ -15,7 +15,7 @@ from readstate.store.states import SEPARATOR
 from readstate.store.user_limits import WEIGHT_LIMIT
 from tests.lua.conftest import Run
 from tests.support.contents import refused
-from tests.support.rooms import a_room
+from tests.support.rooms import a_room, posted
 
 
 @pytest.fixture
@@ -50,6 +50,7 @@ async def test_rooms_of_every_state_count_and_those_left_do_not(store: RedisStor
     for room in ("counted", "frozen", "left", "deleted"):
         await a_room(store, app, room, tags=["a"])
     await a_room(store, app, "large", members=["ann", "bob", "cid", "dan"], tags=["b"])
+    await posted(store, app, "large")
     await store.rooms.set_status(app=app, room="frozen", status=Status.FROZEN)
     await store.rooms.remove_members(app=app, room="left", members=["ann"])
     await store.rooms.delete_room(app=app, room="deleted")
@@ -197,6 +198,7 @@ async def test_the_keys_of_a_user_who_is_in_no_room_end(store: RedisStore, execu
 
     await a_room(store, app, "r1", members=["ann"], tags=["a"])
     await a_room(store, app, "r2", members=["ann", "bob", "cid", "dan"])
+    await posted(store, app, "r2")
     await store.rooms.remove_members(app=app, room="r1", members=["ann"])
     assert await lives() == ([-1, -1, -1] if executor.plan == "atomic" else [-1, -1])
     await store.rooms.remove_members(app=app, room="r2", members=["ann"])

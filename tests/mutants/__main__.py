@@ -26,6 +26,7 @@ TESTS = [
         "tests/stateful/test_notices.py",
         "tests/stateful/test_read_state.py",
         "tests/chaos/test_interleavings.py",
+        "tests/chaos/test_attention_orders.py",
     ),
     "--ignore=tests/lua/test_files.py",
 ]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from types import TracebackType
 from typing import Any, Self
 
 from readstate.dialects.http.frame_writer import FRAMES
@@ -51,9 +50,7 @@ class AsgiSocket:
         await self._until("40")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._to_service.put_nowait({"type": "websocket.disconnect", "code": 1000})
         assert self._serving is not None
         async with asyncio.timeout(WITHIN_S):

@@ -181,7 +181,7 @@ async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(
         return measured("readstate_store_memory_limit_bytes", (await imkit.call("GET", "/metrics")).text) > 0
 
     await wait_until(looked, "the limit to be measured")
-    assert (await imkit.call("GET", "/readyz")).text == "ready\n"
+    assert (await imkit.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
     limit_share(nodes, 0.9)
 
     async def warned() -> bool:
@@ -209,7 +209,7 @@ async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(
     limit(nodes, 0)
 
     async def calm() -> bool:
-        return (await imkit.call("GET", "/readyz")).text == "ready\n"
+        return (await imkit.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
 
     await wait_until(calm, "readiness to be calm again")
 

@@ -23,9 +23,8 @@ from readstate.settings import Settings
 from tests.support import tencent_callbacks
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit, result
-from tests.support.processes import ServiceProcess
+from tests.support.processes import ServiceProcess, own_service
 from tests.support.rocketchat import Rocketchat
-from tests.support.servers import short_directory
 from tests.support.tencent import Tencent, with_tencent
 
 SOME_DAY_MS = 1_500_000_000_000  # in 2017
@@ -239,10 +238,7 @@ async def test_the_document_says_where_there_may_be_too_many(imkit: Imkit) -> No
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServiceProcess]:
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, user_rate_limit=RATE, **keys) as process,
-    ):
+    with own_service(workers=1, user_rate_limit=RATE, **keys) as process:
         yield process
 
 
@@ -313,10 +309,7 @@ async def test_pauses_after_refusals_do_not_hold_up_a_stop() -> None:
     """
     refused = 90
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, user_rate_limit=1, **keys) as process,
-    ):
+    with own_service(workers=1, user_rate_limit=1, **keys) as process:
         async with Backend(process.url) as backend:
             token = await backend.token("wilma")
         address = urlsplit(process.url)
@@ -341,7 +334,7 @@ async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -
     """
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
     unlimited = {"user_rate_limit": 0, "address_rate_limit": 0}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **keys, **unlimited) as process:
+    with own_service(workers=1, **keys, **unlimited) as process:
         async with Backend(process.url) as backend:
             token = await backend.token("vic")
             wide = {f"field{number}": "x" * 4000 for number in range(15)}

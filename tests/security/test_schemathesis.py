@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from schemathesis.checks import not_a_server_error
 
 from readstate.app import create_app
@@ -19,8 +19,7 @@ from readstate.settings import Settings
 from tests.security.fuzz.run import NO_LIMITS, TENCENT
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY
 from tests.support.devices import faults
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service
 from tests.support.tencent import ADMIN, SDKAPPID, usersig
 from tests.support.tencent_callbacks import TOKEN
 
@@ -35,10 +34,7 @@ OPERATIONS = sorted((one.ok() for one in schema.get_all_operations()), key=lambd
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServiceProcess]:
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY}
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=2, **keys, **TENCENT, **NO_LIMITS) as process,
-    ):
+    with own_service(workers=2, **keys, **TENCENT, **NO_LIMITS) as process:
         with httpx.Client(base_url=process.url, headers={"IM-API-KEY": API_KEY}) as http:
             for room in ("r", "@TGS#g"):
                 http.post("/rooms", json={"_id": room, "members": ["al", "bo"], "owner": "al"}).raise_for_status()
@@ -69,13 +65,7 @@ def test_no_call_makes_it_fail(
     before, codes = len(faults(service)), set()
 
     @given(case=operation.as_strategy())
-    @settings(
-        max_examples=EXAMPLES_FULL if full else EXAMPLES,
-        derandomize=not full,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
+    @settings(max_examples=EXAMPLES_FULL if full else EXAMPLES, derandomize=not full)
     def make(case: schemathesis.Case[Any]) -> None:
         answer = case.call(base_url=service.url, headers=headers, params=query, timeout=20)
         case.validate_response(answer, checks=[not_a_server_error])

@@ -13,13 +13,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS
+from readstate.dialects.imkit.sockets.payloads import MAX_BYTES, MAX_MEMBERS
 from readstate.dialects.imkit.sockets.send_queue import MAX_BYTES as MAX_QUEUED_BYTES
 from readstate.dialects.imkit.sockets.send_queue import MAX_OWNER_BYTES
 from tests.support.devices import API_KEY, CLIENT_KEY, QUIET_S, Backend, device, faults, fresh
 from tests.support.imkit import Imkit
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service
 from tests.support.waiting import wait_until
 
 AWKWARD = '"\\'  # two characters each in JSON
@@ -27,10 +26,7 @@ AWKWARD = '"\\'  # two characters each in JSON
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[ServiceProcess]:
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         yield process
         assert faults(process) == []
 

@@ -25,9 +25,8 @@ from readstate.settings import Settings, SettingsError
 from tests.support import tencent_callbacks
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.imkit import Imkit
-from tests.support.processes import ServiceProcess, children_of, run_command
+from tests.support.processes import ServiceProcess, children_of, own_service, run_command
 from tests.support.rocketchat import Rocketchat
-from tests.support.servers import short_directory
 from tests.support.tencent import Tencent, usersig, with_tencent
 
 KEYS = {"api_key": API_KEY, "client_key": CLIENT_KEY}
@@ -170,10 +169,7 @@ async def test_metrics_are_added_up_once_a_second_and_beside_the_event_loop(imki
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[ServiceProcess]:
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, address_rate_limit=0, **KEYS) as process,
-    ):
+    with own_service(workers=1, address_rate_limit=0, **KEYS) as process:
         yield process
         process.stop()
         assert faults(process) == []
@@ -378,7 +374,7 @@ def test_who_goes_on_sending_for_ever_is_cut(service: ServiceProcess) -> None:
 
 @contextlib.contextmanager
 def serving(**settings: object) -> Iterator[ServiceProcess]:
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **KEYS, **settings) as process:
+    with own_service(workers=1, **KEYS, **settings) as process:
         yield process
 
 

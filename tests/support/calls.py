@@ -5,10 +5,12 @@ is the reply.
 from typing import Any
 
 from readstate.domain.client_rules import Made
-from readstate.store import lua
+from readstate.store import lua, redis_store
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.script_calls import Call, Part
+
+SETTINGS = redis_store.DEFAULTS.as_settings()
 
 
 def plain_call(script: str, *args: Part) -> Call[Any]:
@@ -27,9 +29,7 @@ async def post_alone(executor: Executor, app: str, room: str) -> None:
         countable=1,
         must_be_member=False,
         body="{}",
-        limit=256,
-        history=100,
-        journal="1024 7776000000",
+        settings=SETTINGS,
         sent_ms=0,
         made=Made.ANYHOW,
         by_time=False,

@@ -1,60 +1,228 @@
-"""The users' sides of the stateful tests: which copies there are, and when they have changed."""
+"""The users' sides of the stateful tests: which copies there are, when they have changed, and which
+of them may lag.
+"""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from readstate.domain.messages import Posted
 from readstate.domain.rooms import Status
+from tests.support.attention import Attention, Bounds
 from tests.support.model_room import ModelRoom
 
 USERS = ("ann", "bob", "cid", "dan", "1e15")
 ROOMS = ("r1", "r:2", "0x10")
 LIMIT = 3
-CELLS = 8 * LIMIT  # members x (2 + tags) that a room may have below the fan-out limit
 
-Copy = tuple[int, int, str, tuple[str, ...]]
-GONE: Copy = (0, 0, "gone", ())
+READS = ("mark_read", "mark_read_until")
+
+
+class Copy(NamedTuple):
+    """What a user's side holds of a room, and the room's revision at that time."""
+
+    revision: int
+    cursor: int
+    unread: int
+    state: str
+    tags: tuple[str, ...]
+
+
+GONE = Copy(0, 0, 0, "gone", ())
 
 
 @dataclass
 class Copies:
-    """What the users' sides should hold: a version rises once for each copy that changed."""
+    """What the users' sides should hold: a version rises once for each copy that changed.
 
-    derived: set[str] = field(default_factory=set)
+    A copy lags only while its room is on the user's list of rooms with news.
+    """
+
+    rooms: dict[str, Attention] = field(default_factory=dict)
     seen: dict[tuple[str, str], Copy] = field(default_factory=dict)
+    news: dict[str, set[str]] = field(default_factory=dict)  # user -> rooms
     versions: dict[str, int] = field(default_factory=dict)
-    changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)  # when the room changed for a user
+    _true: dict[tuple[str, str], object] = field(default_factory=dict)
 
-    def follow(self, there: dict[str, ModelRoom], now_ms: int) -> None:
+    def follow(
+        self,
+        method: str,
+        arguments: Mapping[str, Any],
+        answer: Any,
+        there: Mapping[str, ModelRoom],
+        *,
+        revision: int,
+        bounds: Bounds,
+        now_ms: int,
+    ) -> int:
+        """The rooms are as an operation has left them: so is the users' side. `revision`: that of
+        its room. Returns how many counters and lists of other users it moved, if it is a post.
+        """
+        name = arguments["room"]
+        room, moved = there.get(name), 0
+        if room is None:
+            self._delete(name, revision)
+        else:
+            known = self.rooms.setdefault(name, Attention())
+            changed = revision != known.revision
+            known.revision = revision
+            if changed:
+                moved = self._change(name, room, known, method, arguments, answer, bounds)
+            known.tags, known.status, known.by_client = room.tags, room.status, room.by_client
+        if method in READS and answer is not None and not isinstance(answer, type):
+            self.ask(arguments["user"], there, bounds)
+        self._note_changes(name, room, now_ms)
+        return moved
+
+    def ask(self, user: str, there: Mapping[str, ModelRoom], bounds: Bounds) -> None:
+        """A user asks for a badge, and so visits the rooms that they are not told of."""
+        news = self.news.pop(user, set())
         for name in ROOMS:
-            self._cross(name, there.get(name))
-            for user in USERS:
-                now = self._copy(name, there.get(name), user)
-                if self.seen.get((name, user), GONE) != now:
-                    self.versions[user] = self.versions.get(user, 0) + 1
-                    self.seen[name, user] = now
-                    self.changed_ms[name, user] = now_ms
+            if name in news or self.copy(name, user).state == "derived":
+                room, known = there[name], self.rooms[name]
+                if not known.derived:
+                    known.attend(room, user, bounds)
+                if name in news or known.state(room, user) != "derived":
+                    self._apply(name, user, self._up_to_date(room, known, user))
+
+    def copy(self, name: str, user: str) -> Copy:
+        return self.seen.get((name, user), GONE)
+
+    def lagging(self, user: str) -> set[str]:
+        return self.news.get(user, set())
+
+    def derived_rooms(self, user: str) -> set[str]:
+        return {name for name in ROOMS if self.copy(name, user).state == "derived"}
 
     def changed_since(self, user: str, since_ms: int) -> set[str]:
-        """Rooms whose copy has visibly changed after that, those included that the user left."""
+        """Rooms that have changed for the user after that, those included that they left."""
         return {name for (name, who), at_ms in self.changed_ms.items() if who == user and at_ms > since_ms}
 
     def forget(self, user: str) -> None:
         self.versions.pop(user, None)
-        self.changed_ms = {pair: at_ms for pair, at_ms in self.changed_ms.items() if pair[1] != user}
+        for pairs in (self.seen, self.changed_ms):
+            for pair in [pair for pair in pairs if pair[1] == user]:
+                del pairs[pair]
 
-    def _cross(self, name: str, room: ModelRoom | None) -> None:
-        size = len(room.members) if room else 0
-        cells = size * (2 + len(room.tags)) if room else 0
-        if size > LIMIT or cells > CELLS:
-            self.derived.add(name)
-        elif size <= LIMIT * 3 // 4 and cells <= CELLS * 3 // 4:
-            self.derived.discard(name)
+    def _change(
+        self,
+        name: str,
+        room: ModelRoom,
+        known: Attention,
+        method: str,
+        arguments: Mapping[str, Any],
+        answer: Any,
+        bounds: Bounds,
+    ) -> int:
+        """The room has a new revision."""
+        if method == "post":
+            return self._post(name, room, known, arguments, answer, bounds)
+        if method in (*READS, "mark_unread", "set_unread"):
+            known.attend(room, arguments["user"], bounds)
+            self._tell(name, room, known, [arguments["user"]])
+        elif method in ("create_room", "add_members", "remove_members"):
+            self._members(name, room, known, bounds)
+        elif method == "set_tags":
+            self._tell_attentive(name, room, known, crossed=known.cross(room, bounds.limit))
+        elif method == "set_status":
+            self._tell_attentive(name, room, known)
+        elif method in ("delete_message", "recall_message"):
+            message = room.find(arguments["message"])
+            if message.countable and not (method == "delete_message" and message.recalled):
+                self._tell_attentive(name, room, known, before=message.ordinal)
+        elif method == "delete_messages":
+            self._tell_attentive(name, room, known, before=room.floor)
+        return 0
 
-    def _copy(self, name: str, room: ModelRoom | None, user: str) -> Copy:
-        if room is None or user not in room.members:
-            return GONE
-        cursor = room.members[user].cursor
-        if name in self.derived:
-            return (cursor, 0, "derived", ())
-        if room.status is Status.FROZEN:
-            return (cursor, room.unread(user), "frozen", ())
-        return (cursor, room.unread(user), "active", room.tags)
+    def _post(
+        self,
+        name: str,
+        room: ModelRoom,
+        known: Attention,
+        arguments: Mapping[str, Any],
+        posted: Posted,
+        bounds: Bounds,
+    ) -> int:
+        countable = room.find(posted.message).countable
+        moves = arguments.get("move_cursor")
+        reads = arguments["sender"] in known.told_until and (arguments["countable"] if moves is None else moves)
+        room.ordinal -= countable  # the room is large or small by those who were attentive before
+        known.become_large_or_small(room, bounds.limit)
+        room.ordinal += countable
+        crossed = False
+        if countable:
+            known.cross_back(room, bounds.limit)
+            crossed = known.cross(room, bounds.limit)
+        if reads:
+            known.attend(room, arguments["sender"], bounds)
+        told, ended = known.audience(room) if crossed or (countable and not known.derived) else ([], [])
+        for member in ended:
+            self.news.setdefault(member, set()).add(name)
+        self._tell(name, room, known, [*told, *([arguments["sender"]] if reads else [])])
+        return len(told) * (2 + len(room.tags)) + len(ended)
+
+    def _members(self, name: str, room: ModelRoom, known: Attention, bounds: Bounds) -> None:
+        """Members have come or gone; a room that is taken over may have other tags, too."""
+        left = [member for member in known.told_until if member not in room.members]
+        joined = [member for member in room.members if member not in known.told_until]
+        known.leave(left)
+        known.join(room, joined, bounds)
+        taken_over = known.by_client and not room.by_client
+        crossed = False
+        if taken_over:
+            crossed = known.cross(room, bounds.limit)
+        else:
+            known.become_large_or_small(room, bounds.limit)
+        for member in left:
+            self._apply(name, member, GONE._replace(revision=known.revision))
+        self._tell(name, room, known, joined)
+        if taken_over and (crossed or (room.tags, room.status) != (known.tags, known.status)):
+            self._tell_attentive(name, room, known, crossed=crossed)
+
+    def _delete(self, name: str, revision: int) -> None:
+        known = self.rooms.pop(name, None)
+        for member in known.told_until if known else ():
+            self._apply(name, member, GONE._replace(revision=revision))
+
+    def _tell_attentive(
+        self, name: str, room: ModelRoom, known: Attention, *, before: int | None = None, crossed: bool = False
+    ) -> None:
+        """`before`: those alone whose count begins before that ordinal."""
+        if not known.derived or crossed:
+            attentive = known.attentive(room)
+            self._tell(
+                name, room, known, [one for one in attentive if before is None or room.members[one].ordinal < before]
+            )
+
+    def _tell(self, name: str, room: ModelRoom, known: Attention, members: Iterable[str]) -> None:
+        for member in members:
+            self._apply(name, member, self._up_to_date(room, known, member))
+
+    def _up_to_date(self, room: ModelRoom, known: Attention, user: str) -> Copy:
+        state = known.state(room, user)
+        return Copy(
+            known.revision,
+            room.members[user].cursor,
+            0 if state == "derived" else room.unread(user),
+            state,
+            room.tags if state == "active" else (),
+        )
+
+    def _apply(self, name: str, user: str, new: Copy) -> None:
+        """A newer copy replaces an older one. In between, attention can only have begun."""
+        old = self.copy(name, user)
+        self.news.get(user, set()).discard(name)
+        if new.revision > old.revision or (old.state == "derived" and new.state != "derived"):
+            self.seen[name, user] = new
+            self.versions[user] = self.versions.get(user, 0) + (old[1:] != new[1:])
+
+    def _note_changes(self, name: str, room: ModelRoom | None, now_ms: int) -> None:
+        for user in USERS:
+            now: object = None
+            if room and user in room.members:
+                active = room.status is Status.ACTIVE
+                now = (room.members[user].cursor, room.unread(user), active, room.tags if active else ())
+            if self._true.get((name, user)) != now:
+                self._true[name, user] = now
+                self.changed_ms[name, user] = now_ms

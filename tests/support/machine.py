@@ -1,7 +1,8 @@
 """Random programs of operations, run on the real store and on the model side by side.
 
-There are few users, rooms, tags and message ids, and the fan-out limit is three, so that operations
-collide.
+There are few users, rooms, tags and message ids, and the fan-out limit is about three, so that
+operations collide. Members are told of one to three posts, so that copies lag all the time. Several
+stores with different settings work on the same data in turn.
 """
 
 import asyncio
@@ -25,8 +26,9 @@ from readstate.errors import MessageUnknown, ReadStateError
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import redis_store
-from readstate.store.states import SEPARATOR
+from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.states import SEPARATOR, State
+from tests.support.attention import Bounds
 from tests.support.copies import LIMIT, ROOMS, USERS, Copies
 from tests.support.model import ModelStore
 from tests.support.model_messages import LATE_MS
@@ -47,6 +49,7 @@ few_tags = st.sets(st.sampled_from(TAGS)).map(sorted)
 tag_sets = st.one_of(few_tags, few_tags, st.just(MANY_TAGS))
 picks = st.integers(0, 40)
 hands = st.sampled_from((Made.ANYHOW, Made.ANYHOW, *Made))
+any_bounds = st.builds(Bounds, st.sampled_from((1, 1, 2, 2, 3)), st.sampled_from((LIMIT, LIMIT, LIMIT, LIMIT, 2, 4)))
 
 PLAIN = {"body": "{}", "sender_must_be_member": False}
 AS_MESSAGE = {"move_cursor": True, "as_last": True}  # whether or not it counts
@@ -73,8 +76,9 @@ async def outcome_of(call: Awaitable[Any]) -> Any:
 
 
 class ReadStateMachine(RuleBasedStateMachine):
-    """After every step every badge, room and member state equals the model, the audit finds
-    nothing, and no cursor went back.
+    """After every step every copy, room and member state equals the model, the audit finds nothing,
+    and no cursor went back. So does every badge when it is asked for: some users ask after every
+    step, all of them at the end, and at random.
     """
 
     def __init__(self, bench: Bench) -> None:
@@ -90,8 +94,31 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.made: list[str] = []
         self.cursors: dict[tuple[str, str], int] = {}
         self.step = 0
-        self.store = redis_store(bench.executor, fanout_limit=LIMIT, journal_moves=JOURNAL_MOVES)
+        self.whole = True  # nothing has failed yet
+        self.pollers: set[str] = set()
+        self.turns = [Bounds(attention=2, limit=LIMIT)]  # settings of the stores that take turns
+        self.stores: dict[Bounds, RedisStore] = {}
         self.run(bench.executor.each_node("FLUSHALL"))
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.turns[0]
+
+    @property
+    def store(self) -> RedisStore:
+        """The one whose turn it is."""
+        if self.bounds not in self.stores:
+            self.stores[self.bounds] = redis_store(
+                self.bench.executor,
+                fanout_limit=self.bounds.limit,
+                attention_posts=self.bounds.attention,
+                journal_moves=JOURNAL_MOVES,
+            )
+        return self.stores[self.bounds]
+
+    def teardown(self) -> None:
+        if self.whole:
+            self.run(self._ask_everything(USERS))
 
     # Rules
 
@@ -99,9 +126,14 @@ class ReadStateMachine(RuleBasedStateMachine):
         members=st.lists(st.lists(users, min_size=1, max_size=5), min_size=3, max_size=3),
         tags=tag_sets,
         posts=st.integers(0, 3),
+        turns=st.lists(any_bounds, min_size=1, max_size=3),
+        pollers=st.sets(users, max_size=3),
     )
-    def begin(self, members: list[list[str]], tags: list[str], posts: int) -> None:
+    def begin(
+        self, members: list[list[str]], tags: list[str], posts: int, turns: list[Bounds], pollers: set[str]
+    ) -> None:
         """Two rooms, and mostly a third, with messages: else most operations would be refused."""
+        self.turns, self.pollers = turns, pollers
         for room, group in zip(ROOMS[: 2 + (len(tags) > 0)], members, strict=False):
             self.create_room(room, tags, group, by_client=False)
             for number in range(posts):
@@ -220,6 +252,20 @@ class ReadStateMachine(RuleBasedStateMachine):
             "delete_messages", room=room, before=before, before_ms=self.some_time(room, pick, shift) if timed else 0
         )
 
+    @rule(user=users, form=st.integers(0, 6))
+    def ask(self, user: str, form: int) -> None:
+        """A badge in any form, or the list of rooms."""
+        self.run(self._ask(user, form % 5) if form < 5 else self._check_subscriptions(user))
+
+    @rule(
+        user=users, items=st.lists(st.tuples(rooms, picks), max_size=3), asking=st.lists(users, max_size=3, unique=True)
+    )
+    def read_many(self, user: str, items: list[tuple[str, int]], asking: list[str]) -> None:
+        """Several rooms at once, and the badges of several users."""
+        for room, pick in items:
+            self.do("mark_read", room=room, user=user, message=self.some_message(room, pick))
+        self.run(self._ask_after(ROOMS[0], asking))
+
     @rule(pick=st.integers(0, 30))
     def repeat(self, pick: int) -> None:
         """A retry, however late."""
@@ -247,37 +293,43 @@ class ReadStateMachine(RuleBasedStateMachine):
         """Run an operation on the store and on the model; replies and refusals must be the same."""
         if arguments.get("message") != "":
             self.done.append((method, arguments))
+        whole, self.whole = self.whole, False
         self.run(self._do(method, {"app": self.app, **arguments}))
+        self.whole = whole
 
     async def _do(self, method: str, arguments: dict[str, Any]) -> None:
+        self.turns.append(self.turns.pop(0))
         before, began = await self._revision(arguments["room"]), await self._server_us(arguments["room"])
         real = await outcome_of(operation_of(self.store, method)(**arguments))
         if method == "post" and not isinstance(real, type) and arguments["message"] == "":
             self.check_made(real.message)
             arguments["message"] = real.message
-        await self._set_times(arguments["room"], before, began, created=method == "create_room" and real is True)
+        revision = await self._set_times(
+            arguments["room"], before, began, created=method == "create_room" and real is True
+        )
         if method == "mark_read_until" and arguments["until_ms"] == 0 and not isinstance(real, type):
             self.times[:0] = await self._noted_ms(arguments["room"], arguments["user"], began)
         if method == "acknowledge" and real and not isinstance(real, type):
             self.times = [await self._acknowledged_ms(arguments["room"], arguments["user"], real[0], began)]
-        expected, large = await outcome_of(operation_of(self.model, method)(**arguments)), set(self.copies.derived)
-        self.copies.follow(self.model.worlds.get(self.app, {}), self.times[-1])
+        expected = await outcome_of(operation_of(self.model, method)(**arguments))
+        moved = self.copies.follow(
+            method,
+            arguments,
+            expected,
+            self.model.worlds.get(self.app, {}),
+            revision=revision,
+            bounds=self.bounds,
+            now_ms=self.times[-1],
+        )
         if isinstance(expected, Posted):
-            expected = replace(expected, moved=self._moved(arguments["room"], expected, large))
+            expected = replace(expected, moved=moved)
         assert real == expected, f"{method} answered otherwise than the model"
+        # What is still to be acknowledged would be pushed again by a later operation.
+        await self.store.outbox.idle()
 
-    def _moved(self, room: str, posted: Posted, large: set[str]) -> int:
-        """Counters that a post moves: those of all members, if it counts for them, or if the room
-        has crossed the fan-out limit in either direction.
-        """
-        there = self.model.worlds[self.app][room]
-        crossed, is_large = (room in large) != (room in self.copies.derived), room in self.copies.derived
-        told = posted.created and (crossed or (there.find(posted.message).countable and not is_large))
-        return len(there.members) * (2 + len(there.tags)) if told else 0
-
-    async def _set_times(self, room: str, before: int, began: int, *, created: bool) -> None:
-        """The model's clock shows the time of the room's revision. A new revision is of this
-        moment.
+    async def _set_times(self, room: str, before: int, began: int, *, created: bool) -> int:
+        """The model's clock shows the time of the room's revision, which is returned. A new one is
+        of this moment.
         """
         stamp = await self._revision(room)
         assert stamp >= before, "a revision went back"
@@ -290,6 +342,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.times = [stamp // 1000]
         if created:
             self.times.insert(0, (await self.store.rooms.room(app=self.app, room=room, user="")).created_ms)
+        return stamp
 
     async def _acknowledged_ms(self, room: str, user: str, message: str, began: int) -> int:
         """Its time, from the receipt: an acknowledgement changes no room and raises no revision."""
@@ -362,24 +415,51 @@ class ReadStateMachine(RuleBasedStateMachine):
     def model_equals_store(self) -> None:
         self.bench.steps += 1
         self.step += 1
+        whole, self.whole = self.whole, False
         self.run(self._compare())
+        self.whole = whole
 
     async def _compare(self) -> None:
-        wanted = [*self.questions()]
-        real = await asyncio.gather(
-            *(outcome_of(operation_of(self.store, method)(app=self.app, **arguments)) for method, arguments in wanted)
-        )
-        for (method, arguments), answer in zip(wanted, real, strict=True):
-            expected = await outcome_of(operation_of(self.model, method)(app=self.app, **arguments))
-            assert in_order(answer) == in_order(expected), f"{method} {arguments}: {answer} instead of {expected}"
+        """What nobody pays attention by; then the users ask who always do."""
+        await asyncio.gather(*(self._check(method, arguments) for method, arguments in self.questions()))
         await self._check_receipts(ROOMS[self.step % len(ROOMS)], sample=2)
-        await self._check_subscriptions(USERS[self.step % len(USERS)])
         await self._check_found(USERS[self.step % len(USERS)], MESSAGES[self.step % len(MESSAGES)])
-        await self.store.outbox.idle()
-        assert [drift for drifts in await asyncio.gather(*self.audits()) for drift in drifts] == []
-        await self._check_versions()
+        await self._check_sides()
         await self._check_ends()
         self.check_cursors()
+        if self.pollers:
+            await self._ask_everything(sorted(self.pollers))
+            await self._check_sides()
+
+    async def _check_sides(self) -> None:
+        assert [drift for drifts in await asyncio.gather(*self.audits()) for drift in drifts] == []
+        await self._check_versions()
+        await asyncio.gather(*(self._check_copies(user) for user in USERS))
+        await asyncio.gather(*(self._check_attention(room) for room in ROOMS))
+
+    async def _check(self, method: str, arguments: dict[str, Any]) -> None:
+        answer = await outcome_of(operation_of(self.store, method)(app=self.app, **arguments))
+        expected = await outcome_of(operation_of(self.model, method)(app=self.app, **arguments))
+        assert in_order(answer) == in_order(expected), f"{method} {arguments}: {answer} instead of {expected}"
+
+    async def _ask_everything(self, asking: Sequence[str]) -> None:
+        """Users ask in every form, one after the other: a large room does not admit all of them."""
+        for user in asking:
+            for form in range(5):
+                await self._ask(user, form)
+            await self._check_subscriptions(user)
+
+    async def _ask(self, user: str, form: int) -> None:
+        """Ask for a badge in one of five forms."""
+        pair = (TAGS[self.step % 3], TAGS[(self.step + 1) % 3])
+        tags = ((), pair[:1], pair, (), pair)[form]
+        self.copies.ask(user, self.model.worlds.get(self.app, {}), self.bounds)
+        await self._check("badge" if form < 3 else "badges_by_tags", {"user": user, "tags": tags})
+
+    async def _ask_after(self, room: str, asking: Sequence[str]) -> None:
+        for user in asking:
+            self.copies.ask(user, self.model.worlds.get(self.app, {}), self.bounds)
+        await self._check("badges_after", {"room": room, "users": asking})
 
     def audits(self) -> Iterator[Coroutine[Any, Any, list[Drift]]]:
         """Audits of all rooms and users; from time to time one of everything, as an operator asks
@@ -394,21 +474,12 @@ class ReadStateMachine(RuleBasedStateMachine):
             yield self.store.audit.audit_user(app=self.app, user=user, repair=False)
 
     def questions(self) -> Sequence[tuple[str, dict[str, Any]]]:
-        """All states of all members, all badges of all users, and another part of the rest each
-        step.
-        """
-        pair = (TAGS[self.step % 3], TAGS[(self.step + 1) % 3])
+        """All states of all members, and another part of the rest each step."""
         asked: list[tuple[str, dict[str, Any]]] = []
         for number, room in enumerate(ROOMS):
             asked.append(("members", {"room": room, "limit": 1000}))
             asked.append(("room", {"room": room, "user": USERS[(self.step + number) % len(USERS)]}))
-        for user in USERS:
-            asked.append(("badge", {"user": user, "tags": ()}))
-            asked.append(("badge", {"user": user, "tags": pair if self.step % 2 else pair[:1]}))
-            asked.append(("badges_by_tags", {"user": user, "tags": ()}))
-            asked.append(("badges_by_tags", {"user": user, "tags": pair}))
-            asked.append(("rooms_of", {"user": user}))
-        return asked
+        return [*asked, *(("rooms_of", {"user": user}) for user in USERS)]
 
     async def _check_receipts(self, room: str, *, sample: int) -> None:
         """Both lists, in pages, of about `sample` messages, other ones at each step; and the
@@ -435,16 +506,18 @@ class ReadStateMachine(RuleBasedStateMachine):
             check_receipts(real, true, certain=certainty(there, there.find(message), JOURNAL_MOVES))
 
     async def _check_subscriptions(self, user: str) -> None:
-        """No visible change is missing, and no unchanged room is listed, except for large rooms,
+        """No visible change is missing, and no unchanged room is listed, except for derived ones,
         which always are.
         """
+        if self.copies.lagging(user):
+            self.copies.ask(user, self.model.worlds.get(self.app, {}), self.bounds)
         times = sorted({0, *self.copies.changed_ms.values()})
         since = times[-1 - self.step % len(times)]
         real = await self.store.rooms.subscriptions(app=self.app, user=user, since_ms=since)
         most = await self.model.rooms.subscriptions(app=self.app, user=user, since_ms=since)
         mine = set(await self.model.rooms.rooms_of(app=self.app, user=user))
-        visible, large = self.copies.changed_since(user, since), mine & self.copies.derived
-        assert (visible & mine) | large <= set(dict(real.changed)) <= set(dict(most.changed)) | large
+        visible, derived = self.copies.changed_since(user, since), self.copies.derived_rooms(user)
+        assert (visible & mine) | derived <= set(dict(real.changed)) <= set(dict(most.changed)) | derived
         assert visible - mine <= set(dict(real.removed)) <= {room for room in ROOMS if room not in mine}
 
     async def _check_found(self, user: str, message: str) -> None:
@@ -461,20 +534,40 @@ class ReadStateMachine(RuleBasedStateMachine):
             "a version did not rise by one for each change"
         )
 
+    async def _check_copies(self, user: str) -> None:
+        """Each copy is the one that was last applied. So copies lag that may, and no others."""
+        key = Keys.user(self.app, user)
+        stored = await self.bench.executor.call(lua.copies(rooms=()), key)
+        found = {
+            one.room: (one.revision, one.cursor, one.unread, State(one.state).name.lower(), one.tags) for one in stored
+        }
+        assert found == {name: copy for (name, who), copy in self.copies.seen.items() if who == user}
+        news = await self.bench.executor.command("ZRANGE", f"{key}:n", "0", "-1", key=key)
+        assert {name.decode() for name in news} == self.copies.lagging(user)
+
+    async def _check_attention(self, name: str) -> None:
+        """Each room knows whom it tells."""
+        there, known = self.model.worlds.get(self.app, {}).get(name), self.copies.rooms.get(name)
+        said = await self.bench.executor.call(lua.snapshot(users=USERS), Keys.room(self.app, name))
+        attentive = known.attentive(there) if there and known else []
+        assert {state.member for state in said.states if state.attentive} == set(attentive)
+        derived = {state.member for state in said.states if state.state == State.DERIVED}
+        assert derived == (set(known.told_until) if known and known.derived else set())
+
     async def _check_ends(self) -> None:
         """The side of a user in a room stays; for a user in no room everything expires."""
-        keys = [(Keys.user(self.app, user), suffix) for user in USERS for suffix in ("", ":g", ":s", ":k", ":d")]
+        keys = [(Keys.user(self.app, user), suffix) for user in USERS for suffix in ("", ":g", ":s", ":k", ":d", ":n")]
         ends = iter(
             await asyncio.gather(*(self.bench.executor.command("TTL", key + suffix, key=key) for key, suffix in keys))
         )
         for user in USERS:
-            side, gone, *counted = (next(ends) for _ in range(5))
+            side, gone, *counted = (next(ends) for _ in range(6))
             if await self.model.rooms.rooms_of(app=self.app, user=user):
                 assert side == -1, "the side of a member ends"
                 assert {gone, *counted} <= {-1, -2}, "a part of it ends"
             else:
                 assert -1 not in (side, gone), "the side of a user who is in no room stays"
-                assert counted == [-2, -2, -2], "of what is counted something is left"
+                assert counted == [-2, -2, -2, -2], "of what is counted something is left"
 
     def check_cursors(self) -> None:
         """No cursor goes back, not even by leaving and coming back. The model's are used: they have

@@ -8,9 +8,12 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
+
+from tests.support.servers import short_directory
 
 READY_S = 60.0
 
@@ -192,3 +195,10 @@ def command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+@contextmanager
+def own_service(**settings: object) -> Iterator[ServiceProcess]:
+    """A service with a data directory of its own, for the time of the block."""
+    with short_directory() as directory, ServiceProcess(directory / "data", **settings) as process:
+        yield process

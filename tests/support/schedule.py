@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from readstate.errors import ReadStateError
-from readstate.store.executor import Executor, Reply
+from readstate.store.executor import Executor, Reply, gather_outcomes
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.script_calls import Call, Part
@@ -43,7 +43,9 @@ class SteppedExecutor:
         return cast(Reply, made)
 
     async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
-        return list(await self._wait(calls[0][1].script, lambda: self._executor.call_each(calls)))
+        """A ticket of each: on a cluster they are run by several nodes."""
+        made = [self.call(call, key) for key, call in calls]
+        return await gather_outcomes(made)
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         return await self._wait(str(parts[0]), lambda: self._executor.command(*parts, key=key, repeatable=repeatable))
@@ -51,11 +53,14 @@ class SteppedExecutor:
     async def each_node(self, *parts: Part) -> list[Any]:
         return list(await self._wait(str(parts[0]), lambda: self._executor.each_node(*parts)))
 
-    def scan(self, pattern: str) -> AsyncIterator[str]:
+    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         return self._executor.scan(pattern)
 
     def nodes(self) -> list[str]:
         return self._executor.nodes()
+
+    async def slots(self) -> dict[str, list[tuple[int, int]]]:
+        return await self._executor.slots()
 
     @property
     def round_trips(self) -> int:
@@ -83,9 +88,11 @@ class Worker:
     expected: list[Any] = field(default_factory=list)
 
     @classmethod
-    def start(cls, executor: Executor, method: str, arguments: dict[str, Any], *, fanout_limit: int) -> "Worker":
+    def start(
+        cls, executor: Executor, method: str, arguments: dict[str, Any], *, fanout_limit: int, attention_posts: int
+    ) -> "Worker":
         stepped = SteppedExecutor(executor)
-        store = redis_store(stepped, fanout_limit=fanout_limit)
+        store = redis_store(stepped, fanout_limit=fanout_limit, attention_posts=attention_posts)
         operation: Coroutine[Any, Any, Any] = operation_of(store, method)(**arguments)
         return cls(method, arguments, stepped, store, asyncio.create_task(operation))
 

@@ -31,7 +31,7 @@ from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store import lua
 from readstate.store.keys import Keys
-from readstate.store.redis_store import redis_store
+from readstate.store.redis_store import DEFAULTS, redis_store
 from tests.support.servers import Server
 
 SMALL = PopulationSize("small", users=40, rooms_each=5, room_size=20)
@@ -52,6 +52,11 @@ TINY = replace(
     memory_users=40,
     memory_rooms_each=(50,),
     many_users=400,
+    day_users=260,
+    day_posts=60,
+    crowd=1000,
+    mix_states=800,
+    noisy_rooms=20,
     dear_rooms=100,
     dear_rounds=1,
 )
@@ -322,7 +327,7 @@ def test_there_is_a_row_for_every_measure() -> None:
 def test_a_row_may_be_asked_for_by_its_letter() -> None:
     """The letters are the labels of the table."""
     assert command._rows("a,bulk_ratio,d") == ("put_ceiling", "bulk_ratio")
-    assert "".join(sorted(NAMES)) == "abcdefghijklmno"
+    assert "".join(sorted(NAMES)) == "abcdefghijklmnopqrst"
 
 
 @pytest.mark.parametrize(
@@ -362,7 +367,14 @@ async def test_the_pool_answers_as_the_lane_does(server: Server, app: str) -> No
         calls = [
             (
                 Keys.room(app, room),
-                lua.mark_read(app=app, user="ben", message=message, journal="1024 1000000000", shard=""),
+                lua.mark_read(
+                    app=app,
+                    user="ben",
+                    message=message,
+                    settings=DEFAULTS.as_settings(),
+                    shard="",
+                    with_badge=True,
+                ),
             )
             for room, message in (("r", "m2"), ("none", "m1"))
         ]

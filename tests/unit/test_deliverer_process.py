@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from readstate.process import deliverer_process
-from readstate.process.deliverer_process import DelivererProcess
 from tests.support.waiting import wait_until_now
 
 
@@ -25,7 +24,7 @@ def test_a_machine_that_is_out_of_processes_for_a_moment_ends_no_deliverer(monke
 
     monkeypatch.setattr(deliverer_process, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(subprocess, "Popen", sometimes)
-    deliverer = DelivererProcess(told.append)
+    deliverer = deliverer_process.deliverer_process(told.append)
     deliverer.start()
     wait_until_now(lambda: bool(started), "the deliverer to be started")
     deliverer.stop()

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from litestar import get, post, put
+from litestar import get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
@@ -11,10 +11,9 @@ from readstate.dialects.access import costs
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.fast_path import FastRoutes
 from readstate.dialects.imkit.messages import send
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reading import FAST_ROUTES, badge, badges_by_tags, mark_read, mark_read_many
 
 
@@ -30,13 +29,13 @@ class Mute(Struct):
     until_ms: int
 
 
-@put("/rooms/{room:str}/mute", **operation("mute", Access.CLIENT, Muted))
+@operation("PUT /rooms/{room:str}/mute", Access.CLIENT, Muted)
 async def mute(request: Call, room: FromPath[str], data: JSONBody[Mute]) -> Reply:
     """A second hot PUT with an id."""
     raise NotImplementedError  # only its route is read
 
 
-@put("/users/{user:str}", **operation("rename", Access.CLIENT, Muted))
+@operation("PUT /users/{user:str}", Access.CLIENT, Muted)
 async def rename(request: Call, user: FromPath[str], data: JSONBody[Mute]) -> Reply:
     """One whose path ends with the id."""
     raise NotImplementedError  # only its route is read
@@ -139,7 +138,7 @@ def test_what_cannot_be_called_so_is_refused_at_the_start() -> None:
 
 
 def test_an_expensive_call_is_refused_at_the_start() -> None:
-    @get("/rooms", **operation("dear", Access.CLIENT, Muted, cost=costs.EXPENSIVE))
+    @operation("GET /rooms", Access.CLIENT, Muted, cost=costs.EXPENSIVE)
     async def dear(request: Call) -> Reply:
         """Expensive."""
         raise NotImplementedError  # only its route is read

@@ -4,7 +4,20 @@ from collections.abc import Callable
 
 from loadtest.bench.bench import Bench
 from loadtest.bench.figures import RowResult
-from loadtest.bench.rows import dearest, http, latency, memory, posts, receipts, script, size
+from loadtest.bench.rows import (
+    attention,
+    day,
+    dearest,
+    http,
+    latency,
+    memory,
+    messages,
+    posts,
+    receipts,
+    script,
+    size,
+    worst,
+)
 
 ROWS: dict[str, Callable[[Bench], RowResult]] = {
     row.__name__: row
@@ -23,6 +36,11 @@ ROWS: dict[str, Callable[[Bench], RowResult]] = {
         receipts.journal_memory,
         receipts.receipts_memory,
         script.event_cost,
+        day.mixed_day,
+        attention.post_by_attention,
+        worst.worst_mix,
+        messages.message_memory,
+        messages.all_memory,
         dearest.dearest_calls,
     )
 }

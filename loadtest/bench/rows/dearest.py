@@ -1,4 +1,4 @@
-"""Row o: what the dearest calls of an ordinary user cost at the limits, in store and worker."""
+"""Row t: what the dearest calls of an ordinary user cost at the limits, in store and worker."""
 
 import http.client
 import json

@@ -7,7 +7,7 @@ from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, TAGS, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import ALL_ATTENTIVE, APP, TAGS, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.store.redis_store import RedisStore
@@ -19,7 +19,11 @@ WARM_BATCHES = 2
 
 
 def post_by_room_size(bench: Bench) -> RowResult:
-    """The poster is a member. Users are in 50 rooms, but for those of the large room alone."""
+    """The poster is a member.
+
+    All members are attentive, but for the large room, in which attention lasts as by default and no
+    other member pays it. Users are in 50 rooms, those of the large room in it alone.
+    """
     with valkey(SERVER_CORE) as server:
         costs_us = run(_measure(server, bench.lengths.large_room, bench.lengths.post_batches))
     ms = {size: us / 1000 for size, us in costs_us.items()}
@@ -41,13 +45,13 @@ def post_by_room_size(bench: Bench) -> RowResult:
 
 async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, float]:
     """Median server time of a post in microseconds, by size of the room."""
-    async with store_at(server.url) as (store, _):
+    async with store_at(server.url, attention=ALL_ATTENTIVE) as (store, _), store_at(server.url) as (default, _):
         people = {size: Population(PopulationSize(f"posts {size}", users=size, room_size=size)) for size in SIZES}
         for population in people.values():
             await population.make(store)
         # The poster of the large room is in 50 others too.
         poster = people[2].users[0]
-        await _make_large(store, poster, large_room)
+        await _make_large(default, poster, large_room)
         server.wait_until_quiet()
         places = {size: population.rooms for size, population in people.items()} | {large_room: [(LARGE, [poster])]}
         found: dict[int, list[float]] = {size: [] for size in places}
@@ -55,7 +59,7 @@ async def _measure(server: Valkey, large_room: int, batches: int) -> dict[int, f
         for batch in range(batches + WARM_BATCHES):
             for size, rooms in places.items():
                 server.forget_counts()
-                await all_of(_posts(store, rooms, batch))
+                await all_of(_posts(default if size == large_room else store, rooms, batch))
                 calls, us = server.counts("fcall")
                 if batch >= WARM_BATCHES:
                     found[size].append(us / calls)

@@ -12,20 +12,21 @@ import csv
 import subprocess
 from statistics import median
 
+from msgspec.structs import replace
+
 from loadtest.bench.bench import Bench, median_ratio, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, not_measured, say
 from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core, tool
-from loadtest.bench.population import APP, TAGS, TAGS_EACH, all_of, post, store_at
+from loadtest.bench.population import ALL_ATTENTIVE, APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store import lua
 from readstate.store.keys import Keys
-from readstate.store.redis_store import JOURNAL_DAYS, JOURNAL_MOVES
+from readstate.store.redis_store import DEFAULTS
 from readstate.store.script_calls import Part
-from readstate.store.states import journal_kept
 
-EVERYBODY = 64  # users, and rooms that each is in
-CALLS = EVERYBODY * EVERYBODY // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
+USERS = 64  # and rooms that each is in
+CALLS = USERS * USERS // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are the first of their pair
 FORWARD_SHARE = 0.88
 NOTHING_FACTOR = 3  # `return 1` is faster; runs of about the same length carry the same share of connecting
 CLIENTS = 50
@@ -62,8 +63,8 @@ def script_ratio(bench: Bench) -> RowResult:
         MEASURES["script_ratio"].reached(ratio),
         ratio,
         notes=(
-            f"{share:.0%} of the calls of mark_read were forward moves; {EVERYBODY} users in all of "
-            f"{EVERYBODY} rooms, each reading up to"
+            f"{share:.0%} of the calls of mark_read were forward moves; {USERS} users in all of "
+            f"{USERS} rooms, each reading up to"
             " the newest message.",
             f"Inside Valkey a call of mark_read took {mark_us / (len(marks) * CALLS):.1f} us.",
         ),
@@ -110,11 +111,11 @@ def event_cost(bench: Bench) -> RowResult:
 
 def _numbered(kind: str) -> list[str]:
     # redis-benchmark writes its numbers with twelve digits.
-    return [f"{kind}{number:012d}" for number in range(EVERYBODY)]
+    return [f"{kind}{number:012d}" for number in range(USERS)]
 
 
 async def _prepare(server: Valkey) -> str:
-    async with store_at(server.url) as (store, executor):
+    async with store_at(server.url, attention=ALL_ATTENTIVE) as (store, executor):
         users = _numbered("user")
         await all_of(
             store.rooms.create_room(
@@ -130,7 +131,7 @@ async def _prepare(server: Valkey) -> str:
 
 
 async def _post(server: Valkey, number: int) -> None:
-    async with store_at(server.url) as (store, _):
+    async with store_at(server.url, attention=ALL_ATTENTIVE) as (store, _):
         await all_of(post(store, room, message_id(number)) for room in _numbered("room"))
 
 
@@ -140,8 +141,9 @@ def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
         app=APP,
         user="user__rand_int__",
         message=message_id(number),
-        journal=journal_kept(JOURNAL_MOVES, JOURNAL_DAYS),
+        settings=replace(DEFAULTS, attention_posts=ALL_ATTENTIVE).as_settings(),
         shard=shard,
+        with_badge=True,
     )
     return 1, Keys.room(APP, "room__rand_int__"), *call.args
 
@@ -149,7 +151,7 @@ def _arguments(number: int, shard: str = "") -> tuple[Part, ...]:
 def _benchmark(server: Valkey, calls: int, *parts: Part) -> float:
     """Calls per second."""
     command = [str(part) for part in parts]
-    options = ["-s", server.socket, "-P", "1", "-c", str(CLIENTS), "-n", str(calls), "-r", str(EVERYBODY), "--csv"]
+    options = ["-s", server.socket, "-P", "1", "-c", str(CLIENTS), "-n", str(calls), "-r", str(USERS), "--csv"]
     with on_core(DRIVER_CORE):
         done = subprocess.run(["redis-benchmark", *options, *command], capture_output=True, text=True, check=False)
     lines = list(csv.reader(done.stdout.splitlines()))

@@ -11,6 +11,7 @@ from readstate.errors import Invalid
 from readstate.store.audit import Compared
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.layout import StoreLayout
 from readstate.store.redis_store import redis_store
 from readstate.store.users import RedisUsers
 
@@ -43,6 +44,9 @@ def _many(number: int, noun: str) -> str:
 
 async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]:
     async with existing_store(note) as (executor, settings):
+        layout = StoreLayout(executor)
+        await layout.look()
+        note(f"the data have layout {layout.describe()}")
         auditing = redis_store(executor, **settings.bounds()).audit
         if args.user is None and args.room is None and args.app is None:
             return await auditing.audit_all(repair=args.repair), auditing.compared

@@ -18,6 +18,7 @@ from readstate.settings import Settings, SettingsError
 from readstate.store.apps import AppRegistry
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.layout import StoreLayout
 from readstate.store.server_check import check_server, has_served
 from readstate.store.urls import without_password
 
@@ -26,7 +27,7 @@ _AS_FOR_THE_SERVICE = "give this command the settings of the service: READSTATE_
 
 @asynccontextmanager
 async def existing_store(
-    tell: Callable[[str], None], *, served: bool = True
+    tell: Callable[[str], None], *, served: bool = True, begun: bool = True
 ) -> AsyncIterator[tuple[Executor, Settings]]:
     """The store that the environment names, and the settings.
 
@@ -34,20 +35,21 @@ async def existing_store(
 
     First `tell` gets a sentence that names the store. If no service runs on the data of an embedded
     store, a server is started for the time of the block. `served`: a service must have used a
-    server that READSTATE_REDIS_URL names. Raises SettingsError, EmbeddedError, ServerRefused,
+    server that READSTATE_REDIS_URL names. `begun`: the data must have the layout of this version.
+    Raises SettingsError, EmbeddedError, ServerRefused,
     Unavailable.
     """
     settings = Settings.from_environ(os.environ).looked_after()
     if settings.redis_url is not None:
         tell(f"working on {without_password(settings.redis_url)}, which READSTATE_REDIS_URL names")
-        async with _executor(settings.redis_url, served) as executor:
+        async with _executor(settings.redis_url, served, begun) as executor:
             yield executor, settings
     else:
         directory = Path(settings.data_dir)
         _check_holds_data(directory)
         tell(f"working on the embedded store in {directory}")
         with running(directory, tell, settings.embedded_memory_mb) as url:
-            async with _executor(url, False) as executor:
+            async with _executor(url, False, begun) as executor:
                 yield executor, settings
 
 
@@ -62,7 +64,7 @@ def _check_holds_data(directory: Path) -> None:
 
 
 @asynccontextmanager
-async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
+async def _executor(url: str, served: bool, begun: bool) -> AsyncIterator[Executor]:
     await check_server(url)
     if served and not await has_served(url):
         raise SettingsError(
@@ -71,6 +73,8 @@ async def _executor(url: str, served: bool) -> AsyncIterator[Executor]:
         )
     executor = await connect(url)
     try:
+        if begun:
+            await StoreLayout(executor).require()
         yield executor
     finally:
         await executor.close()

@@ -19,6 +19,7 @@ COMMANDS = {
     "replay": "feed a traffic file to a running service and check every count",
     "demo": "replay a sample file against a temporary service; takes a few seconds",
     "audit": "recompute what is stored and print every difference; exit code 1 if there was one",
+    "migrate": "bring the data of an earlier version over to this one; a running service does it as well",
     "apps": "add, list, rotate or remove apps (tenants)",
     "tokens": "end the tokens of an app or of one user",
     "deliver": "deliver webhooks until told to stop; `serve` runs one, more may run anywhere",

@@ -20,18 +20,40 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar
 
-from litestar import HttpMethod, route
+from litestar import HttpMethod, Request, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import SecurityScheme
 from litestar.types import ControllerRouterHandler, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
+from readstate.dialects.access.credentials import Credentials
+from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http.openapi.vocabulary import Vocabulary
 from readstate.dialects.http.reply import JSON, Headers, Reply
-from readstate.dialects.services import Services
+from readstate.dialects.people import People
+from readstate.domain.client_rules import ClientRules
+from readstate.domain.identity import Apps, Directory
 from readstate.domain.notices import Notices
+from readstate.domain.read_state import ReadState
+from readstate.domain.tokens import Tokens
 
 logger = logging.getLogger(__name__)
+
+Caller = TypeVar("Caller")
+
+
+class Services(ReadState, frozen=True):
+    """The operations on read state, and what else the handlers work with."""
+
+    directory: Directory
+    apps: Apps
+    tokens: Tokens
+    people: People
+    rate_limits: RateLimits
+    credentials: Credentials
+    client_rules: ClientRules
+    lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -42,6 +64,22 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     name: str  # in metrics, logs and the OpenAPI document
     cost: int = 0  # what its caller pays, see access/costs.py
+
+
+class Call(Request[Any, Caller, Any]):
+    """A request that was let in; `auth` is its caller in the dialect's form."""
+
+    @property
+    def services(self) -> Services:
+        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
+
+
+def responses(answers: Mapping[int, tuple[Any, str]]) -> dict[int, ResponseSpec]:
+    """What a call answers, for the OpenAPI document: by status, the type and when it comes."""
+    return {
+        status: ResponseSpec(data_container=answer, description=meaning, generate_examples=False)
+        for status, (answer, meaning) in answers.items()
+    }
 
 
 class ProblemError(Exception):

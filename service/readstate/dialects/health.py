@@ -13,9 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from readstate import metrics
 from readstate.dialects.base import Operation
-from readstate.dialects.http.reply import Reply, encode
-
-_TEXT = b"text/plain; charset=utf-8"
+from readstate.dialects.http.reply import TEXT, Reply, encode
 
 REUSED_S = 1.0  # for so long an answer is reused
 
@@ -48,11 +46,14 @@ class Reused(Generic[_Answer]):
             self._until_s = self._now() + REUSED_S
 
 
-def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -> list[HTTPRouteHandler]:
+def operating_handlers(
+    why_not_ready: Ready, warnings: Warnings, layout: Callable[[], str], version: str
+) -> list[HTTPRouteHandler]:
     """The handlers of /, /healthz, /readyz and /metrics.
 
     `why_not_ready` returns a reason, or "" when requests can be served. `warnings` returns
-    sentences about what an operator should look at while requests are served.
+    sentences about what an operator should look at while requests are served. `layout` says which
+    layout the data have.
     """
     readiness = Reused(why_not_ready)
     # In a thread: adding up the numbers of all workers would block the event loop for too long.
@@ -66,16 +67,16 @@ def operating_handlers(why_not_ready: Ready, warnings: Warnings, version: str) -
     @get("/healthz", opt={"operation": Operation(name="healthz")}, include_in_schema=False)
     async def healthz() -> Reply:
         """The process answers."""
-        return Reply(b"ok\n", media_type=_TEXT)
+        return Reply(b"ok\n", media_type=TEXT)
 
     @get("/readyz", opt={"operation": Operation(name="readyz")}, include_in_schema=False)
     async def readyz() -> Reply:
         """Requests can be served, and what is wrong all the same; else 503 and why not."""
         reason = await readiness.get()
         if reason:
-            return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=_TEXT)
-        lines = ["ready", *(f"warning: {sentence}" for sentence in warnings()), ""]
-        return Reply("\n".join(lines).encode(), media_type=_TEXT)
+            return Reply(f"not ready: {reason}\n".encode(), status=503, code="NOT_READY", media_type=TEXT)
+        lines = ["ready", f"layout: {layout()}", *(f"warning: {sentence}" for sentence in warnings()), ""]
+        return Reply("\n".join(lines).encode(), media_type=TEXT)
 
     @get("/metrics", opt={"operation": Operation(name="metrics")}, include_in_schema=False)
     async def measured() -> Reply:

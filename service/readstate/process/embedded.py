@@ -96,12 +96,7 @@ class EmbeddedServer:
         self._why = ""
         self._started = False
         self._respawner = Respawner(
-            "embedded-server",
-            self._launch,
-            self._on_exit,
-            first_pause_s=FIRST_PAUSE_S,
-            longest_pause_s=LONGEST_PAUSE_S,
-            patience_s=STOP_PATIENCE_S,
+            "embedded-server", self._launch, self._on_exit, FIRST_PAUSE_S, LONGEST_PAUSE_S, STOP_PATIENCE_S
         )
 
     @property
@@ -189,18 +184,11 @@ class EmbeddedServer:
         return bool(done)
 
     def _launch(self) -> subprocess.Popen[bytes]:
+        watch = [sys.executable, "-I", "-S", parent_watch.__file__, str(os.getpid())]
         # In a process group of its own: after Ctrl-C at the terminal the supervisor stops the
         # server last.
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                parent_watch.__file__,
-                str(os.getpid()),
-                str(self._directory / "server.lock"),
-                *self._command,
-            ],
+            [*watch, str(self._directory / "server.lock"), *self._command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -4,11 +4,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 HEALTHY_AFTER_S = 30.0
 LOOK_EVERY_S = 0.05
 
 
+@dataclass
 class Respawner:
     """One child process at a time, from `start()` to `stop()`.
 
@@ -19,24 +21,17 @@ class Respawner:
     `patience_s` to end after SIGTERM.
     """
 
-    def __init__(
-        self,
-        name: str,
-        launch: Callable[[], "subprocess.Popen[bytes]"],
-        on_exit: Callable[[int | OSError, float], float | None],
-        *,
-        first_pause_s: float,
-        longest_pause_s: float,
-        patience_s: float,
-    ) -> None:
-        self._launch = launch
-        self._on_exit = on_exit
-        self._first_pause_s = first_pause_s
-        self._longest_pause_s = longest_pause_s
-        self._patience_s = patience_s
-        self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._keeper = threading.Thread(target=self._keep_running, name=name, daemon=True)
+    name: str
+    launch: Callable[[], "subprocess.Popen[bytes]"]
+    on_exit: Callable[[int | OSError, float], float | None]
+    first_pause_s: float
+    longest_pause_s: float
+    patience_s: float
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def __post_init__(self) -> None:
+        self._keeper = threading.Thread(target=self._keep_running, name=self.name, daemon=True)
 
     @property
     def pid(self) -> int | None:
@@ -57,15 +52,15 @@ class Respawner:
     def _keep_running(self) -> None:
         # A process that dies with its parent dies with the *thread* that started it. So this one
         # thread starts every process, and stays.
-        pause_s = self._first_pause_s
+        pause_s = self.first_pause_s
         while not self._stopping.is_set():
             begun = time.monotonic()
             end = self._run()
             if self._stopping.is_set():
                 return
             healthy = time.monotonic() - begun > HEALTHY_AFTER_S
-            next_pause_s = self._first_pause_s if healthy else min(pause_s * 2, self._longest_pause_s)
-            chosen_s = self._on_exit(end, next_pause_s)
+            next_pause_s = self.first_pause_s if healthy else min(pause_s * 2, self.longest_pause_s)
+            chosen_s = self.on_exit(end, next_pause_s)
             if chosen_s is None:
                 return
             if chosen_s:
@@ -78,7 +73,7 @@ class Respawner:
         Its exit code, or why it could not be started.
         """
         try:
-            self._process = process = self._launch()
+            self._process = process = self.launch()
         except OSError as error:
             return error
         while process.poll() is None and not self._stopping.wait(LOOK_EVERY_S):
@@ -86,7 +81,7 @@ class Respawner:
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(self._patience_s)
+                process.wait(self.patience_s)
             except subprocess.TimeoutExpired:
                 process.kill()
         return process.wait()

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from readstate import logs
-from readstate.process.deliverer_process import DelivererProcess
+from readstate.process.deliverer_process import deliverer_process
 from readstate.process.embedded import EmbeddedServer
 from readstate.process.listener import listen, reachable_address
 from readstate.process.stopping import Stopped
@@ -55,17 +55,18 @@ def serve(settings: Settings) -> int:
             logger.warning("running as root, with more rights than readstate needs; start it as a user of its own")
         # Each worker keeps its numbers in a file there, so that any of them can give the sum.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(TemporaryDirectory(prefix="readstate-metrics-"))
+        layout = asyncio.run(_begin_layout(str(settings.redis_url), alone=embedded))
         _pass_on(settings)
         count_replaced("worker", 0)
         if embedded:
             count_replaced("store", 0)
         if settings.webhook_url is not None:
             count_replaced("deliverer", 0)
-            deliverer = DelivererProcess(logger.warning, partial(count_replaced, "deliverer"))
+            deliverer = deliverer_process(logger.warning, partial(count_replaced, "deliverer"))
             stack.callback(deliverer.stop)
             deliverer.start()
         workers = Workers(settings, listener)
-        announcement = _announcement(settings, listener, facts, made, embedded)
+        announcement = _announcement(settings, listener, facts, layout, made, embedded)
         threading.Thread(target=workers.announce_when_ready, args=(announcement,), daemon=True).start()
         workers.run()
     if workers.failed_to_start:
@@ -86,6 +87,24 @@ def _start_store(stack: ExitStack, settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, redis_url=server.url, embedded_memory_mb=None)
 
 
+async def _begin_layout(url: str, *, alone: bool) -> str:
+    """Begin to work on the data, so that the workers need not be refused, each with a traceback.
+
+    Returns which layout the data have. Raises ServerRefused, and what `connect` does.
+    """
+    # Not earlier: they import the metrics, which need the directory for them.
+    from readstate.store.connect import connect
+    from readstate.store.layout import StoreLayout
+
+    executor = await connect(url)
+    try:
+        layout = StoreLayout(executor)
+        await layout.begin(alone=alone)
+        return layout.describe()
+    finally:
+        await executor.close()
+
+
 def _pass_on(settings: Settings) -> None:
     """Put the settings into the environment, from which workers, as new processes, read them."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
@@ -94,14 +113,14 @@ def _pass_on(settings: Settings) -> None:
 
 
 def _announcement(
-    settings: Settings, listener: socket.socket, facts: ServerFacts, made: list[str], embedded: bool
+    settings: Settings, listener: socket.socket, facts: ServerFacts, layout: str, made: list[str], embedded: bool
 ) -> str:
     host, port = reachable_address(listener)
     keeper = f"cluster of {facts.primaries} primaries, {facts.product}" if facts.clustered else facts.product
     where = f", embedded, in {settings.data_dir}" if embedded else ""
     lines = [
         f"readstate {version('readstate')} listens on http://{f'[{host}]' if ':' in host else host}:{port}",
-        f"  state       {keeper}{where}; {settings.workers} worker(s)",
+        f"  state       {keeper}{where}; layout {layout}; {settings.workers} worker(s)",
     ]
     # A key that was given as a variable is known to its operator, and need not be in a log as well.
     for name, label in {"client_key": "client key", "api_key": "API key   "}.items():

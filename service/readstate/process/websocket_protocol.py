@@ -37,7 +37,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _unread: bytes | memoryview = b""
 
     def connection_made(self, transport: Any) -> None:
-        self.on_writable = _nothing
+        self.on_writable = lambda: None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -137,7 +137,3 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def abort(self) -> None:
         """Cut the connection, whatever was not sent yet."""
         self.transport.abort()
-
-
-def _nothing() -> None:
-    pass

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
@@ -63,9 +62,7 @@ class Api:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def backend(self, method: str, where: str, body: Any = None, *, on_behalf_of: str = "") -> Any:
@@ -114,20 +111,17 @@ class Api:
             self.calls += 1
             try:
                 async with self._session.request(method, url, data=data, headers=headers) as response:
-                    status, retry_after, text = (
-                        response.status,
-                        response.headers.get("Retry-After"),
-                        await response.read(),
-                    )
+                    text = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise ReplayError(f"{method} {where} got no answer: {error or type(error).__name__}") from None
             # Every call of the replay may be repeated, since posts have ids. But only an answer
             # that names a time asks for it.
-            if status not in _BUSY or retry_after is None or attempt == MAX_ATTEMPTS:
+            retry_after = response.headers.get("Retry-After")
+            if response.status not in _BUSY or retry_after is None or attempt == MAX_ATTEMPTS:
                 break
             self.repeats += 1
             await asyncio.sleep(_wait_s(retry_after))
-        return _result(f"{method} {where}", status, text)
+        return _result(f"{method} {where}", response.status, text)
 
 
 def _wait_s(retry_after: str) -> float:

@@ -8,18 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# For load tests: rates are counted as usual, and no load reaches these limits.
-NO_RATE_LIMITS = {
-    f"READSTATE_{name}": "10000000"
-    for name in ("USER_RATE_LIMIT", "APP_RATE_LIMIT", "BACKEND_RATE_LIMIT", "ADDRESS_RATE_LIMIT")
-} | {"READSTATE_ADDRESS_SOCKET_LIMIT": "1000000"}
+from readstate.process.listener import ask_ready
 
 START_S = 60.0
 STOP_S = 30.0
@@ -82,22 +76,15 @@ def free_port() -> int:
 
 def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait until /readyz says yes. Raises ServiceFailed, with the end of `log`, if it does not."""
+    host, _, port = url.removeprefix("http://").partition(":")
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServiceFailed(f"the service ended with {process.returncode}:\n{_tail(log)}")
-        if _is_ready(url):
+        if ask_ready((host, int(port)))[0]:
             return
         time.sleep(0.1)
     raise ServiceFailed(f"the service was not ready after {START_S:.0f} s:\n{_tail(log)}")
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _tail(log: Path) -> str:

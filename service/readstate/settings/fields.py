@@ -1,6 +1,6 @@
 """What an operator may set. The variable of a field is its name in capitals after `READSTATE_`."""
 
-from typing import Annotated, Any, Literal, TypedDict, get_type_hints
+from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -19,6 +19,7 @@ class Bounds(TypedDict):
     """What the store keeps at most: the settings of these names."""
 
     fanout_limit: int
+    attention_posts: int
     message_history: int
     journal_moves: int
     journal_days: int
@@ -54,6 +55,7 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Members up to which a room counts for each of them. Lower, if posts into large rooms cost too
     # much; higher, if badges do.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    attention_posts: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 2
     # Messages remembered per room; receipts reach back as far.
     message_history: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
     # Moves of a member's cursor remembered per room: how far back the times of receipts are exact.
@@ -169,14 +171,7 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         It is the same for workers, deliverers and audits, all of which may write.
         """
-        return Bounds(
-            fanout_limit=self.fanout_limit,
-            message_history=self.message_history,
-            journal_moves=self.journal_moves,
-            journal_days=self.journal_days,
-            user_room_limit=self.user_room_limit,
-            user_tag_limit=self.user_tag_limit,
-        )
+        return cast("Bounds", {name: getattr(self, name) for name in Bounds.__annotations__})
 
 
 TYPES: dict[str, Any] = get_type_hints(Fields, include_extras=True)

@@ -20,7 +20,7 @@ from readstate.store.states import SEPARATOR, State
 _MEMBERS_AT_ONCE = 500
 
 
-_NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, tags=())
+_NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, tags=(), news=False)
 
 
 class Compared(Struct):
@@ -111,17 +111,23 @@ class RedisAudit:
 
 def _compared(copy: CopyReply, member: UserState, tags: Sequence[str]) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
-    order = ("order", str(member.cursor) if member.ordered else "", str(member.cursor))
-    if member.state == State.GONE and copy.state == State.DERIVED:
-        # The room was deleted while it was large; the entry counts nothing and is dropped when next
-        # asked for.
-        return [order]
-    states = [order, ("state", State(copy.state).name, State(member.state).name)]
-    if member.state == State.GONE or copy.state != member.state:
-        return states
-    values = [("cursor", str(copy.cursor), str(member.cursor))]
-    if member.state != State.DERIVED:
-        values.append(("unread", str(copy.unread), str(member.unread)))
-    if member.state == State.ACTIVE:
-        values.append(("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(tags)))
-    return states + values
+    values = [("order", str(member.cursor) if member.ordered else "", str(member.cursor))]
+    asks = copy.news or copy.state == State.DERIVED
+    if State.GONE in (member.state, copy.state):
+        # A copy that makes its user ask is dropped then.
+        if not (asks and member.state == State.GONE):
+            values.append(("state", State(copy.state).name, State(member.state).name))
+        return values
+    if not copy.news:
+        # A copy that lags may be of an earlier stay.
+        values.append(("cursor", str(copy.cursor), str(member.cursor)))
+    if asks:
+        return values
+    told = "told" if member.attentive and member.state != State.DERIVED else "not told"
+    return [
+        *values,
+        ("state", State(copy.state).name, State(member.state).name),
+        ("attention", "told", told),
+        ("unread", str(copy.unread), str(member.unread)),
+        ("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(tags if member.state == State.ACTIVE else ())),
+    ]

@@ -1,44 +1,48 @@
 """Badges: unread over many rooms of a user."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
-from readstate.batches import gather_batched, in_batches
+from readstate.batches import in_batches
 from readstate.domain.badges import TagBadges
 from readstate.domain.limits import Charge, free
 from readstate.store import lua
-from readstate.store.executor import all_or_raise
+from readstate.store.bounds import Bounds
+from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.lua import DerivedUnread
+from readstate.store.lua import BadgeReply, BadgesByTagsReply, Visited
 from readstate.store.operations import Operations
-from readstate.store.states import State
+from readstate.store.outbox import Outbox
+from readstate.store.script_calls import Call
+from readstate.store.visits import Visits
 
-DERIVED_AT_ONCE = 256  # rooms that one script asks for their unread; as in lua/lib/plan_atomic.lua
-BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms above the fan-out limit
+BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms that have to be asked
+
+Asked = TypeVar("Asked", BadgeReply, BadgesByTagsReply)
 
 
 class RedisBadges(Operations):
     """Implements domain.badges.Badges."""
 
+    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds) -> None:
+        super().__init__(executor, outbox, bounds)
+        self._visits = Visits(executor, outbox, bounds)
+
     async def badge(self, *, app: str, user: str, tags: Sequence[str] = (), derived: Charge = free) -> int:
-        reply = await self._executor.call(lua.badge(app=app, user=user, tags=tags), Keys.user(app, user))
+        reply = await self._ask(app, user, tags)
         derived(reply.derived)
-        unread = reply.unread
-        for room in await self._ask_derived(app, user, reply.elsewhere):
-            if set(room.tags).issuperset(tags):
-                unread += room.unread
-        return unread
+        return await self._whole_badge(app, user, reply, tags)
 
     async def badge_each(
         self, *, app: str, users: Sequence[str], derived: Callable[[str, int], None] = lambda _user, _rooms: None
     ) -> list[int]:
         badges: list[int] = []
         for batch in in_batches(users, BADGES_AT_ONCE):
-            calls = [(Keys.user(app, user), lua.badge(app=app, user=user, tags=())) for user in batch]
+            calls = [(Keys.user(app, user), self._badge_call(app, user, ())) for user in batch]
             replies = all_or_raise(await self._executor.call_each(calls))
             for user, reply in zip(batch, replies, strict=True):
                 derived(user, reply.derived)
-                asked = await self._ask_derived(app, user, reply.elsewhere)
-                badges.append(reply.unread + sum(room.unread for room in asked))
+                badges.append(await self._whole_badge(app, user, reply))
         return badges
 
     async def badges_after(self, *, app: str, room: str, users: Sequence[str]) -> dict[str, int]:
@@ -48,27 +52,52 @@ class RedisBadges(Operations):
     async def badges_by_tags(
         self, *, app: str, user: str, tags: Sequence[str] = (), derived: Charge = free
     ) -> TagBadges:
-        reply = await self._executor.call(lua.badges_by_tags(app=app, user=user, tags=tags), Keys.user(app, user))
+        def ask() -> Awaitable[BadgesByTagsReply]:
+            call = lua.badges_by_tags(app=app, user=user, settings=self._settings, tags=tags)
+            return self._executor.call(call, Keys.user(app, user))
+
+        reply = await ask()
         derived(reply.derived)
+        reply, rooms = await self._settle(app, user, reply, ask)
         total, counts = reply.total, reply.by_tag
-        for room in await self._ask_derived(app, user, reply.elsewhere):
+        for room in rooms:
             asked = set(room.tags).intersection(tags) if tags else room.tags
             for tag in asked:
                 counts[tag] = counts.get(tag, 0) + room.unread
             total += room.unread if asked else 0
         return TagBadges(total=total, counts=counts)
 
-    async def _ask_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[DerivedUnread]:
-        """Unread and tags of each active room among `rooms` that the user is a member of."""
-        found: list[DerivedUnread] = []
-        if self._executor.plan == "atomic":
-            for batch in in_batches(rooms, DERIVED_AT_ONCE):
-                call = lua.derived_unread(app=app, user=user, rooms=batch)
-                found += await self._executor.call(call, Keys.user(app, user))
-            return found
-        asking = lua.snapshot(users=[user])
-        for snapshot in await gather_batched(lambda room: self._executor.call(asking, Keys.room(app, room)), rooms):
-            (here,) = snapshot.states
-            if snapshot.active and here.state != State.GONE:
-                found.append(DerivedUnread(here.unread, snapshot.tags))
-        return found
+    async def visit_news(self, *, app: str, user: str) -> None:
+        """Bring the user's side up to date with all rooms that have news."""
+        await self.badge(app=app, user=user)
+
+    def _badge_call(self, app: str, user: str, tags: Sequence[str]) -> Call[BadgeReply]:
+        return lua.badge(app=app, user=user, settings=self._settings, tags=tags)
+
+    def _ask(self, app: str, user: str, tags: Sequence[str]) -> Awaitable[BadgeReply]:
+        return self._executor.call(self._badge_call(app, user, tags), Keys.user(app, user))
+
+    async def _whole_badge(self, app: str, user: str, reply: BadgeReply, tags: Sequence[str] = ()) -> int:
+        if not (reply.news or reply.elsewhere):
+            return reply.unread
+        reply, rooms = await self._settle(app, user, reply, lambda: self._ask(app, user, tags))
+        return reply.unread + sum(room.unread for room in rooms if set(room.tags).issuperset(tags))
+
+    async def _settle(
+        self, app: str, user: str, reply: Asked, ask: Callable[[], Awaitable[Asked]]
+    ) -> tuple[Asked, list[Visited]]:
+        """Visit what a reply leaves to its caller, and ask again until no copy lags that did.
+
+        Returns the last reply, and the active rooms whose unread is not in it.
+        """
+        visited: dict[str, Visited] = {}
+        while True:
+            news = [room for room in reply.news if room not in visited]
+            derived = [room for room in reply.elsewhere if room not in visited]
+            if not (news or derived):
+                break
+            found, changed = await self._visits.visit(app=app, user=user, news=news, derived=derived)
+            visited.update(found)
+            if changed:
+                reply = await ask()
+        return reply, [visited[room] for room in reply.elsewhere if visited[room].active]

@@ -9,8 +9,10 @@ from hiredis import ReplyError
 from redis.crc import key_slot
 
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
+from readstate.store.bringing_over import BringingOver
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Reply, gather_outcomes
+from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, classify, redirect, reply_or_raise, unanswered
 from readstate.store.script_calls import Call, Part
@@ -33,6 +35,7 @@ class Cluster:
         self._slots: list[tuple[int, int, str]] = []  # first slot, last slot, address of the primary
         self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
         self._mapping: asyncio.Lock = asyncio.Lock()
+        self._bringing_over = BringingOver(self.call)
 
     async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
         script = self.scripts[call.script]
@@ -54,14 +57,21 @@ class Cluster:
             reply_or_raise(await (await self._connection(node)).call(*parts, repeatable=True)) for node in self.nodes()
         ]
 
-    async def scan(self, pattern: str) -> AsyncIterator[str]:
+    async def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         await self._load_map()
-        for node in self.nodes():
-            async for key in (await self._connection(node)).scan(pattern):
+        for address in self.nodes() if node is None else [node]:
+            async for key in (await self._connection(address)).scan(pattern):
                 yield key
 
     def nodes(self) -> list[str]:
         return sorted({address for _, _, address in self._slots})
+
+    async def slots(self) -> dict[str, list[tuple[int, int]]]:
+        await self._load_map()
+        return {
+            node: sorted((first, last) for first, last, address in self._slots if address == node)
+            for node in self.nodes()
+        }
 
     @property
     def round_trips(self) -> int:
@@ -91,7 +101,11 @@ class Cluster:
                     return reply
                 meaning = classify(reply)
                 if meaning is Meaning.MISSING_FUNCTION and script is not None:
+                    await check_layout(self)
                     await connection.load_functions_of(script)
+                    continue
+                if meaning is Meaning.OTHER_LAYOUT:
+                    await self._bringing_over.after(reply)
                     continue
             except Unavailable:
                 # Nothing was sent. Another node may have taken the slot over.

@@ -7,8 +7,11 @@ from readstate.errors import StoreFull
 from readstate.store.cluster import Cluster
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import Executor
+from readstate.store.noted_layout import noted_layouts, why_refused
+from readstate.store.released import shutting_out
 from readstate.store.replies import ScriptFailed, reply_or_raise
 from readstate.store.scripts import PREFIX, load_scripts
+from readstate.store.server_check import ServerRefused
 from readstate.store.single_server import SingleServer
 
 
@@ -17,7 +20,7 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
 
     `url` begins with redis://, rediss:// or unix://. The server says itself which of the two it is.
     `lua`: the directory of the scripts, if not the usual one. Raises Unavailable when the server
-    cannot be reached.
+    cannot be reached, and ServerRefused when its data have a later layout.
     """
     connection = NodeConnection(url)
     await connection.open()
@@ -31,6 +34,8 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
             opened.push_async_callback(executor.close)
         else:
             executor = SingleServer(connection, url, load_scripts("atomic", lua))
+        if sentence := why_refused(await noted_layouts(executor)):
+            raise ServerRefused(sentence)
         await load_functions(executor)
         opened.pop_all()
     return executor
@@ -39,7 +44,8 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
 async def load_functions(executor: Executor) -> None:
     """Load the scripts where they are missing, and remove those of other versions.
 
-    A worker of another version loads its own again when it misses them.
+    A worker of another version loads its own again when it misses them. What shuts a version out
+    stays.
     """
     library = next(iter(executor.scripts.values())).lib
     known = [
@@ -53,7 +59,7 @@ async def load_functions(executor: Executor) -> None:
             raise StoreFull(
                 "The store is full and cannot take the functions of this version: give it more memory"
             ) from None
-    for name in set.union(*known) - {library.name}:
+    for name in set.union(*known) - {library.name} - shutting_out(executor.plan):
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):
             await executor.each_node("FUNCTION", "DELETE", name)

@@ -38,11 +38,17 @@ class Executor(Protocol):
     async def each_node(self, *parts: Part) -> list[Any]:
         """Run one repeatable command on every primary. Raises as `call` does."""
 
-    def scan(self, pattern: str) -> AsyncIterator[str]:
-        """Every key of every primary that matches `pattern`; a key may come twice."""
+    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
+        """Every key of every primary, or of one, that matches `pattern`; a key may come twice."""
 
     def nodes(self) -> list[str]:
         """Addresses of the primaries."""
+
+    async def slots(self) -> dict[str, list[tuple[int, int]]]:
+        """The slots of each primary, in ranges from first to last, in their order.
+
+        Raises as `call` does.
+        """
 
     @property
     def round_trips(self) -> int:

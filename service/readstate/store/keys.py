@@ -8,12 +8,15 @@ A room's slot, `{r:<app>:<room>}` (the truth):
 
     (bare)  hash    "" -> the head: revision, revision at which the room was created, seq, ordinal,
                     number of members, floor, seq of the floor, messages deleted one by one, highest
-                    hole, flags, newest message, tag set;
-                    member -> their record: (cursor, ordinal counted from, seq last really read, seq
-                    at which they joined, time of the last move, number of moves, marked) and the
-                    newest moves of their journal
-    :c      zset    member by cursor: who has read how far; of a room up to the fan-out limit as it
-                    was when last asked for, for an hour
+                    hole, oldest message remembered, buckets, flags, newest message,
+                    tag set; its first byte is 128 and the number of the layout;
+                    member -> their record: (marked, cursor, ordinal counted from, ordinal before
+                    which they are told of posts, seq last really read, seq at which they joined,
+                    time of the last move, number of moves) and the newest moves of their journal
+    :a      set     of a large room: the attentive members, and perhaps some who no longer are
+                    (lua/lib/attention.lua)
+    :c      zset    member by cursor: who has read how far; of a room that is not large as it was
+                    when last asked for, for an hour
     :b      zset    member by the seq at which they joined, of those who joined after the first
                     message that is remembered
     :j      hash    member<US>number -> a chunk of older moves of the member's journal
@@ -44,16 +47,21 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     at rest)
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
+    :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
+                    hashes of which the values are still to be brought over
+                    (lua/lib/bringing_over.lua)
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
-    (bare)  hash    "" -> the sums: version, total unread, number of derived rooms;
+    (bare)  hash    "" -> the sums: version, total unread, whether there are rooms with news,
+                    number of derived rooms;
                     r<room> -> (revision, cursor, unread, state, version, tag set);
                     t<tag>, s<tag set> -> unread
     :s      hash    tag set -> how many counted rooms carry exactly this set
     :k      hash    tag -> how many of these sets it is in; "" -> the weight of the sets
                     (lua/lib/tag_sets.lua)
-    :d      set     derived rooms: above the fan-out limit, unread is asked of the room
+    :d      set     derived rooms: unread is asked of the room, always
+    :n      zset    rooms with news, by the revision of the news: the copy lags until the user asks
     :g      zset    rooms that were left, by revision; their stamps go after an hour
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
@@ -86,6 +94,11 @@ day.
     {o:<shard>}            zset    rooms with pending updates, perhaps, by time in s; with :w, who
                                    walks it (split plan only)
 
+    {readstate:<n>}:layout string  the number of the layout of a node's data, and the slots in which
+                                   nothing of an earlier one is left (store/layout.py); <n> puts it
+                                   into the first slot of the node
+    {readstate}:layout     string  held by the worker that brings the rest over
+
 and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the
 start whether all that is needed may be done on the key `{readstate}:trial`.
 
@@ -95,7 +108,12 @@ Ids stand in keys as they are. An app's name has no colon, so two ids never meet
 import hashlib
 import zlib
 from enum import StrEnum
+from functools import cache
+from itertools import count
 
+from redis.crc import key_slot
+
+SLOTS = 16384  # of a cluster; a single server has all of them
 PENDING_SHARDS = 16
 EVENT_SHARDS = 16
 
@@ -103,6 +121,7 @@ EVENT_SHARDS = 16
 class OfRoom(StrEnum):
     """The keys of a room's slot, behind its bare key."""
 
+    ATTENTIVE = ":a"
     BY_CURSOR = ":c"
     BY_JOINING = ":b"
     JOURNALS = ":j"
@@ -120,6 +139,9 @@ class OfRoom(StrEnum):
     INVITED = ":n"
     PENDING = ":o"
     PENDING_EVENTS = ":w"
+    PHASE = ":v"
+    ASIDE = ":r"
+    ASIDE_PLACES = ":k"
 
 
 class OfUser(StrEnum):
@@ -128,6 +150,7 @@ class OfUser(StrEnum):
     TAG_SETS = ":s"
     TAG_USES = ":k"
     DERIVED_ROOMS = ":d"
+    NEWS = ":n"
     LEFT_ROOMS = ":g"
     USER_PROFILE = ":p"
     TOKENS = ":t"
@@ -154,6 +177,8 @@ class Keys:
     every_user = "{u:*}"
     deliverers = "{w:}"
     refusing_target = "{w:}" + OfShard.REFUSING_TARGET
+
+    bringing_over = "{readstate}:layout"
 
     @staticmethod
     def room(app: str, room: str) -> str:
@@ -231,6 +256,17 @@ class Keys:
     def pending_rooms_of(room_key: str) -> str:
         """The list in which a room is entered while it may have pending members."""
         return Keys.pending_rooms(zlib.crc32(room_key.encode()) % PENDING_SHARDS)
+
+    @staticmethod
+    @cache
+    def in_slot(slot: int) -> str:
+        """A key of ours that lies in `slot`."""
+        return next(f"{{readstate:{number}}}" for number in count() if key_slot(f"readstate:{number}".encode()) == slot)
+
+    @staticmethod
+    def layout(slot: int) -> str:
+        """Where the layout is noted of the node whose first slot this is."""
+        return f"{Keys.in_slot(slot)}:layout"
 
     @staticmethod
     def parse(key: str) -> tuple[str, str, str] | None:

@@ -29,21 +29,20 @@ def create_room(
     *,
     app: str,
     tags: Sequence[str],
-    limit: int,
-    journal: str,
+    settings: str,
     by_client: bool,
     profile: Sequence[tuple[str, bytes]],
     joining: Sequence[str],
     others: Sequence[str],
 ) -> int: ...
 @script
-def add_members(*, app: str, limit: int, journal: str, made: Made, members: Sequence[str]) -> list[str]: ...
+def add_members(*, app: str, settings: str, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
-def remove_members(*, app: str, limit: int, made: Made, members: Sequence[str]) -> list[str]: ...
+def remove_members(*, app: str, settings: str, made: Made, members: Sequence[str]) -> list[str]: ...
 @script
 def invite(*, most: int, made: Made, users: Sequence[str]) -> list[str]: ...
 @script
-def set_tags(*, app: str, tags: Sequence[str], limit: int, made: Made) -> bool: ...
+def set_tags(*, app: str, tags: Sequence[str], settings: str, made: Made) -> bool: ...
 @script
 def set_status(*, app: str, active: bool, made: Made) -> bool: ...
 @script
@@ -71,7 +70,7 @@ def members(*, limit: int) -> list[MemberState]: ...
 
 class RoomsReply(Struct, frozen=True):
     rooms: list[str]
-    derived: list[str]
+    asked: list[str]
 
 
 @script
@@ -82,6 +81,7 @@ class SubscriptionsReply(Struct, frozen=True):
     changed: list[tuple[str, int]]
     derived: list[tuple[str, int]]
     removed: list[tuple[str, int]]
+    news: bool
 
 
 @script
@@ -100,9 +100,7 @@ def post(
     countable: int,
     must_be_member: bool,
     body: str,
-    limit: int,
-    history: int,
-    journal: str,
+    settings: str,
     sent_ms: int,
     made: Made,
     by_time: bool,
@@ -143,13 +141,29 @@ def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> Coun
 
 
 @script
-def mark_read(*, app: str, user: str, message: str, journal: str, shard: str) -> MarkedRead: ...
+def mark_read(
+    *,
+    app: str,
+    user: str,
+    message: str,
+    settings: str,
+    shard: str,
+    with_badge: bool,
+) -> MarkedRead: ...
 @script
-def mark_read_until(*, app: str, user: str, until_ms: int, journal: str, shard: str) -> MarkedRead: ...
+def mark_read_until(
+    *,
+    app: str,
+    user: str,
+    until_ms: int,
+    settings: str,
+    shard: str,
+    with_badge: bool,
+) -> MarkedRead: ...
 @script
-def mark_unread(*, app: str, user: str, message: str) -> int: ...
+def mark_unread(*, app: str, user: str, message: str, settings: str) -> int: ...
 @script
-def set_unread(*, app: str, user: str, count: int) -> int: ...
+def set_unread(*, app: str, user: str, count: int, settings: str) -> int: ...
 @script
 def acknowledge(*, user: str, messages: Sequence[str]) -> list[str]: ...
 
@@ -190,46 +204,45 @@ def receipt_counts(*, after: int, messages: Sequence[str]) -> list[ReceiptCount 
 class BadgeReply(Struct, frozen=True):
     unread: int
     derived: int
+    news: list[str]
     elsewhere: list[str]
 
 
 @script
-def badge(*, app: str, user: str, tags: Sequence[str]) -> BadgeReply: ...
+def badge(*, app: str, user: str, settings: str, tags: Sequence[str]) -> BadgeReply: ...
 
 
 class BadgesByTagsReply(Struct, frozen=True):
     total: int
     by_tag: dict[str, int]
     derived: int
+    news: list[str]
     elsewhere: list[str]
 
 
 @script
-def badges_by_tags(*, app: str, user: str, tags: Sequence[str]) -> BadgesByTagsReply: ...
-
-
-class DerivedUnread(Struct, frozen=True):
-    unread: int
-    tags: tuple[str, ...]
-
-
-@script
-def derived_unread(*, app: str, user: str, rooms: Sequence[str]) -> list[DerivedUnread]: ...
+def badges_by_tags(*, app: str, user: str, settings: str, tags: Sequence[str]) -> BadgesByTagsReply: ...
 
 
 # The user's side, and what is pushed to it
 
 
-class Applied(Struct, frozen=True):
-    total: int
-    derived: int
-    ahead: int
+class Visited(Struct, frozen=True):
+    revision: int
+    created_revision: int
+    tags: tuple[str, ...]
+    cursor: int
+    unread: int
+    state: int
+    active: bool
 
 
 @script
+def visit(*, app: str, user: str, settings: str) -> Visited: ...
+@script
 def apply(
     *, room: str, revision: int, created_revision: int, tags: bytes, cursor: int, unread: int, state: int
-) -> Applied: ...
+) -> int: ...
 @script
 def pending(*, app: str, members: Sequence[str]) -> int: ...
 @script
@@ -237,7 +250,7 @@ def ack(*, revision: int, members: Sequence[str]) -> int: ...
 @script
 def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
 @script
-def restore_cursor(*, app: str, user: str, cursor: int, journal: str) -> bool: ...
+def restore_cursor(*, app: str, user: str, cursor: int, settings: str) -> bool: ...
 
 
 class UserLoad(Struct, frozen=True):
@@ -278,6 +291,7 @@ class CopyReply(Struct, frozen=True):
     unread: int
     state: int
     tags: tuple[str, ...]
+    news: bool
 
 
 @script
@@ -291,6 +305,7 @@ class UserState(Struct, frozen=True):
     state: int
     pending: bool
     ordered: bool
+    attentive: bool
 
 
 class Snapshot(Struct, frozen=True):
@@ -333,6 +348,15 @@ def record_outcomes(*, outcomes: Iterable[OutcomeRow]) -> int: ...
 def release_shard(*, holder: str) -> bool: ...
 @script
 def replay_events(*, memberships: Sequence[str]) -> int: ...
+
+
+# Layouts
+
+
+@script
+def bring_over_room(*, most: int) -> bool: ...
+@script
+def note_layout(*, number: int, slots: str) -> int: ...
 
 
 # Tokens, apps, workers, rates

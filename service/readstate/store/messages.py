@@ -9,9 +9,10 @@ from readstate.domain.limits import MESSAGES_COUNTED, Charge, free
 from readstate.domain.messages import Deleted, MessageRef, Posted
 from readstate.errors import Fault, MessageUnknown, RoomUnknown
 from readstate.store import lua
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Bounds, Operations
+from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.rooms import RedisRooms
 
@@ -50,9 +51,7 @@ class RedisMessages(Operations):
             countable=int(countable),
             must_be_member=sender_must_be_member,
             body=body,
-            limit=self._limit,
-            history=self._history,
-            journal=self._journal,
+            settings=self._settings,
             sent_ms=sent_ms or 0,
             made=made,
             by_time=by_time,

@@ -2,22 +2,13 @@
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from readstate.batches import in_batches
 from readstate.errors import ReadStateError, Refusal, RoomUnknown
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, Reply, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.outbox import Outbox
 from readstate.store.script_calls import Call
-
-
-class Bounds(Struct, frozen=True):
-    """How much is kept, and how large a room may be."""
-
-    fanout_limit: int  # members; a larger room is derived
-    history: int  # messages
-    journal: str  # as journal_kept says it
 
 
 class Operations:
@@ -25,8 +16,8 @@ class Operations:
 
     def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds) -> None:
         self._executor = executor
+        self._limit, self._settings = bounds.fanout_limit, bounds.as_settings()
         self._outbox = outbox
-        self._limit, self._history, self._journal = bounds.fanout_limit, bounds.history, bounds.journal
         self._change = outbox.change  # an attribute, so that hot calls have no frame between
 
     async def _ask_each(

@@ -15,6 +15,7 @@ from msgspec import Struct
 from readstate.batches import in_batches
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store import lua
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, Reply, gather_outcomes
 from readstate.store.keys import Keys, OfRoom
 from readstate.store.recovery import Recovery
@@ -24,9 +25,9 @@ from readstate.store.script_calls import Call
 class SplitPlan:
     """Implements Outbox."""
 
-    def __init__(self, executor: Executor, journal: str) -> None:
+    def __init__(self, executor: Executor, bounds: Bounds) -> None:
         self._executor = executor
-        self._journal = journal
+        self._settings = bounds.as_settings()
         self.recovery = Recovery(executor, self.drain)
         self._acks: set[asyncio.Task[None]] = set()
 
@@ -103,10 +104,10 @@ class SplitPlan:
         ack = asyncio.create_task(self._ack(Keys.room(app, room), change.revision, members))
         self._acks.add(ack)
         ack.add_done_callback(self._acks.discard)
-        for member, one in zip(members, applied, strict=True):
-            if one.ahead:
-                call = lua.restore_cursor(app=app, user=member, cursor=one.ahead, journal=self._journal)
-                await self.change(call, app, room)
+        for member, ahead in zip(members, applied, strict=True):
+            if ahead:
+                restore = lua.restore_cursor(app=app, user=member, cursor=ahead, settings=self._settings)
+                await self.change(restore, app, room)
 
     async def _ack(self, key: str, revision: int, members: Sequence[str]) -> None:
         # A failure leaves the members pending, and recovery pushes to them again.

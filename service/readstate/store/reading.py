@@ -9,9 +9,10 @@ from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, ReadStateError
 from readstate.store import lua
 from readstate.store.badges import RedisBadges
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Bounds, Operations
+from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 
 
@@ -37,9 +38,16 @@ class RedisReading(Operations):
         derived: Charge = free,
     ) -> MarkedRead:
         shard = self._event_shard(app, room) if notify_backend else ""
-        call = lua.mark_read(app=app, user=user, message=message, journal=self._journal, shard=shard)
+        call = lua.mark_read(
+            app=app,
+            user=user,
+            message=message,
+            shard=shard,
+            settings=self._settings,
+            with_badge=with_badge,
+        )
         reply = await self._change(call, app, room)
-        return await self._with_badge(app, user, reply, derived) if with_badge else replace(reply, badge=None)
+        return await self._with_badge(app, user, reply, derived) if with_badge else reply
 
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Charge = free
@@ -47,10 +55,16 @@ class RedisReading(Operations):
         changes = []
         for room, message in items:
             shard = self._event_shard(app, room)
-            call = lua.mark_read(app=app, user=user, message=message, journal=self._journal, shard=shard)
+            call = lua.mark_read(
+                app=app,
+                user=user,
+                message=message,
+                shard=shard,
+                settings=self._settings,
+                with_badge=False,
+            )
             changes.append((room, call))
-        replies = await self._outbox.change_each(app, changes)
-        outcomes = [reply if isinstance(reply, ReadStateError) else replace(reply, badge=None) for reply in replies]
+        outcomes = await self._outbox.change_each(app, changes)
         return outcomes, await self._badges.badge(app=app, user=user, derived=derived)
 
     async def mark_read_until(
@@ -64,19 +78,28 @@ class RedisReading(Operations):
         with_badge: bool = True,
     ) -> MarkedRead | None:
         shard = self._event_shard(app, room) if notify_backend else ""
-        call = lua.mark_read_until(app=app, user=user, until_ms=until_ms or 0, journal=self._journal, shard=shard)
+        call = lua.mark_read_until(
+            app=app,
+            user=user,
+            until_ms=until_ms or 0,
+            shard=shard,
+            settings=self._settings,
+            with_badge=with_badge,
+        )
         reply = await self._change(call, app, room)
         if not reply.message:
             return None
-        return await self._with_badge(app, user, reply) if with_badge else replace(reply, badge=None)
+        return await self._with_badge(app, user, reply) if with_badge else reply
 
     async def mark_unread(self, *, app: str, room: str, user: str, message: str | None = None) -> None:
-        await self._change(lua.mark_unread(app=app, user=user, message=message or ""), app, room)
+        call = lua.mark_unread(app=app, user=user, message=message or "", settings=self._settings)
+        await self._change(call, app, room)
 
     async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
         if count < 0:
             raise Invalid("count", "count must be 0 or more")
-        return await self._change(lua.set_unread(app=app, user=user, count=count), app, room)
+        call = lua.set_unread(app=app, user=user, count=count, settings=self._settings)
+        return await self._change(call, app, room)
 
     async def acknowledge(self, *, app: str, room: str, user: str, messages: Sequence[str]) -> list[str]:
         check_many("messages", messages)

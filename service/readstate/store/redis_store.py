@@ -3,24 +3,25 @@
 from readstate.domain.read_state import ReadState
 from readstate.store.audit import RedisAudit
 from readstate.store.badges import RedisBadges
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.latest import RedisLatest
 from readstate.store.messages import RedisMessages
-from readstate.store.operations import Bounds
 from readstate.store.outbox import Outbox
 from readstate.store.plan_atomic import AtomicPlan
 from readstate.store.plan_split import SplitPlan
 from readstate.store.reading import RedisReading
 from readstate.store.receipts import RedisReceipts
 from readstate.store.rooms import RedisRooms
-from readstate.store.states import journal_kept
 from readstate.store.throttle import RedisThrottle
 from readstate.store.user_limits import UserLimits
 
-FANOUT_LIMIT = 256  # members
+FANOUT_LIMIT = 256  # attentive members
+ATTENTION_POSTS = 2  # countable posts until a member is no longer told
 MESSAGE_HISTORY = 10_000  # messages
 JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90
+DEFAULTS = Bounds(FANOUT_LIMIT, ATTENTION_POSTS, MESSAGE_HISTORY, JOURNAL_MOVES, JOURNAL_DAYS)
 USER_ROOM_LIMIT = 2000  # rooms that a backend may bring a user into; clients half of them
 USER_TAG_LIMIT = 1000  # distinct tags on a user's rooms, the same
 
@@ -43,6 +44,7 @@ def redis_store(
     executor: Executor,
     *,
     fanout_limit: int = FANOUT_LIMIT,
+    attention_posts: int = ATTENTION_POSTS,
     message_history: int = MESSAGE_HISTORY,
     journal_moves: int = JOURNAL_MOVES,
     journal_days: int = JOURNAL_DAYS,
@@ -51,12 +53,11 @@ def redis_store(
     events: bool = False,
 ) -> RedisStore:
     """The operations, one value for each noun. `events`: reads become events for webhooks."""
-    journal = journal_kept(journal_moves, journal_days)
-    outbox: Outbox = SplitPlan(executor, journal) if executor.plan == "split" else AtomicPlan(executor)
+    bounds = Bounds(fanout_limit, attention_posts, message_history, journal_moves, journal_days)
+    outbox: Outbox = SplitPlan(executor, bounds) if executor.plan == "split" else AtomicPlan(executor)
     limits = UserLimits(executor, rooms=user_room_limit, tags=user_tag_limit)
-    bounds = Bounds(fanout_limit, message_history, journal)
-    rooms = RedisRooms(executor, outbox, bounds, limits=limits)
     badges = RedisBadges(executor, outbox, bounds)
+    rooms = RedisRooms(executor, outbox, bounds, limits=limits, badges=badges)
     return RedisStore(
         rooms=rooms,
         messages=RedisMessages(executor, outbox, bounds, rooms=rooms),

@@ -31,6 +31,7 @@ class Meaning(Enum):
     MOVED = auto()  # nothing ran: ask the node that `redirect` names, from now on
     ASK = auto()  # ... this time
     MISSING_FUNCTION = auto()  # nothing ran: load the functions
+    OTHER_LAYOUT = auto()  # a script met a value of another layout, and has written nothing
     KILLED = auto()  # the script was ended before it had written anything
     UNKILLABLE = auto()  # it has written, so it cannot be ended
     SLOT_LOST = auto()  # a script ran while the cluster changed, and one of its commands was refused
@@ -47,6 +48,7 @@ _MEANINGS = {
     **dict.fromkeys(("MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"), Meaning.LASTING),
 }
 _MISSING_FUNCTION = "Function not found"
+_OTHER_LAYOUT = "OTHER_LAYOUT"  # number of the layout, bytes of the key, key (lua/lib/layouts.lua)
 _KILLED = "Script killed by user"
 _SLOT_LOST = re.compile("the cluster is down|access a non local key")
 # A server says so to every script that may write.
@@ -79,6 +81,8 @@ def classify(reply: ReplyError) -> Meaning:
         return Meaning.REFUSED
     if text.removeprefix("ERR ") == _MISSING_FUNCTION:
         return Meaning.MISSING_FUNCTION
+    if word == _OTHER_LAYOUT:
+        return Meaning.OTHER_LAYOUT
     meaning = _MEANINGS.get(word, Meaning.FAILED)
     if meaning in (Meaning.PASSING, Meaning.LASTING) and "script:" in text:
         meaning = Meaning.FAILED  # a command of a script was refused, so the script has begun
@@ -92,6 +96,12 @@ def classify(reply: ReplyError) -> Meaning:
 def redirect(reply: ReplyError) -> str:
     """The address in a reply that means MOVED or ASK: host, colon, port."""
     return str(reply).split(" ")[2]
+
+
+def other_layout(reply: ReplyError) -> tuple[int, str]:
+    """The number and the key in a reply that means OTHER_LAYOUT."""
+    _, number, size, rest = str(reply).split(" ", 3)
+    return int(number), rest.encode()[: int(size)].decode()
 
 
 def is_busy(text: str) -> bool:

@@ -9,9 +9,11 @@ from readstate.domain.limits import MAX_MEMBERS_SHOWN
 from readstate.domain.rooms import MemberState, Room, RoomSummary, Status, Subscriptions
 from readstate.errors import Fault, RoomUnknown
 from readstate.store import lua
+from readstate.store.badges import RedisBadges
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
-from readstate.store.keys import Keys
-from readstate.store.operations import Bounds, Operations
+from readstate.store.keys import Keys, OfRoom
+from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.user_limits import UserLimits
 
@@ -23,9 +25,12 @@ _TAKING_OVER = 2  # what create_room.lua answers when it has to be called again
 class RedisRooms(Operations):
     """Implements domain.rooms.Rooms."""
 
-    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds, *, limits: UserLimits) -> None:
+    def __init__(
+        self, executor: Executor, outbox: Outbox, bounds: Bounds, *, limits: UserLimits, badges: RedisBadges
+    ) -> None:
         super().__init__(executor, outbox, bounds)
         self._user_limits = limits
+        self._badges = badges
 
     async def create_room(
         self,
@@ -42,8 +47,7 @@ class RedisRooms(Operations):
         call = lua.create_room(
             app=app,
             tags=tags,
-            limit=self._limit,
-            journal=self._journal,
+            settings=self._settings,
             by_client=by_client,
             profile=tuple((profile or {}).items()),
             joining=first,
@@ -73,19 +77,17 @@ class RedisRooms(Operations):
     ) -> list[str]:
         removed: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
-            call = lua.remove_members(app=app, limit=self._limit, made=made, members=batch)
+            call = lua.remove_members(app=app, settings=self._settings, made=made, members=batch)
             removed += await self._change(call, app, room)
         return removed
 
     async def set_tags(
         self, *, app: str, room: str, tags: Sequence[str], by_client: bool = False, made: Made = Made.ANYHOW
     ) -> bool:
-        if (await self.room(app=app, room=room, user=None)).member_count <= self._limit:
-            key = Keys.room(app, room)
-            fields = await self._executor.command("HKEYS", key, key=key)
-            members = [field.decode() for field in fields if field]  # "" is the head
-            await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
-        return await self._change(lua.set_tags(app=app, tags=tags, limit=self._limit, made=made), app, room)
+        size = (await self.room(app=app, room=room, user=None)).member_count
+        members = await self._told_members(app, room, size)
+        await self._user_limits.check(app=app, room=room, users=members, tags=tags, by_client=by_client)
+        return await self._change(lua.set_tags(app=app, tags=tags, settings=self._settings, made=made), app, room)
 
     async def set_status(self, *, app: str, room: str, status: Status, made: Made = Made.ANYHOW) -> bool:
         return await self._change(lua.set_status(app=app, active=status is Status.ACTIVE, made=made), app, room)
@@ -131,13 +133,28 @@ class RedisRooms(Operations):
 
     async def rooms_of(self, *, app: str, user: str) -> list[str]:
         reply = await self._executor.call(lua.rooms(), Keys.user(app, user))
-        return [*reply.rooms, *await self._in_derived(app, user, reply.derived)]
+        return [*reply.rooms, *await self._still_in(app, user, reply.asked)]
 
     async def subscriptions(self, *, app: str, user: str, since_ms: int = 0) -> Subscriptions:
-        reply = await self._executor.call(lua.subscriptions(since_ms=since_ms), Keys.user(app, user))
+        call, key = lua.subscriptions(since_ms=since_ms), Keys.user(app, user)
+        reply = await self._executor.call(call, key)
+        if reply.news:
+            await self._badges.visit_news(app=app, user=user)
+            reply = await self._executor.call(call, key)
         large = dict(reply.derived)
-        there = [(room, large[room]) for room in await self._in_derived(app, user, tuple(large))]
+        there = [(room, large[room]) for room in await self._still_in(app, user, tuple(large))]
         return Subscriptions((*reply.changed, *there), tuple(reply.removed))
+
+    async def _told_members(self, app: str, room: str, size: int) -> list[str]:
+        """Members of a room of `size` who may be told of a change; none when they are too many."""
+        key = Keys.room(app, room)
+        if size <= self._limit:
+            fields = await self._executor.command("HKEYS", key, key=key)
+            return [field.decode() for field in fields if field]  # "" is the head
+        attentive = key + OfRoom.ATTENTIVE
+        if await self._executor.command("SCARD", attentive, key=attentive) > self._limit + 1:
+            return []
+        return [member.decode() for member in await self._executor.command("SMEMBERS", attentive, key=attentive)]
 
     async def _add(self, app: str, room: str, members: Sequence[str], made: Made) -> list[str]:
         """Add members, some after the others, so that no script keeps the store busy for long.
@@ -145,12 +162,17 @@ class RedisRooms(Operations):
         """
         added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
-            call = lua.add_members(app=app, limit=self._limit, journal=self._journal, made=made, members=batch)
+            call = lua.add_members(
+                app=app,
+                settings=self._settings,
+                made=made,
+                members=batch,
+            )
             added += await self._change(call, app, room)
         return added
 
-    async def _in_derived(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
-        """Those of `rooms`, which the user's side lists as derived, that still exist.
+    async def _still_in(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
+        """Those of `rooms`, of which the user's side may not know the end, that still exist.
 
         A room that was deleted meanwhile is taken off the list.
         """

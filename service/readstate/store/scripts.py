@@ -64,7 +64,8 @@ _ARGUMENT = re.compile(r"^local (?P<variable>\w+) = ARG\.(?P<argument>\w+)$")
 _ASSIGNED = re.compile(r" =.*$", re.DOTALL)
 _WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
 _LIBRARY = re.compile(
-    r"\b(?:redis|cmsgpack|struct|math|string|table)\.[a-z_0-9]+|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()"
+    r"\b(?:redis\.call|cmsgpack\.[a-z_]+|struct\.[a-z]+|math\.(?:floor|max|min)|string\.(?:byte|format|sub))\b"
+    r"|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()"
 )
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
@@ -301,10 +302,10 @@ def _flags(body: str) -> list[str]:
 
 
 def _bind(code: str) -> str:
-    """The code with the server's and Lua's functions bound to variables at the first call, which
-    spares two look-ups for each use.
+    """The code with the server's and Lua's functions that are called most bound to variables at the
+    first call, which spares two look-ups for each use.
     """
-    names = sorted(set(_LIBRARY.findall(code)) - {"redis.register_function"})
+    names = sorted(set(_LIBRARY.findall(code)))
     bound = ", ".join(map(_bound, names))
     code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
     # While a library is loaded, most of them are not there yet.
@@ -340,7 +341,9 @@ def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[
 
 
 def _in_block(library: _Library, used: frozenset[str]) -> str:
-    """A library's definitions, what only it uses in a block: Lua allows 200 local variables."""
+    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200
+    local variables in one place.
+    """
     kept = [one for one in library.definitions if not _constant(one)]
     shown = [one for one in kept if _is_variable(one) or one.names & used]
     if len(shown) == len(kept):

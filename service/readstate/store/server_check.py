@@ -18,11 +18,10 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from readstate.store.keys import Keys
+from readstate.store.keys import SLOTS, Keys
 from readstate.store.replies import refuses_connections, wants_login, word_in
 from readstate.store.scripts import PREFIX
 from readstate.store.urls import with_address, without_password
@@ -30,7 +29,6 @@ from readstate.store.urls import with_address, without_password
 CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
-SLOTS = 16384
 LOOKED_AT = 10_000  # keys; a few milliseconds
 LONGEST_BUSY_MS = 1000  # without an answer, before a slow script can be ended
 
@@ -243,7 +241,7 @@ async def _check_node(url: str, slot: int) -> list[str]:
     try:
         info = await client.info()
         _check_kind(info)
-        return await _check_primary(client, info, _key_in(slot))
+        return await _check_primary(client, info, Keys.in_slot(slot))
     except _NETWORK as error:
         raise ServerRefused(
             f"the cluster announces a node at {where} that cannot be reached from here ({error}); "
@@ -353,10 +351,3 @@ async def _ask(question: Callable[[], Any]) -> Any:
         raise ServerRefused(
             f"the server does not answer a question about its cluster ({error}); allow `+cluster` to this user"
         ) from None
-
-
-def _key_in(slot: int) -> str:
-    """A name that lies in `slot`."""
-    return next(
-        f"{{readstate:{number}}}" for number in range(100 * SLOTS) if key_slot(f"readstate:{number}".encode()) == slot
-    )

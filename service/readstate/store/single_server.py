@@ -7,8 +7,11 @@ from typing import Any
 from hiredis import ReplyError
 
 from readstate.errors import ReadStateError, UnknownOutcome
+from readstate.store.bringing_over import BringingOver
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Reply
+from readstate.store.keys import SLOTS
+from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, classify, reply_or_raise, unanswered
 from readstate.store.script_calls import Call, Part
@@ -24,6 +27,7 @@ class SingleServer:
         self._connection = connection
         self._address = address
         self.scripts = scripts
+        self._bringing_over = BringingOver(self.call)
 
     async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
         script = self.scripts[call.script]
@@ -59,11 +63,14 @@ class SingleServer:
     async def each_node(self, *parts: Part) -> list[Any]:
         return [reply_or_raise(await self._connection.call(*parts, repeatable=True))]
 
-    def scan(self, pattern: str) -> AsyncIterator[str]:
+    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         return self._connection.scan(pattern)
 
     def nodes(self) -> list[str]:
         return [self._address]
+
+    async def slots(self) -> dict[str, list[tuple[int, int]]]:
+        return {self._address: [(0, SLOTS - 1)]}
 
     @property
     def round_trips(self) -> int:
@@ -79,7 +86,10 @@ class SingleServer:
         while isinstance(reply, ReplyError):
             meaning = classify(reply)
             if meaning is Meaning.MISSING_FUNCTION:
+                await check_layout(self)
                 await self._connection.load_functions_of(script)
+            elif meaning is Meaning.OTHER_LAYOUT:
+                await self._bringing_over.after(reply)
             elif meaning is Meaning.PASSING and loop.time() < until:
                 await asyncio.sleep(RETRY_S)
             else:

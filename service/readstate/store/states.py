@@ -5,11 +5,6 @@ from enum import IntEnum
 SEPARATOR = "\x1f"  # joins a sorted tag set to one string
 
 
-def journal_kept(moves: int, days: int) -> str:
-    """How much of each member's journal is kept, as the scripts take it."""
-    return f"{moves} {days * 86_400_000}"
-
-
 class State(IntEnum):
     """How a copy of a room stands on the user's side."""
 
@@ -17,3 +12,4 @@ class State(IntEnum):
     ACTIVE = 1
     DERIVED = 2
     GONE = 3
+    NEWS_ONLY = 4

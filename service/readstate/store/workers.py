@@ -18,6 +18,7 @@ from readstate.errors import Fault
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.noted_layout import LAYOUT
 
 NOTE_EVERY_S = 30.0
 FORGOTTEN_AFTER_S = 120.0  # by the store's clock; a worker that stops in order is forgotten at once
@@ -39,6 +40,7 @@ class _Note(Struct, frozen=True, array_like=True):
 
     worker: str  # random
     digests: dict[str, tuple[bytes, bytes]]  # setting -> of the present key and of the old one, b"" for none
+    layout: int = 1  # that it reads and writes
 
 
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -56,6 +58,7 @@ class Workers:
         self._mine = _Note(
             secrets.token_hex(8),
             {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()},
+            LAYOUT,
         )
         self._differing: list[str] = []
 
@@ -99,6 +102,14 @@ class Workers:
             for name, mine in self._mine.digests.items()
             if any(_differ(mine, other[name]) for other in others if name in other)
         ]
+
+
+async def earlier_workers(executor: Executor) -> int:
+    """How many workers of an earlier layout are at work. Raises what Executor.command does."""
+    seconds, _ = await executor.command("TIME", key=Keys.workers)
+    since_ms = int((int(seconds) - FORGOTTEN_AFTER_S) * 1000)
+    notes = await executor.command("ZRANGEBYSCORE", Keys.workers, since_ms, "+inf", key=Keys.workers)
+    return sum(note.layout < LAYOUT for note in map(_read, notes) if note is not None)
 
 
 def _differ(mine: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> bool:

@@ -20,7 +20,7 @@ from time import time
 from readstate import metrics
 from readstate.domain.events import Batch, Dead, Delivered, Due, Events, Outcome, Postponed, ReadEvent
 from readstate.errors import Fault
-from readstate.tasks import sleep_unless
+from readstate.tasks import repeat, sleep_unless
 from readstate.webhooks.forms import Answer, Choice, Form, WebhookRequest
 from readstate.webhooks.sender import MAX_CONNECTIONS, TIMEOUT_S, Sender
 
@@ -69,15 +69,7 @@ class Deliverer:
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set; then finish what is in flight and release the shards."""
         try:
-            while not stop.is_set():
-                try:
-                    await self._claim_share()
-                except Fault as fault:
-                    logger.warning("webhooks: the shards could not be shared out: %s", fault)
-                except Exception:
-                    # A defect, perhaps in one shard only. The other shards must go on.
-                    logger.exception("webhooks: the shards could not be shared out")
-                await sleep_unless(stop, SHARE_S)
+            await repeat(self._claim_share, SHARE_S, stop, logger, "webhooks: the shards could not be shared out")
         finally:
             await asyncio.gather(*self._releasing.values(), *(shard.stop() for shard in self._held.values()))
             await _ignoring_faults(self.events.depart())

@@ -7,7 +7,6 @@ import asyncio
 import ssl
 from email.utils import parsedate_to_datetime
 from time import time
-from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -63,9 +62,7 @@ class Sender:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def send(self, request: WebhookRequest) -> Answer:

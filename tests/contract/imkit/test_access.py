@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from readstate.dialects.imkit.api import HANDLERS
-from readstate.dialects.imkit.call import Access
+from readstate.dialects.imkit.operation import Access
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry, NewApp
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, refusal, result

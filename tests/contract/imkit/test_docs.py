@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from readstate.dialects.imkit.api import HANDLERS
-from readstate.dialects.imkit.call import Access
+from readstate.dialects.imkit.operation import Access
 from tests.support.imkit import Imkit, refusal
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "imkit.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
     negative_data_rejection,
@@ -50,9 +50,7 @@ schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
 
 
 @schema.exclude(path_regex=OTHER_DIALECTS).parametrize()
-@settings(
-    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+@settings(max_examples=EXAMPLES, derandomize=True)
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Any call is answered with a documented status and form, and never with 5xx.
 

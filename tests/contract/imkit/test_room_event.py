@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from readstate.dialects.imkit.room_event import MAX_BYTES, MAX_MEMBERS, room_event
+from readstate.dialects.imkit.sockets.payloads import MAX_BYTES, MAX_MEMBERS, room_event
 from readstate.store.redis_store import redis_store
 from tests.support.imkit import Imkit, result
 

@@ -9,7 +9,6 @@ import httpx
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck
 from hypothesis import settings as examples
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
@@ -49,9 +48,7 @@ def headers(url: str) -> dict[str, str]:
 
 
 @rocketchat.parametrize()
-@examples(
-    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+@examples(max_examples=EXAMPLES, derandomize=True)
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str, headers: dict[str, str]) -> None:
     """Any call is answered with a documented status and form, and never with 5xx.
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
     negative_data_rejection,
@@ -42,9 +42,7 @@ def url(server: Server) -> Iterator[str]:
 
 
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+@settings(max_examples=EXAMPLES, derandomize=True)
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Any call is answered with status 200 and a documented success or failure."""
     proper = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}

@@ -11,8 +11,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.support.devices import API_KEY, CLIENT_KEY, faults
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service
 
 PING_INTERVAL_S = PING_TIMEOUT_S = 1
 KEYS = {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
@@ -97,6 +96,6 @@ def quick_service() -> Iterator[ServiceProcess]:
     """One worker, which offers long-polling, with short pings."""
     keys = {"api_key": API_KEY, "client_key": CLIENT_KEY, "address_rate_limit": 0}
     times = {"socket_ping_interval_s": PING_INTERVAL_S, "socket_ping_timeout_s": PING_TIMEOUT_S}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=1, **keys, **times) as process:
+    with own_service(workers=1, **keys, **times) as process:
         yield process
         assert faults(process) == []

@@ -12,17 +12,13 @@ import websockets
 
 from tests.e2e.sockets.test_hostile_frames import ENGINE
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, faults
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service
 
 
 @pytest.fixture(scope="module")
 def polled() -> Any:
     """A service that offers long-polling."""
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         yield process
         assert faults(process) == []
 

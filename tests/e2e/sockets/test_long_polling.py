@@ -4,16 +4,12 @@ import pytest
 import socketio
 
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, Device, device, faults
-from tests.support.processes import ServiceProcess
-from tests.support.servers import short_directory
+from tests.support.processes import own_service
 
 
 async def test_long_polling_works_with_one_worker() -> None:
     """Alone, and before an upgrade to a websocket, as in two examples of IMKit's documentation."""
-    with (
-        short_directory() as directory,
-        ServiceProcess(directory / "data", workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process,
-    ):
+    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         async with Backend(process.url) as backend:
             async with (
                 device(backend, "ann", transports=("polling",)) as polls,

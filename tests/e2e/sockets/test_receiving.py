@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.support.devices import API_KEY, CLIENT_KEY, QUIET_S, Backend, device, fresh
-from tests.support.processes import ServiceProcess
-from tests.support.servers import Cluster, short_directory
+from tests.support.processes import own_service
+from tests.support.servers import Cluster
 from tests.support.waiting import wait_until
 
 
@@ -125,7 +125,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     cluster: Cluster = request.getfixturevalue("cluster")
     settings = {"redis_url": cluster.url, "workers": 2, "api_key": API_KEY, "client_key": CLIENT_KEY, "fanout_limit": 3}
-    with short_directory() as directory, ServiceProcess(directory / "data", **settings) as process:
+    with own_service(**settings) as process:
         yield process.url
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from readstate.store.redis_store import redis_store
-from tests.lua.cost_cases.world import FANOUT_LIMIT, Sizes, World, case
+from readstate.store.keys import Keys
+from tests.lua.cost_cases.world import FANOUT_LIMIT, Sizes, World, case, many
 from tests.support.rooms import posted
 
 
@@ -15,7 +15,7 @@ async def _post(world: World) -> Sizes:
     Some are hidden, and lengthen a row.
     """
     members, tags, left, history = world.of(5, 100), world.of(1, 4), world.of(2, 150), 100
-    world.store = redis_store(world.executor, fanout_limit=FANOUT_LIMIT, message_history=history)
+    world.store = world.store_with(message_history=history)
     names = await world.room(members, tags=tags)
     gone = [f"gone{number}" for number in range(left)]
     await world.store.rooms.add_members(app=world.app, room="r", members=gone)
@@ -31,7 +31,26 @@ async def _post(world: World) -> Sizes:
         ).message
         if number == history:
             await world.store.messages.delete_message(app=world.app, room="r", message=message)
-    return {"members": members, "tags": tags, "left": left, "forgotten": 64}
+    sampled = await _posts_in_large_rooms(world, members, tags)
+    return {"members": members, "tags": tags, "left": left, "forgotten": 64, "sampled": sampled}
+
+
+async def _posts_in_large_rooms(world: World, members: int, tags: int) -> int:
+    """The post that ends the attention of all but one of the members, and one in a derived room in
+    which nobody that was noted pays attention any more. How many of these there are.
+    """
+    large, short = world.of(5, 1024), world.store_with(attention_posts=1)
+    names = [f"short{number}" for number in range(members)]
+    await short.rooms.create_room(app=world.app, room="r2", tags=many("t", tags), profile={}, members=names)
+    await world.count(posted(short, world.app, "r2"))
+    crowd = [f"crowd{number}" for number in range(FANOUT_LIMIT + 1)]
+    await world.store.rooms.create_room(app=world.app, room="r3", tags=many("t", tags), profile={}, members=crowd)
+    await posted(world.store, world.app, "r3")
+    key = Keys.room(world.app, "r3") + ":a"
+    await world.executor.command("DEL", key, key=key)
+    await world.executor.command("SADD", key, *many("gone", large), key=key)
+    await world.count(posted(world.store, world.app, "r3"))
+    return large
 
 
 @case("edit_message")

@@ -4,8 +4,8 @@ from typing import Any
 
 from readstate.domain.receipts import Filter
 from readstate.store.keys import Keys
-from readstate.store.redis_store import redis_store
-from tests.lua.cost_cases.world import FANOUT_LIMIT, JOURNAL, Sizes, World, case
+from tests.lua.cost_cases.world import Sizes, World, case
+from tests.support.calls import SETTINGS
 from tests.support.rooms import posted
 
 
@@ -13,21 +13,23 @@ from tests.support.rooms import posted
 async def _mark_read(world: World) -> Sizes:
     """Each message by itself, so that chunks of the journal are put away and forgotten."""
     names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
-    world.store = redis_store(
-        world.executor, fanout_limit=FANOUT_LIMIT, message_history=2000, journal_moves=32, events=True
-    )
+    world.store = world.store_with(message_history=2000, journal_moves=32, events=True)
     messages = await world.messages(world.of(20, 100))
     await world.store.messages.delete_message(app=world.app, room="r", message=messages[-1])
     await world.store.reading.mark_unread(app=world.app, room="r", user=names[0], message=messages[-3])
     for message in messages:
         await world.count(world.store.reading.mark_read(app=world.app, room="r", user=names[0], message=message))
-    return {"tags": tags}
+    visited = world.of(2, 60)
+    await world.news(visited, tags=tags, user=names[1])
+    await world.count(world.store.reading.mark_read(app=world.app, room="r", user=names[1], message=messages[0]))
+    return {"tags": tags, "visited": visited}
 
 
 @case("mark_read_until")
 async def _mark_read_until(world: World) -> Sizes:
     names = await world.room(2, tags=(tags := world.of(1, 4)))
-    newer = world.of(10, 1000)
+    newer, visited = world.of(10, 1000), world.of(2, 60)
+    await world.news(visited, tags=tags, user=names[0])
     for number in range(newer + 1):
         await world.store.messages.post(
             app=world.app,
@@ -40,7 +42,7 @@ async def _mark_read_until(world: World) -> Sizes:
             sent_ms=1_000_000 + number,
         )
     await world.count(world.store.reading.mark_read_until(app=world.app, room="r", user=names[0], until_ms=1_000_000))
-    return {"newer": newer, "tags": tags}
+    return {"newer": newer, "tags": tags, "visited": visited}
 
 
 @case("mark_unread")
@@ -71,7 +73,7 @@ async def _restore_cursor(world: World) -> Sizes:
     names = await world.room(2, tags=(tags := world.of(1, 4)))
     await world.messages(world.of(20, 100))
     for seq in range(1, world.of(20, 100)):
-        await world.run(Keys.room(world.app, "r"), app=world.app, user=names[0], cursor=seq, **JOURNAL)
+        await world.run(Keys.room(world.app, "r"), app=world.app, user=names[0], cursor=seq, settings=SETTINGS)
     return {"tags": tags}
 
 

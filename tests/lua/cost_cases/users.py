@@ -1,6 +1,5 @@
 """Costs of scripts at a user's side."""
 
-from readstate.store.badges import DERIVED_AT_ONCE
 from readstate.store.keys import Keys
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, many
@@ -27,32 +26,27 @@ async def _apply(world: World) -> Sizes:
 
 @case("badge")
 async def _badge(world: World) -> Sizes:
-    sets, shared, derived = world.of(3, 100), world.of(2, 90), world.of(1, 10)
+    sets, shared, derived, visited = world.of(3, 60), world.of(2, 90), world.of(1, 10), world.of(2, 40)
     await world.rooms(sets, shared=shared)
+    await world.news(visited, shared=shared)
     await world.rooms(derived, shared=shared, derived=True)
     await world.count(world.store.badges.badge(app=world.app, user="ann", tags=[]))
     await world.count(world.store.badges.badge(app=world.app, user="ann", tags=[*many("all", shared), "nowhere"]))
-    return {"sets": sets, "asked": shared + 1, "tags": shared + 1, "derived": derived}
+    tags = shared + 1
+    return {"sets": sets + visited, "asked": tags, "tags": tags, "derived": derived, "visited": visited}
 
 
 @case("badges_by_tags")
 async def _badges_by_tags(world: World) -> Sizes:
     """Every tag, then as many unknown ones as a question may hold."""
-    sets, tags, derived, asked = world.of(3, 90), world.of(2, 10), world.of(1, 10), world.of(2, 100)
+    sets, tags, derived, asked = world.of(3, 60), world.of(2, 10), world.of(1, 10), world.of(2, 100)
+    visited = world.of(2, 30)
     await world.rooms(sets, tags=tags)
+    await world.news(visited, tags=tags)
     await world.rooms(derived, tags=tags, derived=True)
     await world.count(world.store.badges.badges_by_tags(app=world.app, user="ann", tags=[]))
     await world.count(world.store.badges.badges_by_tags(app=world.app, user="ann", tags=many("unknown", asked)))
-    return {"sets": sets, "tags": tags, "derived": derived, "asked": asked}
-
-
-@case("derived_unread")
-async def _derived_unread(world: World) -> Sizes:
-    derived = world.of(2, DERIVED_AT_ONCE // 4)
-    await world.rooms(derived, tags=2, derived=True)
-    names = await world.store.rooms.rooms_of(app=world.app, user="ann")
-    await world.run(Keys.user(world.app, "ann"), app=world.app, user="ann", rooms=names)
-    return {"derived": derived}
+    return {"sets": sets + visited, "tags": tags, "derived": derived, "asked": asked, "visited": visited}
 
 
 @case("user_load")

@@ -10,6 +10,8 @@ from readstate.store.lua import OutcomeRow
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, people
 from tests.support.events import an_event, cleared, shard_of, written
+from tests.support.first_layout import write_room
+from tests.support.rooms import posted
 
 
 @case("pending")
@@ -40,6 +42,22 @@ async def _snapshot(world: World) -> Sizes:
     await world.store.messages.delete_message(app=world.app, room="r", message="m00002")
     await world.run(Keys.room(world.app, "r"), users=names)
     return {"members": len(names)}
+
+
+@case("visit")
+async def _visit(world: World) -> Sizes:
+    """Of a large room with holes, which admits the user; then of one that is not there."""
+    names = await world.room(world.of(130, 250), tags=world.of(1, 4))
+    short = world.store_with(attention_posts=1)
+    for message in await world.messages(3):
+        await world.store.messages.delete_message(app=world.app, room="r", message=message)
+    await short.rooms.add_members(app=world.app, room="r", members=["ann"])
+    await posted(short, world.app)
+    settings = short.badges._settings
+    for user in ("ann", names[0], "stranger"):
+        await world.run(Keys.room(world.app, "r"), app=world.app, user=user, settings=settings)
+    await world.run(Keys.room(world.app, "nowhere"), app=world.app, user="ann", settings=settings)
+    return {}
 
 
 @case("refresh_members")
@@ -111,6 +129,31 @@ async def _set_hash_field(world: World) -> Sizes:
 @case("hit_rate_limit")
 async def _hit_rate_limit(world: World) -> Sizes:
     await world.count(world.store.throttle.hit_rate_limit(app=world.app, what="x", limit=1, window_ms=1000))
+    return {}
+
+
+@case("bring_over_room")
+async def _bring_over_room(world: World) -> Sizes:
+    """Each step of a room with many of everything, and one of a room without anything."""
+    most, many_of_each = world.of(3, 500), world.of(10, 1200)
+    await write_room(world.executor, world.app, "empty")
+    await write_room(
+        world.executor,
+        world.app,
+        "r",
+        members=people(many_of_each),
+        away=people(many_of_each),
+        messages=many_of_each,
+    )
+    await world.run(Keys.room(world.app, "empty"), most=most)
+    while await world.run(Keys.room(world.app, "r"), most=most):
+        pass
+    return {"most": most}
+
+
+@case("note_layout")
+async def _note_layout(world: World) -> Sizes:
+    await world.run(Keys.layout(0), number=2, slots="0-16383")
     return {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from readstate.store import lua, scripts
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import redis_store
+from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.script_calls import Call
 from tests.support.calls import plain_call
 from tests.support.costs import Cost, Counting
@@ -18,7 +18,7 @@ NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 FANOUT_LIMIT = 256
 
 
-JOURNAL = {"journal": "1024 7776000000"}
+ATTENTION_POSTS = 1_000_000  # every member is told, which costs most
 
 
 LEAVE_AT_ONCE = 100  # of a room that is taken over
@@ -45,12 +45,17 @@ class World:
         self.app = app
         self.large = large
         self.script = script
-        self.store = redis_store(executor, fanout_limit=FANOUT_LIMIT, message_history=2000)
+        self.store = self.store_with(message_history=2000)
         self._counting = Counting(executor)
 
     @property
     def counted(self) -> list[Cost]:
         return self._counting.counted
+
+    def store_with(self, **bounds: Any) -> RedisStore:
+        """A store whose members are all attentive, unless it is said otherwise."""
+        given = {"fanout_limit": FANOUT_LIMIT, "attention_posts": ATTENTION_POSTS, **bounds}
+        return redis_store(self.executor, **given)
 
     def of(self, small: int, large: int) -> int:
         """The size that is tried."""
@@ -78,6 +83,22 @@ class World:
         await self.store.rooms.create_room(app=self.app, room="r", tags=many(prefix, tags), profile={}, members=names)
         await self.store.outbox.idle()
         return names
+
+    async def news(self, count: int, *, tags: int = 1, shared: int = 0, user: str = "ann") -> None:
+        """So many rooms of the user alone of which they were told nothing since their attention
+        ended. Meanwhile each got other tags of its own, and a message of it was deleted.
+        """
+        short = self.store_with(attention_posts=1, message_history=2000)
+        for name in many("n", count):
+            common = many("all", shared)
+            await short.rooms.create_room(
+                app=self.app, room=name, tags=[*common, *many(f"{name}old", tags)], profile={}, members=[user]
+            )
+            for message in ("m1", "m2", "m3"):
+                await posted(short, self.app, name, message=message)
+            await short.messages.delete_message(app=self.app, room=name, message="m2")
+            await short.rooms.set_tags(app=self.app, room=name, tags=[*common, *many(f"{name}t", tags)])
+        await short.outbox.idle()
 
     async def long_gone(self, names: Sequence[str], count: int = FORGOTTEN_AT_ONCE) -> None:
         """Let so many rooms that these users left over an hour ago be forgotten next."""

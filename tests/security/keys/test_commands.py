@@ -10,8 +10,7 @@ import pytest
 from tests.security.keys.calls import FOR_LONG, WITHIN_S
 from tests.support import devices
 from tests.support.devices import Backend, device, faults
-from tests.support.processes import ServiceProcess, run_command
-from tests.support.servers import short_directory
+from tests.support.processes import ServiceProcess, own_service, run_command
 from tests.support.waiting import wait_until
 
 
@@ -19,7 +18,7 @@ from tests.support.waiting import wait_until
 def live() -> Iterator[ServiceProcess]:
     """Two workers, on an embedded server."""
     keys = {"api_key": devices.API_KEY, "client_key": devices.CLIENT_KEY}
-    with short_directory() as directory, ServiceProcess(directory / "data", workers=2, **keys) as process:
+    with own_service(workers=2, **keys) as process:
         yield process
         assert faults(process) == []
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from readstate.dialects.imkit.call import Principal
+from readstate.dialects.imkit.operation import Principal
+from readstate.dialects.imkit.rooms import SYSTEM_TYPES
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
-from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.domain.client_rules import Made
 from readstate.settings import Settings
 from tests.security.rooms.answers import DIRECT_ONLY, OF_TWO, code_of, refused

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from readstate.dialects.imkit.call import Principal
+from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.domain.direct import direct_room
 from tests.security.rooms.answers import NO_ROOM, NOT_FOUND, OF_TWO, STRANGER, refused

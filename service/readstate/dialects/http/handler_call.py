@@ -21,6 +21,7 @@ class HandlerCall(Struct, frozen=True):
 
     handler: HTTPRouteHandler
     function: Callable[..., Awaitable[Any]]
+    operation: Any  # what the handler declares: the dialect's Operation
     method: str
     prefix: str  # the path up to the id, or all of it
     suffix: str  # the path behind the id
@@ -47,6 +48,7 @@ class HandlerCall(Struct, frozen=True):
         return cls(
             handler=handler,
             function=handler.fn,
+            operation=handler.opt["operation"],
             method=str(method),
             prefix=prefix,
             suffix=suffix,

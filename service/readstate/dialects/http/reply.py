@@ -7,12 +7,18 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 JSON = b"application/json; charset=utf-8"
+TEXT = b"text/plain; charset=utf-8"
 # Answers are for their caller only: no cache may keep them, and no browser may guess another type.
 PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 encode = msgspec.json.Encoder().encode
+
+
+def retry_after(seconds: int) -> Headers:
+    """The header that says in how many seconds a call may be repeated."""
+    return ((b"retry-after", b"%d" % seconds),)
 
 
 class WholeReplySender:

@@ -6,17 +6,15 @@ from functools import partial
 from litestar import Router
 from litestar.middleware import DefineMiddleware
 
-from readstate.dialects.base import Dialect, api_key, handlers_in, with_options
-from readstate.dialects.imkit import badges, batch, members, messages, reading, receipts, room_list, rooms, users
-from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator
+from readstate.dialects.base import Dialect, Services, api_key, handlers_in, with_options
+from readstate.dialects.imkit import batch, members, messages, reading, receipts, room_list, rooms, users
+from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator, restore_encoded_slashes
 from readstate.dialects.imkit.errors import FAILURES, answer
-from readstate.dialects.imkit.path import restore_encoded_slashes
 from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.dialects.imkit.vocabulary import VOCABULARY
-from readstate.dialects.services import Services
 from readstate.settings import Settings
 
-HANDLERS = handlers_in(reading, badges, room_list, rooms, members, receipts, messages, batch, users)
+HANDLERS = handlers_in(reading, room_list, rooms, members, receipts, messages, batch, users)
 
 SECURITY = {
     "clientKey": api_key("header", "IM-CLIENT-KEY", "Names the app"),
@@ -45,12 +43,5 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
         prepare_path=restore_encoded_slashes,
         fast_routes=reading.FAST_ROUTES,
         socket_path="/socket.io",
-        open_sockets=partial(
-            SocketServer,
-            workers=settings.workers,
-            ping_interval_s=settings.socket_ping_interval_s,
-            ping_timeout_s=settings.socket_ping_timeout_s,
-            cors_origins=settings.cors_origins,
-            address_socket_limit=settings.address_socket_limit,
-        ),
+        open_sockets=partial(SocketServer, settings),
     )

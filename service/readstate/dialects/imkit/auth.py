@@ -11,14 +11,13 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from readstate.dialects.base import ProblemError, operation_of
+from readstate.dialects.base import ProblemError, Services, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.hints import unknown
 from readstate.dialects.imkit import errors
-from readstate.dialects.imkit.call import Access, Call, Operation, Principal
-from readstate.dialects.services import Services
-from readstate.domain.limits import MAX_ID_BYTES, check_id
+from readstate.dialects.imkit.operation import Access, Call, Operation, Principal
+from readstate.domain.limits import MAX_ID_BYTES, check_id, has_control_characters
 from readstate.errors import Invalid
 
 # Replaces a slash in an id in the path until routing is over. No id may contain this character.
@@ -183,3 +182,26 @@ def _token(header: bytes) -> str:
     """The token, bare or after `Bearer `; "" for a scheme without a token."""
     text = header.decode("latin-1")
     return text[7:].strip() if text[:7].lower() in ("bearer ", "bearer") else text
+
+
+def restore_encoded_slashes(scope: Scope) -> None:
+    """Change the path into one that can be routed. Raises ProblemError for a malformed one.
+
+    An id may contain a slash, which clients percent-encode. The server has decoded the path
+    already, so such a path is split again as it was sent. SLASH_STANDS_IN, which no id contains,
+    replaces the slash until routing is over.
+    """
+    path, raw = scope["path"], scope.get("raw_path") or b""
+    if "%2" in path or b"%" in raw:
+        try:
+            segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"?")[0].split(b"/")]
+        except UnicodeDecodeError:
+            raise ProblemError(errors.INVALID_PATH) from None
+        if any(map(has_control_characters, segments)):
+            raise ProblemError(errors.INVALID_PATH)
+        path = "/".join(segment.replace("/", SLASH_STANDS_IN) for segment in segments)
+    elif has_control_characters(path):
+        raise ProblemError(errors.INVALID_PATH)
+    if "//" in path:
+        path = f"/{SLASH_STANDS_IN}"  # an empty id is no id: the same 404 as any unknown path
+    scope["path"] = path

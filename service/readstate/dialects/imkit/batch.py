@@ -6,31 +6,29 @@ have it itself.
 """
 
 import asyncio
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from litestar import post
 from litestar.params import JSONBody, RawBody
 from msgspec import Raw, Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.access.rooms import find_room
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
-from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.http.reply import Reply, encode, retry_after
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.call import Access, Call, Principal
-from readstate.dialects.imkit.direct import clients_room, room_of_two
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.posting import FindRoom, post_one
 from readstate.dialects.imkit.reply import Error, Failure, Ok, ok
 from readstate.dialects.imkit.schemas.messages import AdminMessage, Batch, BatchPosted, BatchResult
-from readstate.dialects.services import Services
-from readstate.domain.direct import direct_room
-from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, new_id
-from readstate.errors import Invalid, ReadStateError
+from readstate.domain.direct import DIRECT_TAGS, direct_room
+from readstate.domain.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, check_id, check_members, new_id
+from readstate.errors import Invalid, ReadStateError, UserUnknown
 
 Fields = dict[str, Raw]
 
@@ -66,11 +64,13 @@ _fields: Callable[[bytes], Fields] = msgspec.json.Decoder(Fields).decode
 _decode_anything = msgspec.json.Decoder().decode
 
 
-@post(
-    "/messages/batch",
-    **operation(
-        "post_batch", Access.BACKEND, BatchResult, statuses=(404,), max_body_bytes=MAX_BATCH_BODY_BYTES, cost=costs.POST
-    ),
+@operation(
+    "POST /messages/batch",
+    Access.BACKEND,
+    BatchResult,
+    statuses=(404,),
+    max_body_bytes=MAX_BATCH_BODY_BYTES,
+    cost=costs.POST,
 )
 async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Reply:
     """Post up to 500 messages.
@@ -89,7 +89,7 @@ async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Rep
     async def post_room_after_room() -> None:
         for places in rooms:
             for place in places:
-                result = results[place] = await _post_item(request.services, request.auth, items[place])
+                result = results[place] = await _post_item(request, items[place])
                 if isinstance(result, Failure) and result.RC >= 500:
                     break
 
@@ -109,17 +109,17 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
     )
     code = first.error.code if status == first.RC else errors.INVALID_BODY.code
     error = Error(code, f"None of the messages was taken; the first that was refused: {first.error.message}")
-    headers = ((b"retry-after", b"1"),) if status >= 500 else ()
+    headers = retry_after(1) if status >= 500 else ()
     return Reply(encode(_NonePosted(status, rm, error, answer)), status, code, headers)
 
 
-async def _post_item(services: Services, principal: Principal, item: bytes) -> Ok | Failure:
+async def _post_item(call: Call, item: bytes) -> Ok | Failure:
     """Post one message of a batch. Returns its result as an envelope."""
     try:
-        item, find_room = _addressed(services, principal, _filled_in(item))
+        item, find_room = _addressed(call, _filled_in(item))
         if len(item) > MAX_BODY_BYTES:
             raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")
-        done = await post_one(services, principal, decode(_admin_message, item), item, find_room)
+        done = await post_one(call, decode(_admin_message, item), item, find_room)
         return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender, done.at_ms, done.created))
     except (BadBody, ProblemError, ReadStateError) as error:
         problem, message = errors.explain(error)
@@ -220,7 +220,7 @@ def _alike(value: bytes) -> str:
     return encode(decode(_decode_anything, value)).decode()
 
 
-def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[bytes, FindRoom | None]:
+def _addressed(call: Call, item: bytes) -> tuple[bytes, FindRoom | None]:
     """The message with its room, or with a way to find the room of its receiver.
 
     Raises BadBody, ProblemError.
@@ -234,6 +234,51 @@ def _addressed(services: Services, principal: Principal, item: bytes) -> tuple[b
         raise ProblemError(errors.MISSING_PARAMETER, "sender is required with receiver")
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
-    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(
-        services, principal.app, one, other, needed=needed
-    )
+    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(call, one, other, needed=needed)
+
+
+# The room of two users, where a message names its receiver instead of a room
+
+
+async def room_of_two(call: Call, sender: str, receiver: str, *, needed: bool = True) -> str:
+    """The room of two users: the one of IMKit's clients if it exists, else the one of all dialects.
+
+    If neither exists, the latter is created when it is `needed`. Raises Invalid, UserUnknown (the
+    backend has not created the receiver), LimitReached.
+    """
+    app, services = call.auth.app, call.services
+    check_id("sender", sender)
+    if check_id("receiver", receiver) == sender:
+        raise Invalid("receiver", "receiver must be another user than the sender")
+    if receiver not in await services.directory.known(app=app, users=[receiver]):
+        raise UserUnknown(receiver)
+    two = check_members("members", [sender, receiver])
+    there = None
+    for room in (clients_room(sender, receiver), direct_room(sender, receiver)):
+        there = await find_room(services.rooms, app=app, room=room, user=receiver)
+        if there is not None and there.member_count == 2:
+            # Anyone can compute the clients' id, so it proves nothing: look at the members.
+            states = await services.rooms.members(app=app, room=room, limit=2)
+            if {state.member for state in states} == set(two):
+                return room
+    if needed and there is None:
+        await services.rooms.create_room(
+            app=app,
+            room=check_id("room", room),
+            tags=DIRECT_TAGS,
+            profile={"roomType": b'"direct"'},
+            members=two,
+        )
+    elif needed:
+        # Not created anew: that would take the room over from the client that made it.
+        await services.rooms.add_members(app=app, room=room, members=two)
+    return room
+
+
+def clients_room(one: str, other: str) -> str:
+    """The id that IMKit's clients derive from two users (imkit-flutter-sdk).
+
+    It is the MD5 of the lower-cased ids, sorted and joined by `_`.
+    """
+    pair = "_".join(sorted((one.lower(), other.lower())))
+    return hashlib.md5(pair.encode(), usedforsecurity=False).hexdigest()

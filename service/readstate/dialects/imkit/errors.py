@@ -16,8 +16,8 @@ from readstate import errors
 from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import NO_OPERATION, Operation
-from readstate.dialects.imkit.reply import Problem, Problems, failure
+from readstate.dialects.imkit.operation import NO_OPERATION, Operation
+from readstate.dialects.imkit.reply import Problem, Problems
 
 INVALID_TOKEN = Problem(401, "INVALID_TOKEN", "Invalid or expired token")
 NO_TOKEN = Problem(
@@ -129,7 +129,7 @@ def answer(scope: Any, error: Exception) -> Reply:
 def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem | None = None) -> tuple[Problem, str]:
     """The problem for an error, and the message to send.
 
-    `problems` and `bad_body` are the call's own (see call.Operation).
+    `problems` and `bad_body` are the call's own (see Operation).
     """
     if isinstance(error, ProblemError):
         raised: Problem = error.problem
@@ -200,7 +200,7 @@ def _framework_error(operation: Operation, error: HTTPException) -> Reply:
         said = f"This path takes {', '.join(sorted(allow.split(', ')))}"
     code = _FRAMEWORK_CODES.get(error.status_code, phrase.upper().replace(" ", "_").replace("-", "_"))
     allowed = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
-    return failure(error.status_code, phrase, code, said, allowed)
+    return Problem(error.status_code, code, said).reply(headers=allowed)
 
 
 def _is_not_offered(method: str, path: str) -> bool:

@@ -15,42 +15,38 @@ from urllib.parse import parse_qs
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Send
-from msgspec import Struct
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import Services
 from readstate.dialects.http.body import read_body
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.auth import authenticate, check_query
-from readstate.dialects.imkit.call import BareCall, Operation
 from readstate.dialects.imkit.errors import answer
-from readstate.dialects.services import Services
+from readstate.dialects.imkit.operation import BareCall, Operation
 
 MAX_FIELDS = 128  # of a query
 
 
-class FastRoute(Struct, frozen=True):
+class FastRoute(HandlerCall, frozen=True):
     """One hot call."""
-
-    call: HandlerCall
-    operation: Operation
 
     async def serve(self, services: Services, id_in_path: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer one request that `FastRoutes.find` has recognised."""
-        call = self.call
-        scope["route_handler"] = call.handler
+        scope["route_handler"] = self.handler
+        operation: Operation = self.operation
         try:
-            principal = await authenticate(services, self.operation, scope)
-            arguments: dict[str, Any] = {call.id_parameter: id_in_path} if call.id_parameter else {}
-            if scope["query_string"] and self.operation.query is not None:
+            principal = await authenticate(services, operation, scope)
+            arguments: dict[str, Any] = {self.id_parameter: id_in_path} if self.id_parameter else {}
+            if scope["query_string"] and operation.query is not None:
                 given = parse_qs(
                     scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS
                 )
-                check_query(self.operation, given)
-                arguments |= {parameter: given.get(name) for name, parameter in call.query.items()}
-            if call.decoder is not None:
-                call.add_body(arguments, await read_body(receive))
-            reply: Reply = await call.function(BareCall(principal, services), **arguments)
+                check_query(operation, given)
+                arguments |= {parameter: given.get(name) for name, parameter in self.query.items()}
+            if self.decoder is not None:
+                self.add_body(arguments, await read_body(receive))
+            reply: Reply = await self.function(BareCall(principal, services), **arguments)
         except Exception as error:
             reply = answer(scope, error)
         await reply(scope, receive, send)
@@ -64,16 +60,14 @@ class FastRoutes:
     """
 
     def __init__(self, *handlers: HTTPRouteHandler) -> None:
-        self.all = [FastRoute(HandlerCall.of(handler), handler.opt["operation"]) for handler in handlers]
+        self.all = [FastRoute.of(handler) for handler in handlers]
         if any(route.operation.cost >= costs.EXPENSIVE for route in self.all):
             raise ValueError("an expensive call takes the framework's path")
-        self._exact = {
-            (route.call.method, route.call.prefix): route for route in self.all if not route.call.id_parameter
-        }
+        self._exact = {(route.method, route.prefix): route for route in self.all if not route.id_parameter}
         self._with_id: dict[str, list[FastRoute]] = {}  # by method
         for route in self.all:
-            if route.call.id_parameter:
-                self._with_id.setdefault(route.call.method, []).append(route)
+            if route.id_parameter:
+                self._with_id.setdefault(route.method, []).append(route)
 
     def find(self, scope: HTTPScope) -> tuple[FastRoute, str] | None:
         """The hot call of a request, and the id in its path ("" without one); None: the framework
@@ -84,8 +78,8 @@ class FastRoutes:
         id_in_path = ""
         if route is None:
             for route in self._with_id.get(method, ()):
-                if path.startswith(route.call.prefix) and path.endswith(route.call.suffix):
-                    id_in_path = path[len(route.call.prefix) : len(path) - len(route.call.suffix)]
+                if path.startswith(route.prefix) and path.endswith(route.suffix):
+                    id_in_path = path[len(route.prefix) : len(path) - len(route.suffix)]
                     if id_in_path and "/" not in id_in_path and id_in_path.isprintable():
                         break
             else:

@@ -1,6 +1,5 @@
 """Membership: join, add and remove members (docs.imkit.io, Room Members)."""
 
-from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
@@ -8,13 +7,11 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import access
 from readstate.dialects.imkit.body import by_plain_name, check_options
-from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.errors import MEMBER_NOT_FOUND
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
-from readstate.dialects.imkit.rooms import check_may_enter, enter, must_accept, shown
+from readstate.dialects.imkit.rooms import added, announce, check_may_enter, enter, must_accept, removed, shown
 from readstate.dialects.imkit.schemas.rooms import AddMember, Invitees, JoinRoom, Leavers, MemberResult, RoomResult
-from readstate.dialects.imkit.system_messages import added, announce, removed
 from readstate.domain.direct import is_direct, peers_of
 from readstate.domain.limits import Members, check_members
 from readstate.times import iso
@@ -22,10 +19,7 @@ from readstate.times import iso
 _OPTIONS = by_plain_name(["systemMessage", "invitationRequired"])
 
 
-@post(
-    "/rooms/{room:str}/join",
-    **operation("join", Access.CLIENT, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
-)
+@operation("POST /rooms/{room:str}/join", Access.CLIENT, RoomResult, cost=costs.JOIN)
 async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[JoinRoom | None] = None) -> Reply:
     """Be in the room from here on, with nothing unread.
 
@@ -34,16 +28,13 @@ async def join(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     Harmless for a member.
     """
     check_options(body, _OPTIONS)
-    principal, services = request.auth, request.services
     before = await request.room(room)
-    check_may_enter(services, principal, before)
+    check_may_enter(request, before)
     request.charge(costs.of_members(before.member_count))
-    return await enter(services, principal, before, (), announced=data is not None and data.system_message is True)
+    return await enter(request, before, (), announced=data is not None and data.system_message is True)
 
 
-@post(
-    "/rooms/{room:str}/members", **operation("add_members", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN)
-)
+@operation("POST /rooms/{room:str}/members", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def add_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Invitees]) -> Reply:
     """Bring people into the room: users that the backend has created.
 
@@ -56,10 +47,7 @@ async def add_members(request: Call, room: FromPath[str], body: RawBody, data: J
     return await _add(request, room, check_members("invitees", data.invitees), options)
 
 
-@post(
-    "/rooms/{room:str}/members/{user:str}",
-    **operation("add_member", Access.EITHER, RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN),
-)
+@operation("POST /rooms/{room:str}/members/{user:str}", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def add_member(
     request: Call, room: FromPath[str], user: FromPath[str], body: RawBody, data: JSONBody[AddMember | None] = None
 ) -> Reply:
@@ -71,32 +59,29 @@ async def add_member(
 async def _add(request: Call, room: str, members: Members, options: AddMember) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
-    access.check_people_limit(services, principal, "invitees", members)
+    access.check_people_limit(request, "invitees", members)
     before = await request.room(room)
-    access.check_may_add(services, principal, before)
+    access.check_may_add(request, before)
     request.charge(costs.of_members(before.member_count))
     direct = is_direct(room, before.tags, before.profile)
     if direct and not principal.backend:
         # A direct room without two users in its id is for the members that it has.
         states = () if peers_of(room) else await services.rooms.members(app=principal.app, room=room)
-        access.check_direct_members(principal, room, [*members, *(state.member for state in states)])
-    await access.check_known(services, principal, "invitees", members)
-    made = access.seen(principal, before)
-    if not direct and must_accept(services, principal, options.invitation_required):
+        access.check_direct_members(request, room, [*members, *(state.member for state in states)])
+    await access.check_known(request, "invitees", members)
+    made = access.seen(request, before)
+    if not direct and must_accept(request, options.invitation_required):
         await services.rooms.invite(app=principal.app, room=room, users=members, made=made)
     else:
         joined = await services.rooms.add_members(
             app=principal.app, room=room, members=members, by_client=not principal.backend, made=made
         )
         if joined and options.system_message:
-            await announce(services, principal, room, added(joined), joined)
-    return await shown(services, principal, await request.room(room))
+            await announce(request, room, added(joined), joined)
+    return await shown(request, await request.room(room))
 
 
-@post(
-    "/rooms/{room:str}/delete/members",
-    **operation("remove_members", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
-)
+@operation("POST /rooms/{room:str}/delete/members", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def remove_members(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[Leavers]) -> Reply:
     """Take people out of the room, or take back their invitations.
 
@@ -110,10 +95,7 @@ async def remove_members(request: Call, room: FromPath[str], body: RawBody, data
     )
 
 
-@delete(
-    "/rooms/{room:str}/members/{user:str}",
-    **operation("remove_member", Access.EITHER, RoomResult, statuses=(404,), cost=costs.JOIN),
-)
+@operation("DELETE /rooms/{room:str}/members/{user:str}", Access.EITHER, RoomResult, cost=costs.JOIN)
 async def remove_member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """Take one user out of the room, as `POST /rooms/:id/delete/members` does."""
     return await _remove(request, room, check_members("members", [user]), system_message=False)
@@ -122,21 +104,21 @@ async def remove_member(request: Call, room: FromPath[str], user: FromPath[str])
 async def _remove(request: Call, room: str, members: Members, *, system_message: bool) -> Reply:
     """Raises what the checks and the domain raise."""
     principal, services = request.auth, request.services
-    access.check_people_limit(services, principal, "members", members)
+    access.check_people_limit(request, "members", members)
     before = await request.room(room)
-    access.check_member(principal, before)
+    access.check_member(request, before)
     if members != [principal.user]:
-        access.check_superuser(principal, before)
+        access.check_superuser(request, before)
     request.charge(costs.of_members(before.member_count))
     left = await services.rooms.remove_members(
-        app=principal.app, room=room, members=members, made=access.seen(principal, before)
+        app=principal.app, room=room, members=members, made=access.seen(request, before)
     )
     if left and system_message:
-        await announce(services, principal, room, removed(principal, left), left)
-    return await shown(services, principal, await request.room(room))
+        await announce(request, room, removed(principal, left), left)
+    return await shown(request, await request.room(room))
 
 
-@get("/rooms/{room:str}/members/{user:str}", **operation("member", Access.EITHER, MemberResult, statuses=(404,)))
+@operation("GET /rooms/{room:str}/members/{user:str}", Access.EITHER, MemberResult)
 async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Reply:
     """How far one member has read, also in a room that shows only some of its members.
 
@@ -144,7 +126,7 @@ async def member(request: Call, room: FromPath[str], user: FromPath[str]) -> Rep
     """
     principal, services = request.auth, request.services
     present = await request.room(room)
-    access.check_member(principal, present)
+    access.check_member(request, present)
     if user != principal.user:
         present = await services.rooms.room(app=principal.app, room=room, user=user)
     state = present.me

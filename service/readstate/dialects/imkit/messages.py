@@ -7,7 +7,6 @@ import re
 from time import time_ns
 from typing import Annotated
 
-from litestar import delete, post
 from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec import UNSET
 
@@ -16,11 +15,10 @@ from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import errors, posting
 from readstate.dialects.imkit.access import check_superuser
-from readstate.dialects.imkit.call import Access, Call
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.rooms import SYSTEM_TYPES
 from readstate.dialects.imkit.schemas import messages as schemas
-from readstate.dialects.imkit.system_messages import SYSTEM_TYPES
 from readstate.dialects.imkit.views import is_superuser, message_for_everybody, message_view, stored_message
 from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.domain.messages import MessageRef
@@ -31,16 +29,12 @@ _UNIX_MS = re.compile(r"\d{13}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-@post(
-    "/rooms/{room:str}/message",
-    **operation(
-        "send",
-        Access.CLIENT,
-        schemas.MessageResult,
-        problems={RoomUnknown: errors.NOT_ROOM_MEMBER},
-        statuses=(404,),
-        cost=costs.POST,
-    ),
+@operation(
+    "POST /rooms/{room:str}/message",
+    Access.CLIENT,
+    schemas.MessageResult,
+    problems={RoomUnknown: errors.NOT_ROOM_MEMBER},
+    cost=costs.POST,
 )
 async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[schemas.RoomMessage]) -> Reply:
     """Send a message as a member; with `_id` edit that message, or recall it (`messageType`
@@ -81,8 +75,8 @@ async def send(request: Call, room: FromPath[str], body: RawBody, data: JSONBody
     return ok(await message_for_everybody(services.people, principal.app, room, message, sender, at_ms, text))
 
 
-@post("/messages", **operation("post", Access.BACKEND, schemas.PostedResult, statuses=(404,), cost=costs.POST))
-async def post_message(request: Call, body: RawBody, data: JSONBody[schemas.AdminMessage]) -> Reply:
+@operation("POST /messages", Access.BACKEND, schemas.PostedResult, statuses=(404,), cost=costs.POST)
+async def post(request: Call, body: RawBody, data: JSONBody[schemas.AdminMessage]) -> Reply:
     """Post a message in anybody's name, who need not be a member.
 
     With `_id` repeating it is harmless.
@@ -91,7 +85,7 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[schemas.Admi
     sender and the time that are stored.
     """
     app, room = request.auth.app, data.room
-    done = await posting.post_one(request.services, request.auth, data, body)
+    done = await posting.post_one(request, data, body)
     if done.body:
         view = message_view(app, room, done.message, done.sender, done.at_ms, done.body)
     else:
@@ -99,9 +93,8 @@ async def post_message(request: Call, body: RawBody, data: JSONBody[schemas.Admi
     return ok({**view, "created": done.created})
 
 
-@delete(
-    "/rooms/{room:str}/messages/{message:str}",
-    **operation("delete_message", Access.EITHER, schemas.MessagesDeletedResult, statuses=(404,), cost=costs.CHANGE),
+@operation(
+    "DELETE /rooms/{room:str}/messages/{message:str}", Access.EITHER, schemas.MessagesDeletedResult, cost=costs.CHANGE
 )
 async def delete_message(request: Call, room: FromPath[str], message: FromPath[str]) -> Reply:
     """Delete a message, or with `_all` every message, for good.
@@ -110,7 +103,7 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     """
     principal, services = request.auth, request.services
     present = await request.room(room)
-    check_superuser(principal, present, errors.INSUFFICIENT_PERMISSION)
+    check_superuser(request, present, errors.INSUFFICIENT_PERMISSION)
     request.charge(costs.of_fan_out(present.member_count, len(present.tags)))
     if message == posting.ALL:
         deleted = await services.messages.delete_messages(app=principal.app, room=room)
@@ -119,18 +112,14 @@ async def delete_message(request: Call, room: FromPath[str], message: FromPath[s
     return ok(schemas.MessagesDeletedResult(deleted.count, room, message, principal.user, iso(time_ns() // 1_000_000)))
 
 
-@delete(
-    "/rooms/{room:str}/messages",
-    **operation(
-        "delete_messages",
-        Access.BACKEND,
-        schemas.MessagesDeletedResult,
-        problems={MessageUnknown: errors.NO_SUCH_POINT},
-        statuses=(404,),
-        needed=("before",),
-        cost=costs.CHANGE,
-        query=("before",),
-    ),
+@operation(
+    "DELETE /rooms/{room:str}/messages",
+    Access.BACKEND,
+    schemas.MessagesDeletedResult,
+    problems={MessageUnknown: errors.NO_SUCH_POINT},
+    needed=("before",),
+    cost=costs.CHANGE,
+    query=("before",),
 )
 async def delete_messages(
     request: Call, room: FromPath[str], before: Annotated[str, QueryParameter(max_length=MAX_ID_BYTES)] = ""
@@ -156,12 +145,9 @@ async def delete_messages(
     )
     if deleted.first != before:  # it was found by a time
         request.charge(costs.of_count(deleted.count))
-    where = (posting.BEFORE, deleted.first) if deleted.first else (posting.ALL, UNSET)
-    return ok(
-        schemas.MessagesDeletedResult(
-            deleted.count, room, where[0], principal.user, iso(time_ns() // 1_000_000), where[1]
-        )
-    )
+    which, first = (posting.BEFORE, deleted.first) if deleted.first else (posting.ALL, UNSET)
+    now = iso(time_ns() // 1_000_000)
+    return ok(schemas.MessagesDeletedResult(deleted.count, room, which, principal.user, now, first))
 
 
 def _time(text: str) -> int | None:

@@ -11,10 +11,9 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import decode
 from readstate.dialects.imkit.body import by_plain_name, check_spelling, free_fields
-from readstate.dialects.imkit.call import Principal
 from readstate.dialects.imkit.errors import MISSING_PARAMETER
+from readstate.dialects.imkit.operation import Call, Principal
 from readstate.dialects.imkit.schemas.messages import AdminMessage, BackendPost, RoomMessage
-from readstate.dialects.services import Services
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
 from readstate.times import unix_ms
@@ -36,9 +35,8 @@ _NOT_PART_OF_MESSAGE = frozenset(
     )
 )
 
-FindRoom = Callable[
-    [bool], Awaitable[str]
-]  # (whether to create it if there is none) -> the room's id; may raise ReadStateError
+# (whether to create it if there is none) -> the room's id; may raise ReadStateError
+FindRoom = Callable[[bool], Awaitable[str]]
 
 # Options for backends only. Misspelt, an option would become a part of the message and do nothing.
 _OPTIONS = by_plain_name(
@@ -101,9 +99,7 @@ def backend_options(post: BackendPost) -> dict[str, Any]:
     }
 
 
-async def post_one(
-    services: Services, principal: Principal, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None
-) -> PostResult:
+async def post_one(call: Call, data: AdminMessage, raw: bytes, find_room: FindRoom | None = None) -> PostResult:
     """Post, or recall, one message of the backend.
 
     `find_room` finds the room instead of `data.room`. It is called when the message itself is
@@ -116,16 +112,16 @@ async def post_one(
     if message is None:
         _check_no_other_id(raw)
     body = message_body(raw, of_backend=True)
-    app, room = principal.app, data.room
+    app, room = call.auth.app, data.room
     if data.message_type == RECALL:
         recalled = recallable(data)
         room = await find_room(False) if find_room else room
-        known = await services.messages.message(app=app, room=room, message=recalled)
-        await services.messages.recall_message(app=app, room=room, message=known.message, body=body)
+        known = await call.services.messages.message(app=app, room=room, message=recalled)
+        await call.services.messages.recall_message(app=app, room=room, message=known.message, body=body)
         return PostResult(room, known.message, known.sender, known.at_ms, False, body)
     countable, options = is_countable(data), backend_options(data)
     room = await find_room(True) if find_room else room
-    posted = await services.messages.post(
+    posted = await call.services.messages.post(
         app=app,
         room=room,
         message=message,
@@ -134,7 +130,7 @@ async def post_one(
         body=body,
         **options,
     )
-    services.rate_limits.charge(app, principal.payer, costs.of_counters(posted.moved))
+    call.charge(costs.of_counters(posted.moved))
     return PostResult(room, posted.message, posted.sender, posted.at_ms, posted.created, body if posted.created else "")
 
 

@@ -1,22 +1,26 @@
 """Reading: PUT /rooms/:id/lastRead and the badges (docs.imkit.io, Update Last Read and Message
-Badge).
+Badge; api-doc of 2025-07, Get total badges of multiple users).
+
+IMKit's form of the last is for several accounts on one device: their tokens are in the body. A
+backend may name users instead, to send badges with push messages.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
+from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit import errors
-from readstate.dialects.imkit.call import Access, Call
 from readstate.dialects.imkit.fast_path import FastRoutes
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
 from readstate.dialects.imkit.schemas import reading as schemas
-from readstate.domain.limits import check_tags
+from readstate.domain.identity import Session
+from readstate.domain.limits import check_id, check_tags
 from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
 
@@ -28,16 +32,12 @@ READ_PROBLEMS: Problems = {
 }
 
 
-@put(
-    "/rooms/{room:str}/lastRead",
-    **operation(
-        "mark_read",
-        Access.CLIENT,
-        schemas.ReadResult,
-        problems=READ_PROBLEMS,
-        bad_body=errors.MISSING_PARAMETER,
-        statuses=(404,),
-    ),
+@operation(
+    "PUT /rooms/{room:str}/lastRead",
+    Access.CLIENT,
+    schemas.ReadResult,
+    problems=READ_PROBLEMS,
+    bad_body=errors.MISSING_PARAMETER,
 )
 async def mark_read(request: Call, room: FromPath[str], data: JSONBody[schemas.MarkRead]) -> Reply:
     """Move the caller's cursor forward to a message of the room.
@@ -58,7 +58,7 @@ async def mark_read(request: Call, room: FromPath[str], data: JSONBody[schemas.M
     return ok(schemas.ReadResult(principal.user, reading.message, badge, reading.unread))
 
 
-@put("/me/lastReads", **operation("mark_read_many", Access.CLIENT, schemas.ReadManyResult, cost=costs.READ))
+@operation("PUT /me/lastReads", Access.CLIENT, schemas.ReadManyResult)
 async def mark_read_many(request: Call, data: JSONBody[schemas.MarkReadMany]) -> Reply:
     """Move the caller's cursors in up to 200 rooms.
 
@@ -81,15 +81,12 @@ def _item_read(room: str, outcome: MarkedRead | ReadStateError) -> Ok | Failure:
     return problem.envelope(message)
 
 
-@get(
-    "/me/badge",
-    **operation(
-        "badge",
-        Access.CLIENT,
-        schemas.BadgeResult,
-        problems={Invalid: errors.INVALID_ROOM_TAGS},
-        query=("roomTags", "roomTags[]"),
-    ),
+@operation(
+    "GET /me/badge",
+    Access.CLIENT,
+    schemas.BadgeResult,
+    problems={Invalid: errors.INVALID_ROOM_TAGS},
+    query=("roomTags", "roomTags[]"),
 )
 async def badge(
     request: Call,
@@ -114,18 +111,14 @@ def _looks_like_several(tag: str) -> bool:
     return "," in tag or (tag[:1], tag[-1:]) in (("[", "]"), ('"', '"'))
 
 
-@post(
-    "/badges/byRoomTags",
-    **operation(
-        "badges_by_tags",
-        Access.CLIENT,
-        schemas.TagBadgesResult,
-        problems={Invalid: errors.INVALID_TAGS},
-        bad_body=errors.INVALID_TAGS,
-        optional_body=True,
-        cost=costs.TAGS,
-        query=(),
-    ),
+@operation(
+    "POST /badges/byRoomTags",
+    Access.CLIENT,
+    schemas.TagBadgesResult,
+    problems={Invalid: errors.INVALID_TAGS},
+    bad_body=errors.INVALID_TAGS,
+    cost=costs.TAGS,
+    query=(),
 )
 async def badges_by_tags(request: Call, data: JSONBody[schemas.TagsAsked | None] = None) -> Reply:
     """The caller's unread messages per tag; without tags for every tag on the caller's rooms."""
@@ -134,6 +127,58 @@ async def badges_by_tags(request: Call, data: JSONBody[schemas.TagsAsked | None]
         app=principal.app, user=principal.user, tags=tags, derived=request.charge_derived
     )
     return ok(schemas.TagBadgesResult(badges.total, badges.counts))
+
+
+@operation("POST /badges", Access.TOKENS, schemas.BadgesResult, query=())
+async def badges(request: Call, data: JSONBody[schemas.BadgesAsked]) -> Reply:
+    """The unread messages of several users, each one's total over all rooms.
+
+    Clients give the `tokens` of up to 20 users, and need only the client key. One that is no longer
+    valid is left out; without any valid one the answer is a 401. Backends give up to 200 `clients`,
+    or `tokens`. A user whom the service does not know has 0. Who is named twice is answered once.
+    """
+    principal, services = request.auth, request.services
+    if (data.clients is None) == (data.tokens is None):
+        problem = errors.MISSING_PARAMETER if data.clients is None else errors.INVALID_BODY
+        raise ProblemError(problem, "Give tokens, or as a backend clients, and not both")
+    if data.tokens is not None:
+        users = await _users_of(request, data.tokens)
+    elif principal.backend:
+        users = list(dict.fromkeys(check_id("clients", user) for user in data.clients or ()))
+        request.charge(costs.of_reads(len(users)))
+    else:
+        raise ProblemError(errors.NO_API_KEY_FOR_CLIENTS)
+
+    def charge(user: str, rooms: int) -> None:
+        services.rate_limits.charge(principal.app, "" if principal.backend else user, costs.of_derived(rooms))
+
+    counts = await services.badges.badge_each(app=principal.app, users=users, derived=charge)
+    return ok(
+        schemas.BadgesResult(
+            [schemas.UserBadge(user, count) for user, count in zip(users, counts, strict=True)], sum(counts)
+        )
+    )
+
+
+async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
+    """The users of the valid tokens. Each user pays for their own badge.
+
+    Raises ProblemError when no token is valid, TooManyRequests.
+    """
+    app, services = request.services.apps.get(request.auth.app), request.services
+    if app is None:
+        raise ProblemError(errors.INVALID_TOKEN)
+    users: dict[str, None] = {}
+    for token in dict.fromkeys(tokens):
+        session: Session | None = services.tokens.known(app.app, token)
+        if session is None or not services.tokens.still_valid(session):
+            session = await services.credentials.session((app,), token, client_address(request.scope))
+        if session is not None and session.user not in users:
+            services.rate_limits.take(app.app, session.user, costs.READ)
+            users[session.user] = None
+    if not users:
+        raise ProblemError(errors.INVALID_TOKEN)
+    return list(users)
 
 
 FAST_ROUTES = FastRoutes(mark_read, mark_read_many, badge, badges_by_tags)

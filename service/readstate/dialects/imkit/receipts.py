@@ -8,16 +8,14 @@ from functools import partial
 from typing import Annotated
 from urllib.parse import unquote_plus
 
-from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.access import check_member, known_since
-from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY, MISSING_PARAMETER
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import receipts as schemas
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES, MAX_RECEIPTS_PER_PAGE
@@ -28,12 +26,14 @@ from readstate.times import iso
 
 PAGE = 50
 _FILTERS = frozenset(choice.value for choice in Filter)
-_operation = partial(operation, problems={Invalid: INVALID_QUERY}, statuses=(404,), cost=costs.RECEIPTS)
+_operation = partial(operation, problems={Invalid: INVALID_QUERY}, cost=costs.RECEIPTS)
 
 
-@get(
-    "/rooms/{room:str}/messages/{message:str}/receipts",
-    **_operation("receipts", Access.EITHER, schemas.ReceiptsResult, query=("filter", "limit", "page")),
+@_operation(
+    "GET /rooms/{room:str}/messages/{message:str}/receipts",
+    Access.EITHER,
+    schemas.ReceiptsResult,
+    query=("filter", "limit", "page"),
 )
 async def receipts(
     request: Call,
@@ -53,25 +53,22 @@ async def receipts(
     if which not in _FILTERS:
         raise Invalid("filter", "filter must be read or unread")
     principal, services = request.auth, request.services
-    after = _after(principal, await request.room(room))
+    after = _after(request, await request.room(room))
     found = await services.receipts.page(
         app=principal.app, room=room, message=message, which=Filter(which), limit=limit, page=page or None, after=after
     )
-    people = (
-        [_reader(receipt) for receipt in found.readers]
-        if which == "read"
-        else [schemas.Member(name) for name in found.non_readers]
-    )
+    people = [*map(_reader, found.readers), *map(schemas.Member, found.non_readers)]  # one of them is empty
     posted = found.message
     counts = (found.read, found.unread, found.left)
     return ok(schemas.ReceiptsResult(room, message, posted.sender, iso(posted.at_ms), *counts, people, found.next))
 
 
-@get(
-    "/rooms/{room:str}/receipts",
-    **_operation(
-        "receipt_counts", Access.EITHER, schemas.ReceiptCountsResult, needed=("messages",), query=("messages",)
-    ),
+@_operation(
+    "GET /rooms/{room:str}/receipts",
+    Access.EITHER,
+    schemas.ReceiptCountsResult,
+    needed=("messages",),
+    query=("messages",),
 )
 async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery[Sequence[str]] = ()) -> Reply:
     """How many have read each of several messages.
@@ -84,7 +81,7 @@ async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery
     asked = _ids(request.scope["query_string"])
     if not asked or not messages:
         raise ProblemError(MISSING_PARAMETER, "messages is required")
-    after = _after(principal, await request.room(room))
+    after = _after(request, await request.room(room))
     counts = await services.receipts.receipt_counts(app=principal.app, room=room, messages=asked, after=after)
     data = [
         schemas.MessageReceipts(count.message, count.read, count.unread, count.left)
@@ -94,13 +91,13 @@ async def receipt_counts(request: Call, room: FromPath[str], messages: FromQuery
     return ok(schemas.ReceiptCountsResult(room, data))
 
 
-def _after(principal: Principal, room: Room) -> int:
+def _after(call: Call, room: Room) -> int:
     """The seq at which the member joined. Messages up to it are unknown to them.
 
     Raises RoomUnknown.
     """
-    check_member(principal, room)
-    return known_since(principal, room)
+    check_member(call, room)
+    return known_since(call, room)
 
 
 def _reader(receipt: Receipt) -> schemas.Reader:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from readstate import errors
-from readstate.dialects.http.reply import Headers, Reply, encode
+from readstate.dialects.http.reply import Headers, Reply, encode, retry_after
 
 
 class Ok(Struct, frozen=True, kw_only=True):
@@ -43,13 +43,6 @@ def ok(result: Any) -> Reply:
     return Reply(encode(Ok(result=result)))
 
 
-def failure(
-    status: int, rm: str, code: str, message: str, headers: Headers = (), retry_after_s: int | UnsetType = UNSET
-) -> Reply:
-    """An error; `RC` is the HTTP status."""
-    return Reply(encode(Failure(status, rm, Error(code, message), retry_after_s)), status, code, headers)
-
-
 class Problem(Struct, frozen=True):
     """One documented error. An empty `message` is filled with the text of the refusal."""
 
@@ -64,16 +57,20 @@ class Problem(Struct, frozen=True):
 
     def reply(self, message: str = "", headers: Headers = ()) -> Reply:
         """The answer. `message` is used when the problem has no text of its own."""
-        return failure(self.status, self.rm, self.code, self.message or message, headers)
+        return self._reply(self.message or message, headers, UNSET)
 
     def reply_to(self, error: Exception, message: str) -> Reply:
         """The answer with `message` instead of its own text, and with `retry-after` if the error
         has one.
         """
         retry_after_s: int | None = getattr(error, "retry_after_s", None)
-        headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
+        headers = () if retry_after_s is None else retry_after(retry_after_s)
         in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
-        return failure(self.status, self.rm, self.code, message, headers, in_body)
+        return self._reply(message, headers, in_body)
+
+    def _reply(self, message: str, headers: Headers, retry_after_s: int | UnsetType) -> Reply:
+        failure = Failure(self.status, self.rm, Error(self.code, message), retry_after_s)
+        return Reply(encode(failure), self.status, self.code, headers)
 
     def envelope(self, message: str = "") -> Failure:
         """The same as a result for one item of several."""

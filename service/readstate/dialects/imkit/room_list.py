@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
@@ -16,14 +15,12 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.reply import Reply, encode
-from readstate.dialects.imkit.call import Access, Call, Principal
 from readstate.dialects.imkit.errors import INVALID_QUERY
-from readstate.dialects.imkit.operation import operation
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import Tags
 from readstate.dialects.imkit.schemas import rooms as schemas
 from readstate.dialects.imkit.views import View, personal, room_view, users_in, with_me
-from readstate.dialects.services import Services
 from readstate.domain.rooms import RoomSummary, Status
 from readstate.times import unix_ms
 
@@ -64,16 +61,13 @@ _decode_query: Callable[[bytes], _Query] = msgspec.json.Decoder(_Query).decode
 _decode_object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@get(
-    "/rooms",
-    **operation(
-        "rooms",
-        Access.CLIENT,
-        schemas.RoomsResult,
-        or_else=schemas.RoomsUnreadResult,
-        cost=costs.LIST,
-        query=("skip", "limit", "sort", "updatedAfter", "sortUnreadFirst", "q", "pref", "fields"),
-    ),
+@operation(
+    "GET /rooms",
+    Access.CLIENT,
+    schemas.RoomsResult,
+    or_else=schemas.RoomsUnreadResult,
+    cost=costs.LIST,
+    query=("skip", "limit", "sort", "updatedAfter", "sortUnreadFirst", "q", "pref", "fields"),
 )
 async def rooms(
     request: Call,
@@ -113,8 +107,7 @@ async def rooms(
     names = await services.rooms.rooms_of(app=principal.app, user=principal.user)
     request.charge(costs.of_list(len(names)))
     kept = await _present(
-        services,
-        principal,
+        request,
         names,
         tests,
         tags=query.room_tags is not None,
@@ -130,13 +123,10 @@ async def rooms(
         listed = _Listed()
         all(map(listed.add, map(_unread, page)))
         return ok({"totalCount": len(kept), "data": listed.rooms})
-    return ok({"totalCount": len(kept), "data": await _views(services, principal, [room.room for room in page])})
+    return ok({"totalCount": len(kept), "data": await _views(request, [room.room for room in page])})
 
 
-@get(
-    "/rooms/ids",
-    **operation("room_ids", Access.CLIENT, schemas.RoomIdsResult, cost=costs.LIST, query=("skip", "limit")),
-)
+@operation("GET /rooms/ids", Access.CLIENT, schemas.RoomIdsResult, cost=costs.LIST, query=("skip", "limit"))
 async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     """The ids of the active rooms the caller is in, those with the newest messages first.
 
@@ -147,15 +137,14 @@ async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
     principal, services = request.auth, request.services
     names = await services.rooms.rooms_of(app=principal.app, user=principal.user)
     request.charge(costs.of_list(len(names)))
-    kept = await _present(services, principal, names, ())
+    kept = await _present(request, names, ())
     kept.sort(key=lambda room: (room.last_ms, room.created_ms), reverse=True)
     page = kept[skip : skip + (limit or MAX_IDS_LISTED)][:MAX_IDS_LISTED]
     return ok(schemas.RoomIdsResult(len(kept), [room.room for room in page]))
 
 
 async def _present(
-    services: Services,
-    principal: Principal,
+    call: Call,
     names: Sequence[str],
     tests: Sequence[_Test],
     *,
@@ -168,8 +157,8 @@ async def _present(
     """
     kept: list[RoomSummary] = []
     for batch in in_batches(names):
-        found = await services.rooms.room_summary_each(
-            app=principal.app, rooms=batch, user=principal.user, tags=tags, fields=fields, last_read=last_read
+        found = await call.services.rooms.room_summary_each(
+            app=call.auth.app, rooms=batch, user=call.auth.user, tags=tags, fields=fields, last_read=last_read
         )
         there = (room for room in found if room is not None and room.status is Status.ACTIVE)
         kept += [room for room in there if all(test(room) for test in tests)]
@@ -205,25 +194,27 @@ def _unread(room: RoomSummary) -> schemas.RoomUnread:
     )
 
 
-async def _views(services: Services, principal: Principal, page: Sequence[str]) -> list[msgspec.Raw]:
+async def _views(call: Call, page: Sequence[str]) -> list[msgspec.Raw]:
     """The rooms of the page as JSON, as many as fit into one answer."""
     shown = min(MAX_MEMBERS_LISTED, max(2, MAX_LISTED_TOGETHER // max(1, len(page))))
     listed = _Listed()
     for batch in in_batches(page, VIEWS_AT_ONCE):
-        if not all(map(listed.add, await _views_of(services, principal, batch, shown))):
+        if not all(map(listed.add, await _views_of(call, batch, shown))):
             break
     return listed.rooms
 
 
-async def _views_of(services: Services, principal: Principal, rooms: Sequence[str], shown: int) -> list[View]:
-    found = await services.rooms.room_each(app=principal.app, rooms=rooms, user=principal.user)
+async def _views_of(call: Call, rooms: Sequence[str], shown: int) -> list[View]:
+    found = await call.services.rooms.room_each(app=call.auth.app, rooms=rooms, user=call.auth.user)
     there = [room for room in found if room is not None and room.me is not None]
-    furthest = await services.rooms.members_each(app=principal.app, rooms=[room.room for room in there], limit=shown)
+    furthest = await call.services.rooms.members_each(
+        app=call.auth.app, rooms=[room.room for room in there], limit=shown
+    )
     states = [with_me(room, members) for room, members in zip(there, furthest, strict=True)]
     everybody = set[str]().union(*(users_in(room, members) for room, members in zip(there, states, strict=True)))
-    people = await services.people.find(principal.app, everybody)
+    people = await call.services.people.find(call.auth.app, everybody)
     return [
-        personal(room_view(principal.app, room, members, people, properties=False), room, principal.user)
+        personal(room_view(call.auth.app, room, members, people, properties=False), room, call.auth.user)
         for room, members in zip(there, states, strict=True)
     ]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from litestar import delete, get, post, put
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 from msgspec.structs import replace
@@ -12,15 +11,11 @@ from readstate.dialects.access import costs
 from readstate.dialects.access.rooms import find_room, may_claim_id, may_join
 from readstate.dialects.http.reply import Reply, encode
 from readstate.dialects.imkit import access
-from readstate.dialects.imkit.body import free_fields
-from readstate.dialects.imkit.call import Access, Call, Principal
-from readstate.dialects.imkit.operation import operation
-from readstate.dialects.imkit.profiles import merged, room_profile
+from readstate.dialects.imkit.body import free_fields, merged, room_profile
+from readstate.dialects.imkit.operation import Access, Call, Principal, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import rooms as schemas
-from readstate.dialects.imkit.system_messages import added, announce
 from readstate.dialects.imkit.views import personal, room_view, users_in, with_me
-from readstate.dialects.services import Services
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import is_direct
 from readstate.domain.limits import Id, check_id, check_members, check_room_tags, check_tags, new_id
@@ -31,21 +26,18 @@ NOT_OFFERED_OF_ROOMS = frozenset({"quitted"})  # calls of IMKit's, and no rooms
 PATH_WORDS = NOT_OFFERED_OF_ROOMS | {"ids", "createAndJoin"}  # what follows /rooms/ in another call's path
 
 
-@get("/rooms/{room:str}", **operation("room", Access.EITHER, schemas.RoomResult, statuses=(404,)))
+@operation("GET /rooms/{room:str}", Access.EITHER, schemas.RoomResult)
 async def room(request: Call, room: FromPath[str]) -> Reply:
     """The room with its members and their read state. For members and the backend."""
     if room in NOT_OFFERED_OF_ROOMS:
         raise NotFoundException
     present = await request.room(room)
-    access.check_may_view(request.auth, present)
+    access.check_may_view(request, present)
     request.charge(costs.of_members(present.member_count))
-    return await shown(request.services, request.auth, present)
+    return await shown(request, present)
 
 
-@get(
-    "/rooms/{room:str}/count",
-    **operation("count_messages", Access.EITHER, schemas.CountResult, statuses=(404,), query=("timeInMS",)),
-)
+@operation("GET /rooms/{room:str}/count", Access.EITHER, schemas.CountResult, query=("timeInMS",))
 async def count_messages(
     request: Call, room: FromPath[str], time_in_ms: Annotated[int, QueryParameter(name="timeInMS", ge=0, le=2**53)] = 0
 ) -> Reply:
@@ -59,20 +51,15 @@ async def count_messages(
     """
     principal, services = request.auth, request.services
     present = await request.room(room)
-    access.check_member(principal, present)
-    after = access.known_since(principal, present)
+    access.check_member(request, present)
+    after = access.known_since(request, present)
     if time_in_ms or after:
         request.charge(costs.of_count(present.seq - after))
-    return ok(
-        schemas.CountResult(
-            await services.messages.count_messages(app=principal.app, room=room, since_ms=time_in_ms, after=after)
-        )
-    )
+    count = await services.messages.count_messages(app=principal.app, room=room, since_ms=time_in_ms, after=after)
+    return ok(schemas.CountResult(count))
 
 
-@post(
-    "/rooms", **operation("create_room", Access.BACKEND, schemas.CreatedRoomResult, optional_body=True, cost=costs.JOIN)
-)
+@operation("POST /rooms", Access.BACKEND, schemas.CreatedRoomResult, cost=costs.JOIN)
 async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRoom | None] = None) -> Reply:
     """Create a room; only `members` are in it.
 
@@ -84,9 +71,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRo
     _check_fields(body, {"invitee": "members", "invitees": "members"})
     principal, services, wanted = request.auth, request.services, data or schemas.NewRoom()
     members = check_members("members", wanted.members or ())
-    actor = Principal(
-        principal.app, principal.user or (check_id("owner", wanted.owner) if wanted.owner else ""), True, None
-    )
+    actor = principal.user or (check_id("owner", wanted.owner) if wanted.owner else "")
     given, profile = _id(wanted), room_profile(body)
     room = given or new_id()
     created = await services.rooms.create_room(
@@ -97,19 +82,14 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRo
         members=members,
     )
     if wanted.system_message and created and members:
-        await announce(services, actor, room, added(members), members)
+        await announce(request, room, added(members), members, sender=actor)
     present = await request.room(room)
     states = await services.rooms.members(app=principal.app, room=room)
-    view = await _view(services, principal, present, states)
+    view = await _view(request, present, states)
     return ok({**view, "members": [state.member for state in states], "created": created})
 
 
-@post(
-    "/rooms/createAndJoin",
-    **operation(
-        "create_and_join", Access.CLIENT, schemas.RoomResult, statuses=(404,), optional_body=True, cost=costs.JOIN
-    ),
-)
+@operation("POST /rooms/createAndJoin", Access.CLIENT, schemas.RoomResult, statuses=(404,), cost=costs.JOIN)
 async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.NewRoom | None] = None) -> Reply:
     """Create a room and be in it, with the invitees; its creator owns it.
 
@@ -124,20 +104,20 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
     profile = merged("a room", {"owner": encode(principal.user)}, room_profile(body))
     others = [user for user in check_members("invitee", [principal.user, *_invitees(wanted)]) if user != principal.user]
     tags = check_tags("roomTags", wanted.room_tags or ())
-    access.check_people_limit(services, principal, "invitee", others)
-    access.check_tag_limit(services, principal, tags)
+    access.check_people_limit(request, "invitee", others)
+    access.check_tag_limit(request, tags)
     before = await find_room(services.rooms, app=principal.app, room=given, user=principal.user) if given else None
     if before is not None:
         return await enter(
-            services, principal, before, others if principal.backend else (), announced=wanted.system_message is True
+            request, before, others if principal.backend else (), announced=wanted.system_message is True
         )
     if not principal.backend and not may_claim_id(given or "", principal.user):
         raise RoomUnknown(given)
     direct = is_direct(given or "", tags, profile)
     if direct:
-        access.check_direct_members(principal, given or "", others)
-    await access.check_known(services, principal, "invitee", others)
-    asked = not direct and must_accept(services, principal, wanted.invitation_required)
+        access.check_direct_members(request, given or "", others)
+    await access.check_known(request, "invitee", others)
+    asked = not direct and must_accept(request, wanted.invitation_required)
     room, members = given or new_id(), [principal.user] if asked else [principal.user, *others]
     created = await services.rooms.create_room(
         app=principal.app,
@@ -149,37 +129,34 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
     )
     present = await request.room(room)
     if not created:  # another call created it first
-        return await enter(services, principal, present, (), announced=wanted.system_message is True)
+        return await enter(request, present, (), announced=wanted.system_message is True)
     if asked and others:
         made = Made.ANYHOW if principal.backend else Made.BY_CLIENT
         await services.rooms.invite(app=principal.app, room=room, users=check_members("members", others), made=made)
     if wanted.system_message:
         brought = members[1:]
-        await announce(services, principal, room, added(brought) if brought else "joinRoom", brought or members)
+        await announce(request, room, added(brought) if brought else "joinRoom", brought or members)
         present = await request.room(room)
-    access.check_member(principal, present)  # the backend may have taken the room over since
-    return await shown(services, principal, present)
+    access.check_member(request, present)  # the backend may have taken the room over since
+    return await shown(request, present)
 
 
-@put(
-    "/rooms/{room:str}",
-    **operation("update_room", Access.EITHER, schemas.RoomResult, statuses=(404,), cost=costs.CHANGE),
-)
+@operation("PUT /rooms/{room:str}", Access.EITHER, schemas.RoomResult, cost=costs.CHANGE)
 async def update_room(request: Call, room: FromPath[str], body: RawBody, data: JSONBody[schemas.RoomChange]) -> Reply:
     """Change tags, status and profile fields. For the owner, the managers and the backend."""
     principal, services = request.auth, request.services
     profile = room_profile(body)
     tags = None if data.room_tags is None else check_tags("roomTags", data.room_tags)
-    access.check_tag_limit(services, principal, tags or ())
+    access.check_tag_limit(request, tags or ())
     present = await request.room(room)
-    access.check_superuser(principal, present)
+    access.check_superuser(request, present)
     if tags is not None or data.status is not None:
         request.charge(costs.of_change(present, tags or ()))
     wanted = replace(
         present, profile=merged("a room", present.profile, profile), tags=present.tags if tags is None else tags
     )
-    access.check_stays_direct(principal, present, wanted)
-    made = access.seen(principal, present)
+    access.check_stays_direct(request, present, wanted)
+    made = access.seen(request, present)
     if tags is not None:
         await services.rooms.set_tags(
             app=principal.app,
@@ -192,74 +169,67 @@ async def update_room(request: Call, room: FromPath[str], body: RawBody, data: J
         await services.rooms.set_profile(app=principal.app, room=room, profile=profile, made=made)
     if data.status is not None:
         await services.rooms.set_status(app=principal.app, room=room, status=Status(data.status), made=made)
-    return await shown(services, principal, await request.room(room))
+    return await shown(request, await request.room(room))
 
 
-@delete(
-    "/rooms/{room:str}",
-    **operation("delete_room", Access.EITHER, schemas.RoomDeletedResult, statuses=(404,), cost=costs.CHANGE),
-)
+@operation("DELETE /rooms/{room:str}", Access.EITHER, schemas.RoomDeletedResult, cost=costs.CHANGE)
 async def delete_room(request: Call, room: FromPath[str]) -> Reply:
     """Delete the room with its messages, for good. For the owner, the managers and the backend."""
-    principal, services = request.auth, request.services
     present = await request.room(room)
-    access.check_superuser(principal, present)
-    if not await services.rooms.delete_room(app=principal.app, room=room, made=access.seen(principal, present)):
+    access.check_superuser(request, present)
+    made = access.seen(request, present)
+    if not await request.services.rooms.delete_room(app=request.auth.app, room=room, made=made):
         raise RoomUnknown(room)
     return ok(schemas.RoomDeletedResult(1, 1))
 
 
-def check_may_enter(services: Services, principal: Principal, room: Room) -> None:
+def check_may_enter(call: Call, room: Room) -> None:
     """Only members, users who may join by themselves, and the backend. Raises RoomUnknown."""
-    if not principal.backend and room.me is None and not may_join(room, principal.user, services.client_rules):
+    if not call.auth.backend and room.me is None and not may_join(room, call.auth.user, call.services.client_rules):
         raise RoomUnknown(room.room)
 
 
-async def enter(
-    services: Services, principal: Principal, room: Room, others: Sequence[str], *, announced: bool
-) -> Reply:
+async def enter(call: Call, room: Room, others: Sequence[str], *, announced: bool) -> Reply:
     """Let the caller into an existing room, if they may join by themselves. Raises RoomUnknown.
 
     `others` are added too when a backend says so.
     """
-    check_may_enter(services, principal, room)
-    coming = [*others] if room.me else [principal.user, *others]
+    check_may_enter(call, room)
+    coming = [*others] if room.me else [call.auth.user, *others]
     if coming:
-        joined = await services.rooms.add_members(
-            app=principal.app,
+        joined = await call.services.rooms.add_members(
+            app=call.auth.app,
             room=room.room,
             members=check_members("members", coming),
-            by_client=not principal.backend,
-            made=access.seen(principal, room),
+            by_client=not call.auth.backend,
+            made=access.seen(call, room),
         )
         if joined and announced:
-            brought = [user for user in joined if user != principal.user]
-            await announce(services, principal, room.room, added(brought) if brought else "joinRoom", brought or joined)
-        room = await services.rooms.room(app=principal.app, room=room.room, user=principal.user)
-        access.check_member(principal, room)  # as above
-    return await shown(services, principal, room)
+            brought = [user for user in joined if user != call.auth.user]
+            await announce(call, room.room, added(brought) if brought else "joinRoom", brought or joined)
+        room = await call.services.rooms.room(app=call.auth.app, room=room.room, user=call.auth.user)
+        access.check_member(call, room)  # as above
+    return await shown(call, room)
 
 
-def must_accept(services: Services, principal: Principal, asked: bool | None) -> bool:
+def must_accept(call: Call, asked: bool | None) -> bool:
     """Whether added users become members only when they join: if asked for, or by the setting for
     users whom clients add.
     """
-    return asked is True or (services.client_rules.invited_must_accept and not principal.backend)
+    return asked is True or (call.services.client_rules.invited_must_accept and not call.auth.backend)
 
 
-async def shown(services: Services, principal: Principal, room: Room) -> Reply:
+async def shown(call: Call, room: Room) -> Reply:
     """The answer with the room as the caller sees it."""
-    states = await services.rooms.members(app=principal.app, room=room.room)
-    return ok(await _view(services, principal, room, states))
+    states = await call.services.rooms.members(app=call.auth.app, room=room.room)
+    return ok(await _view(call, room, states))
 
 
-async def _view(
-    services: Services, principal: Principal, room: Room, states: Sequence[MemberState]
-) -> dict[str, object]:
+async def _view(call: Call, room: Room, states: Sequence[MemberState]) -> dict[str, object]:
     states = with_me(room, states)
-    people = await services.people.find(principal.app, users_in(room, states))
-    view = room_view(principal.app, room, states, people)
-    return personal(view, room, principal.user) if principal.user else view
+    people = await call.services.people.find(call.auth.app, users_in(room, states))
+    view = room_view(call.auth.app, room, states, people)
+    return personal(view, room, call.auth.user) if call.auth.user else view
 
 
 def _check_fields(body: bytes, others: Mapping[str, str]) -> None:
@@ -282,3 +252,39 @@ def _id(wanted: schemas.NewRoom) -> Id | None:
 def _invitees(wanted: schemas.NewRoom) -> list[str]:
     invitee = [wanted.invitee] if isinstance(wanted.invitee, str) else wanted.invitee or []
     return [*invitee, *(wanted.members or ())]
+
+
+# System messages (docs.imkit.io, Message Types): a room reports changes of its members when
+# `systemMessage` was asked for. The actor posts them after the change, so they are unread for all
+# other members.
+
+# Only the service posts messages of these types.
+SYSTEM_TYPES = frozenset(
+    (
+        *("joinRoom", "leaveRoom", "cancelInvitations", "assignAdmin"),
+        *("addMember", "addMembers", "deleteMember", "deleteMembers"),
+    )
+)
+
+
+async def announce(call: Call, room: str, message_type: str, members: Sequence[str], sender: str = "") -> None:
+    """Post a system message about `members` for the caller, or for `sender`. The backend without a
+    user posts without a sender.
+    """
+    body = encode({"messageType": message_type, "message": "", "members": members}).decode()
+    user = sender or call.auth.user
+    await call.services.messages.post(
+        app=call.auth.app, room=room, sender=check_id("sender", user) if user else None, body=body
+    )
+
+
+def added(members: Sequence[str]) -> str:
+    """The type of a message about `members` whom the actor has added."""
+    return "addMember" if len(members) == 1 else "addMembers"
+
+
+def removed(principal: Principal, members: Sequence[str]) -> str:
+    """The type of a message about `members` who have left or were removed."""
+    if list(members) == [principal.user]:
+        return "leaveRoom"
+    return "deleteMember" if len(members) == 1 else "deleteMembers"

@@ -6,21 +6,17 @@ import asyncio
 from functools import partial
 
 import msgspec
-from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody, RawBody
 
 from readstate.dialects.access import costs
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.body import by_plain_name, check_options
-from readstate.dialects.imkit.call import Access, Call
+from readstate.dialects.imkit.body import by_plain_name, check_options, merged, user_profile
 from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
-from readstate.dialects.imkit.operation import BY_TOKEN, operation
-from readstate.dialects.imkit.profiles import merged, user_profile
+from readstate.dialects.imkit.operation import BY_TOKEN, Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import users as schemas
 from readstate.dialects.imkit.views import View, user_view
-from readstate.dialects.services import Services
 from readstate.domain.identity import IssuedToken, User
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
@@ -30,10 +26,7 @@ _operation = partial(operation, problems={Invalid: INVALID_REQUEST}, bad_body=IN
 _BINDING_OPTIONS = by_plain_name(["expirationDate"])
 
 
-@post(
-    "/admin/clients",
-    **_operation("upsert_user", Access.BACKEND, schemas.UserResult, cost=costs.PROFILE, statuses=(409,)),
-)
+@_operation("POST /admin/clients", Access.BACKEND, schemas.UserResult, cost=costs.PROFILE, statuses=(409,))
 async def upsert_user(request: Call, body: RawBody, data: JSONBody[schemas.NewUser]) -> Reply:
     """Create or update a user, and issue a token (`issueAccessToken`) or bind the backend's own
     (`token`, `expirationDate`).
@@ -54,7 +47,7 @@ async def upsert_user(request: Call, body: RawBody, data: JSONBody[schemas.NewUs
     return ok(view)
 
 
-@post("/admin/clients/list", **_operation("upsert_users", Access.BACKEND, schemas.UsersResult, cost=costs.LIST))
+@_operation("POST /admin/clients/list", Access.BACKEND, schemas.UsersResult, cost=costs.LIST)
 async def upsert_users(request: Call, body: RawBody, data: JSONBody[schemas.NewUsers]) -> Reply:
     """Create or update up to 500 users, in a body of up to 64 KiB.
 
@@ -72,9 +65,8 @@ async def upsert_users(request: Call, body: RawBody, data: JSONBody[schemas.NewU
     return ok({"totalCount": len(views), "data": views})
 
 
-@put(
-    "/admin/clients/{user:str}/token",
-    **_operation("bind_token", Access.BACKEND, schemas.TokenResult, cost=costs.PROFILE, statuses=(404, 409)),
+@_operation(
+    "PUT /admin/clients/{user:str}/token", Access.BACKEND, schemas.TokenResult, cost=costs.PROFILE, statuses=(409,)
 )
 async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JSONBody[schemas.TokenBinding]) -> Reply:
     """Replace the user's custom tokens by another one, at once."""
@@ -86,10 +78,7 @@ async def bind_token(request: Call, user: FromPath[str], body: RawBody, data: JS
     return ok(schemas.TokenResult(token.token, user, iso(token.expires_s * 1000), token.expires_s * 1000))
 
 
-@delete(
-    "/admin/clients/{user:str}/token",
-    **_operation("revoke_tokens", Access.BACKEND, schemas.RevokedTokensResult, statuses=(404,), optional_body=True),
-)
+@_operation("DELETE /admin/clients/{user:str}/token", Access.BACKEND, schemas.RevokedTokensResult)
 async def revoke_tokens(
     request: Call, user: FromPath[str], data: JSONBody[schemas.TokenRevoking | None] = None
 ) -> Reply:
@@ -138,14 +127,14 @@ _decode_list = msgspec.json.Decoder(_RawList).decode
 # The caller
 
 
-@get("/me", **operation("me", Access.CLIENT, schemas.UserResult, statuses=(404,)))
+@operation("GET /me", Access.CLIENT, schemas.UserResult, statuses=(404,))
 async def me(request: Call) -> Reply:
     """The caller's profile."""
     principal = request.auth
     return ok(user_view(principal.app, await request.services.directory.user(app=principal.app, user=principal.user)))
 
 
-@post("/me/logout", **(operation("logout", Access.CLIENT, schemas.Empty, cost=costs.PROFILE) | {"security": BY_TOKEN}))
+@operation("POST /me/logout", Access.CLIENT, schemas.Empty, cost=costs.PROFILE, security=BY_TOKEN)
 async def logout(request: Call) -> Reply:
     """Revoke the token this call was made with; its connections are closed.
 

@@ -34,15 +34,8 @@ def user_ref(user: str, known: User | None) -> View:
 def user_view(app: str, user: User) -> View:
     """A user with the whole profile."""
     given = {name: msgspec.Raw(value) for name, value in user.profile.items()}
-    return {
-        **_USER_DEFAULTS,
-        **given,
-        "_id": user.user,
-        "id": user.user,
-        "appID": app,
-        "mute": [],
-        "updatedAt": iso(user.updated_ms),
-    }
+    ids = {"_id": user.user, "id": user.user, "appID": app}
+    return {**_USER_DEFAULTS, **given, **ids, "mute": [], "updatedAt": iso(user.updated_ms)}
 
 
 def with_me(room: Room, members: Sequence[MemberState]) -> Sequence[MemberState]:
@@ -101,39 +94,20 @@ def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, Use
     """The newest message: its sender and time. Its content was pushed when it was posted, and is
     not kept.
     """
-    return {
-        "_id": last.message,
-        "id": last.message,
-        "appID": app,
-        "room": room,
-        "sender": user_ref(last.sender, people.get(last.sender)) if last.sender else None,
-        **_times(last.at_ms),
-    }
+    sender = user_ref(last.sender, people.get(last.sender)) if last.sender else None
+    return stored_message(app, room, last.message, sender, last.at_ms)
 
 
 def message_view(app: str, room: str, message: str, sender: View | str | None, at_ms: int, body: str | bytes) -> View:
     """A message with the `body` (a JSON object) with which it was posted."""
-    given = _decode_fields(body)
-    return {
-        "messageType": "text",
-        **given,
-        "_id": message,
-        "id": message,
-        "appID": app,
-        "room": room,
-        "sender": sender,
-        **_times(at_ms),
-        "updatedAtMS": at_ms,
-    }
+    stored = stored_message(app, room, message, sender, at_ms)
+    return {"messageType": "text", **_decode_fields(body), **stored, "updatedAtMS": at_ms}
 
 
-def stored_message(app: str, room: str, message: str, sender: str | None, at_ms: int) -> View:
-    """What is kept of a message of the backend."""
-    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender, **_times(at_ms)}
-
-
-def _times(at_ms: int) -> View:
-    return {"messageTime": iso(at_ms), "messageTimeMS": at_ms, "createdAtMS": at_ms}
+def stored_message(app: str, room: str, message: str, sender: View | str | None, at_ms: int) -> View:
+    """What is kept of a message."""
+    times = {"messageTime": iso(at_ms), "messageTimeMS": at_ms, "createdAtMS": at_ms}
+    return {"_id": message, "id": message, "appID": app, "room": room, "sender": sender, **times}
 
 
 def is_superuser(room: Room, user: str) -> bool:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from litestar import Router
 from litestar.middleware import DefineMiddleware
 
-from readstate.dialects.base import Dialect, api_key, handlers_in, with_options
+from readstate.dialects.base import Dialect, Services, api_key, handlers_in, with_options
 from readstate.dialects.rocketchat import counters, reading, receipts, subscriptions, users
 from readstate.dialects.rocketchat.auth import Authenticator, TokenAppCache
 from readstate.dialects.rocketchat.errors import FAILURES, answer, owns
 from readstate.dialects.rocketchat.reply import JSON
 from readstate.dialects.rocketchat.vocabulary import VOCABULARY
-from readstate.dialects.services import Services
 from readstate.settings import Settings
 
 PATH = "/api/v1"

@@ -18,11 +18,10 @@ from cachetools import FIFOCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from readstate.dialects.access.rate_limits import RateLimits
-from readstate.dialects.base import ProblemError, operation_of
+from readstate.dialects.base import ProblemError, Services, operation_of
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.http.reply import Headers
+from readstate.dialects.http.reply import Headers, retry_after
 from readstate.dialects.rocketchat.errors import NOT_LOGGED_IN, SLOW_DOWN, TOO_MANY_REQUESTS, Operation
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.limits import MAX_ID_BYTES
 
@@ -100,14 +99,14 @@ async def count(services: Services, session: Session, operation: str, limit: int
     hit = await services.throttle.hit_rate_limit(
         app=session.app, what=f"{operation}:{session.user}", limit=limit, window_ms=RATE_WINDOW_MS
     )
-    headers = (
+    headers: Headers = (
         (b"x-ratelimit-limit", b"%d" % limit),
         (b"x-ratelimit-remaining", b"%d" % hit.left),
         (b"x-ratelimit-reset", b"%d" % hit.window_ends_ms),
     )
     if not hit.allowed:
         wait_s = max(1, -(-(hit.window_ends_ms - time.time_ns() // 1_000_000) // 1000))
-        raise ProblemError(TOO_MANY_REQUESTS, SLOW_DOWN.format(wait_s), (*headers, (b"retry-after", b"%d" % wait_s)))
+        raise ProblemError(TOO_MANY_REQUESTS, SLOW_DOWN.format(wait_s), headers + retry_after(wait_s))
     return headers
 
 

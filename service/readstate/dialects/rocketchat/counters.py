@@ -5,8 +5,6 @@ caller's own, in rooms of every kind. Mentions are not known here, so `userMenti
 how many messages were ever posted.
 """
 
-from litestar import HttpMethod
-
 from readstate.dialects.access.rooms import is_open
 from readstate.dialects.base import ProblemError
 from readstate.dialects.rocketchat import schemas
@@ -29,24 +27,14 @@ NO_DIRECT = Problem.coded(_UNKNOWN, 'The required "roomId" param provided does n
 NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "roomId" or "roomName" is required')
 
 
-@operation(
-    HttpMethod.GET, "/channels.counters", "rocketchat_channel_counters", schemas.CountersAnswer, schemas.ChannelCounters
-)
+@operation("GET /channels.counters")
 async def channel_counters(request: Call, given: schemas.ChannelCounters) -> schemas.CountersAnswer:
     """The caller's counts in a channel, found by id, or by name among the caller's own."""
     room = await _room(request, "c", NO_CHANNEL, room=given.room or "", name=given.name or "", user=given.user)
     return _room_counters(room, "channel")
 
 
-@operation(
-    HttpMethod.GET,
-    "/groups.counters",
-    "rocketchat_group_counters",
-    schemas.CountersAnswer,
-    schemas.GroupCounters,
-    schemas.NamedGroupCounters,
-    unmatched=NOT_ONE_OF,
-)
+@operation("GET /groups.counters", unmatched=NOT_ONE_OF)
 async def group_counters(
     request: Call, given: schemas.GroupCounters | schemas.NamedGroupCounters
 ) -> schemas.CountersAnswer:
@@ -57,13 +45,13 @@ async def group_counters(
     return _room_counters(await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user), "private group")
 
 
-@operation(HttpMethod.GET, "/im.counters", "rocketchat_im_counters", schemas.CountersAnswer, schemas.DirectCounters)
+@operation("GET /im.counters")
 async def im_counters(request: Call, given: schemas.DirectCounters) -> schemas.CountersAnswer:
     """The caller's counts in a direct room."""
     return await _direct_counters(request, given)
 
 
-@operation(HttpMethod.GET, "/dm.counters", "rocketchat_dm_counters", schemas.CountersAnswer, schemas.DirectCounters)
+@operation("GET /dm.counters")
 async def dm_counters(request: Call, given: schemas.DirectCounters) -> schemas.CountersAnswer:
     """The same as im.counters."""
     return await _direct_counters(request, given)

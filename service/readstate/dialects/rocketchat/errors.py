@@ -15,7 +15,7 @@ from readstate import errors
 from readstate.dialects import base
 from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import ClientGone
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.reply import Reply, retry_after
 from readstate.dialects.rocketchat.reply import Problem, Problems
 from readstate.domain.limits import MAX_BODY_BYTES
 
@@ -92,14 +92,14 @@ def _answer(operation: Operation, error: Exception) -> Reply:
         return raised.reply(error.message, error.headers)
     if isinstance(error, errors.TooManyRequests):
         wait_s = error.retry_after_s
-        return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), ((b"retry-after", b"%d" % wait_s),))
+        return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), retry_after(wait_s))
     if isinstance(error, errors.Refusal):
         problem = operation.problems.get(type(error)) or PROBLEMS.get(type(error), INVALID_BODY)
         return problem.reply("" if problem.error else str(error))
     if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
         problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME
         text = str(error) if isinstance(error, errors.StoreFull) else ""
-        return problem.reply(text, ((b"retry-after", b"%d" % error.retry_after_s),))
+        return problem.reply(text, retry_after(error.retry_after_s))
     if isinstance(error, ClientGone):
         return NOT_SERVED.reply()  # the client does not read it
     if isinstance(error, HTTPException) and error.status_code < 500:

@@ -7,48 +7,43 @@ The session first (auth), then the schema of the request, then the rate, then th
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
-from litestar import HttpMethod, Request, route
+from litestar import HttpMethod, route
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Parameter, RequestBody
 from litestar.openapi.spec import Operation as DocumentedOperation
 from msgspec import Struct
 
+from readstate.dialects import base
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http import body as wire_body
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.reply import Headers, Reply
 from readstate.dialects.rocketchat.auth import count
 from readstate.dialects.rocketchat.errors import INVALID_BODY, INVALID_QUERY, Operation
 from readstate.dialects.rocketchat.reply import Problem, Problems, reply
 from readstate.dialects.rocketchat.schemas import FailureAnswer, Nothing
 from readstate.dialects.rocketchat.validation import NOT_ANY_OF, SchemaMismatch, fit, read_body, read_query
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 
-_MEANINGS = {
-    400: "Something is missing, malformed or unknown; nothing was done",
-    401: "The token is not valid, or is not that user's",
-    403: "The caller may not ask this",
-    413: "The body is too large",
-    429: "Too many calls; `Retry-After` says in how many seconds there may be more",
-    503: "The store is out of reach",
+_FAILURES: dict[int, tuple[Any, str]] = {
+    400: (FailureAnswer, "Something is missing, malformed or unknown; nothing was done"),
+    401: (FailureAnswer, "The token is not valid, or is not that user's"),
+    403: (FailureAnswer, "The caller may not ask this"),
+    413: (FailureAnswer, "The body is too large"),
+    429: (FailureAnswer, "Too many calls; `Retry-After` says in how many seconds there may be more"),
+    503: (FailureAnswer, "The store is out of reach"),
 }
 _FORM = "application/x-www-form-urlencoded"
 
 Handler = Callable[["Call", Any], Awaitable[Struct]]  # takes one of the schemas
 
 
-class Call(Request[Any, Session, Any]):
+class Call(base.Call[Session]):
     """An authenticated request; `auth` is the caller's session. Login has none."""
-
-    @property
-    def services(self) -> Services:
-        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
     def charge(self, cost: float) -> None:
         """Charge what the call turned out to cost beyond its price."""
@@ -56,11 +51,8 @@ class Call(Request[Any, Session, Any]):
 
 
 def operation(
-    method: HttpMethod,
-    path: str,
-    name: str,
-    answer: type[Struct],
-    *schemas: type[Struct],
+    where: str,
+    *,
     signed_in: bool = True,
     problems: Problems | None = None,
     mismatch: Problem | None = None,
@@ -68,16 +60,23 @@ def operation(
     unmatched: str = NOT_ANY_OF,
     cost: int = costs.READ,
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """Make a route of a function that takes one of `schemas` and returns the body of the answer.
+    """Make a route of a function that takes one of several schemas and returns the body of the
+    answer.
 
-    `name` is the name in metrics, logs and OpenAPI. `mismatch` answers a request that fits none of
-    them, instead of the validator's words; `empty` answers a field that is ""; `unmatched` stands
-    after the validator's words when there are several schemas. `problems` are the call's own words
-    for refusals of the domain. `cost` is what the caller pays (see costs).
+    `where` is its method and path. Schemas and answer are read off its annotations, and its name,
+    behind `rocketchat_`, is the name in metrics, logs and OpenAPI. `mismatch` answers a request
+    that fits none of the schemas, instead of the validator's words; `empty` answers a field that is
+    ""; `unmatched` stands after the validator's words when there are several schemas. `problems`
+    are the call's own words for refusals of the domain. `cost` is what the caller pays (see costs).
     """
-    wrong = mismatch or (INVALID_QUERY if method is HttpMethod.GET else INVALID_BODY)
+    method, _, path = where.partition(" ")
+    wrong = mismatch or (INVALID_QUERY if method == HttpMethod.GET else INVALID_BODY)
 
     def decorate(function: Handler) -> HTTPRouteHandler:
+        name = f"rocketchat_{function.__name__}"
+        _, taken, answer = get_type_hints(function).values()
+        schemas: Sequence[type[Struct]] = get_args(taken) or (taken,)
+
         async def handle(request: Call) -> Reply:
             given, strict = await _given(request)
             try:
@@ -89,19 +88,24 @@ def operation(
             for field, problem in (empty or {}).items():
                 if not given.get(field):
                     raise ProblemError(problem)
+            headers: Headers = ()
             if signed_in:
                 headers = await count(request.services, request.auth, name, request.route_handler.opt["rate_limit"])
                 request.scope["rate_headers"] = headers  # type: ignore[typeddict-unknown-key]
-                return reply(await function(request, content), headers=headers)
-            return reply(await function(request, content))
+            return reply(await function(request, content), headers=headers)
 
         handle.__doc__, handle.__name__, handle.__module__ = function.__doc__, function.__name__, function.__module__
+        documents = [_document(schema, empty or ()) for schema in schemas if schema is not Nothing]
         return route(
             path,
-            http_method=method,
+            http_method=HttpMethod(method),
             opt={"operation": Operation(name=name, cost=cost, signed_in=signed_in, problems=problems or {})},
+            operation_id=name,
+            operation_class=_asking(documents, in_query=method == HttpMethod.GET, signed_in=signed_in),
+            responses=base.responses({200: (answer, "Done"), **_FAILURES}),
+            security=[{"authToken": [], "userId": []}] if signed_in else [],
+            status_code=200,
             request_class=Call,
-            **_documented(name, method, answer, schemas, signed_in=signed_in, required=empty or ()),
         )(handle)
 
     return decorate
@@ -113,29 +117,6 @@ async def _given(request: Call) -> tuple[Any, bool]:
         return read_query(request.scope["query_string"]), False
     body = await wire_body.read_body(request.receive)
     return read_body(body, request.headers.get("content-type", "").encode("latin-1", "replace"))
-
-
-def _documented(
-    name: str,
-    method: HttpMethod,
-    answer: type[Struct],
-    schemas: Sequence[type[Struct]],
-    *,
-    signed_in: bool,
-    required: Collection[str],
-) -> dict[str, Any]:
-    """Arguments for a route. `required` fields are required although their schema has a default."""
-    responses = {200: ResponseSpec(data_container=answer, description="Done", generate_examples=False)}
-    for status, meaning in _MEANINGS.items():
-        responses[status] = ResponseSpec(data_container=FailureAnswer, description=meaning, generate_examples=False)
-    documents = [_document(schema, required) for schema in schemas if schema is not Nothing]
-    return {
-        "operation_id": name,
-        "operation_class": _asking(documents, in_query=method is HttpMethod.GET, signed_in=signed_in),
-        "responses": responses,
-        "security": [{"authToken": [], "userId": []}] if signed_in else [],
-        "status_code": 200,
-    }
 
 
 def _asking(documents: list[dict[str, Any]], *, in_query: bool, signed_in: bool) -> type[DocumentedOperation]:
@@ -165,7 +146,9 @@ def _asking(documents: list[dict[str, Any]], *, in_query: bool, signed_in: bool)
 
 
 def _document(schema: type[Struct], required: Collection[str]) -> dict[str, Any]:
-    """A schema as JSON schema, in one piece."""
+    """A schema as JSON schema, in one piece. `required` fields are required although they have a
+    default.
+    """
     (whole,), parts = msgspec.json.schema_components([schema], ref_template="{name}")
     document: dict[str, Any] = _inlined(whole, parts)
     if required:

@@ -10,16 +10,13 @@ So chat.readThread (since 8.8.0) changes nothing. It exists for clients that cal
 thread is opened, and refuses a thread that the caller cannot see.
 """
 
-from litestar import HttpMethod
-
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.rocketchat.errors import INVALID_SUBSCRIPTION
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.reply import Problem
 from readstate.dialects.rocketchat.rooms import message_problems, room_of_message
 from readstate.dialects.rocketchat.schemas import Done, ReadRid, ReadRoomId, ReadThread, UnreadFrom, UnreadRoom
 from readstate.dialects.rocketchat.views import last_seen_ms
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.domain.messages import MessageRef
 from readstate.domain.rooms import MemberState
@@ -33,12 +30,7 @@ NO_SUBSCRIPTION = Problem.coded("error-subscription-not-found", "Subscription no
 
 
 @operation(
-    HttpMethod.POST,
-    "/subscriptions.read",
-    "rocketchat_read",
-    Done,
-    ReadRid,
-    ReadRoomId,
+    "POST /subscriptions.read",
     problems={RoomUnknown: INVALID_SUBSCRIPTION, NotMember: INVALID_SUBSCRIPTION},
 )
 async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
@@ -53,14 +45,7 @@ async def read(request: Call, given: ReadRid | ReadRoomId) -> Done:
     return Done()
 
 
-@operation(
-    HttpMethod.POST,
-    "/chat.readThread",
-    "rocketchat_read_thread",
-    Done,
-    ReadThread,
-    problems=message_problems("readThreads"),
-)
+@operation("POST /chat.readThread", problems=message_problems("readThreads"))
 async def read_thread(request: Call, given: ReadThread) -> Done:
     """Accepted for a thread in a room of the caller, and changes nothing: replies are read with
     their room.
@@ -73,12 +58,7 @@ async def read_thread(request: Call, given: ReadThread) -> Done:
 
 
 @operation(
-    HttpMethod.POST,
-    "/subscriptions.unread",
-    "rocketchat_unread",
-    Done,
-    UnreadRoom,
-    UnreadFrom,
+    "POST /subscriptions.unread",
     problems=dict.fromkeys((RoomUnknown, NotMember, MessageUnknown), NO_MESSAGE),
 )
 async def unread(request: Call, given: UnreadRoom | UnreadFrom) -> Done:

@@ -6,16 +6,15 @@ joined later has none and sees none. Without `offset` and `count` all receipts c
 up to MAX_RECEIPTS.
 """
 
-from litestar import HttpMethod
 from msgspec import UNSET, UnsetType
 
 from readstate.dialects.access import costs
+from readstate.dialects.base import Services
 from readstate.dialects.rocketchat.errors import MESSAGE_REQUIRED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import message_problems, room_of_message
 from readstate.dialects.rocketchat.schemas import MessageReceipt, MessageReceipts, MessageReceiptsAnswer
 from readstate.dialects.rocketchat.views import person
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session, User
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE
 from readstate.domain.receipts import ReceiptsPage
@@ -30,16 +29,12 @@ Read = tuple[str, int]  # a reader, and since when (Unix ms)
 
 
 @operation(
-    HttpMethod.GET,
-    "/chat.getMessageReadReceipts",
-    "rocketchat_receipts",
-    MessageReceiptsAnswer,
-    MessageReceipts,
+    "GET /chat.getMessageReadReceipts",
     problems=message_problems("getReadReceipts"),
     empty={"messageId": MESSAGE_REQUIRED},
     cost=costs.RECEIPTS,
 )
-async def get_receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
+async def receipts(request: Call, given: MessageReceipts) -> MessageReceiptsAnswer:
     """Who has read a message that came into a room of the caller since they joined, and since when.
 
     With neither `offset` nor `count` all of them, up to 10,000; `count` is at most 100, and 0 means

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
 from readstate.dialects.access import rooms as wire_rooms
+from readstate.dialects.base import Services
 from readstate.dialects.rocketchat.reply import Problem, Problems
 from readstate.dialects.rocketchat.views import FIELDS, Kind, Name, kind, own_name, person
-from readstate.dialects.services import Services
 from readstate.domain import direct
 from readstate.domain.identity import Session, User
 from readstate.domain.rooms import MemberState, Room, RoomSummary

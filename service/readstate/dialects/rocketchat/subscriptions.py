@@ -3,17 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from litestar import HttpMethod
-
 from readstate.batches import in_batches
 from readstate.dialects.access import costs
-from readstate.dialects.base import ProblemError
-from readstate.dialects.rocketchat import schemas
+from readstate.dialects.base import ProblemError, Services
+from readstate.dialects.rocketchat import schemas, views
 from readstate.dialects.rocketchat.errors import INVALID_DATE, ROOM_REQUIRED
 from readstate.dialects.rocketchat.operation import Call, operation
 from readstate.dialects.rocketchat.rooms import find_summaries, names
-from readstate.dialects.rocketchat.views import changed_ms, person, subscription, subscription_id
-from readstate.dialects.services import Services
 from readstate.domain.identity import Session
 from readstate.times import iso, unix_ms
 
@@ -22,29 +18,15 @@ from readstate.times import iso, unix_ms
 REMOVED_KNOWN_MS = 50 * 60 * 1000
 
 
-@operation(
-    HttpMethod.GET,
-    "/subscriptions.getOne",
-    "rocketchat_subscription",
-    schemas.SubscriptionAnswer,
-    schemas.OneSubscription,
-    empty={"roomId": ROOM_REQUIRED},
-)
-async def get_one(request: Call, given: schemas.OneSubscription) -> schemas.SubscriptionAnswer:
+@operation("GET /subscriptions.getOne", empty={"roomId": ROOM_REQUIRED})
+async def subscription(request: Call, given: schemas.OneSubscription) -> schemas.SubscriptionAnswer:
     """One room of the caller; null for a room that is not there or not the caller's."""
     services, session = request.services, request.auth
     return schemas.SubscriptionAnswer(next(iter(await _subscriptions(services, session, [given.room], {})), None))
 
 
-@operation(
-    HttpMethod.GET,
-    "/subscriptions.get",
-    "rocketchat_subscriptions",
-    schemas.SubscriptionsAnswer,
-    schemas.ManySubscriptions,
-    cost=costs.LIST,
-)
-async def get_many(request: Call, given: schemas.ManySubscriptions) -> schemas.SubscriptionsAnswer:
+@operation("GET /subscriptions.get", cost=costs.LIST)
+async def subscriptions(request: Call, given: schemas.ManySubscriptions) -> schemas.SubscriptionsAnswer:
     """The caller's rooms that changed after `updatedSince`, and those left since; without it all
     rooms.
     """
@@ -64,7 +46,7 @@ async def get_many(request: Call, given: schemas.ManySubscriptions) -> schemas.S
             for one in await _subscriptions(services, session, batch, changed)
         ],
         remove=[
-            schemas.RemovedSubscription(subscription_id(room, session.user), iso(at_ms))
+            schemas.RemovedSubscription(views.subscription_id(room, session.user), iso(at_ms))
             for room, at_ms in sorted(removed)
         ],
     )
@@ -79,9 +61,9 @@ async def _subscriptions(
     """
     rooms = await find_summaries(services, session, asked)
     called = await names(services, session, rooms)
-    owner = person(session.user, (await services.people.find(session.app, [session.user]))[session.user])
+    owner = views.person(session.user, (await services.people.find(session.app, [session.user]))[session.user])
     return [
-        subscription(session, room, name, owner, changed.get(room.room) or changed_ms(room))
+        views.subscription(session, room, name, owner, changed.get(room.room) or views.changed_ms(room))
         for room, name in zip(rooms, called, strict=True)
     ]
 

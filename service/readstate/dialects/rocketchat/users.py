@@ -7,8 +7,6 @@ the backend meant; logout revokes it.
 
 from collections.abc import Collection
 
-from litestar import HttpMethod
-
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError
 from readstate.dialects.http.client_address import client_address
@@ -19,16 +17,7 @@ from readstate.dialects.rocketchat.views import person, text
 from readstate.domain.identity import Session, User
 
 
-@operation(
-    HttpMethod.POST,
-    "/login",
-    "rocketchat_login",
-    schemas.LoginAnswer,
-    schemas.Login,
-    signed_in=False,
-    mismatch=LOGIN_FAILED,
-    cost=costs.PROFILE,
-)
+@operation("POST /login", signed_in=False, mismatch=LOGIN_FAILED, cost=costs.PROFILE)
 async def login(request: Call, given: schemas.Login) -> schemas.LoginAnswer:
     """Prove a token: as `resume`, or as the `password` of a user named by `user`, `username` or
     `email`. Answers whose it is.
@@ -48,15 +37,13 @@ async def login(request: Call, given: schemas.Login) -> schemas.LoginAnswer:
     raise ProblemError(LOGIN_FAILED)
 
 
-@operation(HttpMethod.POST, "/logout", "rocketchat_logout", schemas.LogoutAnswer, schemas.Nothing, cost=costs.PROFILE)
+@operation("POST /logout", cost=costs.PROFILE)
 async def logout(request: Call, _: schemas.Nothing) -> schemas.LogoutAnswer:
     """Revoke the token that this call was made with; the user's other tokens stay."""
     return await _end(request)
 
 
-@operation(
-    HttpMethod.GET, "/logout", "rocketchat_logout_by_get", schemas.LogoutAnswer, schemas.Nothing, cost=costs.PROFILE
-)
+@operation("GET /logout", cost=costs.PROFILE)
 async def logout_by_get(request: Call, _: schemas.Nothing) -> schemas.LogoutAnswer:
     """The same as POST, for clients that log out by GET.
 

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable
 from time import time, time_ns
 
+from msgspec import Struct
+
 from readstate.domain.read_state import ReadState
-from readstate.errors import Fault
-from readstate.tasks import sleep_unless
+from readstate.tasks import repeat
 from readstate.webhooks.forms import Send, WebhookRequest
 
 logger = logging.getLogger(__name__)
@@ -40,61 +41,45 @@ async def note(read_state: ReadState, app: str, command: str) -> None:
     await read_state.latest.note_newest(app=app, what=_noted(command), at_ms=time_ns() // 1_000_000)
 
 
-class Alerts:
+class Alerts(Struct):
     """Sends the warnings. A warning is sent once, since a later one would be of no use.
 
     `alert` makes the request for a command at a Unix second. `may_send` says whether the receiver
     takes requests now.
     """
 
-    def __init__(
-        self,
-        read_state: ReadState,
-        app: str,
-        alert: Callable[[str, int], WebhookRequest],
-        send: Send,
-        may_send: Callable[[], bool],
-    ) -> None:
-        self._read_state = read_state
-        self._app = app
-        self._alert = alert
-        self._send = send
-        self._may_send = may_send
-        self._known: dict[str, int | None] | None = None
+    read_state: ReadState
+    app: str
+    alert: Callable[[str, int], WebhookRequest]
+    send: Send
+    may_send: Callable[[], bool]
+    known: dict[str, int | None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look for new notes until `stop` is set. What was noted before the start is not sent."""
-        while not stop.is_set():
-            try:
-                await self._look()
-            except Fault as fault:
-                logger.warning("webhooks: alerts could not be looked at: %s", fault)
-            except Exception:
-                # A defect. Events must be delivered all the same.
-                logger.exception("webhooks: alerts could not be looked at")
-            await sleep_unless(stop, LOOK_S)
+        await repeat(self._look, LOOK_S, stop, logger, "webhooks: alerts could not be looked at")
 
     async def _look(self) -> None:
-        before, known = self._known, await self._noted()
-        self._known = known
-        if before is None or not self._may_send():
+        before, known = self.known, await self._noted()
+        self.known = known
+        if before is None or not self.may_send():
             return
         for command in known:
             if known[command] != before[command] and await self._is_first(command):
-                answer = await self._send(self._alert(command, int(time())))
+                answer = await self.send(self.alert(command, int(time())))
                 logger.debug("webhooks: the alert of %s: %s", command, answer.detail or "accepted")
 
     async def _noted(self) -> dict[str, int | None]:
         """When each command was last called nearly too often (Unix ms); None: never."""
         times = await asyncio.gather(
-            *(self._read_state.latest.newest(app=self._app, what=_noted(command)) for command in SERVICES)
+            *(self.read_state.latest.newest(app=self.app, what=_noted(command)) for command in SERVICES)
         )
         return dict(zip(SERVICES, times, strict=True))
 
     async def _is_first(self, command: str) -> bool:
         """Whether no deliverer has sent this warning in the last minute; this one then sends it."""
-        hit = await self._read_state.throttle.hit_rate_limit(
-            app=self._app, what=f"tencent:told:{command}", limit=1, window_ms=EVERY_MS
+        hit = await self.read_state.throttle.hit_rate_limit(
+            app=self.app, what=f"tencent:told:{command}", limit=1, window_ms=EVERY_MS
         )
         return hit.allowed
 

@@ -6,9 +6,8 @@ from typing import Any
 from litestar import Router
 from litestar.middleware import DefineMiddleware
 
-from readstate.dialects.base import Dialect, handlers_in, options_handler
+from readstate.dialects.base import Dialect, Services, handlers_in, options_handler
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.services import Services
 from readstate.dialects.tencent import errors, group, openim
 from readstate.dialects.tencent.auth import Authenticator, AuthMiddleware, TencentApp
 from readstate.dialects.tencent.callbacks import errors as callback_errors

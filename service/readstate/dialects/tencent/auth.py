@@ -12,10 +12,9 @@ from urllib.parse import parse_qsl
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
-from readstate.dialects.base import operation_of
+from readstate.dialects.base import Services, operation_of
 from readstate.dialects.http.body import until_gone
 from readstate.dialects.http.client_address import client_address
-from readstate.dialects.services import Services
 from readstate.dialects.tencent import alerts, errors
 from readstate.dialects.tencent.operation import Operation
 from readstate.dialects.tencent.usersig import UserSigs
@@ -76,7 +75,7 @@ class Authenticator:
                 app=self.app, what=f"tencent:{command}", limit=limit, window_ms=RATE_WINDOW_MS
             )
             if not hit.allowed:
-                raise errors.ProblemError(errors.TOO_OFTEN)
+                raise errors.ProblemError(errors.TOO_OFTEN, retry_after_s=1)
             if limit - hit.left == alerts.nearly(limit):
                 await alerts.note(read_state, self.app, command)
 
@@ -122,7 +121,7 @@ class AuthMiddleware:
             try:
                 services.credentials.missed(client_address(scope))
             except TooManyRequests as refusal:
-                raise errors.TooManyFailures(refusal.retry_after_s) from None
+                raise errors.ProblemError(errors.TOO_MANY_FAILURES, retry_after_s=refusal.retry_after_s) from None
             raise
 
 

@@ -21,19 +21,15 @@ from readstate.domain.limits import new_id
 
 
 class ProblemError(base.ProblemError):
-    """The same with the problem's own text where no other is given."""
+    """The same with the problem's own text where no other is given.
+
+    `retry_after_s`: when the call may be repeated, where calls were too many.
+    """
 
     problem: Problem
 
-    def __init__(self, problem: Problem, info: str = "") -> None:
+    def __init__(self, problem: Problem, info: str = "", retry_after_s: int | None = None) -> None:
         super().__init__(problem, info or problem.info)
-
-
-class TooManyFailures(ProblemError):
-    """Too many bad signatures came from an address. The next is checked after `retry_after_s`."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(TOO_MANY_FAILURES)
         self.retry_after_s = retry_after_s
 
 
@@ -100,9 +96,8 @@ GROUP: Final = Family("group_open_http_svc", GROUP_BODY_UNREADABLE, ILLEGAL_PARA
 NO_SERVICE: Final = Family("", UNREADABLE_REQUEST, UNREADABLE_REQUEST, TIMED_OUT, NO_SUCH_PATH)
 
 FAMILIES = {family.service: family for family in (OPENIM, GROUP)}
-FAILURES = frozenset(
-    str(family.failed.code) for family in (*FAMILIES.values(), NO_SERVICE)
-)  # ours, and not the caller's doing
+# Ours, and not the caller's doing.
+FAILURES = frozenset(str(family.failed.code) for family in (*FAMILIES.values(), NO_SERVICE))
 
 NO_OPERATION = Operation(name="", family=NO_SERVICE)  # an error outside the commands
 
@@ -137,16 +132,10 @@ def answer(scope: Any, error: Exception) -> Reply:
     if problem is None:
         problem, info = operation.family.failed, ""
         log_failure(scope, error, request_id=request_id)
-    reply = problem.reply(info, request_id=request_id, retry_after_s=_retry_after_s(error))
+    retry_after_s = error.retry_after_s if isinstance(error, errors.TooManyRequests | ProblemError) else None
+    reply = problem.reply(info, request_id=request_id, retry_after_s=retry_after_s)
     scope["outcome"] = reply.code
     return reply
-
-
-def _retry_after_s(error: Exception) -> int | None:
-    """In how many seconds a call may be repeated, where calls were too many."""
-    if isinstance(error, errors.TooManyRequests | TooManyFailures):
-        return error.retry_after_s
-    return 1 if isinstance(error, ProblemError) and error.problem is TOO_OFTEN else None
 
 
 def _explain(scope: Any, operation: Operation, error: Exception) -> tuple[Problem | None, str]:

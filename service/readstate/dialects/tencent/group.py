@@ -21,7 +21,7 @@ _LAST_PAGE = "0"
 _MAX_CURSOR_DIGITS = 320  # enough for the longest id
 
 
-@operation("set_unread_msg_num", errors.GROUP, schemas.SetUnread)
+@operation(errors.GROUP)
 async def set_unread_msg_num(request: Call, given: schemas.SetUnread) -> Ok:
     """Set a member's unread messages of a group, at most as many as it has; for migrations.
 
@@ -30,7 +30,7 @@ async def set_unread_msg_num(request: Call, given: schemas.SetUnread) -> Ok:
     room = await _room(request, given.group)
     if has_unread(given_type(room.profile)):
         try:
-            await request.read_state.reading.set_unread(
+            await request.services.reading.set_unread(
                 app=request.auth, room=room.room, user=given.member, count=given.count
             )
         except NotMember:
@@ -40,8 +40,8 @@ async def set_unread_msg_num(request: Call, given: schemas.SetUnread) -> Ok:
     return Ok()
 
 
-@operation("get_group_msg_receipt", errors.GROUP, schemas.GetReceipts, schemas.GroupReceiptCounts, cost=costs.RECEIPTS)
-async def get_group_msg_receipt(request: Call, given: schemas.GetReceipts) -> Ok:
+@operation(errors.GROUP, cost=costs.RECEIPTS)
+async def get_group_msg_receipt(request: Call, given: schemas.GetReceipts) -> schemas.GroupReceiptCounts:
     """How many members have read each of up to 50 messages of a group, and how many have not; the
     sender is in neither number.
     """
@@ -50,22 +50,17 @@ async def get_group_msg_receipt(request: Call, given: schemas.GetReceipts) -> Ok
     counts: dict[int, ReceiptCount | None] = {}
     if _has_receipts(room):
         distinct = list(dict.fromkeys(seqs))
-        found = await request.read_state.receipts.receipt_counts(
+        found = await request.services.receipts.receipt_counts(
             app=request.auth, room=room.room, messages=[message_of_seq(seq) for seq in distinct]
         )
         counts = dict(zip(distinct, found, strict=True))
     return schemas.GroupReceiptCounts(GroupMsgReceiptList=[_counts(seq, counts.get(seq)) for seq in seqs])
 
 
-@operation(
-    "get_group_msg_receipt_detail",
-    errors.GROUP,
-    schemas.GetReceiptDetail,
-    schemas.ReadPage,
-    schemas.UnreadPage,
-    cost=costs.RECEIPTS,
-)
-async def get_group_msg_receipt_detail(request: Call, given: schemas.GetReceiptDetail) -> Ok:
+@operation(errors.GROUP, cost=costs.RECEIPTS)
+async def get_group_msg_receipt_detail(
+    request: Call, given: schemas.GetReceiptDetail
+) -> schemas.ReadPage | schemas.UnreadPage:
     """Who has read a message of a group (`Filter` 0), or has not (1): in the order of their names,
     up to 200 at once.
     """
@@ -74,7 +69,7 @@ async def get_group_msg_receipt_detail(request: Call, given: schemas.GetReceiptD
     if not _has_receipts(room):
         raise errors.ProblemError(errors.NO_RECEIPT)
     which = Filter.UNREAD if given.unread else Filter.READ
-    members = await _members(request.read_state, request.auth, room.room, message_of_seq(given.seq), which)
+    members = await _members(request.services, request.auth, room.room, message_of_seq(given.seq), which)
     rest = sorted(member for member in members if member > after)
     page = rest[: given.count]
     is_last: Literal[0, 1] = 1 if len(rest) == len(page) else 0
@@ -88,7 +83,7 @@ async def get_group_msg_receipt_detail(request: Call, given: schemas.GetReceiptD
     return schemas.ReadPage(IsFinish=is_last, IsFinished=is_last, MsgSeq=given.seq, Cursor=cursor, ReadList=read)
 
 
-@operation("group_msg_receipt", errors.GROUP, schemas.SendReceipts)
+@operation(errors.GROUP)
 async def group_msg_receipt(request: Call, given: schemas.SendReceipts) -> Ok:
     """Record that a member has read up to 50 messages of a group. What is unread does not change.
 
@@ -100,7 +95,7 @@ async def group_msg_receipt(request: Call, given: schemas.SendReceipts) -> Ok:
         raise errors.ProblemError(errors.NOT_IN_GROUP)
     if _has_receipts(room):
         messages = [message_of_seq(message.seq) for message in given.messages]
-        await request.read_state.reading.acknowledge(
+        await request.services.reading.acknowledge(
             app=request.auth, room=room.room, user=given.member, messages=messages
         )
     return Ok()
@@ -113,7 +108,7 @@ async def _room(request: Call, group: str, member: str = "") -> Room:
             errors.ILLEGAL_GROUP, "GroupId must have 1 to 95 characters of printable ASCII, and not be . or .."
         )
     try:
-        return await request.read_state.rooms.room(app=request.auth, room=room_of_group(group), user=member)
+        return await request.services.rooms.room(app=request.auth, room=room_of_group(group), user=member)
     except RoomUnknown:
         raise errors.ProblemError(errors.NO_SUCH_GROUP) from None
 

@@ -30,9 +30,7 @@ _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
 
 
 @operation(
-    "admin_set_msg_read",
     errors.OPENIM,
-    schemas.SetMsgRead,
     field_problems={"Report_Account": errors.FROM_ACCOUNT_MISSING, "Peer_Account": errors.TO_ACCOUNT_MISSING},
 )
 async def admin_set_msg_read(request: Call, given: schemas.SetMsgRead) -> Ok:
@@ -43,7 +41,7 @@ async def admin_set_msg_read(request: Call, given: schemas.SetMsgRead) -> Ok:
     if given.reader != given.peer:
         try:
             room = direct_room(given.reader, given.peer)
-            await request.read_state.reading.mark_read_until(
+            await request.services.reading.mark_read_until(
                 app=request.auth, room=room, user=given.reader, until_ms=until_ms, with_badge=False
             )
         except (RoomUnknown, NotMember):
@@ -52,18 +50,15 @@ async def admin_set_msg_read(request: Call, given: schemas.SetMsgRead) -> Ok:
 
 
 @operation(
-    "get_c2c_unread_msg_num",
-    errors.OPENIM,
-    schemas.GetUnread,
-    schemas.UnreadTotal,
-    schemas.UnreadOfPeers,
-    field_problems={"To_Account": errors.TO_ACCOUNT_MISSING, "Peer_Account": errors.TOO_MANY_ACCOUNTS},
+    errors.OPENIM, field_problems={"To_Account": errors.TO_ACCOUNT_MISSING, "Peer_Account": errors.TOO_MANY_ACCOUNTS}
 )
-async def get_c2c_unread_msg_num(request: Call, given: schemas.GetUnread) -> Ok:
+async def get_c2c_unread_msg_num(
+    request: Call, given: schemas.GetUnread
+) -> schemas.UnreadTotal | schemas.UnreadOfPeers:
     """An account's unread messages with each of up to 10 peers, or without peers in all one-to-one
     conversations.
     """
-    app, read_state = request.auth, request.read_state
+    app, read_state = request.auth, request.services
     peers = list(dict.fromkeys([given.peers] if isinstance(given.peers, str) else given.peers or ()))
     if not peers:
         _check_no_peers_meant(await request.body())
@@ -78,9 +73,7 @@ async def get_c2c_unread_msg_num(request: Call, given: schemas.GetUnread) -> Ok:
 
 
 @operation(
-    "c2c_msg_read_receipt",
     errors.OPENIM,
-    schemas.ReceiptMessages,
     field_problems={
         "Operator_Account": errors.PARTNER_MISSING,
         "Peer_Account": errors.PARTNER_MISSING,
@@ -100,7 +93,7 @@ async def c2c_msg_read_receipt(request: Call, given: schemas.ReceiptMessages) ->
     keys = [_key(message) for message in given.messages]
     try:
         room = direct_room(given.reader, given.peer)
-        await request.read_state.reading.acknowledge(app=request.auth, room=room, user=given.reader, messages=keys)
+        await request.services.reading.acknowledge(app=request.auth, room=room, user=given.reader, messages=keys)
     except (RoomUnknown, NotMember):
         pass  # no message of it is known
     return Ok()

@@ -5,11 +5,10 @@ A handler says all of it in its decorator.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Union
+from typing import Any, Final, get_type_hints
 
-from litestar import Request, post
+from litestar import post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Operation as DocumentedOperation
 from litestar.params import JSONBody
 from msgspec import Struct
@@ -20,7 +19,6 @@ from readstate.dialects.base import api_key
 from readstate.dialects.http.body import StrictJson
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.tencent.reply import Fail, Ok, Problem, ok
-from readstate.domain.read_state import ReadState
 
 MAX_BODY_BYTES: Final = 12 * 1024
 
@@ -48,36 +46,31 @@ class Operation(base.Operation, frozen=True, kw_only=True):
     field_problems: Mapping[str, Problem] = {}  # by field: the problem that is answered for what is wrong with it
 
 
-class Call(Request[Any, str, Any]):
+class Call(base.Call[str]):
     """A request of an administrator: `auth` is our name of the app."""
-
-    @property
-    def read_state(self) -> ReadState:
-        return self.scope["services"]  # type: ignore[typeddict-item, no-any-return]
 
 
 Handler = Callable[[Call, Any], Awaitable[Ok]]  # takes the body
 
 
 def operation(
-    command: str,
     family: Family,
-    body: type[Struct],
-    *results: type[Ok],
+    *,
     field_problems: Mapping[str, Problem] | None = None,
     cost: int = costs.READ,
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """Make a route of a function that takes a `body` and returns one of `results` (default:
+    """Make a route of a function that takes a body and returns one of several results.
 
-    Ok).
-
-    `field_problems` has, by field, the problem that is answered for a bad value, where it is not
-    the family's own. `cost` is what the caller pays (see costs).
+    Both are read off its annotations; its name is the command. `field_problems` has, by field, the
+    problem that is answered for a bad value, where it is not the family's own. `cost` is what the
+    caller pays (see costs).
     """
     json_body: Any = JSONBody
-    answers: Any = Union[*(results or (Ok,)), Fail]
 
     def decorate(function: Handler) -> HTTPRouteHandler:
+        command = function.__name__
+        _, body, results = get_type_hints(function).values()
+
         async def handle(request: Call, data: Any) -> Reply:
             return ok(await function(request, data))
 
@@ -88,9 +81,7 @@ def operation(
             opt={"operation": Operation(name=command, cost=cost, family=family, field_problems=field_problems or {})},
             operation_id=command,
             operation_class=_Always200,
-            responses={
-                200: ResponseSpec(data_container=answers, description="Done, or why not", generate_examples=False)
-            },
+            responses=base.responses({200: (results | Fail, "Done, or why not")}),
             security=[{name: [] for name in SECURITY}],
             status_code=200,
             dto=StrictJson,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.http.reply import Reply, encode, retry_after
 from readstate.domain.limits import new_id
 
 
@@ -38,7 +38,7 @@ class Problem(Struct, frozen=True):
         failure = Fail(ErrorInfo=info or self.info, ErrorCode=self.code)
         reply = _reply(failure, str(self.code), request_id or new_id())
         if retry_after_s is not None:
-            reply.more_headers += ((b"retry-after", b"%d" % retry_after_s),)
+            reply.more_headers += retry_after(retry_after_s)
         return reply
 
 

@@ -30,9 +30,8 @@ class SetMsgRead(Struct, frozen=True):
 
     reader: Account = field(name="Report_Account")
     peer: Account = field(name="Peer_Account")
-    read_time: float | str | None = field(
-        name="MsgReadTime", default=None
-    )  # Unix seconds; a string in the documentation
+    # Unix seconds; a string in the documentation.
+    read_time: float | str | None = field(name="MsgReadTime", default=None)
 
 
 class GetUnread(Struct, frozen=True):

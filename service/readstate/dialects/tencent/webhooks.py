@@ -22,6 +22,7 @@ from readstate.domain.direct import DIRECT_TAGS, peers_of
 from readstate.domain.events import ReadEvent
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.limits import MAX_RECEIPT_MESSAGES
+from readstate.domain.messages import MessageRef
 from readstate.domain.read_state import ReadState
 from readstate.domain.receipts import ReceiptCount
 from readstate.errors import MessageUnknown, RoomUnknown
@@ -132,15 +133,8 @@ class TencentForm(Struct):
 
         What came after that message is not read.
         """
-        if not event.unread:
-            return event.at_ms
-        try:
-            receipts = await self.read_state.receipts.page(
-                app=event.app, room=event.room, message=event.message, limit=1
-            )
-        except MessageUnknown:
-            return event.at_ms
-        return receipts.message.at_ms
+        stored = await self._stored(event, event.message) if event.unread else None
+        return stored.at_ms if stored else event.at_ms
 
     async def _read_receipt(self, event: ReadEvent) -> ReadReceipt | None:
         group_type = await self._group_type(event)
@@ -179,19 +173,20 @@ class TencentForm(Struct):
         first, last = 0, len(counts)
         while first < last:
             middle = (first + last) // 2
-            if await self._seq_of(event, counts[middle].message) > event.before:
+            stored = await self._stored(event, counts[middle].message)
+            if stored and stored.seq > event.before:
                 first = middle + 1
             else:
                 last = middle
         return first
 
-    async def _seq_of(self, event: ReadEvent, message: str) -> int:
+    async def _stored(self, event: ReadEvent, message: str) -> MessageRef | None:
+        """What is kept of a message; None when it was deleted just now."""
         try:
-            return (
-                await self.read_state.receipts.page(app=event.app, room=event.room, message=message, limit=1)
-            ).message.seq
+            page = await self.read_state.receipts.page(app=event.app, room=event.room, message=message, limit=1)
         except MessageUnknown:
-            return 0  # deleted just now
+            return None
+        return page.message
 
     async def run(self, send: Send, may_send: Callable[[], bool], stop: asyncio.Event) -> None:
         """Send alerts until `stop` is set."""

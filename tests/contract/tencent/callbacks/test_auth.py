@@ -17,7 +17,7 @@ from readstate.dialects.tencent.webhooks import sign
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit
+from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, SDKAPPID, TOKEN, Tencent, fail
 
@@ -38,11 +38,6 @@ def settings(server: Server, tencent_settings: dict[str, Any]) -> Settings:
     return Settings(
         redis_url=server.url, api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32, **tencent_settings
     )
-
-
-@pytest.fixture
-def tencent(imkit: Imkit) -> Tencent:
-    return Tencent(imkit)
 
 
 def in_minutes(minutes: float) -> str:

@@ -40,12 +40,6 @@ NAMES = sorted({name for _, body in EVERY for name in body})
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
 def tencent(server: Server, runner: asyncio.Runner) -> Iterator[Tencent]:
     """A running service for all tests of this file."""
     with running(server.url, runner) as tencent:

@@ -8,23 +8,11 @@ import pytest
 from readstate.dialects.tencent.callbacks.messages import pushed
 from readstate.domain.direct import direct_room
 from readstate.domain.limits import check_members
-from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
-from tests.support.imkit import Imkit, result
-from tests.support.tencent_callbacks import OK, Tencent, with_callbacks
+from tests.support.imkit import result
+from tests.support.tencent_callbacks import OK, Tencent
 
 AL_BO = direct_room("al", "bo")
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return with_callbacks(settings)
-
-
-@pytest.fixture
-def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM and an empty service."""
-    return Tencent(imkit)
 
 
 async def test_a_message_of_two_is_unread_for_who_got_it(tencent: Tencent) -> None:

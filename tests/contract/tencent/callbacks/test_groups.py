@@ -6,24 +6,11 @@ from typing import Any
 
 import pytest
 
-from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
-from tests.support.imkit import Imkit
-from tests.support.tencent_callbacks import Tencent, with_callbacks
+from tests.support.tencent_callbacks import Tencent
 
 NOW_S = 1_700_000_000
 LATER_MS = 1_700_000_100_000
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return with_callbacks(settings)
-
-
-@pytest.fixture
-def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM and an empty service."""
-    return Tencent(imkit)
 
 
 async def test_a_group_counts_for_its_members(tencent: Tencent) -> None:

@@ -18,12 +18,6 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def tencent(imkit: Imkit) -> Tencent:
-    """The sender of callbacks."""
-    return Tencent(imkit)
-
-
-@pytest.fixture
 def backend(imkit: Imkit) -> Backend:
     """The caller of the server API."""
     return Backend(imkit)

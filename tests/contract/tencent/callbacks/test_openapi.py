@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
 
 from readstate.app import create_app
@@ -38,9 +38,7 @@ def url(server: Server) -> Iterator[str]:
 
 
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+@settings(max_examples=EXAMPLES, derandomize=True)
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Any callback is answered with a documented status and form, never with 5xx.
 

@@ -85,12 +85,6 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
 def tencent(server: Server, runner: asyncio.Runner) -> Iterator[Tencent]:
     with running(server.url, runner) as tencent:
         yield tencent

@@ -8,25 +8,12 @@ import pytest
 
 from readstate.domain.direct import direct_room
 from readstate.domain.receipts import Filter
-from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
-from tests.support.imkit import Imkit
-from tests.support.tencent_callbacks import Tencent, with_callbacks
+from tests.support.tencent_callbacks import Tencent
 
 NOW_S = 1_700_000_000
 AL_BO = direct_room("al", "bo")
 TOPIC = "@TGS#_c@TOPIC#_t"
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return with_callbacks(settings)
-
-
-@pytest.fixture
-def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM and an empty service."""
-    return Tencent(imkit)
 
 
 async def test_a_conversation_read_on_tencents_side_is_read(tencent: Tencent) -> None:

@@ -1,25 +1,10 @@
 """The topics of a community as Tencent's callbacks tell of them."""
 
-import pytest
-
-from readstate.settings import Settings
 from tests.support import tencent_callbacks as told
-from tests.support.imkit import Imkit
-from tests.support.tencent_callbacks import Tencent, with_callbacks
+from tests.support.tencent_callbacks import Tencent
 
 LATER_MS = 1_700_000_100_000
 TOPIC = "@TGS#_c@TOPIC#_t"
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return with_callbacks(settings)
-
-
-@pytest.fixture
-def tencent(imkit: Imkit) -> Tencent:
-    """Tencent IM and an empty service."""
-    return Tencent(imkit)
 
 
 async def test_a_topic_counts_for_the_members_of_its_community(tencent: Tencent) -> None:

@@ -6,5 +6,4 @@ once for all dialects:
 config     the document's own data, and where the rest comes in
 vocabulary what a dialect says of its fields
 described  summaries, descriptions and examples, made from docstrings and vocabularies
-example    a value that fits a schema
 """

@@ -37,9 +37,8 @@ class BadgesAsked(Struct, frozen=True, forbid_unknown_fields=True):
     """POST /badges/: one of the two."""
 
     tokens: Annotated[list[NonEmpty], Meta(min_length=1, max_length=MAX_TOKENS_PER_CALL)] | None = None
-    clients: Annotated[list[NonEmpty], Meta(min_length=1, max_length=MAX_BADGES_PER_CALL)] | None = (
-        None  # ours: user ids, for backends
-    )
+    # Ours: user ids, for backends.
+    clients: Annotated[list[NonEmpty], Meta(min_length=1, max_length=MAX_BADGES_PER_CALL)] | None = None
 
 
 class ReadResult(Struct, frozen=True):

@@ -70,15 +70,20 @@ class RoomIdsResult(Struct, frozen=True):
     data: list[str]
 
 
-class MemberResult(Struct, frozen=True, omit_defaults=True):
+class MemberProperty(Struct, frozen=True, omit_defaults=True):
+    """One member's read state; `lastRead` only after a first real read."""
+
+    client: str
+    badge: int
+    last_read: str | None = field(name="lastRead", default=None)
+
+
+class MemberResult(MemberProperty, frozen=True, omit_defaults=True):
     """One member's read state. `lastRead` only after a first real read.
 
     Before it `joinedAt` (ours) says since when they are a member.
     """
 
-    client: str
-    badge: int
-    last_read: str | None = field(name="lastRead", default=None)
     joined_at: str | None = field(name="joinedAt", default=None)
 
 
@@ -91,14 +96,6 @@ class UserRef(Struct, frozen=True):
     avatar_url: Any = field(name="avatarUrl")
     description: Any
     is_robot: Any = field(name="isRobot")
-
-
-class MemberProperty(Struct, frozen=True, omit_defaults=True):
-    """One member's read state; `lastRead` only after a first real read."""
-
-    client: str
-    badge: int
-    last_read: str | None = field(name="lastRead", default=None)
 
 
 class LastMessage(Struct, frozen=True):

@@ -8,23 +8,20 @@ from readstate.dialects.imkit.schemas import NonEmpty
 from readstate.domain.limits import MAX_POSTS_PER_BATCH
 
 
-class NewUser(Struct, frozen=True):
-    """POST /admin/clients; whatever else is given becomes the user's profile."""
-
-    id: NonEmpty = field(name="_id")
-    nickname: str | None = None
-    avatar_url: str | None = field(name="avatarUrl", default=None)
-    issue_access_token: bool | None = field(name="issueAccessToken", default=None)
-    token: str | None = None
-    expiration_date: str | None = field(name="expirationDate", default=None)
-
-
 class ListedUser(Struct, frozen=True):
     """One item of POST /admin/clients/list."""
 
     id: NonEmpty = field(name="_id")
     nickname: str | None = None
     avatar_url: str | None = field(name="avatarUrl", default=None)
+
+
+class NewUser(ListedUser, frozen=True):
+    """POST /admin/clients; whatever else is given becomes the user's profile."""
+
+    issue_access_token: bool | None = field(name="issueAccessToken", default=None)
+    token: str | None = None
+    expiration_date: str | None = field(name="expirationDate", default=None)
 
 
 class NewUsers(Struct, frozen=True):

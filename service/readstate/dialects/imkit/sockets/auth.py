@@ -8,12 +8,11 @@ import time
 from typing import Any
 
 from readstate.dialects.access import costs
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, explain
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.sockets.connection import AUTH_REFUSED, RATE_LIMITED, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.hub import Hub
-from readstate.dialects.services import Services
 from readstate.domain.identity import App, Session
 from readstate.domain.notices import Notices
 from readstate.errors import ReadStateError, TooManyRequests

@@ -20,15 +20,15 @@ from typing import Any
 from msgspec import Struct
 
 from readstate.dialects.access import costs
-from readstate.dialects.imkit.call import Principal
+from readstate.dialects.base import Services
 from readstate.dialects.imkit.errors import INVALID_TOKEN, RATE_LIMIT_EXCEEDED
+from readstate.dialects.imkit.operation import Principal
 from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
 from readstate.dialects.imkit.sockets.http_calls import HttpCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
-from readstate.dialects.services import Services
 from readstate.errors import TooManyRequests
 
 MAX_HELD = 1_000  # events that wait for auth2
@@ -117,7 +117,7 @@ class ClientEvents(Struct, frozen=True):
         if session is None or not self.services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload
         try:
-            self.authenticator.check_rate_limit(connection, call.cost)
+            self.authenticator.check_rate_limit(connection, call.operation.cost)
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)

@@ -1,6 +1,7 @@
 """One connection to a client: its encoding, its user, its send queue, and how it is closed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from msgspec import Struct
@@ -69,54 +70,29 @@ class ConnectionHost(Protocol):
     def on_closing(self, connection: "Connection", reason: CloseReason) -> None: ...
 
 
+@dataclass(slots=True, eq=False)
 class Connection:
     """One connection from its handshake to its end. No method waits."""
 
-    __slots__ = (
-        "_budgets",
-        "_close_reason",
-        "_host",
-        "_queue",
-        "address",
-        "authenticated_at_s",
-        "client_key",
-        "encoding",
-        "held_bytes",
-        "held_events",
-        "is_connected",
-        "rate",
-        "session",
-        "sid",
-        "transport",
-    )
+    sid: str
+    transport: Transport
+    host: ConnectionHost
+    budgets: QueueBudgets
+    rate: PacketRate
+    client_key: str  # from the handshake
+    address: str  # of the client
+    encoding: Encoding = Encoding.RAW
+    is_connected: bool = False  # to the namespace
+    session: Session | None = None
+    authenticated_at_s: float = 0.0
+    held_events: list[bytes] = field(default_factory=list)  # packets that came before auth2, unchanged
+    held_bytes: int = 0
+    _queue: SendQueue = field(init=False)
+    _close_reason: CloseReason | None = None
 
-    def __init__(
-        self,
-        sid: str,
-        transport: Transport,
-        *,
-        host: ConnectionHost,
-        budgets: QueueBudgets,
-        rate: PacketRate,
-        client_key: str,
-        address: str,
-    ) -> None:
-        self.sid = sid
-        self.transport = transport
-        self.rate = rate
-        self.client_key = client_key  # from the handshake
-        self.address = address  # of the client
-        self.encoding = Encoding.RAW
-        self.is_connected = False  # to the namespace
-        self.session: Session | None = None
-        self.authenticated_at_s = 0.0
-        self.held_events: list[bytes] = []  # packets that came before auth2, unchanged
-        self.held_bytes = 0
-        self._host = host
-        self._budgets = budgets
+    def __post_init__(self) -> None:
         self._queue = SendQueue(self._on_overflow)
-        self._queue.count_in(budgets.of(address))
-        self._close_reason: CloseReason | None = None
+        self._queue.count_in(self.budgets.of(self.address))
 
     @property
     def is_closing(self) -> bool:
@@ -127,8 +103,8 @@ class Connection:
         """The client is the user of `session`, in whose budget the queue counts from now on."""
         self.session = session
         self.authenticated_at_s = now_s
-        self._queue.count_in(self._budgets.of(session.app, session.user))
-        self._host.on_authenticated(self)
+        self._queue.count_in(self.budgets.of(session.app, session.user))
+        self.host.on_authenticated(self)
 
     def send_event(self, event: ServerEvent) -> None:
         """Queue an event."""
@@ -146,14 +122,14 @@ class Connection:
         """Queue a ping."""
         if not self.is_closing:
             self._push(_PING)
-            self._host.on_ping_sent(self)
+            self.host.on_ping_sent(self)
 
     def close(self, reason: CloseReason) -> None:
         """Send the queued packets, then close. Returns at once. A second call does nothing."""
         if self.is_closing:
             return
         self._close_reason = reason
-        self._host.on_closing(self, reason)
+        self.host.on_closing(self, reason)
         if reason.at_once:
             self._queue.is_sealed = True
             self.transport.abort()
@@ -165,14 +141,14 @@ class Connection:
         elif self.transport.has_close_packet:
             self._push(_CLOSE)
         self._queue.is_sealed = True
-        self._host.flush_soon(self)
+        self.host.flush_soon(self)
 
     def flush(self) -> None:
         """Send as many queued packets as the transport takes."""
         if self._queue and self.transport.is_writable():
             self.transport.send(self._queue.pop_batch())
             if self._queue:
-                self._host.flush_soon(self)
+                self.host.flush_soon(self)
         if self._close_reason is not None and not self._queue:
             self.transport.close(self._close_reason.code, self._close_reason.reason)
 
@@ -180,15 +156,11 @@ class Connection:
         """The transport is closed, by either side."""
         self.close(CLIENT_LEFT)
         self._queue.count_in(None)
-        self._queue.on_overflow = _nothing
+        self._queue.on_overflow = lambda: None
 
     def _push(self, packet: Packet) -> None:
         self._queue.push(packet)
-        self._host.flush_soon(self)
+        self.host.flush_soon(self)
 
     def _on_overflow(self) -> None:
         self.close(SLOW_CLIENT)
-
-
-def _nothing() -> None:
-    pass

@@ -8,27 +8,20 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
-from litestar.handlers import HTTPRouteHandler
-from msgspec import Struct
-
 from readstate import metrics
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.imkit.call import BareCall, Principal
 from readstate.dialects.imkit.errors import MISSING_PARAMETER, answer
 from readstate.dialects.imkit.messages import send
+from readstate.dialects.imkit.operation import BareCall, Principal
 from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.sockets.encoding import encode_json
-from readstate.dialects.services import Services
 
 
-class HttpCall(Struct, frozen=True):
+class HttpCall(HandlerCall, frozen=True):
     """A call that an event stands for."""
-
-    call: HandlerCall
-    cost: float  # as over HTTP
 
     async def answer(self, services: Services, principal: Principal, content: Any) -> bytes:
         """The answer of the handler.
@@ -37,12 +30,12 @@ class HttpCall(Struct, frozen=True):
         """
         started_s = perf_counter()
         try:
-            arguments: dict[str, Any] = {self.call.id_parameter: _room(content)}
-            self.call.add_body(arguments, _body(content))
-            reply: Reply = await self.call.function(BareCall(principal, services), **arguments)
+            arguments: dict[str, Any] = {self.id_parameter: _room(content)}
+            self.add_body(arguments, _body(content))
+            reply: Reply = await self.function(BareCall(principal, services), **arguments)
         except Exception as error:
-            reply = answer({"route_handler": self.call.handler, "method": "SOCKET"}, error)
-        metrics.observe("socket", self.call.handler.opt["operation"].name, reply.code, started_s)
+            reply = answer({"route_handler": self.handler, "method": "SOCKET"}, error)
+        metrics.observe("socket", self.operation.name, reply.code, started_s)
         return reply.payload
 
 
@@ -60,8 +53,4 @@ def _room(content: Any) -> str:
     return room
 
 
-def _of(handler: HTTPRouteHandler) -> HttpCall:
-    return HttpCall(HandlerCall.of(handler), handler.opt["operation"].cost)
-
-
-HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": _of(send), "lastRead": _of(mark_read)}
+HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": HttpCall.of(send), "lastRead": HttpCall.of(mark_read)}

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from readstate.dialects.http.body import ClientGone, read_body
-from readstate.dialects.http.reply import Headers, Reply
+from readstate.dialects.http.reply import TEXT, Headers, Reply
 from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]  # of ASGI
 Receive = Callable[[], Awaitable[Message]]
 
-_TEXT = b"text/plain; charset=utf-8"
 _NOOP = packets.Packet(packets.NOOP)
 _GET_WAITS = "a request for packets waits already"
 _POST_RUNS = "another request with packets is being dealt with"
@@ -79,7 +78,7 @@ class Response:
 
     async def send(self, body: bytes, status: int = 200, more: Headers = ()) -> None:
         """Send it, with the headers `more` as well."""
-        await Reply(body, status, more_headers=(*self._headers, *more), media_type=_TEXT)(*self._request)
+        await Reply(body, status, more_headers=(*self._headers, *more), media_type=TEXT)(*self._request)
 
     async def refuse(self, reason: str, status: int = 400, more: Headers = ()) -> None:
         """Send an error with the reason as text."""

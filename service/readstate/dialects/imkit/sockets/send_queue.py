@@ -9,6 +9,7 @@ client is slow. A client is slow when more packets queue up behind it.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from readstate.dialects.imkit.sockets.packets import Packet
@@ -50,6 +51,7 @@ class QueueBudgets:
         return self._budgets.setdefault(owner, QueueBudget())
 
 
+@dataclass(slots=True, eq=False)
 class SendQueue:
     """The packets of one connection that are not yet handed to its transport, in order.
 
@@ -58,26 +60,14 @@ class SendQueue:
     budget all packets are dropped and `on_overflow` is called, once.
     """
 
-    __slots__ = (
-        "_budget",
-        "_next",
-        "_packets",
-        "_receipts",
-        "_total_bytes",
-        "counted_bytes",
-        "is_sealed",
-        "on_overflow",
-    )
-
-    def __init__(self, on_overflow: Callable[[], None]) -> None:
-        self.on_overflow = on_overflow
-        self.is_sealed = False  # no more packets are accepted
-        self.counted_bytes = 0  # behind the packet that is sent next
-        self._packets: dict[int, Packet] = {}
-        self._receipts: dict[tuple[str, str], int] = {}
-        self._next = 0
-        self._total_bytes = 0
-        self._budget: QueueBudget | None = None
+    on_overflow: Callable[[], None]
+    is_sealed: bool = False  # no more packets are accepted
+    counted_bytes: int = 0  # behind the packet that is sent next
+    _packets: dict[int, Packet] = field(default_factory=dict)
+    _receipts: dict[tuple[str, str], int] = field(default_factory=dict)
+    _next: int = 0
+    _total_bytes: int = 0
+    _budget: QueueBudget | None = None
 
     def __len__(self) -> int:
         return len(self._packets)

@@ -7,6 +7,7 @@ the same process, so only a service with one worker offers it.
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from readstate.dialects.base import Services
 from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES, FrameWriter
 from readstate.dialects.http.reply import Headers
@@ -23,8 +24,8 @@ from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
-from readstate.dialects.services import Services
 from readstate.domain.notices import Notices
+from readstate.settings import Settings
 
 STOP_WITHIN_S = 10.0
 IS_STOPPING: Refusal = ("the service is stopping", 400, ())
@@ -35,26 +36,18 @@ Send = Callable[[Message], Awaitable[None]]
 class SocketServer:
     """The ASGI application. Make and `start` it inside the running loop; `stop` it at the end."""
 
-    def __init__(
-        self,
-        services: Services,
-        notices: Notices,
-        *,
-        workers: int,
-        ping_interval_s: int,
-        ping_timeout_s: int,
-        cors_origins: str,
-        address_socket_limit: int,
-    ) -> None:
-        addresses = AddressCounts("sockets", address_socket_limit)
-        self._verifier = Verifier(services.rate_limits, addresses, polling=workers == 1, origins=cors_origins)
+    def __init__(self, settings: Settings, services: Services, notices: Notices) -> None:
+        addresses = AddressCounts("sockets", settings.address_socket_limit)
+        self._verifier = Verifier(
+            services.rate_limits, addresses, polling=settings.workers == 1, origins=settings.cors_origins
+        )
         hub: Hub[Connection] = Hub(services.rooms.rooms_of)
         self._authenticator = SocketAuthenticator(services, notices, hub)
         self.connections = Connections(
             ClientEvents(services, self._authenticator, HTTP_CALLS),
             addresses,
-            ping_interval_s=ping_interval_s,
-            ping_timeout_s=ping_timeout_s,
+            ping_interval_s=settings.socket_ping_interval_s,
+            ping_timeout_s=settings.socket_ping_timeout_s,
         )
         self._token_watch = TokenWatch(services.tokens, hub, self.connections)
         self._gap_repair = GapRepair(hub, self.connections)

@@ -9,7 +9,7 @@ from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http import query_limits
 from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES
-from readstate.dialects.http.reply import Headers
+from readstate.dialects.http.reply import Headers, retry_after
 from readstate.dialects.imkit.auth import CORS_HEADERS
 from readstate.dialects.imkit.sockets.connection import Connection
 from readstate.errors import TooManyRequests
@@ -75,9 +75,9 @@ class Verifier:
         try:
             self._rate_limits.take_address(address, costs.UNKNOWN if connection else costs.HANDSHAKE)
         except TooManyRequests as error:
-            return str(error), 429, ((b"retry-after", b"%d" % error.retry_after_s),)
+            return str(error), 429, retry_after(error.retry_after_s)
         if connection is None and not self._addresses.may_hold_more(address):
-            return "Too many sockets of this address; close some of them first", 429, ((b"retry-after", b"60"),)
+            return "Too many sockets of this address; close some of them first", 429, retry_after(60)
         return None
 
     def _is_allowed_origin(self, scope: Scope) -> bool:

@@ -59,7 +59,7 @@ async def serve(connections: Connections, writer: FrameWriter, receive: Receive,
         connection.close(STATE_LOST)
         connection.flush()
     finally:
-        writer.on_writable = _nothing
+        writer.on_writable = lambda: None
         connections.remove(connection)
 
 
@@ -113,7 +113,3 @@ async def _probe(polling: PollingTransport, websocket: WebSocketTransport, recei
             return (await receive()).get("text") == packets.UPGRADE
     except TimeoutError:
         return False
-
-
-def _nothing() -> None:
-    pass

@@ -3,9 +3,8 @@
 An app on Tencent IM that sends its callbacks here gets this service's badges. Every callback may
 come twice, and late.
 
-api        the route: authenticate, understand, carry out, answer
+api        the route and its OpenAPI entry: authenticate, understand, carry out, answer
 auth       Sign, RequestTime, SdkAppid
-operation  the route's OpenAPI entry
 commands   every command that does something
 schemas    what the commands carry
 errors     answers to callbacks that are not taken

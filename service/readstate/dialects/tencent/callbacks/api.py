@@ -5,28 +5,72 @@ Tencent Cloud Chat, Webhook Overview.
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Parameter, RequestBody, Schema
+from litestar.openapi.spec import Operation as DocumentedOperation
 from msgspec import Struct, field
 
 from readstate.dialects.access import costs
-from readstate.dialects.base import ProblemError
+from readstate.dialects.base import Operation, ProblemError, Services, responses
 from readstate.dialects.http.body import BadBody, ClientGone, decode, read_body
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.services import Services
 from readstate.dialects.tencent.auth import TencentApp
 from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, Url
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.errors import OK, PATH, UNSIGNED
-from readstate.dialects.tencent.callbacks.operation import OPERATION
+from readstate.dialects.tencent.reply import Fail, Ok
+from readstate.dialects.tencent.vocabulary import VOCABULARY
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 
 logger = logging.getLogger(__name__)
+
+
+_MEANINGS: dict[int, tuple[Any, str]] = {
+    200: (Ok | Fail, "Done or passed over; or sending it again would not help"),
+    401: (Fail, "Not signed with the token"),
+    405: (Fail, "Not POST"),
+    503: (Fail, "The store is out of reach, or there were too many; send it again"),
+}
+_TEXT = Schema(type=OpenAPIType.STRING)
+
+
+@dataclass
+class _TakesCallback(DocumentedOperation):
+    """Parameters and body, which the framework reads off a handler's arguments where it has some.
+
+    The command in a body says what it holds.
+    """
+
+    def __post_init__(self) -> None:
+        self.parameters = [
+            Parameter(name=name, param_in="query", schema=_TEXT) for name in Url.__struct_encode_fields__
+        ]
+        command = Schema(type=OpenAPIType.STRING, examples=sorted(COMMANDS))
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={"CallbackCommand": command},
+            additional_properties=True,
+            description="As Tencent IM documents the command",
+        )
+        self.security = []  # a signature, where a token is set, is in the URL and in no scheme
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
+
+
+OPERATION: dict[str, Any] = {
+    "opt": {"operation": Operation(name="tencent_callback")},
+    "operation_id": "tencent_callback",
+    "operation_class": _TakesCallback,
+    "tags": [VOCABULARY.tag],
+    "responses": responses(_MEANINGS),
+    "status_code": 200,
+}
 
 
 class _Named(Struct, frozen=True):
@@ -73,4 +117,4 @@ async def _carry_out(context: CallbackContext, authenticator: CallbackAuthentica
         logger.debug("a callback without a meaning here", extra={"command": name[:64]})
         return
     await authenticator.check_fresh(context.read_state, context.app, url, name, body)
-    await command.carry_out(context, body)
+    await command(context, body)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from readstate.batches import in_batches
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import DIRECT_TAGS, direct_room
-from readstate.domain.limits import MAX_MEMBERS_PER_CALL, NO_TAGS, check_id, check_members
+from readstate.domain.limits import MAX_MEMBERS_PER_CALL, NO_TAGS, RoomTags, check_id, check_members
 from readstate.domain.read_state import ReadState
 from readstate.errors import RoomUnknown
 
@@ -26,12 +26,18 @@ class CallbackContext(Struct, frozen=True):
 
     async def open_conversation(self, one: str, other: str) -> None:
         """The room of two accounts, made when it is first needed."""
-        await self.read_state.rooms.create_room(
+        await self.create_room(direct_room(one, other), [one, other], {}, DIRECT_TAGS)
+
+    async def create_room(
+        self, room: str, members: Sequence[str], profile: Mapping[str, bytes], tags: RoomTags = NO_TAGS
+    ) -> bool:
+        """Make a room, or add `members` to it. Returns whether it is new."""
+        return await self.read_state.rooms.create_room(
             app=self.app,
-            room=check_id("room", direct_room(one, other)),
-            tags=DIRECT_TAGS,
-            profile={},
-            members=check_members("members", [one, other]),
+            room=check_id("room", room),
+            tags=tags,
+            profile=profile,
+            members=check_members("members", members),
         )
 
     async def add_members(self, room: str, members: Sequence[str], profile: Mapping[str, bytes]) -> list[str]:
@@ -46,13 +52,7 @@ class CallbackContext(Struct, frozen=True):
                     app=self.app, room=room, members=check_members("members", some), made=Made.NOT_BY_CLIENT
                 )
             except RoomUnknown:
-                await self.read_state.rooms.create_room(
-                    app=self.app,
-                    room=check_id("room", room),
-                    tags=NO_TAGS,
-                    profile=profile,
-                    members=check_members("members", some),
-                )
+                await self.create_room(room, some, profile)
         return joined
 
     async def is_there(self, room: str) -> bool:

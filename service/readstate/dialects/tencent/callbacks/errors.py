@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from readstate.dialects.base import ProblemError, log_failure
 from readstate.dialects.http.body import BadBody
-from readstate.dialects.http.reply import Reply, encode
+from readstate.dialects.http.reply import Headers, Reply, encode, retry_after
 from readstate.dialects.tencent.reply import Fail, Ok
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 from readstate.errors import Refusal, StoreFull, TooManyRequests, Unavailable, UnknownOutcome
@@ -27,7 +27,7 @@ class Problem(Struct, frozen=True):
     outcome: str  # in metrics and logs
     status: int = 200
 
-    def reply(self, info: str, *headers: tuple[bytes, bytes]) -> Reply:
+    def reply(self, info: str, headers: Headers = ()) -> Reply:
         return Reply(encode(Fail(ErrorInfo=info, ErrorCode=1)), self.status, self.outcome, headers)
 
 
@@ -67,14 +67,14 @@ def _explain(error: Exception) -> Reply | None:
         case BadBody():
             return INVALID_BODY.reply(str(error))
         case TooManyRequests():
-            return TOO_OFTEN.reply(f"{error}, and send it again", (b"retry-after", b"%d" % error.retry_after_s))
+            return TOO_OFTEN.reply(f"{error}, and send it again", retry_after(error.retry_after_s))
         case Refusal():
             return Problem(error.code).reply(str(error))
         case Unavailable() | UnknownOutcome():
             info = str(error) if isinstance(error, StoreFull) else "The store is out of reach; send it again"
-            return UNAVAILABLE.reply(info, (b"retry-after", b"%d" % error.retry_after_s))
+            return UNAVAILABLE.reply(info, retry_after(error.retry_after_s))
         case RequestEntityTooLarge():
             return TOO_LARGE.reply(f"A body must have at most {MAX_BATCH_BODY_BYTES} bytes")
         case MethodNotAllowedException():
-            return NOT_ALLOWED.reply("Callbacks are sent by POST", (b"allow", b"POST"))
+            return NOT_ALLOWED.reply("Callbacks are sent by POST", ((b"allow", b"POST"),))
     return None

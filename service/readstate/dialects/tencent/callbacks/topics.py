@@ -11,7 +11,6 @@ from readstate.dialects.tencent.callbacks.context import CallbackContext
 from readstate.dialects.tencent.callbacks.order import begins, ends, has_ended
 from readstate.dialects.tencent.callbacks.schemas import InGroup, OfTopic
 from readstate.dialects.tencent.group_types import known_type
-from readstate.domain.limits import NO_TAGS, check_id, check_members
 from readstate.errors import RoomUnknown
 
 MAX_MEMBERS = 100_000  # of a community that are added to a new topic
@@ -61,14 +60,7 @@ async def forget_topics(context: CallbackContext, group: str) -> None:
 
 async def _enter(context: CallbackContext, group: str, topic: str, state: bytes) -> None:
     index = _INDEX + group
-    is_new = await context.read_state.rooms.create_room(
-        app=context.app,
-        room=check_id("room", index),
-        tags=NO_TAGS,
-        profile={topic: state},
-        members=check_members("members", ()),
-    )
-    if not is_new:
+    if not await context.create_room(index, (), {topic: state}):
         await context.read_state.rooms.set_profile(app=context.app, room=index, profile={topic: state})
 
 

@@ -1,0 +1,43 @@
+-- bringing_messages_over: the messages of a room of layout 1. There the log has
+-- seq -> (id, sender, Unix ms, where the sender had joined, row), and the index
+-- id -> (seq, ordinal, kind). Both are set aside under other names, and go into the log and the
+-- index of this layout from there.
+--@include lib/batches
+--@include lib/messages
+
+-- Bring at most `most` messages over, the oldest first. Returns how many that were, and true when
+-- it is done.
+local function bring_messages_over(room, most)
+    local log, places = room.key .. ASIDE, room.key .. ASIDE_PLACES
+    if redis.call("EXISTS", log) == 0 then
+        if room.oldest > room.seq then
+            return 0, true
+        end
+        redis.call("RENAME", room.key .. MESSAGE_LOG, log)
+        redis.call("RENAME", room.key .. MESSAGE_PLACES, places)
+    end
+    local first, seqs, messages = room.seq - redis.call("HLEN", log) + 1, {}, {}
+    for seq = first, math.min(room.seq, first + most - 1) do
+        seqs[#seqs + 1] = seq
+    end
+    local entries = #seqs > 0 and redis.call("HMGET", log, unpack(seqs)) or {}
+    for i, entry in ipairs(entries) do
+        messages[i] = (cmsgpack.unpack(entry))
+    end
+    local kinds = #seqs > 0 and redis.call("HMGET", places, unpack(messages)) or {}
+    for i, seq in ipairs(seqs) do
+        local message, sender, at_ms, joined, row = cmsgpack.unpack(entries[i])
+        local _, ordinal, kind = cmsgpack.unpack(kinds[i])
+        append_message(room, slot_of(room, message), seq, ordinal, kind, message, sender, at_ms, joined)
+        if row then
+            change_message(room, seq, kind, row)
+        end
+    end
+    if first + #seqs > room.seq then
+        redis.call("UNLINK", log, places)
+        return #seqs, true
+    end
+    call_in_batches("HDEL", log, seqs)
+    call_in_batches("HDEL", places, messages)
+    return #seqs, false
+end

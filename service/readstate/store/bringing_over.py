@@ -1,0 +1,55 @@
+"""Keys of an earlier layout are brought over to the present one, each by itself.
+
+A script that meets such a key is refused before it writes (lua/lib/layouts.lua). Then the executor
+brings the key over and repeats the call, so that a service can work on a store in which most is
+still of an earlier layout. What is not asked for is brought over beside that (layout.py).
+
+Bringing a key over goes in short steps. Each leaves a state from which any process can go on, so it
+does no harm to be interrupted, or to be done by several processes at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hiredis import ReplyError
+
+from readstate.errors import Unavailable
+from readstate.store import lua
+from readstate.store.noted_layout import LAYOUT, later_layout
+from readstate.store.replies import other_layout
+from readstate.store.script_calls import Call
+
+VALUES_AT_ONCE = 500  # in one step; some milliseconds
+
+_STEPS = {"r": lua.bring_over_room}  # by the kind of the key; a step answers whether more is to be done
+
+
+class BringingOver:
+    """Brings keys over. `call` runs a script in the slot of a key."""
+
+    def __init__(self, call: Callable[[Call[bool], str], Awaitable[bool]]) -> None:
+        self._call = call
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def bring_over(self, key: str) -> None:
+        """Bring a key over. Who needs the same one waits for the same steps."""
+        running = self._running.get(key)
+        if running is None:
+            running = self._running[key] = asyncio.create_task(self._take_steps(key))
+            running.add_done_callback(lambda _: self._running.pop(key))
+        await asyncio.shield(running)
+
+    async def after(self, reply: ReplyError) -> None:
+        """Bring over what a script met, so that it can be called again.
+
+        Raises Unavailable when that is of a later layout, or the store does not answer.
+        """
+        number, key = other_layout(reply)
+        if number > LAYOUT:
+            raise Unavailable(later_layout(number))
+        await self.bring_over(key)
+
+    async def _take_steps(self, key: str) -> None:
+        step = _STEPS[key[1]](most=VALUES_AT_ONCE)
+        while await self._call(step, key):
+            pass

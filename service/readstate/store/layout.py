@@ -1,0 +1,168 @@
+"""How the layout of a store's data becomes that of this version.
+
+A node gets the number (noted_layout.py) when a service of this version begins to work on it. From
+then on versions of an earlier layout are shut out (released.py). What is of an earlier layout is
+brought over when it is asked for (bringing_over.py); the rest here, key by key. A node that has no
+number, because it is new or because the number has moved to another one with its slot, gets it, and
+is looked through.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+
+from readstate.errors import Fault
+from readstate.store import lua
+from readstate.store.bringing_over import BringingOver
+from readstate.store.executor import Executor
+from readstate.store.keys import Keys
+from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
+from readstate.store.released import shut_out_releases
+from readstate.store.server_check import ServerRefused
+from readstate.store.workers import earlier_workers
+
+ROOMS_AT_ONCE = 100
+KEYS_AT_ONCE = 8  # brought over at the same time
+LOOK_EVERY_S = 5.0
+LEASE_MS = 60_000  # of the worker that brings the rest over
+REST = 4  # in the background, for so many times as long as a batch took the store is left alone
+
+logger = logging.getLogger(__name__)
+
+
+class StoreLayout:
+    """The layout of a store's data: what the nodes say, and how it becomes that of this version."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._whole = False
+        self.rooms = 0  # looked at in the background
+
+    def describe(self) -> str:
+        """The number, and whether everything was brought over, as `begin` or `look` found it."""
+        return f"{LAYOUT}" if self._whole else f"{LAYOUT}, bringing over"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of an earlier layout is left, as `begin` or `look` found it."""
+        return self._whole
+
+    async def look(self) -> dict[str, Noted]:
+        """Read what is noted of each node. Raises ServerRefused where the layout is a later one."""
+        noted = await noted_layouts(self._executor)
+        if sentence := why_refused(noted):
+            raise ServerRefused(sentence)
+        slots = await self._executor.slots()
+        self._whole = all(
+            one.number == LAYOUT and not without(slots.get(node, ()), one.slots) for node, one in noted.items()
+        )
+        return noted
+
+    async def require(self) -> None:
+        """Raises ServerRefused when a service of this version has not begun to work on the data."""
+        for node, one in (await self.look()).items():
+            if one.number < LAYOUT and (layout := await self._layout_at(node)) and layout < LAYOUT:
+                raise ServerRefused(
+                    f"the data have layout {layout}, of an earlier readstate; start the service of this version, "
+                    "or run `readstate migrate`, which bring them over"
+                )
+
+    async def begin(self, *, alone: bool = False) -> None:
+        """Begin to work on the data, or go on: nodes get the number, earlier versions are shut out.
+
+        `alone`: no other service can be at work. Raises ServerRefused when the layout is a later
+        one, or a service of an earlier one is at work, and what Executor.command does.
+        """
+        noted = await self.look()
+        begun = [node for node, one in noted.items() if one.number < LAYOUT]
+        if begun and not alone and (workers := await earlier_workers(self._executor)):
+            raise ServerRefused(
+                f"{workers} worker(s) of an earlier readstate are at work on these data; stop that service, "
+                "then start this one (a worker that crashed is forgotten after two minutes)"
+            )
+        await shut_out_releases(self._executor)
+        for node in begun:
+            empty = await self._layout_at(node) is None
+            await self._note(node, (await self._executor.slots()).get(node, ()) if empty else ())
+        if begun:
+            await self.look()
+
+    async def bring_over(self, look_at: Callable[[int], Awaitable[None]]) -> None:
+        """Bring over all that is of an earlier layout. `look_at` is told of so many more rooms.
+
+        Raises what Executor.call does. Interrupted, it can be begun again.
+        """
+        bringing_over = BringingOver(self._executor.call)
+        before = await self._executor.slots()
+        async for keys in self._batches():
+            heads = await asyncio.gather(*(self._executor.command("HGET", key, "", key=key) for key in keys))
+            old = [key for key, head in zip(keys, heads, strict=True) if head and layout_of(head) < LAYOUT]
+            for first in range(0, len(old), KEYS_AT_ONCE):
+                await asyncio.gather(*map(bringing_over.bring_over, old[first : first + KEYS_AT_ONCE]))
+            await look_at(len(keys))
+        # A slot that came or went meanwhile may have been missed.
+        for node, slots in (await self._executor.slots()).items():
+            await self._note(node, without(slots, without(slots, before.get(node, ()))))
+        await self.look()
+
+    async def keep_bringing_over(self) -> None:
+        """Bring the rest over beside the service, until cancelled; one worker of all does it."""
+        while True:
+            try:
+                await self.look()
+                if not self._whole and await self._take_lease():
+                    await self._bring_over_slowly()
+            except Fault as error:
+                logger.warning("bringing the data over was put off: %s", error)
+            except ServerRefused as error:
+                logger.error("%s", error)
+            except Exception:
+                logger.exception("bringing the data over was put off")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _bring_over_slowly(self) -> None:
+        started_s, self.rooms = monotonic(), 0
+        renewed_s = began_s = started_s
+        logger.info("bringing over to layout %d what is of an earlier one", LAYOUT)
+
+        async def look_at(rooms: int) -> None:
+            nonlocal began_s, renewed_s
+            self.rooms += rooms
+            if monotonic() - renewed_s > LEASE_MS / 4000:
+                await self._executor.command("PEXPIRE", Keys.bringing_over, LEASE_MS, key=Keys.bringing_over)
+                renewed_s = monotonic()
+            await asyncio.sleep(min((monotonic() - began_s) * REST, LEASE_MS / 4000))
+            began_s = monotonic()
+
+        await self.bring_over(look_at)
+        await self._executor.command("DEL", Keys.bringing_over, key=Keys.bringing_over)
+        logger.info("brought over: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
+
+    async def _take_lease(self) -> bool:
+        token, key = secrets.token_hex(8), Keys.bringing_over
+        return await self._executor.command("SET", key, token, "NX", "PX", LEASE_MS, key=key) is not None
+
+    async def _batches(self) -> AsyncIterator[list[str]]:
+        batch: list[str] = []
+        async for key in self._executor.scan(Keys.every_room):
+            batch.append(key)
+            if len(batch) == ROOMS_AT_ONCE:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def _layout_at(self, node: str) -> int | None:
+        """The layout of the first room that is found on a node; None when there is none."""
+        async for key in self._executor.scan(Keys.every_room, node):
+            if head := await self._executor.command("HGET", key, "", key=key):
+                return layout_of(head)
+        return None
+
+    async def _note(self, node: str, slots: Ranges) -> None:
+        ranges = (await self._executor.slots()).get(node)
+        if ranges:
+            call = lua.note_layout(number=LAYOUT, slots=as_text(slots))
+            await self._executor.call(call, Keys.layout(ranges[0][0]))

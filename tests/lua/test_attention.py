@@ -1,0 +1,662 @@
+"""lib/attention.lua: members who pay attention are told; the others find the room on their list of
+rooms with news, and every way to ask answers exactly.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from readstate.domain.rooms import Status
+from readstate.store.executor import Executor
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.states import State
+from tests.lua.conftest import Run
+from tests.support.calls import update
+from tests.support.contents import contents
+from tests.support.rooms import a_room, posted, unread_of
+
+
+async def with_news(executor: Executor, app: str, user: str = "ann") -> list[bytes]:
+    """The user's list of rooms with news."""
+    key = Keys.user(app, user)
+    rooms: list[bytes] = await executor.command("ZRANGE", key + ":n", 0, -1, key=key)
+    return rooms
+
+
+async def attentive(executor: Executor, app: str, room: str = "r") -> set[bytes]:
+    """The members that a large room has noted as attentive."""
+    key = Keys.room(app, room)
+    return set(await executor.command("SMEMBERS", key + ":a", key=key))
+
+
+async def side_of(store: RedisStore, app: str, user: str = "ann") -> dict[bytes, bytes]:
+    """Every key of the user's slot."""
+    own = Keys.user(app, user).encode()
+    return {key: value for key, value in (await contents(store, app)).items() if key.startswith(own)}
+
+
+async def is_sound(store: RedisStore, app: str, *users: str) -> None:
+    """Nothing is left for an audit to find at these users and in room r."""
+    await store.outbox.idle()
+    for user in users or ("ann", "bob"):
+        assert await store.audit.audit_user(app=app, user=user, repair=False) == []
+    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
+
+
+async def asleep(store: RedisStore, app: str, *rooms: str, posts: int = 5, **more: Any) -> None:
+    """Rooms in which ann pays no attention any more: they are on her list."""
+    for room in rooms:
+        await a_room(store, app, room, **more)
+        for number in range(posts):
+            await posted(store, app, room, message=f"{room}-{number}", sender="bob")
+
+
+@pytest.mark.parametrize("attention", [1, 2, 4])
+async def test_the_post_that_ends_attention_puts_the_room_on_the_list_and_no_other_writes(
+    executor: Executor, app: str, attention: int
+) -> None:
+    """Those before it are told; later ones change nothing at the member's side."""
+    store = redis_store(executor, attention_posts=attention)
+    await a_room(store, app, tags=["a"])
+    for number in range(attention - 1):
+        await posted(store, app)
+        copy = await store.audit._copies(app, "ann", ("r",))
+        assert (copy["r"].unread, copy["r"].news) == (number + 1, False)
+    before = copy["r"] if attention > 1 else (await store.audit._copies(app, "ann", ("r",)))["r"]
+    await posted(store, app)
+    after = (await store.audit._copies(app, "ann", ("r",)))["r"]
+    assert (after.unread, after.news) == (attention - 1, True)
+    assert (after.revision, after.tags) == (before.revision, before.tags)
+    assert await with_news(executor, app) == [b"r"]
+    side = await side_of(store, app)
+    for _ in range(5):
+        await posted(store, app)
+    assert await side_of(store, app) == side
+    for tags in ([], ["a"]):
+        assert await store.badges.badge(app=app, user="ann", tags=tags) == attention + 5
+    assert await with_news(executor, app) == []
+    await is_sound(store, app)
+
+
+@pytest.mark.parametrize("attention", [1, 2, 4])
+async def test_asking_after_any_number_of_posts_is_exact(executor: Executor, app: str, attention: int) -> None:
+    """And begins a new time of attention."""
+    store = redis_store(executor, attention_posts=attention)
+    await a_room(store, app, tags=["a"])
+    total = 0
+    for posts in (1, 0, 2, 3, 1, 5, 4, 1):
+        for _ in range(posts):
+            await posted(store, app)
+        total += posts
+        assert await store.badges.badge(app=app, user="ann", tags=["a"]) == total
+        assert await with_news(executor, app) == []
+    await is_sound(store, app)
+
+
+async def badge_of(store: RedisStore, app: str, *tags: str) -> int:
+    return await store.badges.badge(app=app, user="ann", tags=tags)
+
+
+async def counts_of(store: RedisStore, app: str, *tags: str) -> tuple[int, dict[str, int]]:
+    found = await store.badges.badges_by_tags(app=app, user="ann", tags=tags)
+    return found.total, dict(found.counts)
+
+
+async def read_in(store: RedisStore, app: str, room: str) -> int | None:
+    """Ann reads the last message of a room: the badge in the answer."""
+    return (await store.reading.mark_read(app=app, room=room, user="ann", message=f"{room}-4")).badge
+
+
+async def read_until_in(store: RedisStore, app: str, room: str) -> int | None:
+    found = await store.reading.mark_read_until(app=app, room=room, user="ann")
+    return found.badge if found else None
+
+
+async def read_many(store: RedisStore, app: str) -> int:
+    items = [("r1", "r1-4"), ("r2", "r2-4")]
+    return (await store.reading.mark_read_many(app=app, user="ann", items=items))[1]
+
+
+async def badge_each(store: RedisStore, app: str) -> list[int]:
+    return await store.badges.badge_each(app=app, users=["ann", "bob", "zoe"])
+
+
+async def badges_after(store: RedisStore, app: str) -> dict[str, int]:
+    return await store.badges.badges_after(app=app, room="r1", users=["ann", "bob"])
+
+
+# In r1 (tag a), r2 (a, b) and r3 (b) there are five messages each, and ann was told of one each.
+WAYS: dict[str, tuple[Callable[[RedisStore, str], Awaitable[Any]], Any]] = {
+    "the total": (lambda store, app: badge_of(store, app), 15),
+    "one tag": (lambda store, app: badge_of(store, app, "a"), 10),
+    "every one of two tags": (lambda store, app: badge_of(store, app, "a", "b"), 5),
+    "any of some tags": (lambda store, app: counts_of(store, app, "b", "x"), (10, {"b": 10, "x": 0})),
+    "all tags": (lambda store, app: counts_of(store, app), (15, {"a": 10, "b": 10})),
+    "a read": (lambda store, app: read_in(store, app, "r1"), 10),
+    "a read up to a time": (lambda store, app: read_until_in(store, app, "r1"), 10),
+    "many reads": (read_many, 5),
+    "several users": (badge_each, [15, 0, 0]),
+    "users after a notice": (badges_after, {"ann": 15, "bob": 0}),
+}
+
+
+@pytest.mark.parametrize("attention", [1, 2, 4])
+@pytest.mark.parametrize("way", WAYS)
+async def test_every_way_to_ask_is_exact(executor: Executor, app: str, way: str, attention: int) -> None:
+    """And leaves no room on the list."""
+    store = redis_store(executor, attention_posts=attention)
+    for room, tags in (("r1", ["a"]), ("r2", ["a", "b"]), ("r3", ["b"])):
+        await asleep(store, app, room, tags=tags)
+    await store.outbox.idle()
+    assert await with_news(executor, app) == [b"r1", b"r2", b"r3"]
+    ask, expected = WAYS[way]
+    assert await ask(store, app) == expected
+    assert await with_news(executor, app) == []
+    await store.outbox.idle()
+    assert await store.audit.audit_user(app=app, user="ann", repair=False) == []
+
+
+async def test_subscriptions_name_a_room_whose_news_the_user_was_not_told(store: RedisStore, app: str) -> None:
+    """At the time of the change, as if they had been told."""
+    await asleep(store, app, "r1", "r2")
+    await asyncio.sleep(0.003)
+    newest = await posted(store, app, "r1")
+    found = await store.rooms.subscriptions(app=app, user="ann", since_ms=newest.at_ms - 1)
+    assert dict(found.changed) == {"r1": newest.at_ms}
+
+
+async def test_a_number_of_posts_that_was_set_otherwise_counts_from_the_next_time(executor: Executor, app: str) -> None:
+    """Workers may have different settings while the service is started again."""
+    one, four = redis_store(executor, attention_posts=1), redis_store(executor, attention_posts=4)
+    await a_room(four, app)
+    total = 0
+    for asking, posting, posts in (
+        (four, one, 3),
+        (one, four, 1),
+        (one, one, 2),
+        (four, four, 4),
+        (one, four, 6),
+        (four, one, 2),
+    ):
+        for _ in range(posts):
+            await posted(posting, app)
+        total += posts
+        assert await asking.badges.badge(app=app, user="ann", tags=[]) == total
+    await is_sound(one, app)
+    await posted(one, app)
+    assert (await four.audit._copies(app, "ann", ("r",)))["r"].unread == total + 1, "four posts are told"
+
+
+async def freeze_and_thaw(store: RedisStore, app: str) -> None:
+    await store.rooms.set_status(app=app, room="r", status=Status.FROZEN)
+    await store.rooms.set_status(app=app, room="r", status=Status.ACTIVE)
+
+
+async def recall(store: RedisStore, app: str) -> None:
+    await store.messages.recall_message(app=app, room="r", message="r-4", body="{}")
+
+
+# What happens in the room while ann has it on her list; and her badge over tag a, over tag b, and
+# over all, when she asks. Of these changes she is told nothing.
+UNTOLD: dict[str, tuple[Callable[[RedisStore, str], Awaitable[Any]], tuple[int, int, int]]] = {
+    "nothing": (lambda store, app: store.outbox.idle(), (5, 0, 5)),
+    "a deleted message": (
+        lambda store, app: store.messages.delete_message(app=app, room="r", message="r-0"),
+        (4, 0, 4),
+    ),
+    "a recalled message": (recall, (4, 0, 4)),
+    "deleted messages": (
+        lambda store, app: store.messages.delete_messages(app=app, room="r", before="r-3"),
+        (2, 0, 2),
+    ),
+    "an emptied room": (lambda store, app: store.messages.delete_messages(app=app, room="r"), (0, 0, 0)),
+    "other tags": (lambda store, app: store.rooms.set_tags(app=app, room="r", tags=["b"]), (0, 5, 5)),
+    "freezing": (lambda store, app: store.rooms.set_status(app=app, room="r", status=Status.FROZEN), (0, 0, 0)),
+    "freezing and thawing": (freeze_and_thaw, (5, 0, 5)),
+    "a silent message": (lambda store, app: posted(store, app, countable=False), (5, 0, 5)),
+}
+
+
+@pytest.mark.parametrize("what", UNTOLD)
+async def test_what_happens_while_the_room_is_on_the_list_is_found_by_asking(
+    store: RedisStore, app: str, what: str
+) -> None:
+    """Nothing of the user's side changes before."""
+    await asleep(store, app, "r", tags=["a"])
+    side = await side_of(store, app)
+    happen, expected = UNTOLD[what]
+    await happen(store, app)
+    assert await side_of(store, app) == side
+    found = [await store.badges.badge(app=app, user="ann", tags=tags) for tags in (["a"], ["b"], [])]
+    assert tuple(found) == expected
+    await is_sound(store, app)
+
+
+async def leave(store: RedisStore, app: str) -> None:
+    await store.rooms.remove_members(app=app, room="r", members=["ann"])
+
+
+async def leave_and_come_back(store: RedisStore, app: str) -> None:
+    await leave(store, app)
+    await store.rooms.add_members(app=app, room="r", members=["ann"])
+    await posted(store, app)
+
+
+async def delete_and_make_anew(store: RedisStore, app: str) -> None:
+    await store.rooms.delete_room(app=app, room="r")
+    await a_room(store, app, tags=["b"])
+    await posted(store, app)
+
+
+async def take_over(store: RedisStore, app: str, *members: str) -> None:
+    await store.rooms.create_room(app=app, room="r", tags=["b"], profile={}, members=members)
+
+
+# The same of what she is told at once.
+TOLD: dict[str, tuple[Callable[[RedisStore, str], Awaitable[Any]], tuple[int, int, int]]] = {
+    "leaving": (leave, (0, 0, 0)),
+    "leaving and coming back": (leave_and_come_back, (1, 0, 1)),
+    "deleting the room": (lambda store, app: store.rooms.delete_room(app=app, room="r"), (0, 0, 0)),
+    "deleting the room and making it anew": (delete_and_make_anew, (0, 1, 1)),
+    "a count set by hand": (
+        lambda store, app: store.reading.set_unread(app=app, room="r", user="ann", count=2),
+        (2, 0, 2),
+    ),
+    "marking as unread": (lambda store, app: store.reading.mark_unread(app=app, room="r", user="ann"), (5, 0, 5)),
+    "reading": (lambda store, app: read_in(store, app, "r"), (0, 0, 0)),
+    "posting": (lambda store, app: posted(store, app, sender="ann"), (0, 0, 0)),
+    "a takeover without her": (lambda store, app: take_over(store, app, "bob", "zoe"), (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+async def test_what_concerns_the_user_takes_the_room_off_the_list(
+    store: RedisStore, executor: Executor, app: str, what: str
+) -> None:
+    """Their side is up to date by that alone."""
+    await asleep(store, app, "r", tags=["a"], members=["bob"], posts=0)
+    await store.rooms.delete_room(app=app, room="r")
+    await store.rooms.create_room(
+        app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client="takeover" in what
+    )
+    for number in range(5):
+        await posted(store, app, message=f"r-{number}", sender="bob")
+    assert await with_news(executor, app) == [b"r"]
+    happen, expected = TOLD[what]
+    await happen(store, app)
+    await store.outbox.idle()
+    assert await with_news(executor, app) == []
+    await is_sound(store, app)
+    found = [await store.badges.badge(app=app, user="ann", tags=tags) for tags in (["a"], ["b"], [])]
+    assert tuple(found) == expected
+
+
+async def test_a_takeover_is_found_by_asking(store: RedisStore, app: str) -> None:
+    """By a member who stays."""
+    await store.rooms.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=True)
+    for _ in range(5):
+        await posted(store, app)
+    await take_over(store, app, "ann", "zoe")
+    found = [await store.badges.badge(app=app, user="ann", tags=tags) for tags in (["a"], ["b"], [])]
+    assert found == [0, 5, 5]
+    await is_sound(store, app, "ann", "bob", "zoe")
+
+
+async def test_a_read_with_its_badge_is_one_call_on_one_server(
+    store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when other rooms have news."""
+    await asleep(store, app, "r1", "r2", "r3")
+    await a_room(store, app, "r4")
+    await posted(store, app, "r4", message="m")
+    await store.outbox.idle()
+    calls: list[str] = []
+    call = executor.call
+
+    async def noting(one: Any, key: str, **more: Any) -> Any:
+        calls.append(one.script)
+        return await call(one, key, **more)
+
+    monkeypatch.setattr(executor, "call", noting)
+    assert (await store.reading.mark_read(app=app, room="r4", user="ann", message="m")).badge == 15
+    if executor.plan == "atomic":
+        assert calls == ["mark_read"]
+
+
+@pytest.mark.parametrize("by_reading", [False, True])
+async def test_more_rooms_with_news_than_one_script_visits(
+    store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch, *, by_reading: bool
+) -> None:
+    """The answer is exact, and the next one takes a single call."""
+    for number in range(600):
+        room = f"r{number}"
+        await a_room(store, app, room, members=["ann"], tags=["even" if number % 2 == 0 else "odd"])
+        for _ in range(2):
+            await posted(store, app, room)
+    await a_room(store, app, "other", members=["ann"])
+    await posted(store, app, "other", message="m")
+    calls: list[str] = []
+    call = executor.call
+
+    async def noting(one: Any, key: str, **more: Any) -> Any:
+        calls.append(one.script)
+        return await call(one, key, **more)
+
+    monkeypatch.setattr(executor, "call", noting)
+    if by_reading:
+        assert (await store.reading.mark_read(app=app, room="other", user="ann", message="m")).badge == 1200
+    else:
+        assert await store.badges.badge(app=app, user="ann", tags=["odd"]) == 600
+    assert len(calls) > 1
+    assert await with_news(executor, app) == []
+    await store.outbox.idle()
+    calls.clear()
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == (1200 if by_reading else 1201)
+    assert calls == ["badge"]
+
+
+async def test_rooms_with_news_that_have_many_tags_are_visited_by_fewer_at_once(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """Each of them moves many counters. All the same the answer is exact."""
+    tags = [f"t{number:02}" for number in range(90)]
+    for number in range(60):
+        await a_room(store, app, f"r{number}", members=["ann"], tags=tags)
+        for _ in range(3):
+            await posted(store, app, f"r{number}")
+    assert await store.badges.badge(app=app, user="ann", tags=tags[:2]) == 180
+    assert await with_news(executor, app) == []
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 180
+
+
+TAGS = "a\x1fb"
+# Updates of a room by name: revision, unread, state.
+UPDATES = {
+    "told 100": (100, 1, State.ACTIVE),
+    "news 101": (101, 0, State.NEWS_ONLY),
+    "visit 101": (101, 2, State.ACTIVE),
+    "visit 102": (102, 3, State.ACTIVE),
+    "news 103": (103, 0, State.NEWS_ONLY),
+    "gone 104": (104, 0, State.GONE),
+    "refused 102": (102, 0, State.DERIVED),
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "copy", "news"),
+    [
+        (("told 100", "news 101", "visit 101"), (101, 2, State.ACTIVE), []),
+        (("told 100", "news 101", "visit 102"), (102, 3, State.ACTIVE), []),
+        (("told 100", "visit 102", "news 103"), (102, 3, State.ACTIVE), [b"r"]),
+        (("news 101", "visit 102", "news 103"), (102, 3, State.ACTIVE), [b"r"]),
+        (("news 101", "visit 101", "news 103"), (101, 2, State.ACTIVE), [b"r"]),
+        (("news 101", "told 100", "news 103"), (100, 1, State.ACTIVE), [b"r"]),
+        (("news 101", "visit 102", "gone 104"), (104, 0, State.GONE), []),
+        (("news 101", "news 103", "gone 104"), (104, 0, State.GONE), []),
+        (("refused 102", "visit 102", "news 101"), (102, 3, State.ACTIVE), []),
+        (("refused 102", "news 101", "news 103"), (102, 0, State.DERIVED), [b"r"]),
+    ],
+)
+async def test_in_whatever_order_updates_come_the_side_ends_equal(
+    run: Run, executor: Executor, app: str, names: tuple[str, ...], copy: tuple[int, int, State], news: list[bytes]
+) -> None:
+    """On a cluster each comes by itself, and any may be late or come twice."""
+    for number, order in enumerate(permutations([*names, names[0]])):
+        user = f"ann{number}"
+        key = Keys.user(app, user)
+        await run("apply", key, **update("r", 50, 1, TAGS, 0, 0, State.ACTIVE))
+        for name in order:
+            revision, unread, state = UPDATES[name]
+            await run("apply", key, **update("r", revision, 1, TAGS, 0, unread, state))
+        _, revision, _, unread, state, _, listed = await run("copies", key, rooms=["r"])
+        assert (revision, unread, state) == copy, order
+        assert await with_news(executor, app, user) == news, order
+        assert listed == len(news)
+        sums = await executor.command("HGET", key, "", key=key)
+        active = copy[1] if copy[2] == State.ACTIVE else 0
+        assert (int.from_bytes(sums[6:12]), sums[12], int.from_bytes(sums[13:16])) == (
+            active,
+            len(news),
+            int(copy[2] == State.DERIVED),
+        ), order
+
+
+async def test_a_user_who_was_never_told_of_the_room_asks_it(store: RedisStore, run: Run, app: str) -> None:
+    """The update of their joining is late, and posts have ended their attention before it."""
+    await a_room(store, app, members=["bob", "ann"], tags=["a"])
+    for _ in range(3):
+        await posted(store, app)
+    key = Keys.user(app, "ann")
+    executor = store.rooms._executor
+    await executor.command("DEL", *(key + part for part in ("", ":s", ":k", ":n")), key=key)
+    await run("apply", key, **update("r", 2**52, 1, "", 0, 0, State.NEWS_ONLY))
+    assert await store.rooms.rooms_of(app=app, user="ann") == ["r"]
+    (copy,) = (await store.audit._copies(app, "ann", ("r",))).values()
+    assert copy.state == State.DERIVED
+    await run("refresh_members", Keys.room(app, "r"), app=app, at_least=2**52 + 1, users=[])
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 3
+    await is_sound(store, app)
+
+
+async def test_an_entry_that_was_lost_is_found_and_mended(store: RedisStore, executor: Executor, app: str) -> None:
+    """Without it the user would not ask, and the room would not tell them."""
+    await asleep(store, app, "r", tags=["a"])
+    key = Keys.user(app, "ann")
+    await executor.command("ZREM", key + ":n", "r", key=key)
+    await executor.command("HSET", key, "", (await executor.command("HGET", key, "", key=key))[:12] + bytes(4), key=key)
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 1, "not of what came later"
+    wrong = {(drift.what, drift.stored, drift.expected) for drift in await store.audit.audit_user(app=app, user="ann")}
+    assert ("attention", "told", "not told") in wrong
+    for repair in (True, False):
+        assert bool(await store.audit.audit_room(app=app, room="r", repair=repair)) == repair
+        await store.outbox.idle()
+    assert await with_news(executor, app) == [b"r"]
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 5
+    await is_sound(store, app)
+
+
+async def test_an_entry_that_was_lost_alone_is_named_by_the_sums(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """They say that there is one."""
+    await asleep(store, app, "r", tags=["a"])
+    key = Keys.user(app, "ann")
+    await executor.command("ZREM", key + ":n", "r", key=key)
+    found = {drift.what for drift in await store.audit.audit_user(app=app, user="ann", repair=True)}
+    assert found >= {"attention", "unread"}
+    await store.outbox.idle()
+    await is_sound(store, app)
+    assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 5
+
+
+# Members of a room that is large when at most four may be told.
+SIX = ("ann", "bob", "cid", "dan", "eve", "fay")
+
+
+def limited(executor: Executor, limit: int = 4, attention: int = 2) -> RedisStore:
+    return redis_store(executor, fanout_limit=limit, attention_posts=attention)
+
+
+async def is_derived(executor: Executor, app: str, user: str) -> bool:
+    key = Keys.user(app, user)
+    return bool(await executor.command("SISMEMBER", key + ":d", "r", key=key))
+
+
+async def full_room(store: RedisStore, app: str) -> None:
+    """Room r, of which as many members are told as may be; fay came last. One message is in it."""
+    await a_room(store, app, members=SIX[:4], tags=["a"])
+    await posted(store, app)
+    await store.rooms.add_members(app=app, room="r", members=["eve"])
+    await store.rooms.add_members(app=app, room="r", members=["fay"])
+
+
+async def test_a_room_whose_limit_is_full_gives_others_a_derived_copy(executor: Executor, app: str) -> None:
+    """They ask the room, and it counts for the others as ever; when one leaves there is place."""
+    store = limited(executor, attention=9)
+    await full_room(store, app)
+    assert await attentive(executor, app) == {name.encode() for name in SIX[:5]}
+    assert [await is_derived(executor, app, user) for user in SIX] == [False] * 5 + [True]
+    assert await store.rooms.rooms_of(app=app, user="fay") == ["r"]
+    await is_sound(store, app, *SIX)
+    await store.reading.set_unread(app=app, room="r", user="fay", count=1)
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in SIX] == [1, 1, 1, 1, 0, 1]
+    assert [await is_derived(executor, app, user) for user in SIX] == [False] * 5 + [True]
+    await store.rooms.remove_members(app=app, room="r", members=["ann"])
+    assert await attentive(executor, app) == {name.encode() for name in SIX[1:5]}
+    assert await store.badges.badge(app=app, user="fay", tags=["a"]) == 1
+    assert not await is_derived(executor, app, "fay")
+    assert await attentive(executor, app) == {name.encode() for name in SIX[1:]}
+    await is_sound(store, app, *SIX)
+
+
+@pytest.mark.parametrize("asks", ["badge", "one tag", "all tags"])
+async def test_a_higher_limit_lets_a_member_in_without_a_post(executor: Executor, app: str, asks: str) -> None:
+    """The room's revision is that of the derived copy."""
+    store, higher = limited(executor, attention=9), limited(executor, limit=256)
+    await full_room(store, app)
+    await store.reading.set_unread(app=app, room="r", user="fay", count=1)
+    assert await is_derived(executor, app, "fay")
+    for _ in range(2):
+        if asks == "all tags":
+            found = await higher.badges.badges_by_tags(app=app, user="fay", tags=[])
+            assert (found.total, found.counts) == (1, {"a": 1})
+        else:
+            tags = ["a"] if asks == "one tag" else []
+            assert await higher.badges.badge(app=app, user="fay", tags=tags) == 1
+        assert not await is_derived(executor, app, "fay")
+    await is_sound(store, app, *SIX)
+
+
+@pytest.mark.parametrize("limit", [4, 5])
+async def test_a_derived_room_comes_back_when_few_pay_attention(executor: Executor, app: str, limit: int) -> None:
+    """Its members ask once more, and are told again."""
+    store = limited(executor, limit=limit)
+    await a_room(store, app, members=SIX, tags=["a"])
+    await posted(store, app)
+    assert [await is_derived(executor, app, user) for user in SIX] == [True] * 6
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in SIX] == [1] * 6
+    await posted(store, app)
+    assert await attentive(executor, app) == set()
+    for user in SIX[:3]:
+        assert await store.badges.badge(app=app, user=user, tags=["a"]) == 2
+    assert [await is_derived(executor, app, user) for user in SIX] == [False] * 3 + [True] * 3
+    await posted(store, app)
+    copies = await store.audit._copies(app, "ann", ("r",))
+    assert (copies["r"].state, copies["r"].unread) == (State.ACTIVE, 3)
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in SIX] == [3] * 6
+    await is_sound(store, app, *SIX)
+
+
+async def test_a_room_that_is_derived_and_has_news_is_counted_once(executor: Executor, run: Run, app: str) -> None:
+    """The post that ended the user's attention came while the room was not derived."""
+    store = limited(executor, attention=9)
+    await a_room(store, app, members=SIX, tags=["a"])
+    await posted(store, app)
+    await store.outbox.idle()
+    key = Keys.user(app, "ann")
+    for ask in range(2):
+        await run("apply", key, **update("r", 2**52 + ask, 1, "a", 0, 0, State.NEWS_ONLY))
+        assert (await is_derived(executor, app, "ann"), await with_news(executor, app)) == (True, [b"r"])
+        if ask == 0:
+            assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 1
+        else:
+            assert (await store.badges.badges_by_tags(app=app, user="ann", tags=[])).counts == {"a": 1}
+        if executor.plan == "atomic":
+            assert await with_news(executor, app) == []
+
+
+async def test_a_takeover_that_makes_the_room_derived_tells_those_who_stay(executor: Executor, app: str) -> None:
+    """Also when it changes no tags: the next post tells nobody."""
+    store = limited(executor, attention=9)
+    room: dict[str, Any] = {"app": app, "room": "r", "tags": ["a"], "profile": {}}
+    await store.rooms.create_room(**room, members=SIX[:4], by_client=True)
+    await posted(store, app)
+    await store.rooms.create_room(**room, members=SIX)
+    assert [await is_derived(executor, app, user) for user in SIX] == [True] * 6
+    await posted(store, app)
+    assert [await store.badges.badge(app=app, user=user, tags=["a"]) for user in SIX] == [2] * 4 + [1] * 2
+    await is_sound(store, app, *SIX)
+
+
+async def test_who_reads_in_a_derived_room_is_noted_and_goes_out_again(executor: Executor, app: str) -> None:
+    """So the number of those who pay attention decides when the room comes back."""
+    store = limited(executor)
+    names = [f"m{number:03}" for number in range(300)]
+    await store.rooms.create_room(app=app, room="r", tags=[], profile={}, members=names)
+    message = (await posted(store, app)).message
+    for name in names:
+        assert (await store.reading.mark_read(app=app, room="r", user=name, message=message)).badge == 0
+        assert await is_derived(executor, app, name)
+    await posted(store, app)
+    assert await attentive(executor, app) == {name.encode() for name in names}
+    await posted(store, app)
+    assert await attentive(executor, app) == set()
+    for name in (names[0], names[150], names[299]):
+        assert await store.badges.badge(app=app, user=name, tags=[]) == 2
+        assert not await is_derived(executor, app, name)
+    await is_sound(store, app, names[0], names[299])
+
+
+@pytest.mark.parametrize("members", [20, 200])
+async def test_badges_stay_exact_when_the_limit_is_set_otherwise(executor: Executor, app: str, members: int) -> None:
+    """Up and down, whether or not the room is large for its members."""
+    names = [f"m{number:03}" for number in range(members)]
+    stores = [limited(executor, limit) for limit in (256, 10, 256, 3, 12, 256)]
+    await a_room(stores[0], app, members=names, tags=["a"])
+    total = 0
+    for store in stores:
+        for _ in range(3):
+            await posted(store, app)
+            total += 1
+            for name in names[:6]:
+                assert await store.badges.badge(app=app, user=name, tags=["a"]) == total
+        assert await store.badges.badge(app=app, user=names[-1], tags=[]) == total
+        await is_sound(store, app, names[0], names[-1])
+
+
+async def test_a_room_that_becomes_large_notes_those_who_pay_attention(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """Above 128 members; and forgets them when it is small again. Who leaves goes out."""
+    await a_room(store, app, members=["ann", "bob"])
+    for _ in range(2):
+        await posted(store, app)
+    assert await store.badges.badge(app=app, user="bob", tags=[]) == 2
+    names = [f"m{number:03}" for number in range(127)]
+    await store.rooms.add_members(app=app, room="r", members=names[:126])
+    assert await attentive(executor, app) == set()
+    await store.rooms.add_members(app=app, room="r", members=names[126:])
+    assert await attentive(executor, app) == {b"bob", *(name.encode() for name in names)}
+    await store.rooms.remove_members(app=app, room="r", members=["bob", *names[:2]])
+    assert await attentive(executor, app) == {name.encode() for name in names[2:]}
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 2
+    assert await attentive(executor, app) == {b"ann", *(name.encode() for name in names[2:])}
+    await is_sound(store, app, "ann", "bob", names[-1])
+    await store.rooms.remove_members(app=app, room="r", members=names[:90])
+    assert await attentive(executor, app) == set()
+    await posted(store, app)
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", names[-1])] == [3, 1]
+    await is_sound(store, app, "ann", names[-1])
+
+
+async def test_a_large_room_takes_out_those_whose_attention_has_ended(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """With the post that ends it; reading on writes there only when attention begins anew."""
+    names = [f"m{number:03}" for number in range(150)]
+    await a_room(store, app, members=names)
+    await posted(store, app, message="m1")
+    assert len(await attentive(executor, app)) == 150
+    await store.reading.mark_read(app=app, room="r", user=names[0], message="m1")
+    await posted(store, app, message="m2", sender=names[1])
+    assert await attentive(executor, app) == {names[0].encode(), names[1].encode()}
+    await posted(store, app, message="m3")
+    assert await attentive(executor, app) == {names[1].encode()}
+    expected = {names[0]: 2, names[1]: 1, names[2]: 3}
+    assert {name: await unread_of(store, app, name) for name in expected} == expected
+    assert {name: await store.badges.badge(app=app, user=name, tags=[]) for name in expected} == expected
+    await is_sound(store, app, *expected)
