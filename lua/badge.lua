@@ -29,9 +29,14 @@ local have = redis.call("HMGET", key, SUMS, tag)
 local _, unread, with_news, derived = read_sums(have[1])
 local found, news, elsewhere = NONE, NONE, NONE
 if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, settings)
-    have = redis.call("HMGET", key, SUMS, tag)
-    _, unread, _, derived = read_sums(have[1])
+    local total
+    found, news, elsewhere, total = visit_rooms(key, user, settings, with_news, derived)
+    if total and number == 0 then
+        unread, derived = total, 0
+    else
+        have = redis.call("HMGET", key, SUMS, tag)
+        _, unread, _, derived = read_sums(have[1])
+    end
 end
 if number == 1 then
     unread = tonumber(have[2] or 0)

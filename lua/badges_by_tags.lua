@@ -40,7 +40,7 @@ end
 local _, _, with_news, derived = load_sums(key)
 local found, news, elsewhere = {}, {}, {}
 if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, settings)
+    found, news, elsewhere = visit_rooms(key, user, settings, with_news, derived)
     _, _, _, derived = load_sums(key)
 end
 
