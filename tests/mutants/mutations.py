@@ -15,6 +15,37 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
+    # Layouts
+    Mutation("lib/room.lua", "if string.byte(packed) ~= HEAD_BEGINS then", "if false then"),
+    Mutation("lib/first_layout.lua", "room.derived or member_count > WALKED", "room.derived"),
+    Mutation("lib/first_layout.lua", "room.derived or member_count > WALKED", "member_count > WALKED"),
+    Mutation(
+        "lib/first_layout.lua", 'redis.call("HLEN", key .. MESSAGE_LOG) + 1', 'redis.call("HLEN", key .. MESSAGE_LOG)'
+    ),
+    Mutation("lib/first_layout.lua", "flags % 2 == 0, flags % 4 >= DELETED_FLAG", "true, flags % 4 >= DELETED_FLAG"),
+    Mutation("lib/first_layout.lua", "flags % 2 == 0, flags % 4 >= DELETED_FLAG", "flags % 2 == 0, false"),
+    Mutation(
+        "lib/first_layout.lua", "flags % 8 >= DERIVED_FLAG, flags >= BY_CLIENT_FLAG", "false, flags >= BY_CLIENT_FLAG"
+    ),
+    Mutation(
+        "lib/first_layout.lua", "flags % 8 >= DERIVED_FLAG, flags >= BY_CLIENT_FLAG", "flags % 8 >= DERIVED_FLAG, false"
+    ),
+    Mutation("lib/first_layout.lua", "string.sub(packed, behind)\n    room.floor,", '""\n    room.floor,'),
+    Mutation("lib/bringing_over.lua", "            record = bring_record_over(record, 0)\n", ""),
+    Mutation("lib/bringing_over.lua", "room.derived and 0 or room.ordinal + 1", "room.ordinal + 1"),
+    Mutation("lib/bringing_over.lua", "room.derived and 0 or room.ordinal + 1", "room.derived and 0 or room.ordinal"),
+    Mutation("lib/bringing_over.lua", '        call_in_batches("ZADD", room.key .. BY_CURSOR, scores)\n', ""),
+    Mutation("lib/bringing_over.lua", '        call_in_batches("SADD", room.key .. ATTENTIVE, names)\n', ""),
+    Mutation("lib/bringing_over.lua", "    if room.large and not room.derived then\n", "    if room.large then\n"),
+    Mutation(
+        "lib/bringing_over.lua", '            redis.call("UNLINK", room.key .. BY_CURSOR)', "            local _ = 0"
+    ),
+    Mutation("lib/bringing_over.lua", "    if phase == 1 then\n", "    if true then\n"),
+    Mutation("lib/bringing_over.lua", "    if done and phase <= 2 then\n", "    if done then\n"),
+    Mutation("lib/bringing_over.lua", '        redis.call("UNLINK", room.key .. PHASE)\n', ""),
+    Mutation("lib/bringing_messages_over.lua", "    if seq == room.oldest then\n", "    if true then\n"),
+    Mutation("lib/bringing_messages_over.lua", "        if row then\n", "        if false then\n"),
+    Mutation("note_layout.lua", "if noted < number or ", "if true or "),
     # Reading
     Mutation("mark_read.lua", "record and MESSAGE_UNKNOWN or NOT_MEMBER", "MESSAGE_UNKNOWN"),
     Mutation(
@@ -189,9 +220,9 @@ MUTATIONS = [
     Mutation("lib/attention.lua", "count = count + (room.ordinal < told_until and 1 or 0)", "count = count + 1"),
     Mutation(
         "lib/attention.lua",
-        "        if flat[i] ~= HEAD and flat[i + 1] then\n"
-        "            local _, _, told_until = read_counts(flat[i + 1])\n            count",
-        "        if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
+        "if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n"
+        "            count",
+        "if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
     ),
     Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if told_until < room.ordinal then"),
     Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if true then"),
@@ -355,9 +386,8 @@ MUTATIONS = [
     Mutation("lib/plan_atomic.lua", "        visited = visited + 1\n", "        visited = visited + 2\n"),
     Mutation(
         "lib/plan_atomic.lua",
-        "        local _, _, _, more = visit_room(key, user, rooms[visited], settings, false, true)\n"
-        "        work = work + more\n",
-        "        visit_room(key, user, rooms[visited], settings, false, true)\n",
+        "rooms[visited], settings, false, true)\n        work = work + more\n",
+        "rooms[visited], settings, false, true)\n",
     ),
     Mutation("lib/plan_atomic.lua", "and visited < NEWS_AT_ONCE and", "and"),
     Mutation("lib/plan_atomic.lua", '    redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)\n', ""),
