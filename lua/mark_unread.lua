@@ -8,7 +8,7 @@
 --
 -- Reply      done int   1
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
--- Cost       commands <= 14, turns <= 8 + tags
+-- Cost       commands <= 18, turns <= 15 + tags
 --@include lib/room
 --@include lib/members
 --@include lib/hidden

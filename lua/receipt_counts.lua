@@ -8,7 +8,7 @@
 -- Reply      [{ message, read int, unread int, left int }?]   none: unknown, deleted or recalled
 -- Errors     ROOM_UNKNOWN
 -- Cost       commands <= 4 + messages * (9 + acknowledged) + acknowledged,
---            turns <= 4 + members + messages * (3 + 2 * acknowledged)
+--            turns <= 4 + members + messages * (9 + 2 * acknowledged)
 --            acknowledged: those who have acknowledged one of them; members: up to the fan-out
 --            limit
 --@include lib/room

@@ -8,7 +8,8 @@
 -- it.
 local function take_out(room, seq, ordinal, kind, flag)
     raise_revision(room)
-    flag_message(room, seq, flag)
+    local _, row, chunk = flags_at(room, seq)
+    change_message(room, chunk, seq, kind + flag, row)
     local counted = kind % 2 == COUNTABLE and kind < DELETED
     if counted then
         add_hole(room, ordinal)

@@ -6,8 +6,8 @@
 -- Hide the message at `seq`: lengthen the rows on both sides of it by it.
 local function hide(room, seq)
     local function other_end(beside)
-        local _, _, _, _, other = message_at(room, beside)
-        return other
+        local _, row = flags_at(room, beside)
+        return row
     end
 
     if other_end(seq) then
@@ -15,9 +15,9 @@ local function hide(room, seq)
     end
     local first, last = other_end(seq - 1) or seq, other_end(seq + 1) or seq
     local function note(at, other)
-        local _, _, _, _, _, _, kind = message_at(room, at)
+        local kind, _, chunk = flags_at(room, at)
         if kind then
-            change_message(room, at, kind, other)
+            change_message(room, chunk, at, kind, other)
         end
     end
 

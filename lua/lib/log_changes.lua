@@ -45,7 +45,8 @@ local function change_entry(chunk, seq, kind, row)
     local _, before, behind, flags = read_flags(chunk, from)
     local place, head_bytes = (seq - 1) % LOG_CHUNK, HEADER_BYTES + 2 * places
     local longer = (row and 5 or 0) - (before and 5 or 0)
-    local head = move_ends(chunk, string.sub(chunk, 1, HEADER_BYTES + 2 * place), place, longer)
+    local head = longer == 0 and string.sub(chunk, 1, head_bytes)
+        or move_ends(chunk, string.sub(chunk, 1, HEADER_BYTES + 2 * place), place, longer)
     return head
         .. string.sub(chunk, head_bytes + 1, from - 1)
         .. string.char(flags - flags % 16 + kind + (row and ROW_NOTED or 0))

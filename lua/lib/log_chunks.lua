@@ -64,13 +64,20 @@ local function read_flags(chunk, from)
     return flags % ROW_NOTED, row, behind, flags
 end
 
--- Form and bytes of the id at `seq`, as they are stored; nil when there is no message.
+-- Form and bytes of the id in the entry from `from` to `to`, as they are stored.
+local function read_packed(chunk, from, to)
+    local _, _, at, flags = read_flags(chunk, from)
+    if flags >= FAR_TIME then
+        at, flags = at + 6, flags - FAR_TIME
+    end
+    return math.floor(flags / 16), string.sub(chunk, at, to)
+end
+
+-- The same of the message at `seq`; nil when there is none.
 local function packed_at(chunk, seq)
     local from, to = find_entry(chunk, seq)
     if from then
-        local _, _, at, flags = read_flags(chunk, from)
-        at = flags >= FAR_TIME and at + 6 or at
-        return math.floor(flags % FAR_TIME / 16), string.sub(chunk, at, to)
+        return read_packed(chunk, from, to)
     end
 end
 
@@ -86,10 +93,13 @@ end
 
 -- Ordinal and kind of the message at `seq`; nil when its id is not this packed one.
 local function match_entry(chunk, seq, form, id)
-    local found_form, found = packed_at(chunk, seq)
+    local from, to, base = find_entry(chunk, seq)
+    if not from then
+        return nil
+    end
+    local found_form, found = read_packed(chunk, from, to)
     if found == id and found_form == form then
-        local from, _, base = find_entry(chunk, seq)
-        return base + string.byte(chunk, from + 1), (read_flags(chunk, from))
+        return base + string.byte(chunk, from + 1), string.byte(chunk, from) % ROW_NOTED
     end
 end
 

@@ -38,7 +38,7 @@ end
 -- id, sender, Unix ms, where the sender had joined (-1: was no member), row or nil, ordinal and
 -- kind of the message at `seq` in its chunk; nil when there is none.
 local function read_entry(room, chunk, seq)
-    local from, _, base, base_ms = find_entry(chunk, seq)
+    local from, to, base, base_ms = find_entry(chunk, seq)
     if not from then
         return nil
     end
@@ -46,7 +46,8 @@ local function read_entry(room, chunk, seq)
     local kind, row = read_flags(chunk, from)
     local senders = redis.call("HGET", room.key .. MESSAGE_LOG, senders_of(seq))
     local joined, sender = struct.unpack(SENDER_LAYOUT, senders, sender_at + 1)
-    return unpack_id(packed_at(chunk, seq)), sender, time_at(chunk, from, base_ms), joined - 1, row, base + above, kind
+    local message, at_ms = unpack_id(read_packed(chunk, from, to)), time_at(chunk, from, base_ms)
+    return message, sender, at_ms, joined - 1, row, base + above, kind
 end
 
 -- Forget the messages from seq `oldest` to the one before `kept`.

@@ -51,9 +51,21 @@ local function find_message(room, open, form, id)
     return find_indexed(room, form, id)
 end
 
--- The same of a message by its id.
+-- The same of a message by its id. Most of those that are asked for are in the index.
 local function load_message(room, message)
-    return find_message(room, open_chunk(room), pack_id(message))
+    if message == "" then
+        return nil
+    end
+    local form, id = pack_id(message)
+    local seq, ordinal, kind, chunk = find_indexed(room, form, id)
+    if seq then
+        return seq, ordinal, kind, chunk
+    end
+    local open = open_chunk(room)
+    if open.chunk then
+        seq, ordinal, kind = find_packed(open.chunk, open.number, form, id)
+        return seq, ordinal, kind, open.chunk
+    end
 end
 
 -- seq and ordinal of a message; nil when it is unknown. Most members read up to the newest one,
@@ -79,17 +91,20 @@ local function append_message(room, open, seq, ordinal, kind, form, id, sender, 
     save_log_chunk(room, number, open.chunk)
 end
 
--- Note another kind of the message at `seq`, which is remembered, and the row that it is at one end
--- of, nil for none.
-local function change_message(room, seq, kind, row)
-    local number = chunk_of(seq)
-    save_log_chunk(room, number, change_entry(load_log_chunk(room, number), seq, kind, row))
+-- Kind, row or nil, and chunk of the message at `seq`; nil when it is not remembered.
+local function flags_at(room, seq)
+    local chunk = load_log_chunk(room, chunk_of(seq))
+    local from = chunk and find_entry(chunk, seq)
+    if from then
+        local kind, row = read_flags(chunk, from)
+        return kind, row, chunk
+    end
 end
 
--- Add a flag to the kind of the message at `seq`.
-local function flag_message(room, seq, flag)
-    local _, _, _, _, row, _, kind = message_at(room, seq)
-    change_message(room, seq, kind + flag, row)
+-- Note another kind of the message at `seq` in its chunk, and the row that it is at one end of, nil
+-- for none.
+local function change_message(room, chunk, seq, kind, row)
+    save_log_chunk(room, chunk_of(seq), change_entry(chunk, seq, kind, row))
 end
 
 -- Whether a message of this seq and kind is no longer there for its readers.

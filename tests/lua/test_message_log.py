@@ -148,8 +148,9 @@ async def test_a_place_that_was_left_out_hides_no_message(store: RedisStore, exe
         assert (await store.messages.message(app=app, room="r", message=f"b{number}")).seq == 51 + number
 
 
-async def test_messages_share_their_chunks_and_senders(store: RedisStore, executor: Executor, app: str) -> None:
+async def test_messages_share_their_chunks_and_senders(executor: Executor, app: str) -> None:
     """A message takes few bytes: the names of its senders stand there once."""
+    store = redis_store(executor, message_history=1000)
     await a_room(store, app)
     for number in range(128):
         await posted(store, app, message=f"{number:024x}", sender=("ann", "bob")[number % 2])

@@ -220,9 +220,9 @@ MUTATIONS = [
     Mutation("lib/attention.lua", "count = count + (room.ordinal < told_until and 1 or 0)", "count = count + 1"),
     Mutation(
         "lib/attention.lua",
-        "        if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n"
+        "if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n"
         "            count",
-        "        if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
+        "if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
     ),
     Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if told_until < room.ordinal then"),
     Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if true then"),
@@ -386,8 +386,8 @@ MUTATIONS = [
     Mutation("lib/plan_atomic.lua", "        visited = visited + 1\n", "        visited = visited + 2\n"),
     Mutation(
         "lib/plan_atomic.lua",
-        "        local _, _, _, more = visit_room(key, user, rooms[visited], settings, false, true)\n        work = work + more\n",
-        "        visit_room(key, user, rooms[visited], settings, false, true)\n",
+        "rooms[visited], settings, false, true)\n        work = work + more\n",
+        "rooms[visited], settings, false, true)\n",
     ),
     Mutation("lib/plan_atomic.lua", "and visited < NEWS_AT_ONCE and", "and"),
     Mutation("lib/plan_atomic.lua", '    redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)\n', ""),

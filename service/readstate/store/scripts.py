@@ -306,6 +306,8 @@ def _bind(code: str) -> str:
     first call, which spares two look-ups for each use.
     """
     names = sorted(set(_LIBRARY.findall(code)))
+    if not names:
+        return code
     bound = ", ".join(map(_bound, names))
     code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
     # While a library is loaded, most of them are not there yet.
