@@ -52,10 +52,10 @@ local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(re
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
-local open, form, packed = open_chunk(room), 0, ""
+local slot
 if message ~= "" then
-    form, packed = pack_id(message)
-    local seq, ordinal, _, chunk = find_message(room, open, form, packed)
+    slot = slot_of(room, message)
+    local seq, ordinal, _, chunk = find_message(room, slot)
     if seq then
         push_pending(room)
         local _, stored, at_ms = read_entry(room, chunk, seq)
@@ -74,12 +74,10 @@ room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
 local at_ms = sent_ms > 0 and sent_ms or posted_ms
 if message == "" then
-    message, form, packed = make_message_id(room, open, posted_ms)
+    message, slot = make_message_id(room, posted_ms)
 end
 room.newest = message
-append_message(
-    room, open, room.seq, room.ordinal, countable * COUNTABLE, form, packed, sender, at_ms, joined or -1
-)
+append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
     trim_history(room, take_apart(settings).messages)
 end

@@ -5,15 +5,6 @@
 --@include lib/batches
 --@include lib/messages
 
--- The chunk of the log to which the message at `seq` is appended, or the one before it.
-local function begun_chunk(room, seq)
-    if seq == room.oldest then
-        return { number = -1 }
-    end
-    local number = chunk_of(seq - 1)
-    return { number = number, chunk = load_log_chunk(room, number) }
-end
-
 -- Bring at most `most` messages over, the oldest first. Returns how many that were, and true when
 -- it is done.
 local function bring_messages_over(room, most)
@@ -34,12 +25,11 @@ local function bring_messages_over(room, most)
         messages[i] = (cmsgpack.unpack(entry))
     end
     local kinds = #seqs > 0 and redis.call("HMGET", places, unpack(messages)) or {}
-    local open, rows = begun_chunk(room, first), {}
+    local rows = {}
     for i, seq in ipairs(seqs) do
         local message, sender, at_ms, joined, row = cmsgpack.unpack(entries[i])
         local _, ordinal, kind = cmsgpack.unpack(kinds[i])
-        local form, id = pack_id(message)
-        append_message(room, open, seq, ordinal, kind, form, id, sender, at_ms, joined)
+        append_message(room, slot_of(room, message), seq, ordinal, kind, sender, at_ms, joined)
         if row then
             rows[#rows + 1] = { seq, kind, row }
         end

@@ -8,8 +8,8 @@
 -- it.
 local function take_out(room, seq, ordinal, kind, flag)
     raise_revision(room)
-    local _, row, chunk = flags_at(room, seq)
-    change_message(room, chunk, seq, kind + flag, row)
+    local _, row = flags_at(room, seq)
+    change_message(room, seq, kind + flag, row)
     local counted = kind % 2 == COUNTABLE and kind < DELETED
     if counted then
         add_hole(room, ordinal)

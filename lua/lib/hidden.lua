@@ -15,9 +15,9 @@ local function hide(room, seq)
     end
     local first, last = other_end(seq - 1) or seq, other_end(seq + 1) or seq
     local function note(at, other)
-        local kind, _, chunk = flags_at(room, at)
+        local kind = flags_at(room, at)
         if kind then
-            change_message(room, chunk, at, kind, other)
+            change_message(room, at, kind, other)
         end
     end
 

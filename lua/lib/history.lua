@@ -9,15 +9,17 @@ local TRIMMED_AT_ONCE = 1000 -- messages
 local READ_AT_ONCE = 1000
 
 -- 24 lower-case hex that rise as strings within the room: seconds, seven digits that tell rooms
--- apart, position. Returns it packed as well. `open`: the newest chunk of the log.
-local function make_message_id(room, open, at_ms)
+-- apart, position. Returns its slot of the index as well.
+local function make_message_id(room, at_ms)
     local room_digits = string.sub(redis.sha1hex(room.key), 1, 7)
     local message = string.format("%08x%s%09x", math.floor(at_ms / 1000), room_digits, room.seq)
-    if find_message(room, open, pack_id(message)) then
+    local slot = slot_of(room, message)
+    if find_message(room, slot) then
         -- The backend has used this very string for a message of its own.
         message = string.sub(redis.sha1hex(message), 1, 24)
+        slot = slot_of(room, message)
     end
-    return message, pack_id(message)
+    return message, slot
 end
 
 -- The ordinal before the oldest message that is remembered: no count that is set by hand goes

@@ -103,33 +103,6 @@ local function match_entry(chunk, seq, form, id)
     end
 end
 
--- seq, ordinal and kind of the message with this packed id in the chunk of this number; nil when it
--- has no such message.
-local function find_packed(chunk, number, form, id)
-    local _, _, places = struct.unpack(CHUNK_HEADER, chunk)
-    local before = HEADER_BYTES + 2 * places
-    local at = string.find(chunk, id, before + 1, true)
-    while at do
-        -- The first place that ends with these bytes or later.
-        local to = at + #id - 1 - before
-        local low, high = 0, places - 1
-        while low < high do
-            local middle = math.floor((low + high) / 2)
-            if struct.unpack(">I2", chunk, HEADER_BYTES + 2 * middle + 1) >= to then
-                high = middle
-            else
-                low = middle + 1
-            end
-        end
-        local seq = number * LOG_CHUNK + low + 1
-        local ordinal, kind = match_entry(chunk, seq, form, id)
-        if ordinal then
-            return seq, ordinal, kind
-        end
-        at = string.find(chunk, id, at + 1, true)
-    end
-end
-
 -- The places of a chunk that have a message: { seq, where its entry begins, ... }.
 local function entries_of(chunk, number)
     local _, _, places = struct.unpack(CHUNK_HEADER, chunk)

@@ -1,8 +1,6 @@
 -- message_index: where a room's messages stand in the log, by their ids. A bucket is one string,
--- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the packed id
--- and the low 4 of the seq, in order of their seqs. Both are hints; the log decides.
--- The messages of the newest chunk of the log are not in the index: a chunk is indexed as a whole
--- when the next one begins, with few commands.
+-- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the id and the
+-- low 4 of the seq, in order of their seqs. Both are hints; the log decides.
 -- There are room.buckets buckets, numbered from 0. When messages become more than BUCKET_LOAD for
 -- each, one bucket is split in two (linear hashing), so no post pays for all.
 -- Forgotten messages stand first in their buckets, and go when their bucket is next written.
@@ -13,8 +11,19 @@ local BUCKET_LOAD = 48 -- messages
 local INDEXED_BYTES = 7
 local SEQS_APART = 4294967296 -- no two messages that are remembered are so far apart
 
-local function hash_of(packed)
-    return tonumber(string.sub(redis.sha1hex(packed), 1, 6), 16)
+local HASHES = 16777213 -- a prime number below 2^24
+
+-- A hash of a packed id. No string is made for those that are numbers.
+local function hash_of(form, id)
+    if form == AS_DIGITS then
+        local high, low = struct.unpack(DIGITS_LAYOUT, id)
+        return (low + high % HASHES * 257) % HASHES
+    end
+    if form == AS_UUID then
+        local a, b, c, d, e = struct.unpack(UUID_LAYOUT, id)
+        return (e + a * 257 + b * 263 + c * 269 + d * 65539) % HASHES
+    end
+    return tonumber(string.sub(redis.sha1hex(id), 1, 6), 16) % HASHES
 end
 
 -- The largest power of two that is at most `buckets`.
@@ -44,26 +53,38 @@ local function without_forgotten(room, bucket)
     return from > 1 and string.sub(bucket, from) or bucket
 end
 
--- seq, ordinal and kind of the message with this id, which is packed in this form, and its chunk;
--- nil when it is not in the index.
-local function find_indexed(room, form, id)
-    local hash = hash_of(id)
-    local bucket = redis.call("HGET", room.key .. MESSAGE_PLACES, bucket_of(hash, room.buckets))
-    hash = bucket and struct.pack(">I3", hash)
-    local at = bucket and string.find(bucket, hash, 1, true)
+-- The place of a message in the index: its packed id and form, the bytes of its hash, and its bucket
+-- with the number of it.
+local function slot_of(room, message)
+    local form, id = pack_id(message)
+    local hash = hash_of(form, id)
+    local number = bucket_of(hash, room.buckets)
+    return {
+        form = form,
+        id = id,
+        hash = struct.pack(">I3", hash),
+        number = number,
+        bucket = redis.call("HGET", room.key .. MESSAGE_PLACES, number) or "",
+    }
+end
+
+-- seq, ordinal and kind of the message of this slot, and its chunk of the log (for read_entry); nil
+-- when it is unknown.
+local function find_message(room, slot)
+    local at = string.find(slot.bucket, slot.hash, 1, true)
     while at do
         if at % INDEXED_BYTES == 1 then
-            local seq = indexed_seq(room, bucket, at)
+            local seq = indexed_seq(room, slot.bucket, at)
             local chunk = load_log_chunk(room, chunk_of(seq))
             local ordinal, kind
             if chunk then
-                ordinal, kind = match_entry(chunk, seq, form, id)
+                ordinal, kind = match_entry(chunk, seq, slot.form, slot.id)
             end
             if ordinal then
                 return seq, ordinal, kind, chunk
             end
         end
-        at = string.find(bucket, hash, at + 1, true)
+        at = string.find(slot.bucket, slot.hash, at + 1, true)
     end
 end
 
@@ -81,26 +102,11 @@ local function split_bucket(room)
     room.buckets = room.buckets + 1
 end
 
--- Put the messages of a chunk of the log into the index.
-local function index_chunk(room, number, chunk)
-    local numbers, added = {}, {}
-    local entries = entries_of(chunk, number)
-    for i = 1, #entries, 2 do
-        local _, id = packed_at(chunk, entries[i])
-        local hash = hash_of(id)
-        local bucket, entry = bucket_of(hash, room.buckets), struct.pack(">I3I4", hash, entries[i] % SEQS_APART)
-        if not added[bucket] then
-            numbers[#numbers + 1] = bucket
-        end
-        added[bucket] = (added[bucket] or "") .. entry
-    end
-    local fields = {}
-    for i, bucket in ipairs(redis.call("HMGET", room.key .. MESSAGE_PLACES, unpack(numbers))) do
-        fields[2 * i - 1] = numbers[i]
-        fields[2 * i] = without_forgotten(room, bucket or "") .. added[numbers[i]]
-    end
-    redis.call("HSET", room.key .. MESSAGE_PLACES, unpack(fields))
-    while room.seq - room.oldest + 1 > BUCKET_LOAD * room.buckets do
+-- Write down that the message of this slot stands at `seq`, behind all others.
+local function index_message(room, slot, seq)
+    local bucket = without_forgotten(room, slot.bucket) .. slot.hash .. struct.pack(">I4", seq % SEQS_APART)
+    redis.call("HSET", room.key .. MESSAGE_PLACES, slot.number, bucket)
+    if seq - room.oldest + 1 > BUCKET_LOAD * room.buckets then
         split_bucket(room)
     end
 end

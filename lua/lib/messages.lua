@@ -27,45 +27,10 @@ local function message_id_at(room, seq)
     return form and unpack_id(form, id)
 end
 
--- The newest chunk of the log: { number, chunk: false when nothing is remembered }.
-local function open_chunk(room)
-    local number = chunk_of(room.seq)
-    local chunk = load_log_chunk(room, number)
-    while not chunk and number > chunk_of(room.oldest) do
-        number = number - 1 -- places were left out
-        chunk = load_log_chunk(room, number)
-    end
-    return { number = number, chunk = chunk }
-end
-
--- seq, ordinal and kind of the message whose id is packed in this form, and its chunk (for
--- read_entry); nil when it is unknown. `open`: the newest chunk.
-local function find_message(room, open, form, id)
-    if not open.chunk then
-        return nil
-    end
-    local seq, ordinal, kind = find_packed(open.chunk, open.number, form, id)
-    if seq then
-        return seq, ordinal, kind, open.chunk
-    end
-    return find_indexed(room, form, id)
-end
-
--- The same of a message by its id. Most of those that are asked for are in the index.
+-- seq, ordinal and kind of a message, and its chunk of the log (for read_entry); nil when it is
+-- unknown.
 local function load_message(room, message)
-    if message == "" then
-        return nil
-    end
-    local form, id = pack_id(message)
-    local seq, ordinal, kind, chunk = find_indexed(room, form, id)
-    if seq then
-        return seq, ordinal, kind, chunk
-    end
-    local open = open_chunk(room)
-    if open.chunk then
-        seq, ordinal, kind = find_packed(open.chunk, open.number, form, id)
-        return seq, ordinal, kind, open.chunk
-    end
+    return find_message(room, slot_of(room, message))
 end
 
 -- seq and ordinal of a message; nil when it is unknown. Most members read up to the newest one,
@@ -77,34 +42,30 @@ local function place_of(room, message)
     return load_message(room, message)
 end
 
--- Write a message down behind all others, in the newest chunk `open` or a next one. Saves no head.
-local function append_message(room, open, seq, ordinal, kind, form, id, sender, at_ms, joined)
-    local number = chunk_of(seq)
-    if number > open.number then
-        if open.chunk then
-            index_chunk(room, open.number, open.chunk)
-        end
-        open.number, open.chunk = number, nil
-    end
-    local sender_at = note_sender(room, seq, sender, joined)
-    open.chunk = append_entry(open.chunk, seq, ordinal, kind, form, id, sender_at, at_ms)
-    save_log_chunk(room, number, open.chunk)
+-- Write a message down behind all others; `slot`: its place in the index. Saves no head.
+local function append_message(room, slot, seq, ordinal, kind, sender, at_ms, joined)
+    local number, sender_at = chunk_of(seq), note_sender(room, seq, sender, joined)
+    local chunk = load_log_chunk(room, number)
+    chunk = append_entry(chunk, seq, ordinal, kind, slot.form, slot.id, sender_at, at_ms)
+    save_log_chunk(room, number, chunk)
+    index_message(room, slot, seq)
 end
 
--- Kind, row or nil, and chunk of the message at `seq`; nil when it is not remembered.
+-- Kind and row or nil of the message at `seq`; nil when it is not remembered.
 local function flags_at(room, seq)
     local chunk = load_log_chunk(room, chunk_of(seq))
     local from = chunk and find_entry(chunk, seq)
     if from then
         local kind, row = read_flags(chunk, from)
-        return kind, row, chunk
+        return kind, row
     end
 end
 
--- Note another kind of the message at `seq` in its chunk, and the row that it is at one end of, nil
--- for none.
-local function change_message(room, chunk, seq, kind, row)
-    save_log_chunk(room, chunk_of(seq), change_entry(chunk, seq, kind, row))
+-- Note another kind of the message at `seq`, which is remembered, and the row that it is at one end
+-- of, nil for none.
+local function change_message(room, seq, kind, row)
+    local number = chunk_of(seq)
+    save_log_chunk(room, number, change_entry(load_log_chunk(room, number), seq, kind, row))
 end
 
 -- Whether a message of this seq and kind is no longer there for its readers.

@@ -1,6 +1,5 @@
 -- packed_ids: message ids as they are stored. Two forms take less room than their text: 24
--- hexadecimal digits and UUIDs, both in lower case. Any other id stands as it is behind its length,
--- so that an id that another one begins with is not found there.
+-- hexadecimal digits and UUIDs, both in lower case. Any other id stands as it is.
 
 local AS_TEXT = 0
 local AS_DIGITS = 1 -- 12 bytes
@@ -19,7 +18,7 @@ local function unpack_id(form, packed)
     if form == AS_UUID then
         return string.format(UUID_TEXT, struct.unpack(UUID_LAYOUT, packed))
     end
-    return string.sub(packed, 2)
+    return packed
 end
 
 -- Form and bytes of an id. What does not come back as the same text is not packed: upper case, say.
@@ -38,5 +37,5 @@ local function pack_id(message)
             end
         end
     end
-    return AS_TEXT, string.char(#message) .. message
+    return AS_TEXT, message
 end

@@ -75,7 +75,7 @@ local function visit_news(key, user, settings)
     else
         redis.call("UNLINK", key .. NEWS)
         if news ~= 0 then
-            local version
+            local version, _
             version, total, _, derived = load_sums(key)
             redis.call("HSET", key, SUMS, pack_sums(version, total, 0, derived))
         end
