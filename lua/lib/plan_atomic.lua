@@ -85,7 +85,7 @@ end
 
 -- Visit the rooms with news and then the derived rooms of a user, as many as one script may.
 -- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; the rooms
--- with news, and the derived rooms, that the caller must visit; and the user's total, if it is known.
+-- with news, and the derived rooms, that the caller must visit; and the user's total, if known.
 local function visit_rooms(key, user, settings, with_news, derived)
     local found, news, elsewhere, work, total = {}, {}, {}, 0, nil
     if with_news == 1 then
