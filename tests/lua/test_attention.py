@@ -15,9 +15,9 @@ from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
-from tests.support.attention import asleep, is_sound, side_of, with_news
 from tests.support.calls import update
 from tests.support.rooms import a_room, posted
+from tests.support.sides import asleep, is_sound, side_of, with_news
 
 
 @pytest.mark.parametrize("attention", [1, 2, 4])
@@ -439,4 +439,3 @@ async def test_an_entry_that_was_lost_alone_is_named_by_the_sums(
 
 
 # Members of a room that is large when at most four may be told.
-SIX = ("ann", "bob", "cid", "dan", "eve", "fay")

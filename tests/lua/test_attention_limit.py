@@ -9,9 +9,11 @@ from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
-from tests.support.attention import attentive, is_sound, with_news
 from tests.support.calls import update
 from tests.support.rooms import a_room, posted, unread_of
+from tests.support.sides import attentive, is_sound, with_news
+
+SIX = ("ann", "bob", "cid", "dan", "eve", "fay")
 
 
 def limited(executor: Executor, limit: int = 4, attention: int = 2) -> RedisStore:

@@ -1,44 +1,103 @@
-"""What tests of attention ask of users' sides and of rooms."""
+"""Who is told of what happens in a room: the model of attention, of one room."""
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from readstate.store.executor import Executor
-from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
-from tests.support.contents import contents
-from tests.support.rooms import a_room, posted
+from readstate.domain.rooms import Status
+from tests.support.model_room import ModelRoom
 
-
-async def with_news(executor: Executor, app: str, user: str = "ann") -> list[bytes]:
-    """The user's list of rooms with news."""
-    key = Keys.user(app, user)
-    rooms: list[bytes] = await executor.command("ZRANGE", key + ":n", 0, -1, key=key)
-    return rooms
+CELLS_FOR_EACH = 8  # members x (2 + tags) that may be told, for each member of the fan-out limit
 
 
-async def attentive(executor: Executor, app: str, room: str = "r") -> set[bytes]:
-    """The members that a large room has noted as attentive."""
-    key = Keys.room(app, room)
-    return set(await executor.command("SMEMBERS", key + ":a", key=key))
+class Bounds(NamedTuple):
+    """The settings of a store. Stores with different ones may work on the same data."""
+
+    attention: int  # countable posts until a member is no longer told
+    limit: int  # attentive members; a room of more is derived
 
 
-async def side_of(store: RedisStore, app: str, user: str = "ann") -> dict[bytes, bytes]:
-    """Every key of the user's slot."""
-    own = Keys.user(app, user).encode()
-    return {key: value for key, value in (await contents(store, app)).items() if key.startswith(own)}
+@dataclass
+class Attention:
+    """Before which ordinal each member is told, and how the room stands to the fan-out limit.
+
+    `indexed`: in a large room, who is counted as attentive; some may no longer be.
+    """
+
+    told_until: dict[str, int] = field(default_factory=dict)
+    indexed: set[str] = field(default_factory=set)
+    large: bool = False
+    derived: bool = False
+    revision: int = 0
+    tags: tuple[str, ...] = ()
+    status: Status = Status.ACTIVE
+    by_client: bool = False
+
+    def is_attentive(self, room: ModelRoom, member: str) -> bool:
+        return room.ordinal < self.told_until[member]
+
+    def attentive(self, room: ModelRoom) -> list[str]:
+        return [member for member in self.told_until if self.is_attentive(room, member)]
+
+    def state(self, room: ModelRoom, member: str) -> str:
+        """How a copy stands that is brought up to date now."""
+        if self.derived or not self.is_attentive(room, member):
+            return "derived"
+        return "active" if room.status is Status.ACTIVE else "frozen"
+
+    def attend(self, room: ModelRoom, member: str, bounds: Bounds) -> None:
+        """A member pays attention; of a large room only while it has not too many who do."""
+        if not self.large or self.is_attentive(room, member) or self._admit(room, member, bounds):
+            self.told_until[member] = room.ordinal + bounds.attention
+
+    def join(self, room: ModelRoom, members: Iterable[str], bounds: Bounds) -> None:
+        for member in members:
+            admitted = not self.large or self._admit(room, member, bounds)
+            self.told_until[member] = room.ordinal + bounds.attention if admitted else 0
+
+    def leave(self, members: Iterable[str]) -> None:
+        for member in members:
+            del self.told_until[member]
+            self.indexed.discard(member)
+
+    def become_large_or_small(self, room: ModelRoom, limit: int) -> None:
+        before = self.large
+        if _is_beyond(len(self.told_until), room, limit, 1):
+            self.large = True
+        elif not _is_beyond(len(self.told_until), room, limit, 0.75):
+            self.large = False
+        if self.large != before:
+            self.indexed = set(self.attentive(room)) if self.large else set()
+            self.derived = self.derived and self.large
+
+    def cross(self, room: ModelRoom, limit: int) -> bool:
+        """Whether the room has become derived: too many members are attentive."""
+        self.become_large_or_small(room, limit)
+        crossed = self.large and not self.derived and _is_beyond(len(self.attentive(room)), room, limit, 1)
+        self.derived = self.derived or crossed
+        return crossed
+
+    def cross_back(self, room: ModelRoom, limit: int) -> None:
+        if self.derived:
+            self.indexed.intersection_update(self.attentive(room))
+            self.derived = _is_beyond(len(self.indexed), room, limit, 0.75)
+
+    def audience(self, room: ModelRoom) -> tuple[list[str], list[str]]:
+        """Whom a countable message at the head is told, and whose attention it ends."""
+        heard = self.indexed if self.large else set(self.told_until)
+        ended = [member for member in heard if self.told_until[member] == room.ordinal]
+        told = self.attentive(room)
+        self.indexed.intersection_update(told)
+        return told, ended
+
+    def _admit(self, room: ModelRoom, member: str, bounds: Bounds) -> bool:
+        """One more than may be told is admitted: so the next post sees that there are too many."""
+        if not self.derived and _is_beyond(len(self.indexed), room, bounds.limit, 1):
+            return False
+        self.indexed.add(member)
+        return True
 
 
-async def is_sound(store: RedisStore, app: str, *users: str) -> None:
-    """Nothing is left for an audit to find at these users and in room r."""
-    await store.outbox.idle()
-    for user in users or ("ann", "bob"):
-        assert await store.audit.audit_user(app=app, user=user, repair=False) == []
-    assert await store.audit.audit_room(app=app, room="r", repair=False) == []
-
-
-async def asleep(store: RedisStore, app: str, *rooms: str, posts: int = 5, **more: Any) -> None:
-    """Rooms in which ann pays no attention any more: they are on her list."""
-    for room in rooms:
-        await a_room(store, app, room, **more)
-        for number in range(posts):
-            await posted(store, app, room, message=f"{room}-{number}", sender="bob")
+def _is_beyond(members: int, room: ModelRoom, limit: int, share: float) -> bool:
+    cells = members * (2 + len(room.tags))
+    return members > int(limit * share) or cells > limit * share * CELLS_FOR_EACH
