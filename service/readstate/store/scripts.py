@@ -302,12 +302,11 @@ def _flags(body: str) -> list[str]:
 
 
 def _bind(code: str) -> str:
-    """Bind the server's and Lua's functions that are called most to variables, at the first call."""
-    names = sorted(set(_LIBRARY.findall(code)))
-    if not names:
+    """The code with the functions that are called most bound to variables at the first call."""
+    if not (names := sorted(set(_LIBRARY.findall(code)))):
         return code
     bound = ", ".join(map(_bound, names))
-    code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
+    code = _LIBRARY.sub(lambda match: _bound(match[0]), code)
     # While a library is loaded, most of them are not there yet.
     first = f"if not {_bound(names[0])} then {bound} = {', '.join(names)} end"
     return f"local {bound}\n" + code.replace(_BINDING, first, 1)
