@@ -41,11 +41,12 @@ local function bring_messages_over(room, most)
         local form, id = pack_id(message)
         append_message(room, open, seq, ordinal, kind, form, id, sender, at_ms, joined)
         if row then
-            rows[#rows + 1] = { seq, kind, row }
+            rows[#rows + 1] = { seq, row }
         end
     end
-    for _, row in ipairs(rows) do
-        change_message(room, unpack(row))
+    for _, ends in ipairs(rows) do
+        local kind, _, chunk = flags_at(room, ends[1])
+        change_message(room, chunk, ends[1], kind, ends[2])
     end
     if first + #seqs > room.seq then
         redis.call("UNLINK", log, places)
