@@ -31,11 +31,12 @@ local function bring_messages_over(room, most)
         local _, ordinal, kind = cmsgpack.unpack(kinds[i])
         append_message(room, slot_of(room, message), seq, ordinal, kind, sender, at_ms, joined)
         if row then
-            rows[#rows + 1] = { seq, kind, row }
+            rows[#rows + 1] = { seq, row }
         end
     end
-    for _, row in ipairs(rows) do
-        change_message(room, unpack(row))
+    for _, ends in ipairs(rows) do
+        local kind, _, chunk = flags_at(room, ends[1])
+        change_message(room, chunk, ends[1], kind, ends[2])
     end
     if first + #seqs > room.seq then
         redis.call("UNLINK", log, places)

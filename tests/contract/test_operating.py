@@ -24,6 +24,7 @@ from readstate.dialects import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
 from readstate.settings import Settings
+from readstate.store.released import shutting_out
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, in_process, refusal, result
 from tests.support.servers import Server
 from tests.support.waiting import wait_until
@@ -38,7 +39,12 @@ async def fragile(own_server: Server, settings: Settings) -> AsyncIterator[Imkit
 
 async def test_alive_and_ready(imkit: Imkit) -> None:
     alive, ready = await imkit.call("GET", "/healthz"), await imkit.call("GET", "/readyz")
-    assert (alive.status_code, alive.text, ready.status_code, ready.text) == (200, "ok\n", 200, "ready\n")
+    assert (alive.status_code, alive.text, ready.status_code, ready.text) == (
+        200,
+        "ok\n",
+        200,
+        "ready\nlayout: 2\n",
+    )
     assert ready.headers["content-type"] == "text/plain; charset=utf-8"
 
 
@@ -72,10 +78,10 @@ async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: I
     await imkit.executor.each_node("FUNCTION", "FLUSH")
     assert (await imkit.call("GET", "/readyz")).status_code == 200
     (libraries,) = await imkit.executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
-    assert {library[1].decode() for library in libraries} == {
-        script.lib.name for script in imkit.executor.scripts.values()
-    }
-    functions = {function[1].decode() for library in libraries for function in library[5]}
+    ours = {script.lib.name for script in imkit.executor.scripts.values()}
+    found = {library[1].decode(): library for library in libraries}
+    assert set(found) == ours | shutting_out("atomic")
+    functions = {function[1].decode() for name in ours for function in found[name][5]}
     assert functions == {script.function for script in imkit.executor.scripts.values()}
 
 
@@ -148,7 +154,7 @@ async def test_a_store_that_refuses_writes_is_said_in_its_own_words(
 
     await wait_until(is_said, "the refusal to be told")
     ready = await fragile.call("GET", "/readyz")
-    beginning = "ready\nwarning: the store " if said == "OOM" else "not ready: the store refuses writes: "
+    beginning = "ready\nlayout: 2\nwarning: the store " if said == "OOM" else "not ready: the store refuses writes: "
     assert (ready.status_code, ready.text[: len(beginning)]) == (200 if said == "OOM" else 503, beginning)
     assert [record.getMessage()[: 27 + len(said)] for record in caplog.records] == [
         f"the store refuses writes: {said} "

@@ -112,6 +112,22 @@ class Service:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
+    def room(self, name: str, members: list[str], tags: list[str], app: str = "default", **more: Any) -> None:
+        self.call("POST", "/rooms", {"_id": name, "members": members, "roomTags": tags, **more}, app=app)
+
+    def post(self, name: str, sender: str, message: str = "", app: str = "default", **more: Any) -> str:
+        body = {"room": name, "sender": sender, "messageType": "text", "message": "x", **more}
+        if message:
+            body["_id"] = message
+        return str(self.call("POST", "/messages", body, app=app)["_id"])
+
+    def read(self, name: str, user: str, message: str, app: str = "default") -> None:
+        self.call("PUT", f"/rooms/{quote(name)}/lastRead", {"message": message}, user, app)
+
+    def tencent(self, command: str, body: Any) -> None:
+        status, answer = self.ask(Asked("default", "tencent", "", "POST", f"/v4/{command}", body))
+        assert (status, json.loads(answer)["ErrorCode"]) == (200, 0), (command, answer)
+
     def _token(self, app: str, user: str) -> str:
         if (app, user) not in self.tokens:
             self.tokens[app, user] = self.call(
@@ -120,129 +136,138 @@ class Service:
         return self.tokens[app, user]
 
 
-def make_rooms(service: Service) -> None:
-    call = service.call
-    post_number = 0
-
-    def room(name: str, members: list[str], tags: list[str], app: str = "default", **more: Any) -> None:
-        call("POST", "/rooms", {"_id": name, "members": members, "roomTags": tags, **more}, app=app)
-
-    def post(name: str, sender: str, message: str = "", app: str = "default", **more: Any) -> str:
-        nonlocal post_number
-        post_number += 1
-        body = {"room": name, "sender": sender, "messageType": "text", "message": "x", **more}
-        if message:
-            body["_id"] = message
-        return str(call("POST", "/messages", body, app=app)["_id"])
-
-    def read(name: str, user: str, message: str, app: str = "default") -> None:
-        call("PUT", f"/rooms/{quote(name)}/lastRead", {"message": message}, user, app)
-
+def make_users(service: Service) -> None:
     for user in ("ann", "ben", "cat", "dan", "eve", "fay", *CROWD):
-        call("POST", "/admin/clients", {"_id": user, "nickname": user.title()})
+        service.call("POST", "/admin/clients", {"_id": user, "nickname": user.title()})
 
-    # Longer than what is remembered; journals with chunks; ids of several forms; hidden messages.
-    room("garden", ["ann", "ben", "cat"], ["team", "green"], roomName="Garden")
+
+def make_long_room(service: Service) -> None:
+    """Longer than what is remembered; journals with chunks; several forms of ids; hidden ones."""
+    service.room("garden", ["ann", "ben", "cat"], ["team", "green"], roomName="Garden")
     for number in range(LONG):
         if number % 5 == 0:
-            message = post("garden", "ann")
+            message = service.post("garden", "ann")
         elif number % 5 == 1:
-            message = post("garden", "ben", f"garden message {number}")
+            message = service.post("garden", "ben", f"garden message {number}")
         elif number % 5 == 2:
-            message = post("garden", "ann", f"{number:024x}")
+            message = service.post("garden", "ann", f"{number:024x}")
         elif number % 5 == 3:
-            message = post("garden", "cat", f"{number:08x}-1111-4222-8333-444455556666")
+            message = service.post("garden", "cat", f"{number:08x}-1111-4222-8333-444455556666")
         else:
-            message = post("garden", "ben", f"silent-{number}", silent=True)
+            message = service.post("garden", "ben", f"silent-{number}", silent=True)
         if number % 3 == 0:
-            read("garden", "ben", message)
+            service.read("garden", "ben", message)
         if number == LONG - 40:
-            read("garden", "cat", message)
+            service.read("garden", "cat", message)
         if number > LONG - 30 and number % 7 == 0:
-            call("DELETE", f"/rooms/garden/messages/{quote(message)}")
-    post("garden", "ben", "hidden 1", asLastMessage=False, moveCursor=False)
-    post("garden", "ben", "hidden 2", asLastMessage=False, moveCursor=False, messageTimeMS=1_700_000_000_000)
+            service.call("DELETE", f"/rooms/garden/messages/{quote(message)}")
+    service.post("garden", "ben", "hidden 1", asLastMessage=False, moveCursor=False)
+    service.post("garden", "ben", "hidden 2", asLastMessage=False, moveCursor=False, messageTimeMS=1_700_000_000_000)
 
-    # A row of deleted messages at the end, and deletions before a message.
-    room("shed", ["ann", "ben", "dan"], ["team"])
-    shed = [post("shed", "ann", f"s{number}") for number in range(20)]
+
+def make_deletions(service: Service) -> None:
+    """A row of deleted messages, and deletions before a message; frozen and empty rooms."""
+    service.room("shed", ["ann", "ben", "dan"], ["team"])
+    shed = [service.post("shed", "ann", f"s{number}") for number in range(20)]
     for message in (shed[17], shed[19], shed[18]):
-        call("DELETE", f"/rooms/shed/messages/{message}")
-    call("DELETE", "/rooms/shed/messages?before=s5")
-    read("shed", "ben", "s8")
-    room("cleared", ["ann", "eve"], ["green"])
+        service.call("DELETE", f"/rooms/shed/messages/{message}")
+    service.call("DELETE", "/rooms/shed/messages?before=s5")
+    service.read("shed", "ben", "s8")
+    service.room("cleared", ["ann", "eve"], ["green"])
     for number in range(6):
-        post("cleared", "ann", f"k{number}")
-    call("DELETE", "/rooms/cleared/messages/_all")
+        service.post("cleared", "ann", f"k{number}")
+    service.call("DELETE", "/rooms/cleared/messages/_all")
 
-    room("empty", ["ann", "fay"], [])
-    room("frozen", ["ann", "ben"], ["team"])
-    post("frozen", "ann", "z1")
-    call("PUT", "/rooms/frozen", {"status": 0})
+    service.room("empty", ["ann", "fay"], [])
+    service.room("frozen", ["ann", "ben"], ["team"])
+    service.post("frozen", "ann", "z1")
+    service.call("PUT", "/rooms/frozen", {"status": 0})
 
-    # Stays: who left, who came back, who did both; journals of the left with chunks.
-    room("porch", ["ann", "ben", "cat", "dan", "eve"], ["green"])
+
+def make_stays(service: Service) -> None:
+    """Who left, who came back, who did both; journals of the left with chunks."""
+    service.room("porch", ["ann", "ben", "cat", "dan", "eve"], ["green"])
     for number in range(40):
-        message = post("porch", "ann", f"p{number}")
+        message = service.post("porch", "ann", f"p{number}")
         for reader in ("ben", "cat"):
-            read("porch", reader, message)
+            service.read("porch", reader, message)
         if number == 20:
-            call("POST", "/rooms/porch/delete/members", {"members": ["cat", "eve"]})
-            call("POST", "/rooms/porch/members", {"invitees": ["cat", "fay"]})
+            service.call("POST", "/rooms/porch/delete/members", {"members": ["cat", "eve"]})
+            service.call("POST", "/rooms/porch/members", {"invitees": ["cat", "fay"]})
         if number == 30:
-            call("POST", "/rooms/porch/delete/members", {"members": ["ben", "fay"]})
-            call("POST", "/rooms/porch/members", {"invitees": ["ben"]})
-    call("POST", "/rooms/porch/delete/members", {"members": ["ben"]})
+            service.call("POST", "/rooms/porch/delete/members", {"members": ["ben", "fay"]})
+            service.call("POST", "/rooms/porch/members", {"invitees": ["ben"]})
+    service.call("POST", "/rooms/porch/delete/members", {"members": ["ben"]})
 
-    # Above the fan-out limit; one that came back below it; one that was deleted while above.
+
+def make_crowds(service: Service) -> None:
+    """Above the fan-out limit, one back below it, one deleted; and small deleted ones."""
     for name, members in (("crowd", CROWD), ("shrunk", CROWD[:10]), ("gone crowd", CROWD[:12])):
-        room(name, ["ann", *members], ["team", "big"])
+        service.room(name, ["ann", *members], ["team", "big"])
         for number in range(12):
-            message = post(name, members[number % 5], f"{name}-{number}")
+            message = service.post(name, members[number % 5], f"{name}-{number}")
             if number % 2:
-                read(name, members[5], message)
-    call("POST", "/rooms/crowd/delete/members", {"members": CROWD[:2]})
-    call("POST", "/rooms/shrunk/delete/members", {"members": CROWD[:8]})
-    post("shrunk", "ann", "after")
-    call("DELETE", "/rooms/gone%20crowd")
-    room("gone", ["ann", "ben"], ["green"])
-    post("gone", "ben", "g1")
-    call("DELETE", "/rooms/gone")
-    room("gone and made again", ["ann", "ben"], ["green"])
-    post("gone and made again", "ben", "a1")
-    call("DELETE", "/rooms/gone%20and%20made%20again")
-    room("gone and made again", ["ann", "cat"], ["team"])
-    post("gone and made again", "cat", "a2")
+                service.read(name, members[5], message)
+    service.call("POST", "/rooms/crowd/delete/members", {"members": CROWD[:2]})
+    service.call("POST", "/rooms/shrunk/delete/members", {"members": CROWD[:8]})
+    service.post("shrunk", "ann", "after")
+    service.call("DELETE", "/rooms/gone%20crowd")
+    service.room("gone", ["ann", "ben"], ["green"])
+    service.post("gone", "ben", "g1")
+    service.call("DELETE", "/rooms/gone")
+    service.room("gone and made again", ["ann", "ben"], ["green"])
+    service.post("gone and made again", "ben", "a1")
+    service.call("DELETE", "/rooms/gone%20and%20made%20again")
+    service.room("gone and made again", ["ann", "cat"], ["team"])
+    service.post("gone and made again", "cat", "a2")
 
-    # A client's room, with an invitation and a mark.
-    call("POST", "/rooms/createAndJoin", {"_id": "client room", "roomName": "C", "invitee": "ben"}, "dan")
-    post("client room", "dan", "i1")
+
+def make_client_room(service: Service) -> None:
+    """With an invitation and a mark."""
+    service.call("POST", "/rooms/createAndJoin", {"_id": "client room", "roomName": "C", "invitee": "ben"}, "dan")
+    service.post("client room", "dan", "i1")
     asked = Asked("default", "rocketchat", "ben", "POST", "/api/v1/subscriptions.unread", {"roomId": "shed"})
     assert service.ask(asked)[0] == 200, service.ask(asked)
 
-    # Tencent's: a conversation with times, a group with acknowledgements and a count set by hand.
-    def tencent(command: str, body: Any) -> None:
-        status, answer = service.ask(Asked("default", "tencent", "", "POST", f"/v4/{command}", body))
-        assert (status, json.loads(answer)["ErrorCode"]) == (200, 0), (command, answer)
 
+def make_tencent_rooms(service: Service) -> None:
+    """A conversation with times, a group with acknowledgements and a count set by hand."""
     first = {"receiver": "cat", "sender": "ann", "messageType": "text", "message": "x", "_id": "1_1_1"}
-    direct = call("POST", "/messages/batch", {"messages": [first]})["results"][0]["result"]
+    direct = service.call("POST", "/messages/batch", {"messages": [first]})["results"][0]["result"]
     for number in range(2, 6):
-        post(direct["room"], "ann" if number % 2 else "cat", f"{number}_1_1", messageTimeMS=1_700_000_000_000 + number)
-    tencent("openim/admin_set_msg_read", {"Report_Account": "cat", "Peer_Account": "ann"})
-    post(direct["room"], "ann", "9_1_1")
-    room("group", ["ann", "ben", "cat"], ["group"])
+        service.post(
+            direct["room"], "ann" if number % 2 else "cat", f"{number}_1_1", messageTimeMS=1_700_000_000_000 + number
+        )
+    service.tencent("openim/admin_set_msg_read", {"Report_Account": "cat", "Peer_Account": "ann"})
+    service.post(direct["room"], "ann", "9_1_1")
+    service.room("group", ["ann", "ben", "cat"], ["group"])
     for number in range(1, 6):
-        post("group", "ann", str(number))
-    tencent(
+        service.post("group", "ann", str(number))
+    service.tencent(
         "group_open_http_svc/group_msg_receipt",
         {"GroupId": "group", "From_Account": "ben", "MsgSeqList": [{"MsgSeq": 2}, {"MsgSeq": 4}]},
     )
-    tencent("group_open_http_svc/set_unread_msg_num", {"GroupId": "group", "Member_Account": "cat", "UnreadMsgNum": 2})
+    service.tencent(
+        "group_open_http_svc/set_unread_msg_num", {"GroupId": "group", "Member_Account": "cat", "UnreadMsgNum": 2}
+    )
 
-    room("garden", ["ann", "zoe"], ["other"], app="two")
-    post("garden", "zoe", "o1", app="two")
-    post("garden", "ann", "o2", app="two")
+
+def make_second_app(service: Service) -> None:
+    """Of the same name as one of the first app."""
+    service.room("garden", ["ann", "zoe"], ["other"], app="two")
+    service.post("garden", "zoe", "o1", app="two")
+    service.post("garden", "ann", "o2", app="two")
+
+
+def make_rooms(service: Service) -> None:
+    make_users(service)
+    make_long_room(service)
+    make_deletions(service)
+    make_stays(service)
+    make_crowds(service)
+    make_client_room(service)
+    make_tencent_rooms(service)
+    make_second_app(service)
 
 
 def questions() -> list[Asked]:
@@ -282,6 +307,15 @@ def questions() -> list[Asked]:
             ask("imkit", user, "GET", f"/rooms/{name}")
             ask("imkit", "", "GET", f"/rooms/{name}/members/{user}")
             ask("rocketchat", user, "GET", f"/api/v1/subscriptions.getOne?roomId={name}")
+    ask_for_receipts(ask)
+    for user in ("ann", "zoe"):
+        ask("imkit", user, "GET", "/rooms", app="two")
+        ask("imkit", user, "GET", "/me/badge", app="two")
+    ask("imkit", "", "GET", "/rooms/garden", app="two")
+    return found
+
+
+def ask_for_receipts(ask: Any) -> None:
     messages = [f"s{number}" for number in range(20)] + ["hidden 1", "hidden 2"]
     for room, message in (
         *((room, message) for room in ("garden", "shed") for message in messages[::2]),
@@ -301,11 +335,6 @@ def questions() -> list[Asked]:
     for number in range(1, 6):
         body = {"GroupId": "group", "MsgSeqList": [{"MsgSeq": number}]}
         ask("tencent", "", "POST", "/v4/group_open_http_svc/get_group_msg_receipt", body)
-    for user in ("ann", "zoe"):
-        ask("imkit", user, "GET", "/rooms", app="two")
-        ask("imkit", user, "GET", "/me/badge", app="two")
-    ask("imkit", "", "GET", "/rooms/garden", app="two")
-    return found
 
 
 def contents(client: Any) -> list[tuple[bytes, str, Any, int]]:
