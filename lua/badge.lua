@@ -7,7 +7,7 @@
 -- Reply      { unread int, derived int, news [room], elsewhere [room] }   derived: how many such
 --            rooms the user is in; news, elsewhere: rooms with news, and derived ones, that the
 --            caller must visit
--- Cost       commands <= 12 + sets / 1000 + 5 * derived + 24 * visited,
+-- Cost       commands <= 12 + sets / 1000 + 5 * derived + 27 * visited,
 --            turns <= 8 + 2 * asked + sets * (4 + tags) + derived * (2 + tags)
 --            + visited * (10 + 12 * tags)
 --            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
@@ -29,9 +29,14 @@ local have = redis.call("HMGET", key, SUMS, tag)
 local _, unread, with_news, derived = read_sums(have[1])
 local found, news, elsewhere = NONE, NONE, NONE
 if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, settings)
-    have = redis.call("HMGET", key, SUMS, tag)
-    _, unread, _, derived = read_sums(have[1])
+    local total
+    found, news, elsewhere, total = visit_rooms(key, user, settings, with_news, derived)
+    if total and number == 0 then
+        unread, derived = total, 0
+    else
+        have = redis.call("HMGET", key, SUMS, tag)
+        _, unread, _, derived = read_sums(have[1])
+    end
 end
 if number == 1 then
     unread = tonumber(have[2] or 0)

@@ -9,7 +9,7 @@
 --            derived: how many such rooms the user is in; news, elsewhere: rooms with news, and
 --            derived ones, that the caller must visit
 -- Cost       commands <= 12 + (sets + tags * (sets + derived) + asked) / 1000 + 5 * derived
---            + 24 * visited,
+--            + 27 * visited,
 --            turns <= 8 + 6 * asked + sets * (4 + 5 * tags) + derived * (2 + 5 * tags)
 --            + visited * (10 + 12 * tags)
 --            sets: tag sets of the user; derived: derived rooms, of which 256 are asked here;
@@ -40,7 +40,7 @@ end
 local _, _, with_news, derived = load_sums(key)
 local found, news, elsewhere = {}, {}, {}
 if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, settings)
+    found, news, elsewhere = visit_rooms(key, user, settings, with_news, derived)
     _, _, _, derived = load_sums(key)
 end
 

@@ -91,7 +91,7 @@ if countable == 1 then
 end
 
 -- 3. Its sender has read up to it.
-local reads = cursor and sender_reads
+local reads, renewed = cursor and sender_reads, nil
 if not reads then
     save_head(room)
 else
@@ -100,6 +100,7 @@ else
     if marked == 1 then
         clear_mark(room, sender)
     end
+    renewed = room.ordinal - countable >= told_until and sender
     told_until = attend(room, sender, told_until, settings)
     save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
 end
@@ -107,7 +108,7 @@ end
 -- 4. The members and the world hear of it.
 local moved, is_told = 0, false
 if crossed or (countable == 1 and not room.derived) then
-    local told, ended = push_post(room)
+    local told, ended = push_post(room, renewed)
     moved = told * (2 + count_tags(room.tags)) + ended
     is_told = reads and room.ordinal < told_until
 end

@@ -59,7 +59,7 @@ end
 local function bring_hash_over(room, suffix, most, bring)
     local aside = room.key .. ASIDE
     if redis.call("EXISTS", aside) == 0 then
-        local size = redis.call("HLEN", room.key .. suffix)
+        local size = redis.call("HLEN", room.key .. suffix) - (suffix == "" and 1 or 0) -- without the head
         if size <= most then
             bring(room, redis.call("HGETALL", room.key .. suffix))
             return size, true

@@ -51,6 +51,7 @@ local SUMS = "" -- of a user; every other field begins with one of the next thre
 local COPY_OF = "r" -- a room
 local UNREAD_OF_TAG = "t"
 local UNREAD_OF_TAG_SET = "s"
+local SENDERS_OF = "s" -- a chunk of MESSAGE_LOG; every other field of it is a number
 local WEIGHT = "" -- of TAG_USES; every other field is a tag
 
 local SEPARATOR = "\31" -- between the parts of a field; control characters are refused in ids and tags

@@ -1,6 +1,6 @@
 -- message_index: where a room's messages stand in the log, by their ids. A bucket is one string,
--- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the id and the
--- low 4 of the seq, in order of their seqs. Both are hints; the log decides.
+-- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the id and
+-- the low 4 of the seq, in order of their seqs. Both are hints; the log decides.
 -- There are room.buckets buckets, numbered from 0. When messages become more than BUCKET_LOAD for
 -- each, one bucket is split in two (linear hashing), so no post pays for all.
 -- Forgotten messages stand first in their buckets, and go when their bucket is next written.
@@ -53,8 +53,8 @@ local function without_forgotten(room, bucket)
     return from > 1 and string.sub(bucket, from) or bucket
 end
 
--- The place of a message in the index: its packed id and form, the bytes of its hash, and its bucket
--- with the number of it.
+-- The place of a message in the index: its packed id and form, the bytes of its hash, and its
+-- bucket with the number of it.
 local function slot_of(room, message)
     local form, id = pack_id(message)
     local hash = hash_of(form, id)

@@ -19,7 +19,7 @@ local function senders_chunk_of(seq)
 end
 
 local function senders_of(seq)
-    return "s" .. senders_chunk_of(seq)
+    return SENDERS_OF .. senders_chunk_of(seq)
 end
 
 -- Where this pair stands among the senders of `seq`; it is added when it is new.
@@ -57,7 +57,7 @@ local function forget_log(room, oldest, kept)
         fields[#fields + 1] = number
     end
     for number = senders_chunk_of(oldest), senders_chunk_of(kept) - 1 do
-        fields[#fields + 1] = "s" .. number
+        fields[#fields + 1] = SENDERS_OF .. number
     end
     if #fields > 0 then
         redis.call("HDEL", room.key .. MESSAGE_LOG, unpack(fields))

@@ -8,13 +8,18 @@
 -- number of derived rooms, and whether there are rooms with news.
 local pushed_update, pushed_total, pushed_derived, pushed_news
 
-local function push_update(room, member, cursor, unread, state)
+-- `in_walk`: the member was told before, and so the room is not on their list of rooms with news.
+local function push_update(room, member, cursor, unread, state, in_walk)
     pushed_update = pushed_update
         or make_update(room_id(room.key), room.revision, room.created_revision, room.tags)
-    if state == NEWS_ONLY then
-        note_news(user_key(member), pushed_update, cursor)
+    local key = user_key(member)
+    if state ~= NEWS_ONLY then
+        pushed_total, pushed_derived, pushed_news =
+            apply(key, pushed_update, cursor, unread, state, in_walk and UNLISTED)
+    elseif in_walk then
+        list_news(key, pushed_update, redis.call("HGET", key, SUMS))
     else
-        pushed_total, pushed_derived, pushed_news = apply(user_key(member), pushed_update, cursor, unread, state)
+        note_news(key, pushed_update, cursor)
     end
 end
 
@@ -38,46 +43,57 @@ local NEWS_AT_ONCE = 512 -- rooms
 local DERIVED_AT_ONCE = 256 -- rooms
 local WORK_AT_ONCE = 8192
 
--- Visit one room, and bring the copy up to date unless it was and stays derived. `visited` as in
--- apply. Returns the room, unread and state, and how much work it was.
-local function visit_room(key, user, id, settings, was_derived, visited)
+-- Visit one room, and bring the copy up to date unless it was and stays derived. `still` as in
+-- apply. Returns the room, unread and state, how much work it was, and what apply returns first.
+local function visit_room(key, user, id, settings, was_derived, still)
     local room, cursor, unread, state = visit(room_key(id), user, settings)
     if was_derived and state == DERIVED then
         return room, unread, state, 8
     end
     local update = make_update(id, room.revision, room.created_revision, room.tags)
     local counted = state == DERIVED and 0 or unread
-    local _, _, _, _, now, old_tags = apply(key, update, cursor, counted, state, visited)
+    local total, derived, news, _, now, old_tags = apply(key, update, cursor, counted, state, still)
     local tags = count_tags(room.tags)
-    return room, unread, now, old_tags and 48 + 2 * (tags + count_tags(old_tags)) or 8 + tags
+    local work = old_tags and 48 + 2 * (tags + count_tags(old_tags)) or 8 + tags
+    return room, unread, now, work, total, derived, news
 end
 
 -- Visit the rooms with news, the oldest first, as many as one script may. Returns those that stay,
--- and how much work it was.
+-- how much work it was, and the user's total and number of derived rooms.
 local function visit_news(key, user, settings)
     local rooms, work, visited = redis.call("ZRANGE", key .. NEWS, 0, NEWS_AT_ONCE), 0, 0
-    if #rooms == 0 then
-        return rooms, 0
-    end
+    local total, derived, news
     while visited < #rooms and visited < NEWS_AT_ONCE and work < WORK_AT_ONCE do
         visited = visited + 1
-        local _, _, _, more = visit_room(key, user, rooms[visited], settings, false, true)
+        local _, more
+        _, _, _, more, total, derived, news =
+            visit_room(key, user, rooms[visited], settings, false, visited == #rooms and 0 or 1)
         work = work + more
     end
-    redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)
-    if visited == #rooms then
-        local version, total, _, derived = load_sums(key)
-        redis.call("HSET", key, SUMS, pack_sums(version, total, 0, derived))
+    if visited < #rooms then
+        redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)
+    else
+        redis.call("UNLINK", key .. NEWS)
+        if news ~= 0 then
+            local version, _
+            version, total, _, derived = load_sums(key)
+            redis.call("HSET", key, SUMS, pack_sums(version, total, 0, derived))
+        end
     end
-    return { unpack(rooms, visited + 1) }, work
+    return { unpack(rooms, visited + 1) }, work, total, derived
 end
 
 -- Visit the rooms with news and then the derived rooms of a user, as many as one script may.
--- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; and the
--- rooms with news, and the derived rooms, that the caller must visit.
-local function visit_rooms(key, user, settings)
-    local found, elsewhere = {}, {}
-    local news, work = visit_news(key, user, settings)
+-- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; the rooms
+-- with news, and the derived rooms, that the caller must visit; and the user's total, if known.
+local function visit_rooms(key, user, settings, with_news, derived)
+    local found, news, elsewhere, work, total = {}, {}, {}, 0, nil
+    if with_news == 1 then
+        news, work, total, derived = visit_news(key, user, settings)
+    end
+    if derived == 0 then
+        return found, news, elsewhere, total
+    end
     for i, id in ipairs(redis.call("SMEMBERS", key .. DERIVED_ROOMS)) do
         if i > DERIVED_AT_ONCE or work >= WORK_AT_ONCE then
             elsewhere[#elsewhere + 1] = id
@@ -96,11 +112,8 @@ end
 -- derived rooms must be asked for the rest, or when there is too much news for one script.
 local function pushed_badge(user, settings)
     if pushed_derived == 0 and pushed_news == 1 then
-        local key = user_key(user)
-        local left = visit_news(key, user, settings)
-        local _
-        _, pushed_total, pushed_news, pushed_derived = load_sums(key)
-        return #left == 0 and pushed_derived == 0 and pushed_total
+        local left, _, total, derived = visit_news(user_key(user), user, settings)
+        return #left == 0 and derived == 0 and total
     end
     return pushed_derived == 0 and pushed_total
 end

@@ -22,15 +22,17 @@ local function push_to_attentive(room, before, crossed)
         if flat[i] ~= HEAD and flat[i + 1] then
             local cursor, ordinal, told_until = read_counts(flat[i + 1])
             if room.ordinal < told_until and (not before or ordinal < before) then
-                push_update(room, flat[i], cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
+                local unread = state == DERIVED and 0 or unread_after(room, ordinal)
+                push_update(room, flat[i], cursor, unread, state, true)
             end
         end
     end
 end
 
 -- A countable post is at the head: tell the attentive members, and put the room on the lists of
--- those whose attention it ends. Returns how many they are, of each.
-local function push_post(room)
+-- those whose attention it ends. `renewed`: who was not attentive before this call, if any. Returns
+-- how many they are, of each.
+local function push_post(room, renewed)
     local state = copy_state(room, room.ordinal + 1)
     local flat, told, ended, gone = candidates(room), 0, 0, {}
     for i = 1, #flat, 2 do
@@ -39,12 +41,13 @@ local function push_post(room)
             local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, record)
             if room.ordinal < told_until then
                 told = told + 1
-                push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
+                local unread = state == DERIVED and 0 or unread_after(room, ordinal)
+                push_update(room, member, cursor, unread, state, member ~= renewed)
             else
                 gone[#gone + 1] = member
                 if room.ordinal == told_until then
                     ended = ended + 1
-                    push_update(room, member, cursor, 0, NEWS_ONLY)
+                    push_update(room, member, cursor, 0, NEWS_ONLY, true)
                 end
             end
         end

@@ -28,23 +28,24 @@ end
 -- A room is up to date as of a revision: earlier news of it is none. Returns whether there are
 -- rooms with news, 1 or 0, and whether there is later news of this one.
 local function drop_news(key, id, revision)
-    local noted = tonumber(redis.call("ZSCORE", key .. NEWS, id) or 0)
-    if noted > revision then
-        return 1, true
-    elseif noted > 0 then
-        redis.call("ZREM", key .. NEWS, id)
+    local noted = redis.call("ZSCORE", key .. NEWS, id)
+    if not noted or tonumber(noted) > revision then
+        return 1, noted
     end
+    redis.call("ZREM", key .. NEWS, id)
     return redis.call("EXISTS", key .. NEWS), false
 end
 
+local UNLISTED = 2
+
 -- The one way in which a copy changes: replace it by a newer update and move every counter by the
 -- difference. An older or equal stamp changes nothing; but a visit raises no revision, and one that
--- finds room for the member again ends a derived copy. `visited`: the caller takes the room off the
--- list of rooms with news.
+-- finds room for the member again ends a derived copy. `still`: whether there are rooms with news
+-- then, 1 or 0; UNLISTED: this one is not on the list; nil: if it is, take it off.
 -- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
 -- or 0), the copy's cursor when it is ahead of its room's (else 0), the copy's state, and the tags
 -- that it had when that changed what is counted under which tags (else nil).
-local function apply(key, update, cursor, unread, state, visited)
+local function apply(key, update, cursor, unread, state, still)
     local fields = update.fields
     local have
     if state == ACTIVE then
@@ -61,7 +62,9 @@ local function apply(key, update, cursor, unread, state, visited)
             return total, derived, news, 0, old_state
         end
     end
-    if news == 1 and not visited then
+    if still and still ~= UNLISTED then
+        news = still
+    elseif news == 1 and not still then
         local later
         news, later = drop_news(key, update.id, update.revision)
         if later and state == GONE then
@@ -110,8 +113,18 @@ local function apply(key, update, cursor, unread, state, visited)
     return total, derived, news, ahead, state
 end
 
--- Put a room on the list of rooms with news. The copy and the counters stay as they are. A user who
--- has not been told yet that they are a member gets a copy that makes them ask.
+-- Put a room on the list of rooms with news. The copy and the counters stay as they are.
+local function list_news(key, update, sums)
+    update.stamp = update.stamp or string.format("%.0f", update.revision)
+    redis.call("ZADD", key .. NEWS, "GT", update.stamp, update.id)
+    local version, total, news, derived = read_sums(sums)
+    if news == 0 then
+        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
+    end
+end
+
+-- The same where updates may come late. A user who has not been told yet that they are a member
+-- gets a copy that makes them ask.
 local function note_news(key, update, cursor)
     local have = redis.call("HMGET", key, update.fields[1], SUMS)
     local revision, _, _, state = 0, 0, 0, GONE
@@ -124,9 +137,5 @@ local function note_news(key, update, cursor)
         apply(key, update, cursor, 0, DERIVED)
         return
     end
-    redis.call("ZADD", key .. NEWS, "GT", string.format("%.0f", update.revision), update.id)
-    local version, total, news, derived = read_sums(have[2])
-    if news == 0 then
-        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
-    end
+    list_news(key, update, have[2])
 end

@@ -1,6 +1,7 @@
 """A server and a cluster that belong to one test, since a released store has apps of its own."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -53,7 +54,7 @@ def store_of(request: pytest.FixtureRequest, client: "redis.Redis | redis.RedisC
 
 
 @pytest_asyncio.fixture
-async def executor(url: str) -> AsyncIterator[Executor]:
-    executor = await connect(url)
+async def executor(url: str, lua_dir: Path | None) -> AsyncIterator[Executor]:
+    executor = await connect(url, lua=lua_dir)
     yield executor
     await executor.close()

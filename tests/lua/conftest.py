@@ -28,7 +28,7 @@ async def executor(plan_url: str, lua_dir: Path | None) -> AsyncIterator[Executo
 @pytest_asyncio.fixture
 async def store(executor: Executor, fanout_limit: int) -> AsyncIterator[RedisStore]:
     """A store on that executor; all updates are acknowledged before the executor closes."""
-    store = redis_store(executor, fanout_limit=fanout_limit, message_history=100)
+    store = redis_store(executor, fanout_limit=fanout_limit, attention_posts=2, message_history=100)
     yield store
     await store.outbox.idle()
 

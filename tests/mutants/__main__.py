@@ -22,9 +22,12 @@ AT_ONCE = 2
 # not by how it looks.
 TESTS = [
     *(
+        "tests/layouts/test_steps.py",
+        "tests/layouts/test_number.py",
         "tests/lua",
         "tests/stateful/test_notices.py",
         "tests/stateful/test_read_state.py",
+        "tests/layouts/test_bringing_over.py",
         "tests/chaos/test_interleavings.py",
         "tests/chaos/test_attention_orders.py",
     ),

@@ -15,6 +15,36 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
+    # Layouts
+    Mutation("lib/room.lua", "if string.byte(packed) ~= HEAD_BEGINS then", "if false then"),
+    Mutation("lib/first_layout.lua", "room.derived or member_count > WALKED", "room.derived"),
+    Mutation("lib/first_layout.lua", "room.derived or member_count > WALKED", "member_count > WALKED"),
+    Mutation(
+        "lib/first_layout.lua", 'redis.call("HLEN", key .. MESSAGE_LOG) + 1', 'redis.call("HLEN", key .. MESSAGE_LOG)'
+    ),
+    Mutation("lib/first_layout.lua", "flags % 2 == 0, flags % 4 >= DELETED_FLAG", "true, flags % 4 >= DELETED_FLAG"),
+    Mutation("lib/first_layout.lua", "flags % 2 == 0, flags % 4 >= DELETED_FLAG", "flags % 2 == 0, false"),
+    Mutation(
+        "lib/first_layout.lua", "flags % 8 >= DERIVED_FLAG, flags >= BY_CLIENT_FLAG", "false, flags >= BY_CLIENT_FLAG"
+    ),
+    Mutation(
+        "lib/first_layout.lua", "flags % 8 >= DERIVED_FLAG, flags >= BY_CLIENT_FLAG", "flags % 8 >= DERIVED_FLAG, false"
+    ),
+    Mutation("lib/first_layout.lua", "string.sub(packed, behind)\n    room.floor,", '""\n    room.floor,'),
+    Mutation("lib/bringing_over.lua", "            record = bring_record_over(record, 0)\n", ""),
+    Mutation("lib/bringing_over.lua", "room.derived and 0 or room.ordinal + 1", "room.ordinal + 1"),
+    Mutation("lib/bringing_over.lua", "room.derived and 0 or room.ordinal + 1", "room.derived and 0 or room.ordinal"),
+    Mutation("lib/bringing_over.lua", '        call_in_batches("ZADD", room.key .. BY_CURSOR, scores)\n', ""),
+    Mutation("lib/bringing_over.lua", '        call_in_batches("SADD", room.key .. ATTENTIVE, names)\n', ""),
+    Mutation("lib/bringing_over.lua", "    if room.large and not room.derived then\n", "    if room.large then\n"),
+    Mutation(
+        "lib/bringing_over.lua", '            redis.call("UNLINK", room.key .. BY_CURSOR)', "            local _ = 0"
+    ),
+    Mutation("lib/bringing_over.lua", "    if phase == 1 then\n", "    if true then\n"),
+    Mutation("lib/bringing_over.lua", "    if done and phase <= 2 then\n", "    if done then\n"),
+    Mutation("lib/bringing_over.lua", '        redis.call("UNLINK", room.key .. PHASE)\n', ""),
+    Mutation("lib/bringing_messages_over.lua", "        if row then\n", "        if false then\n"),
+    Mutation("note_layout.lua", "if noted < number or ", "if true or "),
     # Reading
     Mutation("mark_read.lua", "record and MESSAGE_UNKNOWN or NOT_MEMBER", "MESSAGE_UNKNOWN"),
     Mutation(
@@ -189,9 +219,9 @@ MUTATIONS = [
     Mutation("lib/attention.lua", "count = count + (room.ordinal < told_until and 1 or 0)", "count = count + 1"),
     Mutation(
         "lib/attention.lua",
-        "        if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n"
+        "if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n"
         "            count",
-        "        if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
+        "if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
     ),
     Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if told_until < room.ordinal then"),
     Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if true then"),
@@ -238,7 +268,7 @@ MUTATIONS = [
     Mutation("lib/updates.lua", 'call_in_batches("SREM", room.key .. ATTENTIVE, gone)', ""),
     Mutation("lib/user.lua", "pack_sums(version, total, 1, derived)", "pack_sums(version, total, 0, derived)"),
     Mutation("lib/plan_atomic.lua", "return { unpack(rooms, visited + 1) }, work", "return {}, work"),
-    Mutation("lib/plan_atomic.lua", "    if visited == #rooms then", "    do"),
+    Mutation("lib/plan_atomic.lua", "visited == #rooms and 0 or 1", "1"),
     Mutation("lib/plan_atomic.lua", "    if was_derived and state == DERIVED then", "    if was_derived then"),
     Mutation("audit_counters.lua", 'redis.call("EXISTS", key .. NEWS)', "news"),
     Mutation("refresh_members.lua", '            redis.call("SADD", room.key .. ATTENTIVE, user)\n', ""),
@@ -264,7 +294,7 @@ MUTATIONS = [
     Mutation(
         "lib/updates.lua", "                if room.ordinal == told_until then\n", "                if true then\n"
     ),
-    Mutation("lib/updates.lua", "                    push_update(room, member, cursor, 0, NEWS_ONLY)\n", ""),
+    Mutation("lib/updates.lua", "                    push_update(room, member, cursor, 0, NEWS_ONLY, true)\n", ""),
     Mutation("lib/updates.lua", "                gone[#gone + 1] = member\n", ""),
     Mutation(
         "lib/updates.lua",
@@ -311,18 +341,18 @@ MUTATIONS = [
     Mutation("delete_room.lua", "if not room.large then", "if true then"),
     Mutation("lib/keys.lua", "    ATTENTIVE, BY_CURSOR, BY_JOINING,", "    BY_CURSOR, BY_JOINING,"),
     # Attention: the list of rooms with news
-    Mutation("lib/user.lua", "if noted > revision then", "if false then"),
-    Mutation("lib/user.lua", "if noted > revision then", "if noted >= revision then"),
+    Mutation("lib/user.lua", "tonumber(noted) > revision then", "if false then"),
+    Mutation("lib/user.lua", "tonumber(noted) > revision then", "if noted >= revision then"),
     Mutation("lib/user.lua", "if later and state == GONE then", "if false then"),
-    Mutation("lib/user.lua", '        redis.call("ZREM", key .. NEWS, id)\n', ""),
+    Mutation("lib/user.lua", '    redis.call("ZREM", key .. NEWS, id)\n', ""),
     Mutation("lib/user.lua", 'return redis.call("EXISTS", key .. NEWS), false', "return 0, false"),
     Mutation("lib/user.lua", 'return redis.call("EXISTS", key .. NEWS), false', "return 1, false"),
     Mutation("lib/user.lua", " and not ends_derived then", " then"),
     Mutation("lib/user.lua", "old_revision == update.revision and old_state == DERIVED", "old_state == DERIVED"),
     Mutation("lib/user.lua", "old_state == DERIVED and state ~= DERIVED\n", "state ~= DERIVED\n"),
     Mutation("lib/user.lua", "old_state == DERIVED and state ~= DERIVED\n", "old_state == DERIVED\n"),
-    Mutation("lib/user.lua", "if news == 1 and not visited then", "if false then"),
-    Mutation("lib/user.lua", "if news == 1 and not visited then", "if news == 1 then"),
+    Mutation("lib/user.lua", "news == 1 and not still then", "if false then"),
+    Mutation("lib/user.lua", "news == 1 and not still then", "if news == 1 then"),
     Mutation("lib/user.lua", "    if revision >= update.revision then\n", "    if revision > update.revision then\n"),
     Mutation("lib/user.lua", "    if revision >= update.revision then\n", "    if false then\n"),
     Mutation("lib/user.lua", "    elseif state == GONE then\n", "    elseif false then\n"),
@@ -335,7 +365,7 @@ MUTATIONS = [
     Mutation("lib/user.lua", "    if news == 0 then\n", "    if false then\n"),
     Mutation("lib/user.lua", "pack_sums(version, total, 1, derived)", "pack_sums(version + 1, total, 1, derived)"),
     Mutation("apply.lua", "    note_news(key, update, cursor)\n    return 0\n", "    return 0\n"),
-    Mutation("lib/plan_atomic.lua", "        note_news(user_key(member), pushed_update, cursor)\n", ""),
+    Mutation("lib/plan_atomic.lua", "        note_news(key, pushed_update, cursor)\n", ""),
     Mutation("copies.lua", 'redis.call("ZSCORE", key .. NEWS, room) and 1 or 0', "0"),
     Mutation("rooms.lua", "(state == DERIVED or news[room])", "state == DERIVED"),
     Mutation("subscriptions.lua", 'redis.call("EXISTS", key .. NEWS)', "0"),
@@ -355,14 +385,15 @@ MUTATIONS = [
     Mutation("lib/plan_atomic.lua", "        visited = visited + 1\n", "        visited = visited + 2\n"),
     Mutation(
         "lib/plan_atomic.lua",
-        "        local _, _, _, more = visit_room(key, user, rooms[visited], settings, false, true)\n        work = work + more\n",
-        "        visit_room(key, user, rooms[visited], settings, false, true)\n",
+        "visited == #rooms and 0 or 1)\n        work = work + more\n",
+        "visited == #rooms and 0 or 1)\n",
     ),
     Mutation("lib/plan_atomic.lua", "and visited < NEWS_AT_ONCE and", "and"),
     Mutation("lib/plan_atomic.lua", '    redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)\n', ""),
     Mutation("lib/plan_atomic.lua", "key .. NEWS, 0, visited - 1)", "key .. NEWS, 0, visited)"),
-    Mutation("lib/plan_atomic.lua", "    if visited == #rooms then\n", "    if false then\n"),
-    Mutation("lib/plan_atomic.lua", "    if visited == #rooms then\n", "    if true then\n"),
+    Mutation("lib/plan_atomic.lua", "    if visited < #rooms then\n", "    if true then\n"),
+    Mutation("lib/plan_atomic.lua", "        if news ~= 0 then\n", "        if false then\n"),
+    Mutation("lib/plan_atomic.lua", "in_walk and UNLISTED", "nil"),
     Mutation("lib/plan_atomic.lua", "unpack(rooms, visited + 1)", "unpack(rooms, visited + 2)"),
     Mutation(
         "lib/plan_atomic.lua",
@@ -377,12 +408,10 @@ MUTATIONS = [
     ),
     Mutation(
         "lib/plan_atomic.lua",
-        "#left == 0 and pushed_derived == 0 and pushed_total",
+        "#left == 0 and derived == 0 and total",
         "pushed_derived == 0 and pushed_total",
     ),
-    Mutation(
-        "lib/plan_atomic.lua", "#left == 0 and pushed_derived == 0 and pushed_total", "#left == 0 and pushed_total"
-    ),
+    Mutation("lib/plan_atomic.lua", "#left == 0 and derived == 0 and total", "#left == 0 and pushed_total"),
     Mutation("lib/plan_atomic.lua", "    return pushed_derived == 0 and pushed_total\n", "    return pushed_total\n"),
     Mutation("lib/plan_split.lua", 'redis.call("ZRANGE", key .. NEWS, 0, -1)', "{}"),
     Mutation("lib/plan_split.lua", 'redis.call("SMEMBERS", key .. DERIVED_ROOMS)', "{}"),
@@ -559,7 +588,6 @@ MUTATIONS = [
     Mutation("lib/message_log.lua", "seq >= first and seq <= last then", "seq <= last then"),
     Mutation("lib/message_log.lua", "seq >= first and seq <= last then", "seq >= first then"),
     Mutation("lib/message_log.lua", "    if found then\n        return found - 1\n    end\n", ""),
-    Mutation("lib/message_log.lua", 'fields[#fields + 1] = "s" .. number', "break"),
     Mutation("lib/log_changes.lua", "    if place > places then\n", "    if false then\n"),
     Mutation("lib/log_changes.lua", "if above_ms < 0 or above_ms >= 2 * TIME_SHIFT then", "if false then"),
     Mutation("lib/log_changes.lua", " + by)", ")"),
@@ -569,11 +597,7 @@ MUTATIONS = [
     Mutation("lib/message_index.lua", "without_forgotten(room, slot.bucket) .. slot", "slot.bucket .. slot"),
     Mutation("lib/message_index.lua", "        split_bucket(room)\n", "        break\n"),
     Mutation("lib/message_index.lua", "% (2 * round) == to and go or stay", "% (2 * round) == to and stay or go"),
-    Mutation(
-        "lib/message_index.lua",
-        "        at = string.find(slot.bucket, slot.hash, at + 1, true)\n",
-        "        at = nil\n",
-    ),
+    Mutation("lib/message_index.lua", "at = string.find(slot.bucket, slot.hash, at + 1, true)\n", "at = nil\n"),
     Mutation("lib/messages.lua", "    index_message(room, slot, seq)\n", ""),
     Mutation("lib/packed_ids.lua", "string.format(DIGITS_TEXT, high, low) == message", "true"),
     Mutation("lib/stays.lua", "if member and member.joined == joined then", "if member then"),

@@ -118,7 +118,12 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.whole:
-            self.run(self._ask_everything(USERS))
+            self.run(self._end())
+
+    async def _end(self) -> None:
+        await self._ask_everything(USERS)
+        await self._check_sides()
+        assert await self.store.audit.audit_all(repair=False) == []
 
     # Rules
 
@@ -424,6 +429,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         await asyncio.gather(*(self._check(method, arguments) for method, arguments in self.questions()))
         await self._check_receipts(ROOMS[self.step % len(ROOMS)], sample=2)
         await self._check_found(USERS[self.step % len(USERS)], MESSAGES[self.step % len(MESSAGES)])
+        assert [drift for drifts in await asyncio.gather(*self.audits()) for drift in drifts] == []
         await self._check_sides()
         await self._check_ends()
         self.check_cursors()
@@ -432,7 +438,6 @@ class ReadStateMachine(RuleBasedStateMachine):
             await self._check_sides()
 
     async def _check_sides(self) -> None:
-        assert [drift for drifts in await asyncio.gather(*self.audits()) for drift in drifts] == []
         await self._check_versions()
         await asyncio.gather(*(self._check_copies(user) for user in USERS))
         await asyncio.gather(*(self._check_attention(room) for room in ROOMS))
@@ -553,6 +558,9 @@ class ReadStateMachine(RuleBasedStateMachine):
         assert {state.member for state in said.states if state.attentive} == set(attentive)
         derived = {state.member for state in said.states if state.state == State.DERIVED}
         assert derived == (set(known.told_until) if known and known.derived else set())
+        key = Keys.room(self.app, name)
+        noted = await self.bench.executor.command("SMEMBERS", f"{key}:a", key=key)
+        assert {member.decode() for member in noted} == (known.indexed if known else set())
 
     async def _check_ends(self) -> None:
         """The side of a user in a room stays; for a user in no room everything expires."""

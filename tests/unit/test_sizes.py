@@ -11,7 +11,8 @@ FILE_LINES = {"service": 400, "loadtest": 400, "tests": 500}
 LUA_LINES = 150
 LONGER = {
     "tests/lua/test_cost_formulas.py": 870,  # a case for each script
-    "tests/support/machine.py": 550,  # a rule for each operation
+    "tests/mutants/mutations.py": 700,  # a line or two for each mutation
+    "tests/support/machine.py": 600,  # a rule for each operation
 }
 FUNCTION_LINES = 60
 COLUMNS, COMMENT_COLUMNS = 120, 100

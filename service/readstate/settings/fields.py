@@ -55,7 +55,7 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Members up to which a room counts for each of them. Lower, if posts into large rooms cost too
     # much; higher, if badges do.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
-    attention_posts: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 2
+    attention_posts: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 4
     # Messages remembered per room; receipts reach back as far.
     message_history: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
     # Moves of a member's cursor remembered per room: how far back the times of receipts are exact.

@@ -19,7 +19,7 @@ from readstate.store.noted_layout import LAYOUT, later_layout
 from readstate.store.replies import other_layout
 from readstate.store.script_calls import Call
 
-VALUES_AT_ONCE = 500  # in one step; some milliseconds
+VALUES_AT_ONCE = 250  # in one step; some milliseconds
 
 _STEPS = {"r": lua.bring_over_room}  # by the kind of the key; a step answers whether more is to be done
 
@@ -36,7 +36,7 @@ class BringingOver:
         running = self._running.get(key)
         if running is None:
             running = self._running[key] = asyncio.create_task(self._take_steps(key))
-            running.add_done_callback(lambda _: self._running.pop(key))
+            running.add_done_callback(lambda done: self._end(key, done))
         await asyncio.shield(running)
 
     async def after(self, reply: ReplyError) -> None:
@@ -48,6 +48,11 @@ class BringingOver:
         if number > LAYOUT:
             raise Unavailable(later_layout(number))
         await self.bring_over(key)
+
+    def _end(self, key: str, done: "asyncio.Task[None]") -> None:
+        del self._running[key]
+        if not done.cancelled():
+            done.exception()  # raised by those who wait, if any still do
 
     async def _take_steps(self, key: str) -> None:
         step = _STEPS[key[1]](most=VALUES_AT_ONCE)

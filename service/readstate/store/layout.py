@@ -13,18 +13,19 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 
-from readstate.errors import Fault
+from readstate.errors import Fault, Unavailable
 from readstate.store import lua
 from readstate.store.bringing_over import BringingOver
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
 from readstate.store.released import shut_out_releases
+from readstate.store.replies import ScriptFailed
 from readstate.store.server_check import ServerRefused
 from readstate.store.workers import earlier_workers
 
 ROOMS_AT_ONCE = 100
-KEYS_AT_ONCE = 8  # brought over at the same time
+KEYS_AT_ONCE = 8  # brought over at the same time; beside a service one after the other
 LOOK_EVERY_S = 5.0
 LEASE_MS = 60_000  # of the worker that brings the rest over
 REST = 4  # in the background, for so many times as long as a batch took the store is left alone
@@ -37,7 +38,9 @@ class StoreLayout:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self._bringing_over = BringingOver(executor.call)
         self._whole = False
+        self._refusal = ""
         self.rooms = 0  # looked at in the background
 
     def describe(self) -> str:
@@ -89,19 +92,22 @@ class StoreLayout:
         if begun:
             await self.look()
 
-    async def bring_over(self, look_at: Callable[[int], Awaitable[None]]) -> None:
+    async def bring_over(self, look_at: Callable[[int], Awaitable[None]], at_once: int = KEYS_AT_ONCE) -> None:
         """Bring over all that is of an earlier layout. `look_at` is told of so many more rooms.
 
         Raises what Executor.call does. Interrupted, it can be begun again.
         """
-        bringing_over = BringingOver(self._executor.call)
+        failed = False
         before = await self._executor.slots()
         async for keys in self._batches():
-            heads = await asyncio.gather(*(self._executor.command("HGET", key, "", key=key) for key in keys))
-            old = [key for key, head in zip(keys, heads, strict=True) if head and layout_of(head) < LAYOUT]
-            for first in range(0, len(old), KEYS_AT_ONCE):
-                await asyncio.gather(*map(bringing_over.bring_over, old[first : first + KEYS_AT_ONCE]))
+            layouts = await asyncio.gather(*map(self._layout_of, keys))
+            earlier = [key for key, layout in zip(keys, layouts, strict=True) if layout and layout < LAYOUT]
+            for first in range(0, len(earlier), at_once):
+                done = await asyncio.gather(*map(self._bring_room_over, earlier[first : first + at_once]))
+                failed = failed or not all(done)
             await look_at(len(keys))
+        if failed:
+            raise Unavailable("some rooms could not be brought over; the log says which")
         # A slot that came or went meanwhile may have been missed.
         for node, slots in (await self._executor.slots()).items():
             await self._note(node, without(slots, without(slots, before.get(node, ()))))
@@ -117,7 +123,9 @@ class StoreLayout:
             except Fault as error:
                 logger.warning("bringing the data over was put off: %s", error)
             except ServerRefused as error:
-                logger.error("%s", error)
+                if str(error) != self._refusal:
+                    logger.error("%s", error)
+                self._refusal = str(error)
             except Exception:
                 logger.exception("bringing the data over was put off")
             await asyncio.sleep(LOOK_EVERY_S)
@@ -136,7 +144,7 @@ class StoreLayout:
             await asyncio.sleep(min((monotonic() - began_s) * REST, LEASE_MS / 4000))
             began_s = monotonic()
 
-        await self.bring_over(look_at)
+        await self.bring_over(look_at, at_once=1)
         await self._executor.command("DEL", Keys.bringing_over, key=Keys.bringing_over)
         logger.info("brought over: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
 
@@ -157,9 +165,26 @@ class StoreLayout:
     async def _layout_at(self, node: str) -> int | None:
         """The layout of the first room that is found on a node; None when there is none."""
         async for key in self._executor.scan(Keys.every_room, node):
-            if head := await self._executor.command("HGET", key, "", key=key):
-                return layout_of(head)
+            if layout := await self._layout_of(key):
+                return layout
         return None
+
+    async def _layout_of(self, key: str) -> int | None:
+        """The layout of a room, None if there is none."""
+        try:
+            head = await self._executor.command("HGET", key, "", key=key)
+        except ScriptFailed:  # foreign data
+            return None
+        return layout_of(head) if head else None
+
+    async def _bring_room_over(self, key: str) -> bool:
+        """Whether it could be done: what another program has written must not hold up the rest."""
+        try:
+            await self._bringing_over.bring_over(key)
+        except ScriptFailed:
+            logger.exception("%s cannot be brought over", key)
+            return False
+        return True
 
     async def _note(self, node: str, slots: Ranges) -> None:
         ranges = (await self._executor.slots()).get(node)

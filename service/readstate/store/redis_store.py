@@ -17,7 +17,7 @@ from readstate.store.throttle import RedisThrottle
 from readstate.store.user_limits import UserLimits
 
 FANOUT_LIMIT = 256  # attentive members
-ATTENTION_POSTS = 2  # countable posts until a member is no longer told
+ATTENTION_POSTS = 4  # countable posts until a member is no longer told
 MESSAGE_HISTORY = 10_000  # messages
 JOURNAL_MOVES = 1024  # of one member in one room
 JOURNAL_DAYS = 90

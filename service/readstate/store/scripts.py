@@ -302,10 +302,10 @@ def _flags(body: str) -> list[str]:
 
 
 def _bind(code: str) -> str:
-    """The code with the server's and Lua's functions that are called most bound to variables at the
-    first call, which spares two look-ups for each use.
-    """
+    """Bind the server's and Lua's functions that are called most to variables, at the first call."""
     names = sorted(set(_LIBRARY.findall(code)))
+    if not names:
+        return code
     bound = ", ".join(map(_bound, names))
     code = _LIBRARY.sub(lambda match: _bound(match[0]) if match[0] in names else match[0], code)
     # While a library is loaded, most of them are not there yet.
@@ -341,9 +341,7 @@ def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[
 
 
 def _in_block(library: _Library, used: frozenset[str]) -> str:
-    """The definitions of a library, those in a block that nothing outside uses: Lua allows 200
-    local variables in one place.
-    """
+    """A library's definitions, those for itself in a block: Lua allows 200 local variables."""
     kept = [one for one in library.definitions if not _constant(one)]
     shown = [one for one in kept if _is_variable(one) or one.names & used]
     if len(shown) == len(kept):

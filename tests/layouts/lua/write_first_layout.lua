@@ -17,7 +17,9 @@ end
 local log, places = {}, {}
 for seq = room.oldest, room.seq do
     local message, sender, at_ms, joined, row, ordinal, kind = message_at(room, seq)
-    if row then
+    if not message then
+        break -- of a deleted room
+    elseif row then
         log[seq] = cmsgpack.pack(message, sender, at_ms, joined, row)
     else
         log[seq] = cmsgpack.pack(message, sender, at_ms, joined)

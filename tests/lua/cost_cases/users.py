@@ -26,7 +26,7 @@ async def _apply(world: World) -> Sizes:
 
 @case("badge")
 async def _badge(world: World) -> Sizes:
-    sets, shared, derived, visited = world.of(3, 60), world.of(2, 90), world.of(1, 10), world.of(2, 40)
+    sets, shared, derived, visited = world.of(3, 60), world.of(2, 90), world.of(1, 10), world.of(2, 20)
     await world.rooms(sets, shared=shared)
     await world.news(visited, shared=shared)
     await world.rooms(derived, shared=shared, derived=True)
