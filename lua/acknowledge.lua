@@ -7,7 +7,7 @@
 --
 -- Reply      [message]   those that are new: not read already, as one's own are, and not deleted
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, ROOM_TOO_LARGE    nothing was written
--- Cost       commands <= 5 + 3 * messages, turns <= messages * (4 + acknowledged)
+-- Cost       commands <= 5 + 4 * messages, turns <= messages * (4 + acknowledged)
 --            acknowledged: those who have acknowledged one of them
 --@include lib/room
 --@include lib/members

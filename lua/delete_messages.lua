@@ -13,7 +13,7 @@
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted "_all" or "_before" with `first`, when count > 0
 -- Cost       commands <= 14 + 3 * members + looked / 1000,
---            turns <= 8 + tags + members * max(6, 3 + tags) + 2 * looked + looked / 10
+--            turns <= 50 + tags + members * max(6, 3 + tags) + 2 * looked + looked / 10
 --            members: as in post; looked: messages before a time, 10,000 at once
 --@include lib/room
 --@include lib/history

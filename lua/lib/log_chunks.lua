@@ -102,18 +102,3 @@ local function match_entry(chunk, seq, form, id)
         return base + string.byte(chunk, from + 1), string.byte(chunk, from) % ROW_NOTED
     end
 end
-
--- The places of a chunk that have a message: { seq, where its entry begins, ... }.
-local function entries_of(chunk, number)
-    local _, _, places = struct.unpack(CHUNK_HEADER, chunk)
-    local found, from, before = {}, 0, HEADER_BYTES + 2 * places
-    for place = 0, places - 1 do
-        local to = struct.unpack(">I2", chunk, HEADER_BYTES + 2 * place + 1)
-        if to > from then
-            local count = #found
-            found[count + 1], found[count + 2] = number * LOG_CHUNK + place + 1, before + from + 1
-        end
-        from = to
-    end
-    return found
-end

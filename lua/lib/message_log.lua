@@ -75,15 +75,17 @@ local function read_times(room, first, last)
         numbers[#numbers + 1] = number
     end
     for i, chunk in ipairs(redis.call("HMGET", room.key .. MESSAGE_LOG, unpack(numbers))) do
-        local entries = chunk and entries_of(chunk, numbers[i]) or {}
-        local _, base_ms = struct.unpack(CHUNK_HEADER, chunk or string.rep("\0", HEADER_BYTES))
-        for j = 1, #entries, 2 do
-            local seq, from = entries[j], entries[j + 1]
-            if seq >= first and seq <= last then
+        local _, base_ms, places = struct.unpack(CHUNK_HEADER, chunk or string.rep("\0", HEADER_BYTES))
+        local before, from = HEADER_BYTES + 2 * places, 0
+        for place = 0, places - 1 do
+            local to = struct.unpack(">I2", chunk, HEADER_BYTES + 2 * place + 1)
+            local seq = numbers[i] * LOG_CHUNK + place + 1
+            if to > from and seq >= first and seq <= last then
                 local count = #times
-                times[count + 1], times[count + 2] = seq, string.byte(chunk, from) % ROW_NOTED
-                times[count + 3] = time_at(chunk, from, base_ms)
+                times[count + 1], times[count + 2] = seq, string.byte(chunk, before + from + 1) % ROW_NOTED
+                times[count + 3] = time_at(chunk, before + from + 1, base_ms)
             end
+            from = to
         end
     end
     return times
