@@ -25,18 +25,13 @@ local function bring_messages_over(room, most)
         messages[i] = (cmsgpack.unpack(entry))
     end
     local kinds = #seqs > 0 and redis.call("HMGET", places, unpack(messages)) or {}
-    local rows = {}
     for i, seq in ipairs(seqs) do
         local message, sender, at_ms, joined, row = cmsgpack.unpack(entries[i])
         local _, ordinal, kind = cmsgpack.unpack(kinds[i])
         append_message(room, slot_of(room, message), seq, ordinal, kind, sender, at_ms, joined)
         if row then
-            rows[#rows + 1] = { seq, row }
+            change_message(room, seq, kind, row)
         end
-    end
-    for _, ends in ipairs(rows) do
-        local kind, _, chunk = flags_at(room, ends[1])
-        change_message(room, chunk, ends[1], kind, ends[2])
     end
     if first + #seqs > room.seq then
         redis.call("UNLINK", log, places)
