@@ -17,7 +17,7 @@ from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
-from tests.support.calls import post_alone
+from tests.support.calls import SETTINGS, post_alone
 from tests.support.rooms import a_room, posted
 
 
@@ -54,7 +54,7 @@ async def test_a_badge_after_a_notice_has_in_it_what_the_notice_was_of(
     await a_room(store, app)
     await posted(store, app)
     await store.outbox.idle()
-    more: dict[str, Any] = {"limit": 256, "members": ["ann"]} if how == "remove_members" else {}
+    more: dict[str, Any] = {"settings": SETTINGS, "members": ["ann"]} if how == "remove_members" else {}
     await run(how, Keys.room(app, "r"), app=app, made=Made.ANYHOW, **more)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     assert await store.badges.badges_after(app=app, room="r", users=["ann", "zoe"]) == {"ann": 0, "zoe": 0}
