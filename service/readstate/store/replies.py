@@ -73,6 +73,10 @@ class ScriptFailed(Exception):
     """
 
 
+# These write what lags behind the answer; whether they did is of no concern to a caller.
+_QUESTIONS = frozenset({"badge", "badges_by_tags", "visit"})
+
+
 def classify(reply: ReplyError) -> Meaning:
     """What an error reply means."""
     text = str(reply)
@@ -134,7 +138,8 @@ def reply_or_raise(reply: Any) -> Any:
 
 def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
     """What a call without a reply ends in: a script that does not write has done nothing."""
-    return error if script.writes else errors.Unavailable("the store did not answer")
+    asks = not script.writes or script.name in _QUESTIONS
+    return errors.Unavailable("the store did not answer") if asks else error
 
 
 def is_full(text: str) -> bool:
