@@ -42,7 +42,7 @@ side, the first tag set that comes or goes takes one walk over all of that user'
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Literal
 
@@ -202,7 +202,7 @@ def _assemble(
     parameters = ", ".join(f"{match['argument']}_given" for match in taken)
     shared = _shared(libraries, used)
     parts = [
-        *(_in_block(libraries[name], _words_beside(name, libraries, bodies)) for name in libraries if name in shared),
+        *_in_blocks(libraries, shared, " ".join(bodies.values())),
         _TAKE_LIST,
         "\n".join([f"local function begin({parameters})", _BINDING, *given, *reset, "end"]),
     ]
@@ -333,18 +333,17 @@ def _declared(library: _Library) -> str:
     )
 
 
-def _words_beside(name: str, libraries: Mapping[str, _Library], bodies: Mapping[str, str]) -> frozenset[str]:
-    """What stands in all scripts and in the libraries but this one."""
-    texts = [one.text for other, library in libraries.items() if other != name for one in library.definitions]
-    return frozenset(word for text in (*bodies.values(), *texts) for word in _WORDS_AND_OTHERS.findall(text))
+def _in_blocks(libraries: Mapping[str, _Library], shared: frozenset[str], scripts: str) -> Iterator[str]:
+    words = {name: {*_WORD.findall(" ".join(d.text for d in one.definitions))} for name, one in libraries.items()}
+    uses, called = Counter(word for found in words.values() for word in found), {*_WORD.findall(scripts)}
+    for name in (one for one in libraries if one in shared):
+        yield _in_block(libraries[name], called | {word for word in words[name] if uses[word] > 1})
 
 
-def _in_block(library: _Library, used: frozenset[str]) -> str:
+def _in_block(library: _Library, used: Set[str]) -> str:
     """A library's definitions, those for itself in a block: Lua allows 200 local variables."""
     kept = [one for one in library.definitions if not _constant(one)]
     shown = [one for one in kept if _is_variable(one) or one.names & used]
-    if len(shown) == len(kept):
-        return _declared(library)
     names = ", ".join(name for one in shown for name in sorted(one.names))
     inside = "\n".join(
         f"-- {one.place}\n{one.text.removeprefix('local ') if one in shown else one.text}"
