@@ -210,5 +210,6 @@ async def test_a_flushed_script_is_loaded_and_called_again(server: Server, app: 
         0,
         0,
         [],
+        [],
     ]
     await executor.close()

@@ -149,10 +149,10 @@ async def test_a_badge_costs_more_for_each_large_room_that_it_asks(imkit: Imkit,
     """With 80 large rooms it costs 6 units instead of 1."""
     for number in range(80):
         await imkit.room(f"r{number}", "ann", "bob")
-    await imkit.post("r0", "bob", "m1")
+        await imkit.post(f"r{number}", "bob", f"m{number}")  # now it tells more than one
     body = {
-        "/rooms/r0/lastRead": {"message": "m1"},
-        "/me/lastReads": {"items": [{"room": "r0", "message": "m1"}]},
+        "/rooms/r0/lastRead": {"message": "m0"},
+        "/me/lastReads": {"items": [{"room": "r0", "message": "m0"}]},
         "/badges": {"tokens": [await imkit.sign_in("ann")]},
     }.get(path)
     for number in count():

@@ -190,8 +190,8 @@ async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(
     await wait_until(warned, "readiness to warn")
     ready = await imkit.call("GET", "/readyz")
     assert ready.status_code == 200
-    first, *warnings, end = ready.text.split("\n")
-    assert (first, end, len(warnings)) == ("ready", "", len(nodes))
+    first, layout, *warnings, end = ready.text.split("\n")
+    assert (first, layout, end, len(warnings)) == ("ready", "layout: 2", "", len(nodes))
     for warning, node in zip(warnings, sorted(nodes, key=lambda node: node.url), strict=True):
         where = f"the store at 127.0.0.1:{node.port} has used" if len(nodes) > 1 else "the store has used"
         assert warning.startswith(f"warning: {where} ")

@@ -52,7 +52,9 @@ class Pair:
             assert await asyncio.to_thread(process.stop) == 0
             self._processes[number] = self._service(number)
             await asyncio.to_thread(self._processes[number].start)
-            assert [await asyncio.to_thread(one.get, "/readyz") for one in self._processes] == [(200, b"ready\n")] * 2
+            assert [await asyncio.to_thread(one.get, "/readyz") for one in self._processes] == [
+                (200, b"ready\nlayout: 2\n")
+            ] * 2
 
     async def stop(self) -> None:
         await asyncio.gather(*(asyncio.to_thread(process.stop) for process in self._processes))

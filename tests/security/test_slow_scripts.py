@@ -131,7 +131,7 @@ async def test_the_caller_of_a_script_that_was_ended_hears_that_nothing_was_done
     with pytest.raises(Unavailable, match="took too long"):
         await executor.call(plain_call("endless"), KEY)
     assert time.monotonic() - begun < 1.5
-    assert await executor.call(plain_call("badge", "default", "al"), KEY) == [0, 0, []]
+    assert await executor.call(plain_call("badge", "default", "al"), KEY) == [0, 0, [], []]
     await executor.close()
 
 
@@ -157,7 +157,7 @@ async def test_a_script_that_has_written_is_left_to_end_and_readiness_says_why(
     told = [record for record in caplog.records if "the script written runs for" in record.getMessage()]
     # The service and the caller of this test look separately, and each says it once.
     assert 1 <= len(told) <= 2
-    assert (await running.call("GET", "/readyz")).text == "ready\n"
+    assert (await running.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
 
 
 async def test_a_script_of_somebody_else_is_left_alone(running: Imkit, nodes: list[Server]) -> None:

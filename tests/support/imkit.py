@@ -138,9 +138,10 @@ class Imkit:
     async def everything(self) -> dict[str, bytes]:
         """Every key with its value, to check that nothing was written.
 
-        Left out are the notes that workers write all the time.
+        Left out are the notes that workers write all the time, and that of the layout.
         """
-        keys = sorted(set(await self.executor.command("KEYS", "*", key="")) - {Keys.workers.encode()})
+        found = await self.executor.command("KEYS", "*", key="")
+        keys = sorted(key for key in found if key != Keys.workers.encode() and not key.startswith(b"{readstate:"))
         held = await asyncio.gather(*(self.executor.command("DUMP", key, key=key.decode()) for key in keys))
         return {key.decode(): value for key, value in zip(keys, held, strict=True)}
 

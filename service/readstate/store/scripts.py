@@ -43,6 +43,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -106,7 +107,10 @@ def lua_dir() -> Path:
 
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
     """Every script of `directory` (default: lua_dir()) by name, assembled for `plan`."""
-    root = directory or lua_dir()
+    return _load(plan, directory) if directory else _load_own(plan, lua_dir())
+
+
+def _load(plan: Plan, root: Path) -> dict[str, Script]:
     libraries: dict[str, _Library] = {}
     bodies = script_texts(root)
     headers = {name: read_header(name, body) for name, body in bodies.items()}
@@ -132,6 +136,9 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
         )
         for name, body in bodies.items()
     }
+
+
+_load_own = cache(_load)
 
 
 def script_texts(directory: Path | None = None) -> dict[str, str]:

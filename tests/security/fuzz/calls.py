@@ -5,13 +5,13 @@ right or changed in some way.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from readstate.app import Service
-from readstate.dialects.tencent.callbacks.commands import COMMANDS
+from readstate.dialects.tencent.callbacks.commands import ACTIONS
 from tests.security.fuzz.examples import Examples
 from tests.security.fuzz.mutations import DIGITS, ODD_TEXTS, damaged, mutated, text_of
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY, World
@@ -136,7 +136,7 @@ class Calls:
         (route,) = rng.choices(self.routes, self._weights)
         if operation:
             route = next(route for route in self.routes if route.operation == operation and route.method != "HEAD")
-        command = rng.choice(sorted(COMMANDS)) if route.dialect == "tencent" else ""
+        command = rng.choice(sorted(ACTIONS)) if route.dialect == "tencent" else ""
         value = self._body(route, command, world, rng)
         query = self._query(route, world, rng)
         mutate = 0.0 if operation else rng.random()
@@ -185,8 +185,9 @@ def _agreeing(value: Any) -> Any:
 
 
 def _callback_schemas() -> Iterator[tuple[str, tuple[Any, Examples]]]:
-    for name, command in COMMANDS.items():
-        (schema,), parts = msgspec.json.schema_components([command.decode.__self__.type], ref_template="{name}")  # type: ignore[attr-defined]
+    for name, action in ACTIONS.items():
+        body = get_type_hints(action)["body"]
+        (schema,), parts = msgspec.json.schema_components([body], ref_template="{name}")
         yield name, (schema, Examples(parts))
 
 

@@ -13,9 +13,10 @@ from readstate.dialects.tencent.callbacks import groups, messages, reading, topi
 from readstate.dialects.tencent.callbacks.context import CallbackContext
 
 Command = Callable[[CallbackContext, bytes], Awaitable[None]]
+Action = Callable[[CallbackContext, Any], Awaitable[None]]
 
 
-def _command(do: Callable[[CallbackContext, Any], Awaitable[None]]) -> Command:
+def _command(do: Action) -> Command:
     """A command that decodes the type that `do` takes as its body. Raises BadBody too.
 
     Doing it twice, or late, is harmless.
@@ -28,19 +29,21 @@ def _command(do: Callable[[CallbackContext, Any], Awaitable[None]]) -> Command:
     return carry_out
 
 
-COMMANDS = {
-    "C2C.CallbackAfterSendMsg": _command(messages.direct_sent),
-    "C2C.CallbackAfterMsgWithDraw": _command(messages.direct_recalled),
-    "C2C.CallbackAfterMsgReport": _command(reading.direct_read),
-    "C2C.CallbackAfterMsgReadReceipt": _command(reading.direct_receipts),
-    "C2C.CallbackAfterMsgReadAll": _command(reading.all_read),
-    "Group.CallbackAfterSendMsg": _command(messages.group_sent),
-    "Group.CallbackAfterRecallMsg": _command(messages.group_recalled),
-    "Group.CallbackAfterReadReceipt": _command(reading.group_receipts),
-    "Group.CallbackAfterCreateGroup": _command(groups.group_created),
-    "Group.CallbackAfterNewMemberJoin": _command(groups.members_joined),
-    "Group.CallbackAfterMemberExit": _command(groups.members_left),
-    "Group.CallbackAfterGroupDestroyed": _command(groups.group_destroyed),
-    "Group.CallbackAfterCreateTopic": _command(topics.topic_created),
-    "Group.CallbackAfterTopicDestroyed": _command(topics.topic_destroyed),
+ACTIONS: dict[str, Action] = {
+    "C2C.CallbackAfterSendMsg": messages.direct_sent,
+    "C2C.CallbackAfterMsgWithDraw": messages.direct_recalled,
+    "C2C.CallbackAfterMsgReport": reading.direct_read,
+    "C2C.CallbackAfterMsgReadReceipt": reading.direct_receipts,
+    "C2C.CallbackAfterMsgReadAll": reading.all_read,
+    "Group.CallbackAfterSendMsg": messages.group_sent,
+    "Group.CallbackAfterRecallMsg": messages.group_recalled,
+    "Group.CallbackAfterReadReceipt": reading.group_receipts,
+    "Group.CallbackAfterCreateGroup": groups.group_created,
+    "Group.CallbackAfterNewMemberJoin": groups.members_joined,
+    "Group.CallbackAfterMemberExit": groups.members_left,
+    "Group.CallbackAfterGroupDestroyed": groups.group_destroyed,
+    "Group.CallbackAfterCreateTopic": topics.topic_created,
+    "Group.CallbackAfterTopicDestroyed": topics.topic_destroyed,
 }
+
+COMMANDS = {name: _command(action) for name, action in ACTIONS.items()}
