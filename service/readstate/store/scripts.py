@@ -105,12 +105,10 @@ def lua_dir() -> Path:
     raise ScriptError(f"no lua/ inside {package} or in its checkout; reinstall readstate")
 
 
+@cache
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
-    """Every script of `directory` (default: lua_dir()) by name, assembled for `plan`."""
-    return _load(plan, directory) if directory else _load_own(plan, lua_dir())
-
-
-def _load(plan: Plan, root: Path) -> dict[str, Script]:
+    """Every script of `directory` (lua_dir()) by name, for `plan`; put together once."""
+    root = directory or lua_dir()
     libraries: dict[str, _Library] = {}
     bodies = script_texts(root)
     headers = {name: read_header(name, body) for name, body in bodies.items()}
@@ -136,9 +134,6 @@ def _load(plan: Plan, root: Path) -> dict[str, Script]:
         )
         for name, body in bodies.items()
     }
-
-
-_load_own = cache(_load)
 
 
 def script_texts(directory: Path | None = None) -> dict[str, str]:
@@ -310,8 +305,7 @@ def _flags(body: str) -> list[str]:
 
 def _bind(code: str) -> str:
     """The code with the functions that are called most bound to variables at the first call."""
-    if not (names := sorted(set(_LIBRARY.findall(code)))):
-        return code
+    names = sorted({*_LIBRARY.findall(code), "redis.call"})
     bound = ", ".join(map(_bound, names))
     code = _LIBRARY.sub(lambda match: _bound(match[0]), code)
     # While a library is loaded, most of them are not there yet.

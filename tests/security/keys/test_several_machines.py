@@ -24,17 +24,17 @@ async def test_a_service_with_another_key_says_so(
     imkit: Imkit, settings: Settings, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     """Both do, at the start in the log, and all the time in /readyz, which still says yes."""
-    assert (await imkit.call("GET", "/readyz")).text == "ready\n"
+    assert (await imkit.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
     variable = f"READSTATE_{name.upper()}"
     warning = f"another service uses this store with another {variable}; give them the same one (docs/keys.md)"
     async with in_process(msgspec.structs.replace(settings, **{name: OTHERS[name]})) as stranger:
         ready = await stranger.call("GET", "/readyz")
-        assert (ready.status_code, ready.text) == (200, f"ready\nwarning: {warning}\n")
+        assert (ready.status_code, ready.text) == (200, f"ready\nlayout: 2\nwarning: {warning}\n")
         assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [warning]
         await look(imkit)
-        assert (await imkit.call("GET", "/readyz")).text == f"ready\nwarning: {warning}\n"
+        assert (await imkit.call("GET", "/readyz")).text == f"ready\nlayout: 2\nwarning: {warning}\n"
     await look(imkit)
-    assert (await imkit.call("GET", "/readyz")).text == "ready\n"
+    assert (await imkit.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -44,7 +44,7 @@ async def test_an_old_key_on_either_side_explains_a_difference(imkit: Imkit, set
         async with in_process(msgspec.structs.replace(settings, **changed)) as changing:
             await look(imkit)
             for service in (imkit, changing):
-                assert (await service.call("GET", "/readyz")).text == "ready\n"
+                assert (await service.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
 
 
 async def look(imkit: Imkit) -> None:
@@ -87,7 +87,7 @@ async def test_a_note_that_cannot_be_read_is_passed_over(imkit: Imkit) -> None:
     ):
         await imkit.executor.command("ZADD", Keys.workers, now_ms, note, key=Keys.workers)
     await look(imkit)
-    assert (await imkit.call("GET", "/readyz")).text == "ready\n"
+    assert (await imkit.call("GET", "/readyz")).text == "ready\nlayout: 2\n"
 
 
 @pytest.mark.parametrize(
