@@ -8,7 +8,7 @@
 --@include lib/limit
 --@include lib/batches
 
--- A room beyond the limit tells nobody. One more than may be told is let in, so that the next post
+-- A room beyond the limit tells no member. One more than may be told is let in: the next post then
 -- sees that the room is beyond it.
 local function admit(room, member, settings)
     local attentive = room.key .. ATTENTIVE

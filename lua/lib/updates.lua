@@ -11,7 +11,7 @@ local function push_to_member(room, member, cursor, ordinal, told_until)
 end
 
 -- Update every attentive member whose count begins before ordinal `before` (nil: every one). A
--- derived room tells nobody, apart from the change that made it one (`crossed`).
+-- derived room tells no member, apart from the change that made it one (`crossed`).
 local function push_to_attentive(room, before, crossed)
     if room.derived and not crossed then
         return

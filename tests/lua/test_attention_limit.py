@@ -109,7 +109,7 @@ async def test_a_room_that_is_derived_and_has_news_is_counted_once(executor: Exe
 
 
 async def test_a_takeover_that_makes_the_room_derived_tells_those_who_stay(executor: Executor, app: str) -> None:
-    """Also when it changes no tags: the next post tells nobody."""
+    """Also when it changes no tags: the next post tells no member."""
     store = limited(executor, attention=9)
     room: dict[str, Any] = {"app": app, "room": "r", "tags": ["a"], "profile": {}}
     await store.rooms.create_room(**room, members=SIX[:4], by_client=True)

@@ -153,7 +153,7 @@ async def test_a_post_crosses_when_the_limit_itself_was_changed(
     store: RedisStore, executor: Executor, app: str, countable: bool
 ) -> None:
     """The service was started again with other settings; every attentive member is updated. A post
-    that does not count tells nobody, and crosses nothing.
+    that does not count tells no member, and crosses nothing.
     """
     await a_room(redis_store(executor, attention_posts=9), app, tags=["a"])
     await posted(store, app)

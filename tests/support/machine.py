@@ -425,7 +425,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.whole = whole
 
     async def _compare(self) -> None:
-        """What nobody pays attention by; then the users ask who always do."""
+        """What is not paying attention; then the users ask who always do."""
         await asyncio.gather(*(self._check(method, arguments) for method, arguments in self.questions()))
         await self._check_receipts(ROOMS[self.step % len(ROOMS)], sample=2)
         await self._check_found(USERS[self.step % len(USERS)], MESSAGES[self.step % len(MESSAGES)])

@@ -37,7 +37,7 @@ async def _post(world: World) -> Sizes:
 
 async def _posts_in_large_rooms(world: World, members: int, tags: int) -> int:
     """The post that ends the attention of all but one of the members, and one in a derived room in
-    which nobody that was noted pays attention any more. How many of these there are.
+    which none of those noted pays attention any more. How many of these there are.
     """
     large, short = world.of(5, 1024), world.store_with(attention_posts=1)
     names = [f"short{number}" for number in range(members)]
