@@ -109,6 +109,7 @@ async def test_workers_of_this_version_and_crashed_ones_do_not_count(executor: E
     seconds, _ = await executor.command("TIME", key=Keys.workers)
     await executor.command("ZADD", Keys.workers, (int(seconds) - 121) * 1000, crashed, key=Keys.workers)
     await StoreLayout(executor).begin()
+    assert {one.number for one in (await noted_layouts(executor)).values()} == {LAYOUT}
 
 
 async def test_the_scripts_of_earlier_releases_are_refused(executor: Executor, client: Client) -> None:
@@ -157,7 +158,7 @@ def test_what_is_left_of_ranges_without_others() -> None:
 async def test_a_script_that_is_not_there_any_more_is_loaded_again(executor: Executor) -> None:
     await StoreLayout(executor).begin()
     await executor.each_node("FUNCTION", "FLUSH")
-    await executor.call(Call("rooms", (), lambda reply: reply), Keys.user("app", "ann"))
+    assert await executor.call(Call("rooms", (), lambda reply: reply), Keys.user("app", "ann")) == [[], []]
 
 
 async def _told(_rooms: int) -> None:

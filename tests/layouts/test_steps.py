@@ -125,7 +125,8 @@ async def test_a_migration_that_is_killed_again_and_again_ends_the_same(
         "readstate: the data have layout 2",
         "readstate: the data have layout 2 already; nothing is to be done",
     )
-    assert {layout_of(client.hget(Keys.room("app", room), "")) for room in (*rooms, "large")} == {LAYOUT}  # type: ignore[arg-type]
+    heads = [client.hget(Keys.room("app", room), "") for room in (*rooms, "large")]
+    assert {layout_of(head) for head in heads} == {LAYOUT}  # type: ignore[arg-type]
     layout = StoreLayout(executor)
     await layout.look()
     assert layout.is_whole
