@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from readstate.domain.durability import Durability
 from readstate.errors import ReadStateError
 from readstate.store.executor import Reply
 from readstate.store.keys import SLOTS
@@ -57,6 +58,9 @@ class PoolExecutor:
             return await self.call(call, key)
         except ReadStateError as error:
             return error
+
+    async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
+        return "a pool has no connection that could ask"
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         self.round_trips += 1

@@ -8,6 +8,7 @@ create_app(settings) -> ASGI
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import Any
@@ -23,12 +24,14 @@ from readstate.dialects.base import Dialect, Services, SocketServer, dialect_of,
 from readstate.dialects.health import operating_handlers
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
+from readstate.dialects.http.durability import serve_durably
 from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
 from readstate.dialects.http.reply import TEXT, Reply, retry_after
 from readstate.dialects.http.untaken import LARGE_BYTES
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.rocketchat import api as rocketchat
 from readstate.dialects.tencent import api as tencent
+from readstate.domain.durability import Durability
 from readstate.errors import TooManyRequests
 from readstate.parts import Parts, open_parts
 from readstate.process.stopping import BEGIN_STOP
@@ -126,11 +129,15 @@ class Service:
             if found := routes.find(scope):
                 break
         if found:
-            await found[0].serve(self.parts.services, found[1], scope, receive, send)
+            services = self.parts.services
+            if services.confirmation.default is Durability.FAST:
+                await found[0].serve(services, found[1], scope, receive, send)
+            else:
+                await self._serve_durably(partial(found[0].serve, services, found[1]), scope, receive, send)
         elif reply := self._bad_path(scope) or self._over_limit(scope):
             await reply(scope, receive, send)
         else:
-            await self._http(scope, receive, send)
+            await self._serve_durably(self._http, scope, receive, send)
         self._note_untaken(scope, send)
         operation = operation_of(scope).name
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
@@ -140,6 +147,13 @@ class Service:
         if logger.isEnabledFor(level):
             elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
+
+    async def _serve_durably(self, app: Any, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        if self._parts:
+            answer = dialect_of(scope["path"], self.dialects).answer
+            await serve_durably(app, self._parts.services.confirmation, answer, scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     def _sockets_at(self, path: str) -> SocketServer | None:
         for known in self._socket_paths:

@@ -17,6 +17,7 @@ ReadStateError
     ├── Unavailable    nothing was done; repeat after `retry_after_s`
     │   └── StoreFull  the store has no memory left for what this call would keep
     └── UnknownOutcome the store went away after the call was sent: it may or may not have happened
+        └── NotConfirmed it has happened, and is not known to be as durable as was asked for
 """
 
 
@@ -93,6 +94,8 @@ class TooManyRequests(Refusal):
 class Fault(ReadStateError):
     """The service or its store failed; the caller did nothing wrong."""
 
+    for_callers = False  # whether the message says more to a caller than the kind of the fault does
+
 
 class Unavailable(Fault):
     """The store cannot be reached or is overloaded. Nothing was done; try again."""
@@ -108,6 +111,7 @@ class StoreFull(Unavailable):
     """
 
     retry_after_s = 30
+    for_callers = True
 
     def __init__(
         self, message: str = "The store is full: nothing was done. What is there can be asked for and deleted"
@@ -122,6 +126,12 @@ class UnknownOutcome(Fault):
     """
 
     retry_after_s = 1
+
+
+class NotConfirmed(UnknownOutcome):
+    """The call was carried out, and is not known to be as durable as was asked for. Repeat it."""
+
+    for_callers = True
 
 
 class SettingsError(Exception):

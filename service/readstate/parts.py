@@ -16,6 +16,7 @@ from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.base import Services
 from readstate.dialects.people import People
 from readstate.domain.client_rules import ClientRules
+from readstate.domain.durability import Confirmation, Durability
 from readstate.domain.identity import Apps, Directory, TokenStore
 from readstate.domain.notices import Notices
 from readstate.domain.read_state import ReadState
@@ -23,6 +24,7 @@ from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
+from readstate.store.confirming import RedisConfirmation
 from readstate.store.connect import connect, load_functions
 from readstate.store.executor import Executor
 from readstate.store.health import MemoryHealth, WriteHealth
@@ -82,7 +84,8 @@ async def open_parts(
             old_client_key=settings.old_client_key,
             old_api_key=settings.old_api_key,
         )
-        services = _services(settings, store, RedisUsers(executor), RedisTokens(executor), apps)
+        confirmation = RedisConfirmation(executor, Durability(settings.durability), settings.durability_within_ms)
+        services = _services(settings, store, RedisUsers(executor), RedisTokens(executor), apps, confirmation)
         memory, writes = MemoryHealth(executor), WriteHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, _shared_keys(settings))
@@ -101,7 +104,12 @@ async def open_parts(
 
 
 def _services(
-    settings: Settings, store: ReadState, directory: Directory, token_store: TokenStore, apps: Apps
+    settings: Settings,
+    store: ReadState,
+    directory: Directory,
+    token_store: TokenStore,
+    apps: Apps,
+    confirmation: Confirmation,
 ) -> Services:
     tokens = Tokens(
         token_store,
@@ -128,6 +136,7 @@ def _services(
         client_rules=ClientRules(
             settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
         ),
+        confirmation=confirmation,
         lastread_badge_scope=settings.lastread_badge_scope,
     )
 

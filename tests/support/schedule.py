@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from readstate.domain.durability import Durability
 from readstate.errors import ReadStateError
 from readstate.store.executor import Executor, Reply, gather_outcomes
 from readstate.store.plan_split import SplitPlan
@@ -52,6 +53,9 @@ class SteppedExecutor:
 
     async def each_node(self, *parts: Part) -> list[Any]:
         return list(await self._wait(str(parts[0]), lambda: self._executor.each_node(*parts)))
+
+    async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
+        return await self._executor.confirm(node, connects, level, within_ms)
 
     def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         return self._executor.scan(pattern)

@@ -33,6 +33,7 @@ from readstate.dialects.http.openapi.vocabulary import Vocabulary
 from readstate.dialects.http.reply import JSON, Headers, Reply
 from readstate.dialects.people import People
 from readstate.domain.client_rules import ClientRules
+from readstate.domain.durability import Confirmation
 from readstate.domain.identity import Apps, Directory
 from readstate.domain.notices import Notices
 from readstate.domain.read_state import ReadState
@@ -53,6 +54,7 @@ class Services(ReadState, frozen=True):
     rate_limits: RateLimits
     credentials: Credentials
     client_rules: ClientRules
+    confirmation: Confirmation
     lastread_badge_scope: str  # "total" or "room": what `badge` in the answer to PUT lastRead means
 
 

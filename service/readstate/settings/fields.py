@@ -55,7 +55,14 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Members up to which a room counts for each of them. Lower, if posts into large rooms cost too
     # much; higher, if badges do.
     fanout_limit: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    # Countable posts of which a member is told after they last paid attention to a room. Fewer, if
+    # posts cost too much; more, if badges do.
     attention_posts: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 4
+    # What a change has survived before it is answered: nothing ("fast"), a power cut of its server
+    # ("fsynced"), or the loss of its server ("replicated"). A call can ask for another in Prefer.
+    durability: Literal["fast", "fsynced", "replicated"] = "fast"
+    # Milliseconds that an answer waits for that. Then it says that it is not known.
+    durability_within_ms: Annotated[int, Meta(ge=10, le=60_000)] = 2000
     # Messages remembered per room; receipts reach back as far.
     message_history: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
     # Moves of a member's cursor remembered per room: how far back the times of receipts are exact.

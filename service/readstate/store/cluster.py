@@ -8,13 +8,16 @@ from typing import Any
 from hiredis import ReplyError
 from redis.crc import key_slot
 
+from readstate.domain.durability import Durability
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store.bringing_over import BringingOver
+from readstate.store.confirming import note_written
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Reply, gather_outcomes
+from readstate.store.keys import Keys
 from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
-from readstate.store.replies import Meaning, classify, redirect, reply_or_raise, unanswered
+from readstate.store.replies import Meaning, changes, classify, redirect, reply_or_raise, unanswered
 from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
 from readstate.store.urls import address_of, at_node
@@ -50,6 +53,12 @@ class Cluster:
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
         return await self._route(key, parts, repeatable)
+
+    async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
+        slot = next((first for first, _, address in self._slots if address == node), None)
+        if slot is None or node not in self._connections:
+            return "the slots have moved meanwhile"
+        return await self._connections[node].confirm(connects, level, Keys.in_slot(slot), within_ms)
 
     async def each_node(self, *parts: Part) -> list[Any]:
         await self._load_map()
@@ -98,6 +107,8 @@ class Cluster:
                     connection.call("ASKING", repeatable=False).add_done_callback(_ignore)
                 reply = await connection.call(*parts, repeatable=repeatable)
                 if not isinstance(reply, ReplyError):
+                    if script is None or changes(script):
+                        note_written(address, connection.connects)
                     return reply
                 meaning = classify(reply)
                 if meaning is Meaning.MISSING_FUNCTION and script is not None:

@@ -7,6 +7,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from readstate.domain.durability import Durability
+from readstate.store.confirming import NodeConfirmations
 from readstate.store.pipelined_connection import DEADLINE_S, PipelinedConnection
 from readstate.store.replies import reply_or_raise
 from readstate.store.scripts import Script
@@ -42,6 +44,7 @@ class NodeConnection(PipelinedConnection):
     def __init__(self, url: str) -> None:
         make_connection = ConnectionFactory(url)
         self._slow_scripts = SlowScripts(make_connection)
+        self._confirmations = NodeConfirmations(make_connection)
         super().__init__(make_connection, on_slow=self._slow_scripts.check)
 
     async def open(self) -> None:
@@ -54,7 +57,15 @@ class NodeConnection(PipelinedConnection):
 
     async def close(self) -> None:
         await super().close()
+        await self._confirmations.close()
         await self._slow_scripts.close()
+
+    async def confirm(self, connects: int, level: Durability, key: str, within_ms: int) -> str:
+        """As NodeConfirmations.confirm, of what was answered over the connection of that number."""
+        refusal = await self._confirmations.confirm(level, key, within_ms)
+        if not refusal and not (self.connected and self.connects == connects):
+            return "the connection was lost meanwhile"
+        return refusal
 
     async def load_functions_of(self, script: Script) -> None:
         """Load the library in which `script` is. Raises what `reply_or_raise` does."""

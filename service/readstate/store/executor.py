@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from readstate.domain.durability import Durability
 from readstate.errors import ReadStateError
 from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
@@ -37,6 +38,12 @@ class Executor(Protocol):
 
     async def each_node(self, *parts: Part) -> list[Any]:
         """Run one repeatable command on every primary. Raises as `call` does."""
+
+    async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
+        """Have it confirmed that what a node has answered has reached `level`; see note_written.
+
+        Returns why it is not known, "" when it is.
+        """
 
     def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
         """Every key of every primary, or of one, that matches `pattern`; a key may come twice."""

@@ -142,6 +142,7 @@ class PipelinedConnection:
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
         self.round_trips = 0  # writes so far, each carrying one or more commands
+        self.connects = 0  # how often there was a connection so far
 
     async def open(self) -> None:
         """Connect.
@@ -245,6 +246,7 @@ class PipelinedConnection:
         replies = _ReplyProtocol(self._on_reply, self._flush, self._on_slow, self._loop.create_future())
         writer.transport.set_protocol(replies)
         self._transport = writer.transport
+        self.connects += 1
         self._flush()
         await replies.lost
 

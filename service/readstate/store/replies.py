@@ -136,10 +136,14 @@ def reply_or_raise(reply: Any) -> Any:
     raise ScriptFailed(text)
 
 
+def changes(script: Script) -> bool:
+    """Whether a caller cares if what the script has written is lost."""
+    return script.writes and script.name not in _QUESTIONS
+
+
 def unanswered(script: Script, error: errors.UnknownOutcome) -> errors.Fault:
-    """What a call without a reply ends in: a script that does not write has done nothing."""
-    asks = not script.writes or script.name in _QUESTIONS
-    return errors.Unavailable("the store did not answer") if asks else error
+    """What a call without a reply ends in: a script that changes nothing has done nothing."""
+    return error if changes(script) else errors.Unavailable("the store did not answer")
 
 
 def is_full(text: str) -> bool:

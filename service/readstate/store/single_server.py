@@ -6,14 +6,16 @@ from typing import Any
 
 from hiredis import ReplyError
 
+from readstate.domain.durability import Durability
 from readstate.errors import ReadStateError, UnknownOutcome
 from readstate.store.bringing_over import BringingOver
+from readstate.store.confirming import note_written
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Reply
-from readstate.store.keys import SLOTS
+from readstate.store.keys import SLOTS, Keys
 from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
-from readstate.store.replies import Meaning, classify, reply_or_raise, unanswered
+from readstate.store.replies import Meaning, changes, classify, reply_or_raise, unanswered
 from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
 
@@ -37,6 +39,8 @@ class SingleServer:
                 reply = reply_or_raise(await self._call_again(reply, script, key, call.args, repeatable))
         except UnknownOutcome as error:
             raise unanswered(script, error) from None
+        if changes(script):
+            note_written(self._address, self._connection.connects)
         return call.read(reply)
 
     async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
@@ -52,13 +56,20 @@ class SingleServer:
                 if isinstance(reply, ReplyError):
                     script = self.scripts[call.script]
                     reply = reply_or_raise(await self._call_again(reply, script, key, call.args, True))
+                if changes(self.scripts[call.script]):
+                    note_written(self._address, self._connection.connects)
                 replies.append(call.read(reply))
             except ReadStateError as error:
                 replies.append(error)
         return replies
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
-        return reply_or_raise(await self._connection.call(*parts, repeatable=repeatable))
+        reply = reply_or_raise(await self._connection.call(*parts, repeatable=repeatable))
+        note_written(self._address, self._connection.connects)
+        return reply
+
+    async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
+        return await self._connection.confirm(connects, level, Keys.in_slot(0), within_ms)
 
     async def each_node(self, *parts: Part) -> list[Any]:
         return [reply_or_raise(await self._connection.call(*parts, repeatable=True))]

@@ -8,8 +8,9 @@ from litestar.config.cors import CORSConfig
 def cors_config(origins: str, *, headers: Iterable[str], exposed: Iterable[str]) -> CORSConfig | None:
     """The framework's configuration. `origins`: comma-separated, `*` for any, "" for none.
 
-    Pages may send `headers`, and read `exposed` and Retry-After. Any origin is the default and is
-    safe: credentials are headers that a page must know, never cookies that a browser adds.
+    Pages may send `headers`, and read `exposed`, Retry-After and Preference-Applied. Any origin is
+    the default and is safe: credentials are headers that a page must know, never cookies that a
+    browser adds.
     """
     allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
     if not allowed:
@@ -17,7 +18,7 @@ def cors_config(origins: str, *, headers: Iterable[str], exposed: Iterable[str])
     return CORSConfig(
         allow_origins=allowed,
         allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
-        allow_headers=["Content-Type", *headers],
-        expose_headers=["Retry-After", *exposed],
+        allow_headers=["Content-Type", "Prefer", *headers],
+        expose_headers=["Retry-After", "Preference-Applied", *exposed],
         max_age=86_400,
     )

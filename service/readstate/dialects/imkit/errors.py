@@ -77,7 +77,7 @@ RATE_LIMIT_EXCEEDED = Problem(429, "RATE_LIMIT_EXCEEDED")
 NOT_FOUND = Problem(404, "NOT_FOUND", "No such path")  # ours
 INTERNAL_ERROR = Problem(500, "INTERNAL_ERROR", "Something went wrong on our side")  # ours
 SERVICE_UNAVAILABLE = Problem(503, "SERVICE_UNAVAILABLE", "Nothing was done; try again")  # ours
-STORE_FULL = Problem(503, "SERVICE_UNAVAILABLE")  # ours
+UNAVAILABLE_BECAUSE = Problem(503, "SERVICE_UNAVAILABLE")  # ours
 UNKNOWN_OUTCOME = Problem(
     503, "SERVICE_UNAVAILABLE", "It is unknown whether this was done; ask for the present state before you repeat it"
 )  # ours
@@ -139,8 +139,8 @@ def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem |
     if isinstance(error, errors.Refusal):
         problem = problems.get(type(error)) or PROBLEMS[type(error)]
         return problem, problem.message or str(error)
-    if isinstance(error, errors.StoreFull):
-        return STORE_FULL, str(error)
+    if isinstance(error, errors.Fault) and error.for_callers:
+        return UNAVAILABLE_BECAUSE, str(error)
     problem = UNKNOWN_OUTCOME if isinstance(error, errors.UnknownOutcome) else SERVICE_UNAVAILABLE
     return problem, problem.message
 

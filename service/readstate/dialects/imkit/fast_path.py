@@ -6,8 +6,8 @@ request object, keyword arguments) costs several times as much as the call itsel
 does not need it goes straight to the same function.
 
 An unusual request goes to the framework: percent-encoding, many parameters, a slash at the end, a
-browser's Origin, another method. Both ways authenticate, decode and explain errors by the same
-code, and a test asks both the same questions.
+browser's Origin, a preference, another method. Both ways authenticate, decode and explain errors by
+the same code, and a test asks both the same questions.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ from litestar.types import HTTPScope, Receive, Send
 from readstate.dialects.access import costs
 from readstate.dialects.base import Services
 from readstate.dialects.http.body import read_body
+from readstate.dialects.http.durability import PREFER
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.auth import authenticate, check_query
@@ -26,6 +27,7 @@ from readstate.dialects.imkit.errors import answer
 from readstate.dialects.imkit.operation import BareCall, Operation
 
 MAX_FIELDS = 128  # of a query
+_UNUSUAL_HEADERS = frozenset({b"origin", PREFER})
 
 
 class FastRoute(HandlerCall, frozen=True):
@@ -88,6 +90,6 @@ class FastRoutes:
         if b"%" in scope["raw_path"] or (query and (b"%" in query or b"+" in query or query.count(b"&") >= MAX_FIELDS)):
             return None
         for name, _ in scope["headers"]:
-            if name == b"origin":
+            if name in _UNUSUAL_HEADERS:
                 return None
         return route, id_in_path

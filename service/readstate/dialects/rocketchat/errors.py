@@ -98,7 +98,7 @@ def _answer(operation: Operation, error: Exception) -> Reply:
         return problem.reply("" if problem.error else str(error))
     if isinstance(error, errors.Unavailable | errors.UnknownOutcome):
         problem = UNAVAILABLE if isinstance(error, errors.Unavailable) else UNKNOWN_OUTCOME
-        text = str(error) if isinstance(error, errors.StoreFull) else ""
+        text = str(error) if error.for_callers else ""
         return problem.reply(text, retry_after(error.retry_after_s))
     if isinstance(error, ClientGone):
         return NOT_SERVED.reply()  # the client does not read it

@@ -146,7 +146,8 @@ def _explain(scope: Any, operation: Operation, error: Exception) -> tuple[Proble
     if isinstance(error, errors.ReadStateError):
         fallback = family.illegal if isinstance(error, errors.Refusal) else family.failed
         problem = PROBLEMS.get(type(error), fallback)
-        return problem, "" if problem.info and not isinstance(error, errors.StoreFull) else str(error)
+        for_callers = isinstance(error, errors.Fault) and error.for_callers
+        return problem, str(error) if for_callers or not problem.info else ""
     if isinstance(error, BadBody):
         return _explain_body(str(error), family, operation.field_problems)
     if isinstance(error, ValidationException | ClientGone):

@@ -4,7 +4,7 @@ The content of the event is encoded as JSON again for the handler. So a number m
 differently, and one beyond 64 bits is rounded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -32,7 +32,9 @@ class HttpCall(HandlerCall, frozen=True):
         try:
             arguments: dict[str, Any] = {self.id_parameter: _room(content)}
             self.add_body(arguments, _body(content))
-            reply: Reply = await self.function(BareCall(principal, services), **arguments)
+            confirmation = services.confirmation
+            work: Awaitable[Reply] = self.function(BareCall(principal, services), **arguments)
+            reply = await confirmation.confirmed(confirmation.default, work)
         except Exception as error:
             reply = answer({"route_handler": self.handler, "method": "SOCKET"}, error)
         metrics.observe("socket", self.operation.name, reply.code, started_s)

@@ -15,7 +15,7 @@ from readstate.dialects.http.body import BadBody
 from readstate.dialects.http.reply import Headers, Reply, encode, retry_after
 from readstate.dialects.tencent.reply import Fail, Ok
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
-from readstate.errors import Refusal, StoreFull, TooManyRequests, Unavailable, UnknownOutcome
+from readstate.errors import Refusal, TooManyRequests, Unavailable, UnknownOutcome
 
 PATH = "/tencent/callbacks"
 OK = Reply(encode(Ok()))
@@ -71,7 +71,7 @@ def _explain(error: Exception) -> Reply | None:
         case Refusal():
             return Problem(error.code).reply(str(error))
         case Unavailable() | UnknownOutcome():
-            info = str(error) if isinstance(error, StoreFull) else "The store is out of reach; send it again"
+            info = str(error) if error.for_callers else "The store is out of reach; send it again"
             return UNAVAILABLE.reply(info, retry_after(error.retry_after_s))
         case RequestEntityTooLarge():
             return TOO_LARGE.reply(f"A body must have at most {MAX_BATCH_BODY_BYTES} bytes")
