@@ -117,9 +117,7 @@ async def test_a_replica_that_lags_is_said_in_each_dialect(own_server: Server, r
         assert (rocketchat.status_code, NOT_KNOWN in rocketchat.text) == (503, True)
         backend = Tencent(imkit)
         await backend.conversation("ann", "ben", ("ben", "1_1_1", 0))
-        tencent = await backend.call(
-            "openim/admin_set_msg_read", {"Report_Account": "ann", "Peer_Account": "ben"}
-        )
+        tencent = await backend.call("openim/admin_set_msg_read", {"Report_Account": "ann", "Peer_Account": "ben"})
         assert NOT_KNOWN in tencent.json()["ErrorInfo"]
         os.kill(replica.pid, signal.SIGCONT)
         assert result(await read(imkit, "m2"))["unread"] == 0
