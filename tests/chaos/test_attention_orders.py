@@ -47,7 +47,7 @@ TOGETHER = (
 )
 
 # Calls that the order of the others does not depend on.
-ASIDE = ("EXISTS", "ZADD", "SET", "add_to_sorted_set")
+ASIDE = ("EXISTS", "ZADD", "SET", "enter_pending_room")
 SOME_ORDERS, MORE_ORDERS = 20, 800
 
 # One of so many is chosen at the next point.

@@ -98,20 +98,64 @@ async def test_a_pending_member_of_a_room_that_is_gone_hears_that_it_is_gone(
     assert revision > 100
 
 
-async def test_a_room_without_pending_members_leaves_the_list(
-    store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def entered_at(executor: Executor, app: str, room: str = "r") -> float | None:
+    """When the room was entered in its list, in ms; None when it is not there."""
+    pending_rooms = Keys.pending_rooms_of(Keys.room(app, room))
+    score = await executor.command("ZSCORE", pending_rooms, f"{app}:{room}", key=pending_rooms)
+    return None if score is None else float(score)
+
+
+async def enter_at(executor: Executor, app: str, at_ms: float, room: str = "r") -> None:
+    pending_rooms = Keys.pending_rooms_of(Keys.room(app, room))
+    await executor.command("ZADD", pending_rooms, int(at_ms), f"{app}:{room}", key=pending_rooms)
+
+
+async def test_a_room_without_pending_members_leaves_the_list(store: RedisStore, executor: Executor, app: str) -> None:
     """However often the list is walked in the meantime; else it would hold every room there ever
     was.
     """
     await a_room(store, app)
-    pending_rooms, entry = Keys.pending_rooms_of(Keys.room(app, "r")), f"{app}:r"
-    assert await executor.command("ZSCORE", pending_rooms, entry, key=pending_rooms) is not None
-    now = time.time()
-    for later_s in range(0, recovery.STALE_S + 60, 30):
-        monkeypatch.setattr(time, "time", lambda later_s=later_s: now + later_s)
+    entered = await entered_at(executor, app)
+    assert entered is not None
+    for later_s in range(0, recovery.STALE_S - 30, 30):
+        await enter_at(executor, app, entered - later_s * 1000)
         await split(store).recovery.recover()
-    assert await executor.command("ZSCORE", pending_rooms, entry, key=pending_rooms) is None
+        assert await entered_at(executor, app) == entered - later_s * 1000
+    await enter_at(executor, app, entered - recovery.STALE_S * 1000)
+    await split(store).recovery.recover()
+    assert await entered_at(executor, app) is None
+
+
+@pytest.mark.parametrize("minutes", [-300, 0, 60])
+async def test_the_clock_of_a_worker_does_not_matter(
+    store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """One that is slow or fast enters a room and dies; another one, whose clock is right, finds the
+    room after the usual time, and not much later.
+    """
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda now=time.time(): now + minutes * 60)
+        await a_room(store, app)
+        await store.outbox.idle()
+        await post_alone(executor, app, "r")
+    entered = await entered_at(executor, app)
+    assert entered is not None
+    assert abs(entered / 1000 - time.time()) < 60
+    await enter_at(executor, app, entered - recovery.RECOVERY_AGE_S * 1000)
+    await split(store).recovery.recover()
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
+
+
+async def test_a_room_that_was_entered_by_a_clock_that_runs_ahead_is_entered_now(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """A failover may lead to a server whose clock is behind."""
+    await a_room(store, app)
+    await enter_at(executor, app, (time.time() + 3600) * 1000)
+    await split(store).recovery.recover()
+    entered = await entered_at(executor, app)
+    assert entered is not None
+    assert abs(entered / 1000 - time.time()) < 60
 
 
 async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
@@ -136,3 +180,27 @@ async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, exec
         await store.reading.mark_read(app=app, room="made-up", user="a", message="m")
     pending_rooms = Keys.pending_rooms_of(Keys.room(app, "made-up"))
     assert await executor.command("ZSCORE", pending_rooms, f"{app}:made-up", key=pending_rooms) is None
+
+
+async def test_an_audit_pushes_what_is_pending_before_it_looks(store: RedisStore, executor: Executor, app: str) -> None:
+    """Also of a room that has lost its entry in the list, so that no worker would find it."""
+    await a_room(store, app)
+    await store.outbox.idle()
+    await post_alone(executor, app, "r")
+    await executor.command(
+        "DEL", Keys.pending_rooms_of(Keys.room(app, "r")), key=Keys.pending_rooms_of(Keys.room(app, "r"))
+    )
+    assert await store.audit.audit_room(app=app, room="r") == []
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
+    assert await executor.command("EXISTS", f"{Keys.room(app, 'r')}:o", key=Keys.room(app, "r")) == 0
+
+
+async def test_an_audit_says_what_stays_pending(store: RedisStore, executor: Executor, app: str) -> None:
+    """An entry that nothing strikes out: its revision is one that the room never had."""
+    await a_room(store, app)
+    await store.outbox.idle()
+    key = Keys.room(app, "r")
+    await executor.command("HSET", f"{key}:o", "ann", 2**52, key=key)
+    assert [(drift.user, drift.what) for drift in await store.audit.audit_room(app=app, room="r")] == [
+        ("ann", "pending")
+    ]

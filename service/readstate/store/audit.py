@@ -1,8 +1,8 @@
 """The audit: every copy is recomputed from its room, every counter from the copies.
 
-A copy is wrong only if it stayed the same while its room was asked, if it is not newer than the
-room's answer, and if no update of it is pending. So an audit can run while users post and read: a
-change that is under way is no drift.
+What is pending is pushed first. A copy is wrong only if it stayed the same while its room was asked,
+and if no update of it is pending. So an audit can run while users post and read: a change that is
+under way is no drift. A copy that is newer than its room is: a failover has set the room back.
 """
 
 from collections.abc import Sequence
@@ -80,24 +80,28 @@ class RedisAudit:
         self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True
     ) -> list[Drift]:
         """One user's copy of a room; without `also_as_member` only if they are no member of it."""
-        before = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
+        before = await self._copy(app, user, room)
         snapshot, member = await self._ask(app, room, user)
-        after = (await self._copies(app, user, (room,))).get(room, _NO_COPY)
-        if member.state != State.GONE and not also_as_member:
+        if member.pending:
+            await self._outbox.push_pending(app, room, [user])
+            await self._outbox.idle()
+            before, revision = await self._copy(app, user, room), snapshot.revision
+            snapshot, member = await self._ask(app, room, user)
+            if member.pending and snapshot.revision == revision:
+                return [Drift(app, user, room, "pending", "an update", "")]
+        after = await self._copy(app, user, room)
+        if (member.state != State.GONE and not also_as_member) or member.pending or before != after:
             return []
-        if (
-            member.pending
-            or before != after
-            or (before.revision > snapshot.revision > 0 and member.state != State.GONE)
-        ):
-            return []
-        compared = _compared(before, member, snapshot.tags)
+        compared = _compared(before, member, snapshot)
         self.compared.values += len(compared)
         wrong = [one for one in compared if one[1] != one[2]]
         if wrong and repair:
             call = lua.refresh_members(app=app, at_least=before.revision + 1, users=[user])
             await self._outbox.change(call, app, room)
         return [Drift(app, user, room, *difference) for difference in wrong]
+
+    async def _copy(self, app: str, user: str, room: str) -> CopyReply:
+        return (await self._copies(app, user, (room,))).get(room, _NO_COPY)
 
     async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, CopyReply]:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
@@ -109,9 +113,11 @@ class RedisAudit:
         return snapshot, member
 
 
-def _compared(copy: CopyReply, member: UserState, tags: Sequence[str]) -> list[tuple[str, str, str]]:
+def _compared(copy: CopyReply, member: UserState, snapshot: Snapshot) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
     values = [("order", str(member.cursor) if member.ordered else "", str(member.cursor))]
+    if copy.revision > snapshot.revision > 0:
+        values.append(("stamp", str(copy.revision), str(snapshot.revision)))
     asks = copy.news or copy.state == State.DERIVED
     if State.GONE in (member.state, copy.state):
         # A copy that makes its user ask is dropped then.
@@ -129,5 +135,5 @@ def _compared(copy: CopyReply, member: UserState, tags: Sequence[str]) -> list[t
         ("state", State(copy.state).name, State(member.state).name),
         ("attention", "told", told),
         ("unread", str(copy.unread), str(member.unread)),
-        ("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(tags if member.state == State.ACTIVE else ())),
+        ("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(snapshot.tags if member.state == State.ACTIVE else ())),
     ]

@@ -91,7 +91,8 @@ day.
         :h     string      the deliverer that holds the shard
     {w:}                   zset    deliverers, by the time their leases end; with :g, the receiver
                                    that wants no more events
-    {o:<shard>}            zset    rooms with pending updates, perhaps, by time in s; with :w, who
+    {o:<shard>}            zset    rooms with pending updates, perhaps, by the store's time in ms when
+                                   they were entered; with :w, who
                                    walks it (split plan only)
 
     {readstate:<n>}:layout string  the number of the layout of a node's data, and the slots in which

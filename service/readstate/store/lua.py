@@ -265,7 +265,16 @@ class UserLoad(Struct, frozen=True):
 @script
 def user_load(*, room: str, tags: Sequence[str]) -> UserLoad: ...
 @script
-def add_to_sorted_set(*, entries: Iterable[tuple[int, str]]) -> int: ...
+def enter_pending_room(*, room: str) -> int: ...
+
+
+class PendingRooms(Struct, frozen=True):
+    now_ms: int
+    rooms: list[str]
+
+
+@script
+def pending_rooms(*, older_than_ms: int) -> PendingRooms: ...
 
 
 # Audit

@@ -19,6 +19,7 @@ from readstate.tasks import cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
+# Times of entries are those of the store: the clocks of workers may differ.
 ENTRY_S = 60  # for so long an entry in the list need not be renewed
 STALE_S = 3 * ENTRY_S  # older entries of rooms without pending members go; longer than any operation can take
 RECOVERY_EVERY_S = 5.0
@@ -37,18 +38,14 @@ class Recovery:
 
     async def enter(self, app: str, room: str, script: Script) -> None:
         """Enter a room in the list, before `script` runs on it."""
-        key, now = Keys.room(app, room), time.time()
+        key, now = Keys.room(app, room), time.monotonic()
         if self._entered.get(key, 0) > now:
             return
         # A script refuses a room that does not exist, so nothing becomes pending. A caller that
         # creates it meanwhile has entered it.
         if script.name != "create_room" and not await self._executor.command("EXISTS", key, key=key):
             return
-        rooms, entry = Keys.pending_rooms_of(key), (int(now), f"{app}:{room}")
-        if script.when_full:
-            await self._executor.call(lua.add_to_sorted_set(entries=[entry]), rooms)
-        else:
-            await self._executor.command("ZADD", rooms, *entry, key=rooms)
+        await self._executor.call(lua.enter_pending_room(room=f"{app}:{room}"), Keys.pending_rooms_of(key))
         if len(self._entered) >= _MAX_ENTRIES:
             self._entered.clear()
         self._entered[key] = now + ENTRY_S
@@ -56,7 +53,7 @@ class Recovery:
     async def recover(self, older_than_s: float = RECOVERY_AGE_S) -> None:
         """Drain all rooms that were entered more than `older_than_s` ago."""
         for shard in range(PENDING_SHARDS):
-            await self._recover_shard(Keys.pending_rooms(shard), time.time() - older_than_s)
+            await self._recover_shard(Keys.pending_rooms(shard), older_than_s)
 
     def start(self) -> None:
         """Recover in the background until `close`."""
@@ -65,12 +62,11 @@ class Recovery:
     async def close(self) -> None:
         await cancel_and_wait(self._task)
 
-    async def _recover_shard(self, rooms: str, until: float) -> None:
-        stale = time.time() - STALE_S
-        entries = await self._executor.command("ZRANGEBYSCORE", rooms, "-inf", int(until), key=rooms)
+    async def _recover_shard(self, rooms: str, older_than_s: float = RECOVERY_AGE_S) -> None:
+        entered = await self._executor.call(lua.pending_rooms(older_than_ms=int(older_than_s * 1000)), rooms)
         put_off: Fault | None = None
-        for entry in entries:
-            app, _, room = entry.decode().partition(":")
+        for entry in entered.rooms:
+            app, _, room = entry.partition(":")
             # Foreign data in one room, or a node that is away, must not keep the others waiting.
             try:
                 await self._drain(app, room)
@@ -81,7 +77,8 @@ class Recovery:
         if put_off:
             raise put_off
         # The operations that entered these rooms ended long ago, and the rooms are drained now.
-        await self._executor.command("ZREMRANGEBYSCORE", rooms, "-inf", int(stale), key=rooms)
+        stale_ms = entered.now_ms - STALE_S * 1000
+        await self._executor.command("ZREMRANGEBYSCORE", rooms, "-inf", stale_ms, key=rooms)
 
     async def _keep_recovering(self) -> None:
         while True:
@@ -93,6 +90,6 @@ class Recovery:
                     call = lua.hit_rate_limit(window_ms=int(RECOVERY_EVERY_S * 1000))
                     watching = await self._executor.call(call, Keys.pending_rooms_watch(shard), repeatable=False)
                     if watching.calls == 1:
-                        await self._recover_shard(rooms, time.time() - RECOVERY_AGE_S)
+                        await self._recover_shard(rooms)
                 except Fault as fault:
                     logger.warning("recovery of pending updates was put off: %s", fault)

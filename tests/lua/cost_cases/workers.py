@@ -82,10 +82,21 @@ async def _audit_head(world: World) -> Sizes:
     return {}
 
 
-@case("add_to_sorted_set")
-async def _add_to_sorted_set(world: World) -> Sizes:
-    await world.run(Keys.pending_rooms(0), entries=[(1, "room")])
+@case("enter_pending_room")
+async def _enter_pending_room(world: World) -> Sizes:
+    await world.run(Keys.pending_rooms(0), room="a:room")
     return {}
+
+
+@case("pending_rooms")
+async def _pending_rooms(world: World) -> Sizes:
+    """All were entered by a clock that runs ahead."""
+    key, rooms = Keys.pending_rooms(0), people(world.of(1, 1000))
+    for room in rooms:
+        await world.executor.command("ZADD", key, 2**50, room, key=key)
+    await world.run(key, older_than_ms=0)
+    await world.executor.command("DEL", key, key=key)
+    return {"rooms": len(rooms)}
 
 
 @case("note_worker")
