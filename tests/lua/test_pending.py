@@ -133,8 +133,9 @@ async def test_the_clock_of_a_worker_does_not_matter(
     """One that is slow or fast enters a room and dies; another one, whose clock is right, finds the
     room after the usual time, and not much later.
     """
+    wrong = time.time() + minutes * 60
     with monkeypatch.context() as patch:
-        patch.setattr(time, "time", lambda now=time.time(): now + minutes * 60)
+        patch.setattr(time, "time", lambda: wrong)
         await a_room(store, app)
         await store.outbox.idle()
         await post_alone(executor, app, "r")
@@ -195,12 +196,15 @@ async def test_an_audit_pushes_what_is_pending_before_it_looks(store: RedisStore
     assert await executor.command("EXISTS", f"{Keys.room(app, 'r')}:o", key=Keys.room(app, "r")) == 0
 
 
-async def test_an_audit_says_what_stays_pending(store: RedisStore, executor: Executor, app: str) -> None:
-    """An entry that nothing strikes out: its revision is one that the room never had."""
+async def test_an_audit_says_what_stays_pending(run: Run, store: RedisStore, executor: Executor, app: str) -> None:
+    """Another program has written what is no tag set where the user's are counted."""
     await a_room(store, app)
     await store.outbox.idle()
-    key = Keys.room(app, "r")
-    await executor.command("HSET", f"{key}:o", "ann", 2**52, key=key)
-    assert [(drift.user, drift.what) for drift in await store.audit.audit_room(app=app, room="r")] == [
-        ("ann", "pending")
-    ]
+    key = Keys.user(app, "ann")
+    await executor.command("SET", f"{key}:s", "foreign", key=key)
+    await run("set_tags", Keys.room(app, "r"), app=app, tags=["a"], settings=SETTINGS, made=Made.ANYHOW)
+    drifts = await store.audit.audit_room(app=app, room="r")
+    assert [(drift.user, drift.what) for drift in drifts] == [("ann", "pending")]
+    assert "WRONGTYPE" in drifts[0].stored
+    await executor.command("DEL", f"{key}:s", key=key)
+    await store.audit.audit_room(app=app, room="r")

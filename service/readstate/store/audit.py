@@ -1,8 +1,9 @@
 """The audit: every copy is recomputed from its room, every counter from the copies.
 
-What is pending is pushed first. A copy is wrong only if it stayed the same while its room was asked,
-and if no update of it is pending. So an audit can run while users post and read: a change that is
-under way is no drift. A copy that is newer than its room is: a failover has set the room back.
+What is pending is pushed first. A copy is wrong only if it stayed the same while its room was
+asked, and if no update of it is pending. So an audit can run while users post and read: a change
+that is under way is no drift. A copy that is newer than its room is: a failover has set the room
+back.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import Keys
 from readstate.store.lua import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
+from readstate.store.replies import ScriptFailed
 from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
@@ -83,12 +85,13 @@ class RedisAudit:
         before = await self._copy(app, user, room)
         snapshot, member = await self._ask(app, room, user)
         if member.pending:
-            await self._outbox.push_pending(app, room, [user])
+            try:
+                await self._outbox.push_pending(app, room, [user])
+            except ScriptFailed as error:
+                return [Drift(app, user, room, "pending", f"an update that fails: {error}", "")]
             await self._outbox.idle()
-            before, revision = await self._copy(app, user, room), snapshot.revision
+            before = await self._copy(app, user, room)
             snapshot, member = await self._ask(app, room, user)
-            if member.pending and snapshot.revision == revision:
-                return [Drift(app, user, room, "pending", "an update", "")]
         after = await self._copy(app, user, room)
         if (member.state != State.GONE and not also_as_member) or member.pending or before != after:
             return []

@@ -91,9 +91,9 @@ day.
         :h     string      the deliverer that holds the shard
     {w:}                   zset    deliverers, by the time their leases end; with :g, the receiver
                                    that wants no more events
-    {o:<shard>}            zset    rooms with pending updates, perhaps, by the store's time in ms when
-                                   they were entered; with :w, who
-                                   walks it (split plan only)
+    {o:<shard>}            zset    rooms with pending updates, perhaps, by the ms (of the store's
+                                   clock) at which they were entered; with :w, who walks it (split
+                                   plan only)
 
     {readstate:<n>}:layout string  the number of the layout of a node's data, and the slots in which
                                    nothing of an earlier one is left (store/layout.py); <n> puts it
