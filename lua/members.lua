@@ -30,9 +30,11 @@ end
 
 for _, name in ipairs(redis.call("ZREVRANGE", order_of(room), 0, limit - 1)) do
     local member = load_member(room, name)
-    reply[#reply + 1] = name
-    reply[#reply + 1] = member.cursor
-    reply[#reply + 1] = unread_after(room, member.ordinal)
-    reply[#reply + 1] = message_of(member.read)
+    if member then -- else the order has a stranger, whom the audit removes
+        reply[#reply + 1] = name
+        reply[#reply + 1] = member.cursor
+        reply[#reply + 1] = unread_after(room, member.ordinal)
+        reply[#reply + 1] = message_of(member.read)
+    end
 end
 return reply

@@ -42,7 +42,7 @@ local function move_counters(key, tags, rooms, by)
     local have, write = redis.call("HMGET", key, unpack(fields, 3)), {}
     for i = 3, #fields do
         write[2 * i - 5] = fields[i]
-        write[2 * i - 4] = (have[i - 2] or 0) + by
+        write[2 * i - 4] = math.max((have[i - 2] or 0) + by, 0)
     end
     redis.call("HSET", key, unpack(write))
     local carriers = redis.call("HINCRBY", key .. TAG_SETS, tags, rooms)

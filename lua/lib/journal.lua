@@ -8,6 +8,7 @@
 --@include lib/members
 --@include lib/batches
 --@include lib/settings
+--@include lib/damaged
 
 local CHUNK = 16 -- moves
 
@@ -19,6 +20,15 @@ local function load_chunk(room, member, number)
     return number >= 0 and redis.call("HGET", room.key .. JOURNALS, chunk_field(member, number))
 end
 
+-- A chunk: where its moves begin, the cursor and time at its end, and the number of the oldest chunk
+-- kept; nil when there is none, or it is damaged.
+local function open_chunk(chunk)
+    local done, behind, cursor, at, oldest = pcall(cmsgpack.unpack_limit, chunk or "", 3)
+    if done and tonumber(cursor) and tonumber(at) and tonumber(oldest) then
+        return behind + 1, cursor, at, oldest
+    end
+end
+
 -- The number of the newest chunk after so many moves, -1 without any.
 local function newest_chunk(moves)
     return math.floor(moves / CHUNK) - 1
@@ -26,12 +36,9 @@ end
 
 -- Put the newest moves away as a chunk, and forget chunks beyond what the settings keep.
 local function put_away(room, member, cursor, at, moves, tail, settings)
-    local number, oldest = newest_chunk(moves), 0
-    local before = load_chunk(room, member, number - 1)
-    if before then
-        local _
-        _, _, _, oldest = cmsgpack.unpack_limit(before, 3)
-    end
+    local number = newest_chunk(moves)
+    local _, _, _, oldest = open_chunk(load_chunk(room, member, number - 1))
+    oldest = oldest or number
     local kept = take_apart(settings)
     -- Two at most, so that shorter settings take effect step by step.
     for _ = 1, 2 do
@@ -39,8 +46,8 @@ local function put_away(room, member, cursor, at, moves, tail, settings)
         if not chunk then
             break
         end
-        local _, _, ended = cmsgpack.unpack_limit(chunk, 2)
-        if (number - oldest) * CHUNK < kept.moves and ended >= at - kept.ms then
+        local _, _, ended = open_chunk(chunk)
+        if ended and (number - oldest) * CHUNK < kept.moves and ended >= at - kept.ms then
             break
         end
         redis.call("HDEL", room.key .. JOURNALS, chunk_field(member, oldest))
@@ -71,7 +78,9 @@ end
 
 -- The moves of a row, two numbers each.
 local function read_moves(row)
-    return row == "" and {} or { cmsgpack.unpack(row) }
+    local moves = unpack_values(row)
+    -- max takes numbers alone
+    return #moves % 2 == 0 and pcall(math.max, 0, unpack(moves)) and moves or {}
 end
 
 -- How long after the move before a move was noted.
@@ -98,13 +107,14 @@ local function find_chunk(room, name, last, seq)
     if not chunk then
         return nil
     end
-    local _, _, _, low = cmsgpack.unpack_limit(chunk, 3)
+    local _, _, _, low = open_chunk(chunk)
     local high = last
+    low = low or last
     while low < high do
         local middle = math.floor((low + high) / 2)
         local candidate = load_chunk(room, name, middle)
-        local _, ends = cmsgpack.unpack_limit(candidate, 1)
-        if ends >= seq then
+        local _, ends = open_chunk(candidate)
+        if ends and ends >= seq then
             high, chunk = middle, candidate
         else
             low = middle + 1
@@ -118,9 +128,9 @@ end
 local function reached(room, member, seq)
     local at, exact, since = walk_back(member.cursor, member.at, member.tail, seq)
     local chunk = not at and find_chunk(room, member.name, newest_chunk(member.moves), seq)
-    if chunk then
-        local behind, ends, ended = cmsgpack.unpack_limit(chunk, 3)
-        at, exact, since = walk_back(ends, ended, string.sub(chunk, behind + 1), seq)
+    local begins, ends, ended = open_chunk(chunk)
+    if begins then
+        at, exact, since = walk_back(ends, ended, string.sub(chunk, begins), seq)
     end
     if at then
         return at, exact
@@ -136,8 +146,8 @@ local function forget_journal(room, member)
         return 0
     end
     local fields = {}
-    local _, _, _, oldest = cmsgpack.unpack_limit(chunk, 3)
-    for number = oldest, last do
+    local _, _, _, oldest = open_chunk(chunk)
+    for number = oldest or last, last do
         fields[#fields + 1] = chunk_field(member.name, number)
     end
     call_in_batches("HDEL", room.key .. JOURNALS, fields)

@@ -2,6 +2,7 @@
 --@include lib/room
 
 local RECORD_LAYOUT = ">BI5I5I5I5I5I6I4"
+local RECORD_BYTES = 36 -- at least; what is shorter is damaged, and taken for no record
 local COUNTS_LAYOUT = ">BI5I5I5" -- of the first four
 local RECORD_BEGINS = 128 -- the first byte: this, and 1 when marked; the first byte of layout 1 is below
 
@@ -18,7 +19,7 @@ local RECORD_BEGINS = 128 -- the first byte: this, and 1 when marked; the first 
 --   tail     the journal's newest moves
 -- These are for the calls that are made most often. Others take the record as a table.
 local function read_record(packed)
-    if not packed then
+    if not packed or #packed < RECORD_BYTES then
         return nil
     end
     local begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(RECORD_LAYOUT, packed)
@@ -32,8 +33,8 @@ end
 
 -- A record as a table, with the member's name. Nil for a stranger.
 local function read_member(name, packed)
-    if packed then
-        local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(packed)
+    local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(packed)
+    if cursor then
         return {
             name = name,
             cursor = cursor,
@@ -66,7 +67,7 @@ end
 -- The same of a member; nil for a stranger.
 local function load_counts(room, name)
     local packed = load_record(room, name)
-    if packed then
+    if packed and #packed >= RECORD_BYTES then
         return read_counts(packed)
     end
 end

@@ -78,7 +78,7 @@ local function find_message(room, slot)
             local chunk = load_log_chunk(room, chunk_of(seq))
             local ordinal, kind
             if chunk then
-                ordinal, kind = match_entry(chunk, seq, slot.form, slot.id)
+                ordinal, kind = unless_damaged(pcall(match_entry, chunk, seq, slot.form, slot.id))
             end
             if ordinal then
                 return seq, ordinal, kind, chunk

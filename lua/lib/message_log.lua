@@ -2,6 +2,7 @@
 -- holds the messages from room.oldest on and no other.
 --@include lib/keys
 --@include lib/log_changes
+--@include lib/damaged
 
 local SENDERS_CHUNK = 128 -- messages
 local SENDER_LAYOUT = ">I5Bc0"
@@ -35,19 +36,31 @@ local function note_sender(room, seq, sender, joined)
     return #senders
 end
 
--- id, sender, Unix ms, where the sender had joined (-1: was no member), row or nil, ordinal and
--- kind of the message at `seq` in its chunk; nil when there is none.
-local function read_entry(room, chunk, seq)
+-- A sender, and where they had joined + 1. Of a damaged one nothing is known.
+local function read_sender(senders, at)
+    local done, joined, sender = pcall(struct.unpack, SENDER_LAYOUT, senders or "", at + 1)
+    if done then
+        return sender, joined
+    end
+    return "", 0
+end
+
+local function parse_entry(chunk, seq, senders)
     local from, to, base, base_ms = find_entry(chunk, seq)
     if not from then
         return nil
     end
-    local _, above, sender_at = struct.unpack(LOGGED_LAYOUT, chunk, from)
+    local _, above, at = struct.unpack(LOGGED_LAYOUT, chunk, from)
     local kind, row = read_flags(chunk, from)
-    local senders = redis.call("HGET", room.key .. MESSAGE_LOG, senders_of(seq))
-    local joined, sender = struct.unpack(SENDER_LAYOUT, senders, sender_at + 1)
+    local sender, joined = read_sender(senders, at)
     local message, at_ms = unpack_id(read_packed(chunk, from, to)), time_at(chunk, from, base_ms)
     return message, sender, at_ms, joined - 1, row, base + above, kind
+end
+
+-- id, sender, Unix ms, where the sender had joined (-1: was no member), row or nil, ordinal and
+-- kind of the message at `seq` in its chunk; nil when there is none, or it is damaged.
+local function read_entry(room, chunk, seq)
+    return unless_damaged(pcall(parse_entry, chunk, seq, redis.call("HGET", room.key .. MESSAGE_LOG, senders_of(seq))))
 end
 
 -- Forget the messages from seq `oldest` to the one before `kept`.

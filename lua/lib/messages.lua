@@ -22,9 +22,9 @@ local function message_id_at(room, seq)
     local chunk = load_log_chunk(room, chunk_of(seq))
     local form, id
     if chunk then
-        form, id = packed_at(chunk, seq)
+        form, id = unless_damaged(pcall(packed_at, chunk, seq))
     end
-    return form and unpack_id(form, id)
+    return form and unless_damaged(pcall(unpack_id, form, id))
 end
 
 -- seq, ordinal and kind of a message, and its chunk of the log (for read_entry); nil when it is

@@ -9,8 +9,9 @@ local ORDER_KEPT_S = 3600
 local function index(room)
     local flat, scores = redis.call("HGETALL", room.key), {}
     for i = 1, #flat, 2 do
-        if flat[i] ~= HEAD then
-            scores[#scores + 1] = (read_record(flat[i + 1]))
+        local cursor = flat[i] ~= HEAD and read_record(flat[i + 1])
+        if cursor then
+            scores[#scores + 1] = cursor
             scores[#scores + 1] = flat[i]
         end
     end

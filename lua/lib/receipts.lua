@@ -18,9 +18,9 @@ end
 -- and as they are stored, one behind the other.
 local function acknowledgements(room, seq)
     local packed = redis.call("HGET", room.key .. ACKNOWLEDGEMENTS, seq) or ""
-    local flat = packed == "" and {} or { cmsgpack.unpack(packed) }
+    local flat = unpack_values(packed)
     local found, by_member = {}, {}
-    for i = 1, #flat, 3 do
+    for i = 1, #flat - 2, 3 do
         local entry = { member = flat[i], joined = flat[i + 1], at = flat[i + 2] }
         found[#found + 1] = entry
         by_member[entry.member] = entry

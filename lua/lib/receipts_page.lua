@@ -87,7 +87,7 @@ local function add_members_by_cursor(page, order)
     local function add_member(name, i, found)
         records = records or redis.call("HMGET", page.room.key, unpack(found))
         local member = read_member(name, records[i])
-        if is_passed_over(page, name, member.joined) then
+        if not member or is_passed_over(page, name, member.joined) then
             return
         end
         local trail = walk_trail(page, member)
@@ -111,12 +111,15 @@ end
 local function add_leavers(page)
     local function add_leaver(stay)
         local name, joined = read_stay(stay)
-        if is_passed_over(page, name, joined) then
+        if not name or is_passed_over(page, name, joined) then
             return
         end
         local _, left_at = ended_stay(page.room, name, joined)
         local packed = redis.call("HGET", page.room.key, name) or redis.call("HGET", page.room.key .. LEAVERS, name)
         local member = read_member(name, packed)
+        if not (member and left_at) then
+            return -- damaged
+        end
         local at, exact = reached(page.room, member, page.seq)
         local trail = walk_trail(page, member)
         -- It matters even if they never moved: a page may have shown them before they left.

@@ -130,13 +130,14 @@ local function raise_revision(room, at_least)
     room.revision = math.max(room.revision + 1, time[1] * 1000000 + time[2], at_least or 0)
 end
 
--- Unread for a cursor that stands at `ordinal`.
+-- Unread for a cursor that stands at `ordinal`. Never below 0, whatever is stored.
 local function unread_after(room, ordinal)
     local from = math.max(ordinal, room.floor)
+    local unread = room.ordinal - from
     if room.top_hole > from then
-        return room.ordinal - from - count_holes(room, from, room.ordinal)
+        unread = unread - count_holes(room, from, room.ordinal)
     end
-    return room.ordinal - from
+    return unread > 0 and unread or 0
 end
 
 -- The clock of a room's records: milliseconds since its creation. Differences of whole

@@ -21,10 +21,8 @@ end
 -- Where a stay that has ended stood at its end, and when that was; nil when it is forgotten.
 local function ended_stay(room, member, joined)
     local packed = redis.call("HGET", room.key .. LEAVERS, stay_of(member, joined))
-    if not packed then
-        return nil
-    end
-    return cmsgpack.unpack(packed)
+    local ended = unpack_values(packed or "")
+    return ended[1], ended[2]
 end
 
 -- End the membership whose record is `packed`, and keep what receipts need of it.

@@ -19,7 +19,8 @@ local function moves_back_to(room, member, since)
         end
         number = number - 1
         local chunk = load_chunk(room, member.name, number)
-        row = chunk and string.sub(chunk, (cmsgpack.unpack_limit(chunk, 3)) + 1)
+        local begins = open_chunk(chunk)
+        row = begins and string.sub(chunk, begins)
     end
     return back, cursor
 end

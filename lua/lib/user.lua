@@ -90,8 +90,8 @@ local function apply(key, update, cursor, unread, state, still)
     local copy = pack_copy(update.revision, cursor, unread, state, changed_at, tags)
     if old_state ~= ACTIVE or state ~= ACTIVE or old_tags ~= tags then
         recount(key, update, old_state, old_tags, old_unread, state, unread)
-        total = total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0)
-        derived = derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0)
+        total = math.max(total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0), 0)
+        derived = math.max(derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0), 0)
         redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, news, derived))
         if state == GONE then
             expire_if_roomless(key)
@@ -99,6 +99,9 @@ local function apply(key, update, cursor, unread, state, still)
         return total, derived, news, ahead, state, old_tags
     end
     total = total + more
+    if total < 0 then
+        total = 0 -- damaged, which the audit mends
+    end
     local sums = pack_sums(version, total, news, derived)
     if more == 0 then
         redis.call("HSET", key, fields[1], copy, SUMS, sums)
@@ -107,7 +110,8 @@ local function apply(key, update, cursor, unread, state, still)
     local write = update.write
     write[2], write[4] = copy, sums
     for i = 3, #fields do
-        write[2 * i] = (have[i] or 0) + more
+        local counted = (have[i] or 0) + more
+        write[2 * i] = counted > 0 and counted or 0
     end
     redis.call("HSET", key, unpack(write))
     return total, derived, news, ahead, state

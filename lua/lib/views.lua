@@ -7,8 +7,9 @@
 -- time of the message from which they have marked the room as unread, where they joined }
 local function member_view(room, member, with_last_read)
     local marked_ms = false
-    if member.marked == 1 then
-        marked_ms = select(3, message_at(room, mark_of(room, member.name))) or false
+    local mark = member.marked == 1 and mark_of(room, member.name)
+    if mark then
+        marked_ms = select(3, message_at(room, mark)) or false
     end
     return {
         member.name,

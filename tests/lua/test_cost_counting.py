@@ -37,7 +37,7 @@ async def test_the_turns_of_all_loops_are_counted_and_nothing_else(server: Serve
     (tmp_path / "lib" / "one.lua").write_text(ONE)
     (tmp_path / "loops.lua").write_text(LOOPS)
     executor = await connect(server.url)
-    executor.scripts = with_turns_counted(scripts.load_scripts("atomic", tmp_path))
+    executor.scripts = with_turns_counted(scripts.load_scripts("atomic", tmp_path), "loops")
     counting = Counting(executor)
     await counting.of("loops", executor.call(plain_call("loops"), "k"))
     await executor.close()

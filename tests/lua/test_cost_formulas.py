@@ -29,11 +29,11 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 
 @pytest_asyncio.fixture
-async def executor(server: Server, plan: Plan, lua_dir: Path | None) -> AsyncIterator[Executor]:
+async def executor(server: Server, plan: Plan, lua_dir: Path | None, name: str) -> AsyncIterator[Executor]:
     """One server, whatever the plan, with scripts that count."""
     executor = await connect(server.url, lua=lua_dir)
     executor.plan = plan
-    executor.scripts = with_turns_counted(scripts.load_scripts(plan, lua_dir))
+    executor.scripts = with_turns_counted(scripts.load_scripts(plan, lua_dir), name)
     yield executor
     await executor.close()
 

@@ -52,12 +52,12 @@ def _evaluated(formula: str, sizes: Mapping[str, int]) -> int:
     return math.floor(most)
 
 
-def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:
-    """The same scripts, which count their turns.
+def with_turns_counted(scripts: Mapping[str, Script], tried: str) -> dict[str, Script]:
+    """The same scripts; those in the library of the one that is tried count their turns.
 
     The script "turns" tells how many there were since it was asked last.
     """
-    library = next(iter(scripts.values())).lib
+    library = scripts[tried].lib
     before = library.name.rpartition("_")[2]
     digest = hashlib.sha1(library.text, usedforsecurity=False).hexdigest()[:15] + "c"
     head, _, code = library.text.decode().replace(before, digest).partition("\n")
@@ -71,9 +71,10 @@ def with_turns_counted(scripts: Mapping[str, Script]) -> dict[str, Script]:
     counted = {
         name: replace(script, function=script.function.replace(before, digest), lib=made)
         for name, script in scripts.items()
+        if script.lib is library
     }
     turns = Script(name="turns", function=f"readstate_turns_{digest}", lib=made, writes=True, when_full=False)
-    return counted | {"turns": turns}
+    return {**scripts, **counted, "turns": turns}
 
 
 def _counting(code: str) -> str:

@@ -47,7 +47,7 @@ async def load_functions(executor: Executor) -> None:
     A worker of another version loads its own again when it misses them. What shuts a version out
     stays.
     """
-    library = next(iter(executor.scripts.values())).lib
+    library = executor.scripts["apply"].lib  # an audit loads its own
     known = [
         {entry[1].decode() for entry in node}
         for node in await executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")
@@ -59,7 +59,7 @@ async def load_functions(executor: Executor) -> None:
             raise StoreFull(
                 "The store is full and cannot take the functions of this version: give it more memory"
             ) from None
-    for name in set.union(*known) - {library.name} - shutting_out(executor.plan):
+    for name in set.union(*known) - {script.lib.name for script in executor.scripts.values()} - shutting_out(executor.plan):
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):
             await executor.each_node("FUNCTION", "DELETE", name)

@@ -14,7 +14,9 @@ variable is set anew in every call, unless its text ends in `-- kept`.
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and
 so makes each of its functions anew, for 0.1 us each. Why one library: what they share is there
 once, and the server's garbage collector goes over all of it again and again (docs/decisions/0008).
-All names end in a digest of the whole: two versions of the service can work on one server.
+The scripts of the audit alone (`audit_*.lua`) are a library of their own. An audit loads it, so no
+other call pays for it. All names end in a digest of the whole: two versions of the service can work
+on one server.
 
 A script's first line is `#!lua` and may end in one of two flags:
 
@@ -73,6 +75,7 @@ _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.
 
 FEW = 3  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
+_OF_AUDIT = "audit_"
 
 
 class Library(Struct, frozen=True):
@@ -109,8 +112,15 @@ def lua_dir() -> Path:
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
     """Every script of `directory` (lua_dir()) by name, for `plan`; put together once."""
     root = directory or lua_dir()
-    libraries: dict[str, _Library] = {}
     bodies = script_texts(root)
+    audit = {name: body for name, body in bodies.items() if name.startswith(_OF_AUDIT)}
+    usual = {name: body for name, body in bodies.items() if name not in audit}
+    return _put_together(usual, plan, plan, root) | _put_together(audit, _OF_AUDIT + plan, plan, root)
+
+
+def _put_together(bodies: Mapping[str, str], library_name: str, plan: Plan, root: Path) -> dict[str, Script]:
+    """These scripts as one library."""
+    libraries: dict[str, _Library] = {}
     headers = {name: read_header(name, body) for name, body in bodies.items()}
     for name, body in bodies.items():
         for library in _included(body, plan):
@@ -122,7 +132,7 @@ def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]
         _check_arguments(name, header, [libraries[library] for library in used[name]], definitions)
     code = _assemble(libraries, used, bodies, headers)
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
-    named = _named(plan, digest)
+    named = _named(library_name, digest)
     made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
     return {
         name: Script(
