@@ -59,7 +59,9 @@ async def load_functions(executor: Executor) -> None:
             raise StoreFull(
                 "The store is full and cannot take the functions of this version: give it more memory"
             ) from None
-    for name in set.union(*known) - {script.lib.name for script in executor.scripts.values()} - shutting_out(executor.plan):
+    for name in (
+        set.union(*known) - {script.lib.name for script in executor.scripts.values()} - shutting_out(executor.plan)
+    ):
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):
             await executor.each_node("FUNCTION", "DELETE", name)
