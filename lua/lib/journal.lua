@@ -20,7 +20,7 @@ local function load_chunk(room, member, number)
     return number >= 0 and redis.call("HGET", room.key .. JOURNALS, chunk_field(member, number))
 end
 
--- A chunk: where its moves begin, the cursor and time at its end, and the number of the oldest chunk
+-- A chunk: where its moves begin, the cursor and time at its end, and the number of the oldest one
 -- kept; nil when there is none, or it is damaged.
 local function open_chunk(chunk)
     local done, behind, cursor, at, oldest = pcall(cmsgpack.unpack_limit, chunk or "", 3)
@@ -103,14 +103,9 @@ end
 
 -- The first of the chunks up to number `last` that reaches `seq`, nil when there is none.
 local function find_chunk(room, name, last, seq)
-    local chunk = load_chunk(room, name, last)
-    if not chunk then
-        return nil
-    end
+    local chunk, high = load_chunk(room, name, last), last
     local _, _, _, low = open_chunk(chunk)
-    local high = last
-    low = low or last
-    while low < high do
+    while low and low < high do
         local middle = math.floor((low + high) / 2)
         local candidate = load_chunk(room, name, middle)
         local _, ends = open_chunk(candidate)

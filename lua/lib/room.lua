@@ -133,11 +133,8 @@ end
 -- Unread for a cursor that stands at `ordinal`. Never below 0, whatever is stored.
 local function unread_after(room, ordinal)
     local from = math.max(ordinal, room.floor)
-    local unread = room.ordinal - from
-    if room.top_hole > from then
-        unread = unread - count_holes(room, from, room.ordinal)
-    end
-    return unread > 0 and unread or 0
+    local holes = room.top_hole > from and count_holes(room, from, room.ordinal) or 0
+    return math.max(room.ordinal - from - holes, 0)
 end
 
 -- The clock of a room's records: milliseconds since its creation. Differences of whole

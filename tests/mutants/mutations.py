@@ -78,7 +78,7 @@ MUTATIONS = [
     # The journal
     Mutation("lib/journal.lua", "if cursor - moves[i] < seq then", "if cursor - moves[i] <= seq then"),
     Mutation("lib/journal.lua", "late and at - now - 1 or now - at", "late and at - now - 1 or 0"),
-    Mutation("lib/journal.lua", "        if ends >= seq then\n", "        if ends > seq then\n"),
+    Mutation("lib/journal.lua", "        if ends and ends >= seq then\n", "        if ends and ends > seq then\n"),
     Mutation(
         "lib/journal.lua",
         "(number - oldest) * CHUNK < kept.moves",
@@ -88,10 +88,10 @@ MUTATIONS = [
     Mutation("lib/journal.lua", '        redis.call("HDEL", room.key .. JOURNALS, chunk_field(member, oldest))\n', ""),
     Mutation(
         "lib/journal.lua",
-        "local number, oldest = newest_chunk(moves), 0",
-        "local number, oldest = newest_chunk(moves) + 1, 0",
+        "local number = newest_chunk(moves)\n    local _",
+        "local number = newest_chunk(moves) + 1\n    local _",
     ),
-    Mutation("lib/journal.lua", "    for number = oldest, last do\n", "    for number = oldest + 1, last do\n"),
+    Mutation("lib/journal.lua", "    for number = oldest or last, last do\n", "    for number = (oldest or last) + 1, last do\n"),
     Mutation("lib/trails.lua", "number = number - 1\n", "number = number - 2\n"),
     Mutation("lib/journal.lua", "    return since, false\nend", "    return since, true\nend"),
     # Those who have left
@@ -483,7 +483,7 @@ MUTATIONS = [
     # Counting
     Mutation("lib/room.lua", "local from = math.max(ordinal, room.floor)", "local from = ordinal"),
     Mutation("lib/holes.lua", 'string.format("(%.0f", from)', 'string.format("%.0f", from)'),
-    Mutation("lib/room.lua", "if room.top_hole > from then", "if room.top_hole > from + 1 then"),
+    Mutation("lib/room.lua", "room.top_hole > from and", "room.top_hole > from + 1 and"),
     Mutation(
         "lib/room.lua",
         "math.max(room.revision + 1, time[1] * 1000000 + time[2], at_least or 0)",
@@ -524,14 +524,14 @@ MUTATIONS = [
     Mutation("lib/user.lua", " - (old_state == ACTIVE and old_unread or 0)", ""),
     Mutation(
         "lib/user.lua",
-        "    for i = 3, #fields do\n        write[2 * i] = (have",
-        "    for i = 4, #fields do\n        write[2 * i] = (have",
+        "    for i = 3, #fields do\n        local counted = (have",
+        "    for i = 4, #fields do\n        local counted = (have",
     ),
     # The order by cursors, and the head among the members
     Mutation(
         "lib/order.lua", "    if not room.large then\n        index(room)", "    if false then\n        index(room)"
     ),
-    Mutation("lib/order.lua", "        if flat[i] ~= HEAD then\n", "        do\n"),
+    Mutation("lib/order.lua", "local cursor = flat[i] ~= HEAD and read_record", "local cursor = read_record"),
     Mutation("lib/crossing.lua", "        index(room)\n", ""),
     Mutation("lib/crossing.lua", "room.key .. BY_CURSOR, room.key .. ATTENTIVE", "room.key .. ATTENTIVE"),
     Mutation("lib/members.lua", "    if room.large then\n        redis.call", "    if false then\n        redis.call"),

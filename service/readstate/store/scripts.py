@@ -51,6 +51,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from readstate.store.script_binding import bind
 from readstate.store.script_headers import Argument, Header, read_header
 
 Plan = Literal["atomic", "split"]
@@ -66,10 +67,6 @@ _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
 _ARGUMENT = re.compile(r"^local (?P<variable>\w+) = ARG\.(?P<argument>\w+)$")
 _ASSIGNED = re.compile(r" =.*$", re.DOTALL)
 _WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
-_LIBRARY = re.compile(
-    r"\b(?:redis\.call|cmsgpack\.[a-z_]+|struct\.[a-z]+|math\.(?:floor|max|min)|string\.(?:byte|format|sub))\b"
-    r"|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()"
-)
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 
 
@@ -226,7 +223,7 @@ def _assemble(
         ]
         parts.append("end")
     code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
-    return _bind(code)
+    return bind(code, at=_BINDING)
 
 
 def _used(included: Sequence[str], libraries: Mapping[str, _Library]) -> frozenset[str]:
@@ -311,20 +308,6 @@ def _converted(argument: Argument, value: str) -> str:
 def _flags(body: str) -> list[str]:
     """Those in a script's first line."""
     return [flag for flag in body.partition("\n")[0].partition("flags=")[2].split(",") if flag]
-
-
-def _bind(code: str) -> str:
-    """The code with the functions that are called most bound to variables at the first call."""
-    names = sorted({*_LIBRARY.findall(code), "redis.call"})
-    bound = ", ".join(map(_bound, names))
-    code = _LIBRARY.sub(lambda match: _bound(match[0]), code)
-    # While a library is loaded, most of them are not there yet.
-    first = f"if not {_bound(names[0])} then {bound} = {', '.join(names)} end"
-    return f"local {bound}\n" + code.replace(_BINDING, first, 1)
-
-
-def _bound(name: str) -> str:
-    return name.replace(".", "_") if "." in name else f"lua_{name}"
 
 
 def _is_variable(definition: _Definition) -> bool:
