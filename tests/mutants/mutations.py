@@ -91,7 +91,11 @@ MUTATIONS = [
         "local number = newest_chunk(moves)\n    local _",
         "local number = newest_chunk(moves) + 1\n    local _",
     ),
-    Mutation("lib/journal.lua", "    for number = oldest or last, last do\n", "    for number = (oldest or last) + 1, last do\n"),
+    Mutation(
+        "lib/journal.lua",
+        "    for number = oldest or last, last do\n",
+        "    for number = (oldest or last) + 1, last do\n",
+    ),
     Mutation("lib/trails.lua", "number = number - 1\n", "number = number - 2\n"),
     Mutation("lib/journal.lua", "    return since, false\nend", "    return since, true\nend"),
     # Those who have left

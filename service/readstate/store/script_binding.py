@@ -1,6 +1,4 @@
-"""What Lua's and the server's own libraries offer, bound to variables once: looking it up costs time
-in every call.
-"""
+"""What Lua's and the server's own libraries offer is bound to variables: looking it up takes time."""
 
 import re
 
