@@ -1,4 +1,4 @@
-"""What Lua's and the server's own libraries offer is bound to variables: looking it up takes time."""
+"""The functions of Lua and of the server are bound to variables: looking them up takes time."""
 
 import re
 
