@@ -136,3 +136,10 @@ class NotConfirmed(UnknownOutcome):
 
 class SettingsError(Exception):
     """A setting cannot be used. The message is one sentence: the variable, and what to change."""
+
+
+class Doubt(Exception):
+    """What was checked works, but an operator should look at it.
+
+    The message is one sentence that says what to change.
+    """

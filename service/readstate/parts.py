@@ -34,7 +34,7 @@ from readstate.store.redis_store import redis_store
 from readstate.store.server_check import ServerRefused
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
-from readstate.store.workers import Key, Workers
+from readstate.store.workers import Workers, shared_keys
 from readstate.tasks import cancel_and_wait
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ async def open_parts(
         services = _services(settings, store, RedisUsers(executor), RedisTokens(executor), apps, confirmation)
         memory, writes = MemoryHealth(executor), WriteHealth(executor)
         await refresh(apps, services.tokens)
-        workers = Workers(executor, _shared_keys(settings))
+        workers = Workers(executor, shared_keys(settings))
         await workers.note()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
@@ -139,15 +139,6 @@ def _services(
         confirmation=confirmation,
         lastread_badge_scope=settings.lastread_badge_scope,
     )
-
-
-def _shared_keys(settings: Settings) -> dict[str, Key]:
-    """The keys that must be the same in all services on a store, by setting."""
-    return {
-        "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
-        "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
-        "READSTATE_TOKEN_SECRET": Key(settings.token_secret, settings.old_token_secret),
-    }
 
 
 async def _forget(workers: Workers) -> None:

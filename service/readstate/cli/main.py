@@ -16,6 +16,7 @@ CANNOT = 2
 # Each command is a module of this package. Its `declare` adds arguments and names what runs.
 COMMANDS = {
     "serve": "run the service until it is told to stop",
+    "doctor": "look at settings, machine, store and receiver, and say what to do; changes nothing",
     "replay": "feed a traffic file to a running service and check every count",
     "demo": "replay a sample file against a temporary service; takes a few seconds",
     "audit": "recompute what is stored and print every difference; exit code 1 if there was one",

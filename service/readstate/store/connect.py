@@ -15,8 +15,8 @@ from readstate.store.server_check import ServerRefused
 from readstate.store.single_server import SingleServer
 
 
-async def connect(url: str, *, lua: Path | None = None) -> Executor:
-    """Connect to the server or cluster at `url` and load the scripts.
+async def connect(url: str, *, lua: Path | None = None, load: bool = True) -> Executor:
+    """Connect to the server or cluster at `url` and, unless `load` is false, load the scripts.
 
     `url` begins with redis://, rediss:// or unix://. The server says itself which of the two it is.
     `lua`: the directory of the scripts, if not the usual one. Raises Unavailable when the server
@@ -36,7 +36,8 @@ async def connect(url: str, *, lua: Path | None = None) -> Executor:
             executor = SingleServer(connection, url, load_scripts("atomic", lua))
         if sentence := why_refused(await noted_layouts(executor)):
             raise ServerRefused(sentence)
-        await load_functions(executor)
+        if load:
+            await load_functions(executor)
         opened.pop_all()
     return executor
 
@@ -48,10 +49,7 @@ async def load_functions(executor: Executor) -> None:
     stays.
     """
     library = executor.scripts["apply"].lib  # an audit loads its own
-    known = [
-        {entry[1].decode() for entry in node}
-        for node in await executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")
-    ]
+    known = await _known_libraries(executor)
     if not all(library.name in names for names in known):
         try:
             await executor.each_node("FUNCTION", "LOAD", "REPLACE", library.text)
@@ -65,3 +63,15 @@ async def load_functions(executor: Executor) -> None:
         # Another worker may be quicker.
         with contextlib.suppress(ScriptFailed):
             await executor.each_node("FUNCTION", "DELETE", name)
+
+
+async def has_functions(executor: Executor) -> bool:
+    """Whether every primary knows the scripts of this version. Writes nothing."""
+    library = executor.scripts["apply"].lib
+    return all(library.name in names for names in await _known_libraries(executor))
+
+
+async def _known_libraries(executor: Executor) -> list[set[str]]:
+    """The names of our libraries on each primary."""
+    replies = await executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", PREFIX + "*")
+    return [{entry[1].decode() for entry in node} for node in replies]

@@ -65,18 +65,18 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
 
     Leaves nothing behind. Raises ServerRefused.
     """
-    _check_database(url)
-    _check_options(url)
-    client = _client(url)
+    check_database(url)
+    check_options(url)
+    client = client_of(url)
     try:
-        info = await _info(client, without_password(url), loading_patience_s)
-        _check_kind(info)
+        info = await info_of(client, without_password(url), loading_patience_s)
+        check_kind(info)
         if info.get("cluster_enabled") == 1:
             return await _check_cluster(client, url, info)
         if info["role"] != "master":
             raise ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
         warnings = await _check_primary(client, info, "{readstate}:trial")
-        return ServerFacts(_product(info), False, 1, tuple(warnings))
+        return ServerFacts(product(info), False, 1, tuple(warnings))
     finally:
         await client.aclose()
 
@@ -86,7 +86,7 @@ async def has_served(url: str) -> bool:
 
     Raises ServerRefused.
     """
-    client = _client(url)
+    client = client_of(url)
     try:
         return bool(await client.function_list(f"{PREFIX}*"))
     except redis.RedisError as error:
@@ -97,7 +97,8 @@ async def has_served(url: str) -> bool:
         await client.aclose()
 
 
-def _client(url: str) -> Client:
+def client_of(url: str) -> Client:
+    """A plain client of one server, whose replies are text; the caller closes it."""
     client: Client = Redis.from_url(
         url,
         decode_responses=True,
@@ -112,7 +113,7 @@ def _client(url: str) -> Client:
     return client
 
 
-def _check_database(url: str) -> None:
+def check_database(url: str) -> None:
     """Refuse any database but 0: deployments in two of them would hear each other's notices."""
     parts = urlsplit(url)
     numbers = re.findall(r"(?:^|&)db=(\d+)", parts.query) + (
@@ -125,13 +126,13 @@ def _check_database(url: str) -> None:
         )
 
 
-def _check_options(url: str) -> None:
+def check_options(url: str) -> None:
     """Refuse options behind the `?` that redis-py does not know, in an operator's words."""
     for name, file in parse_qsl(urlsplit(url).query):
         if name in _TLS_FILES and not os.access(file, os.R_OK):
             raise ServerRefused(f"READSTATE_REDIS_URL: the file that {name} names, {file}, cannot be read; correct it")
     try:
-        _client(url).connection_pool.make_connection()
+        client_of(url).connection_pool.make_connection()
     except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
         unknown = re.search("argument '([a-z_]+)'", str(error))
         why = f"there is no option {unknown[1]} for {urlsplit(url).scheme}://" if unknown else str(error).rstrip(".")
@@ -140,8 +141,8 @@ def _check_options(url: str) -> None:
         ) from None
 
 
-async def _info(client: Client, where: str, loading_patience_s: float) -> dict[str, Any]:
-    """INFO, once the server has loaded its data."""
+async def info_of(client: Client, where: str, loading_patience_s: float) -> dict[str, Any]:
+    """INFO, once the server has loaded its data. Raises ServerRefused."""
     deadline = asyncio.get_running_loop().time() + loading_patience_s
     while True:
         try:
@@ -171,7 +172,7 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
         return f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL"
     if "SSL" in text:
-        return f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}"
+        return f"the server at {where} cannot be reached over TLS ({text}); {_tlsremedy(text)}"
     if refuses_connections(text):
         return f"the server at {where} refuses connections ({text}); change its configuration"
     without_tls = ""
@@ -182,7 +183,7 @@ def _why_unreachable(error: redis.RedisError, where: str) -> str:
     return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
 
 
-def _tls_remedy(text: str) -> str:
+def _tlsremedy(text: str) -> str:
     if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
         return "use redis:// if it has no TLS"
     if "ostname mismatch" in text or "IP address mismatch" in text:
@@ -200,23 +201,34 @@ def _tls_remedy(text: str) -> str:
     )
 
 
-def _check_kind(info: dict[str, Any]) -> None:
+def check_kind(info: dict[str, Any]) -> None:
+    """Refuse what is too old, or no server that keeps data."""
     if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):
         raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; name the primary that it watches")
     version = re.match(r"(\d+)\.(\d+)", str(info.get("redis_version", "")))
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
         raise ServerRefused(
-            f"the server is {_product(info)}; readstate needs Valkey 7.2 or Redis 7.0, or newer: upgrade it"
+            f"the server is {product(info)}; readstate needs Valkey 7.2 or Redis 7.0, or newer: upgrade it"
         )
 
 
-def _product(info: dict[str, Any]) -> str:
+def product(info: dict[str, Any]) -> str:
+    """Name and version: "Valkey 9.1.2"."""
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
     return f"Redis {info.get('redis_version', 'of an unknown version')}"
 
 
 async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> ServerFacts:
+    primaries = await primaries_of(client)
+    warnings: list[str] = []
+    for (host, port), slot in primaries.items():
+        warnings += await _check_node(with_address(url, host, port), slot)
+    return ServerFacts(product(info), True, len(primaries), tuple(dict.fromkeys(warnings)))
+
+
+async def primaries_of(client: Client) -> dict[tuple[str, int], int]:
+    """The address of each primary of a whole cluster, with its first slot. Raises ServerRefused."""
     state = await _ask(lambda: client.execute_command("CLUSTER INFO"))
     if int(state["cluster_slots_assigned"]) < SLOTS:
         raise ServerRefused(
@@ -230,17 +242,14 @@ async def _check_cluster(client: Client, url: str, info: dict[str, Any]) -> Serv
     primaries: dict[tuple[str, int], int] = {}
     for first, _last, (host, port, *_), *_replicas in await _ask(lambda: client.execute_command("CLUSTER SLOTS")):
         primaries.setdefault((host, port), first)
-    warnings: list[str] = []
-    for (host, port), slot in primaries.items():
-        warnings += await _check_node(with_address(url, host, port), slot)
-    return ServerFacts(_product(info), True, len(primaries), tuple(dict.fromkeys(warnings)))
+    return primaries
 
 
 async def _check_node(url: str, slot: int) -> list[str]:
-    client, where = _client(url), without_password(url)
+    client, where = client_of(url), without_password(url)
     try:
         info = await client.info()
-        _check_kind(info)
+        check_kind(info)
         return await _check_primary(client, info, Keys.in_slot(slot))
     except _NETWORK as error:
         raise ServerRefused(
@@ -254,17 +263,23 @@ async def _check_node(url: str, slot: int) -> list[str]:
 
 
 async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -> list[str]:
+    check_policy(info)
+    warnings = await check_persistence(client, info)
+    await _check_layout(client)
+    return warnings + await check_busy_reply(client) + await _check_trial(client, trial_key)
+
+
+def check_policy(info: dict[str, Any]) -> None:
+    """Refuse a server that drops keys of its own accord."""
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         raise ServerRefused(
             f"maxmemory-policy is {policy}, which drops read state when memory is short; set it to noeviction"
         )
-    warnings = await _check_persistence(client, info)
-    await _check_layout(client)
-    return warnings + await _check_busy_reply(client) + await _check_trial(client, trial_key)
 
 
-async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
+async def check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
+    """Refuse a server that keeps nothing. Returns warnings of one that keeps little."""
     if info.get("aof_enabled") == 1:
         if info.get("aof_last_write_status", "ok") != "ok":
             raise ServerRefused("the server cannot write its append-only file; give it room on its disk")
@@ -281,7 +296,7 @@ async def _check_persistence(client: Client, info: dict[str, Any]) -> list[str]:
     ]
 
 
-async def _check_busy_reply(client: Client) -> list[str]:
+async def check_busy_reply(client: Client) -> list[str]:
     """Warn of a long `busy-reply-threshold`: before it no script can be ended."""
     try:
         found = (await client.config_get("busy-reply-threshold")).get("busy-reply-threshold")
@@ -327,11 +342,12 @@ async def _check_trial(client: Client, key: str) -> list[str]:
         if isinstance(error, OutOfMemoryError) and await client.function_list(f"{PREFIX}*"):
             # It holds data of readstate. Without a start none of it could be deleted.
             return ["the server is full and refuses whatever needs memory; raise maxmemory, or delete rooms"]
-        raise ServerRefused(f"a trial write is refused ({text}); {_remedy(text)}") from None
+        raise ServerRefused(f"a trial write is refused ({text}); {remedy(text)}") from None
     return []
 
 
-def _remedy(text: str) -> str:
+def remedy(text: str) -> str:
+    """What to change when a server refuses a write in these words."""
     remedies = {
         "NOPERM": "give the user all commands, keys and channels: `ACL SETUSER ... +@all ~* &*`",
         "OOM": "raise maxmemory",

@@ -9,12 +9,13 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
 
 from readstate.errors import Fault
+from readstate.settings.fields import Fields
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -55,26 +56,19 @@ class Workers:
 
     def __init__(self, executor: Executor, keys: Mapping[str, Key]) -> None:
         self._executor = executor
-        self._mine = _Note(
-            secrets.token_hex(8),
-            {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()},
-            LAYOUT,
-        )
+        self._mine = _Note(secrets.token_hex(8), _digests(keys), LAYOUT)
         self._differing: list[str] = []
 
     def warnings(self) -> list[str]:
         """A sentence for each setting that a worker of the last two minutes has differently."""
-        return [
-            f"another service uses this store with another {name}; give them the same one (docs/keys.md)"
-            for name in self._differing
-        ]
+        return [_differs(name) for name in self._differing]
 
     async def note(self) -> None:
         """Give a sign of life and read the others' notes. To be called every NOTE_EVERY_S."""
         life_ms = int(FORGOTTEN_AFTER_S * 1000)
         notes = await self._executor.call(lua.note_worker(life_ms=life_ms, note=_pack(self._mine)), Keys.workers)
         before = set(self.warnings())
-        self._differing = self._compare(notes)
+        self._differing = _compare(self._mine.digests, filter(None, map(_read, notes)))
         for warning in self.warnings():
             if warning not in before:
                 logger.warning(warning)
@@ -94,22 +88,50 @@ class Workers:
         """This worker ends."""
         await self._executor.command("ZREM", Keys.workers, _pack(self._mine), key=Keys.workers)
 
-    def _compare(self, notes: Sequence[bytes]) -> list[str]:
-        """The settings that differ in some note, unless an old key on either side explains it."""
-        others = [note.digests for note in map(_read, notes) if note is not None]
-        return [
-            name
-            for name, mine in self._mine.digests.items()
-            if any(_differ(mine, other[name]) for other in others if name in other)
-        ]
+
+def shared_keys(settings: Fields) -> dict[str, Key]:
+    """The keys that must be the same in all services on a store, by setting."""
+    return {
+        "READSTATE_API_KEY": Key(settings.api_key, settings.old_api_key),
+        "READSTATE_CLIENT_KEY": Key(settings.client_key, settings.old_client_key),
+        "READSTATE_TOKEN_SECRET": Key(settings.token_secret, settings.old_token_secret),
+    }
+
+
+async def workers_at_work(executor: Executor, keys: Mapping[str, Key]) -> tuple[int, list[str]]:
+    """How many workers are at work, and `Workers.warnings` of one with these keys. Writes nothing.
+
+    Raises what Executor.command does.
+    """
+    notes = await _notes(executor)
+    return len(notes), [_differs(name) for name in _compare(_digests(keys), notes)]
 
 
 async def earlier_workers(executor: Executor) -> int:
     """How many workers of an earlier layout are at work. Raises what Executor.command does."""
+    return sum(note.layout < LAYOUT for note in await _notes(executor))
+
+
+async def _notes(executor: Executor) -> list[_Note]:
+    """The notes of the last two minutes."""
     seconds, _ = await executor.command("TIME", key=Keys.workers)
     since_ms = int((int(seconds) - FORGOTTEN_AFTER_S) * 1000)
     notes = await executor.command("ZRANGEBYSCORE", Keys.workers, since_ms, "+inf", key=Keys.workers)
-    return sum(note.layout < LAYOUT for note in map(_read, notes) if note is not None)
+    return [note for note in map(_read, notes) if note is not None]
+
+
+def _compare(mine: Mapping[str, tuple[bytes, bytes]], notes: Iterable[_Note]) -> list[str]:
+    """The settings that differ in some note, unless an old key on either side explains it."""
+    others = [note.digests for note in notes]
+    return [
+        name
+        for name, digests in mine.items()
+        if any(_differ(digests, other[name]) for other in others if name in other)
+    ]
+
+
+def _differs(name: str) -> str:
+    return f"another service uses this store with another {name}; give them the same one (docs/keys.md)"
 
 
 def _differ(mine: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> bool:
@@ -122,6 +144,10 @@ def _read(note: bytes) -> _Note | None:
         return _note(note)
     except msgspec.DecodeError:  # of another version
         return None
+
+
+def _digests(keys: Mapping[str, Key]) -> dict[str, tuple[bytes, bytes]]:
+    return {name: (_digest(name, key.present), _digest(name, key.old)) for name, key in keys.items()}
 
 
 def _digest(name: str, key: str) -> bytes:

@@ -1,0 +1,103 @@
+"""What a deployment needs of its machine: user, directory, secrets, port, descriptors, memory."""
+
+import os
+import resource
+from pathlib import Path
+
+from readstate.doctor.finding import Wrong
+from readstate.errors import Doubt, SettingsError
+from readstate.files import check_private_directory
+from readstate.process.listener import StartError, ask_ready, listen, reachable_host
+from readstate.process.machine import memory_bytes
+from readstate.settings import PREFIX, Settings
+
+# Measured: 25 KB for a websocket of a user in five rooms of 20 members, who is authenticated, with
+# nothing under way; and 50 MB for a worker. The rest is room for traffic.
+SOCKET_BYTES = 48 * 1024
+WORKER_BYTES = 128 * 1024 * 1024
+# Descriptors of a worker beside its sockets: connections of HTTP and to the store, files.
+OTHER_DESCRIPTORS = 512
+_MIB = 1024 * 1024
+
+
+def user() -> str:
+    """Whether the service has more rights than it needs."""
+    if os.geteuid() == 0:
+        raise Doubt("running as root, with more rights than readstate needs; start it as a user of its own")
+    return f"user {os.geteuid()}, who is not root"
+
+
+def data_directory(settings: Settings) -> str:
+    """Whether the data directory can be used, if one is needed."""
+    if settings.redis_url is not None and not settings.open_secrets():
+        return "none is needed: every secret is given, and the store is a server of its own"
+    directory = Path(settings.data_dir)
+    if not directory.exists():
+        place = next(parent for parent in directory.parents if parent.exists())
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise Wrong(f"{directory} cannot be made in {place}; name another READSTATE_DATA_DIR, or run `chown`")
+        return f"{directory} will be made"
+    try:
+        check_private_directory(directory)
+    except SettingsError:
+        if directory.is_dir() and directory.stat().st_uid == os.geteuid() and not any(directory.iterdir()):
+            return f"{directory} is empty, and will be closed to other users"
+        raise
+    return f"{directory} is private"
+
+
+def secrets(settings: Settings) -> str:
+    """Whether other machines would have the same secrets."""
+    if names := settings.open_secrets():
+        variables = ", ".join(PREFIX + name.upper() for name in names)
+        if settings.redis_url is not None:
+            raise Doubt(
+                f"{variables} will be made on this machine, and other ones on another machine; "
+                "give all machines the same ones (docs/keys.md)"
+            )
+        return f"{variables} will be made and kept in {settings.data_dir}"
+    return "all are given, or kept"
+
+
+def listening(host: str, port: int) -> str:
+    """Whether the address is free, or a service like this one listens there."""
+    try:
+        with listen(host, port):
+            return f"{host} port {port} is free" if port else f"{host} has free ports"
+    except StartError:
+        ready, answer = ask_ready((reachable_host(host), port))
+        if ready:
+            return f"a readstate listens on {host} port {port}, and is ready"
+        if answer.startswith("503 not ready: "):
+            raise Doubt(f"a readstate listens on {host} port {port}, and is {answer.strip()[4:]}") from None
+        raise
+
+
+def descriptors(settings: Settings, sockets: int) -> str:
+    """Whether each worker may have its part of so many sockets."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = sockets // settings.workers + OTHER_DESCRIPTORS
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        raise Wrong(
+            f"a process may have {limit} files and sockets, and {sockets:,} sockets need {needed:,} in each worker; "
+            "raise it (systemd: LimitNOFILE, docker: --ulimit nofile, a shell: ulimit -n)"
+        )
+    return f"{sockets:,} sockets need {needed:,} descriptors in each worker, of {limit:,}"
+
+
+def memory(settings: Settings, sockets: int) -> str:
+    """Whether the machine has the memory for so many sockets, and for an embedded store."""
+    total = memory_bytes()
+    needed = sockets * SOCKET_BYTES + settings.workers * WORKER_BYTES
+    store = 0
+    if settings.redis_url is None:
+        store = (settings.embedded_memory_mb or total // 2 // _MIB) * _MIB
+    words = f"{sockets:,} sockets and {settings.workers} worker(s) need some {needed // _MIB:,} MB" + (
+        f", the embedded store up to {store // _MIB:,} MB" if store else ""
+    )
+    if needed + store > total:
+        raise Doubt(
+            f"{words}, and there are {total // _MIB:,} MB; use a larger machine, "
+            "or several, or set READSTATE_EMBEDDED_MEMORY_MB"
+        )
+    return f"{words}, of {total // _MIB:,} MB"
