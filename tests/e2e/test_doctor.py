@@ -137,7 +137,7 @@ def test_replicas_are_counted(own_server: Server, directory: Path) -> None:
     try:
         with own_server.client() as client, replica.client() as follower:
             client.config_set("port", port)
-            follower.replicaof("127.0.0.1", str(port))  # type: ignore[no-untyped-call]
+            follower.replicaof("127.0.0.1", str(port))
             while follower.info("replication")["master_link_status"] != "up":
                 pass
         found = examined(redis_url=own_server.url, durability="replicated", **KEYS)
