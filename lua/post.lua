@@ -54,7 +54,7 @@ if not cursor and must_be_member then
 end
 local slot
 if message ~= "" then
-    slot = slot_of(room, message)
+    slot = slot_of(room, message, room.seq + 1)
     local seq, ordinal, _, chunk = find_message(room, slot)
     if seq then
         push_pending(room)

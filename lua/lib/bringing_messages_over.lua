@@ -14,7 +14,7 @@ local function bring_messages_over(room, most)
             return 0, true
         end
         redis.call("RENAME", room.key .. MESSAGE_LOG, log)
-        redis.call("RENAME", room.key .. MESSAGE_PLACES, places)
+        redis.call("RENAME", room.key .. FIRST_PLACES, places)
     end
     local first, seqs, messages = room.seq - redis.call("HLEN", log) + 1, {}, {}
     for seq = first, math.min(room.seq, first + most - 1) do
@@ -28,7 +28,7 @@ local function bring_messages_over(room, most)
     for i, seq in ipairs(seqs) do
         local message, sender, at_ms, joined, row = cmsgpack.unpack(entries[i])
         local _, ordinal, kind = cmsgpack.unpack(kinds[i])
-        append_message(room, slot_of(room, message), seq, ordinal, kind, sender, at_ms, joined)
+        append_message(room, slot_of(room, message, seq), seq, ordinal, kind, sender, at_ms, joined)
         if row then
             change_message(room, seq, kind, row)
         end

@@ -9,15 +9,15 @@ local TRIMMED_AT_ONCE = 1000 -- messages
 local READ_AT_ONCE = 1000
 
 -- 24 lower-case hex that rise as strings within the room: seconds, seven digits that tell rooms
--- apart, position. Returns its slot of the index as well.
+-- apart, position. Returns its slot of the index as well. It is that of room.seq.
 local function make_message_id(room, at_ms)
     local room_digits = string.sub(redis.sha1hex(room.key), 1, 7)
     local message = string.format("%08x%s%09x", math.floor(at_ms / 1000), room_digits, room.seq)
-    local slot = slot_of(room, message)
+    local slot = slot_of(room, message, room.seq)
     if find_message(room, slot) then
         -- The backend has used this very string for a message of its own.
         message = string.sub(redis.sha1hex(message), 1, 24)
-        slot = slot_of(room, message)
+        slot = slot_of(room, message, room.seq)
     end
     return message, slot
 end

@@ -11,7 +11,6 @@ local STAYS_BY_CURSOR = ":y"
 local STAYS_BY_JOINING = ":e"
 local ACKNOWLEDGEMENTS = ":q"
 local SET_BY_HAND = ":u"
-local MESSAGE_PLACES = ":i"
 local MESSAGE_LOG = ":l"
 local DELETED_SEQS = ":d"
 local HOLES = ":h"
@@ -23,11 +22,12 @@ local PENDING_EVENTS = ":w"
 local PHASE = ":v"
 local ASIDE = ":r"
 local ASIDE_PLACES = ":k"
+local FIRST_PLACES = ":i" -- of layout 1
 
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {
     ATTENTIVE, BY_CURSOR, BY_JOINING, JOURNALS, LEAVERS, STAYS_BY_CURSOR, STAYS_BY_JOINING, ACKNOWLEDGEMENTS,
-    SET_BY_HAND, MESSAGE_PLACES, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,
+    SET_BY_HAND, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,
 } -- kept
 
 -- Of a user.
@@ -51,7 +51,8 @@ local SUMS = "" -- of a user; every other field begins with one of the next thre
 local COPY_OF = "r" -- a room
 local UNREAD_OF_TAG = "t"
 local UNREAD_OF_TAG_SET = "s"
-local SENDERS_OF = "s" -- a chunk of MESSAGE_LOG; every other field of it is a number
+local SENDERS_OF = "s" -- some of MESSAGE_LOG
+local BUCKET_OF = "i" -- of the index, in MESSAGE_LOG; every other field of it is the number of a chunk
 local WEIGHT = "" -- of TAG_USES; every other field is a tag
 
 local SEPARATOR = "\31" -- between the parts of a field; control characters are refused in ids and tags

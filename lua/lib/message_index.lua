@@ -1,13 +1,14 @@
 -- message_index: where a room's messages stand in the log, by their ids. A bucket is one string,
--- the field of MESSAGE_PLACES named by its number: entries of 7 bytes, 3 of a hash of the id and
--- the low 4 of the seq, in order of their seqs. Both are hints; the log decides.
+-- the field "i" and its number of MESSAGE_LOG: entries of 7 bytes, 3 of a hash of the id and the
+-- low 4 of the seq, in order of their seqs. Both are hints; the log decides.
+-- Index and log are one hash, so that a post finds and leaves both with one command each.
 -- There are room.buckets buckets, numbered from 0. When messages become more than BUCKET_LOAD for
 -- each, one bucket is split in two (linear hashing), so no post pays for all.
 -- Forgotten messages stand first in their buckets, and go when their bucket is next written.
 --@include lib/keys
 --@include lib/message_log
 
-local BUCKET_LOAD = 48 -- messages
+local BUCKET_LOAD = 32 -- messages
 local INDEXED_BYTES = 7
 local SEQS_APART = 4294967296 -- no two messages that are remembered are so far apart
 
@@ -54,18 +55,20 @@ local function without_forgotten(room, bucket)
 end
 
 -- The place of a message in the index: its packed id and form, the bytes of its hash, and its
--- bucket with the number of it.
-local function slot_of(room, message)
+-- bucket with the field of it. `seq`: where it is to stand if it is new; then also the chunk and
+-- the senders there, false for none.
+local function slot_of(room, message, seq)
     local form, id = pack_id(message)
     local hash = hash_of(form, id)
-    local number = bucket_of(hash, room.buckets)
-    return {
-        form = form,
-        id = id,
-        hash = struct.pack(">I3", hash),
-        number = number,
-        bucket = redis.call("HGET", room.key .. MESSAGE_PLACES, number) or "",
-    }
+    local field = BUCKET_OF .. bucket_of(hash, room.buckets)
+    local slot = { form = form, id = id, hash = struct.pack(">I3", hash), field = field }
+    if seq then
+        local have = redis.call("HMGET", room.key .. MESSAGE_LOG, field, chunk_of(seq), senders_of(seq))
+        slot.bucket, slot.chunk, slot.senders = have[1] or "", have[2], have[3]
+    else
+        slot.bucket = redis.call("HGET", room.key .. MESSAGE_LOG, field) or ""
+    end
+    return slot
 end
 
 -- seq, ordinal and kind of the message of this slot, and its chunk of the log (for read_entry); nil
@@ -91,21 +94,27 @@ end
 -- Split the next bucket.
 local function split_bucket(room)
     local round = round_of(room.buckets)
-    local from, to = room.buckets - round, room.buckets
-    local bucket = without_forgotten(room, redis.call("HGET", room.key .. MESSAGE_PLACES, from) or "")
+    local to = room.buckets
+    local from = BUCKET_OF .. to - round
+    local bucket = without_forgotten(room, redis.call("HGET", room.key .. MESSAGE_LOG, from) or "")
     local stay, go = {}, {}
     for at = 1, #bucket, INDEXED_BYTES do
         local part = struct.unpack(">I3", bucket, at) % (2 * round) == to and go or stay
         part[#part + 1] = string.sub(bucket, at, at + INDEXED_BYTES - 1)
     end
-    redis.call("HSET", room.key .. MESSAGE_PLACES, from, table.concat(stay), to, table.concat(go))
-    room.buckets = room.buckets + 1
+    redis.call("HSET", room.key .. MESSAGE_LOG, from, table.concat(stay), BUCKET_OF .. to, table.concat(go))
+    room.buckets = to + 1
 end
 
--- Write down that the message of this slot stands at `seq`, behind all others.
-local function index_message(room, slot, seq)
+-- Save the chunk in which the message of this slot stands at `seq`, behind all others, with its
+-- place in the index, and its chunk of senders when that has changed.
+local function save_message(room, slot, seq, chunk, senders)
     local bucket = without_forgotten(room, slot.bucket) .. slot.hash .. struct.pack(">I4", seq % SEQS_APART)
-    redis.call("HSET", room.key .. MESSAGE_PLACES, slot.number, bucket)
+    if senders then
+        redis.call("HSET", room.key .. MESSAGE_LOG, chunk_of(seq), chunk, slot.field, bucket, senders_of(seq), senders)
+    else
+        redis.call("HSET", room.key .. MESSAGE_LOG, chunk_of(seq), chunk, slot.field, bucket)
+    end
     if seq - room.oldest + 1 > BUCKET_LOAD * room.buckets then
         split_bucket(room)
     end

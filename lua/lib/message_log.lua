@@ -23,17 +23,15 @@ local function senders_of(seq)
     return SENDERS_OF .. senders_chunk_of(seq)
 end
 
--- Where this pair stands among the senders of `seq`; it is added when it is new.
-local function note_sender(room, seq, sender, joined)
+-- Where this pair stands among some senders, and these with it when it is new.
+local function add_sender(senders, sender, joined)
     local pair = struct.pack(SENDER_LAYOUT, joined + 1, #sender, sender)
-    local senders = redis.call("HGET", room.key .. MESSAGE_LOG, senders_of(seq)) or ""
     -- Wherever these bytes are found, they are read as this pair.
     local found = string.find(senders, pair, 1, true)
     if found then
-        return found - 1
+        return found - 1, nil
     end
-    redis.call("HSET", room.key .. MESSAGE_LOG, senders_of(seq), senders .. pair)
-    return #senders
+    return #senders, senders .. pair
 end
 
 -- A sender, and where they had joined + 1. Of a damaged one nothing is known.

@@ -42,13 +42,12 @@ local function place_of(room, message)
     return load_message(room, message)
 end
 
--- Write a message down behind all others; `slot`: its place in the index. Saves no head.
+-- Write a message down behind all others; `slot`: its place in the index, with `seq`. Saves no
+-- head.
 local function append_message(room, slot, seq, ordinal, kind, sender, at_ms, joined)
-    local number, sender_at = chunk_of(seq), note_sender(room, seq, sender, joined)
-    local chunk = load_log_chunk(room, number)
-    chunk = append_entry(chunk, seq, ordinal, kind, slot.form, slot.id, sender_at, at_ms)
-    save_log_chunk(room, number, chunk)
-    index_message(room, slot, seq)
+    local sender_at, senders = add_sender(slot.senders or "", sender, joined)
+    local chunk = append_entry(slot.chunk, seq, ordinal, kind, slot.form, slot.id, sender_at, at_ms)
+    save_message(room, slot, seq, chunk, senders)
 end
 
 -- Kind and row or nil of the message at `seq`; nil when it is not remembered.

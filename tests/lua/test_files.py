@@ -123,6 +123,7 @@ def test_a_deleted_room_leaves_nothing_but_what_is_still_to_be_told() -> None:
         "PHASE",
         "ASIDE",
         "ASIDE_PLACES",
+        "FIRST_PLACES",
     }
 
 

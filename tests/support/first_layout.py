@@ -39,7 +39,7 @@ async def write_room(
         log += [str(seq), _packed(f"m{seq}", "", 1_700_000_000_000 + seq, -1)]
         places += [f"m{seq}", _packed(seq, seq, COUNTABLE)]
     await _in_parts(executor, "HSET", key + OfRoom.MESSAGE_LOG, log)
-    await _in_parts(executor, "HSET", key + OfRoom.MESSAGE_PLACES, places)
+    await _in_parts(executor, "HSET", key + OfRoom.FIRST_PLACES, places)
     stays: list[str | bytes] = []
     for name in away:
         stays += [name, record, f"{name}{SEPARATOR}0", _packed(read, 5)]

@@ -19,7 +19,7 @@ ROOM_PARTS = {
     ":c": "room: members by cursor",
     ":a": "room: attentive members",
 }
-MESSAGE_PARTS = (":i", ":l")
+MESSAGE_LOG = ":l"
 USER_PARTS = {"": "user: copies and counters", ":s": "user: tag sets", ":n": "user: rooms with news"}
 
 
@@ -81,7 +81,7 @@ def _look(server: Valkey, population: Population, before: int) -> StateMemory:
     size, grown = population.size, server.used_memory() - before
     rooms = [Keys.room(APP, room) for room, _ in population.rooms[:SAMPLE]]
     users = [Keys.user(APP, user) for user in population.users[:SAMPLE]]
-    messages = sum(_mean(server, rooms, part) for part in MESSAGE_PARTS) * size.rooms
+    messages = _mean(server, rooms, MESSAGE_LOG) * size.rooms
     parts = {name: _mean(server, rooms, part) / size.room_size for part, name in ROOM_PARTS.items()}
     parts |= {name: _mean(server, users, part) / size.rooms_each for part, name in USER_PARTS.items()}
     return StateMemory((grown - messages) / size.states, parts)

@@ -30,13 +30,13 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     member<US> -> Unix ms up to which they have read (lua/lib/until.lua);
                     <US> -> the lowest ordinal that a count was set to by hand, or from
                     (lua/lib/set_counts.lua)
-    :i      hash    number of a bucket -> (hash of a message id, seq), ... as far as the messages
-                    are remembered, without the newest chunk's (lua/lib/message_index.lua)
     :l      hash    number of a chunk -> its 16 messages: (kind, ordinal, sender, Unix ms, message
                     id), ... of the newest `message_history`. The first and the last of a row of
                     hidden messages, deleted or posted so, have the seq at its other end too;
                     s<number> -> (where they had joined, sender), ... of 128 messages
-                    (lua/lib/log_chunks.lua)
+                    (lua/lib/log_chunks.lua);
+                    i<number of a bucket> -> (hash of a message id, seq), ... as far as the
+                    messages are remembered (lua/lib/message_index.lua)
     :d      zset    seqs that were deleted one by one, as far as their messages are remembered
     :h      zset    holes: ordinals that were deleted or recalled one by one (lua/lib/holes.lua)
     :f      hash    profile field -> JSON text
@@ -48,8 +48,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
     :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
-                    hashes of which the values are still to be brought over
-                    (lua/lib/bringing_over.lua)
+                    hashes of which the values are still to be brought over. :i was the index of
+                    message ids of layout 1 (lua/lib/bringing_over.lua)
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
@@ -131,7 +131,6 @@ class OfRoom(StrEnum):
     STAYS_BY_JOINING = ":e"
     ACKNOWLEDGEMENTS = ":q"
     SET_BY_HAND = ":u"
-    MESSAGE_PLACES = ":i"
     MESSAGE_LOG = ":l"
     DELETED_SEQS = ":d"
     HOLES = ":h"
@@ -143,6 +142,7 @@ class OfRoom(StrEnum):
     PHASE = ":v"
     ASIDE = ":r"
     ASIDE_PLACES = ":k"
+    FIRST_PLACES = ":i"
 
 
 class OfUser(StrEnum):

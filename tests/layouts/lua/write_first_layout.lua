@@ -26,12 +26,12 @@ for seq = room.oldest, room.seq do
     end
     places[message] = cmsgpack.pack(seq, ordinal, kind)
 end
-redis.call("UNLINK", key .. MESSAGE_LOG, key .. MESSAGE_PLACES, key .. ATTENTIVE)
+redis.call("UNLINK", key .. MESSAGE_LOG, key .. ATTENTIVE)
 for seq, entry in pairs(log) do
     redis.call("HSET", key .. MESSAGE_LOG, seq, entry)
 end
 for message, place in pairs(places) do
-    redis.call("HSET", key .. MESSAGE_PLACES, message, place)
+    redis.call("HSET", key .. FIRST_PLACES, message, place)
 end
 
 local function write_records(hash)
