@@ -17,11 +17,13 @@ CANNOT = 2
 COMMANDS = {
     "serve": "run the service until it is told to stop",
     "doctor": "look at settings, machine, store and receiver, and say what to do; changes nothing",
+    "status": "show what a running service does, on one screen; --watch: live",
     "replay": "feed a traffic file to a running service and check every count",
     "demo": "replay a sample file against a temporary service; takes a few seconds",
     "audit": "recompute what is stored and print every difference; exit code 1 if there was one",
     "migrate": "bring the data of an earlier version over to this one; a running service does it as well",
     "apps": "add, list, rotate or remove apps (tenants)",
+    "token": "print a token for a user, for developers",
     "tokens": "end the tokens of an app or of one user",
     "deliver": "deliver webhooks until told to stop; `serve` runs one, more may run anywhere",
     "webhooks": "list or replay webhooks that could not be delivered",

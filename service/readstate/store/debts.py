@@ -1,0 +1,44 @@
+"""What the store still owes: updates of members, events of webhooks. It is asked, not changed."""
+
+import asyncio
+
+from msgspec import Struct
+
+from readstate.store.executor import Executor
+from readstate.store.keys import EVENT_SHARDS, PENDING_SHARDS, Keys, OfRoom, OfShard
+
+ROOMS_AT_MOST = 1000  # of each list of rooms, that are asked for their pending members
+
+
+class Debts(Struct, frozen=True):
+    """How much is owed at the moment. It is little, and soon paid, while all is well."""
+
+    pending_updates: int  # members, of all rooms, whose copies are not yet told (split plan)
+    waiting_events: int
+    dead_letters: int
+
+
+async def debts(executor: Executor) -> Debts:
+    """Raises what Executor.command does."""
+    updates = await asyncio.gather(*(_pending_updates(executor, shard) for shard in range(PENDING_SHARDS)))
+    events = await asyncio.gather(
+        *(_count(executor, Keys.events(shard) + OfShard.WAITING) for shard in range(EVENT_SHARDS))
+    )
+    dead = await asyncio.gather(
+        *(_count(executor, Keys.events(shard) + OfShard.DEAD_LETTERS) for shard in range(EVENT_SHARDS))
+    )
+    return Debts(sum(updates), sum(events), sum(dead))
+
+
+async def _pending_updates(executor: Executor, shard: int) -> int:
+    """Of the rooms of one list: a room is on it for some minutes, also when nothing is pending."""
+    rooms = Keys.pending_rooms(shard)
+    entries = await executor.command("ZRANGE", rooms, 0, ROOMS_AT_MOST - 1, key=rooms)
+    apart = (entry.decode().partition(":") for entry in entries)
+    return sum(
+        await asyncio.gather(*(_count(executor, Keys.room(app, room) + OfRoom.PENDING) for app, _, room in apart))
+    )
+
+
+async def _count(executor: Executor, key: str) -> int:
+    return int(await executor.command("HLEN", key, key=key))
