@@ -5,7 +5,6 @@ pooled  the service itself on redis-py's connection pool instead of PipelinedCon
 """
 
 import os
-import signal
 import sys
 from typing import Any
 
@@ -15,7 +14,6 @@ from loadtest.bench import pool_executor
 from readstate.app import Service
 from readstate.parts import open_parts
 from readstate.process.listener import listen
-from readstate.process.parent_watch import die_with_parent
 from readstate.process.workers import Workers
 from readstate.settings import Settings
 from readstate.worker_app import tune_garbage_collector
@@ -55,14 +53,12 @@ async def _live(receive: Receive, send: Send) -> None:
 
 def noop() -> Any:
     """The application of a worker."""
-    die_with_parent(os.getppid(), signal.SIGKILL)
     tune_garbage_collector()
     return no_operation
 
 
 def pooled() -> ASGIApp:
     """The application of a worker."""
-    die_with_parent(os.getppid(), signal.SIGKILL)
     settings = Settings.from_environ(os.environ)
     service = Service(lambda: open_parts(settings, connect=pool_executor.connect), settings)
     tune_garbage_collector()

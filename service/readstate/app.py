@@ -32,7 +32,8 @@ from readstate.dialects.imkit import api as imkit
 from readstate.dialects.rocketchat import api as rocketchat
 from readstate.dialects.tencent import api as tencent
 from readstate.domain.durability import Durability
-from readstate.errors import TooManyRequests
+from readstate.errors import TooManyRequests, Unavailable
+from readstate.opening import Opening
 from readstate.parts import Parts, open_parts
 from readstate.process.stopping import BEGIN_STOP
 from readstate.process.transport import GatheringTransport
@@ -61,6 +62,7 @@ class Service:
     def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], settings: Settings) -> None:
         self._open_parts = open_parts
         self._parts: Parts | None = None
+        self._opening = Opening(self._open)
         self.dialects = dialects(settings, lambda: self.parts.services)
         self._fast_routes = [dialect.fast_routes for dialect in self.dialects if dialect.fast_routes]
         self._failures = frozenset().union(*(dialect.failures for dialect in self.dialects))
@@ -89,8 +91,9 @@ class Service:
 
     @property
     def parts(self) -> Parts:
+        """Raises Unavailable while the store is away at the start."""
         if self._parts is None:
-            raise RuntimeError("the service is not started")
+            raise Unavailable(self._opening.why)
         return self._parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,13 +131,13 @@ class Service:
         for routes in self._fast_routes:
             if found := routes.find(scope):
                 break
-        if found:
-            services = self.parts.services
+        if found and self._parts:
+            services = self._parts.services
             if services.confirmation.default is Durability.FAST:
                 await found[0].serve(services, found[1], scope, receive, send)
             else:
                 await self._serve_durably(partial(found[0].serve, services, found[1]), scope, receive, send)
-        elif reply := self._bad_path(scope) or self._over_limit(scope):
+        elif reply := self._bad_path(scope) or self._over_limit(scope) or self._not_open(scope):
             await reply(scope, receive, send)
         else:
             await self._serve_durably(self._http, scope, receive, send)
@@ -158,7 +161,7 @@ class Service:
     def _sockets_at(self, path: str) -> SocketServer | None:
         for known in self._socket_paths:
             if path.startswith(known) and path[len(known) :][:1] in ("", "/"):
-                return self.sockets[known]
+                return self.sockets.get(known)  # none while the store is away at the start
         return None
 
     def _bad_path(self, scope: Any) -> Reply | None:
@@ -182,6 +185,12 @@ class Service:
             scope["outcome"] = error.code
             return Reply(f"{error}\n".encode(), 429, error.code, retry_after(error.retry_after_s), TEXT)
         return None
+
+    def _not_open(self, scope: Any) -> Reply | None:
+        """The answer to those who want a socket while the store is away at the start."""
+        if self._parts or not scope["path"].startswith(self._socket_paths):
+            return None
+        return dialect_of(scope["path"], self.dialects).answer(scope, Unavailable(self._opening.why))
 
     def _charge_stranger(self, scope: Any, cost: float = costs.UNKNOWN) -> None:
         if self._parts:
@@ -217,19 +226,23 @@ class Service:
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
-        async with self._open_parts() as self._parts, AsyncExitStack() as stack:
-            for dialect in self.dialects:
-                if dialect.open_sockets:
-                    sockets = dialect.open_sockets(self._parts.services, self._parts.notices)
-                    self.sockets[dialect.socket_path] = sockets
-                    await sockets.start()
-                    stack.push_async_callback(sockets.stop)
+        async with self._opening.running():
             yield
         self._parts = None
         self.sockets.clear()
 
+    async def _open(self, stack: AsyncExitStack) -> None:
+        parts = await stack.enter_async_context(self._open_parts())
+        for dialect in self.dialects:
+            if dialect.open_sockets:
+                sockets = dialect.open_sockets(parts.services, parts.notices)
+                await sockets.start()
+                stack.push_async_callback(sockets.stop)
+                self.sockets[dialect.socket_path] = sockets
+        self._parts = parts
+
     async def _why_not_ready(self) -> str:
-        return await self.parts.why_not_ready() if self._parts else "starting"
+        return await self._parts.why_not_ready() if self._parts else self._opening.why
 
     def _warnings(self) -> list[str]:
         parts = self._parts

@@ -6,7 +6,6 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from time import monotonic
 
 from msgspec import Struct
 
@@ -25,8 +24,9 @@ from readstate.errors import Fault, ReadStateError
 from readstate.settings import Settings
 from readstate.store.apps import AppRegistry
 from readstate.store.confirming import RedisConfirmation
-from readstate.store.connect import connect, load_functions
+from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.functions import load_functions
 from readstate.store.health import MemoryHealth, WriteHealth
 from readstate.store.layout import StoreLayout
 from readstate.store.notices import RedisNotices
@@ -40,9 +40,7 @@ from readstate.tasks import cancel_and_wait
 logger = logging.getLogger(__name__)
 
 READY_WITHIN_S = 2.0
-CONNECT_WITHIN_S = 30.0
-CONNECT_EVERY_S = 0.5
-MEMORY_TURNS = 5  # every ten seconds
+STORE_TURNS = 5  # every ten seconds
 
 
 class Parts(Struct, frozen=True):
@@ -63,14 +61,14 @@ async def open_parts(
 ) -> AsyncIterator[Parts]:
     """All parts, on the store that `connect` reaches; they are closed at the end of the block.
 
-    Raises Fault when the store cannot be reached.
+    Raises Fault when the store cannot be reached now.
     """
     if settings.redis_url is None:
         raise ValueError(
             "redis_url must be set: an embedded server is started by `readstate serve`, before the workers"
         )
     async with AsyncExitStack() as stack:
-        executor = await connect_with_retry(lambda: connect(str(settings.redis_url)))
+        executor = await connect(str(settings.redis_url))
         stack.push_async_callback(executor.close)
         layout = StoreLayout(executor)
         await layout.begin()
@@ -89,7 +87,7 @@ async def open_parts(
         memory, writes = MemoryHealth(executor), WriteHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, shared_keys(settings))
-        await workers.note()
+        await workers.begin()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
         await memory.check()
@@ -100,7 +98,7 @@ async def open_parts(
         notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
-        yield Parts(services, notices, lambda: why_not_ready(executor, writes, layout), workers, memory, writes, layout)
+        yield Parts(services, notices, lambda: why_not_ready(writes, layout), workers, memory, writes, layout)
 
 
 def _services(
@@ -147,36 +145,18 @@ async def _forget(workers: Workers) -> None:
         await workers.withdraw()
 
 
-async def connect_with_retry(connect: Callable[[], Awaitable[Executor]]) -> Executor:
-    """Connect, also to a store that is away for a moment. Raises Fault after CONNECT_WITHIN_S.
-
-    A worker that gave up at once would take the whole service down.
-    """
-    until = monotonic() + CONNECT_WITHIN_S
-    while True:
-        try:
-            return await connect()
-        except Fault as error:
-            if monotonic() > until:
-                raise
-            logger.warning("waiting for the store: %s", error)
-            await asyncio.sleep(CONNECT_EVERY_S)
-
-
-async def why_not_ready(executor: Executor, writes: WriteHealth, layout: StoreLayout) -> str:
+async def why_not_ready(writes: WriteHealth, layout: StoreLayout) -> str:
     """Why requests cannot be served now; "" when they can.
 
-    The store does not answer, refuses writes or the scripts, or has a later layout. A full store is
-    ready: it answers reads and deletes.
+    The store does not answer, refuses writes, or has a later layout. A full store is ready: it
+    answers reads and deletes. Nothing is loaded or written.
     """
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             refusal = await writes.check()
             if refusal and not writes.is_full():
                 return f"the store refuses writes: {refusal}"
-            # A restarted server, or a new node of a cluster, may know neither scripts nor layout.
-            await load_functions(executor)
-            await layout.begin(alone=True)
+            await layout.look()
     except ServerRefused as error:
         return str(error)
     except TimeoutError:
@@ -192,12 +172,22 @@ async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.refresh_revocations()
 
 
+async def look_at_store(executor: Executor, memory: MemoryHealth, writes: WriteHealth) -> None:
+    """Look how full the store is, and whether it takes writes and knows our functions.
+
+    A new node of a cluster does not, and no caller has to wait for them. Raises Fault.
+    """
+    await memory.check()
+    await writes.check()
+    await load_functions(executor)
+
+
 async def keep_refreshing(
     apps: AppRegistry, tokens: Tokens, executor: Executor, memory: MemoryHealth, writes: WriteHealth
 ) -> None:
     """Every POLL_S seconds: refresh, and count the round trips.
 
-    Every MEMORY_TURNS times also look how full the store is, and whether it takes writes.
+    Every STORE_TURNS times also look at the store.
     """
     counted = 0
     for turn in itertools.count(1):
@@ -206,9 +196,8 @@ async def keep_refreshing(
         counted = executor.round_trips
         try:
             await refresh(apps, tokens)
-            if turn % MEMORY_TURNS == 0:
-                await memory.check()
-                await writes.check()
+            if turn % STORE_TURNS == 0:
+                await look_at_store(executor, memory, writes)
         except Fault as error:
             logger.warning("apps, revocations and memory could not be looked at: %s", error)
         except Exception:

@@ -8,8 +8,9 @@ import pytest_asyncio
 from redis.crc import key_slot
 
 from readstate.errors import Fault
-from readstate.store.connect import connect, load_functions
+from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.functions import load_functions
 from readstate.store.keys import Keys
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store

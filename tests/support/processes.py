@@ -53,7 +53,7 @@ class ServiceProcess:
     ) -> None:
         self.data_dir = data_dir
         self._command = list(command)
-        self._environ = clean_environ({"host": "127.0.0.1", "port": 0, "data_dir": data_dir, **settings})
+        self.environ = clean_environ({"host": "127.0.0.1", "port": 0, "data_dir": data_dir, **settings})
         self._process: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
         self._announced = threading.Event()
@@ -99,7 +99,7 @@ class ServiceProcess:
         """Start it without waiting for anything."""
         self._process = subprocess.Popen(
             self._command,
-            env=self._environ,
+            env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -195,6 +195,12 @@ def command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def workers_of(service: ServiceProcess) -> set[int]:
+    """Its workers: the children of the process from which they are forked."""
+    forked = {pid for pid in children_of(service.pid) if "multiprocessing.forkserver" in command_of(pid)}
+    return set().union(*(children_of(pid) for pid in forked)) & forked
 
 
 @contextmanager

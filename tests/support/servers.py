@@ -87,7 +87,7 @@ class Server:
         assert self._process is not None, "the server was not started"
         return self._process.pid
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start the process and return when it answers; it has then loaded what it kept."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.clustered and not self.port:
@@ -95,7 +95,7 @@ class Server:
         log = (self.directory / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [server_binary(), *self._options()],
+                [server_binary(), *self._options(), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,9 +7,10 @@ from readstate.doctor.finding import Finding, Level, ask, ask_later
 from readstate.errors import Doubt, ReadStateError
 from readstate.process.embedded import find_server, holds_data, socket_path
 from readstate.settings import Settings
-from readstate.store.connect import connect, has_functions
+from readstate.store.connect import connect
 from readstate.store.examination import QUESTIONS, Node, primaries
 from readstate.store.executor import Executor
+from readstate.store.functions import has_functions
 from readstate.store.layout import StoreLayout
 from readstate.store.server_check import ServerRefused
 from readstate.store.urls import without_password

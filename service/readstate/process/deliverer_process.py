@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from readstate.process.respawner import Respawner
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 4.0
 STOP_PATIENCE_S = 10.0  # a delivery in progress takes at most a few seconds
 
 

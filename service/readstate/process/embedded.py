@@ -34,7 +34,7 @@ ORPHAN_PATIENCE_S = 15.0
 STOP_PATIENCE_S = 30.0
 ANSWER_PATIENCE_S = 5.0
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 2.0
 REFUSES_ITS_FILES = 1  # exit code, among other reasons
 LOG_KEPT_BYTES = 1024 * 1024
 # Of the machine's memory, unless a setting says otherwise. While the append-only file is rewritten,

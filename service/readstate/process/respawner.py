@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-HEALTHY_AFTER_S = 30.0
+HEALTHY_AFTER_S = 10.0
 LOOK_EVERY_S = 0.05
 
 

@@ -1,35 +1,35 @@
-"""The worker processes. `worker_app.py` has the application that runs in each of them."""
+"""Keeps the workers running. `worker_app.py` has the application that runs in each of them."""
 
 import logging
 import os
-import pickle
 import resource
 import signal
 import socket
+import threading
 import time
-from multiprocessing import resource_tracker
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from types import FrameType
 
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
 
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.listener import ask_ready, reachable_address
-from readstate.process.stopping import SIGNALS, signals_blocked, stop_signals
+from readstate.process.stopping import stop_signals
 from readstate.process.websocket_protocol import WebSocketProtocol
+from readstate.process.worker_process import WorkerProcess, how_it_ended
 from readstate.settings import Settings
 
 MAX_FRAME_BYTES = 65_536
 # A stop may take 20 seconds: 15 for requests and sockets, the rest for the application to close.
 DRAIN_S = 15
 STOP_S = 20
-# A worker answers the supervisor as soon as Python runs. On a busy machine the imports alone can
-# take seconds.
-WORKER_PATIENCE_S = 20
+WORKER_PATIENCE_S = 10.0  # without a sign of life
 READY_WARNING_S = 15
 LOOK_EVERY_S = 0.1
-OF_THE_TERMINAL = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and the end of the terminal
+# From the second one in a row on that ends before it serves. The pause doubles.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 
 logger = logging.getLogger("readstate")
 
@@ -43,140 +43,153 @@ def count_replaced(process: str, times: int = 1) -> None:
         metrics.PROCESSES_REPLACED.labels(process).inc(times)
 
 
-class Workers(Multiprocess):
-    """uvicorn's supervisor of workers, also for a single one, and with limits to its patience."""
+@dataclass
+class _Place:
+    """Of one worker, and of those that follow it."""
+
+    worker: WorkerProcess | None = None
+    failures: int = 0  # how many in a row ended before they served
+    start_at: float = 0.0
+
+    def pause_s(self) -> float:
+        """Before the next one."""
+        doubled = self.failures - 2
+        return min(FIRST_PAUSE_S * 2**doubled, LONGEST_PAUSE_S) if doubled >= 0 else 0.0
+
+
+class Workers:
+    """The workers, from `run` until a signal, `stop`, or a start that fails."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        config = ServerConfig(
-            "readstate.worker_app:worker",
-            factory=True,
-            workers=settings.workers,
-            loop="uvloop",
-            http=HttpProtocol,
-            ws=WebSocketProtocol,
-            ws_max_size=MAX_FRAME_BYTES,
-            ws_per_message_deflate=False,
-            # Engine.IO has pings of its own.
-            ws_ping_interval=None,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=bool(settings.proxies()),
-            forwarded_allow_ips=settings.proxies(),
-            address_connection_limit=connections_of_an_address(settings),
-            trusted=settings.proxies(),
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
-            timeout_worker_healthcheck=WORKER_PATIENCE_S,
-        )
-        hangups = signal.SIGHUP in stop_signals()
-        super().__init__(config, [listener])
-        if not hangups:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._listener = listener
+        self.config = _server_config(settings)
+        self._places = [_Place() for _ in range(settings.workers)]
         self._address = reachable_address(listener)
-        self._stop_by = float("inf")
+        self._stopping = threading.Event()
         self.failed_to_start = False
-        self._serving: set[Process] = set()
         self.announced = False
         self.stopped_by = 0  # the signal
 
-    def init_processes(self) -> None:
-        # Ctrl-C at the terminal and its end must not reach the workers: the supervisor stops them.
-        # The resource tracker starts with the first process, and would let Ctrl-C through.
-        with signals_blocked(signal.SIGHUP):
-            resource_tracker.ensure_running()
-        with signals_blocked(*OF_THE_TERMINAL):
-            super().init_processes()
+    def run(self) -> None:
+        """Start the workers and replace each that ends or hangs; when told to stop, stop them."""
+        for signum in stop_signals():
+            signal.signal(signum, self._on_signal)
+        while not self._stopping.is_set():
+            for place in self._places:
+                self._look_after(place)
+            wait([one.sentinel for one in self._running()], LOOK_EVERY_S)
+        self._stop_all()
 
-    def handle_signals(self) -> None:
-        signum = next((signum for signum in self.signal_queue if signum in SIGNALS), 0)
-        if signum and not self.stopped_by:
-            self.stopped_by = signum
-            logger.info("told to stop by %s", signal.Signals(signum).name)
-        super().handle_signals()
+    def stop(self) -> None:
+        """Make `run` end. May be called from any thread."""
+        self._stopping.set()
 
-    def handle_hup(self) -> None:
-        self.should_exit.set()
+    def wait_for_stop(self, timeout_s: float) -> bool:
+        """Whether they are told to stop within this time."""
+        return self._stopping.wait(timeout_s)
 
-    def keep_subprocess_alive(self) -> None:
-        for index, worker in enumerate(self.processes):
-            if self._is_told_to_stop() or self._is_well(worker):
-                continue
-            hung = worker.process.is_alive()
+    def _running(self) -> list[WorkerProcess]:
+        return [place.worker for place in self._places if place.worker is not None]
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        self.stopped_by = self.stopped_by or signum
+        self._stopping.set()
+
+    def _look_after(self, place: _Place) -> None:
+        worker = place.worker
+        if worker is None:
+            if not self._stopping.is_set() and time.monotonic() >= place.start_at:
+                self._start(place)
+        elif worker.silent_s() > WORKER_PATIENCE_S:
             worker.kill()
-            worker.join()
-            if worker.exitcode == STARTUP_FAILURE:
-                # It would fail in the same way each time.
-                self.should_exit.set()
-                return
-            self.processes[index] = fresh = Process(self.config, self.sockets)
-            with signals_blocked(*OF_THE_TERMINAL):
-                fresh.start()
-            words = "did not answer and was ended" if hung else f"ended with {worker.exitcode}"
-            logger.warning("worker %d %s; worker %d takes its place", worker.pid, words, fresh.pid)
-            count_replaced("worker")
+            self._replace(place, worker, f"gave no sign of life for {WORKER_PATIENCE_S:g} s and was ended")
+        elif worker.exit_code is not None:
+            self._replace(place, worker, how_it_ended(worker.exit_code))
 
-    def _is_well(self, worker: Process) -> bool:
-        """Whether it lives and answers in time.
-
-        During its start this waits, until a stop is asked for.
-        """
-        if not worker.process.is_alive():
-            return False
+    def _start(self, place: _Place) -> None:
         try:
-            worker.parent_conn.send(b"ping")
-            until = time.monotonic() + WORKER_PATIENCE_S
-            while not worker.parent_conn.poll(LOOK_EVERY_S):
-                if self._is_told_to_stop():
-                    return True
-                if time.monotonic() > until:
-                    return False
-            if worker.parent_conn.recv():
-                self._serving.add(worker)
-        except (OSError, EOFError, pickle.UnpicklingError):
-            return False
-        return True
+            place.worker = WorkerProcess(self.config, self._listener)
+        except (OSError, EOFError) as error:
+            # The machine is out of processes, or what is forked has just died.
+            logger.warning("a worker could not be started (%s); it is tried again", error or type(error).__name__)
+            place.start_at = time.monotonic() + FIRST_PAUSE_S
 
-    def _is_told_to_stop(self) -> bool:
-        return self.should_exit.is_set() or bool(self.signal_queue)
+    def _replace(self, place: _Place, worker: WorkerProcess, how: str) -> None:
+        """Let another worker take the place."""
+        place.worker = None
+        if worker.exit_code == STARTUP_FAILURE and not self.announced and not self._any_serves():
+            # It would fail in the same way each time.
+            self.failed_to_start = True
+            self._stopping.set()
+            return
+        place.failures = 0 if worker.has_served else place.failures + 1
+        pause_s = place.pause_s()
+        place.start_at = time.monotonic() + pause_s
+        after = f"in {pause_s:g} s" if pause_s else "at once"
+        logger.warning("worker %d %s; it is replaced %s", worker.pid, how, after)
+        count_replaced("worker")
+        worker.close()
 
-    def terminate_all(self) -> None:
+    def _any_serves(self) -> bool:
+        return any(worker.has_served for worker in self._running())
+
+    def _stop_all(self) -> None:
         # Closed first, so that no client is accepted that no worker will serve.
-        for listener in self.sockets:
-            listener.close()
-        self._stop_by = time.monotonic() + STOP_S
-        self.failed_to_start = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
-        for process in self.processes:
+        self._listener.close()
+        if self.stopped_by:
+            logger.info("told to stop by %s", signal.Signals(self.stopped_by).name)
+        stop_by = time.monotonic() + STOP_S
+        for worker in self._running():
+            worker.silent_s()
             # A worker that does not serve yet has nothing to finish, and may wait for a store.
-            if self.announced or process in self._serving:
-                process.terminate()
+            if self.announced or worker.has_served:
+                worker.terminate()
             else:
-                process.kill()
-
-    def join_all(self) -> None:
-        for process in self.processes:
-            process.process.join(max(0.0, self._stop_by - time.monotonic()))
-            if process.process.is_alive():
+                worker.kill()
+        for worker in self._running():
+            if not worker.join(max(0.0, stop_by - time.monotonic())):
                 logger.warning("a worker did not stop within %d s and is ended", STOP_S)
-                process.process.kill()
-            process.process.join()
+                worker.kill()
 
     def announce_when_ready(self, announcement: str) -> None:
         """Print `announcement` when /readyz says yes. If that takes long, warn once and say why."""
         warn_at = time.monotonic() + READY_WARNING_S
-        while not self.should_exit.is_set():
+        while not self._stopping.is_set():
             ready, answer = ask_ready(self._address)
             if ready:
                 self.announced = True
                 print(announcement, flush=True)  # noqa: T201 - for the person who started it
                 address = ":".join(map(str, self._address))
-                logger.info("ready", extra={"address": address, "workers": self.processes_num})
+                logger.info("ready", extra={"address": address, "workers": len(self._places)})
                 return
             if time.monotonic() > warn_at:
                 logger.warning("not ready yet: %s", answer)
                 warn_at = float("inf")
-            self.should_exit.wait(0.05)
+            self._stopping.wait(0.05)
+
+
+def _server_config(settings: Settings) -> ServerConfig:
+    return ServerConfig(
+        "readstate.worker_app:worker",
+        factory=True,
+        loop="uvloop",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        # Engine.IO has pings of its own.
+        ws_ping_interval=None,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=bool(settings.proxies()),
+        forwarded_allow_ips=settings.proxies(),
+        address_connection_limit=connections_of_an_address(settings),
+        trusted=settings.proxies(),
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
 
 
 def connections_of_an_address(settings: Settings) -> int:

@@ -75,8 +75,9 @@ day.
     a:apps                 hash    app -> keys, of all but the first app
     a:generations          hash    app -> the generation of its tokens; stays when the app is
                                    removed
-    a:workers              zset    digests of the keys that each running worker has, by the time of
-                                   its last sign of life in ms
+    a:workers              zset    digests of the keys that each running worker has, the layout and
+                                   the library of its functions, by the time of its last sign of
+                                   life in ms
     {a:<app>}:o            string  SHA-256 of the API key before, for as long as it is accepted
     {a:<app>}:v            zset    revocations by position, a time in ms that no two calls share
     {t:<app>:<digest>}     string  a custom token; expires by itself

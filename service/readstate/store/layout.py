@@ -117,7 +117,8 @@ class StoreLayout:
         """Bring the rest over beside the service, until cancelled; one worker of all does it."""
         while True:
             try:
-                await self.look()
+                # A restarted server, or a new node of a cluster, may not know the layout.
+                await self.begin(alone=True)
                 if not self._whole and await self._take_lease():
                     await self._bring_over_slowly()
             except Fault as error:

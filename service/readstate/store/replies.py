@@ -162,6 +162,11 @@ def forbids(fault: errors.Unavailable) -> bool:
     return str(fault.__cause__ or "").startswith("NOPERM ")
 
 
+def needs_operator(fault: errors.Fault) -> bool:
+    """Whether waiting does not mend `fault`: a right is missing, or the store is full."""
+    return isinstance(fault, errors.StoreFull) or (isinstance(fault, errors.Unavailable) and forbids(fault))
+
+
 def wants_login(message: str) -> bool:
     """Whether redis-py's `message` says that user or password are wrong or missing."""
     return _WRONG_LOGIN.search(message) is not None

@@ -51,6 +51,10 @@ class ServerRefused(Exception):
     """The server cannot be used as it is. The message is one sentence that says what to change."""
 
 
+class ServerAway(ServerRefused):
+    """The server cannot be asked now. It may come back without a change by an operator."""
+
+
 class ServerFacts(Struct, frozen=True):
     """What was found out about a server that can be used."""
 
@@ -63,7 +67,7 @@ class ServerFacts(Struct, frozen=True):
 async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE_S) -> ServerFacts:
     """Examine the server (or the whole cluster) at `url`.
 
-    Leaves nothing behind. Raises ServerRefused.
+    Leaves nothing behind. Raises ServerRefused; ServerAway where waiting may help.
     """
     check_database(url)
     check_options(url)
@@ -148,42 +152,46 @@ async def info_of(client: Client, where: str, loading_patience_s: float) -> dict
         try:
             info = {**await client.info(), **await client.info("cluster")}
         except redis.RedisError as error:
-            raise ServerRefused(_why_unreachable(error, where)) from None
+            raise _unreachable(error, where) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ServerRefused(
+            raise ServerAway(
                 f"the server at {where} cannot be reached ({error}); start it, or correct READSTATE_REDIS_URL"
             ) from None
         if not info.get("loading"):
             return info
         if asyncio.get_running_loop().time() > deadline:
-            raise ServerRefused(f"the server at {where} is still loading its data; start readstate when it has")
+            raise ServerAway(f"the server at {where} is still loading its data; start readstate when it has")
         await asyncio.sleep(0.1)
 
 
-def _why_unreachable(error: redis.RedisError, where: str) -> str:
+def _unreachable(error: redis.RedisError, where: str) -> ServerRefused:
     text = str(error)
     if isinstance(error, redis.AuthenticationError) or wants_login(text):
-        return (
+        return ServerRefused(
             f"the server at {where} wants another user or password; "
             "put them into READSTATE_REDIS_URL as in redis://user:password@host:6379"
         )
     if isinstance(error, NoPermissionError):
-        return f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
+        return ServerRefused(
+            f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
+        )
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
-        return f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL"
+        return ServerRefused(f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL")
     if "SSL" in text:
-        return f"the server at {where} cannot be reached over TLS ({text}); {_tlsremedy(text)}"
+        return ServerRefused(f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}")
     if refuses_connections(text):
-        return f"the server at {where} refuses connections ({text}); change its configuration"
+        return ServerRefused(f"the server at {where} refuses connections ({text}); change its configuration")
     without_tls = ""
     if where.startswith("rediss://"):
         without_tls = (
             ", or use redis:// if it has no TLS; if it asks for a certificate, add ?ssl_certfile=FILE&ssl_keyfile=FILE"
         )
-    return f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
+    return ServerAway(
+        f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
+    )
 
 
-def _tlsremedy(text: str) -> str:
+def _tls_remedy(text: str) -> str:
     if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
         return "use redis:// if it has no TLS"
     if "ostname mismatch" in text or "IP address mismatch" in text:
@@ -235,7 +243,7 @@ async def primaries_of(client: Client) -> dict[tuple[str, int], int]:
             f"the cluster serves only {state['cluster_slots_assigned']} of {SLOTS} slots; assign the others to a node"
         )
     if state["cluster_state"] != "ok":
-        raise ServerRefused(
+        raise ServerAway(
             f"the cluster is not whole (cluster_state is {state['cluster_state']}); "
             "bring back the nodes that are missing"
         )
@@ -252,7 +260,7 @@ async def _check_node(url: str, slot: int) -> list[str]:
         check_kind(info)
         return await _check_primary(client, info, Keys.in_slot(slot))
     except _NETWORK as error:
-        raise ServerRefused(
+        raise ServerAway(
             f"the cluster announces a node at {where} that cannot be reached from here ({error}); "
             "set its cluster-announce-ip and -port"
         ) from None

@@ -1,4 +1,4 @@
-"""Which workers use this store, and whether they all have the same keys.
+"""Which workers use this store, which functions they call, and whether they all have the same keys.
 
 Services on several machines must be given the same secrets: otherwise some of them refuse what
 others accept, with 401 and 403. So each worker notes digests of its keys beside the data. They are
@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,7 @@ from readstate.errors import Fault
 from readstate.settings.fields import Fields
 from readstate.store import lua
 from readstate.store.executor import Executor
+from readstate.store.functions import delete_functions
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import LAYOUT
 
@@ -42,6 +43,7 @@ class _Note(Struct, frozen=True, array_like=True):
     worker: str  # random
     digests: dict[str, tuple[bytes, bytes]]  # setting -> of the present key and of the old one, b"" for none
     layout: int = 1  # that it reads and writes
+    library: str = ""  # of its functions; "": an earlier version, which does not say
 
 
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -56,15 +58,27 @@ class Workers:
 
     def __init__(self, executor: Executor, keys: Mapping[str, Key]) -> None:
         self._executor = executor
-        self._mine = _Note(secrets.token_hex(8), _digests(keys), LAYOUT)
+        self._mine = _Note(secrets.token_hex(8), _digests(keys), LAYOUT, executor.scripts["apply"].lib.name)
         self._differing: list[str] = []
 
     def warnings(self) -> list[str]:
         """A sentence for each setting that a worker of the last two minutes has differently."""
         return [_differs(name) for name in self._differing]
 
-    async def note(self) -> None:
-        """Give a sign of life and read the others' notes. To be called every NOTE_EVERY_S."""
+    async def begin(self) -> None:
+        """Give the first sign of life, and delete the functions that no living worker calls.
+
+        Raises what Executor.call does.
+        """
+        used = {note.library if note else "" for note in map(_read, await self.note())}
+        if "" not in used:
+            await delete_functions(self._executor, used=used)
+
+    async def note(self) -> Sequence[bytes]:
+        """Give a sign of life. Returns the notes of all. To be called every NOTE_EVERY_S.
+
+        Raises what Executor.call does.
+        """
         life_ms = int(FORGOTTEN_AFTER_S * 1000)
         notes = await self._executor.call(lua.note_worker(life_ms=life_ms, note=_pack(self._mine)), Keys.workers)
         before = set(self.warnings())
@@ -72,6 +86,7 @@ class Workers:
         for warning in self.warnings():
             if warning not in before:
                 logger.warning(warning)
+        return notes
 
     async def keep_noting(self) -> None:
         """Call `note` until cancelled."""

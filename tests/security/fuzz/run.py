@@ -19,7 +19,7 @@ from tests.security.fuzz.calls import Calls, Route, Sent
 from tests.security.fuzz.client import NOTHING, PATIENCE_S, Answer, Garbled, Line, read_answer
 from tests.security.fuzz.world import API_KEY, CLIENT_KEY, World
 from tests.support.devices import faults
-from tests.support.processes import ServiceProcess, children_of, command_of
+from tests.support.processes import ServiceProcess, workers_of
 from tests.support.receiver import Receiver, Reply
 from tests.support.servers import short_directory
 from tests.support.tencent import KEY, SDKAPPID
@@ -269,8 +269,7 @@ async def _warm_up(service: ServiceProcess) -> None:
 
 def descriptors(service: ServiceProcess) -> dict[int, int]:
     """How many descriptors each worker has open."""
-    workers = [pid for pid in children_of(service.pid) if "spawn_main" in command_of(pid)]
-    return {pid: len([*Path(f"/proc/{pid}/fd").iterdir()]) for pid in workers}
+    return {pid: len([*Path(f"/proc/{pid}/fd").iterdir()]) for pid in workers_of(service)}
 
 
 def _wait_for_descriptors(service: ServiceProcess, before: dict[int, int]) -> None:
