@@ -12,7 +12,7 @@
 --            members: of a large room the attentive ones, of a derived one none; sweep_room updates
 --            the others
 --@include lib/room
---@include lib/sweeping
+--@include lib/gone
 --@include lib/updates
 --@include lib/notices
 --@plan
@@ -34,7 +34,13 @@ else
     if not room.derived then
         members = redis.call("SMEMBERS", room.key .. ATTENTIVE)
     end
-    put_aside(room)
+    -- Keep the members for sweep_room, as long as the head is kept; without it they find out when
+    -- the room is next asked for.
+    redis.call("HDEL", key, HEAD)
+    if redis.call("EXISTS", key) == 1 then
+        redis.call("RENAME", key, key .. DELETED_MEMBERS)
+        redis.call("EXPIRE", key .. DELETED_MEMBERS, HEAD_KEPT_S)
+    end
 end
 room.deleted, room.derived, room.large, room.member_count, room.tags, room.newest = true, false, false, 0, "", ""
 redis.call("UNLINK", room.key)

@@ -9,7 +9,7 @@
 -- Reply      pending int   how many updates and events are pending; the first are handed over
 -- Cost       commands <= 6 + pending, turns <= 6 + 2 * members + 5 * pending
 --            pending: updates, at most 500 at a time; members: those named
---@include lib/sweeping
+--@include lib/gone
 --@include lib/updates
 --@plan
 

@@ -8,7 +8,7 @@
 --
 -- Reply      left int   how many are left
 -- Cost       commands <= 8 + limit * 15, turns <= 4 + limit * 18
---@include lib/sweeping
+--@include lib/gone
 --@include lib/updates
 --@plan
 

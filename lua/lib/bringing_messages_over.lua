@@ -34,7 +34,8 @@ local function bring_messages_over(room, most)
         end
     end
     if first + #seqs > room.seq then
-        redis.call("UNLINK", log, places)
+        redis.call("UNLINK", log)
+        redis.call("UNLINK", places)
         return #seqs, true
     end
     call_in_batches("HDEL", log, seqs)

@@ -19,7 +19,8 @@ local function index_if_due(room, settings)
         return
     end
     room.large = large
-    redis.call("UNLINK", room.key .. BY_CURSOR, room.key .. ATTENTIVE)
+    redis.call("UNLINK", room.key .. BY_CURSOR)
+    redis.call("UNLINK", room.key .. ATTENTIVE)
     if large then
         index(room)
         index_attentive(room)

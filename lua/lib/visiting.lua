@@ -2,7 +2,7 @@
 -- attention to it.
 --@include lib/attention
 --@include lib/states
---@include lib/sweeping
+--@include lib/gone
 
 -- The room's head, and what the user's side must hold of it: cursor, unread and state. Attention
 -- changes nothing that others see, so the revision stays.

@@ -53,7 +53,10 @@ async def test_a_script_costs_what_its_header_says(
     limit = allowed(((lua_dir or scripts.lua_dir()) / f"{name}.lua").read_text(), sizes)
     assert world.counted, f"{name}.lua did not run"
     commands, turns = max(one.commands for one in world.counted), max(one.turns for one in world.counted)
-    assert commands <= limit.commands, f"{commands} commands, and the header allows {limit.commands} with {sizes}"
+    guarded = 1 if executor.plan == "split" else 0  # store/guards.py
+    assert commands <= limit.commands + guarded, (
+        f"{commands} commands, and the header allows {limit.commands} with {sizes}"
+    )
     assert turns <= limit.turns, f"{turns} turns, and the header allows {limit.turns} with {sizes}"
     if large and executor.plan == "atomic":
         assert limit.commands <= 3 * commands + SLACK, (

@@ -24,9 +24,11 @@ LOST = "ERR Script attempted to access a non local key in a cluster node script:
         (WITHIN, Meaning.FAILED, ScriptFailed),
         (ENDED, Meaning.KILLED, Unavailable),
         (LOST, Meaning.SLOT_LOST, UnknownOutcome),
-        ("MOVED 3999 ::1:7001", Meaning.MOVED, ScriptFailed),
-        ("ASK 3999 10.0.0.7:7001", Meaning.ASK, ScriptFailed),
-        ("ERR Function not found", Meaning.MISSING_FUNCTION, ScriptFailed),
+        ("TRYAGAIN Multiple keys request during rehashing of slot", Meaning.PASSING, Unavailable),
+        ("SLOT_MOVES the slot is on its way to another node", Meaning.PASSING, Unavailable),
+        ("MOVED 3999 ::1:7001", Meaning.MOVED, Unavailable),
+        ("ASK 3999 10.0.0.7:7001", Meaning.ASK, Unavailable),
+        ("ERR Function not found", Meaning.MISSING_FUNCTION, Unavailable),
         ("UNKILLABLE Sorry the script already executed write commands", Meaning.UNKILLABLE, ScriptFailed),
         ("WRONGTYPE Operation against a key", Meaning.FAILED, ScriptFailed),
     ],
@@ -45,10 +47,12 @@ def test_any_other_reply_is_handed_on(reply: object) -> None:
     assert reply_or_raise(reply) is reply
 
 
-@pytest.mark.parametrize("address", ["10.0.0.7:7001", "::1:7001"])
-def test_a_redirect_names_the_node(address: str) -> None:
-    """As the server writes it: also an IPv6 host has no brackets."""
-    assert redirect(ReplyError(f"MOVED 3999 {address}")) == address
+@pytest.mark.parametrize(
+    ("address", "node"), [("10.0.0.7:7001", "10.0.0.7:7001"), ("::1:7001", "::1:7001"), (":7001", "10.0.0.6:7001")]
+)
+def test_a_redirect_names_the_node(address: str, node: str) -> None:
+    """As the server writes it: an IPv6 host has no brackets, and an unknown host is the same."""
+    assert redirect(ReplyError(f"MOVED 3999 {address}"), "10.0.0.6:7000") == node
 
 
 @pytest.mark.parametrize("text", [FULL, NO_RIGHT, "READONLY You can't write against a read only replica."])

@@ -1,11 +1,22 @@
-"""A Redis Cluster: a connection to every primary, each call in the slot of its first key."""
+"""A Redis Cluster: a connection to every primary, each call in the slot of its first key.
+
+Slots may move from node to node at any moment, key by key, although a script reaches more keys than
+the one that it is called with (docs/decisions/0019-slots-that-move.md). While a slot moves, the
+node that has it (the *source*) answers as follows, and nothing runs:
+
+- ASK, when the key of a call is not there: it may be at the node to which the slot moves (the
+  *target*). A script is called there only after the source has said that it has no other key of the
+  same room or user either, and can therefore get none.
+- an error of the guard in a script (guards.py), or TRYAGAIN: the keys are at both nodes, or are
+  about to be. Then the call is repeated a little later, up to one deadline.
+"""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hiredis import ReplyError
+from msgspec import Struct
 from redis.crc import key_slot
 
 from readstate.domain.durability import Durability
@@ -20,181 +31,226 @@ from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, changes, classify, redirect, reply_or_raise, unanswered
 from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
-from readstate.store.urls import address_of, at_node
+from readstate.store.slot_map import SlotMap
+
+_LEADS_ON = frozenset({Meaning.PASSING, Meaning.MOVED, Meaning.ASK, Meaning.MISSING_FUNCTION, Meaning.OTHER_LAYOUT})
+_NOT_SENT = Unavailable("nothing was sent yet")
+# What is sent first, and bringing over a key, which takes as long as the key is large.
+_WITHOUT_DEADLINE = frozenset({None, Meaning.OTHER_LAYOUT})
+
+Outcome = Any  # a reply, an error reply, or a Fault
+
+
+class _Request(Struct, frozen=True):
+    """A command as it is sent, in the slot of its key; `script` if it calls one."""
+
+    key: str
+    parts: tuple[Part, ...]
+    repeatable: bool = True
+    script: Script | None = None
+
+    @property
+    def slot(self) -> int:
+        return key_slot(self.key.encode())
+
+
+class _Sent(NamedTuple):
+    """A request on its way to a node."""
+
+    request: _Request
+    address: str
+    connection: NodeConnection
+    reply: "asyncio.Future[Any]"
+
+    async def outcome(self) -> Outcome:
+        try:
+            reply = await self.reply
+        except Fault as fault:
+            return fault
+        script = self.request.script
+        if not isinstance(reply, ReplyError) and (script is None or changes(script)):
+            note_written(self.address, self.connection.connects)
+        return reply
 
 
 class Cluster:
-    """Implements Executor on the split plan.
-
-    The map of slots is asked for again when a node says that a slot has moved, or is lost.
-    """
+    """Implements Executor on the split plan."""
 
     plan: Plan = "split"
 
     def __init__(self, url: str, scripts: dict[str, Script]) -> None:
-        self._url = url
+        self._map = SlotMap(url)
         self.scripts = scripts
-        self._connections: dict[str, NodeConnection] = {}  # "host:port" -> connection
-        self._slots: list[tuple[int, int, str]] = []  # first slot, last slot, address of the primary
-        self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
-        self._mapping: asyncio.Lock = asyncio.Lock()
         self._bringing_over = BringingOver(self.call)
 
     async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
-        script = self.scripts[call.script]
-        try:
-            reply = await self._route(key, ("FCALL", script.function, 1, key, *call.args), repeatable, script)
-        except UnknownOutcome as error:
-            raise unanswered(script, error) from None
-        return call.read(reply)
+        return call.read(await self._reply_to(self._request(call, key, repeatable)))
 
     async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
-        return await gather_outcomes(self.call(call, key) for key, call in calls)
+        # Without a task for each, unless something is in the way: those for one node leave in one
+        # write.
+        until = _deadline()
+        requests = [self._request(call, key, True) for key, call in calls]
+        pending = [self._send(request) for request in requests]
+        outcomes = [await sent.outcome() if sent else _NOT_SENT for sent in pending]
+        late = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ReplyError | Fault)]
+        replies = await gather_outcomes(self._finish(requests[place], outcomes[place], until) for place in late)
+        for place, reply in zip(late, replies, strict=True):
+            outcomes[place] = reply
+        return [
+            outcome if isinstance(outcome, ReadStateError) else call.read(outcome)
+            for (_, call), outcome in zip(calls, outcomes, strict=True)
+        ]
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
-        return await self._route(key, parts, repeatable)
+        return await self._reply_to(_Request(key, parts, repeatable))
 
     async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
-        slot = next((first for first, _, address in self._slots if address == node), None)
-        if slot is None or node not in self._connections:
+        slots = self._map.ranges().get(node)
+        if not slots:
             return "the slots have moved meanwhile"
-        return await self._connections[node].confirm(connects, level, Keys.in_slot(slot), within_ms)
+        connection = await self._map.connection(node)
+        return await connection.confirm(connects, level, Keys.in_slot(slots[0][0]), within_ms)
 
     async def each_node(self, *parts: Part) -> list[Any]:
-        await self._load_map()
+        await self._map.load()
         return [
-            reply_or_raise(await (await self._connection(node)).call(*parts, repeatable=True)) for node in self.nodes()
+            reply_or_raise(await (await self._map.connection(node)).call(*parts, repeatable=True))
+            for node in self.nodes()
         ]
 
     async def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
-        await self._load_map()
+        await self._map.load()
         for address in self.nodes() if node is None else [node]:
-            async for key in (await self._connection(address)).scan(pattern):
+            async for key in (await self._map.connection(address)).scan(pattern):
                 yield key
 
     def nodes(self) -> list[str]:
-        return sorted({address for _, _, address in self._slots})
+        return self._map.nodes()
 
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
-        await self._load_map()
-        return {
-            node: sorted((first, last) for first, last, address in self._slots if address == node)
-            for node in self.nodes()
-        }
+        await self._map.load()
+        return self._map.ranges()
 
     @property
     def round_trips(self) -> int:
-        return sum(connection.round_trips for connection in self._connections.values())
+        return self._map.round_trips
 
     async def close(self) -> None:
-        for connection in self._connections.values():
-            await connection.close()
+        await self._map.close()
 
-    async def _route(self, key: str, parts: Sequence[Part], repeatable: bool, script: Script | None = None) -> Any:
-        """Send `parts`, which call `script` if any, to the node that owns the key's slot.
+    def _request(self, call: Call[Any], key: str, repeatable: bool) -> _Request:
+        script = self.scripts[call.script]
+        return _Request(key, ("FCALL", script.function, 1, key, *call.args), repeatable, script)
 
-        Follows the cluster while it changes, within one deadline.
+    def _send(self, request: _Request) -> _Sent | None:
+        """Send to the node that has the slot by the map. None when that cannot be done at once."""
+        node = self._map.connected(request.slot)
+        if node is None:
+            return None
+        address, connection = node
+        return _Sent(request, address, connection, connection.call(*request.parts, repeatable=request.repeatable))
+
+    async def _reply_to(self, request: _Request) -> Any:
+        """Run a request. Raises what `Executor.call` does."""
+        until = _deadline()
+        sent = self._send(request)
+        outcome = await sent.outcome() if sent else _NOT_SENT
+        return await self._finish(request, outcome, until) if isinstance(outcome, ReplyError | Fault) else outcome
+
+    async def _finish(self, request: _Request, outcome: Outcome, until: float) -> Any:
+        """The reply in the end, when the first outcome is not the reply."""
+        try:
+            return await self._follow(request, outcome, until)
+        except UnknownOutcome as error:
+            if request.script is None:
+                raise
+            raise unanswered(request.script, error) from None
+
+    async def _follow(self, request: _Request, outcome: Outcome, until: float) -> Any:
+        """Send a request again as long as its outcome proves that nothing was done.
+
+        Follows the cluster while it changes.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + DEADLINE_S
-        slot = key_slot(key.encode())
-        address, asking = self._owner(slot), False
-        while True:
-            try:
-                connection = await self._connection(address)
-                if asking:
-                    # Both go out in one write, so nothing comes between them.
-                    connection.call("ASKING", repeatable=False).add_done_callback(_ignore)
-                reply = await connection.call(*parts, repeatable=repeatable)
-                if not isinstance(reply, ReplyError):
-                    if script is None or changes(script):
-                        note_written(address, connection.connects)
-                    return reply
-                meaning = classify(reply)
-                if meaning is Meaning.MISSING_FUNCTION and script is not None:
-                    await check_layout(self)
-                    await connection.load_functions_of(script)
-                    continue
-                if meaning is Meaning.OTHER_LAYOUT:
-                    await self._bringing_over.after(reply)
-                    continue
-            except Unavailable:
-                # Nothing was sent. Another node may have taken the slot over.
-                if loop.time() >= until:
-                    raise
-                meaning = Meaning.PASSING
-            else:
-                if loop.time() >= until:
-                    return reply_or_raise(reply)
+        address, asking, before = self._map.owner(request.slot), False, None
+        while isinstance(outcome, ReplyError | Fault):
+            meaning = _meaning(request, outcome)
+            if meaning is Meaning.FAILED or (loop.time() >= until and meaning not in _WITHOUT_DEADLINE):
+                if isinstance(outcome, Fault):
+                    raise outcome
+                return reply_or_raise(outcome)
             if meaning is Meaning.PASSING:
-                address, asking = await self._owner_soon(slot), False
-            elif meaning is Meaning.MOVED:
-                await self._load_map()
-                address, asking = redirect(reply), False
-            elif meaning is Meaning.ASK:
-                address, asking = redirect(reply), True
-            else:
-                return reply_or_raise(reply)
+                address, asking = await self._map.owner_soon(request.slot), False
+            elif meaning is Meaning.MOVED and before is Meaning.MOVED:
+                # Two nodes name each other until both have heard who has the slot now.
+                await asyncio.sleep(RETRY_S)
+            before = meaning
+            try:
+                address, asking = await self._way_on(request, meaning, outcome, address, asking)
+                outcome = await self._try(request, address, asking=asking)
+            except Unavailable as error:
+                outcome = error
+        return outcome
 
-    def _owner(self, slot: int) -> str:
-        for first, last, address in self._slots:
-            if first <= slot <= last:
-                return address
-        raise Unavailable(f"no primary serves slot {slot}; the cluster is incomplete")
+    async def _way_on(
+        self, request: _Request, meaning: Meaning | None, outcome: Outcome, address: str, asking: bool
+    ) -> tuple[str, bool]:
+        """To which node a request goes next, and whether its slot is still on its way there.
 
-    async def _owner_soon(self, slot: int) -> str:
-        """The primary of the slot a moment later, by a new map if a node can be asked for one."""
-        await asyncio.sleep(RETRY_S)
-        with contextlib.suppress(Unavailable):
-            await self._load_map()
-        return self._owner(slot)
-
-    async def _connection(self, address: str) -> NodeConnection:
-        """The connection to a node.
-
-        Raises Unavailable while it is lost: a call that waited in it would miss a new primary.
+        Raises Unavailable when it can go to none yet.
         """
-        connection = self._connections.get(address)
-        if connection is None:
-            fresh = NodeConnection(at_node(self._url, address))
-            await fresh.open()
-            connection = self._connections.setdefault(address, fresh)
-            if connection is not fresh:
-                await fresh.close()
-        elif not connection.connected:
-            raise Unavailable(f"the node at {address} cannot be reached")
-        return connection
+        if meaning is Meaning.MOVED:
+            await self._map.load()
+            return redirect(outcome, address), False
+        if meaning is Meaning.ASK:
+            return await self._target(request, address, outcome), True
+        if meaning is Meaning.MISSING_FUNCTION and request.script is not None:
+            await check_layout(self)
+            await (await self._map.connection(address)).load_functions_of(request.script)
+        elif meaning is Meaning.OTHER_LAYOUT:
+            await self._bringing_over.after(outcome)
+        return address, asking
 
-    async def _load_map(self) -> None:
-        """Ask the known nodes, one after the other, for the map of slots.
+    async def _try(self, request: _Request, address: str, *, asking: bool = False) -> Outcome:
+        """Send a request to a node. Raises Unavailable when the node cannot be reached."""
+        connection = await self._map.connection(address)
+        if asking:
+            # Nothing comes between the two on this connection.
+            connection.call("ASKING", repeatable=False).add_done_callback(_ignore)
+        reply = connection.call(*request.parts, repeatable=request.repeatable)
+        return await _Sent(request, address, connection, reply).outcome()
 
-        Callers that wait share one answer.
+    async def _target(self, request: _Request, source: str, asked: ReplyError) -> str:
+        """The node to which a request goes whose key the source of its slot has no longer, or never
+        had.
+
+        Raises Unavailable when the source still has keys that the script may reach.
         """
-        before = self._slots
-        async with self._mapping:
-            if self._slots is not before:
-                return
-            for address in (*self.nodes(), *sorted(self._seen)):
-                try:
-                    connection = await self._connection(address)
-                    reply = await connection.call("CLUSTER", "SLOTS", repeatable=True)
-                    self._slots = _read_map(reply_or_raise(reply), address)
-                except Fault:
-                    # Also when the outcome is unknown: another node may be asked all the same.
-                    continue
-                self._seen.update(self.nodes())
-                return
-        raise Unavailable("no node of the cluster can be reached")
+        if request.script is None:
+            return redirect(asked, source)
+        found = await self._try(_Request(request.key, ("EXISTS", *Keys.beside(request.key))), source)
+        if isinstance(found, ReplyError) and classify(found) is Meaning.ASK:
+            return redirect(found, source)
+        raise Unavailable("the keys are on their way from one node of the store to another")
 
 
-def _read_map(reply: Any, asked: str) -> list[tuple[int, int, str]]:
-    """First slot, last slot, primary.
+def _meaning(request: _Request, outcome: ReplyError | Fault) -> Meaning | None:
+    """What can be done about an outcome; FAILED: nothing. None: nothing was sent yet."""
+    if outcome is _NOT_SENT:
+        return None
+    if isinstance(outcome, Unavailable):
+        return Meaning.PASSING  # another node may have taken the slot over
+    if isinstance(outcome, Fault):
+        return Meaning.FAILED
+    meaning = classify(outcome)
+    if meaning is Meaning.SLOT_LOST and request.script is not None and not request.script.writes:
+        return Meaning.PASSING
+    return meaning if meaning in _LEADS_ON else Meaning.FAILED
 
-    A node that does not know its own address leaves it empty: then it has the address that was
-    asked.
-    """
-    host = asked.rpartition(":")[0]
-    return [(first, last, f"{primary[0].decode() or host}:{primary[1]}") for first, last, primary, *_ in reply]
+
+def _deadline() -> float:
+    return asyncio.get_running_loop().time() + DEADLINE_S
 
 
 def _ignore(future: "asyncio.Future[Any]") -> None:

@@ -104,6 +104,9 @@ day.
 and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the
 start whether all that is needed may be done on the key `{readstate}:trial`.
 
+`:0` and `:1` behind the key of a room, a user or a shard are never written. Scripts miss them where
+a slot is on its way to another node (store/guards.py).
+
 Ids stand in keys as they are. An app's name has no colon, so two ids never meet in one key.
 """
 
@@ -167,6 +170,15 @@ class OfShard(StrEnum):
     DEAD_LETTERS = ":x"
     HOLDER = ":h"
     REFUSING_TARGET = ":g"
+
+
+ABSENT = (":0", ":1")  # behind a key of ours, and never written
+
+_BESIDE: dict[str, tuple[str, ...]] = {
+    "{r:": tuple(OfRoom),
+    "{u:": tuple(OfUser),
+    "{w:": tuple(OfShard),
+}
 
 
 class Keys:
@@ -264,6 +276,11 @@ class Keys:
     def in_slot(slot: int) -> str:
         """A key of ours that lies in `slot`."""
         return next(f"{{readstate:{number}}}" for number in count() if key_slot(f"readstate:{number}".encode()) == slot)
+
+    @staticmethod
+    def beside(key: str) -> list[str]:
+        """A key with which a script is called, and all that the script may reach from it."""
+        return [key, *(key + suffix for suffix in _BESIDE.get(key[:3], ()))]
 
     @staticmethod
     def layout(slot: int) -> str:

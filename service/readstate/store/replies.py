@@ -7,6 +7,7 @@ from typing import Any
 from hiredis import ReplyError
 
 from readstate import errors
+from readstate.store.guards import SLOT_MOVES
 from readstate.store.scripts import Script
 
 _REFUSALS = {
@@ -38,13 +39,15 @@ class Meaning(Enum):
     FAILED = auto()  # a bug, or data that another program has written
 
 
-# The server checks all of these before a script begins (service/readstate/store/scripts.py).
+# The server checks all of these before a script begins (service/readstate/store/scripts.py), and a
+# script SLOT_MOVES before it does anything.
 _MEANINGS = {
     "OOM": Meaning.FULL,
     "MOVED": Meaning.MOVED,
     "ASK": Meaning.ASK,
     "UNKILLABLE": Meaning.UNKILLABLE,
     **dict.fromkeys(("LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "READONLY"), Meaning.PASSING),
+    SLOT_MOVES: Meaning.PASSING,
     **dict.fromkeys(("MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"), Meaning.LASTING),
 }
 _MISSING_FUNCTION = "Function not found"
@@ -97,9 +100,13 @@ def classify(reply: ReplyError) -> Meaning:
     return meaning
 
 
-def redirect(reply: ReplyError) -> str:
-    """The address in a reply that means MOVED or ASK: host, colon, port."""
-    return str(reply).split(" ")[2]
+def redirect(reply: ReplyError, asked: str) -> str:
+    """The address in a reply that means MOVED or ASK: host, colon, port.
+
+    It has the host of the node that was asked, `asked`, if it names none.
+    """
+    address = str(reply).split(" ")[2]
+    return asked.rpartition(":")[0] + address if address.startswith(":") and address.count(":") == 1 else address
 
 
 def other_layout(reply: ReplyError) -> tuple[int, str]:
@@ -127,7 +134,7 @@ def reply_or_raise(reply: Any) -> Any:
             raise _REFUSALS[word](rest)
         case Meaning.FULL:
             raise errors.StoreFull from ScriptFailed(text)
-        case Meaning.PASSING | Meaning.LASTING:
+        case Meaning.PASSING | Meaning.LASTING | Meaning.MOVED | Meaning.ASK | Meaning.MISSING_FUNCTION:
             raise errors.Unavailable(f"the store refuses for now: {text}") from ScriptFailed(text)
         case Meaning.KILLED:
             raise errors.Unavailable("the script took too long and was ended")

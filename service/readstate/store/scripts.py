@@ -36,8 +36,9 @@ formulas are Python's, with `min`, `max` and `log` (of base 2, rounded up); line
 name means where it is not plain. `members` and `lot` are users, `tags` those of a room.
 tests/lua/test_cost_formulas.py runs each script at its limits and counts.
 
-Two things come on top. On the split plan, a call that is repeated pushes up to 500 pending updates
-of the room, with two commands and five turns each. And where an older version has written a user's
+Three things come on top. On the split plan a script that writes runs one more command first
+(guards.py), and a call that is repeated pushes up to 500 pending updates of the room, with two
+commands and five turns each. And where an older version has written a user's
 side, the first tag set that comes or goes takes one walk over all of that user's tag sets.
 """
 
@@ -51,8 +52,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from readstate.store.guards import OTHER_KEYS, guard
 from readstate.store.script_binding import bind
-from readstate.store.script_headers import Argument, Header, read_header
+from readstate.store.script_functions import TAKE_LIST, as_function, flags_of
+from readstate.store.script_headers import Header, read_header
 
 Plan = Literal["atomic", "split"]
 
@@ -127,7 +130,8 @@ def _put_together(bodies: Mapping[str, str], library_name: str, plan: Plan, root
     _check_names(definitions)
     for name, header in headers.items():
         _check_arguments(name, header, [libraries[library] for library in used[name]], definitions)
-    code = _assemble(libraries, used, bodies, headers)
+    guards = {name: _guard(plan, body, used[name], libraries) for name, body in bodies.items()}
+    code = _assemble(libraries, used, bodies, headers, guards)
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
     named = _named(library_name, digest)
     made = Library(name=named, text=f"#!lua name={named}\n{code.replace(_DIGEST, digest)}".encode())
@@ -136,8 +140,8 @@ def _put_together(bodies: Mapping[str, str], library_name: str, plan: Plan, root
             name=name,
             function=_named(name, digest),
             lib=made,
-            writes="no-writes" not in _flags(body),
-            when_full=bool(_flags(body)),
+            writes="no-writes" not in flags_of(body),
+            when_full=bool(flags_of(body)),
         )
         for name, body in bodies.items()
     }
@@ -192,6 +196,13 @@ def _check_arguments(
             raise ScriptError(f"{name}.lua: {definition.place} needs the argument {match['argument']}")
 
 
+def _guard(plan: Plan, body: str, used: Set[str], libraries: Mapping[str, _Library]) -> str:
+    """What a script does first on this plan (guards.py)."""
+    if plan == "atomic" or "no-writes" in flags_of(body) or OTHER_KEYS not in used:
+        return ""
+    return guard([body, *(one.text for name in used for one in libraries[name].definitions)])
+
+
 def _named(what: str, digest: str) -> str:
     return f"{PREFIX}{what}_{digest}"
 
@@ -201,6 +212,7 @@ def _assemble(
     used: Mapping[str, frozenset[str]],
     bodies: Mapping[str, str],
     headers: Mapping[str, Header],
+    guards: Mapping[str, str],
 ) -> str:
     """The library's code, with _DIGEST for the digest of all of it."""
     definitions = [definition for library in libraries.values() for definition in library.definitions]
@@ -209,17 +221,19 @@ def _assemble(
     reset = [_set_anew(one) for one in definitions if _is_variable(one) and not _ARGUMENT.match(one.text)]
     given = [f"{match['variable']} = {match['argument']}_given" for match in taken]
     parameters = ", ".join(f"{match['argument']}_given" for match in taken)
+    arguments = [match["argument"] for match in taken]
     shared = _shared(libraries, used)
     parts = [
         *_in_blocks(libraries, shared, " ".join(bodies.values())),
-        _TAKE_LIST,
+        TAKE_LIST,
         "\n".join([f"local function begin({parameters})", _BINDING, *given, *reset, "end"]),
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
         parts += ["do", *(_declared(libraries[name]) for name in libraries if name in own)]
         parts += [
-            _registered(name, bodies[name], headers[name], [match["argument"] for match in taken]) for name in group
+            as_function(name, _named(name, _DIGEST), bodies[name], headers[name], arguments, guards[name])
+            for name in group
         ]
         parts.append("end")
     code = _WORDS_AND_OTHERS.sub(lambda match: constants.get(match[0], match[0]), "\n".join(parts))
@@ -255,59 +269,6 @@ def _groups(own: Mapping[str, frozenset[str]]) -> list[list[str]]:
 
 
 _BINDING = "-- binding"
-_TAKE_LIST = """\
-local no_items = {}
-local function take_list(args, first, last)
-    local list = {}
-    for i = first, last do
-        list[i - first + 1] = args[i]
-    end
-    return list
-end"""
-
-
-def _registered(name: str, body: str, header: Header, given: Sequence[str]) -> str:
-    """A script as a function of the library."""
-    _, _, rest = body.partition("\n")
-    named = ", ".join(f'"{flag}"' for flag in _flags(body))
-    flags = f", flags = {{{named}}}" if named else ""
-    places = {argument.name: place for place, argument in enumerate(header.arguments, 1)}
-    passed = ", ".join(f"args[{places[name]}]" if name in places else "nil" for name in given)
-    callback = f"function(keys, args)\nbegin({passed})\n{_locals(header)}\n-- {name}.lua:2\n{rest}end"
-    return f'redis.register_function{{function_name = "{_named(name, _DIGEST)}"{flags}, callback = {callback}}}'
-
-
-def _locals(header: Header) -> str:
-    """The statements that bind a script's key and arguments to locals."""
-    single = [argument for argument in header.arguments if not argument.many]
-    lists = [argument for argument in header.arguments if argument.many]
-    if list(header.arguments) != single + lists:
-        raise ScriptError(f"{header}: lists come last")
-    names = ", ".join(["key", *(argument.name for argument in single)])
-    values = ", ".join(["keys[1]", *(_converted(argument, f"args[{n}]") for n, argument in enumerate(single, 1))])
-    lines = [f"local {names} = {values}"]
-    if len(lists) == 1:
-        first_place = len(single) + 1
-        whole = f"#args >= {first_place} and take_list(args, {first_place}, #args) or no_items" if single else "args"
-        return "\n".join([*lines, f"local {lists[0].name} = {whole}"])
-    first = f"{len(single) + 1}"
-    for argument in lists[:-1]:
-        lines.append(f"local {argument.name}_end = {first} + args[{first}]")
-        lines.append(f"local {argument.name} = take_list(args, {first} + 1, {argument.name}_end)")
-        first = f"{argument.name}_end + 1"
-    return "\n".join([*lines, *(f"local {one.name} = take_list(args, {first}, #args)" for one in lists[-1:])])
-
-
-def _converted(argument: Argument, value: str) -> str:
-    """An argument as the script sees it."""
-    if argument.type == "int":
-        return f"tonumber({value})"
-    return f'{value} == "1"' if argument.type == "flag" else value
-
-
-def _flags(body: str) -> list[str]:
-    """Those in a script's first line."""
-    return [flag for flag in body.partition("\n")[0].partition("flags=")[2].split(",") if flag]
 
 
 def _is_variable(definition: _Definition) -> bool:
