@@ -76,7 +76,7 @@ def contents(move: Move) -> dict[bytes, bytes]:
         return {key: client.dump(key) for key in move.keys_left()}
 
 
-@pytest.mark.parametrize("first", ["", OfRoom.MESSAGE_PLACES, OfRoom.MESSAGE_LOG])
+@pytest.mark.parametrize("first", ["", OfRoom.MESSAGE_LOG])
 async def test_a_room_in_two_parts_is_left_alone_and_a_repeat_works(
     cluster: Cluster, store: RedisStore, app: str, first: str
 ) -> None:
