@@ -323,7 +323,7 @@ MUTATIONS = [
     Mutation("lib/crossing.lua", "        index_attentive(room)\n", ""),
     Mutation("lib/crossing.lua", "        room.derived = false\n", ""),
     Mutation("lib/crossing.lua", "    room.large = large\n", ""),
-    Mutation("lib/crossing.lua", "room.key .. BY_CURSOR, room.key .. ATTENTIVE", "room.key .. BY_CURSOR"),
+    Mutation("lib/crossing.lua", '    redis.call("UNLINK", room.key .. ATTENTIVE)\n', ""),
     Mutation("lib/crossing.lua", "room.member_count > WALKED or ", ""),
     Mutation("lib/crossing.lua", "room.member_count <= WALKED * 0.75 and ", ""),
     Mutation("lib/crossing.lua", "room.large and not room.derived\n", "room.large\n"),
@@ -537,7 +537,7 @@ MUTATIONS = [
     ),
     Mutation("lib/order.lua", "local cursor = flat[i] ~= HEAD and read_record", "local cursor = read_record"),
     Mutation("lib/crossing.lua", "        index(room)\n", ""),
-    Mutation("lib/crossing.lua", "room.key .. BY_CURSOR, room.key .. ATTENTIVE", "room.key .. ATTENTIVE"),
+    Mutation("lib/crossing.lua", '    redis.call("UNLINK", room.key .. BY_CURSOR)\n', ""),
     Mutation("lib/members.lua", "    if room.large then\n        redis.call", "    if false then\n        redis.call"),
     Mutation("lib/stays.lua", '        redis.call("ZADD", room.key .. BY_CURSOR, room.seq, name)\n', ""),
     Mutation(
